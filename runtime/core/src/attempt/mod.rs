@@ -1,0 +1,251 @@
+//! The Attempt machine: one conversation with an SDK about one invocation.
+//!
+//! ```text
+//!             open                    half-close: idle too long,
+//!   (new) ----------> Streaming --------- request/response -------> Draining
+//!                        |  ^                                          |
+//!                        |  +-- frames in, notifications out           | frames in
+//!                        |                                             |
+//!                        +---- Suspension, End, Error, a fault --------+---> Ended
+//! ```
+//!
+//! The shell moves bytes: it calls [`Attempt::open`] once, then [`Attempt::receive`] for each frame,
+//! [`Attempt::notify`] for each entry the partition shows it, [`Attempt::broken`] when the transport
+//! fails and [`Attempt::on_timeout`] when [`Attempt::deadline_ms`] has passed, and carries out the
+//! [`Output`]s in order. After [`Output::Finish`] the machine says nothing more.
+//!
+//! The machine keeps nothing that a crash may not take: everything lasting is in what it proposes.
+
+mod callee;
+mod fault;
+mod receive;
+mod replay;
+pub mod retry;
+
+use std::collections::BTreeSet;
+
+use bytes::{Bytes, BytesMut};
+use protocol::{
+    ProtocolVersion,
+    journal::{CompletionId, Entry, EntryIndex},
+    wire::{
+        MessageType,
+        control::RunAck,
+        frame::Frame,
+    },
+};
+
+use crate::{
+    effect::StartAttempt,
+    event::{AttemptFailure, AttemptRef, Event, Pin},
+};
+
+pub use callee::{HandlerFacts, Registry, ResolveError};
+pub use fault::Fault;
+pub use retry::RetryPolicy;
+
+/// Random bits for the ids and seeds of callees and for the spread of retries: made by the shell,
+/// so that a simulation can choose them.
+pub trait Entropy {
+    /// The next 64 bits.
+    fn next_u64(&mut self) -> u64;
+}
+
+/// What the registry and the configuration say of the attempt's handler and deployment.
+#[derive(Debug, Clone)]
+pub struct AttemptOptions {
+    /// Where it runs and what is spoken there.
+    pub pin: Pin,
+    /// Whether requests and responses overlap; otherwise the request ends after the journal.
+    pub bidirectional: bool,
+    /// Half-close after this many milliseconds without a frame; 0 at once.
+    pub inactivity_timeout_ms: u64,
+    /// Give up this many milliseconds after the half-close without a frame.
+    pub abort_timeout_ms: u64,
+    /// Keep the state back and let the SDK ask for it.
+    pub lazy_state: bool,
+    /// How failed attempts are retried.
+    pub retry: RetryPolicy,
+}
+
+/// One thing for the shell to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Write to the request body.
+    Send(Bytes),
+    /// Hand to the partition.
+    Propose(Event),
+    /// End the request body; keep reading the response.
+    HalfClose,
+    /// It is over: end the request body, drain the response for a moment, let go of the stream.
+    Finish,
+}
+
+/// One conversation.
+#[derive(Debug)]
+pub struct Attempt {
+    name: AttemptRef,
+    options: AttemptOptions,
+    state: State,
+    /// What the attempt was started with; the journal and the state are taken out when it opens.
+    start: StartAttempt,
+    /// Entries before this index have been shown to the SDK.
+    seen: EntryIndex,
+    /// Commands in the journal, the attempt's own included: the index of the next one.
+    commands: u32,
+    /// Whether Output is in the journal.
+    has_output: bool,
+    /// Runs of this attempt whose proposal asked for a mere acknowledgement.
+    acknowledge: BTreeSet<CompletionId>,
+    /// When the last frame went in or out, by the shell's monotonic clock in milliseconds.
+    last_frame_ms: u64,
+    outputs: Vec<Output>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The request body is open.
+    Streaming,
+    /// The request body has ended, the response goes on.
+    Draining,
+    /// A terminal frame or a fault has ended it.
+    Ended,
+}
+
+impl Attempt {
+    /// An attempt that has not opened its stream yet.
+    pub fn new(start: StartAttempt, options: AttemptOptions) -> Self {
+        Self {
+            name: start.attempt,
+            options,
+            state: State::Streaming,
+            start,
+            seen: 0,
+            commands: 0,
+            has_output: false,
+            acknowledge: BTreeSet::new(),
+            last_frame_ms: 0,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> AttemptRef {
+        self.name
+    }
+
+    /// What is spoken.
+    pub fn version(&self) -> ProtocolVersion {
+        self.options.pin.protocol
+    }
+
+    /// The frames to begin with: Start and the journal. Call it once, before anything else.
+    pub fn open(&mut self, now_ms: u64) {
+        self.last_frame_ms = now_ms;
+        self.replay();
+        if !self.options.bidirectional || self.options.inactivity_timeout_ms == 0 {
+            self.half_close();
+        }
+    }
+
+    /// An entry of the journal that the SDK has not seen: shown if the request is still open.
+    pub fn notify(&mut self, now_ms: u64, index: EntryIndex, entry: Entry) {
+        // An attempt that was started again after a crash may have it in its replay already.
+        if self.state != State::Streaming || index < self.seen {
+            return;
+        }
+        self.last_frame_ms = now_ms;
+        self.seen = index + 1;
+        if let Some(completion) = self.acknowledged_run(&entry) {
+            let frame = RunAck { completion }.encode();
+            self.send(&frame);
+        } else {
+            self.send(&Frame { ty: entry.ty, flags: 0, body: entry.body });
+        }
+    }
+
+    /// The transport failed, or the response ended without a terminal frame.
+    pub fn broken(&mut self, fault: Fault, entropy: &mut dyn Entropy) {
+        if self.state != State::Ended {
+            self.fail(fault, entropy);
+        }
+    }
+
+    /// When [`Self::on_timeout`] is to be called, by the clock of `now_ms`.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        let timeout_ms = match self.state {
+            State::Streaming => self.options.inactivity_timeout_ms,
+            State::Draining => self.options.abort_timeout_ms,
+            State::Ended => return None,
+        };
+        Some(self.last_frame_ms.saturating_add(timeout_ms))
+    }
+
+    /// Time has passed: an idle stream is half-closed, one that does not end then is given up.
+    pub fn on_timeout(&mut self, now_ms: u64, entropy: &mut dyn Entropy) {
+        if self.deadline_ms().is_none_or(|deadline_ms| now_ms < deadline_ms) {
+            return;
+        }
+        self.last_frame_ms = now_ms;
+        match self.state {
+            State::Streaming => self.half_close(),
+            State::Draining => {
+                self.fail(Fault::Timeout { timeout_ms: self.options.abort_timeout_ms }, entropy);
+            }
+            State::Ended => (),
+        }
+    }
+
+    /// Asks the SDK to come to an end: it runs as far as it can and suspends.
+    pub fn half_close(&mut self) {
+        if self.state == State::Streaming {
+            self.state = State::Draining;
+            self.outputs.push(Output::HalfClose);
+        }
+    }
+
+    /// What the shell has to do, in order. Call it after each of the calls above.
+    pub fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// Whether it is over.
+    pub fn has_ended(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    fn acknowledged_run(&mut self, entry: &Entry) -> Option<CompletionId> {
+        if self.acknowledge.is_empty() || entry.ty != MessageType::RUN_COMPLETION {
+            return None;
+        }
+        let completion = protocol::wire::notification::completion_id(entry)?;
+        self.acknowledge.remove(&completion).then_some(completion)
+    }
+
+    fn send(&mut self, frame: &Frame) {
+        let mut bytes = BytesMut::with_capacity(8 + frame.body.len());
+        frame.encode(&mut bytes);
+        self.outputs.push(Output::Send(bytes.freeze()));
+    }
+
+    fn propose(&mut self, event: Event) {
+        self.outputs.push(Output::Propose(event));
+    }
+
+    fn finish(&mut self) {
+        self.state = State::Ended;
+        self.outputs.push(Output::Finish);
+    }
+
+    fn fail(&mut self, fault: Fault, entropy: &mut dyn Entropy) {
+        let next = retry::decide(
+            &self.options.retry,
+            self.start.policy_attempts,
+            &fault,
+            entropy,
+        );
+        let failure: AttemptFailure = fault.into_failure();
+        self.propose(Event::AttemptFailed { attempt: self.name, failure, next });
+        self.finish();
+    }
+}

@@ -1,0 +1,173 @@
+//! A frame from the SDK becomes an event to propose, or ends the attempt.
+
+use protocol::{
+    AwakeableId, InvocationId, ServiceKind,
+    journal::{Command, Entry, InvocationTarget},
+    wire::{
+        MessageType,
+        control::{AttemptError, AwaitingOn, RunProposal, Suspension},
+        frame::Frame,
+    },
+};
+
+use super::{Attempt, Entropy, Fault, Registry, State};
+use crate::event::{Event, ProposedCommand};
+
+impl Attempt {
+    /// Takes the next frame. Frames after a terminal one are ignored.
+    pub fn receive(
+        &mut self,
+        now_ms: u64,
+        frame: Frame,
+        registry: &dyn Registry,
+        entropy: &mut dyn Entropy,
+    ) {
+        if self.state == State::Ended {
+            return;
+        }
+        self.last_frame_ms = now_ms;
+        if let Err(fault) = self.accept(frame, registry, entropy) {
+            self.fail(fault, entropy);
+        }
+    }
+
+    fn accept(
+        &mut self,
+        frame: Frame,
+        registry: &dyn Registry,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(), Fault> {
+        match frame.ty {
+            MessageType::PROPOSE_RUN_COMPLETION => self.run_proposed(&frame),
+            // Informational: shown nowhere yet, but it must be well-formed.
+            MessageType::AWAITING_ON => Ok(AwaitingOn::decode(&frame).map(|_| ())?),
+            MessageType::SUSPENSION => self.suspended(&frame),
+            MessageType::ERROR => Err(Fault::Sdk(AttemptError::decode(&frame)?)),
+            MessageType::END => self.ended(),
+            ty if ty.is_command() => self.command(frame, registry, entropy),
+            ty => Err(Fault::Protocol { message: format!("{ty:?} is not for the runtime") }),
+        }
+    }
+
+    fn command(
+        &mut self,
+        frame: Frame,
+        registry: &dyn Registry,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(), Fault> {
+        let entry = Entry { ty: frame.ty, body: frame.body };
+        let command = ProposedCommand::decode(entry)?;
+        if self.has_output {
+            let message = format!("{:?} after the output", frame.ty);
+            return Err(Fault::Protocol { message });
+        }
+        let callee = self.check(command.command(), registry, entropy)?;
+        self.has_output = matches!(command.command(), Command::Output { .. });
+        self.commands += 1;
+        self.propose(Event::CommandProposed {
+            attempt: self.name,
+            command,
+            callee: callee.map(Box::new),
+        });
+        Ok(())
+    }
+
+    /// Refuses what makes no sense for this handler, so that it never enters the journal; finds out
+    /// who a call is for.
+    fn check(
+        &self,
+        command: &Command,
+        registry: &dyn Registry,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Option<crate::event::Callee>, Fault> {
+        let invalid = |message: String| Err(Fault::InvalidCommand { message });
+        let kind = self.start.handler_kind;
+        match command {
+            Command::Input { .. } => {
+                return Err(Fault::Protocol { message: "an SDK sends no Input".to_owned() });
+            }
+            Command::GetLazyState { .. }
+            | Command::GetLazyStateKeys { .. }
+            | Command::GetEagerState { .. }
+            | Command::GetEagerStateKeys { .. }
+                if !kind.reads_state() =>
+            {
+                return invalid("a plain service has no state".to_owned());
+            }
+            Command::SetState { .. } | Command::ClearState { .. } | Command::ClearAllState
+                if !kind.writes_state() =>
+            {
+                return invalid(format!("a {kind:?} handler may not change state"));
+            }
+            Command::GetPromise { .. }
+            | Command::PeekPromise { .. }
+            | Command::CompletePromise { .. }
+                if self.start.service_kind != ServiceKind::Workflow =>
+            {
+                return invalid("only a workflow has promises".to_owned());
+            }
+            Command::Call { request, .. } | Command::OneWayCall { request, .. } => {
+                return self.callee(request, registry, entropy).map(Some);
+            }
+            Command::SendSignal { target, .. }
+            | Command::AttachInvocation { target: InvocationTarget::Id(target), .. }
+            | Command::GetInvocationOutput { target: InvocationTarget::Id(target), .. } => {
+                if let Err(error) = target.parse::<InvocationId>() {
+                    return invalid(format!("'{target}' is not an invocation id: {error}"));
+                }
+            }
+            Command::CompleteAwakeable { id, .. } => {
+                if let Err(error) = id.parse::<AwakeableId>() {
+                    return invalid(format!("'{id}' is not an awakeable id: {error}"));
+                }
+            }
+            Command::Output { .. }
+            | Command::GetLazyState { .. }
+            | Command::GetLazyStateKeys { .. }
+            | Command::GetEagerState { .. }
+            | Command::GetEagerStateKeys { .. }
+            | Command::SetState { .. }
+            | Command::ClearState { .. }
+            | Command::ClearAllState
+            | Command::GetPromise { .. }
+            | Command::PeekPromise { .. }
+            | Command::CompletePromise { .. }
+            | Command::Sleep { .. }
+            | Command::Run { .. }
+            | Command::AttachInvocation { .. }
+            | Command::GetInvocationOutput { .. } => (),
+        }
+        Ok(None)
+    }
+
+    fn run_proposed(&mut self, frame: &Frame) -> Result<(), Fault> {
+        let RunProposal { completion, result, ack_requested } = RunProposal::decode(frame)?;
+        if ack_requested && self.version().has_run_ack() {
+            self.acknowledge.insert(completion);
+        }
+        self.propose(Event::RunProposed { attempt: self.name, completion, result });
+        Ok(())
+    }
+
+    fn suspended(&mut self, frame: &Frame) -> Result<(), Fault> {
+        let Suspension { awaiting } = Suspension::decode(frame, self.version())?;
+        if awaiting.is_empty() {
+            let message = "a suspension that waits for nothing".to_owned();
+            return Err(Fault::Protocol { message });
+        }
+        let (attempt, seen) = (self.name, self.seen);
+        self.propose(Event::AttemptSuspended { attempt, awaiting, seen });
+        self.finish();
+        Ok(())
+    }
+
+    fn ended(&mut self) -> Result<(), Fault> {
+        if !self.has_output {
+            let message = "an End without an Output before it".to_owned();
+            return Err(Fault::Protocol { message });
+        }
+        self.propose(Event::AttemptEnded { attempt: self.name });
+        self.finish();
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! What an attempt begins with: Start, then the journal in its order.
+
+use bytes::BytesMut;
+use protocol::wire::{MessageType, control, frame::Frame};
+
+use super::{Attempt, Output};
+
+/// Entries up to this size are copied into one buffer; larger ones are sent as they are.
+const COPIED_BODY_BYTES_MAX: usize = 16 * 1024;
+
+impl Attempt {
+    pub(super) fn replay(&mut self) {
+        let journal = std::mem::take(&mut self.start.journal);
+        let frame = self.start_frame(journal.len());
+        self.seen = u32::try_from(journal.len()).unwrap_or(u32::MAX);
+        let mut buffer = BytesMut::with_capacity(1024);
+        frame.encode(&mut buffer);
+        for entry in journal {
+            self.commands += u32::from(entry.ty.is_command());
+            self.has_output |= entry.ty == MessageType::OUTPUT_COMMAND;
+            let frame = Frame { ty: entry.ty, flags: 0, body: entry.body };
+            if frame.body.len() <= COPIED_BODY_BYTES_MAX {
+                frame.encode(&mut buffer);
+            } else {
+                frame.encode_header(&mut buffer);
+                self.outputs.push(Output::Send(buffer.split().freeze()));
+                self.outputs.push(Output::Send(frame.body));
+            }
+        }
+        if !buffer.is_empty() {
+            self.outputs.push(Output::Send(buffer.freeze()));
+        }
+    }
+
+    fn start_frame(&mut self, entries: usize) -> Frame {
+        let state = std::mem::take(&mut self.start.state);
+        let (state, partial_state) = if self.options.lazy_state {
+            (Vec::new(), true)
+        } else {
+            (state, self.start.partial_state)
+        };
+        let has_scope = self.version().has_scope();
+        let since_last_ms = self.start.now.0.saturating_sub(self.start.last_entry_at.0);
+        control::Start {
+            id: self.start.id,
+            debug_id: self.start.id.to_string(),
+            known_entries: u32::try_from(entries).unwrap_or(u32::MAX),
+            state,
+            partial_state,
+            key: self.start.target.key.clone(),
+            retry_count: self.start.retry_count,
+            duration_since_last_entry_ms: since_last_ms,
+            random_seed: self.start.random_seed,
+            scope: self.start.scope.clone().filter(|_| has_scope),
+            limit_key: self.start.limit_key.clone().filter(|_| has_scope),
+            idempotency_key: self.start.idempotency_key.clone().filter(|_| has_scope),
+        }
+        .encode()
+    }
+}

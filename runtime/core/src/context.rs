@@ -1,0 +1,43 @@
+//! What every transition works with: the rows, the record's place and time, and where effects and
+//! messages go.
+
+use std::collections::VecDeque;
+
+use crate::{
+    Lsn, Partition,
+    effect::Effect,
+    event::Message,
+    tables::Tables,
+    time::{Stamp, Timestamp},
+};
+
+/// The surroundings of one record while it is applied.
+pub(crate) struct Context<'a, 'b> {
+    pub(crate) partition: Partition,
+    pub(crate) tables: &'a mut Tables<'b>,
+    pub(crate) lsn: Lsn,
+    pub(crate) stamp: Stamp,
+    /// The record's time in milliseconds.
+    pub(crate) at: Timestamp,
+    effects: &'a mut Vec<Effect>,
+    /// Messages to this very partition: applied at the end of the record, in order. A queue and not
+    /// recursion, so that a tree of any depth can be killed.
+    pub(crate) local: VecDeque<Message>,
+}
+
+impl<'a, 'b> Context<'a, 'b> {
+    pub(crate) fn new(
+        partition: Partition,
+        tables: &'a mut Tables<'b>,
+        lsn: Lsn,
+        stamp: Stamp,
+        effects: &'a mut Vec<Effect>,
+    ) -> Self {
+        let at = stamp.at();
+        Self { partition, tables, lsn, stamp, at, effects, local: VecDeque::new() }
+    }
+
+    pub(crate) fn emit(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+}

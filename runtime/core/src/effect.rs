@@ -1,0 +1,129 @@
+//! What the shell must do once the record that caused it is on disk.
+//!
+//! Every effect but the answers can be derived again from the rows (see [`crate::obligations`]), so
+//! losing one is harmless. An answer has its result row: a client whose connection died asks again.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use protocol::{
+    DeploymentId, HandlerKind, InvocationId, ServiceKind, Target, TerminalFailure,
+    journal::{Entry, EntryIndex},
+};
+
+use crate::{
+    PartitionId,
+    event::{AttemptRef, Message, Pin, RequestId},
+    time::{Stamp, Timestamp},
+};
+
+/// One thing for the shell to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Run the invocation's handler.
+    StartAttempt(Box<StartAttempt>),
+    /// Show a new entry to a live attempt.
+    SendNotification { attempt: AttemptRef, index: EntryIndex, entry: Entry },
+    /// Break off an attempt; what it still proposes is ignored.
+    AbortAttempt { attempt: AttemptRef },
+    /// A timer row with this time was written.
+    ArmTimer { at: Timestamp },
+    /// Something finished may be removed at this time.
+    ArmExpiry { at: Timestamp },
+    /// An edge's request has its answer.
+    Answer { request: RequestId, answer: Answer },
+    /// An invocation is finished: tell all who wait for it.
+    Completed { id: InvocationId, completion: Arc<Completion> },
+    /// Hand a message to another partition.
+    Send { to: PartitionId, sequence: u64, stamp: Stamp, message: Message },
+    /// Tell another partition that its messages up to `sequence` are on disk here.
+    Acknowledge { to: PartitionId, sequence: u64 },
+    /// The registry has changed: publish it anew.
+    PublishRegistry,
+}
+
+/// Everything an attempt needs to know, so that the invoker asks the machine nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartAttempt {
+    /// The attempt's name.
+    pub attempt: AttemptRef,
+    /// The invocation's id.
+    pub id: InvocationId,
+    /// The handler to run.
+    pub target: Target,
+    /// What kind of service it belongs to.
+    pub service_kind: ServiceKind,
+    /// What the handler may do.
+    pub handler_kind: HandlerKind,
+    /// Where it runs; `None` before the first attempt has chosen.
+    pub pin: Option<Pin>,
+    /// The journal so far, Input first.
+    pub journal: Vec<Entry>,
+    /// The key's state, in key order.
+    pub state: Vec<(Bytes, Bytes)>,
+    /// Whether `state` leaves something out.
+    pub partial_state: bool,
+    /// Seeds the SDK's random numbers.
+    pub random_seed: u64,
+    /// Attempts that failed since a command was last stored.
+    pub retry_count: u32,
+    /// Attempts that the retry policy has counted since the invocation last made room.
+    pub policy_attempts: u32,
+    /// Time of the last stored entry.
+    pub last_entry_at: Timestamp,
+    /// When the record was made that started the attempt.
+    pub now: Timestamp,
+    /// The client's idempotency key.
+    pub idempotency_key: Option<String>,
+    /// Flow-control scope.
+    pub scope: Option<String>,
+    /// Limit key within the scope.
+    pub limit_key: Option<String>,
+}
+
+/// How an invocation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completion {
+    /// Its answer.
+    pub result: Result<Bytes, TerminalFailure>,
+    /// Until when it is kept; `None` when it is not.
+    pub expires_at: Option<Timestamp>,
+    /// The handler it ran.
+    pub target: Target,
+}
+
+/// The answer to an edge's request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// A send is durable.
+    Accepted {
+        id: InvocationId,
+        /// It was there before: the same idempotency or workflow key.
+        duplicate: bool,
+        /// When it starts, for a delayed one: the first request's time.
+        start_at: Option<Timestamp>,
+    },
+    /// The invocation had already ended: its stored result.
+    Completed { id: InvocationId, completion: Arc<Completion> },
+    /// A workflow's `run` was called a second time.
+    AlreadyInvoked { id: InvocationId },
+    /// A cancel or a kill is durable.
+    Control(Control),
+    /// A deployment is registered; its services have these revisions.
+    Registered { deployment: DeploymentId },
+    /// A deployment is gone, or was not there.
+    Removed { existed: bool },
+}
+
+/// What became of an operator's request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Done: the invocation has ended.
+    Ended,
+    /// Under way: the invocation was told.
+    Signalled,
+    /// There is no such invocation.
+    NotFound,
+    /// It had ended before.
+    AlreadyCompleted,
+}

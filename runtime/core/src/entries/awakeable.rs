@@ -1,0 +1,21 @@
+//! `CompleteAwakeable`: an awakeable is a numbered signal of the invocation that made it.
+
+use bytes::Bytes;
+use protocol::{AwakeableId, TerminalFailure, journal::notification::SignalId};
+
+use crate::{context::Context, event::Message, outbox};
+
+pub(crate) fn apply(
+    cx: &mut Context<'_, '_>,
+    id: &str,
+    result: &Result<Bytes, TerminalFailure>,
+) {
+    // The Attempt has refused ids that cannot be read.
+    let Ok(id) = id.parse::<AwakeableId>() else { return };
+    let message = Message::Signal {
+        to: id.invocation,
+        signal: SignalId::Index(id.signal),
+        result: result.clone().into(),
+    };
+    outbox::send(cx, id.invocation.partition_key, message);
+}

@@ -1,0 +1,95 @@
+//! What each journal command does to the partition, one command a module. The entry itself is
+//! already in the journal; completions made here stand right behind it.
+
+mod attach;
+mod awakeable;
+mod call;
+mod output;
+mod promise;
+mod run;
+mod send;
+mod signal;
+mod sleep;
+mod state;
+
+use protocol::journal::{Command, CompletionId, NotificationId, NotificationKind, NotificationResult};
+
+use crate::{
+    Lsn,
+    context::Context,
+    event::Callee,
+    invocation::{self, notify::notify},
+    tables::completion::CompletionState,
+    time::Timestamp,
+};
+
+/// The only place where the kind of command is branched on.
+pub(crate) fn apply(
+    cx: &mut Context<'_, '_>,
+    lsn: Lsn,
+    command: &Command,
+    callee: Option<&Callee>,
+) {
+    match command {
+        Command::Input { .. } => panic!("{:?}: the Attempt refuses a second Input", cx.lsn),
+        Command::Output { .. } => output::apply(cx, lsn),
+        Command::GetLazyState { key, completion } => state::get(cx, lsn, key, *completion),
+        Command::SetState { key, value } => state::set(cx, lsn, key, value),
+        Command::ClearState { key } => state::clear(cx, lsn, key),
+        Command::ClearAllState => state::clear_all(cx, lsn),
+        Command::GetLazyStateKeys { completion } => state::keys(cx, lsn, *completion),
+        // The SDK has answered these itself, from the state that the attempt was started with.
+        Command::GetEagerState { .. } | Command::GetEagerStateKeys { .. } => (),
+        Command::GetPromise { key, completion } => promise::get(cx, lsn, key, *completion),
+        Command::PeekPromise { key, completion } => promise::peek(cx, lsn, key, *completion),
+        Command::CompletePromise { key, result, completion } => {
+            promise::complete(cx, lsn, key, result, *completion);
+        }
+        Command::Sleep { wake_up_time_ms, completion } => {
+            sleep::apply(cx, lsn, Timestamp(*wake_up_time_ms), *completion);
+        }
+        Command::Call { request, invocation_id_completion, result_completion } => {
+            let completions = (*invocation_id_completion, *result_completion);
+            call::apply(cx, lsn, request, completions, callee);
+        }
+        Command::OneWayCall { request, invoke_time_ms, invocation_id_completion } => {
+            let start_at = Timestamp(*invoke_time_ms);
+            send::apply(cx, lsn, request, start_at, *invocation_id_completion, callee);
+        }
+        Command::SendSignal { target, signal, result } => {
+            signal::apply(cx, target, signal, result);
+        }
+        Command::Run { completion } => run::apply(cx, lsn, *completion),
+        Command::AttachInvocation { target, completion } => {
+            attach::apply(cx, lsn, target, *completion, NotificationKind::AttachInvocation);
+        }
+        Command::GetInvocationOutput { target, completion } => {
+            attach::apply(cx, lsn, target, *completion, NotificationKind::GetInvocationOutput);
+        }
+        Command::CompleteAwakeable { id, result } => awakeable::apply(cx, id, result),
+    }
+}
+
+/// Notes that a completion is expected.
+fn expect_completion(
+    cx: &mut Context<'_, '_>,
+    lsn: Lsn,
+    completion: CompletionId,
+    kind: NotificationKind,
+    timer: Option<Timestamp>,
+) {
+    invocation::expect(cx.tables, lsn).has_notifications = true;
+    cx.tables.put_completion(lsn, completion, CompletionState::Pending { kind, timer });
+}
+
+/// Completes a command in the record that brought it.
+fn answer_at_once(
+    cx: &mut Context<'_, '_>,
+    lsn: Lsn,
+    completion: CompletionId,
+    kind: NotificationKind,
+    result: NotificationResult,
+) {
+    expect_completion(cx, lsn, completion, kind, None);
+    notify(cx, lsn, kind, NotificationId::Completion(completion), result);
+}

@@ -1,0 +1,20 @@
+//! `SendSignal`: tell another invocation something; signal 1 cancels it.
+
+use protocol::{
+    InvocationId,
+    journal::{NotificationResult, notification::SignalId},
+};
+
+use crate::{context::Context, event::Message, outbox};
+
+pub(crate) fn apply(
+    cx: &mut Context<'_, '_>,
+    target: &str,
+    signal: &SignalId,
+    result: &NotificationResult,
+) {
+    // The Attempt has refused ids that cannot be read.
+    let Ok(to) = target.parse::<InvocationId>() else { return };
+    let message = Message::Signal { to, signal: signal.clone(), result: result.clone() };
+    outbox::send(cx, to.partition_key, message);
+}

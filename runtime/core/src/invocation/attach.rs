@@ -1,0 +1,53 @@
+//! Waiting for, or looking at, the result of an invocation from another one.
+
+use protocol::{
+    InvocationId, TerminalFailure,
+    journal::{Notification, NotificationId, NotificationResult},
+};
+
+use super::{invoke::completion_of, purge};
+use crate::{
+    Lsn,
+    context::Context,
+    event::{CallRef, Message},
+    outbox,
+};
+
+/// `from` asks for the result of `target`, now or as soon as there is one.
+pub(crate) fn apply(cx: &mut Context<'_, '_>, from: CallRef, target: InvocationId, wait: bool) {
+    let known = cx.tables.invocation_lsn(target).filter(|lsn| !purge::is_expired(cx, *lsn));
+    match known {
+        None => {
+            answer(cx, from, NotificationResult::Failure(TerminalFailure::not_found()));
+        }
+        Some(lsn) if wait => wait_for(cx, lsn, from),
+        Some(lsn) => {
+            let status = &super::expect(cx.tables, lsn).status;
+            let result = match completion_of(status) {
+                Some(completion) => completion.result.clone().into(),
+                None => NotificationResult::Void,
+            };
+            answer(cx, from, result);
+        }
+    }
+}
+
+/// `from` hears of the result of `lsn`: at once if there is one.
+pub(crate) fn wait_for(cx: &mut Context<'_, '_>, lsn: Lsn, from: CallRef) {
+    let invocation = super::expect(cx.tables, lsn);
+    match completion_of(&invocation.status) {
+        Some(completion) => answer(cx, from, completion.result.clone().into()),
+        None => {
+            invocation.has_waiters = true;
+            cx.tables.put_waiter(lsn, from);
+        }
+    }
+}
+
+/// Sends the answer of a call, an attach or a look to whoever waits for it.
+pub(crate) fn answer(cx: &mut Context<'_, '_>, to: CallRef, result: NotificationResult) {
+    let id = NotificationId::Completion(to.completion);
+    let notification = Notification { kind: to.kind, id, result };
+    let message = Message::Notify { to: to.id, invocation: to.invocation, notification };
+    outbox::send(cx, to.id.partition_key, message);
+}

@@ -1,0 +1,38 @@
+//! An attempt broke off: try again later, wait for an operator, or give up.
+
+use super::{complete, kill, running, set_status, set_waiting};
+use crate::{
+    context::Context,
+    effect::Effect,
+    event::{AfterFailure, AttemptFailure, AttemptRef},
+    tables::{
+        invocation::{Status, WaitingFor},
+        timer::{Timer, TimerKey},
+    },
+};
+
+pub(crate) fn apply(
+    cx: &mut Context<'_, '_>,
+    attempt: AttemptRef,
+    failure: &AttemptFailure,
+    next: &AfterFailure,
+) {
+    let Some(invocation) = running(cx.tables, attempt) else { return };
+    let lsn = attempt.invocation;
+    invocation.last_failure = Some(Box::new(failure.clone()));
+    match next {
+        AfterFailure::Retry { delay_ms, counts } => {
+            invocation.retry_count = invocation.retry_count.saturating_add(1);
+            invocation.policy_attempts =
+                invocation.policy_attempts.saturating_add(u32::from(*counts));
+            let at = cx.at.after_ms(*delay_ms);
+            set_waiting(cx, lsn, WaitingFor::Retry { at });
+            let timer = TimerKey { at, invocation: lsn, completion: 0 };
+            cx.tables.put_timer(&timer, Timer::Retry);
+            cx.emit(Effect::ArmTimer { at });
+        }
+        AfterFailure::Pause => set_status(cx, lsn, Status::Paused),
+        AfterFailure::Kill(failure) => kill::with(cx, lsn, failure.clone()),
+        AfterFailure::Fail(failure) => complete::complete(cx, lsn, Err(failure.clone())),
+    }
+}

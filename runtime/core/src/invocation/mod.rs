@@ -1,0 +1,133 @@
+//! The lifecycle of an invocation, one transition a module.
+//!
+//! ```text
+//!                 +--> Waiting(Start) --timer--+
+//!                 |                            v
+//!  (none) --invoke+----------------------> [admit] --object busy--> Waiting(Object)
+//!                                              |                        | lock released to it
+//!                                              v                        v
+//!        +------------------------------->  Running  <------------------+
+//!        |            suspend                  |  |  |
+//!        +-- Waiting(Notification) <-----------+  |  +--fail--> Waiting(Retry) --timer--> Running
+//!        |       (notify: resolved)               |  |
+//!        +-- Paused <----fail, out of attempts----+--+
+//!                (cancel)                         |
+//!                                                 +--end, kill--> Completed --retention--> (none)
+//! ```
+//!
+//! Every change of status goes through [`set_status`], so that the index follows.
+
+pub(crate) mod attach;
+pub(crate) mod cancel;
+pub(crate) mod complete;
+pub(crate) mod fail;
+pub(crate) mod invoke;
+pub(crate) mod journal;
+pub(crate) mod kill;
+pub(crate) mod notify;
+pub(crate) mod pin;
+pub(crate) mod purge;
+pub(crate) mod signal;
+pub(crate) mod suspend;
+
+use crate::{
+    Lsn,
+    context::Context,
+    effect::{Effect, StartAttempt},
+    event::AttemptRef,
+    tables::{
+        Tables,
+        invocation::{Invocation, Status, WaitingFor},
+    },
+    time::Timestamp,
+};
+
+/// How much state is sent along with an attempt; the rest is asked for by the SDK. In bytes; the
+/// real server's cap is the 32 MiB of a whole message, ours leaves room for the journal.
+const EAGER_STATE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The invocation, if `attempt` is the one that is running: whatever a zombie proposes is ignored.
+pub(crate) fn running<'t>(
+    tables: &'t mut Tables<'_>,
+    attempt: AttemptRef,
+) -> Option<&'t mut Invocation> {
+    let invocation = tables.invocation_mut(attempt.invocation)?;
+    match invocation.status {
+        Status::Running { attempt: current } if current == attempt.attempt => Some(invocation),
+        Status::Running { .. } | Status::Waiting(_) | Status::Paused
+        | Status::Completed { .. } => None,
+    }
+}
+
+/// The invocation.
+///
+/// # Panics
+/// When there is none: the caller knows that there is.
+pub(crate) fn expect<'t>(tables: &'t mut Tables<'_>, lsn: Lsn) -> &'t mut Invocation {
+    match tables.invocation_mut(lsn) {
+        Some(invocation) => invocation,
+        None => panic!("invocation {lsn:?} is referred to but has no row"),
+    }
+}
+
+/// Changes the status, and the index with it.
+pub(crate) fn set_status(cx: &mut Context<'_, '_>, lsn: Lsn, status: Status) {
+    let at = cx.at;
+    let new = status.kind();
+    let invocation = expect(cx.tables, lsn);
+    let old = invocation.status.kind();
+    invocation.status = status;
+    invocation.modified_at = at;
+    if old != new {
+        cx.tables.unindex_status(old, lsn);
+        cx.tables.index_status(new, lsn);
+    }
+}
+
+pub(crate) fn set_waiting(cx: &mut Context<'_, '_>, lsn: Lsn, waiting: WaitingFor) {
+    set_status(cx, lsn, Status::Waiting(waiting));
+}
+
+/// Starts an attempt, named by the record being applied.
+pub(crate) fn start_attempt(cx: &mut Context<'_, '_>, lsn: Lsn) {
+    set_status(cx, lsn, Status::Running { attempt: cx.lsn });
+    let at = cx.at;
+    expect(cx.tables, lsn).running_at.get_or_insert(at);
+    let start = attempt_input(cx.tables, lsn, cx.at);
+    cx.emit(Effect::StartAttempt(Box::new(start)));
+}
+
+/// Everything a running attempt needs to know, from the rows.
+pub(crate) fn attempt_input(tables: &Tables<'_>, lsn: Lsn, now: Timestamp) -> StartAttempt {
+    let Some(invocation) = tables.invocation(lsn) else {
+        panic!("invocation {lsn:?} is to start but has no row")
+    };
+    let Status::Running { attempt } = invocation.status else {
+        panic!("invocation {lsn:?} is to start but is {:?}", invocation.status)
+    };
+    let (state, partial_state) = if invocation.handler_kind.reads_state() {
+        let target = &invocation.target;
+        tables.all_state(&target.service, &target.key, EAGER_STATE_BYTES_MAX)
+    } else {
+        (Vec::new(), false)
+    };
+    StartAttempt {
+        attempt: AttemptRef { invocation: lsn, attempt },
+        id: invocation.id,
+        service_kind: invocation.service_kind,
+        handler_kind: invocation.handler_kind,
+        pin: invocation.pin,
+        journal: tables.journal(lsn, invocation.journal_len),
+        state,
+        partial_state,
+        random_seed: invocation.random_seed,
+        retry_count: invocation.retry_count,
+        policy_attempts: invocation.policy_attempts,
+        last_entry_at: invocation.last_entry_at,
+        now,
+        target: invocation.target,
+        idempotency_key: invocation.idempotency_key,
+        scope: invocation.scope,
+        limit_key: invocation.limit_key,
+    }
+}

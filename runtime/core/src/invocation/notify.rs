@@ -1,0 +1,77 @@
+//! A notification became available: store it, show it to the attempt, or wake the invocation.
+
+use protocol::{
+    InvocationId, ProtocolVersion,
+    journal::{Notification, NotificationId, NotificationKind, NotificationResult},
+    wire,
+};
+
+use super::start_attempt;
+use crate::{
+    Lsn,
+    context::Context,
+    tables::{
+        completion::{CompletionState, Delivery},
+        invocation::{Status, WaitingFor},
+    },
+};
+
+/// Another partition, or this one, answers a call of ours.
+pub(crate) fn delivered(
+    cx: &mut Context<'_, '_>,
+    to: InvocationId,
+    lsn: Lsn,
+    notification: Notification,
+) {
+    // The lsn may be that of an earlier invocation with the same derived id, long gone.
+    let is_ours = cx.tables.invocation_mut(lsn).is_some_and(|invocation| invocation.id == to);
+    if is_ours {
+        notify(cx, lsn, notification.kind, notification.id, notification.result);
+    }
+}
+
+/// Stores a notification, once, and lets the invocation go on if it was waiting for it.
+pub(crate) fn notify(
+    cx: &mut Context<'_, '_>,
+    lsn: Lsn,
+    kind: NotificationKind,
+    id: NotificationId,
+    result: NotificationResult,
+) {
+    let Some(invocation) = cx.tables.invocation_mut(lsn) else { return };
+    if matches!(invocation.status, Status::Completed { .. }) {
+        return;
+    }
+    // Before the first attempt has chosen a version, the newest form says everything.
+    let version = invocation.pin.map_or(ProtocolVersion::MAX, |pin| pin.protocol);
+    let index = invocation.journal_len;
+    let delivery = Delivery { index, failed: matches!(result, NotificationResult::Failure(_)) };
+    invocation.has_notifications = true;
+    match &id {
+        NotificationId::Completion(completion) => {
+            match cx.tables.completion(lsn, *completion) {
+                Some(CompletionState::Pending { .. }) => (),
+                // Answered before, or never asked: the first answer stands.
+                Some(CompletionState::Done(_)) | None => return,
+            }
+            cx.tables.put_completion(lsn, *completion, CompletionState::Done(delivery));
+        }
+        NotificationId::Signal(signal) => cx.tables.put_signal(lsn, signal, delivery),
+    }
+    let entry = wire::notification::encode(&Notification { kind, id, result }, version);
+    super::journal::append_notification(cx, lsn, entry);
+    wake_if_resolved(cx, lsn);
+}
+
+/// Starts a suspended invocation if what it waits for has arrived.
+fn wake_if_resolved(cx: &mut Context<'_, '_>, lsn: Lsn) {
+    let Status::Waiting(WaitingFor::Notification { awaiting, seen }) =
+        &super::expect(cx.tables, lsn).status
+    else {
+        return;
+    };
+    let (awaiting, seen) = (awaiting.clone(), *seen);
+    if awaiting.is_resolved(&mut |id| cx.tables.outcome(lsn, id, seen)) {
+        start_attempt(cx, lsn);
+    }
+}

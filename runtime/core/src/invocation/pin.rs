@@ -1,0 +1,18 @@
+//! The first attempt chose where the invocation runs and what is spoken there.
+
+use super::running;
+use crate::{
+    context::Context,
+    event::{AttemptRef, Pin},
+};
+
+pub(crate) fn apply(cx: &mut Context<'_, '_>, attempt: AttemptRef, pin: Pin) {
+    let Some(invocation) = running(cx.tables, attempt) else { return };
+    let old = invocation.pin.replace(pin);
+    if old.map(|old| old.deployment) != Some(pin.deployment) {
+        if let Some(old) = old {
+            cx.tables.unindex_deployment(old.deployment, attempt.invocation);
+        }
+        cx.tables.index_deployment(pin.deployment, attempt.invocation);
+    }
+}

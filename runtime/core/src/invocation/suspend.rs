@@ -1,0 +1,24 @@
+//! An attempt ran out of things to do until something it waits for arrives.
+
+use protocol::journal::{Awaiting, EntryIndex};
+
+use super::{running, set_waiting, start_attempt};
+use crate::{context::Context, event::AttemptRef, tables::invocation::WaitingFor};
+
+pub(crate) fn apply(
+    cx: &mut Context<'_, '_>,
+    attempt: AttemptRef,
+    awaiting: &Awaiting,
+    seen: EntryIndex,
+) {
+    let Some(invocation) = running(cx.tables, attempt) else { return };
+    invocation.policy_attempts = 0;
+    invocation.retry_count = 0;
+    let lsn = attempt.invocation;
+    // Only what the attempt was not shown can be news: everything else is already in its tree.
+    if awaiting.is_resolved(&mut |id| cx.tables.outcome(lsn, id, seen)) {
+        start_attempt(cx, lsn);
+    } else {
+        set_waiting(cx, lsn, WaitingFor::Notification { awaiting: awaiting.clone(), seen });
+    }
+}

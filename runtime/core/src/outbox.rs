@@ -1,0 +1,82 @@
+//! Messages between partitions: at least once on the way, exactly once in effect.
+//!
+//! A message to another partition is a row until the receiver has acknowledged it; the receiver
+//! remembers the last sequence number of each sender. Messages of one sender to one receiver stay in
+//! order. A message to this very partition is applied within the same record.
+
+use protocol::PartitionKey;
+
+use crate::{
+    Partition, PartitionId,
+    context::Context,
+    effect::Effect,
+    event::Message,
+    invocation,
+    tables::{meta::sequence_mut, outbox::Outgoing},
+};
+
+/// Sends `message` to the partition that owns `key`.
+pub(crate) fn send(cx: &mut Context<'_, '_>, key: PartitionKey, message: Message) {
+    let to = Partition::owner(cx.partition.count, key);
+    if to == cx.partition.id {
+        cx.local.push_back(message);
+        return;
+    }
+    let sequence = sequence_mut(&mut cx.tables.meta_mut().sent, to);
+    *sequence += 1;
+    let (sequence, stamp) = (*sequence, cx.stamp);
+    cx.tables.push_outgoing(to, sequence, Outgoing { stamp, message: message.clone() });
+    cx.emit(Effect::Send { to, sequence, stamp, message });
+}
+
+/// Applies the messages that this record sent to its own partition, and those that they send.
+pub(crate) fn deliver_local(cx: &mut Context<'_, '_>) {
+    while let Some(message) = cx.local.pop_front() {
+        deliver(cx, &message);
+    }
+}
+
+/// A message of another partition: new, or one that was handed over again after a crash.
+pub(crate) fn received(
+    cx: &mut Context<'_, '_>,
+    from: PartitionId,
+    sequence: u64,
+    message: &Message,
+) {
+    let last = sequence_mut(&mut cx.tables.meta_mut().received, from);
+    let is_new = sequence > *last;
+    if is_new {
+        assert!(
+            sequence == *last + 1,
+            "{:?}: message {sequence} of {from:?} after {last}: one is missing",
+            cx.lsn
+        );
+        *last = sequence;
+    }
+    let sequence = *last;
+    if is_new {
+        deliver(cx, message);
+    }
+    cx.emit(Effect::Acknowledge { to: from, sequence });
+}
+
+/// The receiver has everything up to `sequence` on disk.
+pub(crate) fn acknowledged(cx: &mut Context<'_, '_>, by: PartitionId, sequence: u64) {
+    cx.tables.delete_outgoing(by, sequence);
+}
+
+fn deliver(cx: &mut Context<'_, '_>, message: &Message) {
+    match message {
+        Message::Invoke(invoke) => invocation::invoke::apply(cx, invoke),
+        Message::Notify { to, invocation, notification } => {
+            invocation::notify::delivered(cx, *to, *invocation, notification.clone());
+        }
+        Message::Signal { to, signal, result } => {
+            invocation::signal::apply(cx, *to, signal, result);
+        }
+        Message::Attach { from, target, wait } => {
+            invocation::attach::apply(cx, *from, *target, *wait);
+        }
+        Message::Kill { target } => invocation::kill::apply(cx, *target),
+    }
+}

@@ -1,0 +1,59 @@
+//! Rows whose keys say it all, for whoever asks which invocations there are: by status, by target,
+//! by deployment. By time they are in order already: the invocation table grows at its right edge.
+
+use protocol::{DeploymentId, Target};
+
+use super::{Key, Row, Table, Tables, invocation::StatusKind, key::KeyReader};
+use crate::Lsn;
+
+impl Tables<'_> {
+    /// Invocations of one status, in order of creation, from `from` on.
+    pub fn by_status(&self, status: StatusKind, from: Lsn, limit: usize) -> Vec<Lsn> {
+        let prefix = Table::IndexStatus.key().u8(status as u8).done();
+        let rows = self.scan(&prefix, &status_key(status, from), limit);
+        rows.iter()
+            .filter_map(|(key, _)| {
+                let mut reader = KeyReader::new(key);
+                reader.u8()?;
+                reader.lsn()
+            })
+            .collect()
+    }
+
+    pub(crate) fn index_status(&mut self, status: StatusKind, invocation: Lsn) {
+        self.put_tracked(status_key(status, invocation), Row::Unit);
+    }
+
+    pub(crate) fn unindex_status(&mut self, status: StatusKind, invocation: Lsn) {
+        self.delete(&status_key(status, invocation));
+    }
+
+    pub(crate) fn index_target(&mut self, target: &Target, invocation: Lsn) {
+        self.create(target_key(target, invocation), Row::Unit);
+    }
+
+    pub(crate) fn unindex_target(&mut self, target: &Target, invocation: Lsn) {
+        self.delete(&target_key(target, invocation));
+    }
+
+    pub(crate) fn index_deployment(&mut self, deployment: DeploymentId, invocation: Lsn) {
+        self.put(deployment_key(deployment, invocation), Row::Unit);
+    }
+
+    pub(crate) fn unindex_deployment(&mut self, deployment: DeploymentId, invocation: Lsn) {
+        self.delete(&deployment_key(deployment, invocation));
+    }
+}
+
+fn status_key(status: StatusKind, invocation: Lsn) -> Key {
+    Table::IndexStatus.key().u8(status as u8).lsn(invocation).done()
+}
+
+fn target_key(target: &Target, invocation: Lsn) -> Key {
+    let key = Table::IndexTarget.key().bytes(target.service.as_bytes());
+    key.bytes(target.key.as_bytes()).lsn(invocation).done()
+}
+
+fn deployment_key(deployment: DeploymentId, invocation: Lsn) -> Key {
+    Table::IndexDeployment.key().u128(deployment.0).lsn(invocation).done()
+}

@@ -1,0 +1,47 @@
+//! Key: invocation, index. Row: one journal entry as it travels, and when it was stored.
+
+use protocol::journal::{Entry, EntryIndex};
+use serde::{Deserialize, Serialize};
+
+use super::{Row, Table, Tables, row::expect_row};
+use crate::{Lsn, time::Timestamp};
+
+/// A stored entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// When it was stored.
+    pub at: Timestamp,
+    /// The bytes to replay.
+    pub entry: Entry,
+}
+
+impl Tables<'_> {
+    /// One entry.
+    pub fn journal_entry(&self, invocation: Lsn, index: EntryIndex) -> Option<JournalEntry> {
+        let key = Table::Journal.key().lsn(invocation).u32(index).done();
+        self.get(&key).map(|row| expect_row!(row, Journal))
+    }
+
+    /// The first `len` entries.
+    ///
+    /// # Panics
+    /// When one of them is missing.
+    pub fn journal(&self, invocation: Lsn, len: EntryIndex) -> Vec<Entry> {
+        (0..len)
+            .map(|index| match self.journal_entry(invocation, index) {
+                Some(stored) => stored.entry,
+                None => panic!("entry {index} of {len} of invocation {invocation:?} is missing"),
+            })
+            .collect()
+    }
+
+    pub(crate) fn append_journal(&mut self, invocation: Lsn, index: EntryIndex, row: JournalEntry) {
+        self.create(Table::Journal.key().lsn(invocation).u32(index).done(), Row::Journal(row));
+    }
+
+    pub(crate) fn delete_journal(&mut self, invocation: Lsn, len: EntryIndex) {
+        for index in 0..len {
+            self.delete(&Table::Journal.key().lsn(invocation).u32(index).done());
+        }
+    }
+}

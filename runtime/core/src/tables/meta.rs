@@ -1,0 +1,56 @@
+//! Key: none, there is one row. Row: what the partition as a whole knows.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Row, Table, Tables, row::expect_row};
+use crate::{Lsn, PartitionId, time::Stamp};
+
+/// Facts about the whole partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The last record folded in.
+    pub applied: Lsn,
+    /// Its stamp.
+    pub stamp: Stamp,
+    /// For each other partition: the last message sent to it.
+    pub sent: Vec<(PartitionId, u64)>,
+    /// For each other partition: the last message taken from it.
+    pub received: Vec<(PartitionId, u64)>,
+    /// Estimate of the bytes that finished invocations take.
+    pub retained_bytes: u64,
+}
+
+impl Tables<'_> {
+    /// The meta row; the default one before the first record.
+    pub fn meta(&self) -> Meta {
+        self.get(&Table::Meta.key().done())
+            .map_or_else(Meta::default, |row| *expect_row!(row, Meta))
+    }
+
+    /// The last record folded in.
+    pub fn applied(&self) -> Lsn {
+        self.meta().applied
+    }
+
+    pub(crate) fn meta_mut(&mut self) -> &mut Meta {
+        let key = Table::Meta.key().done();
+        if self.get_mut(&key).is_none() {
+            self.put(key.clone(), Row::Meta(Box::default()));
+        }
+        #[expect(clippy::expect_used, reason = "it was written above when it was missing")]
+        let row = self.get_mut(&key).expect("the meta row is there");
+        expect_row!(row, Meta)
+    }
+}
+
+/// The number kept for `peer`, 0 before the first.
+pub(crate) fn sequence_mut(list: &mut Vec<(PartitionId, u64)>, peer: PartitionId) -> &mut u64 {
+    let at = match list.binary_search_by_key(&peer, |(id, _)| *id) {
+        Ok(at) => at,
+        Err(at) => {
+            list.insert(at, (peer, 0));
+            at
+        }
+    };
+    &mut list[at].1
+}

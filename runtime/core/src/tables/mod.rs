@@ -1,0 +1,146 @@
+//! Typed rows over an ordered map of bytes to decoded values.
+//!
+//! One module per table owns its key layout and its row. A row lives decoded in the [`Overlay`] of
+//! what has changed since the last checkpoint, over a [`Snapshot`] of older layers; it is encoded
+//! only when a checkpoint writes it.
+
+pub mod completion;
+pub mod deployment;
+pub mod expiry;
+pub mod index;
+pub mod invocation;
+pub mod journal;
+pub mod key;
+pub mod meta;
+pub mod object;
+pub mod outbox;
+pub mod overlay;
+pub mod promise;
+pub mod row;
+pub mod state;
+pub mod timer;
+pub mod waiter;
+
+use crate::{Lsn, time::Stamp};
+
+pub use key::{Key, Table};
+pub use overlay::{Overlay, Slot};
+pub use row::{Row, RowDecodeError};
+
+/// A consistent, read-only view of rows. Reads are synchronous and cannot fail: a store that cannot
+/// read stops the process.
+pub trait Snapshot {
+    /// The row at `key`.
+    fn get(&self, key: &[u8]) -> Option<Row>;
+
+    /// The first row at or after `from` whose key starts with `prefix`.
+    fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)>;
+}
+
+/// A view with nothing in it: the base of a new partition, and of tests.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Empty;
+
+impl Snapshot for Empty {
+    fn get(&self, _: &[u8]) -> Option<Row> {
+        None
+    }
+
+    fn seek(&self, _: &[u8], _: &[u8]) -> Option<(Key, Row)> {
+        None
+    }
+}
+
+/// The rows of one partition while records are applied.
+pub struct Tables<'a> {
+    live: &'a mut Overlay,
+    base: &'a dyn Snapshot,
+}
+
+impl<'a> Tables<'a> {
+    /// Rows of `live` over those of `base`.
+    pub fn new(live: &'a mut Overlay, base: &'a dyn Snapshot) -> Self {
+        Self { live, base }
+    }
+
+    /// Notes that the record is being applied.
+    ///
+    /// # Panics
+    /// When it is not the next one, or its stamp is not later than the last one's.
+    pub(crate) fn advance(&mut self, lsn: Lsn, stamp: Stamp) {
+        let meta = self.meta_mut();
+        assert!(meta.applied.0 + 1 == lsn.0, "{lsn:?} applied after {:?}", meta.applied);
+        assert!(meta.stamp < stamp, "{lsn:?}: {stamp:?} is not later than {:?}", meta.stamp);
+        meta.applied = lsn;
+        meta.stamp = stamp;
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Row> {
+        match self.live.get(key) {
+            Some(slot) => slot.row.clone(),
+            None => self.base.get(key),
+        }
+    }
+
+    /// The row, to be changed in place. It counts as written.
+    pub(crate) fn get_mut(&mut self, key: &[u8]) -> Option<&mut Row> {
+        if self.live.get(key).is_none() {
+            let row = self.base.get(key)?;
+            self.live.put(Key::from_slice(key), row);
+        }
+        self.live.get_mut(key)
+    }
+
+    /// Writes a row whose key has never been used before, so that removing it leaves no trace.
+    pub(crate) fn create(&mut self, key: Key, row: Row) {
+        debug_assert!(self.live.get(&key).is_none(), "a created row is new: {key:?}");
+        debug_assert!(self.base.get(&key).is_none(), "a created row is new: {key:?}");
+        self.live.create(key, row);
+    }
+
+    /// Writes a row whose key comes and goes: looks below once, so that a row born and gone between
+    /// two checkpoints leaves no trace.
+    pub(crate) fn put_tracked(&mut self, key: Key, row: Row) {
+        if self.live.get(&key).is_none() && self.base.get(&key).is_none() {
+            self.live.create(key, row);
+        } else {
+            self.live.put(key, row);
+        }
+    }
+
+    pub(crate) fn put(&mut self, key: Key, row: Row) {
+        self.live.put(key, row);
+    }
+
+    pub(crate) fn delete(&mut self, key: &[u8]) {
+        self.live.delete(key);
+    }
+
+    /// The first row at or after `from` whose key starts with `prefix`.
+    pub(crate) fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
+        overlay::seek_layers(self.live, self.base, prefix, from)
+    }
+
+    /// Up to `limit` rows whose key starts with `prefix`, from `from` on.
+    pub(crate) fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Vec<(Key, Row)> {
+        let mut rows = Vec::new();
+        let mut from = Key::from_slice(from);
+        while rows.len() < limit {
+            let Some((key, row)) = self.seek(prefix, &from) else { break };
+            from = key.clone();
+            from.push(0);
+            rows.push((key, row));
+        }
+        rows
+    }
+}
+
+impl Snapshot for Tables<'_> {
+    fn get(&self, key: &[u8]) -> Option<Row> {
+        Tables::get(self, key)
+    }
+
+    fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
+        Tables::seek(self, prefix, from)
+    }
+}

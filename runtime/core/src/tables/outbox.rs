@@ -1,0 +1,55 @@
+//! Key: receiver, sequence. Row: a message that the receiver has not acknowledged.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Key, Row, Table, Tables, key::KeyReader, row::expect_row};
+use crate::{PartitionId, event::Message, time::Stamp};
+
+/// A message under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// Stamp of the record that sent it: the order in which recovery hands messages over again.
+    pub stamp: Stamp,
+    /// What to say.
+    pub message: Message,
+}
+
+impl Tables<'_> {
+    /// Messages not yet acknowledged, by receiver and sequence, from the given one on.
+    pub fn outgoing(
+        &self,
+        from: (PartitionId, u64),
+        limit: usize,
+    ) -> Vec<(PartitionId, u64, Outgoing)> {
+        let rows = self.scan(&Table::Outbox.key().done(), &row_key(from.0, from.1), limit);
+        rows.into_iter()
+            .filter_map(|(key, row)| {
+                let mut reader = KeyReader::new(&key);
+                let receiver = PartitionId(reader.u16()?);
+                Some((receiver, reader.u64()?, *expect_row!(row, Outgoing)))
+            })
+            .collect()
+    }
+
+    pub(crate) fn push_outgoing(&mut self, to: PartitionId, sequence: u64, outgoing: Outgoing) {
+        self.create(row_key(to, sequence), Row::Outgoing(Box::new(outgoing)));
+    }
+
+    /// Forgets the messages to `to` up to `sequence`.
+    pub(crate) fn delete_outgoing(&mut self, to: PartitionId, sequence: u64) {
+        let prefix = Table::Outbox.key().u16(to.0).done();
+        let mut from = prefix.clone();
+        while let Some((key, _)) = self.seek(&prefix, &from) {
+            if key > row_key(to, sequence) {
+                return;
+            }
+            self.delete(&key);
+            from = key;
+            from.push(0);
+        }
+    }
+}
+
+fn row_key(to: PartitionId, sequence: u64) -> Key {
+    Table::Outbox.key().u16(to.0).u64(sequence).done()
+}

@@ -1,0 +1,125 @@
+//! Rows changed since the last checkpoint, decoded, in key order.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use super::{Key, Row, Snapshot};
+
+/// A changed row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Its new value; `None` when it was removed.
+    pub row: Option<Row>,
+    /// Whether no layer below has the key: then a removal needs no trace.
+    fresh: bool,
+}
+
+/// The changes of one checkpoint interval.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overlay {
+    slots: BTreeMap<Key, Slot>,
+    bytes: usize,
+}
+
+/// What a slot costs beside its key and payload: map node, row, allocator.
+const SLOT_OVERHEAD_BYTES: usize = 160;
+
+impl Overlay {
+    /// The changed row at `key`, or `None` when only the layers below know.
+    pub fn get(&self, key: &[u8]) -> Option<&Slot> {
+        self.slots.get(key)
+    }
+
+    /// All changes in key order: what a checkpoint writes.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, Option<&Row>)> {
+        self.slots.iter().map(|(key, slot)| (key, slot.row.as_ref()))
+    }
+
+    /// How many rows have changed.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether nothing has changed.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Estimate of the memory it takes, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &[u8]) -> Option<&mut Row> {
+        self.slots.get_mut(key).and_then(|slot| slot.row.as_mut())
+    }
+
+    pub(crate) fn create(&mut self, key: Key, row: Row) {
+        self.insert(key, Slot { row: Some(row), fresh: true });
+    }
+
+    pub(crate) fn put(&mut self, key: Key, row: Row) {
+        let fresh = self.slots.get(&*key).is_some_and(|slot| slot.fresh);
+        self.insert(key, Slot { row: Some(row), fresh });
+    }
+
+    pub(crate) fn delete(&mut self, key: &[u8]) {
+        match self.slots.get_mut(key) {
+            Some(slot) if slot.fresh => {
+                if let Some((key, slot)) = self.slots.remove_entry(key) {
+                    self.bytes = self.bytes.saturating_sub(cost(&key, &slot));
+                }
+            }
+            Some(slot) => slot.row = None,
+            None => self.insert(Key::from_slice(key), Slot { row: None, fresh: false }),
+        }
+    }
+
+    fn insert(&mut self, key: Key, slot: Slot) {
+        self.bytes += cost(&key, &slot);
+        if let Some(old) = self.slots.insert(key, slot) {
+            self.bytes = self.bytes.saturating_sub(SLOT_OVERHEAD_BYTES + payload(&old));
+        }
+    }
+
+    /// The first slot at or after `from`, removed rows included.
+    fn first_slot(&self, from: &[u8]) -> Option<(&Key, &Slot)> {
+        self.slots.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)).next()
+    }
+}
+
+fn cost(key: &Key, slot: &Slot) -> usize {
+    SLOT_OVERHEAD_BYTES + key.len() + payload(slot)
+}
+
+fn payload(slot: &Slot) -> usize {
+    slot.row.as_ref().map_or(0, Row::payload_bytes)
+}
+
+/// The first row at or after `from` whose key starts with `prefix`, in `top` laid over `base`.
+pub fn seek_layers(
+    top: &Overlay,
+    base: &dyn Snapshot,
+    prefix: &[u8],
+    from: &[u8],
+) -> Option<(Key, Row)> {
+    let mut below = base.seek(prefix, from);
+    let mut from = Key::from_slice(from);
+    loop {
+        let above = top.first_slot(&from).filter(|(key, _)| key.starts_with(prefix));
+        let (key, slot) = match (above, &below) {
+            (None, _) => return below,
+            (Some((key, _)), Some((old, _))) if old < key => return below,
+            (Some(above), _) => above,
+        };
+        // The slot stands before or in the place of the row below.
+        if let Some(row) = &slot.row {
+            return Some((key.clone(), row.clone()));
+        }
+        from = key.clone();
+        from.push(0);
+        if below.as_ref().is_some_and(|(old, _)| old == key) {
+            below = base.seek(prefix, &from);
+        }
+    }
+}

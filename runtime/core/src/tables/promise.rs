@@ -1,0 +1,44 @@
+//! Key: workflow, workflow key, promise name. Row: its result, or who waits for it.
+
+use bytes::Bytes;
+use protocol::{TerminalFailure, journal::CompletionId};
+use serde::{Deserialize, Serialize};
+
+use super::{Key, Row, Table, Tables, row::expect_row};
+use crate::Lsn;
+
+/// A durable promise of a workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Promise {
+    /// Nobody has completed it: the invocations that wait, and under which number.
+    Pending(Vec<(Lsn, CompletionId)>),
+    /// Completed, for good.
+    Completed(Result<Bytes, TerminalFailure>),
+}
+
+impl Tables<'_> {
+    /// A promise; `None` before anybody waited for it or completed it.
+    pub fn promise(&self, workflow: &str, key: &str, name: &str) -> Option<Promise> {
+        self.get(&row_key(workflow, key, name)).map(|row| *expect_row!(row, Promise))
+    }
+
+    pub(crate) fn put_promise(&mut self, workflow: &str, key: &str, name: &str, promise: Promise) {
+        self.put(row_key(workflow, key, name), Row::Promise(Box::new(promise)));
+    }
+
+    pub(crate) fn delete_promises(&mut self, workflow: &str, key: &str) {
+        let prefix =
+            Table::Promise.key().bytes(workflow.as_bytes()).bytes(key.as_bytes()).done();
+        let mut from = prefix.clone();
+        while let Some((row_key, _)) = self.seek(&prefix, &from) {
+            self.delete(&row_key);
+            from = row_key;
+            from.push(0);
+        }
+    }
+}
+
+fn row_key(workflow: &str, key: &str, name: &str) -> Key {
+    let builder = Table::Promise.key().bytes(workflow.as_bytes()).bytes(key.as_bytes());
+    builder.tail(name.as_bytes()).done()
+}

@@ -1,0 +1,123 @@
+//! The value of a row, decoded, and its one encoding.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    completion::{CompletionState, Delivery},
+    deployment::StoredDeployment,
+    invocation::Invocation,
+    journal::JournalEntry,
+    meta::Meta,
+    object::Object,
+    outbox::Outgoing,
+    promise::Promise,
+    timer::Timer,
+};
+use crate::{Lsn, event::CallRef};
+
+/// One row of any table. The order of the variants is persisted: only append.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Row {
+    /// A row whose key says it all: an index.
+    Unit,
+    /// A reference to an invocation.
+    Lsn(Lsn),
+    /// User state.
+    Bytes(Bytes),
+    /// See [`Meta`].
+    Meta(Box<Meta>),
+    /// See [`Invocation`].
+    Invocation(Box<Invocation>),
+    /// See [`JournalEntry`].
+    Journal(JournalEntry),
+    /// See [`CompletionState`].
+    Completion(CompletionState),
+    /// See [`Delivery`].
+    Delivery(Delivery),
+    /// See [`Object`].
+    Object(Object),
+    /// See [`Timer`].
+    Timer(Timer),
+    /// See [`Promise`].
+    Promise(Box<Promise>),
+    /// See [`Outgoing`].
+    Outgoing(Box<Outgoing>),
+    /// Somebody who waits for a result.
+    Waiter(CallRef),
+    /// See [`StoredDeployment`].
+    Deployment(Box<StoredDeployment>),
+}
+
+/// Version of the encoding of rows, the first byte of every stored value.
+pub const ROW_FORMAT: u8 = 1;
+
+/// A stored row could not be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum RowDecodeError {
+    /// Nothing there at all.
+    #[error("row is empty")]
+    Empty,
+    /// Written by a newer version of this software.
+    #[error("row format {0} is newer than {ROW_FORMAT}, the newest this version can read")]
+    UnknownFormat(u8),
+    /// Not what this format looks like.
+    #[error("row cannot be decoded: {0}")]
+    Malformed(#[from] postcard::Error),
+}
+
+impl Row {
+    /// The bytes that a checkpoint stores.
+    ///
+    /// # Panics
+    /// Never: every row can be encoded, and memory is the only sink.
+    pub fn encode(&self, mut into: Vec<u8>) -> Vec<u8> {
+        into.clear();
+        into.push(ROW_FORMAT);
+        #[expect(clippy::expect_used, reason = "a Vec takes all, and no row has a map or a float")]
+        postcard::to_extend(self, into).expect("a row can be encoded")
+    }
+
+    /// Reads stored bytes back.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RowDecodeError> {
+        let (&format, row) = bytes.split_first().ok_or(RowDecodeError::Empty)?;
+        if format != ROW_FORMAT {
+            return Err(RowDecodeError::UnknownFormat(format));
+        }
+        Ok(postcard::from_bytes(row)?)
+    }
+
+    /// Estimate of the heap bytes behind the row.
+    pub(crate) fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Unit
+            | Self::Lsn(_)
+            | Self::Completion(_)
+            | Self::Delivery(_)
+            | Self::Object(_)
+            | Self::Waiter(_)
+            | Self::Timer(_) => 0,
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Journal(entry) => entry.entry.body.len(),
+            Self::Invocation(_) => 600,
+            Self::Meta(_) | Self::Promise(_) => 200,
+            Self::Outgoing(_) => 1000,
+            Self::Deployment(_) => 4000,
+        }
+    }
+}
+
+/// Takes the row of the expected kind out of `$row`.
+///
+/// # Panics
+/// When the row is of another kind: the rows are this crate's own, so it is a bug.
+macro_rules! expect_row {
+    ($row:expr, $kind:ident) => {
+        match $row {
+            $crate::tables::Row::$kind(row) => row,
+            #[allow(clippy::wildcard_enum_match_arm, reason = "all other kinds are equally wrong")]
+            other => panic!(concat!("expected a ", stringify!($kind), " row, found {:?}"), other),
+        }
+    };
+}
+pub(crate) use expect_row;

@@ -1,0 +1,77 @@
+//! Key: service, object key, state key. Row: the value.
+
+use bytes::Bytes;
+
+use super::{Key, Row, Table, Tables, key::KeyReader, row::expect_row};
+
+impl Tables<'_> {
+    /// The value of one state key.
+    pub fn state(&self, service: &str, key: &str, state_key: &[u8]) -> Option<Bytes> {
+        let row = self.get(&entry_key(service, key, state_key))?;
+        Some(expect_row!(row, Bytes))
+    }
+
+    /// State in key order, as much as fits into `budget_bytes`; whether something was left out.
+    pub fn all_state(
+        &self,
+        service: &str,
+        key: &str,
+        budget_bytes: usize,
+    ) -> (Vec<(Bytes, Bytes)>, bool) {
+        let prefix = prefix(service, key);
+        let (mut entries, mut bytes, mut from) = (Vec::new(), 0, prefix.clone());
+        while let Some((row_key, row)) = self.seek(&prefix, &from) {
+            let value = expect_row!(row, Bytes);
+            let state_key = state_key_of(&row_key);
+            bytes += state_key.len() + value.len();
+            if bytes > budget_bytes {
+                return (entries, true);
+            }
+            entries.push((state_key, value));
+            from = row_key;
+            from.push(0);
+        }
+        (entries, false)
+    }
+
+    /// All state keys in order.
+    pub fn state_keys(&self, service: &str, key: &str) -> Vec<Bytes> {
+        let prefix = prefix(service, key);
+        let (mut keys, mut from) = (Vec::new(), prefix.clone());
+        while let Some((row_key, _)) = self.seek(&prefix, &from) {
+            keys.push(state_key_of(&row_key));
+            from = row_key;
+            from.push(0);
+        }
+        keys
+    }
+
+    pub(crate) fn set_state(&mut self, service: &str, key: &str, state_key: &[u8], value: Bytes) {
+        self.put(entry_key(service, key, state_key), Row::Bytes(value));
+    }
+
+    pub(crate) fn clear_state(&mut self, service: &str, key: &str, state_key: &[u8]) {
+        self.delete(&entry_key(service, key, state_key));
+    }
+
+    pub(crate) fn clear_all_state(&mut self, service: &str, key: &str) {
+        for state_key in self.state_keys(service, key) {
+            self.clear_state(service, key, &state_key);
+        }
+    }
+}
+
+fn prefix(service: &str, key: &str) -> Key {
+    Table::State.key().bytes(service.as_bytes()).bytes(key.as_bytes()).done()
+}
+
+fn entry_key(service: &str, key: &str, state_key: &[u8]) -> Key {
+    let builder = Table::State.key().bytes(service.as_bytes()).bytes(key.as_bytes());
+    builder.tail(state_key).done()
+}
+
+fn state_key_of(row_key: &[u8]) -> Bytes {
+    let mut reader = KeyReader::new(row_key);
+    let _service_and_key = (reader.bytes(), reader.bytes());
+    Bytes::copy_from_slice(reader.tail())
+}

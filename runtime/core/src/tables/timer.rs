@@ -1,0 +1,81 @@
+//! Key: time, invocation, what for. Row: what happens then.
+//!
+//! The table is the timer wheel: its first rows are the next to fire.
+
+use protocol::journal::CompletionId;
+use serde::{Deserialize, Serialize};
+
+use super::{Key, Row, Table, Tables, key::KeyReader, row::expect_row};
+use crate::{Lsn, time::Timestamp};
+
+/// Names a timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TimerKey {
+    /// When it fires.
+    pub at: Timestamp,
+    /// The invocation it is for, by its lsn of creation.
+    pub invocation: Lsn,
+    /// Which of the invocation's timers: a sleep's completion id; 0 for those of the invocation
+    /// itself, which has at most one at a time.
+    pub completion: CompletionId,
+}
+
+/// What a timer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Timer {
+    /// A delayed invocation starts.
+    Start,
+    /// A failed attempt is tried again.
+    Retry,
+    /// A sleep is over.
+    Sleep,
+}
+
+impl Tables<'_> {
+    /// Timers in the order of their times, those at or before `until`, up to `limit`.
+    pub fn timers_due(&self, from: Timestamp, until: Timestamp, limit: usize) -> Vec<TimerKey> {
+        let prefix = Table::Timer.key().done();
+        let mut due = Vec::new();
+        let mut at = Table::Timer.key().u64(from.0).done();
+        while due.len() < limit {
+            let Some((key, _)) = self.seek(&prefix, &at) else { break };
+            let Some(timer) = decode_key(&key).filter(|timer| timer.at <= until) else { break };
+            due.push(timer);
+            at = key;
+            at.push(0);
+        }
+        due
+    }
+
+    /// The time of the first timer at or after `from`.
+    pub fn next_timer(&self, from: Timestamp) -> Option<Timestamp> {
+        let prefix = Table::Timer.key().done();
+        let (key, _) = self.seek(&prefix, &Table::Timer.key().u64(from.0).done())?;
+        decode_key(&key).map(|timer| timer.at)
+    }
+
+    pub(crate) fn timer(&self, timer: &TimerKey) -> Option<Timer> {
+        self.get(&encode_key(timer)).map(|row| expect_row!(row, Timer))
+    }
+
+    pub(crate) fn put_timer(&mut self, timer: &TimerKey, row: Timer) {
+        self.put_tracked(encode_key(timer), Row::Timer(row));
+    }
+
+    pub(crate) fn delete_timer(&mut self, timer: &TimerKey) {
+        self.delete(&encode_key(timer));
+    }
+}
+
+fn encode_key(timer: &TimerKey) -> Key {
+    Table::Timer.key().u64(timer.at.0).lsn(timer.invocation).u32(timer.completion).done()
+}
+
+fn decode_key(key: &[u8]) -> Option<TimerKey> {
+    let mut reader = KeyReader::new(key);
+    Some(TimerKey {
+        at: Timestamp(reader.u64()?),
+        invocation: reader.lsn()?,
+        completion: reader.u32()?,
+    })
+}

@@ -1,0 +1,28 @@
+//! Key: invocation, waiting invocation and its completion. Row: who waits for the result.
+
+use super::{Key, Row, Table, Tables, row::expect_row};
+use crate::{Lsn, event::CallRef};
+
+impl Tables<'_> {
+    pub(crate) fn put_waiter(&mut self, invocation: Lsn, waiter: CallRef) {
+        self.put(row_key(invocation, &waiter), Row::Waiter(waiter));
+    }
+
+    /// Forgets all who wait and returns them.
+    pub(crate) fn take_waiters(&mut self, invocation: Lsn) -> Vec<CallRef> {
+        let prefix = Table::Waiter.key().lsn(invocation).done();
+        let (mut waiters, mut from) = (Vec::new(), prefix.clone());
+        while let Some((key, row)) = self.seek(&prefix, &from) {
+            waiters.push(expect_row!(row, Waiter));
+            self.delete(&key);
+            from = key;
+            from.push(0);
+        }
+        waiters
+    }
+}
+
+fn row_key(invocation: Lsn, waiter: &CallRef) -> Key {
+    let key = Table::Waiter.key().lsn(invocation);
+    key.u128(waiter.id.uuid).u64(waiter.id.partition_key.0).u32(waiter.completion).done()
+}
