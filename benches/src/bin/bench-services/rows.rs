@@ -1,0 +1,38 @@
+//! Rows: fills the store with live state, many rows per invocation, for the store-size test.
+
+use benches::random::SplitMix64;
+use restate_sdk::prelude::*;
+
+/// Most rows one invocation may write; keeps its journal far below a server's message limits.
+const ROWS_PER_CALL_MAX: u64 = 10_000;
+const VALUE_BYTES: usize = 100;
+
+/// An object whose state is as many rows as it was told to write.
+///
+/// It keeps no journal afterwards: the state alone is meant to remain.
+pub(crate) struct Rows;
+
+#[object(journal_retention = "0s", client_visibility = "pub(crate)")]
+impl Rows {
+    #[handler]
+    async fn fill(&self, ctx: ObjectContext<'_>, rows: u64) -> HandlerResult<()> {
+        if rows > ROWS_PER_CALL_MAX {
+            return Err(TerminalError::new("too many rows for one call").into());
+        }
+        // The values must be the same when the handler is replayed, and must not compress.
+        let mut random = SplitMix64::seeded_by(ctx.key());
+        for row in 0..rows {
+            ctx.set(&format!("row{row:05}"), value(&mut random));
+        }
+        Ok(())
+    }
+}
+
+fn value(random: &mut SplitMix64) -> String {
+    let mut text = String::with_capacity(VALUE_BYTES + 16);
+    while text.len() < VALUE_BYTES {
+        text.push_str(&format!("{:016x}", random.next_number()));
+    }
+    text.truncate(VALUE_BYTES);
+    text
+}

@@ -1,0 +1,12 @@
+//! Load generator and report: compares servers that speak the Restate ingress, admin and service
+//! protocols, in one run and in turns, so that a noisy machine is noisy for all of them.
+
+pub mod cli;
+pub mod load;
+pub mod measure;
+pub mod part;
+pub mod random;
+pub mod report;
+pub mod sample;
+pub mod server;
+pub mod workload;

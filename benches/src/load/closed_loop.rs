@@ -1,0 +1,156 @@
+//! The closed loop: a fixed number of connections, each sending its next request as soon as the
+//! last one is answered.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use tokio::task::JoinSet;
+
+use super::connection::Connection;
+use super::request::{RequestTemplate, RequestWriter};
+
+/// Slowest latency told apart from slower ones.
+const LATENCY_US_MAX: u64 = 600_000_000;
+/// How long the last requests of a loop may take before they are given up.
+const TAIL_LIMIT: Duration = Duration::from_secs(60);
+/// How long a connection waits after a failure, so that a dead server is not hammered.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connections at work; they start when this is made and end with [`ClosedLoop::finish`].
+///
+/// It must be made inside a `LocalSet`: everything runs on the caller's thread.
+pub struct ClosedLoop {
+    shared: Rc<Shared>,
+    connections: JoinSet<()>,
+}
+
+/// What was answered while the loop was recording.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Requests answered with success.
+    pub completed: u64,
+    /// Requests answered otherwise, or not at all.
+    pub errors: u64,
+    /// Latencies of the successes, in microseconds.
+    pub latencies_us: Histogram<u64>,
+}
+
+impl Outcome {
+    /// The latency that this share of the successes stayed within, in milliseconds.
+    pub fn latency_ms(&self, quantile: f64) -> f64 {
+        self.latencies_us.value_at_quantile(quantile) as f64 / 1e3
+    }
+}
+
+struct Shared {
+    remaining: Cell<u64>,
+    recording: Cell<bool>,
+    completed: Cell<u64>,
+    errors: Cell<u64>,
+    latencies_us: RefCell<Histogram<u64>>,
+}
+
+impl ClosedLoop {
+    /// Starts `concurrency` connections that together send at most `requests_max` requests.
+    pub fn start(
+        address: SocketAddr,
+        template: &RequestTemplate,
+        concurrency: u64,
+        requests_max: u64,
+    ) -> anyhow::Result<Self> {
+        let shared = Rc::new(Shared {
+            remaining: Cell::new(requests_max),
+            recording: Cell::new(false),
+            completed: Cell::new(0),
+            errors: Cell::new(0),
+            latencies_us: RefCell::new(Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)?),
+        });
+        let mut connections = JoinSet::new();
+        for index in 0..concurrency {
+            let writer = RequestWriter::new(template.clone(), index, concurrency);
+            connections.spawn_local(run_connection(address, writer, shared.clone()));
+        }
+        Ok(Self { shared, connections })
+    }
+
+    /// From now on, answers count.
+    pub fn start_recording(&self) {
+        self.shared.recording.set(true);
+    }
+
+    /// From now on, answers no longer count.
+    pub fn stop_recording(&self) {
+        self.shared.recording.set(false);
+    }
+
+    /// Waits until every request allowed has been answered.
+    pub async fn wait(&mut self) {
+        while self.connections.join_next().await.is_some() {}
+    }
+
+    /// Sends no further request, waits for the answers still due, and tells what was recorded.
+    pub async fn finish(mut self) -> Outcome {
+        self.shared.remaining.set(0);
+        // A request without an answer by then is lost with its connection.
+        let _ = tokio::time::timeout(TAIL_LIMIT, self.wait()).await;
+        self.connections.abort_all();
+        Outcome {
+            completed: self.shared.completed.get(),
+            errors: self.shared.errors.get(),
+            latencies_us: self.shared.latencies_us.borrow().clone(),
+        }
+    }
+}
+
+impl Shared {
+    fn take_turn(&self) -> bool {
+        let remaining = self.remaining.get();
+        self.remaining.set(remaining.saturating_sub(1));
+        remaining > 0
+    }
+
+    fn record(&self, succeeded: bool, latency: Duration) {
+        if !self.recording.get() {
+            return;
+        }
+        if !succeeded {
+            self.errors.set(self.errors.get() + 1);
+            return;
+        }
+        self.completed.set(self.completed.get() + 1);
+        let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.latencies_us.borrow_mut().saturating_record(latency_us.max(1));
+    }
+}
+
+async fn run_connection(address: SocketAddr, mut writer: RequestWriter, shared: Rc<Shared>) {
+    let mut connection = None;
+    while shared.take_turn() {
+        let sent = Instant::now();
+        let status = round_trip(&mut connection, address, writer.next_request()).await;
+        let succeeded = matches!(status, Ok(200..=299));
+        shared.record(succeeded, sent.elapsed());
+        if status.is_err() {
+            connection = None;
+            tokio::time::sleep(RECONNECT_PAUSE).await;
+        }
+    }
+}
+
+async fn round_trip(
+    connection: &mut Option<Connection>,
+    address: SocketAddr,
+    request: &[u8],
+) -> std::io::Result<u16> {
+    let connection = match connection {
+        Some(open) => open,
+        None => connection.insert(Connection::open(address).await?),
+    };
+    Ok(connection.round_trip(request).await?.status)
+}
+
+#[cfg(test)]
+mod tests;

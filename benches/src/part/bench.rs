@@ -1,0 +1,90 @@
+//! What every part needs: the knobs, the programs, and the recorder.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use crate::cli::RunArgs;
+use crate::measure::{disk, host};
+use crate::sample::{Part, Recorder, Subject};
+use crate::server::{
+    Installation, Ports, RESTATE_VERSION, ServerKind, Stand, Tracing, ensure_restate,
+};
+
+/// A run under way.
+pub(super) struct Bench {
+    pub(super) args: RunArgs,
+    pub(super) recorder: Recorder,
+    programs: Installation,
+}
+
+impl Bench {
+    pub(super) fn new(args: RunArgs) -> anyhow::Result<Self> {
+        fs::create_dir_all(&args.data)?;
+        let programs = find_programs(&args)?;
+        let mut recorder = Recorder::create(&args.results)?;
+        record_facts(&args, &mut recorder)?;
+        Ok(Self { args, recorder, programs })
+    }
+
+    /// The servers, each round beginning with another one.
+    pub(super) fn servers_in_turn(&self, round: u64) -> Vec<ServerKind> {
+        let mut servers = self.args.servers.clone();
+        let turns = usize::try_from(round).unwrap_or(0) % servers.len().max(1);
+        servers.rotate_left(turns);
+        servers
+    }
+
+    pub(super) async fn start(&self, kind: ServerKind, tracing: Tracing) -> anyhow::Result<Stand> {
+        let ports = Ports { base: self.args.port };
+        Stand::start(kind, &self.programs, ports, &self.args.data, tracing).await
+    }
+
+    pub(super) fn progress(&self, text: &str) {
+        eprintln!("{text}");
+    }
+}
+
+pub(super) fn subject(
+    part: Part,
+    server: ServerKind,
+    case: impl ToString,
+    concurrency: u64,
+) -> Subject {
+    Subject { part, server: server.name().to_owned(), case: case.to_string(), concurrency }
+}
+
+fn find_programs(args: &RunArgs) -> anyhow::Result<Installation> {
+    let this = env::current_exe()?;
+    let beside = |name: &str| -> PathBuf { this.with_file_name(name) };
+    let needs_restate = args.servers.iter().any(|server| *server != ServerKind::Abide);
+    let restate = match &args.restate_bin {
+        Some(path) => path.clone(),
+        None if needs_restate => ensure_restate(&args.restate_dir)?,
+        None => PathBuf::new(),
+    };
+    Ok(Installation {
+        abide: args.abide_bin.clone().unwrap_or_else(|| beside("abide")),
+        abide_args: args.abide_arg.clone(),
+        restate,
+        services: args.services_bin.clone().unwrap_or_else(|| beside("bench-services")),
+        service_args: args.services_arg.clone(),
+    })
+}
+
+fn record_facts(args: &RunArgs, recorder: &mut Recorder) -> anyhow::Result<()> {
+    for (name, value) in host::facts() {
+        recorder.fact(&name, value)?;
+    }
+    let fdatasync = disk::fdatasync_p50(&args.data).context("cannot measure fdatasync")?;
+    recorder.fact("fdatasync p50", format!("{:.2} ms", fdatasync.as_secs_f64() * 1e3))?;
+    let profile = if cfg!(debug_assertions) { "dev, not for publication" } else { "release" };
+    recorder.fact("build of this program", profile)?;
+    recorder.fact("Restate", RESTATE_VERSION)?;
+    recorder.fact(
+        "each figure",
+        format!("median of {} rounds of {} s after {} s", args.rounds, args.seconds, args.warm),
+    )
+}

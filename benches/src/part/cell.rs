@@ -1,0 +1,101 @@
+//! One cell of the tables: one workload at one concurrency on one server.
+
+use std::time::Duration;
+
+use crate::load::closed_loop::{ClosedLoop, Outcome};
+use crate::measure::meter::Usage;
+use crate::sample::Metric;
+use crate::server::Stand;
+use crate::workload::Workload;
+
+/// How long sends may take to drain after the last has been accepted.
+const DRAIN_LIMIT: Duration = Duration::from_secs(600);
+const MEGABYTE: f64 = 1e6;
+
+/// What to send, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cell {
+    pub(super) workload: Workload,
+    pub(super) concurrency: u64,
+    pub(super) warm: Duration,
+    pub(super) measured: Duration,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub(super) struct Measured {
+    outcome: Outcome,
+    usage: Usage,
+}
+
+impl Cell {
+    pub(super) async fn measure(self, stand: &Stand) -> anyhow::Result<Measured> {
+        if self.workload.outlives_answer() {
+            self.burst(stand, self.warm).await?;
+            return self.burst(stand, self.measured).await;
+        }
+        let meter = stand.meter();
+        let running = self.start(stand)?;
+        tokio::time::sleep(self.warm).await;
+        running.start_recording();
+        let before = meter.read()?;
+        tokio::time::sleep(self.measured).await;
+        running.stop_recording();
+        let after = meter.read()?;
+        let outcome = running.finish().await;
+        Ok(Measured { outcome, usage: before.until(&after) })
+    }
+
+    /// Sends for the duration and then waits until all that was sent has run; the time and the
+    /// work of both count, so a server gains nothing from accepting faster than it can run.
+    async fn burst(self, stand: &Stand, duration: Duration) -> anyhow::Result<Measured> {
+        let meter = stand.meter();
+        let finished_before = stand.tally().await?.finished;
+        let before = meter.read()?;
+        let running = self.start(stand)?;
+        running.start_recording();
+        tokio::time::sleep(duration).await;
+        let outcome = running.finish().await;
+        let expected = finished_before + outcome.completed;
+        stand.wait_for_tally(DRAIN_LIMIT, |tally| tally.finished >= expected).await?;
+        let after = meter.read()?;
+        Ok(Measured { outcome, usage: before.until(&after) })
+    }
+
+    fn start(self, stand: &Stand) -> anyhow::Result<ClosedLoop> {
+        let request = self.workload.request();
+        ClosedLoop::start(stand.ingress(), &request, self.concurrency, u64::MAX)
+    }
+}
+
+impl Measured {
+    /// Everything but fsyncs.
+    pub(super) fn values(&self) -> Vec<(Metric, f64)> {
+        let Self { outcome, usage } = self;
+        let completed = outcome.completed as f64;
+        let mut values = vec![
+            (Metric::RequestsPerSecond, completed / usage.seconds),
+            (Metric::RssMb, usage.rss_bytes / MEGABYTE),
+            (Metric::OtherCores, usage.other_cores),
+            (Metric::Errors, outcome.errors as f64),
+            (Metric::Invocations, completed),
+        ];
+        if outcome.completed > 0 {
+            values.extend([
+                (Metric::P50Ms, outcome.latency_ms(0.5)),
+                (Metric::P99Ms, outcome.latency_ms(0.99)),
+                (Metric::ServerCpuUs, usage.server_cpu_us / completed),
+                (Metric::ServiceCpuUs, usage.service_cpu_us / completed),
+                (Metric::ClientCpuUs, usage.client_cpu_us / completed),
+                (Metric::WrittenBytes, usage.written_bytes / completed),
+            ]);
+        }
+        values
+    }
+
+    /// Fsyncs alone, where they were counted.
+    pub(super) fn fsyncs(&self) -> Option<f64> {
+        let counted = self.outcome.completed > 0;
+        self.usage.fsyncs.filter(|_| counted).map(|fsyncs| fsyncs / self.outcome.completed as f64)
+    }
+}

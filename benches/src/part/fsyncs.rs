@@ -1,0 +1,38 @@
+//! Fsyncs per invocation: the same workloads, once and short, under strace.
+
+use std::time::Duration;
+
+use crate::sample::{Metric, Part};
+use crate::server::{ServerKind, Tracing};
+
+use super::bench::{Bench, subject};
+use super::cell::Cell;
+
+const WARM: Duration = Duration::from_millis(500);
+
+pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
+    for server in bench.servers_in_turn(0) {
+        bench.progress(&format!("fsyncs: {}", server.name()));
+        count(bench, server).await?;
+    }
+    Ok(())
+}
+
+async fn count(bench: &mut Bench, server: ServerKind) -> anyhow::Result<()> {
+    let stand = bench.start(server, Tracing::Fsyncs).await?;
+    if stand.meter().fsyncs.is_none() {
+        bench.progress("fsyncs cannot be counted: strace is missing or may not trace");
+        return stand.stop().await;
+    }
+    let measured = Duration::from_secs_f64(bench.args.fsync_seconds);
+    for workload in bench.args.workloads.clone() {
+        for concurrency in bench.args.concurrency.clone() {
+            let cell = Cell { workload, concurrency, warm: WARM, measured };
+            let fsyncs = cell.measure(&stand).await?.fsyncs();
+            let values: Vec<_> = fsyncs.map(|count| (Metric::Fsyncs, count)).into_iter().collect();
+            let subject = subject(Part::Fsyncs, server, workload, concurrency);
+            bench.recorder.samples(&subject, 0, &values)?;
+        }
+    }
+    stand.stop().await
+}

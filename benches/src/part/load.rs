@@ -1,0 +1,43 @@
+//! The workloads at each concurrency.
+//!
+//! Servers take turns within each workload of each round, every time on an empty data directory,
+//! so that what a server did earlier weighs on nobody and noise meets all of them.
+
+use std::time::Duration;
+
+use crate::sample::Part;
+use crate::server::{ServerKind, Tracing};
+use crate::workload::Workload;
+
+use super::bench::{Bench, subject};
+use super::cell::Cell;
+
+pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
+    for round in 0..bench.args.rounds {
+        for workload in bench.args.workloads.clone() {
+            for server in bench.servers_in_turn(round) {
+                bench.progress(&format!("load: round {round}, {workload} on {}", server.name()));
+                measure(bench, round, workload, server).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn measure(
+    bench: &mut Bench,
+    round: u64,
+    workload: Workload,
+    server: ServerKind,
+) -> anyhow::Result<()> {
+    let stand = bench.start(server, Tracing::Off).await?;
+    let warm = Duration::from_secs_f64(bench.args.warm);
+    let measured = Duration::from_secs_f64(bench.args.seconds);
+    for concurrency in bench.args.concurrency.clone() {
+        let cell = Cell { workload, concurrency, warm, measured };
+        let values = cell.measure(&stand).await?.values();
+        let subject = subject(Part::Load, server, workload, concurrency);
+        bench.recorder.samples(&subject, round, &values)?;
+    }
+    stand.stop().await
+}

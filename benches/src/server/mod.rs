@@ -1,0 +1,16 @@
+//! The servers under test and the services behind them: how each is launched, when it is ready,
+//! and how it is ended.
+
+mod launch;
+mod npm;
+mod ports;
+mod process;
+mod readiness;
+mod stand;
+mod tally;
+
+pub use launch::{Installation, ServerKind};
+pub use npm::{RESTATE_VERSION, ensure_restate};
+pub use ports::Ports;
+pub use stand::{Stand, Tracing};
+pub use tally::Tally;

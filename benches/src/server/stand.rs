@@ -1,0 +1,144 @@
+//! The test stand: one server on an empty data directory, and the services registered with it.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::measure::disk;
+use crate::measure::fsync::FsyncTrace;
+use crate::measure::meter::Meter;
+
+use super::launch::{Installation, Launch, ServerKind};
+use super::ports::Ports;
+use super::process::Process;
+use super::readiness;
+use super::tally::Tally;
+
+/// Whether the server's fsyncs are counted, which slows it down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracing {
+    /// Nothing is traced.
+    Off,
+    /// Fsyncs are counted, if the machine can.
+    Fsyncs,
+}
+
+/// One server with its services; both end when it is dropped.
+pub struct Stand {
+    server: Process,
+    service: Process,
+    launch: Launch,
+    fsyncs: Option<FsyncTrace>,
+    ports: Ports,
+    data: PathBuf,
+    log: PathBuf,
+}
+
+impl Stand {
+    /// Starts a server on an empty data directory under `directory`, and registers the services.
+    pub async fn start(
+        kind: ServerKind,
+        programs: &Installation,
+        ports: Ports,
+        directory: &Path,
+        tracing: Tracing,
+    ) -> anyhow::Result<Self> {
+        let data = directory.join(kind.name());
+        if data.exists() {
+            fs::remove_dir_all(&data)?;
+        }
+        fs::create_dir_all(&data)?;
+        let log = directory.join(format!("{}.log", kind.name()));
+        let fsyncs = match tracing {
+            Tracing::Off => None,
+            Tracing::Fsyncs => FsyncTrace::new(&directory.join(format!("{}.fsyncs", kind.name()))),
+        };
+        let service = start_services(programs, ports, &directory.join("services.log"))?;
+        let launch = kind.launch(programs, ports, &data);
+        let server = start_server(&launch, fsyncs.as_ref(), &log)?;
+        let mut stand = Self { server, service, launch, fsyncs, ports, data, log };
+        stand.prepare().await.with_context(|| format!("{} did not get ready", kind.name()))?;
+        Ok(stand)
+    }
+
+    /// Where requests go.
+    pub fn ingress(&self) -> SocketAddr {
+        self.ports.ingress()
+    }
+
+    /// A meter for this server and its services.
+    pub fn meter(&self) -> Meter {
+        Meter {
+            server_pid: self.server.pid(),
+            service_pid: self.service.pid(),
+            fsyncs: self.fsyncs.clone(),
+        }
+    }
+
+    /// Bytes its data directory takes.
+    pub fn store_bytes(&self) -> u64 {
+        disk::allocated_bytes(&self.data)
+    }
+
+    /// The services' tally.
+    pub async fn tally(&self) -> anyhow::Result<Tally> {
+        Tally::read(self.ports.tally()).await
+    }
+
+    /// Waits for the services' tally to fulfil a condition.
+    pub async fn wait_for_tally(
+        &self,
+        limit: Duration,
+        condition: impl Fn(Tally) -> bool,
+    ) -> anyhow::Result<()> {
+        Tally::wait(self.ports.tally(), limit, condition).await
+    }
+
+    /// Kills the server, starts it again on the same data, and tells how long it took from there
+    /// to the first answer.
+    pub async fn kill_and_restart(&mut self) -> anyhow::Result<Duration> {
+        self.server.kill().await?;
+        self.server = start_server(&self.launch, self.fsyncs.as_ref(), &self.log)?;
+        readiness::first_answer(self.ports).await
+    }
+
+    /// Ends both processes and removes the data.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.server.kill().await?;
+        self.service.kill().await?;
+        Ok(fs::remove_dir_all(&self.data)?)
+    }
+
+    async fn prepare(&mut self) -> anyhow::Result<()> {
+        let ports = self.ports;
+        let ready = async {
+            readiness::wait_for_health(ports).await?;
+            readiness::register(ports).await?;
+            readiness::first_answer(ports).await
+        };
+        let ready = ready.await;
+        // A server that has ended says more about the cause than a refused connection does.
+        self.server.ensure_running()?;
+        self.service.ensure_running()?;
+        ready.map(drop)
+    }
+}
+
+fn start_server(
+    launch: &Launch,
+    fsyncs: Option<&FsyncTrace>,
+    log: &Path,
+) -> anyhow::Result<Process> {
+    let prefix = fsyncs.map(FsyncTrace::command_prefix).unwrap_or_default();
+    Process::start(launch, &prefix, log)
+}
+
+fn start_services(programs: &Installation, ports: Ports, log: &Path) -> anyhow::Result<Process> {
+    let mut args = vec!["--bind".into(), ports.service().to_string()];
+    args.extend(["--tally".into(), ports.tally().to_string()]);
+    args.extend(programs.service_args.iter().cloned());
+    Process::start(&Launch { program: programs.services.clone(), args, env: vec![] }, &[], log)
+}
