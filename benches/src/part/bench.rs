@@ -42,6 +42,18 @@ impl Bench {
         Stand::start(kind, &self.programs, ports, &self.args.data, tracing).await
     }
 
+    /// Goes on after a measurement has failed; the report says which.
+    pub(super) fn note_failure(
+        &mut self,
+        what: &str,
+        outcome: anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let Err(error) = outcome else { return Ok(()) };
+        let error = format!("{error:#}").replace(['\n', '\t'], " ");
+        self.progress(&format!("FAILED: {what}: {error}"));
+        self.recorder.fact("FAILED", format!("{what}: {error}"))
+    }
+
     pub(super) fn progress(&self, text: &str) {
         eprintln!("{text}");
     }

@@ -14,8 +14,10 @@ const MEASURED: Duration = Duration::from_secs(5);
 pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     for round in 0..bench.args.rounds {
         for server in bench.servers_in_turn(round) {
-            bench.progress(&format!("idle: round {round}, {}", server.name()));
-            measure(bench, round, server).await?;
+            let what = format!("idle: round {round}, {}", server.name());
+            bench.progress(&what);
+            let outcome = measure(bench, round, server).await;
+            bench.note_failure(&what, outcome)?;
         }
     }
     Ok(())

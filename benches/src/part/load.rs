@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::sample::Part;
-use crate::server::{ServerKind, Tracing};
+use crate::server::{ServerKind, Stand, Tracing};
 use crate::workload::Workload;
 
 use super::bench::{Bench, subject};
@@ -16,8 +16,10 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     for round in 0..bench.args.rounds {
         for workload in bench.args.workloads.clone() {
             for server in bench.servers_in_turn(round) {
-                bench.progress(&format!("load: round {round}, {workload} on {}", server.name()));
-                measure(bench, round, workload, server).await?;
+                let what = format!("load: round {round}, {workload} on {}", server.name());
+                bench.progress(&what);
+                let outcome = measure(bench, round, workload, server).await;
+                bench.note_failure(&what, outcome)?;
             }
         }
     }
@@ -31,13 +33,24 @@ async fn measure(
     server: ServerKind,
 ) -> anyhow::Result<()> {
     let stand = bench.start(server, Tracing::Off).await?;
+    let outcome = measure_on(bench, &stand, round, workload, server).await;
+    stand.stop().await.and(outcome)
+}
+
+async fn measure_on(
+    bench: &mut Bench,
+    stand: &Stand,
+    round: u64,
+    workload: Workload,
+    server: ServerKind,
+) -> anyhow::Result<()> {
     let warm = Duration::from_secs_f64(bench.args.warm);
     let measured = Duration::from_secs_f64(bench.args.seconds);
     for concurrency in bench.args.concurrency.clone() {
         let cell = Cell { workload, concurrency, warm, measured };
-        let values = cell.measure(&stand).await?.values();
+        let values = cell.measure(stand).await?.values();
         let subject = subject(Part::Load, server, workload, concurrency);
         bench.recorder.samples(&subject, round, &values)?;
     }
-    stand.stop().await
+    Ok(())
 }

@@ -17,30 +17,41 @@ const SLEEP_MS: u64 = 24 * 60 * 60 * 1000;
 const SUSPEND_LIMIT: Duration = Duration::from_secs(600);
 
 /// The names of the states a server is observed in.
-pub(crate) const AFTER_CALLS: &str = "after calls";
-pub(crate) const SUSPENDED: &str = "suspended";
-pub(crate) const RESTARTED: &str = "restarted";
+const AFTER_CALLS: &str = "after calls";
+const SUSPENDED: &str = "suspended";
+const RESTARTED: &str = "restarted";
 
 pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     for server in bench.servers_in_turn(0) {
-        bench.progress(&format!("restart: {}", server.name()));
-        measure(bench, server).await?;
+        let what = format!("restart: {}", server.name());
+        bench.progress(&what);
+        let outcome = measure(bench, server).await;
+        bench.note_failure(&what, outcome)?;
     }
     Ok(())
 }
 
 async fn measure(bench: &mut Bench, server: ServerKind) -> anyhow::Result<()> {
     let mut stand = bench.start(server, Tracing::Off).await?;
+    let outcome = measure_on(bench, &mut stand, server).await;
+    stand.stop().await.and(outcome)
+}
+
+async fn measure_on(
+    bench: &mut Bench,
+    stand: &mut Stand,
+    server: ServerKind,
+) -> anyhow::Result<()> {
     let calls = RequestTemplate::post("/Echo/echo", "\"hello\"");
-    let outcome = send(&stand, &calls, bench.args.restart_calls).await?;
-    observe(bench, &stand, server, AFTER_CALLS, outcome.errors)?;
+    let outcome = send(stand, &calls, bench.args.restart_calls).await?;
+    observe(bench, stand, server, AFTER_CALLS, outcome.errors)?;
 
     let sleepers = RequestTemplate::post("/Sleeper/sleep/send", &SLEEP_MS.to_string());
-    let outcome = send(&stand, &sleepers, bench.args.suspended).await?;
+    let outcome = send(stand, &sleepers, bench.args.suspended).await?;
     let expected = outcome.completed;
     let suspended = |tally: crate::server::Tally| tally.started >= expected && tally.live == 0;
     stand.wait_for_tally(SUSPEND_LIMIT, suspended).await?;
-    observe(bench, &stand, server, SUSPENDED, outcome.errors)?;
+    observe(bench, stand, server, SUSPENDED, outcome.errors)?;
 
     for kill in 0..bench.args.kills {
         let first_answer = stand.kill_and_restart().await?;
@@ -52,7 +63,7 @@ async fn measure(bench: &mut Bench, server: ServerKind) -> anyhow::Result<()> {
         ];
         bench.recorder.samples(&subject(Part::Restart, server, RESTARTED, 0), kill, &values)?;
     }
-    stand.stop().await
+    Ok(())
 }
 
 async fn send(stand: &Stand, request: &RequestTemplate, count: u64) -> anyhow::Result<Outcome> {

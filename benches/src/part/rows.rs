@@ -17,57 +17,67 @@ const ECHO: Workload = Workload { shape: Shape::Echo, retained: true };
 const ECHO_CONCURRENCY: u64 = 64;
 /// Few, because each of these calls is large.
 const FILL_CONCURRENCY: u64 = 8;
-/// Lets a store finish what the filling has left it to do.
+/// Lets a store finish what filling and recovery have left it to do.
 const SETTLE: Duration = Duration::from_secs(10);
 
 /// The names of the states a server is observed in.
-pub(crate) const EMPTY: &str = "empty";
-pub(crate) const FULL: &str = "full";
+const EMPTY: &str = "empty";
+const FULL: &str = "full";
 
 pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     for server in bench.servers_in_turn(0) {
-        bench.progress(&format!("rows: {}", server.name()));
-        measure(bench, server).await?;
+        let what = format!("rows: {}", server.name());
+        bench.progress(&what);
+        let outcome = measure(bench, server).await;
+        bench.note_failure(&what, outcome)?;
     }
     Ok(())
 }
 
 async fn measure(bench: &mut Bench, server: ServerKind) -> anyhow::Result<()> {
     let mut stand = bench.start(server, Tracing::Off).await?;
-    measure_echo(bench, &mut stand, server, EMPTY).await?;
-    let rows_per_second = fill(bench, &stand).await?;
-    let values = [(Metric::RowsPerSecond, rows_per_second)];
-    bench.recorder.samples(&subject(Part::Rows, server, FULL, ECHO_CONCURRENCY), 0, &values)?;
-    tokio::time::sleep(SETTLE).await;
-    measure_echo(bench, &mut stand, server, FULL).await?;
-    stand.stop().await
+    let outcome = measure_on(bench, &mut stand, server).await;
+    stand.stop().await.and(outcome)
 }
 
-async fn measure_echo(
+async fn measure_on(
+    bench: &mut Bench,
+    stand: &mut Stand,
+    server: ServerKind,
+) -> anyhow::Result<()> {
+    measure_state(bench, stand, server, EMPTY).await?;
+    let rows_per_second = fill(bench, stand).await?;
+    let values = [(Metric::RowsPerSecond, rows_per_second)];
+    bench.recorder.samples(&subject(Part::Rows, server, FULL, ECHO_CONCURRENCY), 0, &values)?;
+    measure_state(bench, stand, server, FULL).await
+}
+
+async fn measure_state(
     bench: &mut Bench,
     stand: &mut Stand,
     server: ServerKind,
     case: &str,
 ) -> anyhow::Result<()> {
     let subject = subject(Part::Rows, server, case, ECHO_CONCURRENCY);
+    // The kills come first, so that both states are measured on a process that has just recovered.
+    for kill in 0..bench.args.kills {
+        let first_answer_ms = stand.kill_and_restart().await?.as_secs_f64() * 1e3;
+        let values = [(Metric::FirstAnswerMs, first_answer_ms)];
+        bench.recorder.samples(&subject, kill, &values)?;
+    }
     let cell = Cell {
         workload: ECHO,
         concurrency: ECHO_CONCURRENCY,
         warm: Duration::from_secs_f64(bench.args.warm),
         measured: Duration::from_secs_f64(bench.args.seconds),
     };
+    tokio::time::sleep(SETTLE).await;
     for round in 0..bench.args.rounds {
         let values = cell.measure(stand).await?.values();
         bench.recorder.samples(&subject, round, &values)?;
     }
     let store = [(Metric::StoreMb, stand.store_bytes() as f64 / 1e6)];
-    bench.recorder.samples(&subject, 0, &store)?;
-    for kill in 0..bench.args.kills {
-        let first_answer_ms = stand.kill_and_restart().await?.as_secs_f64() * 1e3;
-        let values = [(Metric::FirstAnswerMs, first_answer_ms)];
-        bench.recorder.samples(&subject, kill, &values)?;
-    }
-    Ok(())
+    bench.recorder.samples(&subject, 0, &store)
 }
 
 /// Writes the rows, and tells how many a second.

@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
 use tokio::process::{Child, Command};
 
 use super::launch::Launch;
@@ -51,11 +51,11 @@ impl Process {
         Ok(self.child.kill().await?)
     }
 
-    /// Fails when it has ended by itself.
-    pub(super) fn ensure_running(&mut self) -> anyhow::Result<()> {
-        match self.child.try_wait()? {
-            None => Ok(()),
-            Some(status) => bail!("ended with {status}; its log is {:?}", self.log),
+    /// Waits until it ends by itself, which is a failure.
+    pub(super) async fn ended(&mut self) -> anyhow::Error {
+        match self.child.wait().await {
+            Ok(status) => anyhow!("ended with {status}; its log is {:?}", self.log),
+            Err(error) => error.into(),
         }
     }
 }

@@ -5,8 +5,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use crate::measure::disk;
 use crate::measure::fsync::FsyncTrace;
 use crate::measure::meter::Meter;
@@ -60,8 +58,13 @@ impl Stand {
         let launch = kind.launch(programs, ports, &data);
         let server = start_server(&launch, fsyncs.as_ref(), &log)?;
         let mut stand = Self { server, service, launch, fsyncs, ports, data, log };
-        stand.prepare().await.with_context(|| format!("{} did not get ready", kind.name()))?;
-        Ok(stand)
+        match stand.prepare().await {
+            Ok(()) => Ok(stand),
+            Err(error) => {
+                stand.stop().await?;
+                Err(error.context(format!("{} did not get ready", kind.name())))
+            }
+        }
     }
 
     /// Where requests go.
@@ -119,11 +122,12 @@ impl Stand {
             readiness::register(ports).await?;
             readiness::first_answer(ports).await
         };
-        let ready = ready.await;
-        // A server that has ended says more about the cause than a refused connection does.
-        self.server.ensure_running()?;
-        self.service.ensure_running()?;
-        ready.map(drop)
+        // A process that has ended says more about the cause than a refused connection does.
+        tokio::select! {
+            ready = ready => ready.map(drop),
+            error = self.server.ended() => Err(error),
+            error = self.service.ended() => Err(error.context("the services")),
+        }
     }
 }
 
