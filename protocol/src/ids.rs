@@ -1,0 +1,276 @@
+//! Identifiers and their textual forms.
+//!
+//! A textual id is a prefix, `_1`, and integers in base 62, each in a fixed number of digits and
+//! with its bytes reversed first, as the open protocol has it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::{
+    Engine as _,
+    alphabet::URL_SAFE,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Decides the partition: a hash of whatever must stay together.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct PartitionKey(pub u64);
+
+impl PartitionKey {
+    /// Of an object or workflow key, or of an idempotency key: XXH3 over the text and a 255.
+    pub fn of_key(key: &str) -> Self {
+        let mut bytes = Vec::with_capacity(key.len() + 1);
+        bytes.extend_from_slice(key.as_bytes());
+        bytes.push(255);
+        Self(xxh3_64(&bytes))
+    }
+}
+
+/// Names an invocation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct InvocationId {
+    /// Where it lives.
+    pub partition_key: PartitionKey,
+    /// Time-ordered and random, or derived from a key.
+    pub uuid: u128,
+}
+
+/// Bytes of an invocation id in its raw form: partition key, then uuid, both big-endian.
+pub const INVOCATION_ID_BYTES: usize = 24;
+
+impl InvocationId {
+    /// The id of the one `run` of a workflow key.
+    pub fn for_workflow(scope: Option<&str>, name: &str, key: &str) -> Self {
+        let mut parts = vec!["wf"];
+        parts.extend(scope);
+        parts.extend([name, key]);
+        let partition_key = PartitionKey::of_key(scope.unwrap_or(key));
+        Self { partition_key, uuid: derived(&parts) }
+    }
+
+    /// The id that an idempotency key stands for; `key` is empty for a plain service.
+    pub fn for_idempotency_key(
+        scope: Option<&str>,
+        service: &str,
+        key: &str,
+        handler: &str,
+        idempotency_key: &str,
+    ) -> Self {
+        let mut parts = vec!["ik"];
+        parts.extend(scope);
+        parts.push(service);
+        parts.extend((!key.is_empty()).then_some(key));
+        parts.extend([handler, idempotency_key]);
+        let owner = scope.unwrap_or(if key.is_empty() { idempotency_key } else { key });
+        Self { partition_key: PartitionKey::of_key(owner), uuid: derived(&parts) }
+    }
+
+    /// The raw form that travels in frames and in awakeable ids.
+    pub fn to_raw(self) -> [u8; INVOCATION_ID_BYTES] {
+        let mut raw = [0; INVOCATION_ID_BYTES];
+        raw[..8].copy_from_slice(&self.partition_key.0.to_be_bytes());
+        raw[8..].copy_from_slice(&self.uuid.to_be_bytes());
+        raw
+    }
+
+    /// Reads the raw form; `None` when it has another length.
+    pub fn from_raw(raw: &[u8]) -> Option<Self> {
+        let (partition_key, uuid) = raw.split_first_chunk::<8>()?;
+        let uuid: [u8; 16] = uuid.try_into().ok()?;
+        Some(Self {
+            partition_key: PartitionKey(u64::from_be_bytes(*partition_key)),
+            uuid: u128::from_be_bytes(uuid),
+        })
+    }
+}
+
+impl fmt::Display for InvocationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = *b"inv_1000000000000000000000000000000000";
+        encode_base62(u128::from(self.partition_key.0.swap_bytes()), &mut text[5..16]);
+        encode_base62(self.uuid.swap_bytes(), &mut text[16..38]);
+        // INVARIANT: base 62 digits are ASCII.
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for InvocationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for InvocationId {
+    type Err = IdParseError;
+
+    fn from_str(text: &str) -> Result<Self, IdParseError> {
+        let digits = digits(text, "inv", 33)?;
+        let partition_key = decode_base62(&digits[..11])?;
+        let partition_key =
+            u64::try_from(partition_key).map_err(|_| IdParseError::OutOfRange)?.swap_bytes();
+        let uuid = decode_base62(&digits[11..])?.swap_bytes();
+        Ok(Self { partition_key: PartitionKey(partition_key), uuid })
+    }
+}
+
+/// Names a deployment.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DeploymentId(pub u128);
+
+impl fmt::Display for DeploymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = *b"dp_10000000000000000000000";
+        encode_base62(self.0.swap_bytes(), &mut text[4..26]);
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for DeploymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for DeploymentId {
+    type Err = IdParseError;
+
+    fn from_str(text: &str) -> Result<Self, IdParseError> {
+        Ok(Self(decode_base62(digits(text, "dp", 22)?)?.swap_bytes()))
+    }
+}
+
+/// Names an awakeable: a numbered signal of the invocation that made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AwakeableId {
+    /// Who waits.
+    pub invocation: InvocationId,
+    /// Under which number.
+    pub signal: u32,
+}
+
+/// Some SDKs pad, others do not: written without, read with or without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+impl fmt::Display for AwakeableId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut raw = self.invocation.to_raw().to_vec();
+        raw.extend_from_slice(&self.signal.to_be_bytes());
+        write!(f, "sign_1{}", BASE64.encode(raw))
+    }
+}
+
+impl FromStr for AwakeableId {
+    type Err = IdParseError;
+
+    fn from_str(text: &str) -> Result<Self, IdParseError> {
+        let encoded = versioned(text, "sign")?;
+        let raw = BASE64.decode(encoded).map_err(|_| IdParseError::NotBase64)?;
+        let wrong_length = || IdParseError::Length { expected: 38, actual: encoded.len() };
+        let (invocation, signal) =
+            raw.split_last_chunk::<4>().ok_or_else(wrong_length)?;
+        let invocation = InvocationId::from_raw(invocation).ok_or_else(wrong_length)?;
+        Ok(Self { invocation, signal: u32::from_be_bytes(*signal) })
+    }
+}
+
+/// A text is not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdParseError {
+    /// It is an id of another kind, or none.
+    #[error("it does not start with '{expected}_'")]
+    Prefix {
+        /// The prefix of this kind of id.
+        expected: &'static str,
+    },
+    /// It is of a version that nobody knows.
+    #[error("its version is '{0}', only '1' is known")]
+    Version(char),
+    /// It is too short or too long.
+    #[error("it has {actual} characters after the version, expected {expected}")]
+    Length {
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        actual: usize,
+    },
+    /// A character has no meaning in it.
+    #[error("'{0}' is not a base 62 digit")]
+    Digit(char),
+    /// The digits stand for a number that is too large.
+    #[error("its digits stand for a number that is out of range")]
+    OutOfRange,
+    /// It is not base 64.
+    #[error("it is not URL-safe base 64")]
+    NotBase64,
+}
+
+/// A time-ordered id: 48 bits of milliseconds since the epoch, then the low 80 bits of `random`.
+pub fn ulid(at_ms: u64, random: u128) -> u128 {
+    (u128::from(at_ms) << 80) | (random & ((1 << 80) - 1))
+}
+
+fn derived(parts: &[&str]) -> u128 {
+    let digest = Sha256::digest(parts.join(",").as_bytes());
+    let mut uuid = [0; 16];
+    uuid.copy_from_slice(&digest[..16]);
+    u128::from_be_bytes(uuid)
+}
+
+const DIGITS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+fn encode_base62(mut value: u128, into: &mut [u8]) {
+    for digit in into.iter_mut().rev() {
+        // INVARIANT: a remainder by 62 is an index of 62 digits.
+        *digit = DIGITS[usize::try_from(value % 62).unwrap_or_default()];
+        value /= 62;
+    }
+}
+
+fn decode_base62(digits: &[u8]) -> Result<u128, IdParseError> {
+    let mut value: u128 = 0;
+    for &digit in digits {
+        let worth = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'z' => digit - b'a' + 10,
+            b'A'..=b'Z' => digit - b'A' + 36,
+            _ => return Err(IdParseError::Digit(char::from(digit))),
+        };
+        value = value
+            .checked_mul(62)
+            .and_then(|value| value.checked_add(u128::from(worth)))
+            .ok_or(IdParseError::OutOfRange)?;
+    }
+    Ok(value)
+}
+
+fn digits<'a>(
+    text: &'a str,
+    prefix: &'static str,
+    expected: usize,
+) -> Result<&'a [u8], IdParseError> {
+    let digits = versioned(text, prefix)?;
+    if digits.len() != expected {
+        return Err(IdParseError::Length { expected, actual: digits.len() });
+    }
+    Ok(digits.as_bytes())
+}
+
+fn versioned<'a>(text: &'a str, expected: &'static str) -> Result<&'a str, IdParseError> {
+    let rest = text.strip_prefix(expected).and_then(|rest| rest.strip_prefix('_'));
+    let rest = rest.ok_or(IdParseError::Prefix { expected })?;
+    match rest.chars().next() {
+        Some('1') => Ok(&rest[1..]),
+        Some(other) => Err(IdParseError::Version(other)),
+        None => Err(IdParseError::Length { expected: 1, actual: 0 }),
+    }
+}

@@ -1,0 +1,32 @@
+//! The journal: the ordered record of one invocation.
+//!
+//! An [`Entry`] is kept and replayed as the exact bytes that first travelled; what the runtime or
+//! the SDK needs to know of it is decoded into a [`command`] or a [`notification`].
+
+pub mod awaiting;
+pub mod command;
+pub mod notification;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::wire::MessageType;
+
+pub use awaiting::{Awaiting, Combinator};
+pub use command::{CallRequest, Command, InvocationTarget, NamedCommand};
+pub use notification::{Notification, NotificationId, NotificationKind, NotificationResult};
+
+/// Position of an entry in the journal: commands and notifications count, Input is 0.
+pub type EntryIndex = u32;
+
+/// Number under which a command's completion arrives; chosen by the SDK, from 1.
+pub type CompletionId = u32;
+
+/// One journal entry as it stands on the wire: the bytes are stored and replayed verbatim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Which command or notification it is.
+    pub ty: MessageType,
+    /// The protobuf body.
+    pub body: Bytes,
+}

@@ -1,0 +1,413 @@
+//! Control messages: what steers an attempt and is not journaled.
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::{
+    MessageType, WireError,
+    frame::{Frame, REQUESTED_ACK},
+    messages,
+    notification::{decode_failure, encode_failure},
+};
+use crate::{
+    InvocationId, ProtocolVersion, TerminalFailure,
+    journal::{
+        Awaiting, Combinator, CompletionId, NotificationId, notification::SignalId,
+    },
+};
+
+/// The first frame of an attempt, runtime to SDK.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The invocation's id.
+    pub id: InvocationId,
+    /// The same as text.
+    pub debug_id: String,
+    /// How many journal entries follow at once; at least one.
+    pub known_entries: u32,
+    /// State of the key.
+    pub state: Vec<(Bytes, Bytes)>,
+    /// Whether `state` leaves something out.
+    pub partial_state: bool,
+    /// Key of the object or workflow; empty for a plain service.
+    pub key: String,
+    /// Attempts that failed since a command was last stored.
+    pub retry_count: u32,
+    /// How long ago the last entry was stored, in milliseconds.
+    pub duration_since_last_entry_ms: u64,
+    /// Seeds the SDK's random numbers; SDKs read it from V6 on.
+    pub random_seed: u64,
+    /// Flow-control scope (V7).
+    pub scope: Option<String>,
+    /// Limit key within the scope (V7).
+    pub limit_key: Option<String>,
+    /// The client's idempotency key (V7).
+    pub idempotency_key: Option<String>,
+}
+
+impl Start {
+    /// The frame.
+    pub fn encode(&self) -> Frame {
+        let state = self.state.iter();
+        let message = messages::Start {
+            id: Bytes::copy_from_slice(&self.id.to_raw()),
+            debug_id: self.debug_id.clone(),
+            known_entries: self.known_entries,
+            state_map: state
+                .map(|(key, value)| messages::StateEntry { key: key.clone(), value: value.clone() })
+                .collect(),
+            partial_state: self.partial_state,
+            key: self.key.clone(),
+            retry_count_since_last_stored_entry: self.retry_count,
+            duration_since_last_stored_entry: self.duration_since_last_entry_ms,
+            random_seed: self.random_seed,
+            scope: self.scope.clone(),
+            limit_key: self.limit_key.clone(),
+            idempotency_key: self.idempotency_key.clone(),
+        };
+        write(MessageType::START, &message)
+    }
+
+    /// Reads the frame.
+    ///
+    /// # Errors
+    /// When it is another one, or its id is not one.
+    pub fn decode(frame: &Frame) -> Result<Self, WireError> {
+        let message: messages::Start = read(frame, MessageType::START, "Start")?;
+        let id = InvocationId::from_raw(&message.id)
+            .ok_or(WireError::Missing { ty: frame.ty, part: "id" })?;
+        let state = message.state_map.into_iter();
+        Ok(Self {
+            id,
+            debug_id: message.debug_id,
+            known_entries: message.known_entries,
+            state: state.map(|entry| (entry.key, entry.value)).collect(),
+            partial_state: message.partial_state,
+            key: message.key,
+            retry_count: message.retry_count_since_last_stored_entry,
+            duration_since_last_entry_ms: message.duration_since_last_stored_entry,
+            random_seed: message.random_seed,
+            scope: message.scope,
+            limit_key: message.limit_key,
+            idempotency_key: message.idempotency_key,
+        })
+    }
+}
+
+/// The attempt waits and ends, SDK to runtime.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspension {
+    /// What it waits for.
+    pub awaiting: Awaiting,
+}
+
+impl Suspension {
+    /// The frame: flat below V7, a tree from then on.
+    pub fn encode(&self, version: ProtocolVersion) -> Frame {
+        let message = if version.has_await_tree() {
+            messages::Suspension {
+                awaiting_on: Some(encode_awaiting(&self.awaiting)),
+                ..Default::default()
+            }
+        } else {
+            let flat = Awaiting::any_of(self.awaiting.all_leaves().into_iter().cloned().collect());
+            let messages::Future {
+                waiting_completions,
+                waiting_signals,
+                waiting_named_signals,
+                ..
+            } = encode_awaiting(&flat);
+            messages::Suspension {
+                waiting_completions,
+                waiting_signals,
+                waiting_named_signals,
+                awaiting_on: None,
+            }
+        };
+        write(MessageType::SUSPENSION, &message)
+    }
+
+    /// Reads the frame.
+    ///
+    /// # Errors
+    /// When it is another one, or nests deeper than protobuf decoders allow.
+    pub fn decode(frame: &Frame, version: ProtocolVersion) -> Result<Self, WireError> {
+        let message: messages::Suspension = read(frame, MessageType::SUSPENSION, "Suspension")?;
+        let future = if version.has_await_tree() {
+            let part = "awaiting tree";
+            message.awaiting_on.ok_or(WireError::Missing { ty: frame.ty, part })?
+        } else {
+            messages::Future {
+                waiting_completions: message.waiting_completions,
+                waiting_signals: message.waiting_signals,
+                waiting_named_signals: message.waiting_named_signals,
+                nested_futures: Vec::new(),
+                combinator_type: 1,
+            }
+        };
+        Ok(Self { awaiting: decode_awaiting(future) })
+    }
+}
+
+/// What the SDK waits for, for people (V7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwaitingOn {
+    /// The tree.
+    pub awaiting: Awaiting,
+    /// Whether side effects are under way.
+    pub executing_side_effects: bool,
+}
+
+impl AwaitingOn {
+    /// The frame.
+    pub fn encode(&self) -> Frame {
+        let message = messages::AwaitingOn {
+            awaiting_on: Some(encode_awaiting(&self.awaiting)),
+            executing_side_effects: self.executing_side_effects,
+        };
+        write(MessageType::AWAITING_ON, &message)
+    }
+
+    /// Reads the frame.
+    ///
+    /// # Errors
+    /// When it is another one.
+    pub fn decode(frame: &Frame) -> Result<Self, WireError> {
+        let message: messages::AwaitingOn = read(frame, MessageType::AWAITING_ON, "AwaitingOn")?;
+        let part = "awaiting tree";
+        let future = message.awaiting_on.ok_or(WireError::Missing { ty: frame.ty, part })?;
+        Ok(Self {
+            awaiting: decode_awaiting(future),
+            executing_side_effects: message.executing_side_effects,
+        })
+    }
+}
+
+/// The attempt failed, SDK to runtime.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptError {
+    /// HTTP-like, or 570 to 573.
+    pub code: u32,
+    /// What went wrong.
+    pub message: String,
+    /// Where.
+    pub stacktrace: String,
+    /// The command it is about.
+    pub related_command: Option<RelatedCommand>,
+    /// When to try again, in milliseconds; the policy decides when absent.
+    pub next_retry_delay_ms: Option<u64>,
+    /// What to do about it.
+    pub behavior: ErrorBehavior,
+}
+
+/// The command that an error is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RelatedCommand {
+    /// Index among commands, Input is 0.
+    pub index: Option<u32>,
+    /// Name of the entry.
+    pub name: Option<String>,
+    /// Type code.
+    pub ty: Option<u32>,
+}
+
+/// What to do about a failed attempt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ErrorBehavior {
+    /// Try again, by the policy.
+    #[default]
+    Retry,
+    /// Wait for an operator.
+    Pause,
+    /// End with this failure.
+    Fail,
+}
+
+impl AttemptError {
+    /// The frame.
+    pub fn encode(&self) -> Frame {
+        let related = self.related_command.clone().unwrap_or_default();
+        let message = messages::Error {
+            code: self.code,
+            message: self.message.clone(),
+            stacktrace: self.stacktrace.clone(),
+            related_command_index: related.index,
+            related_command_name: related.name,
+            related_command_type: related.ty,
+            next_retry_delay: self.next_retry_delay_ms,
+            behavior: match self.behavior {
+                ErrorBehavior::Retry => 0,
+                ErrorBehavior::Pause => 1,
+                ErrorBehavior::Fail => 2,
+            },
+        };
+        write(MessageType::ERROR, &message)
+    }
+
+    /// Reads the frame.
+    ///
+    /// # Errors
+    /// When it is another one.
+    pub fn decode(frame: &Frame) -> Result<Self, WireError> {
+        let message: messages::Error = read(frame, MessageType::ERROR, "Error")?;
+        let related = RelatedCommand {
+            index: message.related_command_index,
+            name: message.related_command_name,
+            ty: message.related_command_type,
+        };
+        Ok(Self {
+            code: message.code,
+            message: message.message,
+            stacktrace: message.stacktrace,
+            related_command: (related != RelatedCommand::default()).then_some(related),
+            next_retry_delay_ms: message.next_retry_delay,
+            behavior: match message.behavior {
+                1 => ErrorBehavior::Pause,
+                2 => ErrorBehavior::Fail,
+                // What we do not know is tried again: nothing is lost by it.
+                _ => ErrorBehavior::Retry,
+            },
+        })
+    }
+}
+
+/// The invocation ends, SDK to runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End;
+
+impl End {
+    /// The frame.
+    pub fn encode(&self) -> Frame {
+        Frame::new(MessageType::END, Bytes::new())
+    }
+}
+
+/// The result of a side effect, SDK to runtime.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunProposal {
+    /// Of which run.
+    pub completion: CompletionId,
+    /// How it ended.
+    pub result: Result<Bytes, TerminalFailure>,
+    /// Whether an acknowledgement is enough for an answer.
+    pub ack_requested: bool,
+}
+
+impl RunProposal {
+    /// The frame.
+    pub fn encode(&self, version: ProtocolVersion) -> Frame {
+        let result = Some(match &self.result {
+            Ok(value) => messages::RunResult::Value(value.clone()),
+            Err(failure) => messages::RunResult::Failure(encode_failure(failure, version)),
+        });
+        let message =
+            messages::ProposeRunCompletion { result_completion_id: self.completion, result };
+        let mut frame = write(MessageType::PROPOSE_RUN_COMPLETION, &message);
+        if self.ack_requested && version.has_run_ack() {
+            frame.flags |= REQUESTED_ACK;
+        }
+        frame
+    }
+
+    /// Reads the frame.
+    ///
+    /// # Errors
+    /// When it is another one, or has no result.
+    pub fn decode(frame: &Frame) -> Result<Self, WireError> {
+        let message: messages::ProposeRunCompletion =
+            read(frame, MessageType::PROPOSE_RUN_COMPLETION, "ProposeRunCompletion")?;
+        let result = message.result.ok_or(WireError::Missing { ty: frame.ty, part: "result" })?;
+        Ok(Self {
+            completion: message.result_completion_id,
+            result: match result {
+                messages::RunResult::Value(value) => Ok(value),
+                messages::RunResult::Failure(failure) => Err(decode_failure(failure)),
+            },
+            ack_requested: frame.flags & REQUESTED_ACK != 0,
+        })
+    }
+}
+
+/// A side effect's result is durable, runtime to SDK (V7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunAck {
+    /// Of which run.
+    pub completion: CompletionId,
+}
+
+impl RunAck {
+    /// The frame.
+    pub fn encode(&self) -> Frame {
+        let message = messages::ProposeRunCompletionAck { completion_id: self.completion };
+        write(MessageType::PROPOSE_RUN_COMPLETION_ACK, &message)
+    }
+
+    /// Reads the frame.
+    ///
+    /// # Errors
+    /// When it is another one.
+    pub fn decode(frame: &Frame) -> Result<Self, WireError> {
+        let ty = MessageType::PROPOSE_RUN_COMPLETION_ACK;
+        let message: messages::ProposeRunCompletionAck =
+            read(frame, ty, "ProposeRunCompletionAck")?;
+        Ok(Self { completion: message.completion_id })
+    }
+}
+
+fn encode_awaiting(awaiting: &Awaiting) -> messages::Future {
+    let mut future = messages::Future {
+        combinator_type: match awaiting.combinator {
+            Combinator::Unknown => 0,
+            Combinator::FirstCompleted => 1,
+            Combinator::AllCompleted => 2,
+            Combinator::FirstSucceededOrAllFailed => 3,
+            Combinator::AllSucceededOrFirstFailed => 4,
+        },
+        nested_futures: awaiting.nested.iter().map(encode_awaiting).collect(),
+        ..Default::default()
+    };
+    for leaf in &awaiting.leaves {
+        match leaf {
+            NotificationId::Completion(id) => future.waiting_completions.push(*id),
+            NotificationId::Signal(SignalId::Index(index)) => future.waiting_signals.push(*index),
+            NotificationId::Signal(SignalId::Name(name)) => {
+                future.waiting_named_signals.push(name.clone());
+            }
+        }
+    }
+    future
+}
+
+/// Depth is bounded: the protobuf decoder refuses messages nested deeper than a hundred levels.
+fn decode_awaiting(future: messages::Future) -> Awaiting {
+    let completions = future.waiting_completions.into_iter().map(NotificationId::Completion);
+    let signals = future.waiting_signals.into_iter().map(SignalId::Index);
+    let named = future.waiting_named_signals.into_iter().map(SignalId::Name);
+    Awaiting {
+        combinator: match future.combinator_type {
+            1 => Combinator::FirstCompleted,
+            2 => Combinator::AllCompleted,
+            3 => Combinator::FirstSucceededOrAllFailed,
+            4 => Combinator::AllSucceededOrFirstFailed,
+            _ => Combinator::Unknown,
+        },
+        leaves: completions.chain(signals.chain(named).map(NotificationId::Signal)).collect(),
+        nested: future.nested_futures.into_iter().map(decode_awaiting).collect(),
+    }
+}
+
+fn write(ty: MessageType, message: &impl Message) -> Frame {
+    Frame::new(ty, message.encode_to_vec().into())
+}
+
+fn read<M: Message + Default>(
+    frame: &Frame,
+    expected: MessageType,
+    name: &'static str,
+) -> Result<M, WireError> {
+    if frame.ty != expected {
+        return Err(WireError::UnexpectedType { ty: frame.ty, expected: name });
+    }
+    M::decode(frame.body.clone())
+        .map_err(|error| WireError::Malformed { ty: frame.ty, reason: error.to_string() })
+}
