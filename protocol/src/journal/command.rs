@@ -22,6 +22,7 @@ impl From<Command> for NamedCommand {
 
 /// Everything user code can ask of the runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Command {
     /// The first entry: what the invocation was called with.
     Input { headers: Vec<(String, String)>, value: Bytes },
@@ -108,6 +109,7 @@ pub struct CallRequest {
 
 /// How an attach or a look at the output names its invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum InvocationTarget {
     /// Textual invocation id.
     Id(String),

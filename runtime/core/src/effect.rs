@@ -10,6 +10,7 @@ use protocol::{
     DeploymentId, HandlerKind, InvocationId, ServiceKind, Target, TerminalFailure,
     journal::{Entry, EntryIndex},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     PartitionId,
@@ -19,6 +20,7 @@ use crate::{
 
 /// One thing for the shell to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Effect {
     /// Run the invocation's handler.
     StartAttempt(Box<StartAttempt>),
@@ -82,7 +84,7 @@ pub struct StartAttempt {
 }
 
 /// How an invocation ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completion {
     /// Its answer.
     pub result: Result<Bytes, TerminalFailure>,
@@ -94,6 +96,7 @@ pub struct Completion {
 
 /// The answer to an edge's request.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Answer {
     /// A send is durable.
     Accepted {

@@ -35,6 +35,7 @@ pub struct Record {
 
 /// A fact that changes a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Event {
     /// Somebody asked for an invocation.
     Invoked(Box<Invoke>),
@@ -139,6 +140,7 @@ pub struct Retention {
 
 /// Who asked for an invocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Source {
     /// A client that waits for the result.
     IngressCall { request: RequestId },
@@ -233,6 +235,7 @@ pub enum AfterFailure {
 
 /// What one partition tells another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Message {
     /// Run this.
     Invoke(Box<Invoke>),

@@ -78,6 +78,7 @@ pub struct Invocation {
 
 /// Where an invocation is in its life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Status {
     /// No attempt is under way, until what it waits for arrives.
     Waiting(WaitingFor),
@@ -91,6 +92,7 @@ pub enum Status {
 
 /// The one thing that an invocation without an attempt waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum WaitingFor {
     /// Its start time.
     Start { at: Timestamp },
