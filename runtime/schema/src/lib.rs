@@ -1,1 +1,42 @@
-//! (being written)
+//! The registry as the edges see it: an immutable snapshot of deployments and services, swapped
+//! once a change is durable, and the rules by which a manifest becomes a deployment.
+//!
+//! Reading order: [`snapshot`] (who offers what), [`settings`] (what applies to a handler),
+//! [`discover`] (from a manifest to a deployment, pure).
+
+pub mod discover;
+pub mod settings;
+pub mod snapshot;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use runtime_core::tables::deployment::StoredDeployment;
+
+pub use settings::{Defaults, HandlerSettings};
+pub use snapshot::{RegistrySnapshot, Service};
+
+/// The current snapshot, shared by all edges.
+#[derive(Debug, Clone)]
+pub struct SharedRegistry(Arc<ArcSwap<RegistrySnapshot>>);
+
+impl SharedRegistry {
+    /// A registry in which nothing is registered.
+    pub fn new(defaults: Defaults) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(RegistrySnapshot::new(Vec::new(), defaults))))
+    }
+
+    /// The registry as it is now. A snapshot stays as it is.
+    pub fn snapshot(&self) -> Arc<RegistrySnapshot> {
+        self.0.load_full()
+    }
+
+    /// Takes over the registry's rows.
+    pub fn publish(&self, deployments: Vec<StoredDeployment>) {
+        let defaults = self.0.load().defaults().clone();
+        self.0.store(Arc::new(RegistrySnapshot::new(deployments, defaults)));
+    }
+}
+
+#[cfg(test)]
+mod tests;

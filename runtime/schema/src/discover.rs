@@ -1,0 +1,231 @@
+//! From a manifest to a deployment: pure, with the rules that protect what is registered already.
+
+use protocol::{
+    DeploymentId, ProtocolVersion, ServiceKind,
+    discovery::{self, Manifest, ManifestError, ProtocolMode},
+};
+use runtime_core::tables::deployment::{
+    Deployment, HandlerDefinition, InputRule, OnMaxAttempts, Options, OutputRule, RetryOptions,
+    ServiceDefinition,
+};
+
+use crate::RegistrySnapshot;
+
+/// An endpoint, but for what it offers.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Id of the deployment.
+    pub id: DeploymentId,
+    /// Where it answers, without a slash at the end.
+    pub uri: String,
+    /// Whether it is spoken to in HTTP/1.1.
+    pub http1: bool,
+    /// Headers sent with each request to it.
+    pub headers: Vec<(String, String)>,
+    /// Free key/value pairs of the operator.
+    pub metadata: Vec<(String, String)>,
+    /// What its SDK says it is.
+    pub sdk: Option<String>,
+}
+
+/// What will be registered.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// The deployment.
+    pub deployment: Deployment,
+}
+
+/// A manifest that can't be registered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegistrationError {
+    /// It contradicts itself or the protocol.
+    #[error("[META0013] the endpoint's manifest is not valid: {0}")]
+    Malformed(ManifestError),
+    /// A service has a name that the runtime keeps for itself.
+    #[error("[META0005] {0}; rename the service")]
+    Reserved(ManifestError),
+    /// No common protocol version.
+    #[error(
+        "[META0012] the endpoint speaks service protocol {min} to {max}, this server {} to {}; \
+         use an SDK release that speaks one of them",
+        ProtocolVersion::MIN.number(),
+        ProtocolVersion::MAX.number()
+    )]
+    Protocol {
+        /// The oldest it speaks.
+        min: u32,
+        /// The newest it speaks.
+        max: u32,
+    },
+    /// A service would change its kind.
+    #[error(
+        "[META0006] service '{service}' is registered as {was:?} and would become {would_be:?}; \
+         register with \"breaking\": true if that is meant"
+    )]
+    KindChanged {
+        /// The service.
+        service: String,
+        /// What it is.
+        was: ServiceKind,
+        /// What the endpoint says.
+        would_be: ServiceKind,
+    },
+}
+
+impl RegistrationError {
+    /// The API's code for it.
+    pub fn restate_code(&self) -> Option<&'static str> {
+        match self {
+            Self::Malformed(_) => Some("META0013"),
+            Self::Reserved(_) => Some("META0005"),
+            Self::Protocol { .. } => Some("META0012"),
+            Self::KindChanged { .. } => Some("META0006"),
+        }
+    }
+}
+
+/// Checks a manifest against the registry and makes a deployment of it.
+///
+/// # Errors
+/// When it can't be registered; nothing has happened then.
+pub fn plan(
+    registry: &RegistrySnapshot,
+    endpoint: Endpoint,
+    manifest: &Manifest,
+    allow_breaking: bool,
+) -> Result<Registration, RegistrationError> {
+    manifest.validate().map_err(|error| match error {
+        ManifestError::ReservedName(_) => RegistrationError::Reserved(error),
+        ManifestError::NoProtocolMode
+        | ManifestError::VersionRange { .. }
+        | ManifestError::Name(_)
+        | ManifestError::Duplicate(_)
+        | ManifestError::HandlerType { .. }
+        | ManifestError::Option { .. } => RegistrationError::Malformed(error),
+    })?;
+    let (min, max) = (manifest.min_protocol_version, manifest.max_protocol_version);
+    if ProtocolVersion::negotiate(min, max, ProtocolVersion::MAX).is_none() {
+        return Err(RegistrationError::Protocol { min, max });
+    }
+    let services = manifest
+        .services
+        .iter()
+        .map(|service| {
+            let definition = service_definition(service).map_err(RegistrationError::Malformed)?;
+            let was = registry.service(&service.name).map(|known| known.definition().kind);
+            match was {
+                Some(was) if was != definition.kind && !allow_breaking => {
+                    Err(RegistrationError::KindChanged {
+                        service: service.name.clone(),
+                        was,
+                        would_be: definition.kind,
+                    })
+                }
+                Some(_) | None => Ok(definition),
+            }
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let Endpoint { id, uri, http1, headers, metadata, sdk } = endpoint;
+    let bidirectional = manifest.protocol_mode == Some(ProtocolMode::BidiStream) && !http1;
+    Ok(Registration {
+        deployment: Deployment {
+            id,
+            uri,
+            bidirectional,
+            http1,
+            headers,
+            metadata,
+            protocol_range: (min, max),
+            sdk,
+            services,
+        },
+    })
+}
+
+fn service_definition(service: &discovery::Service) -> Result<ServiceDefinition, ManifestError> {
+    let handlers = service.handlers.iter().map(|handler| {
+        Ok(HandlerDefinition {
+            name: handler.name.clone(),
+            kind: service.handler_kind(handler)?,
+            options: options(&handler.options),
+            input: input_rule(handler.input.as_ref()),
+            output: output_rule(handler.output.as_ref()),
+            documentation: handler.options.documentation.clone(),
+            metadata: pairs(&handler.options),
+        })
+    });
+    Ok(ServiceDefinition {
+        name: service.name.clone(),
+        kind: service.ty.into(),
+        handlers: handlers.collect::<Result<_, _>>()?,
+        options: options(&service.options),
+        documentation: service.options.documentation.clone(),
+        metadata: pairs(&service.options),
+    })
+}
+
+fn pairs(options: &discovery::Options) -> Vec<(String, String)> {
+    options.metadata.clone().into_iter().collect()
+}
+
+fn options(options: &discovery::Options) -> Options {
+    Options {
+        inactivity_timeout_ms: options.inactivity_timeout,
+        abort_timeout_ms: options.abort_timeout,
+        journal_retention_ms: options.journal_retention,
+        idempotency_retention_ms: options.idempotency_retention,
+        workflow_retention_ms: options.workflow_completion_retention,
+        lazy_state: options.enable_lazy_state,
+        ingress_private: options.ingress_private,
+        retry: RetryOptions {
+            initial_interval_ms: options.retry_policy_initial_interval,
+            max_interval_ms: options.retry_policy_max_interval,
+            // No attempt at all would be no invocation.
+            max_attempts: options.retry_policy_max_attempts.map(|attempts| attempts.max(1)),
+            factor_thousandths: options.retry_policy_exponentiation_factor.map(thousandths),
+            on_max_attempts: options.retry_policy_on_max_attempts.map(|action| match action {
+                discovery::OnMaxAttempts::Pause => OnMaxAttempts::Pause,
+                discovery::OnMaxAttempts::Kill => OnMaxAttempts::Kill,
+            }),
+        },
+    }
+}
+
+/// A factor as a whole number of thousandths; one that makes no sense counts as 1.
+fn thousandths(factor: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to what fits just before"
+    )]
+    let thousandths = (factor * 1000.0).clamp(1000.0, 1_000_000.0) as u64;
+    thousandths
+}
+
+fn input_rule(input: Option<&discovery::InputPayload>) -> InputRule {
+    match input {
+        None => {
+            InputRule { required: false, content_type: Some("*/*".to_owned()), json_schema: None }
+        }
+        Some(input) => InputRule {
+            required: input.required.unwrap_or(false),
+            content_type: input.content_type.clone(),
+            json_schema: input.json_schema.as_ref().map(ToString::to_string),
+        },
+    }
+}
+
+fn output_rule(output: Option<&discovery::OutputPayload>) -> OutputRule {
+    match output {
+        None => OutputRule {
+            content_type: Some("application/json".to_owned()),
+            set_content_type_if_empty: false,
+            json_schema: None,
+        },
+        Some(output) => OutputRule {
+            content_type: output.content_type.clone(),
+            set_content_type_if_empty: output.set_content_type_if_empty.unwrap_or(false),
+            json_schema: output.json_schema.as_ref().map(ToString::to_string),
+        },
+    }
+}

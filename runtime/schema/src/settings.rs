@@ -1,0 +1,126 @@
+//! What applies to a handler: its own settings, then its service's, then the server's.
+
+use runtime_core::{
+    attempt::{HandlerFacts, RetryPolicy},
+    tables::deployment::{HandlerDefinition, Options, ServiceDefinition},
+};
+
+/// The server's settings for whatever a manifest leaves open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defaults {
+    /// Half-close an idle attempt after this many milliseconds.
+    pub inactivity_timeout_ms: u64,
+    /// Break off an attempt that does not end within this many milliseconds of that.
+    pub abort_timeout_ms: u64,
+    /// Keep a finished journal this many milliseconds.
+    pub journal_retention_ms: u64,
+    /// Keep the result of an idempotent invocation this many milliseconds.
+    pub idempotency_retention_ms: u64,
+    /// Keep a workflow's result, state and promises this many milliseconds.
+    pub workflow_retention_ms: u64,
+    /// Let SDKs ask for state instead of sending it along.
+    pub lazy_state: bool,
+    /// How failed attempts are retried.
+    pub retry: RetryPolicy,
+}
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+impl Default for Defaults {
+    /// The real server's: a day of everything, one minute idle, ten minutes to come to an end.
+    fn default() -> Self {
+        Self {
+            inactivity_timeout_ms: 60_000,
+            abort_timeout_ms: 600_000,
+            journal_retention_ms: DAY_MS,
+            idempotency_retention_ms: DAY_MS,
+            workflow_retention_ms: DAY_MS,
+            lazy_state: false,
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// What applies to the attempts of a handler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandlerSettings {
+    /// Half-close an idle attempt after this many milliseconds; 0 at once.
+    pub inactivity_timeout_ms: u64,
+    /// Break off an attempt that does not end within this many milliseconds of that.
+    pub abort_timeout_ms: u64,
+    /// Let the SDK ask for state instead of sending it along.
+    pub lazy_state: bool,
+    /// How failed attempts are retried.
+    pub retry: RetryPolicy,
+}
+
+impl Defaults {
+    /// What a proposer of invocations must know of a handler.
+    pub fn facts(&self, service: &ServiceDefinition, handler: &HandlerDefinition) -> HandlerFacts {
+        HandlerFacts {
+            service_kind: service.kind,
+            handler_kind: handler.kind,
+            journal_retention_ms: pick(service, handler, |options| options.journal_retention_ms)
+                .unwrap_or(self.journal_retention_ms),
+            idempotency_retention_ms: pick(service, handler, |options| {
+                options.idempotency_retention_ms
+            })
+            .unwrap_or(self.idempotency_retention_ms),
+            workflow_retention_ms: pick(service, handler, |options| options.workflow_retention_ms)
+                .unwrap_or(self.workflow_retention_ms),
+        }
+    }
+
+    /// What applies to the attempts of a handler.
+    pub fn settings(
+        &self,
+        service: &ServiceDefinition,
+        handler: &HandlerDefinition,
+    ) -> HandlerSettings {
+        HandlerSettings {
+            inactivity_timeout_ms: pick(service, handler, |options| options.inactivity_timeout_ms)
+                .unwrap_or(self.inactivity_timeout_ms),
+            abort_timeout_ms: pick(service, handler, |options| options.abort_timeout_ms)
+                .unwrap_or(self.abort_timeout_ms),
+            lazy_state: pick(service, handler, |options| options.lazy_state)
+                .unwrap_or(self.lazy_state),
+            retry: self.retry_policy(service, handler),
+        }
+    }
+
+    fn retry_policy(
+        &self,
+        service: &ServiceDefinition,
+        handler: &HandlerDefinition,
+    ) -> RetryPolicy {
+        let max_attempts = pick(service, handler, |options| options.retry.max_attempts);
+        RetryPolicy {
+            initial_interval_ms: pick(service, handler, |options| {
+                options.retry.initial_interval_ms
+            })
+            .unwrap_or(self.retry.initial_interval_ms),
+            factor_thousandths: pick(service, handler, |options| {
+                options.retry.factor_thousandths
+            })
+            .unwrap_or(self.retry.factor_thousandths),
+            max_interval_ms: pick(service, handler, |options| options.retry.max_interval_ms)
+                .unwrap_or(self.retry.max_interval_ms),
+            max_attempts: max_attempts.or(self.retry.max_attempts),
+            on_max_attempts: pick(service, handler, |options| options.retry.on_max_attempts)
+                .unwrap_or(self.retry.on_max_attempts),
+        }
+    }
+}
+
+/// Whether a handler may be called from outside: the handler's word counts before the service's.
+pub fn is_public(service: &ServiceDefinition, handler: &HandlerDefinition) -> bool {
+    !pick(service, handler, |options| options.ingress_private).unwrap_or(false)
+}
+
+fn pick<T>(
+    service: &ServiceDefinition,
+    handler: &HandlerDefinition,
+    option: impl Fn(&Options) -> Option<T>,
+) -> Option<T> {
+    option(&handler.options).or_else(|| option(&service.options))
+}

@@ -1,0 +1,105 @@
+use std::sync::Arc;
+
+use protocol::{DeploymentId, HandlerKind, ServiceKind, discovery::Manifest};
+use runtime_core::{
+    attempt::{Registry, ResolveError},
+    tables::deployment::StoredDeployment,
+    time::Timestamp,
+};
+
+use super::{
+    discover::{Endpoint, RegistrationError, plan},
+    *,
+};
+
+fn manifest(services: &str) -> Manifest {
+    let text = format!(
+        r#"{{"protocolMode":"BIDI_STREAM","minProtocolVersion":5,"maxProtocolVersion":7,
+            "services":[{services}]}}"#
+    );
+    serde_json::from_str(&text).unwrap()
+}
+
+fn endpoint(id: u128) -> Endpoint {
+    Endpoint {
+        id: DeploymentId(id),
+        uri: format!("http://127.0.0.1:{id}"),
+        http1: false,
+        headers: Vec::new(),
+        metadata: Vec::new(),
+        sdk: None,
+    }
+}
+
+fn stored(registry: &RegistrySnapshot, id: u128, services: &str, revision: u32) -> StoredDeployment {
+    let registration = plan(registry, endpoint(id), &manifest(services), true).unwrap();
+    let revisions = vec![revision; registration.deployment.services.len()];
+    let deployment = Arc::new(registration.deployment);
+    StoredDeployment { deployment, created_at: Timestamp(1), revisions }
+}
+
+const COUNTER: &str = r#"{"name":"Counter","ty":"VIRTUAL_OBJECT","inactivityTimeout":5000,
+    "handlers":[{"name":"add"},{"name":"get","ty":"SHARED","inactivityTimeout":7000}]}"#;
+
+#[test]
+fn new_invocations_go_to_the_latest_revision() {
+    let empty = RegistrySnapshot::new(Vec::new(), Defaults::default());
+    let first = stored(&empty, 9, COUNTER, 1);
+    let second = stored(&empty, 3, COUNTER, 2);
+    let registry = RegistrySnapshot::new(vec![first, second], Defaults::default());
+    let latest = registry.latest_deployment("Counter").unwrap();
+    assert_eq!(latest.deployment.id, DeploymentId(3));
+    let facts = registry.resolve("Counter", "get").unwrap();
+    assert_eq!(facts.handler_kind, HandlerKind::Shared);
+    assert_eq!(facts.service_kind, ServiceKind::VirtualObject);
+    assert!(matches!(
+        registry.resolve("Counter", "nothing"),
+        Err(ResolveError::UnknownHandler { .. })
+    ));
+    assert!(matches!(registry.resolve("Nobody", "x"), Err(ResolveError::UnknownService { .. })));
+}
+
+#[test]
+fn the_handlers_word_counts_before_the_services_and_that_before_the_servers() {
+    let empty = RegistrySnapshot::new(Vec::new(), Defaults::default());
+    let deployment = stored(&empty, 1, COUNTER, 1);
+    let timeout = |handler| {
+        empty.handler_settings(&deployment, "Counter", handler).unwrap().inactivity_timeout_ms
+    };
+    assert_eq!(timeout("add"), 5000);
+    assert_eq!(timeout("get"), 7000);
+    let settings = empty.handler_settings(&deployment, "Counter", "add").unwrap();
+    assert_eq!(settings.abort_timeout_ms, Defaults::default().abort_timeout_ms);
+    assert_eq!(settings.retry.max_attempts, Some(70));
+}
+
+#[test]
+fn a_service_does_not_change_its_kind_by_accident() {
+    let empty = RegistrySnapshot::new(Vec::new(), Defaults::default());
+    let registry = RegistrySnapshot::new(vec![stored(&empty, 1, COUNTER, 1)], Defaults::default());
+    let plain = manifest(r#"{"name":"Counter","ty":"SERVICE","handlers":[{"name":"add"}]}"#);
+    let refused = plan(&registry, endpoint(2), &plain, false).unwrap_err();
+    assert!(matches!(refused, RegistrationError::KindChanged { .. }), "{refused}");
+    assert!(plan(&registry, endpoint(2), &plain, true).is_ok());
+}
+
+#[test]
+fn manifests_that_make_no_sense_are_refused_with_their_code() {
+    let empty = RegistrySnapshot::new(Vec::new(), Defaults::default());
+    let code = |manifest: &Manifest| {
+        plan(&empty, endpoint(1), manifest, false).unwrap_err().restate_code().unwrap()
+    };
+    let named = |name: &str| {
+        manifest(&format!(r#"{{"name":"{name}","ty":"SERVICE","handlers":[]}}"#))
+    };
+    assert_eq!(code(&named("restateX")), "META0005");
+    assert_eq!(code(&named("openapi")), "META0005");
+    assert_eq!(code(&named("9lives")), "META0013");
+    let mut old = manifest(COUNTER);
+    (old.min_protocol_version, old.max_protocol_version) = (1, 4);
+    assert_eq!(code(&old), "META0012");
+    (old.min_protocol_version, old.max_protocol_version) = (7, 5);
+    assert_eq!(code(&old), "META0013");
+    let workflow = r#"{"name":"W","ty":"SERVICE","handlers":[{"name":"run","ty":"WORKFLOW"}]}"#;
+    assert_eq!(code(&manifest(workflow)), "META0013");
+}
