@@ -1,1 +1,8 @@
-//! (being written)
+//! Stories: events in, effects out; and the laws that hold for all of them.
+
+mod completion;
+mod lifecycle;
+mod objects;
+mod partitions;
+mod support;
+mod tables;

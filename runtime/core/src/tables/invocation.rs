@@ -157,7 +157,7 @@ impl Tables<'_> {
 
     pub(crate) fn create_invocation(&mut self, lsn: Lsn, invocation: Invocation) {
         // A derived id may have been used before; only a creation lsn is new by itself.
-        self.put(id_key(invocation.id), Row::Lsn(lsn));
+        self.put_tracked(id_key(invocation.id), Row::Lsn(lsn));
         let key = Table::Invocation.key().lsn(lsn).done();
         self.create(key, Row::Invocation(Box::new(invocation)));
     }

@@ -1,0 +1,197 @@
+//! One invocation from its request to its removal.
+
+use protocol::{journal::notification::SignalId, journal::NotificationResult};
+
+use super::support::*;
+use crate::{
+    Lsn,
+    event::{AfterFailure, Event, RequestId},
+    tables::{Snapshot, invocation::StatusKind},
+};
+
+#[test]
+fn a_call_runs_sleeps_and_answers() {
+    let mut world = World::single();
+    let created = world.apply(invoked(call(1)));
+    assert_eq!(world.effects(), "start 1@1 Greeter/greet entries=1 state=[] retries=0");
+    let first = attempt(created, created);
+    world.apply(command(first, sleep(5000, 1)));
+    world.apply(suspended(first, 1, 1));
+    assert_eq!(world.effects(), "timer 5000");
+    world.now_ms = 5000;
+    let woken = world.apply(timer(5000, created, 1));
+    assert_eq!(world.effects(), "start 1@4 Greeter/greet entries=3 state=[] retries=0");
+    let second = attempt(created, woken);
+    world.apply(output(second, "done"));
+    world.apply(output(first, "stale"));
+    world.apply(ended(first));
+    assert_eq!(world.effects(), "", "a zombie's words count for nothing");
+    world.apply(ended(second));
+    assert_eq!(world.effects(), "completed b\"done\"\nexpiry 65005");
+}
+
+#[test]
+fn a_timer_is_never_early_and_fires_once() {
+    let mut world = World::single();
+    let created = world.apply(invoked(call(1)));
+    let first = attempt(created, created);
+    world.apply(command(first, sleep(5000, 1)));
+    world.apply(suspended(first, 1, 1));
+    world.effects();
+    world.apply(timer(5000, created, 1));
+    assert_eq!(world.effects(), "", "a shell that is early is not believed");
+    world.now_ms = 5000;
+    world.apply(timer(5000, created, 1));
+    world.apply(timer(5000, created, 1));
+    assert_eq!(world.effects(), "start 1@5 Greeter/greet entries=3 state=[] retries=0");
+}
+
+#[test]
+fn a_completion_that_races_the_suspension_is_not_lost() {
+    let mut world = World::single();
+    let created = world.apply(invoked(call(1)));
+    let first = attempt(created, created);
+    world.apply(command(first, sleep(0, 1)));
+    world.effects();
+    world.apply(timer(0, created, 1));
+    assert_eq!(world.effects(), "notify 1@1 [2] Sleep c1");
+    // The attempt was shown one entry when it suspended: the completion is news.
+    world.apply(suspended(first, 1, 1));
+    assert_eq!(world.effects(), "start 1@4 Greeter/greet entries=3 state=[] retries=0");
+}
+
+#[test]
+fn what_a_suspended_attempt_has_seen_does_not_wake_it() {
+    let mut world = World::single();
+    let created = world.apply(invoked(call(1)));
+    let first = attempt(created, created);
+    let cancel = SignalId::Index(1);
+    let signal =
+        Event::SignalReceived { target: id(1), signal: cancel, result: NotificationResult::Void };
+    world.apply(signal.clone());
+    world.apply(command(first, sleep(90_000, 1)));
+    world.effects();
+    // It has consumed the cancel, at index 1, and still names it, as SDKs do.
+    world.apply(suspended(first, 1, 2));
+    assert_eq!(world.effects(), "");
+    world.apply(signal);
+    assert_eq!(world.effects(), "start 1@5 Greeter/greet entries=4 state=[] retries=0");
+}
+
+#[test]
+fn a_failed_attempt_is_tried_again_later() {
+    let mut world = World::single();
+    let created = world.apply(invoked(call(1)));
+    let first = attempt(created, created);
+    world.effects();
+    world.apply(failed(first, AfterFailure::Retry { delay_ms: 100, counts: true }));
+    assert_eq!(world.effects(), "timer 1102");
+    world.now_ms = 1102;
+    let again = world.apply(timer(1102, created, 0));
+    assert_eq!(world.effects(), "start 1@3 Greeter/greet entries=1 state=[] retries=1");
+    let second = attempt(created, again);
+    // A new command shows that it got further.
+    world.apply(command(second, sleep(9000, 1)));
+    assert_eq!(world.tables().invocation(created).unwrap().retry_count, 0);
+    world.apply(failed(second, AfterFailure::Pause));
+    let row = world.tables().invocation(created).unwrap();
+    assert_eq!(row.status.kind(), StatusKind::Paused);
+    assert_eq!(row.last_failure.unwrap().message, "boom");
+    world.effects();
+    // Cancelling is how it gets out of it.
+    world.apply(Event::CancelRequested { request: RequestId(9), target: id(1) });
+    assert!(world.effects().starts_with("start 1@6"));
+}
+
+#[test]
+fn kill_ends_it_and_all_that_it_started() {
+    use crate::event::{Callee, Retention};
+    use protocol::{HandlerKind, ServiceKind, journal::{CallRequest, Command}};
+    let mut world = World::single();
+    let created = world.apply(invoked(call(1)));
+    let first = attempt(created, created);
+    let request = CallRequest {
+        service: "Greeter".into(),
+        handler: "greet".into(),
+        key: String::new(),
+        parameter: Default::default(),
+        headers: Vec::new(),
+        idempotency_key: None,
+        scope: None,
+        limit_key: None,
+    };
+    let callee = Callee {
+        id: id(2),
+        service_kind: ServiceKind::Service,
+        handler_kind: HandlerKind::Service,
+        retention: Retention::default(),
+        random_seed: 1,
+    };
+    let call = Command::Call { request, invocation_id_completion: 1, result_completion: 2 };
+    let called = world.apply(command_for(first, call, Some(callee)));
+    assert_eq!(
+        world.effects(),
+        "start 1@1 Greeter/greet entries=1 state=[] retries=0\n\
+         notify 1@1 [2] CallInvocationId c1\n\
+         start 2@2 Greeter/greet entries=1 state=[] retries=0"
+    );
+    world.apply(Event::KillRequested { request: RequestId(5), target: id(1) });
+    assert_eq!(
+        world.effects(),
+        "abort 1@1\nfailed 409 killed\nexpiry 61003\nanswer 5 Ended\nabort 2@2\nfailed 409 killed"
+    );
+    assert!(world.tables().invocation(called).is_none(), "nothing of it was to be kept");
+}
+
+#[test]
+fn an_ended_invocation_leaves_nothing_when_its_time_is_up() {
+    let mut world = World::single();
+    world.apply(Event::MessagesAcknowledged { by: crate::PartitionId(1), sequence: 0 });
+    world.checkpoint();
+    let empty: Vec<_> = world.base.0.keys().cloned().collect();
+    let created = world.apply(invoked(call(1)));
+    let first = attempt(created, created);
+    world.apply(command(first, sleep(5000, 1)));
+    world.checkpoint();
+    world.apply(output(first, "done"));
+    world.apply(ended(first));
+    world.checkpoint();
+    world.now_ms = 61_003;
+    world.apply(Event::RetentionDue { budget_bytes: u64::MAX, limit: 10 });
+    assert!(world.tables().invocation(created).is_some(), "not before its time");
+    world.apply(Event::RetentionDue { budget_bytes: u64::MAX, limit: 10 });
+    world.checkpoint();
+    assert_eq!(world.base.0.keys().cloned().collect::<Vec<_>>(), empty);
+    assert_eq!(world.tables().meta().retained_bytes, 0);
+}
+
+#[test]
+fn the_oldest_goes_first_when_room_is_short() {
+    let mut world = World::single();
+    for n in 1..=3 {
+        let created = world.apply(invoked(call(n)));
+        world.apply(output(attempt(created, created), "x"));
+        world.apply(ended(attempt(created, created)));
+    }
+    let one = world.tables().meta().retained_bytes / 3;
+    world.apply(Event::RetentionDue { budget_bytes: one * 2, limit: 10 });
+    let left: Vec<_> =
+        (1..=3).filter(|n| world.tables().invocation_lsn(id(*n)).is_some()).collect();
+    assert_eq!(left, [2, 3]);
+}
+
+#[test]
+fn an_invocation_that_is_not_kept_never_reaches_the_store() {
+    let mut world = World::single();
+    let mut invoke = call_object(1, "k");
+    invoke.retention = Default::default();
+    let created = world.apply(invoked(invoke));
+    let first = attempt(created, created);
+    world.apply(command(first, sleep(5000, 1)));
+    world.apply(output(first, "x"));
+    world.apply(ended(first));
+    let written: Vec<_> = world.live.iter().map(|(key, row)| (key.clone(), row.cloned())).collect();
+    assert_eq!(written.len(), 1, "the meta row alone: {written:?}");
+    assert!(world.base.get(&written[0].0).is_none());
+    assert_eq!(created, Lsn(1));
+}

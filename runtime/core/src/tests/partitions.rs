@@ -1,0 +1,84 @@
+//! Messages between partitions: sequence numbers, duplicates, acknowledgements.
+
+use bytes::Bytes;
+use protocol::{
+    HandlerKind, InvocationId, PartitionKey, ServiceKind,
+    journal::{CallRequest, Command},
+};
+
+use super::support::*;
+use crate::{
+    PartitionId,
+    effect::Effect,
+    event::{Callee, Event, Retention},
+    obligations,
+};
+
+fn far(n: u128) -> InvocationId {
+    InvocationId { partition_key: PartitionKey(u64::MAX), uuid: n }
+}
+
+fn sent(world: &World) -> Vec<(u64, crate::event::Message)> {
+    let sent = world.effects.iter().filter_map(|effect| match effect {
+        Effect::Send { sequence, message, .. } => Some((*sequence, message.clone())),
+        _ => None,
+    });
+    sent.collect()
+}
+
+#[test]
+fn a_call_to_another_partition_and_back() {
+    let (mut here, mut there) = (World::new(0, 2), World::new(1, 2));
+    let created = here.apply(invoked(call(1)));
+    let caller = attempt(created, created);
+    let request = CallRequest {
+        service: "Greeter".into(),
+        handler: "greet".into(),
+        key: String::new(),
+        parameter: Bytes::new(),
+        headers: Vec::new(),
+        idempotency_key: None,
+        scope: None,
+        limit_key: None,
+    };
+    let callee = Callee {
+        id: far(2),
+        service_kind: ServiceKind::Service,
+        handler_kind: HandlerKind::Service,
+        retention: Retention::default(),
+        random_seed: 1,
+    };
+    let call = Command::Call { request, invocation_id_completion: 1, result_completion: 2 };
+    here.apply(command_for(caller, call, Some(callee)));
+    let messages = sent(&here);
+    assert_eq!(messages.len(), 1);
+    let deliver = |from: u16, (sequence, message): (u64, crate::event::Message)| {
+        Event::MessageReceived { from: PartitionId(from), sequence, message }
+    };
+    let arrived = there.apply(deliver(0, messages[0].clone()));
+    assert_eq!(
+        there.effects(),
+        "start 1@1 Greeter/greet entries=1 state=[] retries=0\nack 0 #1"
+    );
+    // Handed over again after a crash of the sender: known, and only acknowledged again.
+    there.apply(deliver(0, messages[0].clone()));
+    assert_eq!(there.effects(), "ack 0 #1");
+    assert_eq!(obligations::messages(&here.tables(), (PartitionId(0), 0), 10).len(), 1);
+    here.apply(Event::MessagesAcknowledged { by: PartitionId(1), sequence: 1 });
+    assert!(obligations::messages(&here.tables(), (PartitionId(0), 0), 10).is_empty());
+    let name = attempt(arrived, arrived);
+    there.apply(output(name, "hi"));
+    there.apply(ended(name));
+    let answers = sent(&there);
+    here.effects();
+    here.apply(deliver(1, answers[0].clone()));
+    assert_eq!(here.effects(), "notify 1@1 [3] Call c2\nack 1 #1");
+}
+
+#[test]
+#[should_panic(expected = "one is missing")]
+fn a_gap_in_the_sequence_is_a_bug_and_stops() {
+    let mut there = World::new(1, 2);
+    let message = crate::event::Message::Kill { target: far(1) };
+    there.apply(Event::MessageReceived { from: PartitionId(0), sequence: 2, message });
+}

@@ -1,0 +1,244 @@
+//! A partition in memory, and short names for events.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use protocol::{
+    HandlerKind, InvocationId, PartitionKey, ProtocolVersion, ServiceKind, Target,
+    journal::{Awaiting, Command, NamedCommand, NotificationId, notification::SignalId},
+    wire,
+};
+
+use crate::{
+    Lsn, Partition, PartitionId,
+    effect::{Answer, Effect},
+    event::{
+        AfterFailure, AttemptFailure, AttemptRef, Callee, Event, Invoke, ProposedCommand, Record,
+        RequestId, Retention, Source,
+    },
+    tables::{Key, Overlay, Row, Snapshot, Tables},
+    time::{Stamp, Timestamp},
+};
+
+/// A base of plain rows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Memory(pub(super) BTreeMap<Key, Row>);
+
+impl Snapshot for Memory {
+    fn get(&self, key: &[u8]) -> Option<Row> {
+        self.0.get(key).cloned()
+    }
+
+    fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
+        let (key, row) = self.0.range(Key::from_slice(from)..).next()?;
+        key.starts_with(prefix).then(|| (key.clone(), row.clone()))
+    }
+}
+
+/// One partition: applies events one by one and collects the effects.
+pub(super) struct World {
+    pub(super) partition: Partition,
+    pub(super) live: Overlay,
+    pub(super) base: Memory,
+    pub(super) applied: u64,
+    pub(super) now_ms: u64,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl World {
+    pub(super) fn new(id: u16, count: u16) -> Self {
+        Self {
+            partition: Partition { id: PartitionId(id), count },
+            live: Overlay::default(),
+            base: Memory::default(),
+            applied: 0,
+            now_ms: 1000,
+            effects: Vec::new(),
+        }
+    }
+
+    pub(super) fn single() -> Self {
+        Self::new(0, 1)
+    }
+
+    /// Applies an event a millisecond after the last; returns its lsn.
+    pub(super) fn apply(&mut self, event: Event) -> Lsn {
+        self.applied += 1;
+        self.now_ms += 1;
+        let stamp = Stamp(self.now_ms * 1000);
+        let record = Record { lsn: Lsn(self.applied), stamp, event };
+        // Whatever is applied must survive the log.
+        let decoded = Record::decode(record.lsn, &record.encode()).unwrap();
+        assert_eq!(decoded, record);
+        let mut tables = Tables::new(&mut self.live, &self.base);
+        self.partition.apply(&mut tables, &record, &mut self.effects);
+        record.lsn
+    }
+
+    pub(super) fn tables(&mut self) -> Tables<'_> {
+        Tables::new(&mut self.live, &self.base)
+    }
+
+    /// The effects since the last call, one a line.
+    pub(super) fn effects(&mut self) -> String {
+        let effects = std::mem::take(&mut self.effects);
+        effects.iter().map(render).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Moves the overlay into the base, as a checkpoint does; every row goes through its encoding.
+    pub(super) fn checkpoint(&mut self) {
+        for (key, row) in std::mem::take(&mut self.live).iter() {
+            match row {
+                Some(row) => {
+                    let row = Row::decode(&row.encode(Vec::new())).unwrap();
+                    self.base.0.insert(key.clone(), row);
+                }
+                None => {
+                    self.base.0.remove(key);
+                }
+            }
+        }
+    }
+}
+
+/// What an effect says, without what no story is about.
+fn render(effect: &Effect) -> String {
+    let attempt = |name: &AttemptRef| format!("{}@{}", name.invocation.0, name.attempt.0);
+    match effect {
+        Effect::StartAttempt(start) => format!(
+            "start {} {} entries={} state={:?} retries={}",
+            attempt(&start.attempt),
+            start.target,
+            start.journal.len(),
+            start.state.iter().map(|(key, _)| key).collect::<Vec<_>>(),
+            start.retry_count,
+        ),
+        Effect::SendNotification { attempt: name, index, entry } => {
+            let notification = wire::notification::decode(entry).unwrap();
+            let id = match notification.id {
+                NotificationId::Completion(id) => format!("c{id}"),
+                NotificationId::Signal(SignalId::Index(index)) => format!("s{index}"),
+                NotificationId::Signal(SignalId::Name(name)) => name,
+            };
+            format!("notify {} [{index}] {:?} {id}", attempt(name), notification.kind)
+        }
+        Effect::AbortAttempt { attempt: name } => format!("abort {}", attempt(name)),
+        Effect::ArmTimer { at } => format!("timer {}", at.0),
+        Effect::ArmExpiry { at } => format!("expiry {}", at.0),
+        Effect::Answer { request, answer } => {
+            let answer = match answer {
+                Answer::Accepted { duplicate, .. } => format!("accepted duplicate={duplicate}"),
+                Answer::Completed { completion, .. } => format!("stored {:?}", completion.result),
+                Answer::AlreadyInvoked { .. } => "already invoked".to_owned(),
+                Answer::Control(control) => format!("{control:?}"),
+                Answer::Registered { .. } => "registered".to_owned(),
+                Answer::Removed { existed } => format!("removed {existed}"),
+            };
+            format!("answer {} {answer}", request.0)
+        }
+        Effect::Completed { completion, .. } => match &completion.result {
+            Ok(value) => format!("completed {value:?}"),
+            Err(failure) => format!("failed {} {}", failure.code, failure.message),
+        },
+        Effect::Send { to, sequence, .. } => format!("send {} #{sequence}", to.0),
+        Effect::Acknowledge { to, sequence } => format!("ack {} #{sequence}", to.0),
+        Effect::PublishRegistry => "registry".to_owned(),
+    }
+}
+
+pub(super) fn id(n: u128) -> InvocationId {
+    InvocationId { partition_key: PartitionKey(0), uuid: n }
+}
+
+/// A call of a plain handler by a client that waits.
+pub(super) fn call(n: u128) -> Invoke {
+    let input = NamedCommand::from(Command::Input { headers: Vec::new(), value: Bytes::new() });
+    Invoke {
+        id: id(n),
+        target: Target::new("Greeter", "", "greet"),
+        service_kind: ServiceKind::Service,
+        handler_kind: HandlerKind::Service,
+        source: Source::IngressCall { request: RequestId(u64::try_from(n).unwrap()) },
+        input: wire::command::encode(&input, ProtocolVersion::V6),
+        start_at: None,
+        idempotency_key: None,
+        scope: None,
+        limit_key: None,
+        retention: Retention { completion_ms: 60_000, journal_ms: 60_000 },
+        random_seed: 7,
+    }
+}
+
+/// The same for a virtual object's writer.
+pub(super) fn call_object(n: u128, key: &str) -> Invoke {
+    Invoke {
+        target: Target::new("Counter", key, "add"),
+        service_kind: ServiceKind::VirtualObject,
+        handler_kind: HandlerKind::Exclusive,
+        ..call(n)
+    }
+}
+
+/// The same for a workflow's run.
+pub(super) fn call_workflow(n: u128, key: &str) -> Invoke {
+    Invoke {
+        target: Target::new("Order", key, "run"),
+        service_kind: ServiceKind::Workflow,
+        handler_kind: HandlerKind::Workflow,
+        ..call(n)
+    }
+}
+
+pub(super) fn invoked(invoke: Invoke) -> Event {
+    Event::Invoked(Box::new(invoke))
+}
+
+pub(super) fn attempt(invocation: Lsn, attempt: Lsn) -> AttemptRef {
+    AttemptRef { invocation, attempt }
+}
+
+pub(super) fn command(attempt: AttemptRef, command: Command) -> Event {
+    command_for(attempt, command, None)
+}
+
+pub(super) fn command_for(attempt: AttemptRef, command: Command, callee: Option<Callee>) -> Event {
+    let entry = wire::command::encode(&NamedCommand::from(command), ProtocolVersion::V6);
+    let command = ProposedCommand::decode(entry).unwrap();
+    Event::CommandProposed { attempt, command, callee: callee.map(Box::new) }
+}
+
+pub(super) fn output(attempt: AttemptRef, value: &'static str) -> Event {
+    command(attempt, Command::Output { result: Ok(Bytes::from_static(value.as_bytes())) })
+}
+
+pub(super) fn ended(attempt: AttemptRef) -> Event {
+    Event::AttemptEnded { attempt }
+}
+
+pub(super) fn suspended(attempt: AttemptRef, completion: u32, seen: u32) -> Event {
+    let awaiting = Awaiting::any_of(vec![
+        NotificationId::Completion(completion),
+        NotificationId::Signal(SignalId::Index(1)),
+    ]);
+    Event::AttemptSuspended { attempt, awaiting, seen }
+}
+
+pub(super) fn failed(attempt: AttemptRef, next: AfterFailure) -> Event {
+    let failure = AttemptFailure {
+        code: 500,
+        error_code: None,
+        message: "boom".to_owned(),
+        stacktrace: String::new(),
+        related_command: None,
+    };
+    Event::AttemptFailed { attempt, failure, next }
+}
+
+pub(super) fn sleep(until_ms: u64, completion: u32) -> Command {
+    Command::Sleep { wake_up_time_ms: until_ms, completion }
+}
+
+pub(super) fn timer(at_ms: u64, invocation: Lsn, completion: u32) -> Event {
+    let at = Timestamp(at_ms);
+    Event::TimerFired { timer: crate::tables::timer::TimerKey { at, invocation, completion } }
+}
