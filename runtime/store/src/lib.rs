@@ -1,1 +1,23 @@
-//! (being written)
+//! A partition's rows at rest: one redb file, written at checkpoints, below the rows in memory.
+//!
+//! The partition applies records straight into a live overlay. A checkpoint freezes that overlay
+//! ([`Store::freeze`]), writes it with its `applied_lsn` in one durable transaction
+//! ([`Checkpoint::run`], on any thread), and lets go of it ([`Store::install`]). Readers see the
+//! frozen overlay and the file below it as one value, [`Base`].
+//!
+//! **Contract:** the caller runs a checkpoint only when everything in it is durable in the log, so
+//! the file never knows more than the log does. Reads cannot fail: a file that cannot be read stops
+//! the process.
+
+mod base;
+mod checkpoint;
+mod engine;
+mod format;
+pub mod sim_backend;
+
+pub use base::Base;
+pub use checkpoint::{Checkpoint, CheckpointDone};
+pub use engine::{OpenError, Store};
+
+#[cfg(test)]
+mod tests;

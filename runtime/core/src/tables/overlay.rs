@@ -54,16 +54,19 @@ impl Overlay {
         self.slots.get_mut(key).and_then(|slot| slot.row.as_mut())
     }
 
-    pub(crate) fn create(&mut self, key: Key, row: Row) {
+    /// Writes a row whose key no layer below has: removing it leaves no trace.
+    pub fn create(&mut self, key: Key, row: Row) {
         self.insert(key, Slot { row: Some(row), fresh: true });
     }
 
-    pub(crate) fn put(&mut self, key: Key, row: Row) {
+    /// Writes a row.
+    pub fn put(&mut self, key: Key, row: Row) {
         let fresh = self.slots.get(&*key).is_some_and(|slot| slot.fresh);
         self.insert(key, Slot { row: Some(row), fresh });
     }
 
-    pub(crate) fn delete(&mut self, key: &[u8]) {
+    /// Removes a row.
+    pub fn delete(&mut self, key: &[u8]) {
         match self.slots.get_mut(key) {
             Some(slot) if slot.fresh => {
                 if let Some((key, slot)) = self.slots.remove_entry(key) {

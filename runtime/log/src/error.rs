@@ -1,0 +1,74 @@
+//! What can go wrong with a log, one enum an operation.
+
+use std::io;
+
+/// A batch is not durable and never will be.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the log cannot be written: {message}")]
+pub struct AppendError {
+    /// What the disk said, when it first refused.
+    pub message: String,
+}
+
+/// A log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The disk refused.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// What the disk said.
+        source: io::Error,
+    },
+    /// A file is of another version of this software.
+    #[error("{file}: its format is {found}, this version can only read {expected}")]
+    Format {
+        /// The file.
+        file: String,
+        /// What it says.
+        found: u32,
+        /// What this version writes.
+        expected: u32,
+    },
+    /// Something that was on disk is not there any more, or is something else.
+    #[error(
+        "{file}: damaged at offset {offset}: {reason}; restore this file from a copy, since the \
+         records after this point were acknowledged"
+    )]
+    Damaged {
+        /// The file.
+        file: String,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A file is missing between two others.
+    #[error("the log has no segment {missing}, but has later ones; restore it from a copy")]
+    SegmentMissing {
+        /// Its number.
+        missing: u64,
+    },
+}
+
+/// Records cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The disk refused.
+    #[error("{file}: {source}")]
+    Io {
+        /// The file.
+        file: String,
+        /// What the disk said.
+        source: io::Error,
+    },
+    /// What was there when the log was opened is not there any more.
+    #[error("{file}: damaged at offset {offset}")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// Where in it.
+        offset: u64,
+    },
+}

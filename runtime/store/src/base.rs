@@ -1,0 +1,70 @@
+//! What a reader sees below the live overlay: the frozen one, if there is one, over the file.
+
+use std::sync::Arc;
+
+use redb::{ReadOnlyTable, ReadableTable, StorageError};
+use runtime_core::tables::{Key, Overlay, Row, Snapshot, overlay::seek_layers};
+
+type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+/// A consistent view that stays as it is: frozen rows and a read transaction, published together.
+/// Cheap to clone, and it may outlive the checkpoints that follow it.
+#[derive(Clone)]
+pub struct Base {
+    pub(crate) frozen: Option<Arc<Overlay>>,
+    pub(crate) file: FileRows,
+}
+
+/// The rows of the file, as of one transaction.
+#[derive(Clone)]
+pub(crate) struct FileRows(Arc<Rows>);
+
+impl FileRows {
+    pub(crate) fn new(rows: Rows) -> Self {
+        Self(Arc::new(rows))
+    }
+}
+
+impl Snapshot for FileRows {
+    fn get(&self, key: &[u8]) -> Option<Row> {
+        let found = self.0.get(key).unwrap_or_else(|error| stop(&error));
+        found.map(|value| decode(key, value.value()))
+    }
+
+    fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
+        let mut rows = self.0.range(from..).unwrap_or_else(|error| stop(&error));
+        let (key, value) = rows.next()?.unwrap_or_else(|error| stop(&error));
+        let key = key.value();
+        key.starts_with(prefix).then(|| (Key::from_slice(key), decode(key, value.value())))
+    }
+}
+
+impl Snapshot for Base {
+    fn get(&self, key: &[u8]) -> Option<Row> {
+        match self.frozen.as_ref().and_then(|frozen| frozen.get(key)) {
+            Some(slot) => slot.row.clone(),
+            None => self.file.get(key),
+        }
+    }
+
+    fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
+        match &self.frozen {
+            Some(frozen) => seek_layers(frozen, &self.file, prefix, from),
+            None => self.file.seek(prefix, from),
+        }
+    }
+}
+
+/// A row that this software has written and cannot read back is a broken file or a bug.
+fn decode(key: &[u8], value: &[u8]) -> Row {
+    match Row::decode(value) {
+        Ok(row) => row,
+        Err(error) => panic!("the row at {key:?} of the store cannot be read: {error}"),
+    }
+}
+
+/// Nobody above can do anything about a file that cannot be read, and going on without it would
+/// forget what was acknowledged.
+fn stop(error: &StorageError) -> ! {
+    panic!("the store cannot be read: {error}")
+}

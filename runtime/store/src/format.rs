@@ -1,0 +1,20 @@
+//! What a store says of itself, and which stores can be opened.
+//!
+//! The file is a redb database with two tables. `rows` maps keys to encoded rows (see the tables of
+//! `runtime-core`). `meta` maps these names to numbers: `format`, `partition`, `partitions` and
+//! `applied_lsn`.
+
+use redb::TableDefinition;
+
+/// Rows by key, as bytes.
+pub(crate) const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
+/// Facts about the store, by name.
+pub(crate) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+
+/// Version of the layout above. A store of another version is refused; a migration would start here.
+pub(crate) const STORE_FORMAT: u64 = 1;
+
+pub(crate) const FORMAT: &str = "format";
+pub(crate) const PARTITION: &str = "partition";
+pub(crate) const PARTITIONS: &str = "partitions";
+pub(crate) const APPLIED_LSN: &str = "applied_lsn";
