@@ -176,8 +176,7 @@ impl FromStr for AwakeableId {
         let encoded = versioned(text, "sign")?;
         let raw = BASE64.decode(encoded).map_err(|_| IdParseError::NotBase64)?;
         let wrong_length = || IdParseError::Length { expected: 38, actual: encoded.len() };
-        let (invocation, signal) =
-            raw.split_last_chunk::<4>().ok_or_else(wrong_length)?;
+        let (invocation, signal) = raw.split_last_chunk::<4>().ok_or_else(wrong_length)?;
         let invocation = InvocationId::from_raw(invocation).ok_or_else(wrong_length)?;
         Ok(Self { invocation, signal: u32::from_be_bytes(*signal) })
     }

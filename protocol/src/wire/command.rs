@@ -32,11 +32,7 @@ pub fn encode(named: &NamedCommand, version: ProtocolVersion) -> Entry {
         }
         Command::GetLazyState { key, completion } => write(
             MessageType::GET_LAZY_STATE_COMMAND,
-            &messages::GetLazyState {
-                key: key.clone(),
-                result_completion_id: *completion,
-                name,
-            },
+            &messages::GetLazyState { key: key.clone(), result_completion_id: *completion, name },
         ),
         Command::SetState { key, value } => write(
             MessageType::SET_STATE_COMMAND,

@@ -11,9 +11,7 @@ use super::{
 };
 use crate::{
     InvocationId, ProtocolVersion, TerminalFailure,
-    journal::{
-        Awaiting, Combinator, CompletionId, NotificationId, notification::SignalId,
-    },
+    journal::{Awaiting, Combinator, CompletionId, NotificationId, notification::SignalId},
 };
 
 /// The first frame of an attempt, runtime to SDK.

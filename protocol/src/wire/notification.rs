@@ -47,8 +47,7 @@ pub fn encode(notification: &Notification, version: ProtocolVersion) -> Entry {
 /// When the entry is none, or lacks its id or its result.
 pub fn decode(entry: &Entry) -> Result<Notification, WireError> {
     let ty = entry.ty;
-    let kind = kind_of(ty)
-        .ok_or(WireError::UnexpectedType { ty, expected: "notification" })?;
+    let kind = kind_of(ty).ok_or(WireError::UnexpectedType { ty, expected: "notification" })?;
     let message = super::command::read::<messages::Notification>(entry)?;
     let id = match message.id.ok_or(WireError::Missing { ty, part: "id" })? {
         messages::NotificationId::Completion(id) => NotificationId::Completion(id),

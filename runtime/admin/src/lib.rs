@@ -1,1 +1,37 @@
-//! (being written)
+//! The operator API: deployments, services, invocations.
+//!
+//! Reading order: [`server`] (routes), one file a resource (`deployments`, `services`,
+//! `invocations`, `health`), [`discovery`] (what this crate asks of whoever can reach endpoints),
+//! [`error`] (the one place where a refusal becomes a status), [`openapi`].
+
+pub mod deployments;
+pub mod discovery;
+pub mod error;
+pub mod health;
+pub mod invocations;
+pub mod openapi;
+pub mod server;
+pub mod services;
+
+use std::sync::Arc;
+
+use runtime_partition::Partitions;
+use runtime_schema::SharedRegistry;
+
+pub use discovery::{Discovered, Discovery, DiscoveryError};
+pub use server::serve;
+
+/// Everything a request may need.
+#[derive(Clone)]
+pub struct Admin {
+    /// The way to the partitions.
+    pub partitions: Partitions,
+    /// Who offers what.
+    pub registry: SharedRegistry,
+    /// How endpoints are asked what they offer.
+    pub discovery: Arc<dyn Discovery>,
+    /// Where clients reach the ingress, as they are told.
+    pub ingress_url: String,
+    /// This software's version.
+    pub version: &'static str,
+}

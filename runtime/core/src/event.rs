@@ -315,7 +315,10 @@ impl Record {
         let mut payload = Vec::with_capacity(256);
         payload.push(EVENT_FORMAT);
         payload.extend_from_slice(&self.stamp.0.to_be_bytes());
-        #[expect(clippy::expect_used, reason = "a Vec takes all, and no event has a map or a float")]
+        #[expect(
+            clippy::expect_used,
+            reason = "a Vec takes all, and no event has a map or a float"
+        )]
         let payload = postcard::to_extend(&self.event, payload).expect("an event can be encoded");
         Bytes::from(payload)
     }

@@ -35,8 +35,9 @@ pub fn start(tables: &Tables<'_>, attempt: AttemptRef) -> Option<Effect> {
             let start = attempt_input(tables, attempt.invocation, now);
             Some(Effect::StartAttempt(Box::new(start)))
         }
-        Status::Running { .. } | Status::Waiting(_) | Status::Paused
-        | Status::Completed { .. } => None,
+        Status::Running { .. } | Status::Waiting(_) | Status::Paused | Status::Completed { .. } => {
+            None
+        }
     }
 }
 

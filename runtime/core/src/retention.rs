@@ -1,12 +1,7 @@
 //! Finished invocations go when their time is up, and earlier, oldest first, when they take more
 //! room than they may. In small steps: a record removes at most `limit`.
 
-use crate::{
-    context::Context,
-    invocation::purge,
-    tables::expiry::Expiring,
-    time::Timestamp,
-};
+use crate::{context::Context, invocation::purge, tables::expiry::Expiring, time::Timestamp};
 
 pub(crate) fn apply(cx: &mut Context<'_, '_>, budget_bytes: u64, limit: u32) {
     let mut from = Timestamp(0);

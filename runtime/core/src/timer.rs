@@ -30,14 +30,18 @@ pub(crate) fn fired(cx: &mut Context<'_, '_>, timer: &TimerKey) {
             Status::Waiting(WaitingFor::Start { .. }) => {
                 invocation::invoke::admit(cx, timer.invocation);
             }
-            Status::Waiting(_) | Status::Running { .. } | Status::Paused
+            Status::Waiting(_)
+            | Status::Running { .. }
+            | Status::Paused
             | Status::Completed { .. } => (),
         },
         Timer::Retry => match row.status {
             Status::Waiting(WaitingFor::Retry { .. }) => {
                 invocation::start_attempt(cx, timer.invocation);
             }
-            Status::Waiting(_) | Status::Running { .. } | Status::Paused
+            Status::Waiting(_)
+            | Status::Running { .. }
+            | Status::Paused
             | Status::Completed { .. } => (),
         },
     }

@@ -1,1 +1,19 @@
-//! (being written)
+//! The shell of the Attempt machine: HTTP out to deployments.
+//!
+//! Reading order: [`supervisor`] (which attempts there are), `task` (one attempt: bytes, machine,
+//! proposals), `stream` (what a request and a response look like), `client` (connections),
+//! [`discover`] (asking an endpoint what it offers).
+//!
+//! **Invariant:** this crate decides nothing about an invocation: that is the Attempt machine's
+//! business, and what lasts is what it proposes.
+
+mod client;
+pub mod discover;
+mod stream;
+mod supervisor;
+mod task;
+
+pub use supervisor::{Invoker, Settings};
+
+#[cfg(test)]
+mod tests;

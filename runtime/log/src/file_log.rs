@@ -37,9 +37,8 @@ impl FileLog {
     /// # Errors
     /// When the disk refuses, and when the log is damaged.
     pub fn open(dir: &Path, segment_bytes: u64) -> Result<Self, OpenError> {
-        let io = |source| {
-            OpenError::Io { what: format!("{} cannot be used", dir.display()), source }
-        };
+        let io =
+            |source| OpenError::Io { what: format!("{} cannot be used", dir.display()), source };
         let disk = RealDisk::open(dir).map_err(io)?;
         let shared = Arc::new(Shared {
             log: ManualLog::open(disk, segment_bytes)?,

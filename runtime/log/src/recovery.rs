@@ -140,11 +140,9 @@ fn read_header(
             Err(damaged("the header is that of another segment"))
         }
         Ok(found) => Ok(Some(found)),
-        Err(HeaderError::Format(found)) => Err(OpenError::Format {
-            file: name.to_owned(),
-            found,
-            expected: segment::FORMAT,
-        }),
+        Err(HeaderError::Format(found)) => {
+            Err(OpenError::Format { file: name.to_owned(), found, expected: segment::FORMAT })
+        }
         Err(HeaderError::Broken) => {
             let is_used = latest_synced_behind(bytes) != Position::default();
             if is_last && !is_used && !has_frame(bytes) {

@@ -229,7 +229,10 @@ fn a_log_in_files_survives_a_restart() {
     let (told, hears) = mpsc::channel();
     for first in 1..=30 {
         let told = told.clone();
-        log.append(batch(0, first, 1), Box::new(move |outcome| told.send(outcome.is_ok()).unwrap()));
+        log.append(
+            batch(0, first, 1),
+            Box::new(move |outcome| told.send(outcome.is_ok()).unwrap()),
+        );
     }
     assert!((0..30).all(|_| hears.recv().unwrap()));
     assert!(log.metrics().batches.load(Ordering::Relaxed) == 30);

@@ -2,10 +2,7 @@
 
 use protocol::journal::{Entry, EntryIndex};
 use runtime_core::{
-    PartitionId,
-    effect::StartAttempt,
-    event::AttemptRef,
-    tables::deployment::StoredDeployment,
+    PartitionId, effect::StartAttempt, event::AttemptRef, tables::deployment::StoredDeployment,
 };
 
 /// Carries out the effects that leave the node's core. No method may wait: what can't be taken at

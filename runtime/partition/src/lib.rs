@@ -1,9 +1,33 @@
-//! The shell of the Partition machine: inbox, log, store, and the dispatch of effects.
+//! The shell of the Partition machine: it stamps, logs, applies and dispatches, and decides nothing.
 //!
-//! Reading order: [`handle`] (what the edges call), [`edges`] (what they are called with).
+//! ```text
+//!   edges --propose--> Inbox --drain all--> Driver::turn: stamp, apply in memory, append to the log
+//!     ^                  ^                                          |
+//!     |                  |  refused starts, acknowledgements        | durable
+//!     +--- Dispatch <----+------------------------------------------+
+//! ```
+//!
+//! Reading order: [`handle`] (what the edges call), [`edges`] (what they are called with), [`clock`],
+//! [`inbox`] (what waits for the next turn), [`driver`] (the turn), [`dispatch`] (effect to edge),
+//! [`waiters`] (who waits for an answer), [`checkpoint`], [`node`] (recovery and the threads).
+//!
+//! **Invariant:** durable before visible. Effects leave only from the log's callback, after the
+//! records that caused them are on disk. The driver never waits for an edge; what an edge can't take
+//! stays owed in the rows.
 
+pub mod checkpoint;
+pub mod clock;
+mod dispatch;
+pub mod driver;
 pub mod edges;
 pub mod handle;
+mod inbox;
+pub mod node;
+pub mod random;
+mod waiters;
 
+pub use clock::{Clock, SystemClock};
+pub use driver::Settings;
 pub use edges::Edges;
 pub use handle::{CallAnswer, Partitions, Stopped};
+pub use node::{Node, StartError};

@@ -99,10 +99,8 @@ impl Defaults {
                 options.retry.initial_interval_ms
             })
             .unwrap_or(self.retry.initial_interval_ms),
-            factor_thousandths: pick(service, handler, |options| {
-                options.retry.factor_thousandths
-            })
-            .unwrap_or(self.retry.factor_thousandths),
+            factor_thousandths: pick(service, handler, |options| options.retry.factor_thousandths)
+                .unwrap_or(self.retry.factor_thousandths),
             max_interval_ms: pick(service, handler, |options| options.retry.max_interval_ms)
                 .unwrap_or(self.retry.max_interval_ms),
             max_attempts: max_attempts.or(self.retry.max_attempts),

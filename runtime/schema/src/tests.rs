@@ -31,7 +31,12 @@ fn endpoint(id: u128) -> Endpoint {
     }
 }
 
-fn stored(registry: &RegistrySnapshot, id: u128, services: &str, revision: u32) -> StoredDeployment {
+fn stored(
+    registry: &RegistrySnapshot,
+    id: u128,
+    services: &str,
+    revision: u32,
+) -> StoredDeployment {
     let registration = plan(registry, endpoint(id), &manifest(services), true).unwrap();
     let revisions = vec![revision; registration.deployment.services.len()];
     let deployment = Arc::new(registration.deployment);
@@ -89,9 +94,8 @@ fn manifests_that_make_no_sense_are_refused_with_their_code() {
     let code = |manifest: &Manifest| {
         plan(&empty, endpoint(1), manifest, false).unwrap_err().restate_code().unwrap()
     };
-    let named = |name: &str| {
-        manifest(&format!(r#"{{"name":"{name}","ty":"SERVICE","handlers":[]}}"#))
-    };
+    let named =
+        |name: &str| manifest(&format!(r#"{{"name":"{name}","ty":"SERVICE","handlers":[]}}"#));
     assert_eq!(code(&named("restateX")), "META0005");
     assert_eq!(code(&named("openapi")), "META0005");
     assert_eq!(code(&named("9lives")), "META0013");

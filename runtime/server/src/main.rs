@@ -1,2 +1,35 @@
-//! (being written)
-fn main() {}
+//! `abide`: the server and its command line, the only binary and the only place that wires.
+//!
+//! Reading order: [`args`] (what was typed), [`config`] (what it means), [`data_dir`] (whose data it
+//! is), [`node`] (everything built in order), [`edges`] (effects to the invoker and the registry),
+//! [`shutdown`].
+
+mod args;
+mod config;
+mod data_dir;
+mod discovery;
+mod edges;
+mod node;
+mod shutdown;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Verb};
+
+fn main() -> ExitCode {
+    let Args { verb } = Args::parse();
+    let outcome = match verb {
+        Verb::Serve(serve) => config::Config::resolve(&serve).and_then(node::run),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The whole chain on one line: what was wanted, and why it can't be had.
+            eprintln!("abide: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use redb::{ReadOnlyTable, ReadableTable, StorageError};
+use redb::{ReadOnlyTable, StorageError};
 use runtime_core::tables::{Key, Overlay, Row, Snapshot, overlay::seek_layers};
 
 type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;

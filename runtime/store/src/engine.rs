@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend};
+use redb::{Builder, Database, ReadableDatabase, StorageBackend};
 use runtime_core::{Lsn, tables::Overlay};
 
 use crate::{

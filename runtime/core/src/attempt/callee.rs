@@ -1,9 +1,6 @@
 //! Who a call is for: what the registry says of the handler, and the id of the new invocation.
 
-use protocol::{
-    HandlerKind, InvocationId, PartitionKey, ServiceKind, ids,
-    journal::CallRequest,
-};
+use protocol::{HandlerKind, InvocationId, PartitionKey, ServiceKind, ids, journal::CallRequest};
 
 use super::{Attempt, Entropy, Fault};
 use crate::event::{Callee, Retention};

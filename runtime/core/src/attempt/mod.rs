@@ -28,11 +28,7 @@ use bytes::{Bytes, BytesMut};
 use protocol::{
     ProtocolVersion,
     journal::{CompletionId, Entry, EntryIndex},
-    wire::{
-        MessageType,
-        control::RunAck,
-        frame::Frame,
-    },
+    wire::{MessageType, control::RunAck, frame::Frame},
 };
 
 use crate::{
@@ -238,12 +234,7 @@ impl Attempt {
     }
 
     fn fail(&mut self, fault: Fault, entropy: &mut dyn Entropy) {
-        let next = retry::decide(
-            &self.options.retry,
-            self.start.policy_attempts,
-            &fault,
-            entropy,
-        );
+        let next = retry::decide(&self.options.retry, self.start.policy_attempts, &fault, entropy);
         let failure: AttemptFailure = fault.into_failure();
         self.propose(Event::AttemptFailed { attempt: self.name, failure, next });
         self.finish();

@@ -5,11 +5,7 @@ use protocol::{AwakeableId, TerminalFailure, journal::notification::SignalId};
 
 use crate::{context::Context, event::Message, outbox};
 
-pub(crate) fn apply(
-    cx: &mut Context<'_, '_>,
-    id: &str,
-    result: &Result<Bytes, TerminalFailure>,
-) {
+pub(crate) fn apply(cx: &mut Context<'_, '_>, id: &str, result: &Result<Bytes, TerminalFailure>) {
     // The Attempt has refused ids that cannot be read.
     let Ok(id) = id.parse::<AwakeableId>() else { return };
     let message = Message::Signal {

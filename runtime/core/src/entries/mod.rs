@@ -12,7 +12,9 @@ mod signal;
 mod sleep;
 mod state;
 
-use protocol::journal::{Command, CompletionId, NotificationId, NotificationKind, NotificationResult};
+use protocol::journal::{
+    Command, CompletionId, NotificationId, NotificationKind, NotificationResult,
+};
 
 use crate::{
     Lsn,

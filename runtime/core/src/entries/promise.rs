@@ -7,7 +7,9 @@ use protocol::{
 };
 
 use super::{answer_at_once, expect_completion};
-use crate::{Lsn, context::Context, invocation, invocation::notify::notify, tables::promise::Promise};
+use crate::{
+    Lsn, context::Context, invocation, invocation::notify::notify, tables::promise::Promise,
+};
 
 pub(crate) fn get(cx: &mut Context<'_, '_>, lsn: Lsn, name: &str, completion: CompletionId) {
     let Target { service, key, .. } = target(cx, lsn);

@@ -42,11 +42,7 @@ pub(crate) fn ended(cx: &mut Context<'_, '_>, attempt: AttemptRef) {
 }
 
 /// Ends an invocation that has not ended yet, in whatever state it is.
-pub(crate) fn complete(
-    cx: &mut Context<'_, '_>,
-    lsn: Lsn,
-    result: Result<Bytes, TerminalFailure>,
-) {
+pub(crate) fn complete(cx: &mut Context<'_, '_>, lsn: Lsn, result: Result<Bytes, TerminalFailure>) {
     leave(cx, lsn);
     let at = cx.at;
     let invocation = super::expect(cx.tables, lsn);
@@ -55,8 +51,7 @@ pub(crate) fn complete(
     let (has_waiters, retention) = (invocation.has_waiters, invocation.retention);
     let holds_lock = kind == HandlerKind::Exclusive && invocation.running_at.is_some();
     let journal_bytes = invocation.journal_bytes;
-    let expires_at =
-        (retention.completion_ms > 0).then(|| at.after_ms(retention.completion_ms));
+    let expires_at = (retention.completion_ms > 0).then(|| at.after_ms(retention.completion_ms));
     let completion = Arc::new(Completion { result, expires_at, target: target.clone() });
     set_status(cx, lsn, Status::Completed { at, completion: Arc::clone(&completion) });
     if let Source::Call { caller, .. } = source {

@@ -54,8 +54,9 @@ pub(crate) fn running<'t>(
     let invocation = tables.invocation_mut(attempt.invocation)?;
     match invocation.status {
         Status::Running { attempt: current } if current == attempt.attempt => Some(invocation),
-        Status::Running { .. } | Status::Waiting(_) | Status::Paused
-        | Status::Completed { .. } => None,
+        Status::Running { .. } | Status::Waiting(_) | Status::Paused | Status::Completed { .. } => {
+            None
+        }
     }
 }
 

@@ -38,12 +38,7 @@ impl Tables<'_> {
     }
 
     /// The first in the inbox at or after `head`: its place and its invocation.
-    pub(crate) fn first_in_inbox(
-        &self,
-        service: &str,
-        key: &str,
-        head: Lsn,
-    ) -> Option<(Lsn, Lsn)> {
+    pub(crate) fn first_in_inbox(&self, service: &str, key: &str, head: Lsn) -> Option<(Lsn, Lsn)> {
         let prefix = Table::Inbox.key().bytes(service.as_bytes()).bytes(key.as_bytes()).done();
         let (row_key, row) = self.seek(&prefix, &place_key(service, key, head))?;
         let place = row_key.get(prefix.len()..)?.first_chunk::<8>()?;

@@ -27,8 +27,7 @@ impl Tables<'_> {
     }
 
     pub(crate) fn delete_promises(&mut self, workflow: &str, key: &str) {
-        let prefix =
-            Table::Promise.key().bytes(workflow.as_bytes()).bytes(key.as_bytes()).done();
+        let prefix = Table::Promise.key().bytes(workflow.as_bytes()).bytes(key.as_bytes()).done();
         let mut from = prefix.clone();
         while let Some((row_key, _)) = self.seek(&prefix, &from) {
             self.delete(&row_key);

@@ -1,6 +1,6 @@
 //! One invocation from its request to its removal.
 
-use protocol::{journal::notification::SignalId, journal::NotificationResult};
+use protocol::{journal::NotificationResult, journal::notification::SignalId};
 
 use super::support::*;
 use crate::{
@@ -106,7 +106,10 @@ fn a_failed_attempt_is_tried_again_later() {
 #[test]
 fn kill_ends_it_and_all_that_it_started() {
     use crate::event::{Callee, Retention};
-    use protocol::{HandlerKind, ServiceKind, journal::{CallRequest, Command}};
+    use protocol::{
+        HandlerKind, ServiceKind,
+        journal::{CallRequest, Command},
+    };
     let mut world = World::single();
     let created = world.apply(invoked(call(1)));
     let first = attempt(created, created);

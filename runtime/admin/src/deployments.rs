@@ -1,0 +1,261 @@
+//! Deployments: register, list, look at, remove.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+};
+use jiff::Timestamp as Moment;
+use protocol::DeploymentId;
+use runtime_core::{
+    REGISTRY_PARTITION,
+    effect::Answer,
+    event::Event,
+    tables::deployment::{Deployment, StoredDeployment},
+};
+use runtime_partition::random;
+use runtime_schema::{
+    RegistrySnapshot, Service,
+    discover::{Endpoint, Registration, plan},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    Admin,
+    discovery::Discovered,
+    error::{ErrorBody, Refusal},
+    services::{ServiceMetadata, metadata},
+};
+
+/// What to register.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Register {
+    /// Where the endpoint answers.
+    pub uri: String,
+    /// Headers to send with each request to it.
+    #[serde(default)]
+    pub additional_headers: BTreeMap<String, String>,
+    /// Free key/value pairs.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+    /// Speak HTTP/1.1 to it.
+    #[serde(default)]
+    pub use_http_11: bool,
+    /// Discover it again if it is registered already.
+    #[serde(default)]
+    pub force: bool,
+    /// Let a service change its kind.
+    #[serde(default)]
+    pub breaking: bool,
+    /// Say what would happen, and do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// A deployment with what it offers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DetailedDeployment {
+    /// Its id.
+    pub id: String,
+    /// Where it answers.
+    pub uri: String,
+    /// `BidiStream` or `RequestResponse`.
+    pub protocol_type: &'static str,
+    /// `HTTP/1.1` or `HTTP/2.0`.
+    pub http_version: &'static str,
+    /// Headers sent with each request to it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub additional_headers: BTreeMap<String, String>,
+    /// Free key/value pairs.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// When it was registered.
+    pub created_at: String,
+    /// Oldest invocation protocol that it speaks.
+    pub min_protocol_version: u32,
+    /// Newest invocation protocol that it speaks.
+    pub max_protocol_version: u32,
+    /// What its SDK says it is.
+    pub sdk_version: Option<String>,
+    /// What it offers.
+    pub services: Vec<ServiceMetadata>,
+}
+
+/// All deployments.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Deployments {
+    /// In the order of registration.
+    pub deployments: Vec<DetailedDeployment>,
+}
+
+/// How to remove a deployment.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct Delete {
+    /// Remove it even though invocations may still be pinned to it.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// Asks an endpoint what it offers and registers it.
+#[utoipa::path(
+    post, path = "/deployments", request_body = Register,
+    responses(
+        (status = 201, body = DetailedDeployment, description = "registered"),
+        (status = 200, body = DetailedDeployment, description = "was registered before"),
+        (status = 400, body = ErrorBody), (status = 409, body = ErrorBody),
+        (status = 500, body = ErrorBody, description = "the endpoint cannot be asked"),
+    )
+)]
+pub async fn register(
+    State(admin): State<Admin>,
+    Json(request): Json<Register>,
+) -> Result<(StatusCode, HeaderMap, Json<DetailedDeployment>), Refusal> {
+    let registry = admin.registry.snapshot();
+    let uri = request.uri.trim_end_matches('/').to_owned();
+    let existing = registry.deployments().find(|stored| stored.deployment.uri == uri).cloned();
+    if let Some(existing) = &existing
+        && !request.force
+    {
+        return Ok(created(StatusCode::OK, &admin, &registry, existing));
+    }
+    if !(uri.starts_with("http://") || uri.starts_with("https://")) {
+        let message = format!("'{uri}' is not an absolute http:// or https:// address");
+        return Err(Refusal::BadRequest(message));
+    }
+    let headers: Vec<_> = request.additional_headers.into_iter().collect();
+    let Discovered { manifest, sdk, http1 } =
+        admin.discovery.discover(&uri, request.use_http_11, &headers).await?;
+    let id = existing.as_ref().map_or_else(new_id, |stored| stored.deployment.id);
+    let metadata = request.metadata.into_iter().collect();
+    let endpoint = Endpoint { id, uri, http1, headers, metadata, sdk };
+    let allow_breaking = request.breaking || request.force;
+    let Registration { deployment } = plan(&registry, endpoint, &manifest, allow_breaking)?;
+    let deployment = Arc::new(deployment);
+    let status = if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+    if request.dry_run {
+        let revisions = vec![0; deployment.services.len()];
+        let created_at = runtime_core::time::Timestamp(now_ms());
+        let stored = StoredDeployment { deployment, created_at, revisions };
+        let preview = RegistrySnapshot::new(vec![stored.clone()], registry.defaults().clone());
+        return Ok(created(status, &admin, &preview, &stored));
+    }
+    let event = |request| Event::DeploymentRegistered { request, deployment };
+    admin.partitions.request(REGISTRY_PARTITION, event).await?;
+    let registry = admin.registry.snapshot();
+    let stored = registry.deployment(id).ok_or_else(|| unknown(id.to_string()))?;
+    Ok(created(status, &admin, &registry, stored))
+}
+
+/// All deployments.
+#[utoipa::path(get, path = "/deployments", responses((status = 200, body = Deployments)))]
+pub async fn list(State(admin): State<Admin>) -> Json<Deployments> {
+    let registry = admin.registry.snapshot();
+    let deployments = registry.deployments().map(|stored| detailed(&admin, &registry, stored));
+    Json(Deployments { deployments: deployments.collect() })
+}
+
+/// One deployment.
+#[utoipa::path(
+    get, path = "/deployments/{deployment}",
+    responses((status = 200, body = DetailedDeployment), (status = 404, body = ErrorBody))
+)]
+pub async fn get(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<Json<DetailedDeployment>, Refusal> {
+    let registry = admin.registry.snapshot();
+    let stored = registry.deployment(parse(&id)?).ok_or_else(|| unknown(id))?;
+    Ok(Json(detailed(&admin, &registry, stored)))
+}
+
+/// Removes a deployment.
+#[utoipa::path(
+    delete, path = "/deployments/{deployment}", params(Delete),
+    responses((status = 202), (status = 404, body = ErrorBody), (status = 501, body = ErrorBody))
+)]
+pub async fn delete(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(Delete { force }): Query<Delete>,
+) -> Result<StatusCode, Refusal> {
+    let deployment = parse(&id)?;
+    if !force {
+        let message = "a deployment can only be removed with ?force=true: invocations that are \
+                       pinned to it stop until it is registered again";
+        return Err(Refusal::NotImplemented(message.to_owned()));
+    }
+    let event = |request| Event::DeploymentRemoved { request, deployment };
+    match admin.partitions.request(REGISTRY_PARTITION, event).await? {
+        Answer::Removed { existed: true } => Ok(StatusCode::ACCEPTED),
+        Answer::Removed { existed: false }
+        | Answer::Accepted { .. }
+        | Answer::Completed { .. }
+        | Answer::AlreadyInvoked { .. }
+        | Answer::Control(_)
+        | Answer::Registered { .. } => Err(unknown(id)),
+    }
+}
+
+fn created(
+    status: StatusCode,
+    admin: &Admin,
+    registry: &RegistrySnapshot,
+    stored: &StoredDeployment,
+) -> (StatusCode, HeaderMap, Json<DetailedDeployment>) {
+    let mut headers = HeaderMap::new();
+    let location = format!("deployments/{}", stored.deployment.id);
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        headers.insert(header::LOCATION, location);
+    }
+    (status, headers, Json(detailed(admin, registry, stored)))
+}
+
+fn detailed(
+    admin: &Admin,
+    registry: &RegistrySnapshot,
+    stored: &StoredDeployment,
+) -> DetailedDeployment {
+    let deployment: &Deployment = &stored.deployment;
+    // What this deployment offers, seen as if it were the only one.
+    let alone = RegistrySnapshot::new(vec![stored.clone()], registry.defaults().clone());
+    let services: Vec<&Service> = alone.services();
+    let created_at_ms = i64::try_from(stored.created_at.0).unwrap_or(i64::MAX);
+    DetailedDeployment {
+        id: deployment.id.to_string(),
+        uri: format!("{}/", deployment.uri),
+        protocol_type: if deployment.bidirectional { "BidiStream" } else { "RequestResponse" },
+        http_version: if deployment.http1 { "HTTP/1.1" } else { "HTTP/2.0" },
+        additional_headers: deployment.headers.iter().cloned().collect(),
+        metadata: deployment.metadata.iter().cloned().collect(),
+        created_at: Moment::from_millisecond(created_at_ms)
+            .map_or_else(|_| created_at_ms.to_string(), |at| at.to_string()),
+        min_protocol_version: deployment.protocol_range.0,
+        max_protocol_version: deployment.protocol_range.1,
+        sdk_version: deployment.sdk.clone(),
+        services: services.into_iter().map(|service| metadata(admin, service)).collect(),
+    }
+}
+
+fn parse(id: &str) -> Result<DeploymentId, Refusal> {
+    id.parse().map_err(|error: protocol::ids::IdParseError| {
+        Refusal::BadRequest(format!("bad deployment id '{id}': {error}"))
+    })
+}
+
+fn unknown(name: String) -> Refusal {
+    Refusal::NotFound { what: "deployment", name }
+}
+
+fn new_id() -> DeploymentId {
+    DeploymentId(protocol::ids::ulid(now_ms(), random::next_u128()))
+}
+
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,87 @@
+//! Why a request was refused, and the one place where that becomes a status.
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use runtime_partition::Stopped;
+use runtime_schema::discover::RegistrationError;
+use serde::Serialize;
+
+use crate::discovery::DiscoveryError;
+
+/// A refused request.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Something that is named does not exist.
+    #[error("{what} '{name}' not found")]
+    NotFound {
+        /// What kind of thing.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The request makes no sense.
+    #[error("{0}")]
+    BadRequest(String),
+    /// It can't be done with an invocation in this state.
+    #[error("{0}")]
+    Conflict(String),
+    /// Not offered.
+    #[error("{0}")]
+    NotImplemented(String),
+    /// The endpoint could not be asked.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// What the endpoint offers can't be registered.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
+    /// The node is stopping.
+    #[error("the node is stopping; try again")]
+    Stopping(#[from] Stopped),
+}
+
+/// The body of every refusal.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ErrorBody {
+    /// What was wrong and what to do.
+    pub message: String,
+    /// The API's code for it, if it has one.
+    pub restate_code: Option<String>,
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::Discovery(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Registration(RegistrationError::KindChanged { .. }) => StatusCode::CONFLICT,
+            Self::Registration(_) => StatusCode::BAD_REQUEST,
+            Self::Stopping(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn restate_code(&self) -> Option<&'static str> {
+        match self {
+            Self::Discovery(error) => Some(error.restate_code),
+            Self::Registration(error) => error.restate_code(),
+            Self::NotFound { .. }
+            | Self::BadRequest(_)
+            | Self::Conflict(_)
+            | Self::NotImplemented(_)
+            | Self::Stopping(_) => None,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let restate_code = self.restate_code().map(str::to_owned);
+        let body = ErrorBody { message: self.to_string(), restate_code };
+        (self.status(), Json(body)).into_response()
+    }
+}

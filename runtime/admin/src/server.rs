@@ -1,0 +1,46 @@
+//! Routes and connections.
+
+use std::future::Future;
+
+use axum::{
+    Router,
+    routing::{get, patch, post},
+};
+use tokio::net::TcpListener;
+
+use crate::{Admin, deployments, health, invocations, openapi, services};
+
+/// Serves until `shutdown` resolves.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn serve(
+    listener: TcpListener,
+    admin: Admin,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(admin)).with_graceful_shutdown(shutdown).await
+}
+
+/// All routes; those of the API also under the versions that speak it.
+pub fn router(admin: Admin) -> Router {
+    let api = Router::new()
+        .route("/deployments", post(deployments::register).get(deployments::list))
+        .route("/deployments/{deployment}", get(deployments::get).delete(deployments::delete))
+        .route("/services", get(services::list))
+        .route("/services/{service}", get(services::get))
+        .route("/services/{service}/handlers", get(services::handlers))
+        .route("/services/{service}/handlers/{handler}", get(services::handler))
+        .route("/invocations", get(invocations::list))
+        .route("/invocations/{invocation}", get(invocations::get).delete(invocations::delete))
+        .route("/invocations/{invocation}/cancel", patch(invocations::cancel))
+        .route("/invocations/{invocation}/kill", patch(invocations::kill))
+        .route("/health", get(health::health))
+        .route("/version", get(health::version));
+    Router::new()
+        .nest("/v3", api.clone())
+        .nest("/v4", api.clone())
+        .merge(api)
+        .route("/openapi", get(openapi::document))
+        .with_state(admin)
+}

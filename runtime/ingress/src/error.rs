@@ -1,0 +1,173 @@
+//! Why a request was refused, and the one place where that becomes a status.
+
+use http::{HeaderValue, Response, StatusCode, header};
+use protocol::TerminalFailure;
+use serde::Serialize;
+
+use crate::{
+    body::{Body, full},
+    path::PathError,
+};
+
+/// A request that gets no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejection {
+    /// The path asks for nothing.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The service has no such handler.
+    #[error("service '{service}' has no handler '{handler}' in its latest revision")]
+    UnknownHandler {
+        /// The service.
+        service: String,
+        /// What was asked for.
+        handler: String,
+    },
+    /// The handler may not be called from outside.
+    #[error("'{service}/{handler}' is private: it can only be called by other services")]
+    Private {
+        /// The service.
+        service: String,
+        /// The handler.
+        handler: String,
+    },
+    /// Only GET and POST ask for something.
+    #[error("method {0} is not allowed; use POST or GET")]
+    Method(http::Method),
+    /// The content type is not the one that the handler takes.
+    #[error("input validation error: Content-type '{actual}' does not match '{expected}'")]
+    ContentType {
+        /// What was sent.
+        actual: String,
+        /// What the handler takes.
+        expected: String,
+    },
+    /// There is a body but nobody says what it is.
+    #[error("input validation error: Empty content-type; the handler takes '{0}'")]
+    ContentTypeMissing(String),
+    /// There is a body where none is taken.
+    #[error("input validation error: the handler takes no body")]
+    BodyNotTaken,
+    /// A header's value is not ASCII text.
+    #[error("bad header {name}: its value is not ASCII text")]
+    Header {
+        /// Its name.
+        name: String,
+    },
+    /// The body is too large.
+    #[error("the body is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// How large it may be.
+        limit_bytes: usize,
+    },
+    /// The body broke off.
+    #[error("the body cannot be read: {0}")]
+    Body(String),
+    /// The delay can't be read, or makes no sense here.
+    #[error("bad delay: {0}")]
+    Delay(String),
+    /// A workflow's key is its idempotency key.
+    #[error("a workflow's run takes no idempotency key: its key is one")]
+    IdempotencyKeyOnWorkflow,
+    /// The limit key stands alone.
+    #[error("a limit key needs a scope")]
+    LimitKeyWithoutScope,
+    /// An id can't be read.
+    #[error("bad {what} id '{id}': {reason}")]
+    Id {
+        /// Of what.
+        what: &'static str,
+        /// The text.
+        id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The body that should name an invocation can't be read.
+    #[error("the body does not name an invocation: {0}")]
+    Target(String),
+    /// There is no such invocation.
+    #[error("invocation not found")]
+    InvocationNotFound,
+    /// The invocation has no result yet.
+    #[error("the invocation exists but has not completed yet")]
+    NotReady,
+    /// The node is stopping.
+    #[error("the node is stopping; try again")]
+    Stopping,
+}
+
+/// What the real server answers when a result is not there yet; not a registered status.
+const NOT_READY: u16 = 470;
+
+impl Rejection {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Path(PathError::UnknownService(_) | PathError::NotFound)
+            | Self::UnknownHandler { .. }
+            | Self::InvocationNotFound => StatusCode::NOT_FOUND,
+            Self::Path(PathError::Shape { .. } | PathError::KeyNotText(_) | PathError::Scope)
+            | Self::Private { .. }
+            | Self::ContentType { .. }
+            | Self::ContentTypeMissing(_)
+            | Self::BodyNotTaken
+            | Self::Header { .. }
+            | Self::Body(_)
+            | Self::Delay(_)
+            | Self::IdempotencyKeyOnWorkflow
+            | Self::LimitKeyWithoutScope
+            | Self::Id { .. }
+            | Self::Target(_) => StatusCode::BAD_REQUEST,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotReady => StatusCode::from_u16(NOT_READY).unwrap_or(StatusCode::BAD_REQUEST),
+            Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The answer.
+    pub(crate) fn response(&self) -> Response<Body> {
+        let status = self.status();
+        let failure = TerminalFailure::new(u32::from(status.as_u16()), self.to_string());
+        error_response(status, &failure, "ingress")
+    }
+}
+
+/// The answer to a request whose invocation failed.
+pub(crate) fn failure_response(failure: &TerminalFailure) -> Response<Body> {
+    let status = u16::try_from(failure.code)
+        .ok()
+        .and_then(|code| StatusCode::from_u16(code).ok())
+        .filter(|status| status.as_u16() >= 400)
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    error_response(status, failure, "invocation")
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    code: u16,
+    message: &'a str,
+    source: &'static str,
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    metadata: serde_json::Map<String, serde_json::Value>,
+}
+
+fn error_response(
+    status: StatusCode,
+    failure: &TerminalFailure,
+    source: &'static str,
+) -> Response<Body> {
+    let metadata = failure.metadata.iter();
+    let body = ErrorBody {
+        code: status.as_u16(),
+        message: &failure.message,
+        source,
+        metadata: metadata.map(|(key, value)| (key.clone(), value.as_str().into())).collect(),
+    };
+    let body = serde_json::to_vec(&body).unwrap_or_default();
+    let mut response = Response::new(full(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("x-restate-error-source", HeaderValue::from_static(source));
+    response
+}

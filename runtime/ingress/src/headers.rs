@@ -1,0 +1,110 @@
+//! What a request says beside its path: delay, idempotency key, content type, and the headers that
+//! are handed to the handler.
+
+use http::{HeaderMap, header};
+use jiff::{SignedDuration, Span};
+use runtime_core::tables::deployment::InputRule;
+
+use crate::error::Rejection;
+
+/// The client's key for "the same request again".
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Headers that are the connection's or the ingress's own business.
+const NOT_PASSED: [&str; 4] = ["connection", "host", IDEMPOTENCY_KEY, "idempotency-expires"];
+
+/// Name under which a handler finds the path it was called by.
+const INGRESS_PATH: &str = "x-restate-ingress-path";
+
+/// The headers that the handler gets: the first value of each.
+pub(crate) fn for_handler(
+    headers: &HeaderMap,
+    path_and_query: &str,
+) -> Result<Vec<(String, String)>, Rejection> {
+    let mut passed = Vec::with_capacity(headers.keys_len() + 1);
+    passed.push((INGRESS_PATH.to_owned(), path_and_query.to_owned()));
+    for name in headers.keys() {
+        let name = name.as_str();
+        if NOT_PASSED.contains(&name) {
+            continue;
+        }
+        let Some(value) = headers.get(name) else { continue };
+        let value = value.to_str().map_err(|_| Rejection::Header { name: name.to_owned() })?;
+        passed.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(passed)
+}
+
+/// The client's idempotency key; an empty one is one.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Rejection> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let bad = |_| Rejection::Header { name: IDEMPOTENCY_KEY.to_owned() };
+    Ok(Some(value.to_str().map_err(bad)?.to_owned()))
+}
+
+/// Whether a limit key is given, in either place.
+pub(crate) fn has_limit_key(headers: &HeaderMap, query: Option<&str>) -> bool {
+    headers.contains_key("x-restate-limit-key") || parameter(query, "limit-key").is_some()
+}
+
+/// How long a send is to wait, in milliseconds, as the query says.
+pub(crate) fn delay_ms(query: Option<&str>) -> Result<Option<u64>, Rejection> {
+    let Some(text) = parameter(query, "delay") else { return Ok(None) };
+    let bad = |reason: String| Rejection::Delay(format!("'{text}': {reason}"));
+    let duration = match text.parse::<SignedDuration>() {
+        Ok(duration) => duration,
+        // Days have a fixed length here: there is no calendar in a delay.
+        Err(_) => text
+            .parse::<Span>()
+            .and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()))
+            .map_err(|error| bad(error.to_string()))?,
+    };
+    let delay_ms = u64::try_from(duration.as_millis());
+    delay_ms.map(Some).map_err(|_| bad("a delay is not negative".to_owned()))
+}
+
+/// The value of a query parameter, whose name may be written in any case.
+fn parameter(query: Option<&str>, name: &str) -> Option<String> {
+    query?.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = value.replace('+', " ");
+        key.eq_ignore_ascii_case(name)
+            .then(|| percent_encoding::percent_decode_str(&value).decode_utf8_lossy().into_owned())
+    })
+}
+
+/// Checks a body by its content type alone, as the handler's rule says.
+pub(crate) fn check_input(
+    headers: &HeaderMap,
+    is_empty: bool,
+    rule: &InputRule,
+) -> Result<(), Rejection> {
+    let actual = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let Some(expected) = &rule.content_type else {
+        let is_none = is_empty && actual.is_none();
+        return if is_none { Ok(()) } else { Err(Rejection::BodyNotTaken) };
+    };
+    match actual {
+        None if is_empty && !rule.required => Ok(()),
+        None => Err(Rejection::ContentTypeMissing(expected.clone())),
+        Some(actual) if matches(actual, expected) => Ok(()),
+        Some(actual) => {
+            Err(Rejection::ContentType { actual: actual.to_owned(), expected: expected.clone() })
+        }
+    }
+}
+
+/// Whether a content type is one of those that a rule like `*/*`, `text/*` or `application/json`
+/// allows; parameters do not count.
+fn matches(actual: &str, rule: &str) -> bool {
+    let essence = |text: &str| text.split(';').next().unwrap_or_default().trim().to_owned();
+    let (actual, rule) = (essence(actual), essence(rule));
+    match rule.split_once('/') {
+        Some(("*", "*")) => true,
+        Some((kind, "*")) => actual.split_once('/').is_some_and(|(actual, _)| actual == kind),
+        Some(_) | None => actual == rule,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+use http::HeaderValue;
+
+use super::*;
+
+fn rule(required: bool, content_type: Option<&str>) -> InputRule {
+    InputRule { required, content_type: content_type.map(str::to_owned), json_schema: None }
+}
+
+fn typed(content_type: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
+    headers
+}
+
+#[test]
+fn a_body_is_checked_by_its_content_type_alone() {
+    let json = rule(false, Some("application/json"));
+    assert!(check_input(&HeaderMap::new(), true, &json).is_ok());
+    assert!(check_input(&typed("application/json; charset=utf-8"), false, &json).is_ok());
+    assert!(check_input(&typed("application/json"), true, &json).is_ok());
+    assert!(matches!(
+        check_input(&typed("text/plain"), false, &json),
+        Err(Rejection::ContentType { .. })
+    ));
+    assert!(check_input(&typed("APPLICATION/JSON"), false, &json).is_err());
+    assert!(matches!(
+        check_input(&HeaderMap::new(), false, &json),
+        Err(Rejection::ContentTypeMissing(_))
+    ));
+    assert!(check_input(&typed("text/plain"), false, &rule(false, Some("*/*"))).is_ok());
+    assert!(check_input(&HeaderMap::new(), false, &rule(false, Some("*/*"))).is_err());
+    assert!(check_input(&typed("text/html"), false, &rule(false, Some("text/*"))).is_ok());
+    assert!(check_input(&HeaderMap::new(), true, &rule(true, Some("text/*"))).is_err());
+    assert!(check_input(&typed("text/html"), true, &rule(false, None)).is_err());
+    assert!(check_input(&HeaderMap::new(), true, &rule(false, None)).is_ok());
+}
+
+#[test]
+fn delays_are_durations() {
+    let delay = |query: &str| delay_ms(Some(query));
+    assert_eq!(delay("delay=10m").unwrap(), Some(600_000));
+    assert_eq!(delay("DELAY=PT10M").unwrap(), Some(600_000));
+    assert_eq!(delay("x=1&delay=2%20days%203%20hours").unwrap(), Some(51 * 3_600_000));
+    assert_eq!(delay("delay=0s").unwrap(), Some(0));
+    assert_eq!(delay("delay=500ms").unwrap(), Some(500));
+    assert_eq!(delay("delaySec=1").unwrap(), None);
+    assert!(delay("delay=10").is_err());
+    assert!(delay("delay=-1s").is_err());
+    assert!(delay("delay=soon").is_err());
+}
+
+#[test]
+fn handlers_get_all_headers_but_the_connections_own() {
+    let mut headers = typed("application/json");
+    headers.insert("host", HeaderValue::from_static("x"));
+    headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_static("k"));
+    headers.append("x-a", HeaderValue::from_static("1"));
+    headers.append("x-a", HeaderValue::from_static("2"));
+    let passed = for_handler(&headers, "/G/g?x=1").unwrap();
+    let pairs: Vec<_> = passed.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(
+        pairs,
+        [
+            ("x-restate-ingress-path", "/G/g?x=1"),
+            ("content-type", "application/json"),
+            ("x-a", "1"),
+        ]
+    );
+    headers.insert("x-b", HeaderValue::from_bytes(b"\xff").unwrap());
+    assert!(matches!(for_handler(&headers, "/"), Err(Rejection::Header { .. })));
+}

@@ -1,0 +1,115 @@
+//! Call: run a handler and answer with its result. What a send needs too is here.
+
+use bytes::Bytes;
+use http::{Response, request::Parts};
+use hyper::{Request, body::Incoming};
+use protocol::{
+    HandlerKind, InvocationId, ProtocolVersion, Target, TerminalFailure,
+    journal::{Command, NamedCommand},
+    wire,
+};
+use runtime_core::{
+    event::{Invoke, Source},
+    tables::deployment::OutputRule,
+    time::Timestamp,
+};
+use runtime_partition::{CallAnswer, random};
+
+use crate::{Ingress, body, error::Rejection, headers, ids, path::Address, response};
+
+pub(crate) async fn call(
+    ingress: &Ingress,
+    request: Request<Incoming>,
+    address: Address,
+) -> Result<Response<body::Body>, Rejection> {
+    let (parts, incoming) = request.into_parts();
+    if headers::delay_ms(parts.uri.query())?.is_some() {
+        return Err(Rejection::Delay("only a send can be delayed".to_owned()));
+    }
+    let bytes = body::read(incoming, ingress.request_size_max_bytes).await?;
+    let Prepared { mut invoke, output } = prepare(ingress, &parts, bytes, address)?;
+    let id = invoke.id;
+    let answer = ingress
+        .partitions
+        .call(|request| {
+            invoke.source = Source::IngressCall { request };
+            invoke
+        })
+        .await
+        .map_err(|_| Rejection::Stopping)?;
+    Ok(match answer {
+        CallAnswer::Completed { completion, was_stored } => {
+            response::result(id, &completion, &output, was_stored)
+        }
+        CallAnswer::AlreadyInvoked => {
+            response::failure(id, &TerminalFailure::workflow_already_invoked())
+        }
+    })
+}
+
+/// An invocation ready to be proposed, and how its answer is typed.
+pub(crate) struct Prepared {
+    pub(crate) invoke: Box<Invoke>,
+    pub(crate) output: OutputRule,
+}
+
+/// Checks a request against the registry and makes up the invocation.
+pub(crate) fn prepare(
+    ingress: &Ingress,
+    parts: &Parts,
+    body: Bytes,
+    address: Address,
+) -> Result<Prepared, Rejection> {
+    let registry = ingress.registry.snapshot();
+    let Address { service: name, key, handler: handler_name } = address;
+    let Some(service) = registry.service(&name) else {
+        return Err(crate::path::PathError::UnknownService(name).into());
+    };
+    let Some(handler) = service.handler(&handler_name) else {
+        return Err(Rejection::UnknownHandler { service: name, handler: handler_name });
+    };
+    if !handler.is_public {
+        return Err(Rejection::Private { service: name, handler: handler_name });
+    }
+    let definition = service.handler_definition(handler);
+    headers::check_input(&parts.headers, body.is_empty(), &definition.input)?;
+    let idempotency_key = headers::idempotency_key(&parts.headers)?;
+    if headers::has_limit_key(&parts.headers, parts.uri.query()) {
+        return Err(Rejection::LimitKeyWithoutScope);
+    }
+    let facts = handler.facts;
+    let id = match (&idempotency_key, facts.handler_kind) {
+        (Some(_), HandlerKind::Workflow) => return Err(Rejection::IdempotencyKeyOnWorkflow),
+        (None, HandlerKind::Workflow) => InvocationId::for_workflow(None, &name, &key),
+        (Some(idempotency_key), _) => {
+            InvocationId::for_idempotency_key(None, &name, &key, &handler_name, idempotency_key)
+        }
+        (None, _) => {
+            let key = facts.service_kind.is_keyed().then_some(key.as_str());
+            ids::new_invocation(key)
+        }
+    };
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let input = NamedCommand::from(Command::Input {
+        headers: headers::for_handler(&parts.headers, path)?,
+        value: body,
+    });
+    let retention = facts.retention(idempotency_key.is_some());
+    let invoke = Box::new(Invoke {
+        id,
+        target: Target { service: name, key, handler: handler_name },
+        service_kind: facts.service_kind,
+        handler_kind: facts.handler_kind,
+        // Whoever proposes it says who asks.
+        source: Source::IngressCall { request: runtime_core::event::RequestId(0) },
+        // Input has the same form in all versions.
+        input: wire::command::encode(&input, ProtocolVersion::MAX),
+        start_at: None::<Timestamp>,
+        idempotency_key,
+        scope: None,
+        limit_key: None,
+        retention,
+        random_seed: random::next_u64(),
+    });
+    Ok(Prepared { invoke, output: definition.output.clone() })
+}

@@ -1,0 +1,192 @@
+//! URL to request. Pure: whether a service is keyed is told by the caller.
+
+use percent_encoding::percent_decode_str;
+
+/// What a path asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
+pub enum Route {
+    /// Run a handler and answer with its result.
+    Call(Address),
+    /// Run a handler and answer at once.
+    Send(Address),
+    /// Wait for the result of an invocation.
+    Attach(Named),
+    /// Look at the result of an invocation.
+    Output(Named),
+    /// Wait for the result of the invocation that the body names.
+    AttachBody,
+    /// Look at the result of the invocation that the body names.
+    OutputBody,
+    /// The id of the invocation that the body names.
+    Lookup,
+    /// Complete an awakeable.
+    Awakeable { id: String, resolve: bool },
+    /// Which services there are.
+    Health,
+}
+
+/// A handler, as a path names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The service.
+    pub service: String,
+    /// Its key; empty for a plain service.
+    pub key: String,
+    /// The handler.
+    pub handler: String,
+}
+
+/// An invocation, as a path names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
+pub enum Named {
+    /// By its textual id.
+    Id(String),
+    /// By an idempotency key.
+    Idempotent { address: Address, idempotency_key: String },
+    /// The run of a workflow.
+    Workflow { name: String, key: String },
+}
+
+/// A path that asks for nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// It has too few or too many segments, or they are the wrong ones.
+    #[error("bad path '{path}', expected {expected}")]
+    Shape {
+        /// The path.
+        path: String,
+        /// What would have been right.
+        expected: &'static str,
+    },
+    /// Nobody offers the service.
+    #[error("service '{0}' not found; register the deployment that offers it first")]
+    UnknownService(String),
+    /// There is no such verb.
+    #[error("not found")]
+    NotFound,
+    /// A key is not text.
+    #[error("the key '{0}' is not valid UTF-8 after percent-decoding")]
+    KeyNotText(String),
+    /// Scopes come with flow control.
+    #[error("scoped invocations are not supported by this version; remove /scope/{{scope}}")]
+    Scope,
+}
+
+/// Most segments a path can have.
+const SEGMENTS_MAX: usize = 7;
+
+/// Reads a path. `is_keyed` says whether a service has keys, `None` when nobody offers it.
+///
+/// # Errors
+/// When the path asks for nothing, with what would have been right.
+pub fn parse(path: &str, is_keyed: impl Fn(&str) -> Option<bool>) -> Result<Route, PathError> {
+    // A leading double and a trailing slash are forgiven; an empty key in between is a key.
+    let trimmed = path.trim_start_matches('/');
+    let trimmed = trimmed.strip_suffix('/').unwrap_or(trimmed);
+    let segments: Vec<&str> = trimmed.split('/').collect();
+    let shape = |expected| PathError::Shape { path: path.to_owned(), expected };
+    if segments.len() < 2 || segments.len() > SEGMENTS_MAX {
+        return Err(shape("/{service}/{handler} or /{service}/{key}/{handler}"));
+    }
+    let reader = Reader { path, is_keyed: &is_keyed };
+    match segments.as_slice() {
+        ["restate", rest @ ..] => reader.reserved(rest),
+        ["openapi", ..] => Err(PathError::NotFound),
+        _ => reader.legacy(&segments),
+    }
+}
+
+struct Reader<'a> {
+    path: &'a str,
+    is_keyed: &'a dyn Fn(&str) -> Option<bool>,
+}
+
+impl Reader<'_> {
+    fn reserved(&self, rest: &[&str]) -> Result<Route, PathError> {
+        match rest {
+            ["health"] => Ok(Route::Health),
+            ["call", address @ ..] => Ok(Route::Call(self.address(address)?)),
+            ["send", address @ ..] => Ok(Route::Send(self.address(address)?)),
+            ["scope", ..] => Err(PathError::Scope),
+            ["attach"] => Ok(Route::AttachBody),
+            ["output"] => Ok(Route::OutputBody),
+            ["lookup"] => Ok(Route::Lookup),
+            ["attach", id] => Ok(Route::Attach(Named::Id(self.text(id)?))),
+            ["output", id] => Ok(Route::Output(Named::Id(self.text(id)?))),
+            ["invocation", id, verb] => self.verb(verb, Named::Id(self.text(id)?)),
+            ["invocation", address @ .., key, verb] => {
+                let address = self.address(address)?;
+                let idempotency_key = self.text(key)?;
+                self.verb(verb, Named::Idempotent { address, idempotency_key })
+            }
+            ["workflow", name, key, verb] => {
+                let (name, key) = (self.text(name)?, self.text(key)?);
+                self.verb(verb, Named::Workflow { name, key })
+            }
+            ["awakeables" | "a", id, verb @ ("resolve" | "reject")] => {
+                Ok(Route::Awakeable { id: self.text(id)?, resolve: *verb == "resolve" })
+            }
+            _ => Err(PathError::NotFound),
+        }
+    }
+
+    fn verb(&self, verb: &str, named: Named) -> Result<Route, PathError> {
+        match verb {
+            "attach" => Ok(Route::Attach(named)),
+            "output" => Ok(Route::Output(named)),
+            _ => Err(PathError::NotFound),
+        }
+    }
+
+    fn legacy(&self, segments: &[&str]) -> Result<Route, PathError> {
+        let is_keyed = self.service(segments)?.1;
+        let handler_at = if is_keyed { 2 } else { 1 };
+        match segments.get(handler_at + 1..) {
+            Some([]) => Ok(Route::Call(self.address(segments)?)),
+            Some(["send"]) => Ok(Route::Send(self.address(&segments[..=handler_at])?)),
+            Some(_) | None => Err(self.address_shape(is_keyed)),
+        }
+    }
+
+    fn address(&self, segments: &[&str]) -> Result<Address, PathError> {
+        let (service, is_keyed) = self.service(segments)?;
+        match (is_keyed, segments) {
+            (true, [_, key, handler]) => {
+                Ok(Address { service, key: self.text(key)?, handler: self.text(handler)? })
+            }
+            (false, [_, handler]) => {
+                Ok(Address { service, key: String::new(), handler: self.text(handler)? })
+            }
+            _ => Err(self.address_shape(is_keyed)),
+        }
+    }
+
+    fn service(&self, segments: &[&str]) -> Result<(String, bool), PathError> {
+        let service = self.text(segments.first().copied().unwrap_or_default())?;
+        let is_keyed = (self.is_keyed)(&service);
+        is_keyed
+            .map(|is_keyed| (service.clone(), is_keyed))
+            .ok_or(PathError::UnknownService(service))
+    }
+
+    fn address_shape(&self, is_keyed: bool) -> PathError {
+        let expected = if is_keyed {
+            "{service}/{key}/{handler}: the service has keys"
+        } else {
+            "{service}/{handler}: the service has no keys"
+        };
+        PathError::Shape { path: self.path.to_owned(), expected }
+    }
+
+    fn text(&self, segment: &str) -> Result<String, PathError> {
+        percent_decode_str(segment)
+            .decode_utf8()
+            .map(|text| text.into_owned())
+            .map_err(|_| PathError::KeyNotText(segment.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! What answers look like.
+
+use http::{HeaderValue, Response, StatusCode, header};
+use jiff::Timestamp as Moment;
+use protocol::{InvocationId, TerminalFailure};
+use runtime_core::{effect::Completion, tables::deployment::OutputRule, time::Timestamp};
+use serde::Serialize;
+
+use crate::{
+    body::{Body, full},
+    error::failure_response,
+};
+
+/// The answer of an invocation that has ended.
+pub(crate) fn result(
+    id: InvocationId,
+    completion: &Completion,
+    output: &OutputRule,
+    was_stored: bool,
+) -> Response<Body> {
+    let mut response = match &completion.result {
+        Ok(value) => {
+            let mut response = Response::new(full(value.clone()));
+            let content_type = output
+                .content_type
+                .as_ref()
+                .filter(|_| !value.is_empty() || output.set_content_type_if_empty)
+                .and_then(|content_type| HeaderValue::from_str(content_type).ok());
+            if let Some(content_type) = content_type {
+                response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+            }
+            response
+        }
+        Err(failure) => failure_response(failure),
+    };
+    name(&mut response, id);
+    if was_stored
+        && let Some(expires_at) = completion.expires_at
+        && let Ok(expires_at) = HeaderValue::from_str(&rfc3339(expires_at))
+    {
+        response.headers_mut().insert("idempotency-expires", expires_at);
+    }
+    response
+}
+
+/// The answer of an invocation that has failed, or of a request that failed in its name.
+pub(crate) fn failure(id: InvocationId, failure: &TerminalFailure) -> Response<Body> {
+    let mut response = failure_response(failure);
+    name(&mut response, id);
+    response
+}
+
+/// Says which invocation an answer is about.
+pub(crate) fn name(response: &mut Response<Body>, id: InvocationId) {
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert("x-restate-id", id);
+    }
+}
+
+/// A JSON answer.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = Response::new(full(body.into()));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+/// A time as HTTP clients of the API expect it.
+pub(crate) fn rfc3339(at: Timestamp) -> String {
+    let at_ms = i64::try_from(at.0).unwrap_or(i64::MAX);
+    Moment::from_millisecond(at_ms).map_or_else(|_| at.0.to_string(), |at| format!("{at:.9}"))
+}

@@ -1,0 +1,61 @@
+//! Send: answer as soon as the request is durable; the handler runs now or later.
+
+use http::{Response, StatusCode};
+use hyper::{Request, body::Incoming};
+use runtime_core::{
+    effect::Answer,
+    event::{Event, Source},
+    time::Timestamp,
+};
+use serde::Serialize;
+
+use crate::{
+    Ingress, body,
+    error::Rejection,
+    headers, ids,
+    invoke::{Prepared, prepare},
+    path::Address,
+    response,
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Accepted {
+    invocation_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    execution_time: Option<String>,
+    status: &'static str,
+}
+
+pub(crate) async fn send(
+    ingress: &Ingress,
+    request: Request<Incoming>,
+    address: Address,
+) -> Result<Response<body::Body>, Rejection> {
+    let (parts, incoming) = request.into_parts();
+    let delay_ms = headers::delay_ms(parts.uri.query())?;
+    let bytes = body::read(incoming, ingress.request_size_max_bytes).await?;
+    let Prepared { mut invoke, .. } = prepare(ingress, &parts, bytes, address)?;
+    invoke.start_at = delay_ms.map(|delay_ms| Timestamp(ids::now_ms()).after_ms(delay_ms));
+    let to = ingress.partitions.owner(invoke.id.partition_key);
+    let answer = ingress
+        .partitions
+        .request(to, |request| {
+            invoke.source = Source::IngressSend { request };
+            Event::Invoked(invoke)
+        })
+        .await
+        .map_err(|_| Rejection::Stopping)?;
+    // The machine answers a send in no other way.
+    let Answer::Accepted { id, duplicate, start_at } = answer else {
+        return Err(Rejection::Stopping);
+    };
+    let accepted = Accepted {
+        invocation_id: id.to_string(),
+        execution_time: start_at.map(response::rfc3339),
+        status: if duplicate { "PreviouslyAccepted" } else { "Accepted" },
+    };
+    let mut response = response::json(StatusCode::ACCEPTED, &accepted);
+    response::name(&mut response, id);
+    Ok(response)
+}

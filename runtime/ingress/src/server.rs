@@ -1,0 +1,136 @@
+//! Connections: HTTP/1.1 and HTTP/2 with prior knowledge on one port.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use hyper::{Request, body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use tokio::net::TcpListener;
+
+use crate::{
+    Ingress, attach, awakeable, body,
+    error::Rejection,
+    health, invoke,
+    lookup::Found,
+    path::{self, Route},
+    response, send,
+};
+
+/// How long calls that are waiting when the node stops may still be answered.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
+
+/// Serves until `shutdown` resolves, then lets what is under way end within a moment.
+pub async fn serve(listener: TcpListener, ingress: Ingress, shutdown: impl Future<Output = ()>) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new());
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1000);
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors, or a client that left at once: the next may be fine.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::task::yield_now().await;
+                continue;
+            }
+        };
+        // Answers are small and waited for.
+        let _ = stream.set_nodelay(true);
+        let ingress = ingress.clone();
+        let service = service_fn(move |request| {
+            let ingress = ingress.clone();
+            async move { Ok::<_, Infallible>(answer(&ingress, request).await) }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended with an error");
+            }
+        });
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(SHUTDOWN_GRACE, graceful.shutdown()).await;
+}
+
+async fn answer(ingress: &Ingress, request: Request<Incoming>) -> Response<body::Body> {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let wanted = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+    let mut response = if request.method() == Method::OPTIONS && origin.is_some() {
+        preflight(&request)
+    } else {
+        handle(ingress, request).await.unwrap_or_else(|rejection| rejection.response())
+    };
+    allow_origin(response.headers_mut(), origin, wanted);
+    response
+}
+
+async fn handle(
+    ingress: &Ingress,
+    request: Request<Incoming>,
+) -> Result<Response<body::Body>, Rejection> {
+    if !matches!(*request.method(), Method::GET | Method::POST) {
+        return Err(Rejection::Method(request.method().clone()));
+    }
+    let registry = ingress.registry.snapshot();
+    let route = path::parse(request.uri().path(), |service| {
+        registry.service(service).map(|service| service.definition().kind.is_keyed())
+    })?;
+    drop(registry);
+    let limit_bytes = ingress.request_size_max_bytes;
+    match route {
+        Route::Call(address) => invoke::call(ingress, request, address).await,
+        Route::Send(address) => send::send(ingress, request, address).await,
+        Route::Attach(named) => attach::attach(ingress, attach::resolve(ingress, named)?).await,
+        Route::Output(named) => attach::output(ingress, attach::resolve(ingress, named)?).await,
+        Route::AttachBody => {
+            let body = body::read(request.into_body(), limit_bytes).await?;
+            attach::attach(ingress, attach::resolve_body(&body)?).await
+        }
+        Route::OutputBody => {
+            let body = body::read(request.into_body(), limit_bytes).await?;
+            attach::output(ingress, attach::resolve_body(&body)?).await
+        }
+        Route::Lookup => {
+            let body = body::read(request.into_body(), limit_bytes).await?;
+            let invocation_id = attach::resolve_body(&body)?.to_string();
+            Ok(response::json(StatusCode::OK, &Found { invocation_id }))
+        }
+        Route::Awakeable { id, resolve } => {
+            let body = body::read(request.into_body(), limit_bytes).await?;
+            awakeable::complete(ingress, &id, resolve, body).await
+        }
+        Route::Health => Ok(health::health(ingress)),
+    }
+}
+
+/// Browsers ask before they send; everything is allowed.
+fn preflight(request: &Request<Incoming>) -> Response<body::Body> {
+    let mut response = Response::new(body::full(bytes::Bytes::new()));
+    if let Some(method) = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD) {
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_METHODS, method.clone());
+    }
+    response
+}
+
+fn allow_origin(headers: &mut HeaderMap, origin: Option<HeaderValue>, wanted: Option<HeaderValue>) {
+    let Some(origin) = origin else { return };
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    headers.insert(header::VARY, HeaderValue::from_static("origin"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
+    if let Some(wanted) = wanted {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+    }
+}

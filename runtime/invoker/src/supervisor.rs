@@ -1,0 +1,168 @@
+//! Which attempts there are, and how many there may be.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use protocol::{
+    ProtocolVersion,
+    journal::{Entry, EntryIndex},
+    wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES,
+};
+use runtime_core::{PartitionId, effect::StartAttempt, event::AttemptRef};
+use runtime_partition::Partitions;
+use runtime_schema::SharedRegistry;
+use tokio::{runtime::Handle, sync::mpsc};
+
+use crate::{client::Clients, task};
+
+/// Limits of the invoker.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Attempts that may be under way at the same time.
+    pub attempts_max: usize,
+    /// Newest service protocol to speak.
+    pub max_protocol: ProtocolVersion,
+    /// Largest message that an SDK may send, in bytes.
+    pub message_size_max_bytes: u32,
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// How long a response is read after the attempt has ended.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Settings {
+    /// The real server's message size and drain time.
+    fn default() -> Self {
+        Self {
+            attempts_max: 10_000,
+            max_protocol: ProtocolVersion::MAX,
+            message_size_max_bytes: DEFAULT_MAX_MESSAGE_SIZE_BYTES,
+            connect_timeout: Duration::from_secs(5),
+            drain_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Runs attempts.
+pub struct Invoker {
+    pub(crate) partitions: Partitions,
+    pub(crate) registry: SharedRegistry,
+    pub(crate) settings: Settings,
+    pub(crate) clients: Clients,
+    started: Instant,
+    runtime: Handle,
+    /// How to reach each attempt that is under way. Unbounded, since a partition cannot wait: what
+    /// is in flight is bounded by what the attempt itself has asked for.
+    attempts: Mutex<HashMap<(PartitionId, AttemptRef), mpsc::UnboundedSender<Notice>>>,
+    in_flight: AtomicUsize,
+    /// Whether an attempt was refused since there was last room.
+    has_refused: AtomicBool,
+}
+
+/// What a partition tells an attempt.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    /// A new entry of its journal.
+    Entry { index: EntryIndex, entry: Entry },
+    /// Nobody listens to it any more.
+    Abort,
+}
+
+impl Invoker {
+    /// An invoker on the current tokio runtime.
+    ///
+    /// # Panics
+    /// When called outside of a tokio runtime.
+    pub fn new(partitions: Partitions, registry: SharedRegistry, settings: Settings) -> Arc<Self> {
+        Arc::new(Self {
+            partitions,
+            registry,
+            clients: Clients::new(settings.connect_timeout),
+            settings,
+            started: Instant::now(),
+            runtime: Handle::current(),
+            attempts: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
+            has_refused: AtomicBool::new(false),
+        })
+    }
+
+    /// Starts an attempt; false when there is no room. Does not wait.
+    pub fn start_attempt(
+        self: &Arc<Self>,
+        partition: PartitionId,
+        start: Box<StartAttempt>,
+    ) -> bool {
+        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.settings.attempts_max {
+            self.has_refused.store(true, Ordering::Relaxed);
+            self.release();
+            return false;
+        }
+        let name = (partition, start.attempt);
+        let (sender, notices) = mpsc::unbounded_channel();
+        self.attempts().insert(name, sender);
+        let slot = Slot { invoker: Arc::clone(self), name };
+        self.runtime.spawn(task::run(slot, *start, notices));
+        true
+    }
+
+    /// Shows an entry to an attempt, if it is under way.
+    pub fn send_notification(
+        &self,
+        partition: PartitionId,
+        attempt: AttemptRef,
+        index: EntryIndex,
+        entry: Entry,
+    ) {
+        if let Some(sender) = self.attempts().get(&(partition, attempt)) {
+            // An attempt that has just ended does not listen; its successor reads the journal.
+            let _ = sender.send(Notice::Entry { index, entry });
+        }
+    }
+
+    /// Breaks an attempt off, if it is under way.
+    pub fn abort_attempt(&self, partition: PartitionId, attempt: AttemptRef) {
+        if let Some(sender) = self.attempts().get(&(partition, attempt)) {
+            let _ = sender.send(Notice::Abort);
+        }
+    }
+
+    /// The monotonic clock that attempts run by, in milliseconds.
+    pub(crate) fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn instant(&self, at_ms: u64) -> Instant {
+        // A far deadline is as good as none: a day is longer than any attempt is idle.
+        self.started + Duration::from_millis(at_ms.min(self.now_ms() + 86_400_000))
+    }
+
+    fn release(&self) {
+        let before = self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let has_room = before <= self.settings.attempts_max;
+        if has_room && self.has_refused.swap(false, Ordering::Relaxed) {
+            self.partitions.attempts_wanted();
+        }
+    }
+
+    fn attempts(
+        &self,
+    ) -> MutexGuard<'_, HashMap<(PartitionId, AttemptRef), mpsc::UnboundedSender<Notice>>> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An attempt's place, given back when it is dropped.
+pub(crate) struct Slot {
+    pub(crate) invoker: Arc<Invoker>,
+    pub(crate) name: (PartitionId, AttemptRef),
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.invoker.attempts().remove(&self.name);
+        self.invoker.release();
+    }
+}

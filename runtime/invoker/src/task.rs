@@ -1,0 +1,239 @@
+//! One attempt: bytes from the endpoint into the machine, its outputs to the endpoint and to the
+//! partition.
+
+use std::sync::Arc;
+
+use http::Uri;
+use protocol::{ProtocolVersion, wire::frame::FrameDecoder};
+use runtime_core::{
+    attempt::{Attempt, AttemptOptions, Entropy, Fault, Output, RetryPolicy},
+    effect::StartAttempt,
+    event::{Event, Pin},
+    tables::deployment::Deployment,
+};
+use runtime_partition::{Stopped, random};
+use runtime_schema::RegistrySnapshot;
+use tokio::{sync::mpsc, time};
+
+use crate::{
+    stream::{BodySender, Exchange, Received, request},
+    supervisor::{Invoker, Notice, Slot},
+};
+
+/// Random bits from the system.
+struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn next_u64(&mut self) -> u64 {
+        random::next_u64()
+    }
+}
+
+/// Where an attempt runs and how.
+struct Located {
+    deployment: Arc<runtime_core::tables::deployment::StoredDeployment>,
+    options: AttemptOptions,
+}
+
+/// Runs an attempt to its end. Its place is free as soon as it has said its last word.
+pub(crate) async fn run(slot: Slot, start: StartAttempt, notices: mpsc::UnboundedReceiver<Notice>) {
+    let invoker = Arc::clone(&slot.invoker);
+    let registry = invoker.registry.snapshot();
+    match locate(&registry, &start, invoker.settings.max_protocol) {
+        Ok(located) => {
+            let mut conversation =
+                Conversation { slot, registry, pin: None, sender: None, is_over: false };
+            if start.pin.is_none() {
+                conversation.pin = Some(located.options.pin);
+            }
+            // The only error is that the node stops: the attempt is started again then.
+            let _ = conversation.hold(start, located, notices).await;
+        }
+        Err(fault) => {
+            let mut attempt = Attempt::new(start, homeless(&registry));
+            attempt.broken(fault, &mut SystemEntropy);
+            for output in attempt.take_outputs() {
+                if let Output::Propose(event) = output {
+                    let _ = invoker.partitions.propose(slot.name.0, event).await;
+                }
+            }
+        }
+    }
+}
+
+/// The pinned deployment, or the latest one of the service.
+fn locate(
+    registry: &RegistrySnapshot,
+    start: &StartAttempt,
+    max_protocol: ProtocolVersion,
+) -> Result<Located, Fault> {
+    let (service, handler) = (&start.target.service, &start.target.handler);
+    let missing = |message: String| Fault::Deployment { message };
+    let deployment = match start.pin {
+        Some(pin) => registry.deployment(pin.deployment).ok_or_else(|| {
+            missing(format!("deployment {} is not registered any more", pin.deployment))
+        })?,
+        None => registry
+            .latest_deployment(service)
+            .ok_or_else(|| missing(format!("no deployment offers service '{service}' any more")))?,
+    };
+    let (min, max) = deployment.deployment.protocol_range;
+    let protocol = match start.pin {
+        Some(pin) => Some(pin.protocol).filter(|protocol| (min..=max).contains(&protocol.number())),
+        None => ProtocolVersion::negotiate(min, max, max_protocol),
+    };
+    let id = deployment.deployment.id;
+    let protocol = protocol.ok_or_else(|| {
+        missing(format!(
+            "deployment {id} speaks service protocol {min} to {max}, which is none \
+             that this invocation can use"
+        ))
+    })?;
+    let settings = registry.handler_settings(deployment, service, handler).ok_or_else(|| {
+        missing(format!("deployment {id} does not offer '{service}/{handler}' any more"))
+    })?;
+    Ok(Located {
+        deployment: Arc::clone(deployment),
+        options: AttemptOptions {
+            pin: Pin { deployment: id, protocol },
+            bidirectional: deployment.deployment.bidirectional,
+            inactivity_timeout_ms: settings.inactivity_timeout_ms,
+            abort_timeout_ms: settings.abort_timeout_ms,
+            lazy_state: settings.lazy_state,
+            retry: settings.retry,
+        },
+    })
+}
+
+/// How an attempt is retried that has nowhere to run: registering the deployment mends it.
+fn homeless(registry: &RegistrySnapshot) -> AttemptOptions {
+    let defaults = registry.defaults();
+    AttemptOptions {
+        pin: Pin { deployment: protocol::DeploymentId(0), protocol: ProtocolVersion::MAX },
+        bidirectional: false,
+        inactivity_timeout_ms: defaults.inactivity_timeout_ms,
+        abort_timeout_ms: defaults.abort_timeout_ms,
+        lazy_state: false,
+        retry: RetryPolicy { max_attempts: None, ..defaults.retry.clone() },
+    }
+}
+
+struct Conversation {
+    slot: Slot,
+    registry: Arc<RegistrySnapshot>,
+    /// To be proposed before the attempt's first word; `None` when it is known already.
+    pin: Option<Pin>,
+    /// The request's body while it is open.
+    sender: Option<BodySender>,
+    is_over: bool,
+}
+
+impl Conversation {
+    async fn hold(
+        mut self,
+        start: StartAttempt,
+        located: Located,
+        mut notices: mpsc::UnboundedReceiver<Notice>,
+    ) -> Result<(), Stopped> {
+        let invoker = Arc::clone(&self.slot.invoker);
+        let deployment: &Deployment = &located.deployment.deployment;
+        let version = located.options.pin.protocol;
+        let (id, target) = (start.id, start.target.clone());
+        let mut attempt = Attempt::new(start, located.options.clone());
+        attempt.open(invoker.now_ms());
+
+        let uri = format!("{}/invoke/{}/{}", deployment.uri, target.service, target.handler);
+        let mut exchange = match uri.parse::<Uri>() {
+            Ok(uri) => {
+                let (request, sender) = request(uri, version, id, deployment);
+                self.sender = Some(sender);
+                // Start and journal are in the body before the request is on its way.
+                self.carry_out(&invoker, &mut attempt).await?;
+                Exchange::begin(&invoker.clients, deployment, request, version)
+            }
+            Err(error) => {
+                let message = format!("'{uri}' is not an address: {error}");
+                attempt.broken(Fault::Transport { message }, &mut SystemEntropy);
+                self.carry_out(&invoker, &mut attempt).await?;
+                return Ok(());
+            }
+        };
+        let mut decoder = FrameDecoder::new(invoker.settings.message_size_max_bytes);
+        let deadline = time::sleep_until(until(&invoker, &attempt));
+        tokio::pin!(deadline);
+        while !self.is_over {
+            tokio::select! {
+                biased;
+                received = exchange.receive() => match received {
+                    Ok(Received::Head) => (),
+                    Ok(Received::Data(bytes)) => {
+                        decoder.push(bytes);
+                        self.frames(&invoker, &mut attempt, &mut decoder);
+                    }
+                    Ok(Received::End) => attempt.broken(Fault::EndedEarly, &mut SystemEntropy),
+                    Err(fault) => attempt.broken(fault, &mut SystemEntropy),
+                },
+                notice = notices.recv() => match notice {
+                    Some(Notice::Entry { index, entry }) => {
+                        attempt.notify(invoker.now_ms(), index, entry);
+                    }
+                    Some(Notice::Abort) | None => return Ok(()),
+                },
+                () = &mut deadline => {
+                    attempt.on_timeout(invoker.now_ms(), &mut SystemEntropy);
+                    deadline.as_mut().reset(until(&invoker, &attempt));
+                }
+            }
+            self.carry_out(&invoker, &mut attempt).await?;
+        }
+        let drain_timeout = invoker.settings.drain_timeout;
+        drop(self);
+        exchange.drain(drain_timeout).await;
+        Ok(())
+    }
+
+    fn frames(&self, invoker: &Invoker, attempt: &mut Attempt, decoder: &mut FrameDecoder) {
+        let now_ms = invoker.now_ms();
+        while !attempt.has_ended() {
+            match decoder.next() {
+                Ok(Some(frame)) => {
+                    attempt.receive(now_ms, frame, &*self.registry, &mut SystemEntropy);
+                }
+                Ok(None) => return,
+                Err(error) => attempt.broken(Fault::Wire(error), &mut SystemEntropy),
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, invoker: &Invoker, attempt: &mut Attempt) -> Result<(), Stopped> {
+        for output in attempt.take_outputs() {
+            match output {
+                Output::Send(bytes) => {
+                    if let Some(sender) = &self.sender {
+                        sender.send(bytes);
+                    }
+                }
+                Output::HalfClose => self.sender = None,
+                Output::Propose(event) => {
+                    let partition = self.slot.name.0;
+                    if let Some(pin) = self.pin.take() {
+                        let attempt = attempt.name();
+                        let event = Event::DeploymentPinned { attempt, pin };
+                        invoker.partitions.propose(partition, event).await?;
+                    }
+                    invoker.partitions.propose(partition, event).await?;
+                }
+                Output::Finish => {
+                    self.sender = None;
+                    self.is_over = true;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn until(invoker: &Invoker, attempt: &Attempt) -> time::Instant {
+    let at_ms = attempt.deadline_ms().unwrap_or(u64::MAX);
+    time::Instant::from_std(invoker.instant(at_ms))
+}

@@ -1,0 +1,85 @@
+//! When a checkpoint is due, and who writes it.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use runtime_core::time::Timestamp;
+use runtime_store::{Checkpoint, CheckpointDone};
+
+/// What is told when a checkpoint is written.
+pub type OnDone = Box<dyn FnOnce(CheckpointDone) + Send>;
+
+/// Writes checkpoints away from the partitions' threads.
+pub trait Checkpoints: Send + Sync + 'static {
+    /// Writes one; must not wait for it.
+    fn run(&self, job: Checkpoint, done: OnDone);
+}
+
+/// One thread that writes the checkpoints of all partitions, one after the other.
+pub struct CheckpointThread(mpsc::Sender<(Checkpoint, OnDone)>);
+
+impl CheckpointThread {
+    /// Starts the thread. It ends when the node's last partition does.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub fn spawn() -> std::io::Result<Self> {
+        let (sender, jobs) = mpsc::channel::<(Checkpoint, OnDone)>();
+        thread::Builder::new().name("checkpoint".to_owned()).spawn(move || {
+            for (job, done) in jobs {
+                done(job.run());
+            }
+        })?;
+        Ok(Self(sender))
+    }
+}
+
+impl Checkpoints for CheckpointThread {
+    fn run(&self, job: Checkpoint, done: OnDone) {
+        // The thread ends only when all senders are gone.
+        let _ = self.0.send((job, done));
+    }
+}
+
+/// When the next checkpoint is due.
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    interval_us: u64,
+    overlay_bytes_max: usize,
+    last_us: u64,
+    is_running: bool,
+}
+
+impl Schedule {
+    pub(crate) fn new(interval: Duration, overlay_bytes_max: usize, now_us: u64) -> Self {
+        let interval_us = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
+        Self { interval_us, overlay_bytes_max, last_us: now_us, is_running: false }
+    }
+
+    /// By time, or by size.
+    pub(crate) fn is_due(&self, now_us: u64, overlay_bytes: usize) -> bool {
+        let is_time = now_us >= self.last_us.saturating_add(self.interval_us);
+        !self.is_running && (is_time || overlay_bytes >= self.overlay_bytes_max)
+    }
+
+    /// Whether edges must wait until the overlay has shrunk.
+    pub(crate) fn is_overloaded(&self, overlay_bytes: usize) -> bool {
+        self.is_running && overlay_bytes >= self.overlay_bytes_max.saturating_mul(2)
+    }
+
+    /// When to look again.
+    pub(crate) fn next(&self, is_nothing_changed: bool) -> Option<Timestamp> {
+        let next_us = self.last_us.saturating_add(self.interval_us);
+        (!self.is_running && !is_nothing_changed).then_some(Timestamp(next_us.div_ceil(1000)))
+    }
+
+    pub(crate) fn started(&mut self) {
+        self.is_running = true;
+    }
+
+    pub(crate) fn finished(&mut self, now_us: u64) {
+        self.is_running = false;
+        self.last_us = now_us;
+    }
+}

@@ -1,0 +1,67 @@
+//! Effect to edge, one arm each. Runs in the log's callback, so everything here is durable, and
+//! nothing here may wait.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use runtime_core::{
+    PartitionId, effect::Effect, event::Event, tables::deployment::StoredDeployment,
+};
+
+use crate::{edges::Edges, inbox::Inbox, waiters::Waiters};
+
+/// Everything effects of one partition may reach.
+pub(crate) struct Dispatch {
+    pub(crate) partition: PartitionId,
+    pub(crate) edges: Arc<dyn Edges>,
+    pub(crate) waiters: Arc<Waiters>,
+    /// The inboxes of all partitions, this one's too, by number.
+    pub(crate) inboxes: Arc<[Arc<Inbox>]>,
+}
+
+impl Dispatch {
+    /// Sends the effects of a durable batch in their order. `registry` is what the rows say if the
+    /// batch has changed it.
+    pub(crate) fn dispatch(&self, effects: Vec<Effect>, registry: Option<Vec<StoredDeployment>>) {
+        if let Some(deployments) = registry {
+            self.edges.publish_registry(deployments);
+        }
+        let mut acknowledged = BTreeMap::new();
+        for effect in effects {
+            match effect {
+                Effect::StartAttempt(start) => {
+                    let attempt = start.attempt;
+                    if !self.edges.start_attempt(self.partition, start) {
+                        self.inbox(self.partition).put(|inbox| inbox.refused.push(attempt));
+                    }
+                }
+                Effect::SendNotification { attempt, index, entry } => {
+                    self.edges.send_notification(self.partition, attempt, index, entry);
+                }
+                Effect::AbortAttempt { attempt } => {
+                    self.edges.abort_attempt(self.partition, attempt);
+                }
+                Effect::Answer { request, answer } => self.waiters.answer(request, answer),
+                Effect::Completed { id, completion } => self.waiters.completed(id, &completion),
+                Effect::Send { to, sequence, message, .. } => {
+                    let event = Event::MessageReceived { from: self.partition, sequence, message };
+                    self.inbox(to).put(|inbox| inbox.peers.push(event));
+                }
+                Effect::Acknowledge { to, sequence } => {
+                    acknowledged.insert(to, sequence);
+                }
+                // The driver has looked at these when it applied the batch.
+                Effect::ArmTimer { .. } | Effect::ArmExpiry { .. } | Effect::PublishRegistry => (),
+            }
+        }
+        for (to, sequence) in acknowledged {
+            self.inbox(to).put(|inbox| {
+                inbox.acknowledged.insert(self.partition, sequence);
+            });
+        }
+    }
+
+    fn inbox(&self, partition: PartitionId) -> &Inbox {
+        &self.inboxes[usize::from(partition.0)]
+    }
+}

@@ -1,0 +1,311 @@
+//! The turn: take everything that is ready, apply it in memory, hand it to the log, and let its
+//! effects go once it is durable.
+//!
+//! A turn never waits. The OS thread of a partition is only a loop around it, and the simulator
+//! calls it from a loop of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use runtime_core::{
+    Lsn, Partition, PartitionId,
+    effect::Effect,
+    event::{AttemptRef, Event, Record},
+    obligations,
+    tables::{Overlay, Tables},
+    time::Timestamp,
+};
+use runtime_log::Log;
+use runtime_store::Store;
+
+use crate::{
+    checkpoint::{Checkpoints, Schedule},
+    clock::Clock,
+    dispatch::Dispatch,
+    inbox::{Answering, Inbox, Read},
+};
+
+/// Limits of a partition's work.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Records of one turn. More make larger batches and longer turns.
+    pub batch_records_max: usize,
+    /// Timers that one turn fires.
+    pub timers_max: usize,
+    /// Finished invocations that one turn removes.
+    pub expiries_max: u32,
+    /// Refused attempts that one turn offers again.
+    pub starts_max: usize,
+    /// How many bytes finished invocations may take, estimated.
+    pub retention_budget_bytes: u64,
+    /// A checkpoint is due this long after the last.
+    pub checkpoint_interval: Duration,
+    /// A checkpoint is due when the overlay takes this many bytes; at twice as many, edges wait.
+    pub overlay_bytes_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            batch_records_max: 4096,
+            timers_max: 1024,
+            expiries_max: 256,
+            starts_max: 256,
+            retention_budget_bytes: 4 << 30,
+            checkpoint_interval: Duration::from_secs(1),
+            overlay_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// What a turn did, for whoever calls the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// There may be more to do at once.
+    Busy,
+    /// Nothing to do until something comes in or this time has come.
+    Idle {
+        /// When there is something to do even if nothing comes in.
+        until: Option<Timestamp>,
+    },
+    /// The partition has stopped: the log can't write, or the node was told to.
+    Stopped,
+}
+
+/// One partition at work.
+pub struct Driver {
+    pub(crate) partition: Partition,
+    pub(crate) settings: Settings,
+    pub(crate) live: Overlay,
+    pub(crate) store: Store,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) dispatch: Arc<Dispatch>,
+    pub(crate) checkpoints: Arc<dyn Checkpoints>,
+    pub(crate) schedule: Schedule,
+    pub(crate) applied: Lsn,
+    /// No timer row is due before this time; `None` when there is none at all.
+    pub(crate) next_timer: Option<Timestamp>,
+    /// The same for finished invocations.
+    pub(crate) next_expiry: Option<Timestamp>,
+    /// Attempts that the invoker had no room for, and those found running at start, oldest first.
+    pub(crate) owed: Owed,
+}
+
+/// Attempts to be offered (again) when there is room.
+#[derive(Debug, Default)]
+pub(crate) struct Owed {
+    pub(crate) attempts: std::collections::BTreeSet<AttemptRef>,
+    /// Where the search for running invocations goes on after a start; `None` when it is done.
+    pub(crate) unseen_from: Option<Lsn>,
+    /// The invocations with a later lsn started after the node did: they have been offered.
+    pub(crate) unseen_until: Lsn,
+    pub(crate) may_start: bool,
+}
+
+impl Driver {
+    /// Does everything that can be done now; waits for work at most `patience`.
+    pub fn turn(&mut self, patience: Duration) -> Turn {
+        let events_max = if self.schedule.is_overloaded(self.live.size_bytes()) {
+            0
+        } else {
+            self.settings.batch_records_max
+        };
+        let arrivals = self.inbox.take(patience, events_max);
+        if arrivals.log_failed || arrivals.stop {
+            return Turn::Stopped;
+        }
+        if let Some(done) = arrivals.checkpoint {
+            let checkpointed = self.store.install(done);
+            self.log.trim(log_id(self.partition.id), runtime_log::Lsn(checkpointed.0));
+            self.schedule.finished(self.clock.now_us());
+        }
+        let mut events = arrivals.peers;
+        events.extend(
+            arrivals
+                .acknowledged
+                .into_iter()
+                .map(|(by, sequence)| Event::MessagesAcknowledged { by, sequence }),
+        );
+        events.extend(arrivals.events);
+        let now = Timestamp(self.clock.now_us() / 1000);
+        self.add_due(now, &mut events);
+        let is_busy = !events.is_empty();
+        self.apply(events);
+        self.look(arrivals.reads);
+        self.owed.attempts.extend(arrivals.refused);
+        self.owed.may_start |= arrivals.attempts_wanted;
+        let offered = self.offer_owed();
+        self.maybe_checkpoint();
+        if is_busy || offered { Turn::Busy } else { Turn::Idle { until: self.next_wake_up() } }
+    }
+
+    /// The last record applied.
+    pub fn applied(&self) -> Lsn {
+        self.applied
+    }
+
+    /// The rows as of the last record, durable or not: for the simulator's checks.
+    pub fn tables<T>(&mut self, look: impl FnOnce(&Tables<'_>) -> T) -> T {
+        look(&Tables::new(&mut self.live, self.store.base()))
+    }
+
+    fn next_wake_up(&self) -> Option<Timestamp> {
+        let checkpoint = self.schedule.next(self.live.is_empty());
+        [self.next_timer, self.next_expiry, checkpoint].into_iter().flatten().min()
+    }
+
+    /// Timers and removals whose time has come are events like all else.
+    fn add_due(&mut self, now: Timestamp, events: &mut Vec<Event>) {
+        let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+        let tables = Tables::new(&mut self.live, self.store.base());
+        if is_due(self.next_timer) {
+            let due = tables.timers_due(Timestamp(0), now, self.settings.timers_max);
+            // The rows that fire are gone when this batch is applied: the search goes on behind
+            // them, and what is left of the same millisecond is found by the next turn.
+            self.next_timer = match due.last() {
+                Some(last) => tables.next_timer(last.at),
+                None => tables.next_timer(Timestamp(0)),
+            };
+            events.extend(due.into_iter().map(|timer| Event::TimerFired { timer }));
+        }
+        let budget_bytes = self.settings.retention_budget_bytes;
+        let is_over_budget = tables.meta().retained_bytes > budget_bytes;
+        if is_due(self.next_expiry) || is_over_budget {
+            events.push(Event::RetentionDue { budget_bytes, limit: self.settings.expiries_max });
+            self.next_expiry = tables.next_expiry(Timestamp(0)).map(|(at, _, _)| at);
+        }
+    }
+
+    /// Applies the events in memory, then appends them; their effects leave with the log's callback.
+    fn apply(&mut self, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        let first_lsn = Lsn(self.applied.0 + 1);
+        let first_stamp = self.clock.take(events.len() as u64);
+        let mut payloads: Vec<Bytes> = Vec::with_capacity(events.len());
+        let mut effects = Vec::new();
+        let mut tables = Tables::new(&mut self.live, self.store.base());
+        for (offset, event) in (0..).zip(events) {
+            let stamp = runtime_core::time::Stamp(first_stamp.0 + offset);
+            let record = Record { lsn: Lsn(first_lsn.0 + offset), stamp, event };
+            self.partition.apply(&mut tables, &record, &mut effects);
+            payloads.push(record.encode());
+            self.applied = record.lsn;
+        }
+        let mut is_registry_changed = false;
+        for effect in &effects {
+            match effect {
+                Effect::ArmTimer { at } => lower(&mut self.next_timer, *at),
+                Effect::ArmExpiry { at } => lower(&mut self.next_expiry, *at),
+                Effect::PublishRegistry => is_registry_changed = true,
+                Effect::StartAttempt(_)
+                | Effect::SendNotification { .. }
+                | Effect::AbortAttempt { .. }
+                | Effect::Answer { .. }
+                | Effect::Completed { .. }
+                | Effect::Send { .. }
+                | Effect::Acknowledge { .. } => (),
+            }
+        }
+        let registry = is_registry_changed.then(|| tables.deployments());
+        let dispatch = Arc::clone(&self.dispatch);
+        self.append(first_lsn, payloads, move || dispatch.dispatch(effects, registry));
+    }
+
+    /// Answers reads once everything they saw is durable.
+    fn look(&mut self, reads: Vec<Read>) {
+        if reads.is_empty() {
+            return;
+        }
+        let tables = Tables::new(&mut self.live, self.store.base());
+        let answers: Vec<Answering> = reads.into_iter().map(|read| read(&tables)).collect();
+        self.after_durable(move || answers.into_iter().for_each(|answer| answer()));
+    }
+
+    /// Offers attempts that are owed, while the invoker has room.
+    fn offer_owed(&mut self) -> bool {
+        if !std::mem::take(&mut self.owed.may_start) {
+            return false;
+        }
+        let limit = self.settings.starts_max;
+        let tables = Tables::new(&mut self.live, self.store.base());
+        if let Some(from) = self.owed.unseen_from
+            && self.owed.attempts.len() < limit
+        {
+            let running = obligations::running(&tables, from, limit);
+            self.owed.unseen_from = match running.last() {
+                Some(last) if last.invocation < self.owed.unseen_until => {
+                    Some(Lsn(last.invocation.0 + 1))
+                }
+                Some(_) | None => None,
+            };
+            let until = self.owed.unseen_until;
+            self.owed.attempts.extend(running.iter().filter(|name| name.invocation <= until));
+        }
+        let mut starts = Vec::new();
+        while starts.len() < limit
+            && let Some(attempt) = self.owed.attempts.pop_first()
+        {
+            starts.extend(obligations::start(&tables, attempt));
+        }
+        let is_more = !self.owed.attempts.is_empty() || self.owed.unseen_from.is_some();
+        if starts.is_empty() {
+            self.owed.may_start = is_more;
+            return is_more;
+        }
+        self.owed.may_start = is_more;
+        let dispatch = Arc::clone(&self.dispatch);
+        self.after_durable(move || dispatch.dispatch(starts, None));
+        true
+    }
+
+    fn maybe_checkpoint(&mut self) {
+        let now_us = self.clock.now_us();
+        if !self.schedule.is_due(now_us, self.live.size_bytes()) || self.live.is_empty() {
+            return;
+        }
+        self.schedule.started();
+        let job = self.store.freeze(&mut self.live, self.applied);
+        let (checkpoints, inbox) = (Arc::clone(&self.checkpoints), Arc::clone(&self.inbox));
+        self.after_durable(move || {
+            checkpoints
+                .run(job, Box::new(move |done| inbox.put(|inbox| inbox.checkpoint = Some(done))));
+        });
+    }
+
+    /// Runs `done` once everything applied so far is durable.
+    fn after_durable(&self, done: impl FnOnce() + Send + 'static) {
+        self.append(Lsn(self.applied.0 + 1), Vec::new(), done);
+    }
+
+    fn append(&self, first_lsn: Lsn, records: Vec<Bytes>, done: impl FnOnce() + Send + 'static) {
+        let inbox = Arc::clone(&self.inbox);
+        let batch = runtime_log::Batch {
+            partition: log_id(self.partition.id),
+            first_lsn: runtime_log::Lsn(first_lsn.0),
+            records,
+        };
+        self.log.append(
+            batch,
+            Box::new(move |result| match result {
+                Ok(()) => done(),
+                Err(error) => {
+                    tracing::error!(%error, "the log cannot write; nothing is acknowledged any more");
+                    inbox.put(|inbox| inbox.log_failed = true);
+                }
+            }),
+        );
+    }
+}
+
+fn lower(next: &mut Option<Timestamp>, at: Timestamp) {
+    *next = Some(next.map_or(at, |next| next.min(at)));
+}
+
+pub(crate) fn log_id(partition: PartitionId) -> runtime_log::PartitionId {
+    runtime_log::PartitionId(partition.0)
+}

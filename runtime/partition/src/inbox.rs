@@ -1,0 +1,143 @@
+//! What waits for a partition's next turn.
+//!
+//! Edges are held back when their lane is full. The other lanes can't grow without bound: a peer
+//! sends what its rows owe and an acknowledgement replaces the one before, and reads and notices are
+//! as many as there are callers and attempts.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use runtime_core::{
+    PartitionId,
+    event::{AttemptRef, Event},
+    tables::Tables,
+};
+use runtime_store::CheckpointDone;
+use tokio::sync::Semaphore;
+
+use crate::Stopped;
+
+/// Events of edges that may wait for one partition. A few turns' worth: enough to keep a turn busy
+/// while the disk works, small enough that an overloaded node slows its callers within a second.
+const EVENTS_MAX: usize = 8192;
+
+/// A look at the rows; it sends its own answer.
+pub(crate) type Read = Box<dyn FnOnce(&Tables<'_>) -> Answering + Send>;
+
+/// Sends a read's answer once what it saw is durable.
+pub(crate) type Answering = Box<dyn FnOnce() + Send>;
+
+/// Everything that came in since the last turn.
+#[derive(Default)]
+pub(crate) struct Arrivals {
+    /// Messages of other partitions, and acknowledgements of ours: first, since they only finish
+    /// what has begun.
+    pub(crate) peers: Vec<Event>,
+    /// For each other partition the last of our messages that it has on disk.
+    pub(crate) acknowledged: BTreeMap<PartitionId, u64>,
+    /// What edges propose, in order.
+    pub(crate) events: Vec<Event>,
+    /// Looks at the rows.
+    pub(crate) reads: Vec<Read>,
+    /// Attempts that the invoker refused.
+    pub(crate) refused: Vec<AttemptRef>,
+    /// The invoker has room again.
+    pub(crate) attempts_wanted: bool,
+    /// A checkpoint is written.
+    pub(crate) checkpoint: Option<CheckpointDone>,
+    /// The log can't write any more.
+    pub(crate) log_failed: bool,
+    /// The node stops.
+    pub(crate) stop: bool,
+}
+
+impl Arrivals {
+    fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+            && self.acknowledged.is_empty()
+            && self.events.is_empty()
+            && self.reads.is_empty()
+            && self.refused.is_empty()
+            && !self.attempts_wanted
+            && self.checkpoint.is_none()
+            && !self.log_failed
+            && !self.stop
+    }
+}
+
+pub(crate) struct Inbox {
+    arrivals: Mutex<Arrivals>,
+    arrived: Condvar,
+    /// Free places in the edges' lane.
+    places: Semaphore,
+}
+
+impl Inbox {
+    pub(crate) fn new() -> Self {
+        Self {
+            arrivals: Mutex::default(),
+            arrived: Condvar::new(),
+            places: Semaphore::new(EVENTS_MAX),
+        }
+    }
+
+    /// Takes a place for an edge's event and puts it in; waits for a place.
+    pub(crate) async fn push_event(&self, event: Event) -> Result<(), Stopped> {
+        match self.places.try_acquire() {
+            Ok(place) => place.forget(),
+            Err(_) => self.places.acquire().await.map_err(|_| Stopped)?.forget(),
+        }
+        self.put(|arrivals| arrivals.events.push(event));
+        Ok(())
+    }
+
+    /// Puts an event in whatever the lane holds: for the simulator, which has no one to hold back.
+    pub(crate) fn force_event(&self, event: Event) {
+        if let Ok(place) = self.places.try_acquire() {
+            place.forget();
+        }
+        self.put(|arrivals| arrivals.events.push(event));
+    }
+
+    pub(crate) fn put(&self, put: impl FnOnce(&mut Arrivals)) {
+        let mut arrivals = self.lock();
+        let was_empty = arrivals.is_empty();
+        put(&mut arrivals);
+        drop(arrivals);
+        if was_empty {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Takes everything there is, at most `events_max` events of edges; waits for something for as
+    /// long as `patience`.
+    pub(crate) fn take(&self, patience: Duration, events_max: usize) -> Arrivals {
+        let mut arrivals = self.lock();
+        if arrivals.is_empty() && !patience.is_zero() {
+            arrivals = self
+                .arrived
+                .wait_timeout_while(arrivals, patience, |arrivals| arrivals.is_empty())
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        let mut taken = std::mem::take(&mut *arrivals);
+        if taken.events.len() > events_max {
+            arrivals.events = taken.events.split_off(events_max);
+        }
+        drop(arrivals);
+        self.places.add_permits(taken.events.len());
+        taken
+    }
+
+    /// Refuses whoever waits for a place, now and later.
+    pub(crate) fn close(&self) {
+        self.places.close();
+        self.put(|arrivals| arrivals.stop = true);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arrivals> {
+        // A panic while the lock is held stops the process anyway.
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

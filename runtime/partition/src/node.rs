@@ -1,0 +1,283 @@
+//! A node's partitions: recovery, then one thread each.
+//!
+//! Recovery opens the tables at their last checkpoint, folds the log's tail onto them, drops the
+//! effects of that fold, and derives from the rows what is still owed: messages between partitions
+//! in the order of their stamps, then attempts, oldest first, as the invoker has room.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use runtime_core::{
+    Lsn, Partition, PartitionId,
+    effect::Effect,
+    event::{EventDecodeError, Record},
+    obligations,
+    tables::{Overlay, Tables},
+    time::Timestamp,
+};
+use runtime_log::Log;
+use runtime_store::Store;
+
+use crate::{
+    Partitions,
+    checkpoint::{Checkpoints, Schedule},
+    clock::Clock,
+    dispatch::Dispatch,
+    driver::{Driver, Owed, Settings, Turn, log_id},
+    edges::Edges,
+    inbox::Inbox,
+    waiters::Waiters,
+};
+
+/// A node could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The tables of a partition can't be used.
+    #[error("partition {partition}: {source}")]
+    Store {
+        /// Which partition.
+        partition: u16,
+        /// What is wrong.
+        source: runtime_store::OpenError,
+    },
+    /// The log can't be read.
+    #[error("partition {partition}: the log cannot be read: {source}")]
+    Log {
+        /// Which partition.
+        partition: u16,
+        /// What is wrong.
+        source: runtime_log::ReadError,
+    },
+    /// A record can't be read back.
+    #[error("partition {partition}: record {lsn} of the log: {source}")]
+    Record {
+        /// Which partition.
+        partition: u16,
+        /// Which record.
+        lsn: u64,
+        /// What is wrong.
+        source: EventDecodeError,
+    },
+    /// The tables are ahead of the log: they belong to another log, or the log has lost its tail.
+    #[error(
+        "partition {partition}: the tables are at record {applied}, but the log ends at {last}: \
+         restore the log that belongs to these tables"
+    )]
+    TablesAheadOfLog {
+        /// Which partition.
+        partition: u16,
+        /// The last record in the tables.
+        applied: u64,
+        /// The last record of the log.
+        last: u64,
+    },
+    /// The system has no thread to give.
+    #[error("a thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// The partitions of a node, recovered, and the way to reach them.
+pub struct Node {
+    partitions: Partitions,
+    drivers: Vec<Driver>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Everything a node's partitions stand on.
+pub struct Parts {
+    /// The tables of each partition, by number.
+    pub stores: Vec<Store>,
+    /// The log of all of them.
+    pub log: Arc<dyn Log>,
+    /// The node's clock.
+    pub clock: Arc<dyn Clock>,
+    /// Who writes checkpoints.
+    pub checkpoints: Arc<dyn Checkpoints>,
+    /// Limits.
+    pub settings: Settings,
+}
+
+impl Node {
+    /// Recovers all partitions. `edges` gets the handle by which it reaches them; it is given the
+    /// registry before anything else.
+    ///
+    /// # Errors
+    /// When the tables or the log can't be used; nothing has been changed then.
+    pub fn recover(
+        parts: Parts,
+        edges: impl FnOnce(Partitions) -> Arc<dyn Edges>,
+    ) -> Result<Self, StartError> {
+        let Parts { stores, log, clock, checkpoints, settings } = parts;
+        let count = u16::try_from(stores.len()).unwrap_or(u16::MAX);
+        let mut folded = Vec::with_capacity(stores.len());
+        for (id, store) in (0..count).map(PartitionId).zip(stores) {
+            let partition = Partition { id, count };
+            let (live, applied) = fold(partition, &store, &*log)?;
+            folded.push((partition, store, live, applied));
+        }
+        let inboxes: Arc<[Arc<Inbox>]> = folded.iter().map(|_| Arc::new(Inbox::new())).collect();
+        let waiters: Vec<_> = folded.iter().map(|_| Arc::new(Waiters::default())).collect();
+        let partitions = Partitions::new(Arc::clone(&inboxes), waiters.clone());
+        let edges = edges(partitions.clone());
+        let mut drivers = Vec::with_capacity(folded.len());
+        for (partition, store, live, applied) in folded {
+            let at = usize::from(partition.id.0);
+            let dispatch = Arc::new(Dispatch {
+                partition: partition.id,
+                edges: Arc::clone(&edges),
+                waiters: Arc::clone(&waiters[at]),
+                inboxes: Arc::clone(&inboxes),
+            });
+            let interval = settings.checkpoint_interval;
+            let schedule = Schedule::new(interval, settings.overlay_bytes_max, clock.now_us());
+            let mut driver = Driver {
+                partition,
+                settings: settings.clone(),
+                live,
+                store,
+                log: Arc::clone(&log),
+                clock: Arc::clone(&clock),
+                inbox: Arc::clone(&inboxes[at]),
+                dispatch,
+                checkpoints: Arc::clone(&checkpoints),
+                schedule,
+                applied,
+                next_timer: None,
+                next_expiry: None,
+                owed: Owed {
+                    attempts: Default::default(),
+                    unseen_from: Some(Lsn(0)),
+                    unseen_until: applied,
+                    may_start: true,
+                },
+            };
+            driver.prepare();
+            drivers.push(driver);
+        }
+        if let Some(registry) = drivers.first_mut() {
+            edges.publish_registry(registry.tables(|tables| tables.deployments()));
+        }
+        send_owed_messages(&mut drivers);
+        Ok(Self { partitions, drivers, threads: Vec::new() })
+    }
+
+    /// The way to reach the partitions.
+    pub fn partitions(&self) -> &Partitions {
+        &self.partitions
+    }
+
+    /// The partitions themselves, for whoever turns them by hand.
+    pub fn drivers_mut(&mut self) -> &mut [Driver] {
+        &mut self.drivers
+    }
+
+    /// Gives every partition its thread. `on_stopped` is called by each one that stops.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub fn spawn(
+        &mut self,
+        on_stopped: impl Fn(PartitionId) + Clone + Send + 'static,
+    ) -> Result<(), StartError> {
+        for mut driver in self.drivers.drain(..) {
+            let on_stopped = on_stopped.clone();
+            let name = format!("partition-{}", driver.partition.id.0);
+            let thread = thread::Builder::new().name(name).spawn(move || {
+                run(&mut driver);
+                on_stopped(driver.partition.id);
+            })?;
+            self.threads.push(thread);
+        }
+        Ok(())
+    }
+
+    /// Stops all partitions and waits for their threads.
+    pub fn stop(self) {
+        self.partitions.stop();
+        for thread in self.threads {
+            // A partition that panicked has said so; there is nothing to add.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// An idle partition looks around this often, whatever it waits for.
+const PATIENCE_MAX: Duration = Duration::from_secs(1);
+
+fn run(driver: &mut Driver) {
+    let mut patience = Duration::ZERO;
+    loop {
+        patience = match driver.turn(patience) {
+            Turn::Busy => Duration::ZERO,
+            Turn::Idle { until: None } => PATIENCE_MAX,
+            Turn::Idle { until: Some(until) } => {
+                let now_us = driver.clock.now_us();
+                let wait_us = until.0.saturating_mul(1000).saturating_sub(now_us);
+                Duration::from_micros(wait_us).min(PATIENCE_MAX)
+            }
+            Turn::Stopped => return,
+        };
+    }
+}
+
+/// Folds the log's tail onto the tables. The effects of the fold are dropped: what is still owed is
+/// derived from the rows.
+fn fold(partition: Partition, store: &Store, log: &dyn Log) -> Result<(Overlay, Lsn), StartError> {
+    let id = partition.id.0;
+    let mut live = Overlay::default();
+    let mut applied = store.applied();
+    let last = log.last_lsn(log_id(partition.id));
+    if applied.0 > last.0 {
+        return Err(StartError::TablesAheadOfLog {
+            partition: id,
+            applied: applied.0,
+            last: last.0,
+        });
+    }
+    let mut effects = Vec::new();
+    let mut tables = Tables::new(&mut live, store.base());
+    for stored in log.read(log_id(partition.id), runtime_log::Lsn(applied.0 + 1)) {
+        let (lsn, payload) = stored.map_err(|source| StartError::Log { partition: id, source })?;
+        let record = Record::decode(Lsn(lsn.0), &payload).map_err(|source| StartError::Record {
+            partition: id,
+            lsn: lsn.0,
+            source,
+        })?;
+        partition.apply(&mut tables, &record, &mut effects);
+        effects.clear();
+        applied = record.lsn;
+    }
+    Ok((live, applied))
+}
+
+/// Messages that were under way, of all partitions, in the order in which they were sent.
+fn send_owed_messages(drivers: &mut [Driver]) {
+    let mut owed = Vec::new();
+    for (at, driver) in drivers.iter_mut().enumerate() {
+        let messages =
+            driver.tables(|tables| obligations::messages(tables, (PartitionId(0), 0), usize::MAX));
+        owed.extend(messages.into_iter().map(|(stamp, effect)| (stamp, at, effect)));
+    }
+    owed.sort_by_key(|(stamp, _, _)| *stamp);
+    for (_, at, effect) in owed {
+        let effect: Effect = effect;
+        drivers[at].dispatch.dispatch(vec![effect], None);
+    }
+}
+
+impl Driver {
+    /// Looks up what the rows say of the future, once.
+    fn prepare(&mut self) {
+        let tables = Tables::new(&mut self.live, self.store.base());
+        self.next_timer = tables.next_timer(Timestamp(0));
+        self.next_expiry = tables.next_expiry(Timestamp(0)).map(|(at, _, _)| at);
+        self.clock.advance_past(tables.meta().stamp);
+    }
+}
+
+/// Name of a partition's file in the data directory.
+pub fn store_file(data_dir: &std::path::Path, partition: u16) -> PathBuf {
+    data_dir.join(format!("partition-{partition}.redb"))
+}

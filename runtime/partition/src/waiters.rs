@@ -1,0 +1,105 @@
+//! Who waits for an answer: requests by number, and among them those that wait for an invocation.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use protocol::InvocationId;
+use runtime_core::{
+    effect::{Answer, Completion},
+    event::RequestId,
+};
+use tokio::sync::oneshot;
+
+/// What a waiting request hears.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Its own answer.
+    Answer(Answer),
+    /// The invocation it waits for has ended.
+    Completed(Arc<Completion>),
+}
+
+/// The waiting requests of one partition.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    requests: HashMap<RequestId, Waiter>,
+    by_invocation: HashMap<InvocationId, Vec<RequestId>>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    sender: oneshot::Sender<Outcome>,
+    invocation: Option<InvocationId>,
+}
+
+/// A place among the waiters, given up when dropped: a client that went away costs nothing.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    waiters: &'a Waiters,
+    request: RequestId,
+    pub(crate) receiver: oneshot::Receiver<Outcome>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.waiters.remove(self.request);
+    }
+}
+
+impl Waiters {
+    /// Waits for the answer to `request`, and for the end of `invocation` if one is given.
+    pub(crate) fn wait(&self, request: RequestId, invocation: Option<InvocationId>) -> Place<'_> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = self.lock();
+        waiting.requests.insert(request, Waiter { sender, invocation });
+        if let Some(invocation) = invocation {
+            waiting.by_invocation.entry(invocation).or_default().push(request);
+        }
+        drop(waiting);
+        Place { waiters: self, request, receiver }
+    }
+
+    pub(crate) fn answer(&self, request: RequestId, answer: Answer) {
+        if let Some(waiter) = self.remove(request) {
+            // The receiver may be gone: nobody is there to be told.
+            let _ = waiter.sender.send(Outcome::Answer(answer));
+        }
+    }
+
+    pub(crate) fn completed(&self, id: InvocationId, completion: &Arc<Completion>) {
+        let mut waiting = self.lock();
+        let requests = waiting.by_invocation.remove(&id).unwrap_or_default();
+        let waiters: Vec<_> =
+            requests.iter().filter_map(|request| waiting.requests.remove(request)).collect();
+        drop(waiting);
+        for waiter in waiters {
+            let _ = waiter.sender.send(Outcome::Completed(Arc::clone(completion)));
+        }
+    }
+
+    /// Lets go of everybody: their receivers learn that nothing will come.
+    pub(crate) fn clear(&self) {
+        *self.lock() = Waiting::default();
+    }
+
+    fn remove(&self, request: RequestId) -> Option<Waiter> {
+        let mut waiting = self.lock();
+        let waiter = waiting.requests.remove(&request)?;
+        if let Some(invocation) = waiter.invocation
+            && let Some(requests) = waiting.by_invocation.get_mut(&invocation)
+        {
+            requests.retain(|other| *other != request);
+            if requests.is_empty() {
+                waiting.by_invocation.remove(&invocation);
+            }
+        }
+        Some(waiter)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,154 @@
+//! What was meant: flags and environment, then the file, then the defaults, as typed values.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use protocol::ProtocolVersion;
+use runtime_partition::Settings;
+use runtime_schema::Defaults;
+use serde::Deserialize;
+
+use crate::args::Serve;
+
+/// Everything the server needs to know, with nothing left open.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// Where the data is.
+    pub(crate) data_dir: PathBuf,
+    /// Where clients call.
+    pub(crate) ingress_address: SocketAddr,
+    /// Where operators call.
+    pub(crate) admin_address: SocketAddr,
+    /// Partitions of a new data directory.
+    pub(crate) partitions: u16,
+    /// Newest service protocol to speak.
+    pub(crate) max_protocol: ProtocolVersion,
+    /// Attempts that may be under way at the same time.
+    pub(crate) attempts_max: usize,
+    /// Largest request body, in bytes.
+    pub(crate) request_size_max_bytes: usize,
+    /// Size at which a log segment is closed, in bytes.
+    pub(crate) log_segment_bytes: u64,
+    /// What applies to handlers whose manifest is silent.
+    pub(crate) defaults: Defaults,
+    /// Limits of the partitions' work.
+    pub(crate) partition: Settings,
+}
+
+/// The file. Every key is optional.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    data_dir: Option<PathBuf>,
+    ingress_address: Option<SocketAddr>,
+    admin_address: Option<SocketAddr>,
+    partitions: Option<u16>,
+    max_service_protocol_version: Option<u16>,
+    attempts_max: Option<usize>,
+    request_size_max_bytes: Option<usize>,
+    log_segment_bytes: Option<u64>,
+    inactivity_timeout_ms: Option<u64>,
+    abort_timeout_ms: Option<u64>,
+    lazy_state: Option<bool>,
+    journal_retention_ms: Option<u64>,
+    idempotency_retention_ms: Option<u64>,
+    workflow_retention_ms: Option<u64>,
+    retention_budget_bytes: Option<u64>,
+    checkpoint_interval_ms: Option<u64>,
+    overlay_bytes_max: Option<usize>,
+}
+
+/// The real server's port for clients.
+const INGRESS_PORT: u16 = 8080;
+/// The real server's port for operators.
+const ADMIN_PORT: u16 = 9070;
+/// One for each core of a small machine; more cost a file and a thread each.
+const DEFAULT_PARTITIONS: u16 = 2;
+/// More partitions than this are of no use to one node.
+const PARTITIONS_MAX: u16 = 256;
+/// Streams that a service process is trusted with at the same time.
+const DEFAULT_ATTEMPTS_MAX: usize = 10_000;
+/// Small enough that trimming frees space soon, large enough that rolling is rare.
+const DEFAULT_LOG_SEGMENT_BYTES: u64 = 64 << 20;
+
+impl Config {
+    /// Flags and environment go before the file, the file before the defaults.
+    pub(crate) fn resolve(serve: &Serve) -> Result<Self> {
+        let file = match &serve.config {
+            Some(path) => read(path)?,
+            None => File::default(),
+        };
+        let mut defaults = Defaults::default();
+        set(
+            &mut defaults.inactivity_timeout_ms,
+            serve.inactivity_timeout_ms.or(file.inactivity_timeout_ms),
+        );
+        set(&mut defaults.abort_timeout_ms, file.abort_timeout_ms);
+        set(&mut defaults.lazy_state, serve.lazy_state.or(file.lazy_state));
+        set(
+            &mut defaults.journal_retention_ms,
+            serve.journal_retention_ms.or(file.journal_retention_ms),
+        );
+        set(&mut defaults.idempotency_retention_ms, file.idempotency_retention_ms);
+        set(&mut defaults.workflow_retention_ms, file.workflow_retention_ms);
+        let mut partition = Settings::default();
+        set(&mut partition.retention_budget_bytes, file.retention_budget_bytes);
+        set(
+            &mut partition.checkpoint_interval,
+            file.checkpoint_interval_ms.map(Duration::from_millis),
+        );
+        set(&mut partition.overlay_bytes_max, file.overlay_bytes_max);
+        let partitions = serve.partitions.or(file.partitions).unwrap_or(DEFAULT_PARTITIONS);
+        ensure!(
+            (1..=PARTITIONS_MAX).contains(&partitions),
+            "partitions is {partitions}, expected 1 to {PARTITIONS_MAX}"
+        );
+        let max_protocol = serve
+            .max_service_protocol_version
+            .or(file.max_service_protocol_version)
+            .map_or(Ok(ProtocolVersion::MAX), |version| {
+                ProtocolVersion::try_from(u32::from(version))
+            })
+            .context("max-service-protocol-version")?;
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Ok(Self {
+            data_dir: serve
+                .data_dir
+                .clone()
+                .or(file.data_dir)
+                .unwrap_or_else(|| PathBuf::from("abide-data")),
+            ingress_address: serve
+                .ingress_address
+                .or(file.ingress_address)
+                .unwrap_or_else(|| local(INGRESS_PORT)),
+            admin_address: serve
+                .admin_address
+                .or(file.admin_address)
+                .unwrap_or_else(|| local(ADMIN_PORT)),
+            partitions,
+            max_protocol,
+            attempts_max: file.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX),
+            request_size_max_bytes: file
+                .request_size_max_bytes
+                .unwrap_or(runtime_ingress::DEFAULT_REQUEST_SIZE_MAX_BYTES),
+            log_segment_bytes: file.log_segment_bytes.unwrap_or(DEFAULT_LOG_SEGMENT_BYTES),
+            defaults,
+            partition,
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<File> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
+    toml::from_str(&text)
+        .with_context(|| format!("the configuration file {} is not valid", path.display()))
+}
+
+fn set<T>(target: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *target = value;
+    }
+}

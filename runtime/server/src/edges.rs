@@ -1,0 +1,40 @@
+//! Effects go to the invoker and to the registry.
+
+use std::sync::Arc;
+
+use protocol::journal::{Entry, EntryIndex};
+use runtime_core::{
+    PartitionId, effect::StartAttempt, event::AttemptRef, tables::deployment::StoredDeployment,
+};
+use runtime_invoker::Invoker;
+use runtime_partition::Edges;
+use runtime_schema::SharedRegistry;
+
+pub(crate) struct NodeEdges {
+    pub(crate) invoker: Arc<Invoker>,
+    pub(crate) registry: SharedRegistry,
+}
+
+impl Edges for NodeEdges {
+    fn start_attempt(&self, partition: PartitionId, start: Box<StartAttempt>) -> bool {
+        self.invoker.start_attempt(partition, start)
+    }
+
+    fn send_notification(
+        &self,
+        partition: PartitionId,
+        attempt: AttemptRef,
+        index: EntryIndex,
+        entry: Entry,
+    ) {
+        self.invoker.send_notification(partition, attempt, index, entry);
+    }
+
+    fn abort_attempt(&self, partition: PartitionId, attempt: AttemptRef) {
+        self.invoker.abort_attempt(partition, attempt);
+    }
+
+    fn publish_registry(&self, deployments: Vec<StoredDeployment>) {
+        self.registry.publish(deployments);
+    }
+}

@@ -1,0 +1,143 @@
+//! Everything built in order, top to bottom, and taken down in reverse.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use runtime_admin::Admin;
+use runtime_ingress::Ingress;
+use runtime_invoker::Invoker;
+use runtime_log::FileLog;
+use runtime_partition::{
+    Node, SystemClock, checkpoint::CheckpointThread, node::Parts, node::store_file,
+};
+use runtime_schema::SharedRegistry;
+use runtime_store::Store;
+use tokio::net::TcpListener;
+
+use crate::{
+    config::Config,
+    data_dir::DataDir,
+    discovery::HttpDiscovery,
+    edges::NodeEdges,
+    shutdown::{Reason, Shutdown},
+    telemetry,
+};
+
+/// How long the servers may take to end after they were told to.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(crate) fn run(config: Config) -> Result<()> {
+    telemetry::start();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<()> {
+    let started = Instant::now();
+    let shutdown = Shutdown::new();
+    shutdown.on_signals().context("signals cannot be listened for")?;
+
+    // Ports first: two servers are told apart by them before either touches data.
+    let ingress_listener = bind("ingress", config.ingress_address).await?;
+    let admin_listener = bind("admin", config.admin_address).await?;
+    let data_dir = DataDir::open(&config.data_dir, config.partitions)?;
+
+    let registry = SharedRegistry::new(config.defaults.clone());
+    let mut node = recover(&config, &data_dir, &registry)?;
+    let stopped = shutdown.clone();
+    node.spawn(move |partition| {
+        tracing::debug!(partition = partition.0, "a partition has stopped");
+        stopped.start(Reason::Partition);
+    })?;
+    let partitions = node.partitions().clone();
+
+    let ingress = Ingress {
+        partitions: partitions.clone(),
+        registry: registry.clone(),
+        request_size_max_bytes: config.request_size_max_bytes,
+    };
+    let admin = Admin {
+        partitions,
+        registry,
+        discovery: Arc::new(HttpDiscovery),
+        ingress_url: format!("http://{}", config.ingress_address),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let until = |shutdown: &Shutdown| {
+        let shutdown = shutdown.clone();
+        async move {
+            shutdown.started().await;
+        }
+    };
+    let ingress_server =
+        tokio::spawn(runtime_ingress::serve(ingress_listener, ingress, until(&shutdown)));
+    let admin_server = tokio::spawn(runtime_admin::serve(admin_listener, admin, until(&shutdown)));
+
+    announce(&config, &data_dir, started);
+    let reason = shutdown.started().await;
+    // In reverse: no more requests, then no more records.
+    let servers = async { tokio::join!(ingress_server, admin_server) };
+    if tokio::time::timeout(SHUTDOWN_TIMEOUT, servers).await.is_err() {
+        tracing::info!("some connections were still open");
+    }
+    tokio::task::spawn_blocking(move || node.stop()).await.context("the node did not stop")?;
+    match reason {
+        Reason::Signal => Ok(()),
+        Reason::Partition => bail!("a partition has stopped; see the log above for the reason"),
+    }
+}
+
+fn recover(config: &Config, data_dir: &DataDir, registry: &SharedRegistry) -> Result<Node> {
+    let log = FileLog::open(&data_dir.path.join("log"), config.log_segment_bytes)
+        .context("the log cannot be opened")?;
+    let stores = (0..data_dir.partitions)
+        .map(|partition| {
+            let path = store_file(&data_dir.path, partition);
+            Store::open_file(&path, partition, data_dir.partitions)
+                .with_context(|| format!("{} cannot be opened", path.display()))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let parts = Parts {
+        stores,
+        log: Arc::new(log),
+        clock: Arc::new(SystemClock::start()),
+        checkpoints: Arc::new(CheckpointThread::spawn()?),
+        settings: config.partition.clone(),
+    };
+    let edges = |partitions| {
+        let invoker = Invoker::new(
+            partitions,
+            registry.clone(),
+            runtime_invoker::Settings {
+                attempts_max: config.attempts_max,
+                max_protocol: config.max_protocol,
+                ..Default::default()
+            },
+        );
+        Arc::new(NodeEdges { invoker, registry: registry.clone() }) as Arc<_>
+    };
+    Ok(Node::recover(parts, edges)?)
+}
+
+async fn bind(what: &str, address: std::net::SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("the {what} cannot listen on {address}; is it in use?"))
+}
+
+#[expect(clippy::print_stdout, reason = "what a person who starts it wants to know")]
+fn announce(config: &Config, data_dir: &DataDir, started: Instant) {
+    println!(
+        "abide {} ready in {} ms\n  ingress  http://{}\n  admin    http://{}\n  data     {} ({} partitions)",
+        env!("CARGO_PKG_VERSION"),
+        started.elapsed().as_millis(),
+        config.ingress_address,
+        config.admin_address,
+        data_dir.path.display(),
+        data_dir.partitions,
+    );
+}
