@@ -1,2 +1,76 @@
-//! (being written)
-fn main() {}
+//! The chores of this repository: `cargo xtask <chore>`, and `cargo demo`.
+
+#![expect(clippy::print_stdout, reason = "a chore talks to whoever runs it")]
+
+mod chaos;
+mod ci;
+mod demo;
+mod http;
+mod json;
+mod processes;
+mod stage;
+mod tidy;
+
+use std::process::{Command, ExitCode};
+
+/// Anything that ends a chore without success, as a sentence.
+pub(crate) type Result<T> = std::result::Result<T, String>;
+
+const USAGE: &str = "\
+cargo xtask <chore>
+  demo [--once] [--orders N]      orders go through while the runtime is killed and restarted
+  chaos [--orders N] [--kills N] [--victim runtime|services] [--seed N] [--server-arg ARG]...
+                                  many orders under many kills, then everything is checked
+  sim [...]                       the simulator: --seeds N, --seed N, --help
+  interop [...]                   official SDKs' services against abide or the real server
+  bench [...]                     the load report: run, rows, load, --help
+  tidy                            what the compiler does not check
+  ci                              everything that has to pass";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (chore, rest) = match arguments.split_first() {
+        Some((chore, rest)) => (chore.as_str(), rest),
+        None => ("", &arguments[..]),
+    };
+    let outcome = match chore {
+        "demo" => demo::run(rest),
+        "chaos" => chaos::run(rest),
+        "sim" => forward("runtime-sim", "sim", rest),
+        "interop" => forward("interop-suite", "interop-suite", rest),
+        "bench" => forward("benches", "benches", rest),
+        "tidy" => tidy::run(),
+        "ci" => ci::run(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds everything as the demo and the tests do, then runs one of the workspace's programs.
+fn forward(package: &str, binary: &str, arguments: &[String]) -> Result<()> {
+    processes::build(&["--bins"])?;
+    let mut command = Command::new(processes::binary(binary));
+    command.args(arguments);
+    let status = command.status().map_err(|error| format!("{package}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{package}: {status}")) }
+}
+
+/// The value behind a flag, if it is there.
+pub(crate) fn option<'a>(arguments: &'a [String], flag: &str) -> Option<&'a str> {
+    let at = arguments.iter().position(|argument| argument == flag)?;
+    arguments.get(at + 1).map(String::as_str)
+}
+
+/// The number behind a flag.
+pub(crate) fn number(arguments: &[String], flag: &str, default: u64) -> Result<u64> {
+    match option(arguments, flag) {
+        None => Ok(default),
+        Some(text) => text.parse().map_err(|_| format!("{flag} wants a number, not '{text}'")),
+    }
+}

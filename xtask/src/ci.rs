@@ -1,0 +1,22 @@
+//! Everything that has to pass, one step after the other.
+
+use std::time::Instant;
+
+use crate::{Result, demo, processes::cargo, tidy};
+
+pub(crate) fn run() -> Result<()> {
+    step("format", || cargo(&["fmt", "--all", "--", "--check"]))?;
+    step("tidy", tidy::run)?;
+    step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    // README's commands, in its order.
+    step("demo", || demo::run(&["--once".to_owned()]))?;
+    step("tests", || cargo(&["test", "--workspace"]))
+}
+
+fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("==== {name}");
+    let started = Instant::now();
+    work().map_err(|error| format!("{name} failed: {error}"))?;
+    println!("==== {name}: {:.0} s", started.elapsed().as_secs_f64());
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! The first minute: orders go through while the runtime is killed and started again.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::{
+    Result, number, option,
+    stage::{Setting, Stage},
+};
+
+/// An order that takes longer than this, kill and restart included, is stuck.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the runtime stays away after it was killed.
+const AWAY: Duration = Duration::from_millis(1500);
+
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let is_once = arguments.iter().any(|argument| argument == "--once");
+    let count = number(arguments, "--orders", 3)?;
+    let first_port = u16::try_from(number(arguments, "--first-port", 0)?)
+        .map_err(|_| "--first-port is not a port".to_owned())?;
+    let mut setting = Setting::new("demo", first_port);
+    if let Some(server) = option(arguments, "--server-bin") {
+        setting.server = PathBuf::from(server);
+    }
+    println!("building and starting the runtime, the services and the restaurant ...");
+    let mut stage = Stage::open(setting)?;
+    let started = Instant::now();
+    let say = |text: &str| println!("{:>7.2}s  {text}", started.elapsed().as_secs_f64());
+    say(&format!("abide serves on http://{}", stage.setting.ingress));
+
+    let orders: Vec<String> = (1..=count).map(|n| format!("order-{n}")).collect();
+    for (order, delay_ms) in orders.iter().zip((0..).map(|n| n * 1000)) {
+        stage.place(order, delay_ms);
+        say(&format!("{order} placed, to be prepared in {delay_ms} ms"));
+    }
+    watch(&mut stage, &orders, &say)?;
+    say(&format!("all {count} orders are DELIVERED; the runtime was killed on the way"));
+    if is_once {
+        return Ok(());
+    }
+    print_what_to_try(&stage.setting);
+    loop {
+        sleep(Duration::from_secs(1));
+        stage.runtime.check()?;
+        stage.services.check()?;
+        stage.restaurant.check()?;
+    }
+}
+
+/// Prints each status as it happens, and kills the runtime once the first order is being prepared.
+fn watch(stage: &mut Stage, orders: &[String], say: &dyn Fn(&str)) -> Result<()> {
+    let deadline = Instant::now() + TIMEOUT;
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut is_killed = false;
+    loop {
+        let mut delivered = 0;
+        for order in orders {
+            let known = seen.entry(order).or_default();
+            let Some(steps) = stage.history(order) else { continue };
+            for step in steps.iter().skip(*known) {
+                say(&format!("{order}  {}", step.status));
+            }
+            *known = steps.len();
+            let last = steps.last().map(|step| step.status.as_str());
+            delivered += usize::from(last == Some("DELIVERED"));
+            if !is_killed && last == Some("IN_PREPARATION") {
+                is_killed = true;
+                stage.kill_runtime()?;
+                say("---- the runtime is killed (SIGKILL) ----");
+                sleep(AWAY);
+                stage.restart_runtime()?;
+                stage.wait_until_ready()?;
+                say("---- the runtime is back on the same data ----");
+            }
+        }
+        if delivered == orders.len() && is_killed {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let logs = stage.setting.dir.display();
+            return Err(format!("not all orders were delivered in time; logs are in {logs}"));
+        }
+        stage.runtime.check()?;
+        stage.services.check()?;
+        sleep(Duration::from_millis(25));
+    }
+}
+
+fn print_what_to_try(setting: &Setting) {
+    let (ingress, admin) = (setting.ingress, setting.admin);
+    println!(
+        "
+Everything is left running. Try, in another terminal:
+
+  # place an order of your own, to be prepared in ten seconds
+  curl {ingress}/OrderWorkflow/mine/run/send --json \\
+    '{{\"restaurantId\":\"luigi\",\"products\":[],\"totalCents\":990,\"deliveryDelayMs\":10000}}'
+
+  # how far is it, and how did it get there
+  curl {ingress}/OrderStatus/mine/get
+  curl {ingress}/OrderStatus/mine/history
+
+  # wait for its end
+  curl {ingress}/restate/workflow/OrderWorkflow/mine/attach
+
+  # what operators see
+  curl {admin}/services
+  curl {admin}/invocations
+
+Ctrl-C ends it all."
+    );
+}

@@ -1,0 +1,213 @@
+//! The programs of the order flow on one stage: the runtime, the services, the restaurant.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::{
+    Result,
+    http::{self, Response},
+    json,
+    processes::{Process, binary, build, target},
+};
+
+/// Where everything is.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    pub(crate) dir: PathBuf,
+    pub(crate) server: PathBuf,
+    pub(crate) server_arguments: Vec<String>,
+    pub(crate) ingress: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) services: SocketAddr,
+    pub(crate) restaurant: SocketAddr,
+    pub(crate) cooking_ms: u64,
+    pub(crate) leg_ms: u64,
+}
+
+impl Setting {
+    /// The usual places, from a first port on: 0 takes those that users know.
+    pub(crate) fn new(name: &str, first_port: u16) -> Self {
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let ports = match first_port {
+            0 => [8080, 9070, 9080, 5050],
+            first => [first, first + 1, first + 2, first + 3],
+        };
+        Self {
+            dir: target().join(name),
+            server: binary("abide"),
+            server_arguments: Vec::new(),
+            ingress: local(ports[0]),
+            admin: local(ports[1]),
+            services: local(ports[2]),
+            restaurant: local(ports[3]),
+            cooking_ms: 1500,
+            leg_ms: 1000,
+        }
+    }
+}
+
+/// The programs, running.
+pub(crate) struct Stage {
+    pub(crate) setting: Setting,
+    pub(crate) runtime: Process,
+    pub(crate) services: Process,
+    pub(crate) restaurant: Process,
+}
+
+/// A step of an order, as its status service tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) status: String,
+    pub(crate) at_ms: u64,
+}
+
+/// The statuses in the order of an order's life.
+pub(crate) const STATUSES: [&str; 7] = [
+    "CREATED",
+    "SCHEDULED",
+    "IN_PREPARATION",
+    "SCHEDULING_DELIVERY",
+    "WAITING_FOR_DRIVER",
+    "IN_DELIVERY",
+    "DELIVERED",
+];
+
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Stage {
+    /// Builds and starts everything on an empty data directory, and registers the services.
+    pub(crate) fn open(setting: Setting) -> Result<Self> {
+        build(&["--bins"])?;
+        for address in [setting.ingress, setting.admin, setting.services, setting.restaurant] {
+            TcpListener::bind(address).map_err(|error| {
+                format!("{address} is needed but taken ({error}); end what listens there")
+            })?;
+        }
+        // What is left of the last time is in the way.
+        let _ = std::fs::remove_dir_all(&setting.dir);
+        std::fs::create_dir_all(&setting.dir)
+            .map_err(|error| format!("{}: {error}", setting.dir.display()))?;
+        let runtime = start_runtime(&setting)?;
+        let services = start_services(&setting)?;
+        let restaurant = Process::start(
+            "the restaurant",
+            &binary("restaurant"),
+            &[
+                format!("--bind={}", setting.restaurant),
+                format!("--ingress=http://{}", setting.ingress),
+                format!("--cooking-ms={}", setting.cooking_ms),
+            ],
+            &setting.dir.join("restaurant.log"),
+        )?;
+        let mut stage = Self { setting, runtime, services, restaurant };
+        stage.wait_until_ready()?;
+        stage.register()?;
+        Ok(stage)
+    }
+
+    /// Kills the runtime where it stands.
+    pub(crate) fn kill_runtime(&mut self) -> Result<()> {
+        self.runtime.kill()
+    }
+
+    /// Starts the runtime again, on the same data.
+    pub(crate) fn restart_runtime(&mut self) -> Result<()> {
+        self.runtime = start_runtime(&self.setting)?;
+        Ok(())
+    }
+
+    /// Kills the services where they stand.
+    pub(crate) fn kill_services(&mut self) -> Result<()> {
+        self.services.kill()
+    }
+
+    /// Starts the services again.
+    pub(crate) fn restart_services(&mut self) -> Result<()> {
+        self.services = start_services(&self.setting)?;
+        Ok(())
+    }
+
+    /// Waits until the runtime serves.
+    pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
+        let deadline = Instant::now() + READY_TIMEOUT;
+        loop {
+            let health = http::request(self.setting.admin, "GET", "/health", "");
+            if health.is_some_and(|health| health.is_success()) {
+                return Ok(());
+            }
+            self.runtime.check()?;
+            if Instant::now() > deadline {
+                return Err("the runtime is not ready after 30 s".to_owned());
+            }
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn register(&mut self) -> Result<()> {
+        let body = format!("{{\"uri\":\"http://{}\"}}", self.setting.services);
+        let deadline = Instant::now() + READY_TIMEOUT;
+        loop {
+            match http::request(self.setting.admin, "POST", "/deployments", &body) {
+                Some(response) if response.is_success() => return Ok(()),
+                Some(response) if Instant::now() > deadline => return Err(response.body),
+                Some(_) | None => self.services.check()?,
+            }
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Places an order; tries until the runtime has taken it. The key makes a repetition harmless.
+    pub(crate) fn place(&self, order_id: &str, delay_ms: u64) {
+        let path = format!("/OrderWorkflow/{order_id}/run/send");
+        let order = format!(
+            "{{\"restaurantId\":\"luigi\",\"products\":[{{\"productId\":\"margherita\",\
+             \"quantity\":2}}],\"totalCents\":2150,\"deliveryDelayMs\":{delay_ms}}}"
+        );
+        let is_taken = |response: Response| response.is_success();
+        while !http::request(self.setting.ingress, "POST", &path, &order).is_some_and(is_taken) {
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// How far an order has got; `None` while the runtime does not answer.
+    pub(crate) fn history(&self, order_id: &str) -> Option<Vec<Step>> {
+        let path = format!("/OrderStatus/{order_id}/history");
+        let response = http::request(self.setting.ingress, "POST", &path, "")?;
+        if !response.is_success() {
+            return None;
+        }
+        let steps = json::objects(&response.body).into_iter().filter_map(|object| {
+            let status = json::field(object, "status")?.to_owned();
+            Some(Step { status, at_ms: json::field(object, "atMs")?.parse().ok()? })
+        });
+        Some(steps.collect())
+    }
+}
+
+fn start_runtime(setting: &Setting) -> Result<Process> {
+    let mut arguments = vec![
+        "serve".to_owned(),
+        format!("--data-dir={}", setting.dir.join("data").display()),
+        format!("--ingress-address={}", setting.ingress),
+        format!("--admin-address={}", setting.admin),
+    ];
+    arguments.extend(setting.server_arguments.iter().cloned());
+    let log = setting.dir.join("abide.log");
+    Process::start("the runtime", &setting.server, &arguments, &log)
+}
+
+fn start_services(setting: &Setting) -> Result<Process> {
+    Process::start(
+        "the services",
+        &binary("order-services"),
+        &[
+            format!("--bind={}", setting.services),
+            format!("--restaurant=http://{}", setting.restaurant),
+            format!("--ledger={}", setting.dir.join("ledger.jsonl").display()),
+            format!("--leg-ms={}", setting.leg_ms),
+        ],
+        &setting.dir.join("services.log"),
+    )
+}

@@ -1,0 +1,126 @@
+//! What the compiler does not check: module docs, the direction of dependencies, leftovers, blobs.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::{Result, processes::root};
+
+/// Crates that must stay pure, and what they may not depend on.
+const PURE: [&str; 3] = ["protocol", "runtime/core", "sdk/core"];
+const IMPURE: [&str; 9] =
+    ["tokio", "hyper", "http", "axum", "rand", "fastrand", "tracing", "redb", "futures"];
+
+/// Edges and rooms that never import each other.
+const APART: [&str; 5] =
+    ["runtime/invoker", "runtime/ingress", "runtime/admin", "kafka-ingress", "sql-introspection"];
+
+/// Packages whose name is not their path joined with `-`.
+const NAMED: [&str; 0] = [];
+
+const BLOB_BYTES_MAX: u64 = 256 * 1024;
+
+pub(crate) fn run() -> Result<()> {
+    let files = tracked()?;
+    let mut faults = Vec::new();
+    let mut longest = Vec::new();
+    for file in &files {
+        let path = root().join(file);
+        let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        let is_lock = file.ends_with("Cargo.lock") || file.ends_with("package-lock.json");
+        if size > BLOB_BYTES_MAX && !is_lock {
+            faults.push(format!("{file}: {size} bytes is a blob"));
+        }
+        if file.ends_with(".rs") {
+            let text = fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
+            check_source(file, &text, &mut faults);
+            longest.push((text.lines().count(), file.clone()));
+        }
+        if file.ends_with("Cargo.toml") && file != "Cargo.toml" {
+            let text = fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
+            check_manifest(file, &text, &mut faults);
+        }
+    }
+    check_bans(&mut faults);
+    longest.sort_unstable_by(|a, b| b.cmp(a));
+    println!("longest files:");
+    longest.iter().take(8).for_each(|(lines, file)| println!("  {lines:>5} {file}"));
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+}
+
+fn tracked() -> Result<Vec<String>> {
+    let output = Command::new("git")
+        .args(["ls-files"])
+        .current_dir(root())
+        .output()
+        .map_err(|error| format!("git: {error}"))?;
+    let names = String::from_utf8_lossy(&output.stdout);
+    // A file that is deleted but not yet committed is listed still.
+    Ok(names.lines().filter(|name| root().join(name).exists()).map(str::to_owned).collect())
+}
+
+fn check_source(file: &str, text: &str, faults: &mut Vec<String>) {
+    let is_test = file.contains("/tests/") || file.ends_with("tests.rs");
+    let first = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with("#!["));
+    if !is_test && !first.is_some_and(|line| line.starts_with("//!")) {
+        faults.push(format!("{file}: does not say what it is (//!)"));
+    }
+    for (number, line) in (1..).zip(text.lines()) {
+        // Written apart, so that this file passes its own check.
+        let leftovers = [concat!("FIX", "ME"), concat!("db", "g!("), concat!("to", "do!(")];
+        if let Some(leftover) = leftovers.iter().find(|leftover| line.contains(**leftover)) {
+            faults.push(format!("{file}:{number}: leftover {leftover}"));
+        }
+    }
+}
+
+fn check_manifest(file: &str, text: &str, faults: &mut Vec<String>) {
+    let dir = Path::new(file).parent().map_or("", |dir| dir.to_str().unwrap_or_default());
+    let name = text.lines().find_map(|line| line.strip_prefix("name = \""));
+    let name = name.map(|name| name.trim_end_matches('"')).unwrap_or_default();
+    let expected = dir.replace('/', "-");
+    if name != expected && !NAMED.contains(&name) && !dir.ends_with("fuzz") {
+        faults.push(format!("{file}: the package is '{name}', its path says '{expected}'"));
+    }
+    let dependencies = dependencies(text);
+    let imports = |name: &str| dependencies.iter().any(|dependency| dependency == name);
+    if PURE.contains(&dir) {
+        for impure in IMPURE.iter().filter(|impure| imports(impure)) {
+            faults.push(format!("{file}: a pure crate depends on {impure}"));
+        }
+    }
+    if APART.contains(&dir) {
+        for other in APART.iter().filter(|other| imports(&other.replace('/', "-"))) {
+            faults.push(format!("{file}: depends on {other}, which is a room beside it"));
+        }
+    }
+    let is_outside = ["kafka-ingress", "sql-introspection"].contains(&dir);
+    let runtime = dependencies.iter().find(|name| name.starts_with("runtime-"));
+    if let Some(runtime) = runtime.filter(|_| is_outside) {
+        faults.push(format!("{file}: depends on {runtime}, but owns its narrow trait"));
+    }
+    if imports("runtime-server") {
+        faults.push(format!("{file}: nobody imports the server"));
+    }
+}
+
+/// Names in `[dependencies]`.
+fn dependencies(text: &str) -> Vec<String> {
+    let lines = text.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+    lines
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split(['.', ' ', '=']).next())
+        .filter(|name| !name.is_empty() && !name.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The nearest clippy.toml replaces the root's, so the pure crates must all have the same.
+fn check_bans(faults: &mut Vec<String>) {
+    let bans = |dir: &str| fs::read_to_string(root().join(dir).join("clippy.toml")).ok();
+    for pair in PURE.windows(2) {
+        if bans(pair[0]).is_none() || bans(pair[0]) != bans(pair[1]) {
+            faults.push(format!("{0}/clippy.toml and {1}/clippy.toml differ", pair[0], pair[1]));
+        }
+    }
+}
