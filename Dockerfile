@@ -1,0 +1,9 @@
+FROM rust:1.95-slim AS build
+RUN apt-get update && apt-get install -y --no-install-recommends build-essential && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY . .
+RUN cargo build --release --package runtime-server --package interop-orders
+
+FROM debian:bookworm-slim
+RUN mkdir /data
+COPY --from=build /src/target/release/abide /src/target/release/order-services /src/target/release/restaurant /usr/local/bin/
