@@ -80,7 +80,7 @@ impl Awaiting {
             match node.evaluate(outcome) {
                 // Nobody but user code can say what this branch means for its parents.
                 Node::Wake => return Node::Wake,
-                child => children.push(child),
+                child @ (Node::Pending | Node::Success | Node::Failure) => children.push(child),
             }
         }
         self.combinator.decide(&children)

@@ -172,7 +172,7 @@ pub fn encode(named: &NamedCommand, version: ProtocolVersion) -> Entry {
 /// When the entry is no command, or lacks something that the protocol demands.
 pub fn decode(entry: &Entry) -> Result<NamedCommand, WireError> {
     let ty = entry.ty;
-    let missing = |part| WireError::Missing { ty, part };
+    let missing = |part| move || WireError::Missing { ty, part };
     let (name, command) = match ty {
         MessageType::INPUT_COMMAND => {
             let message: messages::Input = read(entry)?;
@@ -181,7 +181,7 @@ pub fn decode(entry: &Entry) -> Result<NamedCommand, WireError> {
         }
         MessageType::OUTPUT_COMMAND => {
             let message: messages::Output = read(entry)?;
-            let result = match message.result.ok_or(missing("result"))? {
+            let result = match message.result.ok_or_else(missing("result"))? {
                 messages::OutputResult::Value(value) => Ok(value.content),
                 messages::OutputResult::Failure(failure) => Err(decode_failure(failure)),
             };
@@ -194,7 +194,7 @@ pub fn decode(entry: &Entry) -> Result<NamedCommand, WireError> {
         }
         MessageType::SET_STATE_COMMAND => {
             let message: messages::SetState = read(entry)?;
-            let value = message.value.ok_or(missing("value"))?.content;
+            let value = message.value.ok_or_else(missing("value"))?.content;
             (message.name, Command::SetState { key: message.key, value })
         }
         MessageType::CLEAR_STATE_COMMAND => {
@@ -212,7 +212,7 @@ pub fn decode(entry: &Entry) -> Result<NamedCommand, WireError> {
         }
         MessageType::GET_EAGER_STATE_COMMAND => {
             let message: messages::GetEagerState = read(entry)?;
-            let value = match message.result.ok_or(missing("result"))? {
+            let value = match message.result.ok_or_else(missing("result"))? {
                 messages::EagerState::Void(_) => None,
                 messages::EagerState::Value(value) => Some(value.content),
             };
@@ -220,7 +220,7 @@ pub fn decode(entry: &Entry) -> Result<NamedCommand, WireError> {
         }
         MessageType::GET_EAGER_STATE_KEYS_COMMAND => {
             let message: messages::GetEagerStateKeys = read(entry)?;
-            let keys = message.value.ok_or(missing("keys"))?.keys;
+            let keys = message.value.ok_or_else(missing("keys"))?.keys;
             (message.name, Command::GetEagerStateKeys { keys })
         }
         MessageType::GET_PROMISE_COMMAND => {
@@ -235,7 +235,7 @@ pub fn decode(entry: &Entry) -> Result<NamedCommand, WireError> {
         }
         MessageType::COMPLETE_PROMISE_COMMAND => {
             let message: messages::CompletePromise = read(entry)?;
-            let result = decode_completion(message.completion.ok_or(missing("completion"))?);
+            let result = decode_completion(message.completion.ok_or_else(missing("completion"))?);
             let completion = message.result_completion_id;
             (message.name, Command::CompletePromise { key: message.key, result, completion })
         }
@@ -280,11 +280,11 @@ pub fn decode(entry: &Entry) -> Result<NamedCommand, WireError> {
         }
         MessageType::SEND_SIGNAL_COMMAND => {
             let message: messages::SendSignal = read(entry)?;
-            let signal = match message.signal.ok_or(missing("signal"))? {
+            let signal = match message.signal.ok_or_else(missing("signal"))? {
                 messages::SignalName::Index(index) => SignalId::Index(index),
                 messages::SignalName::Name(name) => SignalId::Name(name),
             };
-            let result = match message.result.ok_or(missing("result"))? {
+            let result = match message.result.ok_or_else(missing("result"))? {
                 messages::SignalResult::Void(_) => NotificationResult::Void,
                 messages::SignalResult::Value(value) => NotificationResult::Value(value.content),
                 messages::SignalResult::Failure(failure) => {
@@ -300,19 +300,19 @@ pub fn decode(entry: &Entry) -> Result<NamedCommand, WireError> {
         }
         MessageType::ATTACH_INVOCATION_COMMAND => {
             let message: messages::Attach = read(entry)?;
-            let target = decode_target(message.target.ok_or(missing("target"))?);
+            let target = decode_target(message.target.ok_or_else(missing("target"))?);
             let completion = message.result_completion_id;
             (message.name, Command::AttachInvocation { target, completion })
         }
         MessageType::GET_INVOCATION_OUTPUT_COMMAND => {
             let message: messages::Attach = read(entry)?;
-            let target = decode_target(message.target.ok_or(missing("target"))?);
+            let target = decode_target(message.target.ok_or_else(missing("target"))?);
             let completion = message.result_completion_id;
             (message.name, Command::GetInvocationOutput { target, completion })
         }
         MessageType::COMPLETE_AWAKEABLE_COMMAND => {
             let message: messages::CompleteAwakeable = read(entry)?;
-            let result = decode_completion(message.result.ok_or(missing("result"))?);
+            let result = decode_completion(message.result.ok_or_else(missing("result"))?);
             (message.name, Command::CompleteAwakeable { id: message.awakeable_id, result })
         }
         ty => return Err(WireError::UnexpectedType { ty, expected: "command" }),

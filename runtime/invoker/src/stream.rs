@@ -163,7 +163,7 @@ async fn check(response: Response<Incoming>, version: ProtocolVersion) -> Result
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
         .map(|seconds| seconds.saturating_mul(1000));
     if status == StatusCode::OK {
-        let found = content_type.map_or("none".to_owned(), |found| format!("{found:?}"));
+        let found = content_type.map_or_else(|| "none".to_owned(), |found| format!("{found:?}"));
         let message = format!("the endpoint answered with content type {found}, not {expected}");
         return Err(Fault::Response { status: 200, message, retry_after_ms });
     }

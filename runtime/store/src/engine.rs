@@ -77,7 +77,7 @@ impl Store {
     }
 
     fn open(database: Database, partition: u16, partitions: u16) -> Result<Self, OpenError> {
-        let applied = match identify(&database).map_err(redb::Error::from)? {
+        let applied = match identify(&database)? {
             None => {
                 create(&database, partition, partitions)?;
                 Lsn(0)
@@ -124,7 +124,7 @@ impl Store {
     /// When the file could not be written: going on would let the overlay grow without bound, and
     /// the log has everything.
     pub fn install(&mut self, done: CheckpointDone) -> Lsn {
-        let written = done.written.and_then(|()| Ok(read(&self.database)?));
+        let written = done.written.and_then(|()| read(&self.database));
         match written {
             Ok(file) => self.base = Base { frozen: None, file },
             Err(error) => panic!("a checkpoint cannot be written: {error}"),

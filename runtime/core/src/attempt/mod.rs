@@ -66,6 +66,7 @@ pub struct AttemptOptions {
 
 /// One thing for the shell to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "an event is moved on at once, and most are events")]
 pub enum Output {
     /// Write to the request body.
     Send(Bytes),

@@ -23,10 +23,10 @@ use crate::{
 };
 
 pub(crate) fn apply(cx: &mut Context<'_, '_>, invoke: &Invoke) {
-    if let Some(existing) = cx.tables.invocation_lsn(invoke.id) {
-        if !purge::if_expired(cx, existing) {
-            return duplicate(cx, existing, invoke);
-        }
+    if let Some(existing) = cx.tables.invocation_lsn(invoke.id)
+        && !purge::if_expired(cx, existing)
+    {
+        return duplicate(cx, existing, invoke);
     }
     let start_at = invoke.start_at.filter(|at| *at > cx.at);
     create(cx, invoke, start_at);

@@ -19,11 +19,13 @@ fn far(n: u128) -> InvocationId {
 }
 
 fn sent(world: &World) -> Vec<(u64, crate::event::Message)> {
-    let sent = world.effects.iter().filter_map(|effect| match effect {
-        Effect::Send { sequence, message, .. } => Some((*sequence, message.clone())),
-        _ => None,
-    });
-    sent.collect()
+    let mut sent = Vec::new();
+    for effect in &world.effects {
+        if let Effect::Send { sequence, message, .. } = effect {
+            sent.push((*sequence, message.clone()));
+        }
+    }
+    sent
 }
 
 #[test]
