@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 
 /// Builds everything as the demo and the tests do, then runs one of the workspace's programs.
 fn forward(package: &str, binary: &str, arguments: &[String]) -> Result<()> {
-    processes::build(&["--bins"])?;
+    processes::build(&["--all-targets"])?;
     let mut command = Command::new(processes::binary(binary));
     command.args(arguments);
     let status = command.status().map_err(|error| format!("{package}: {error}"))?;

@@ -1,2 +1,34 @@
-//! (being written)
-fn main() {}
+//! The services of the interop suite on the official Rust SDK. `interop/typescript` has the same
+//! ones on the official TypeScript SDK; the suite cannot tell them apart.
+//!
+//! Reading order: [`lab`] (a plain service with a handler for each thing to try), [`cell`] and
+//! [`list`] (virtual objects), [`flow`] (a workflow).
+
+mod cell;
+mod flow;
+mod lab;
+mod list;
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+use restate_sdk::prelude::*;
+
+/// Serves the services of the interop suite.
+#[derive(Parser)]
+struct Args {
+    /// Where the runtime reaches them.
+    #[arg(long, env = "BIND", default_value = "127.0.0.1:9080")]
+    bind: SocketAddr,
+}
+
+#[tokio::main]
+async fn main() {
+    let endpoint = Endpoint::builder()
+        .bind(lab::Lab)
+        .bind(cell::Cell)
+        .bind(list::List)
+        .bind(flow::Flow)
+        .build();
+    HttpServer::new(endpoint).listen_and_serve(Args::parse().bind).await;
+}

@@ -1,0 +1,89 @@
+//! Cell: keyed state of every kind, and a lock that can be held.
+
+use std::time::Duration;
+
+use restate_sdk::prelude::*;
+use serde_json::{Value, json};
+
+/// State under each key.
+pub(crate) struct Cell;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+#[object(client_visibility = "pub(crate)")]
+impl Cell {
+    #[handler]
+    async fn set(&self, ctx: ObjectContext<'_>, Json(entry): Json<Value>) -> HandlerResult<()> {
+        ctx.set(entry["k"].as_str().unwrap_or_default(), Json(entry["v"].clone()));
+        Ok(())
+    }
+
+    #[handler]
+    async fn get(&self, ctx: SharedObjectContext<'_>, name: String) -> HandlerResult<Json<Value>> {
+        Ok(ctx.get(&name).await?.unwrap_or_default())
+    }
+
+    #[handler]
+    async fn clear(&self, ctx: ObjectContext<'_>, name: String) -> HandlerResult<()> {
+        ctx.clear(&name);
+        Ok(())
+    }
+
+    #[handler]
+    async fn clear_all(&self, ctx: ObjectContext<'_>) -> HandlerResult<Json<Vec<String>>> {
+        let mut keys = ctx.get_keys().await?;
+        keys.sort();
+        ctx.clear_all();
+        Ok(Json(keys))
+    }
+
+    #[handler]
+    async fn keys(&self, ctx: SharedObjectContext<'_>) -> HandlerResult<Json<Vec<String>>> {
+        let mut keys = ctx.get_keys().await?;
+        keys.sort();
+        Ok(Json(keys))
+    }
+
+    #[handler]
+    async fn add(&self, ctx: ObjectContext<'_>, amount: i64) -> HandlerResult<i64> {
+        let total = ctx.get::<i64>("count").await?.unwrap_or(0) + amount;
+        ctx.set("count", total);
+        Ok(total)
+    }
+
+    #[handler]
+    async fn add_then_fail(&self, ctx: ObjectContext<'_>, amount: i64) -> HandlerResult<i64> {
+        let total = ctx.get::<i64>("count").await?.unwrap_or(0) + amount;
+        ctx.set("count", total);
+        Err(TerminalError::new_with_code(409, format!("count is {total}")).into())
+    }
+
+    /// Writes, reads back, clears and reads back again, all in one invocation.
+    #[handler]
+    async fn round_trip(&self, ctx: ObjectContext<'_>) -> HandlerResult<Json<Value>> {
+        ctx.set("a", 1i64);
+        let set = ctx.get::<i64>("a").await?;
+        ctx.clear("a");
+        let cleared = ctx.get::<i64>("a").await?;
+        ctx.set("b", 2i64);
+        ctx.clear_all();
+        let gone = ctx.get::<i64>("b").await?;
+        Ok(Json(json!([set, cleared, gone])))
+    }
+
+    /// Holds the object's lock until the awakeable that is told to `Lab` is completed.
+    #[handler]
+    async fn hold(&self, ctx: ObjectContext<'_>) -> HandlerResult<Json<Value>> {
+        let (id, released) = ctx.awakeable::<Json<Value>>();
+        ctx.set("held", Json(id));
+        Ok(released.await?)
+    }
+
+    /// Holds the object's lock for ever.
+    #[handler]
+    async fn forever(&self, ctx: ObjectContext<'_>) -> HandlerResult<()> {
+        ctx.set("started", Json(json!(true)));
+        ctx.sleep(DAY).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! Asks a server for everything a user relies on, with services on the official SDKs.
+
+#![expect(clippy::print_stdout, reason = "the outcomes are for whoever runs it")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::Parser;
+use interop_suite::{
+    behaviours::{Env, all},
+    runner,
+    stage::{Runtime, Sdk, Setting, Stage},
+};
+
+/// The interop suite.
+#[derive(Parser)]
+struct Args {
+    /// Which server is asked.
+    #[arg(long, value_enum, default_value = "abide")]
+    against: Runtime,
+    /// On which SDK the services are; both when absent.
+    #[arg(long, value_enum)]
+    services: Option<Sdk>,
+    /// Newest service protocol the server may speak; 6 and 7 when absent.
+    #[arg(long)]
+    protocol: Option<u16>,
+    /// Suspend at every wait.
+    #[arg(long)]
+    always_suspend: bool,
+    /// Partitions of our server.
+    #[arg(long, default_value_t = 2)]
+    partitions: u16,
+    /// Only behaviours whose name contains this.
+    #[arg(long, default_value = "")]
+    filter: String,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<bool> {
+    let sdks = args.services.map_or_else(|| vec![Sdk::Rust, Sdk::Typescript], |sdk| vec![sdk]);
+    let protocols = args.protocol.map_or_else(|| vec![6, 7], |protocol| vec![protocol]);
+    let programs = std::env::current_exe()?;
+    let programs = programs.parent().map_or_else(PathBuf::new, ToOwned::to_owned);
+    let (mut passed, mut failed) = (0, 0);
+    for sdk in sdks {
+        for &protocol in &protocols {
+            let against = args.against;
+            println!("== {sdk:?} services on {against:?}, protocol {protocol}");
+            let dir = programs.join(format!("../interop/{against:?}-{sdk:?}-{protocol}"));
+            let _ = std::fs::remove_dir_all(&dir);
+            let setting = Setting {
+                runtime: against,
+                sdk,
+                protocol,
+                always_suspend: args.always_suspend,
+                partitions: args.partitions,
+                dir,
+                programs: programs.clone(),
+            };
+            let env = Arc::new(Env::new(Stage::open(setting).await?));
+            let chosen =
+                all().into_iter().filter(|behaviour| behaviour.name.contains(&args.filter));
+            let outcomes = runner::run(env, chosen.collect(), |outcome| {
+                let took_ms = outcome.took.as_millis();
+                match &outcome.fault {
+                    None => println!("ok    {} ({took_ms} ms)", outcome.name),
+                    Some(fault) => println!("FAULT {} ({took_ms} ms): {fault}", outcome.name),
+                }
+            })
+            .await;
+            let faults = outcomes.iter().filter(|outcome| outcome.fault.is_some()).count();
+            failed += faults;
+            passed += outcomes.len() - faults;
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    Ok(failed == 0)
+}

@@ -1,0 +1,53 @@
+//! Asks for all behaviours, several at a time, and says what came of each.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, stream};
+
+use crate::behaviours::{Behaviour, Env};
+
+/// What came of a behaviour.
+pub struct Outcome {
+    /// Its name.
+    pub name: &'static str,
+    /// `None` when it is as it should be, else what was wrong.
+    pub fault: Option<String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Behaviours asked for at the same time.
+const AT_ONCE: usize = 8;
+/// A behaviour that takes longer hangs.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Asks for all; `report` hears of each as it ends.
+pub async fn run(
+    env: Arc<Env>,
+    behaviours: Vec<Behaviour>,
+    report: impl Fn(&Outcome),
+) -> Vec<Outcome> {
+    let (alone, together): (Vec<_>, Vec<_>) =
+        behaviours.into_iter().partition(|behaviour| behaviour.is_alone);
+    let mut outcomes = Vec::new();
+    for (behaviours, at_once) in [(together, AT_ONCE), (alone, 1)] {
+        let mut asked = stream::iter(behaviours.into_iter().map(|behaviour| ask(&env, behaviour)))
+            .buffer_unordered(at_once);
+        while let Some(outcome) = asked.next().await {
+            report(&outcome);
+            outcomes.push(outcome);
+        }
+    }
+    outcomes
+}
+
+async fn ask(env: &Env, behaviour: Behaviour) -> Outcome {
+    let started = Instant::now();
+    let fault = match tokio::time::timeout(TIMEOUT, (behaviour.ask)(env)).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(format!("{error:#}")),
+        Err(_) => Some("hangs".to_owned()),
+    };
+    Outcome { name: behaviour.name, fault, took: started.elapsed() }
+}
