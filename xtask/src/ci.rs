@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{Result, demo, processes::cargo, tidy};
+use crate::{Result, chaos, demo, forward, processes::cargo, tidy};
 
 pub(crate) fn run() -> Result<()> {
     step("format", || cargo(&["fmt", "--all", "--", "--check"]))?;
@@ -10,7 +10,12 @@ pub(crate) fn run() -> Result<()> {
     step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     // README's commands, in its order.
     step("demo", || demo::run(&["--once".to_owned()]))?;
-    step("tests", || cargo(&["test", "--workspace"]))
+    step("tests", || cargo(&["test", "--workspace"]))?;
+    step("interop, TypeScript", || {
+        let arguments = ["--against", "abide", "--services", "typescript"].map(str::to_owned);
+        forward("interop-suite", "interop-suite", &arguments)
+    })?;
+    step("chaos, small", || chaos::run(&["--orders", "60", "--kills", "20"].map(str::to_owned)))
 }
 
 fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {

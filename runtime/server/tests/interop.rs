@@ -1,0 +1,44 @@
+//! The real binary, driven by services on the official Rust SDK, through everything that the interop
+//! suite asks for: at protocol 6 with open streams, and at protocol 7 suspending at every wait on
+//! four partitions. The TypeScript services are asked by `cargo xtask ci`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use interop_suite::{
+    behaviours::{Env, all},
+    runner,
+    stage::{Runtime, Sdk, Setting, Stage},
+};
+
+async fn ask(protocol: u16, always_suspend: bool, partitions: u16) {
+    let dir = tempfile::tempdir().unwrap();
+    let programs = Path::new(env!("CARGO_BIN_EXE_abide")).parent().unwrap().to_owned();
+    let setting = Setting {
+        runtime: Runtime::Abide,
+        sdk: Sdk::Rust,
+        protocol,
+        always_suspend,
+        partitions,
+        dir: dir.path().to_owned(),
+        programs,
+    };
+    let env = Arc::new(Env::new(Stage::open(setting).await.unwrap()));
+    let outcomes = runner::run(env, all(), |_| ()).await;
+    let faults: Vec<String> = outcomes
+        .iter()
+        .filter_map(|outcome| Some(format!("{}: {}", outcome.name, outcome.fault.as_ref()?)))
+        .collect();
+    assert!(outcomes.len() >= 40);
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), outcomes.len(), faults.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_open_streams_at_protocol_6() {
+    ask(6, false, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn suspending_at_every_wait_on_four_partitions_at_protocol_7() {
+    ask(7, true, 4).await;
+}

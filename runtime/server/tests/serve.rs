@@ -1,0 +1,92 @@
+//! How the binary starts, refuses to start, and stops.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+struct Abide(Child);
+
+impl Drop for Abide {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(data_dir: &Path, more: &[&str]) -> Abide {
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_abide"));
+    command
+        .arg("serve")
+        .arg("--data-dir")
+        .arg(data_dir)
+        .arg(format!("--ingress-address={}", free()))
+        .arg(format!("--admin-address={}", free()))
+        .args(more)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    Abide(command.spawn().unwrap())
+}
+
+/// What it says when it is ready.
+fn greeting(abide: &mut Abide) -> String {
+    let mut lines = BufReader::new(abide.0.stdout.take().unwrap()).lines();
+    let greeting: Vec<String> = lines.by_ref().take(4).map(Result::unwrap).collect();
+    greeting.join("\n")
+}
+
+fn complaint(abide: &mut Abide) -> String {
+    let mut text = String::new();
+    abide.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(!abide.0.wait().unwrap().success());
+    text
+}
+
+#[test]
+fn it_says_where_it_is_and_stops_when_it_is_told_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut abide = start(dir.path(), &["--partitions=3"]);
+    let greeting = greeting(&mut abide);
+    assert!(greeting.contains("ready in"), "{greeting}");
+    assert!(greeting.contains("ingress  http://127.0.0.1:"), "{greeting}");
+    assert!(greeting.contains("(3 partitions)"), "{greeting}");
+    let pid = abide.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(abide.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_second_one_on_the_same_data_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = start(dir.path(), &[]);
+    greeting(&mut first);
+    let complaint = complaint(&mut start(dir.path(), &[]));
+    assert!(complaint.contains("another abide is running on the data directory"), "{complaint}");
+}
+
+#[test]
+fn damage_to_the_log_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut abide = start(dir.path(), &[]);
+    greeting(&mut abide);
+    drop(abide);
+    let segment = dir.path().join("log/0000000000000001.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[11] = 9;
+    std::fs::write(&segment, bytes).unwrap();
+    let complaint = complaint(&mut start(dir.path(), &[]));
+    assert!(complaint.contains("0000000000000001.seg: its format is 9"), "{complaint}");
+}
+
+#[test]
+fn bad_settings_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = complaint(&mut start(dir.path(), &["--max-service-protocol-version=4"]));
+    assert!(text.contains("service protocol version 4 is not supported"), "{text}");
+    let config = dir.path().join("abide.toml");
+    std::fs::write(&config, "partitons = 3").unwrap();
+    let flag = format!("--config={}", config.display());
+    let text = complaint(&mut start(dir.path(), &[&flag]));
+    assert!(text.contains("partitons"), "{text}");
+}
