@@ -175,6 +175,21 @@ impl Partitions {
         }
     }
 
+    /// Takes out what other partitions have sent and this one has not applied yet: for the simulator,
+    /// which changes it to show that its checks can fail.
+    #[doc(hidden)]
+    pub fn take_peer_events(&self, partition: usize) -> Vec<Event> {
+        let mut taken = Vec::new();
+        self.0.inboxes[partition].put(|inbox| taken = std::mem::take(&mut inbox.peers));
+        taken
+    }
+
+    /// Puts it back.
+    #[doc(hidden)]
+    pub fn put_peer_events(&self, partition: usize, events: Vec<Event>) {
+        self.0.inboxes[partition].put(|inbox| inbox.peers = events);
+    }
+
     /// Refuses everything from now on, and lets go of whoever waits.
     pub fn stop(&self) {
         self.0.inboxes.iter().for_each(|inbox| inbox.close());

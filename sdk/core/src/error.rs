@@ -1,0 +1,116 @@
+//! What goes wrong in an attempt, and the frame that says so.
+
+use protocol::{
+    journal::NamedCommand,
+    wire::{
+        MessageType, WireError,
+        control::{AttemptError, ErrorBehavior, RelatedCommand},
+    },
+};
+
+/// The attempt cannot go on. The runtime has been told; it will try again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VmError {
+    /// The handler asked for something else than the journal says it did.
+    #[error(
+        "journal mismatch at command {index}: the journal has {found}, the handler asked for \
+         {expected}; the handler's code has changed, or it is not deterministic: it may use time, \
+         randomness, the order of a hash map or IO outside of run"
+    )]
+    Mismatch {
+        /// Index among commands, Input is 0.
+        index: u32,
+        /// What the handler asked for.
+        expected: String,
+        /// What the journal has.
+        found: String,
+        /// Type code of the journal's command.
+        ty: u16,
+        /// Name of the journal's command.
+        name: String,
+    },
+    /// The handler waits for something that the journal says came later or never.
+    #[error(
+        "journal mismatch at command {index}: the handler waits for something that is not there, \
+         but the journal goes on with {found}; an await was added before it"
+    )]
+    AwaitInReplay {
+        /// Index of the journal's next command.
+        index: u32,
+        /// What it is.
+        found: String,
+    },
+    /// The runtime said something that the protocol does not allow here.
+    #[error("the runtime broke the protocol: {0}")]
+    Protocol(String),
+    /// A frame could not be read.
+    #[error("the runtime sent a frame that cannot be read: {0}")]
+    Wire(#[from] WireError),
+    /// The handler asked for something that the negotiated protocol does not have.
+    #[error("{feature} needs service protocol {needed} or newer; this attempt speaks {spoken}")]
+    Unsupported {
+        /// What was asked for.
+        feature: &'static str,
+        /// Which version has it.
+        needed: u32,
+        /// Which version is spoken.
+        spoken: u32,
+    },
+    /// The attempt has ended already.
+    #[error("the attempt has ended")]
+    Closed,
+}
+
+impl VmError {
+    /// Code on the wire.
+    pub fn code(&self) -> u32 {
+        match self {
+            Self::Mismatch { .. } | Self::AwaitInReplay { .. } => 570,
+            Self::Protocol(_) | Self::Wire(_) => 571,
+            Self::Unsupported { .. } => 573,
+            Self::Closed => 598,
+        }
+    }
+
+    pub(crate) fn mismatch(
+        index: u32,
+        expected: &NamedCommand,
+        found: &NamedCommand,
+        ty: MessageType,
+    ) -> Self {
+        let show = |named: &NamedCommand| {
+            // Payloads may be large; the start says which they are.
+            let text = format!("{:?} named '{}'", named.command, named.name);
+            text.chars().take(300).collect()
+        };
+        Self::Mismatch {
+            index,
+            expected: show(expected),
+            found: show(found),
+            ty: ty.0,
+            name: found.name.clone(),
+        }
+    }
+
+    pub(crate) fn to_attempt_error(&self) -> AttemptError {
+        let related_command = match self {
+            Self::Mismatch { index, ty, name, .. } => Some(RelatedCommand {
+                index: Some(*index),
+                name: Some(name.clone()),
+                ty: Some(u32::from(*ty)),
+            }),
+            Self::AwaitInReplay { index, .. } => {
+                Some(RelatedCommand { index: Some(*index), name: None, ty: None })
+            }
+            Self::Protocol(_) | Self::Wire(_) | Self::Unsupported { .. } | Self::Closed => None,
+        };
+        AttemptError {
+            code: self.code(),
+            message: self.to_string(),
+            stacktrace: String::new(),
+            related_command,
+            next_retry_delay_ms: None,
+            behavior: ErrorBehavior::Retry,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What has arrived: first in the queue, in journal order, then visible to the handler.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use protocol::{
+    TerminalFailure,
+    journal::{NotificationId, NotificationResult, awaiting::Outcome},
+};
+
+/// Results by id; a signal may come several times.
+#[derive(Debug, Default)]
+pub(crate) struct Results {
+    queue: VecDeque<(NotificationId, NotificationResult)>,
+    visible: BTreeMap<NotificationId, VecDeque<NotificationResult>>,
+}
+
+impl Results {
+    /// Something has arrived.
+    pub(crate) fn receive(&mut self, id: NotificationId, result: NotificationResult) {
+        self.queue.push_back((id, result));
+    }
+
+    /// Makes the next one in journal order visible; its id.
+    pub(crate) fn reveal_next(&mut self) -> Option<NotificationId> {
+        let (id, result) = self.queue.pop_front()?;
+        self.visible.entry(id.clone()).or_default().push_back(result);
+        Some(id)
+    }
+
+    /// Makes the first one visible that is waited for, in journal order; its id.
+    pub(crate) fn reveal(&mut self, waits: impl Fn(&NotificationId) -> bool) -> Option<NotificationId> {
+        let at = self.queue.iter().position(|(id, _)| waits(id))?;
+        let (id, result) = self.queue.remove(at)?;
+        self.visible.entry(id.clone()).or_default().push_back(result);
+        Some(id)
+    }
+
+    /// Something is known without having been waited for.
+    pub(crate) fn show(&mut self, id: NotificationId, result: NotificationResult) {
+        self.visible.entry(id).or_default().push_back(result);
+    }
+
+    /// Hands a visible result over.
+    pub(crate) fn take(&mut self, id: &NotificationId) -> Option<NotificationResult> {
+        let results = self.visible.get_mut(id)?;
+        let result = results.pop_front();
+        if results.is_empty() {
+            self.visible.remove(id);
+        }
+        result
+    }
+
+    pub(crate) fn outcome(&self, id: &NotificationId) -> Outcome {
+        match self.visible.get(id).and_then(VecDeque::front) {
+            None => Outcome::Pending,
+            Some(NotificationResult::Failure(TerminalFailure { .. })) => Outcome::Failure,
+            Some(
+                NotificationResult::Void
+                | NotificationResult::Value(_)
+                | NotificationResult::InvocationId(_)
+                | NotificationResult::StateKeys(_),
+            ) => Outcome::Success,
+        }
+    }
+}

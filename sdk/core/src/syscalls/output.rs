@@ -1,0 +1,18 @@
+//! Output: what the invocation answers.
+
+use bytes::Bytes;
+use protocol::{TerminalFailure, journal::Command};
+
+use crate::{Vm, VmError};
+
+impl Vm {
+    /// Answers; the invocation ends with [`Vm::end`].
+    ///
+    /// # Errors
+    /// When the journal has something else here.
+    pub fn sys_output(&mut self, result: Result<Bytes, TerminalFailure>) -> Result<(), VmError> {
+        self.check_open()?;
+        let issued = self.issue(Command::Output { result }.into());
+        self.or_fail(issued)
+    }
+}

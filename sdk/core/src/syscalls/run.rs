@@ -1,0 +1,126 @@
+//! Run: a side effect whose result is journaled, so that a replay does not repeat it.
+
+use bytes::Bytes;
+use protocol::{
+    TerminalFailure,
+    journal::{Command, NamedCommand, NotificationId},
+    wire::{
+        MessageType,
+        control::{AttemptError, ErrorBehavior, RelatedCommand, RunProposal},
+    },
+};
+
+use crate::{Handle, Vm, VmError, awaiting::Progress};
+
+/// Where a run is within this attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RunState {
+    /// Its closure is executed when the handler waits for it.
+    Waiting,
+    /// Its closure is being executed.
+    Executing,
+}
+
+/// How a closure that fails is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRetry {
+    /// The first delay, in milliseconds.
+    pub initial_interval_ms: u64,
+    /// Each delay is the last one times this, in thousandths.
+    pub factor_thousandths: u64,
+    /// The longest delay, in milliseconds.
+    pub max_interval_ms: u64,
+    /// Executions in all; `None` is no limit.
+    pub max_attempts: Option<u32>,
+}
+
+impl Vm {
+    /// A side effect; [`Progress::Execute`] says when to execute its closure.
+    ///
+    /// # Errors
+    /// When the journal has something else here.
+    pub fn sys_run(&mut self, name: &str) -> Result<Handle, VmError> {
+        self.check_open()?;
+        let (handle, completion) = self.new_completion();
+        self.runs.insert(handle, RunState::Waiting);
+        let issued =
+            self.issue(NamedCommand { name: name.to_owned(), command: Command::Run { completion } });
+        self.or_fail(issued).map(|()| handle)
+    }
+
+    /// The closure of a run has its final result; it becomes visible when the runtime has it.
+    ///
+    /// # Errors
+    /// When the attempt has ended.
+    pub fn propose_run(
+        &mut self,
+        handle: Handle,
+        result: Result<Bytes, TerminalFailure>,
+    ) -> Result<(), VmError> {
+        self.check_open()?;
+        self.runs.remove(&handle);
+        if let NotificationId::Completion(completion) = self.id(handle) {
+            self.proposed.insert(completion, result.clone().into());
+            let ack_requested = self.version.has_run_ack();
+            let frame = RunProposal { completion, result, ack_requested }.encode(self.version);
+            self.write(&frame);
+        }
+        Ok(())
+    }
+
+    /// The closure of a run failed in a way that is worth another try: the attempt ends, or, when
+    /// the tries are used up, the failure becomes the run's result.
+    ///
+    /// # Errors
+    /// When the attempt has ended already.
+    pub fn fail_run(
+        &mut self,
+        handle: Handle,
+        name: &str,
+        message: &str,
+        retry: Option<&RunRetry>,
+    ) -> Result<Progress, VmError> {
+        self.check_open()?;
+        // Only a run that is the first thing after the replay has failed before: the count says so.
+        let failed_before = self.start().map_or(0, |start| start.retry_count);
+        let executions = failed_before + 1;
+        let is_last = retry
+            .and_then(|retry| retry.max_attempts)
+            .is_some_and(|max_attempts| executions >= max_attempts);
+        if is_last {
+            self.propose_run(handle, Err(TerminalFailure::new(500, message)))?;
+            return Ok(Progress::NeedInput);
+        }
+        self.write_error(&AttemptError {
+            code: 500,
+            message: message.to_owned(),
+            stacktrace: String::new(),
+            related_command: Some(RelatedCommand {
+                index: Some(self.command_index.saturating_sub(1)),
+                name: Some(name.to_owned()),
+                ty: Some(u32::from(MessageType::RUN_COMMAND.0)),
+            }),
+            next_retry_delay_ms: retry.map(|retry| retry.delay_ms(executions)),
+            behavior: ErrorBehavior::Retry,
+        });
+        Ok(Progress::Suspended)
+    }
+
+    pub(crate) fn start_run(&mut self, handle: Handle) {
+        self.runs.insert(handle, RunState::Executing);
+    }
+}
+
+impl RunRetry {
+    fn delay_ms(&self, executions: u32) -> u64 {
+        let mut delay_ms = self.initial_interval_ms.min(self.max_interval_ms);
+        for _ in 1..executions {
+            if delay_ms >= self.max_interval_ms || self.factor_thousandths <= 1000 {
+                break;
+            }
+            let next = u128::from(delay_ms) * u128::from(self.factor_thousandths) / 1000;
+            delay_ms = u64::try_from(next).unwrap_or(u64::MAX).min(self.max_interval_ms);
+        }
+        delay_ms
+    }
+}

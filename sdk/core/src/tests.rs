@@ -1,0 +1,1 @@
+//! Transcripts, replays of every prefix, and arrivals in any order.
