@@ -95,9 +95,8 @@ impl Invoker {
         partition: PartitionId,
         start: Box<StartAttempt>,
     ) -> bool {
-        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.settings.attempts_max {
-            self.has_refused.store(true, Ordering::Relaxed);
-            self.release();
+        if self.in_flight.fetch_add(1, Ordering::SeqCst) >= self.settings.attempts_max {
+            self.in_flight.fetch_sub(1, Ordering::SeqCst);
             return false;
         }
         let name = (partition, start.attempt);
@@ -139,10 +138,21 @@ impl Invoker {
         self.started + Duration::from_millis(at_ms.min(self.now_ms() + 86_400_000))
     }
 
+    /// A partition has noted that it was refused: it hears of room, of that which there is too.
+    pub fn attempt_refused(&self) {
+        self.has_refused.store(true, Ordering::SeqCst);
+        self.announce_room();
+    }
+
     fn release(&self) {
-        let before = self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let has_room = before <= self.settings.attempts_max;
-        if has_room && self.has_refused.swap(false, Ordering::Relaxed) {
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        self.announce_room();
+    }
+
+    /// Either whoever makes room sees the refusal, or whoever notes the refusal sees the room.
+    fn announce_room(&self) {
+        let has_room = self.in_flight.load(Ordering::SeqCst) < self.settings.attempts_max;
+        if has_room && self.has_refused.swap(false, Ordering::SeqCst) {
             self.partitions.attempts_wanted();
         }
     }

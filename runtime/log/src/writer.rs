@@ -171,8 +171,10 @@ impl<D: Disk> LogWriter<D> {
             if is_needed {
                 return;
             }
-            // A file that stays behind is found and removed after the next start.
-            if self.disk.remove(&segment::file_name(self.segments[0].number)).is_err() {
+            // One after the other for sure: after a crash the segments that are left have no gap. A
+            // file that stays behind is removed by the next trim.
+            let removed = self.disk.remove(&segment::file_name(self.segments[0].number));
+            if removed.and_then(|()| self.disk.sync_dir()).is_err() {
                 return;
             }
             self.segments.remove(0);

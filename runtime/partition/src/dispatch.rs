@@ -33,6 +33,7 @@ impl Dispatch {
                     let attempt = start.attempt;
                     if !self.edges.start_attempt(self.partition, start) {
                         self.inbox(self.partition).put(|inbox| inbox.refused.push(attempt));
+                        self.edges.attempt_refused();
                     }
                 }
                 Effect::SendNotification { attempt, index, entry } => {

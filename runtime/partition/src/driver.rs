@@ -100,7 +100,7 @@ pub(crate) struct Owed {
     pub(crate) attempts: std::collections::BTreeSet<AttemptRef>,
     /// Where the search for running invocations goes on after a start; `None` when it is done.
     pub(crate) unseen_from: Option<Lsn>,
-    /// The invocations with a later lsn started after the node did: they have been offered.
+    /// The last record folded at start. Attempts with a later lsn are offered when they start.
     pub(crate) unseen_until: Lsn,
     pub(crate) may_start: bool,
 }
@@ -135,8 +135,10 @@ impl Driver {
         let is_busy = !events.is_empty();
         self.apply(events);
         self.look(arrivals.reads);
-        self.owed.attempts.extend(arrivals.refused);
+        // After a refusal nothing is offered until the invoker asks for it.
+        self.owed.may_start &= arrivals.refused.is_empty();
         self.owed.may_start |= arrivals.attempts_wanted;
+        self.owed.attempts.extend(arrivals.refused);
         let offered = self.offer_owed();
         self.maybe_checkpoint();
         if is_busy || offered { Turn::Busy } else { Turn::Idle { until: self.next_wake_up() } }
@@ -244,7 +246,8 @@ impl Driver {
                 Some(_) | None => None,
             };
             let until = self.owed.unseen_until;
-            self.owed.attempts.extend(running.iter().filter(|name| name.invocation <= until));
+            // What started later has been offered when it did.
+            self.owed.attempts.extend(running.iter().filter(|name| name.attempt <= until));
         }
         let mut starts = Vec::new();
         while starts.len() < limit

@@ -12,6 +12,10 @@ pub trait Edges: Send + Sync + 'static {
     /// after [`crate::Partitions::attempts_wanted`].
     fn start_attempt(&self, partition: PartitionId, start: Box<StartAttempt>) -> bool;
 
+    /// A refusal has been noted by its partition: from now on, room is to be announced. If there is
+    /// room already, at once.
+    fn attempt_refused(&self);
+
     /// Shows an entry to a live attempt; for an unknown one there is nothing to do.
     fn send_notification(
         &self,

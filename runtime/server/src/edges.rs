@@ -20,6 +20,10 @@ impl Edges for NodeEdges {
         self.invoker.start_attempt(partition, start)
     }
 
+    fn attempt_refused(&self) {
+        self.invoker.attempt_refused();
+    }
+
     fn send_notification(
         &self,
         partition: PartitionId,

@@ -105,7 +105,8 @@ impl Vm {
 
     /// Tells every callee that it is cancelled, in the order of the calls, then the handler.
     fn cancel_callees(&mut self) -> Result<Progress, VmError> {
-        while let Some(callee) = self.cancelling.as_ref().and_then(|callees| callees.front().copied())
+        while let Some(callee) =
+            self.cancelling.as_ref().and_then(|callees| callees.front().copied())
         {
             let id = self.id(callee);
             match self.results.take(&id) {

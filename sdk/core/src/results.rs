@@ -28,7 +28,10 @@ impl Results {
     }
 
     /// Makes the first one visible that is waited for, in journal order; its id.
-    pub(crate) fn reveal(&mut self, waits: impl Fn(&NotificationId) -> bool) -> Option<NotificationId> {
+    pub(crate) fn reveal(
+        &mut self,
+        waits: impl Fn(&NotificationId) -> bool,
+    ) -> Option<NotificationId> {
         let at = self.queue.iter().position(|(id, _)| waits(id))?;
         let (id, result) = self.queue.remove(at)?;
         self.visible.entry(id.clone()).or_default().push_back(result);

@@ -311,7 +311,9 @@ impl Vm {
                     self.begin()?;
                 }
             }
-            Stage::Replaying | Stage::Processing | Stage::Closed => self.take_notification(frame)?,
+            Stage::Replaying | Stage::Processing | Stage::Closed => {
+                self.take_notification(frame)?
+            }
         }
         Ok(())
     }

@@ -43,8 +43,8 @@ impl Vm {
         self.check_open()?;
         let (handle, completion) = self.new_completion();
         self.runs.insert(handle, RunState::Waiting);
-        let issued =
-            self.issue(NamedCommand { name: name.to_owned(), command: Command::Run { completion } });
+        let issued = self
+            .issue(NamedCommand { name: name.to_owned(), command: Command::Run { completion } });
         self.or_fail(issued).map(|()| handle)
     }
 

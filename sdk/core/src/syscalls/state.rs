@@ -9,10 +9,7 @@ use protocol::{
     wire::control::Start,
 };
 
-use crate::{
-    Handle, Vm, VmError,
-    vm::Stage,
-};
+use crate::{Handle, Vm, VmError, vm::Stage};
 
 /// What is known of the state.
 #[derive(Debug, Default)]

@@ -1,0 +1,42 @@
+//! A smaller world that still fails: fewer operations, fewer steps, fewer kinds of faults.
+
+use crate::world::{Limits, Sabotage, run};
+
+/// Makes the limits of a failing seed smaller for as long as it still fails; the last fault.
+pub fn shrink(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> (Limits, String) {
+    let mut limits = limits.clone();
+    let mut fault = fails(seed, &limits, sabotage).unwrap_or_default();
+    loop {
+        let candidates = [
+            Limits { crashes: false, ..limits.clone() },
+            Limits { cuts: false, ..limits.clone() },
+            Limits { jumps: false, ..limits.clone() },
+            Limits { operations: limits.operations / 2, ..limits.clone() },
+            Limits { operations: limits.operations.saturating_sub(1), ..limits.clone() },
+            Limits { steps: limits.steps / 2, ..limits.clone() },
+            Limits { steps: limits.steps * 9 / 10, ..limits.clone() },
+        ];
+        let smaller = candidates
+            .into_iter()
+            .filter(|candidate| *candidate != limits)
+            .find_map(|candidate| Some((fails(seed, &candidate, sabotage)?, candidate)));
+        match smaller {
+            Some((smaller_fault, smaller)) => (fault, limits) = (smaller_fault, smaller),
+            None => return (limits, fault),
+        }
+    }
+}
+
+/// The fault of a world; a panic is one too.
+pub fn fails(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> Option<String> {
+    let outcome = std::panic::catch_unwind(|| run(seed, limits, sabotage));
+    match outcome {
+        Ok(Ok(_)) => None,
+        Ok(Err(fault)) => Some(fault),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Some(format!("panic: {}", text.unwrap_or_default()))
+        }
+    }
+}

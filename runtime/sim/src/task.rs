@@ -1,0 +1,219 @@
+//! One attempt: the real Attempt machine, a wire that delays, splits and breaks, the real Vm.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use protocol::{
+    DeploymentId, HandlerKind, ProtocolVersion, ServiceKind,
+    journal::{Entry, EntryIndex},
+    wire::frame::FrameDecoder,
+};
+use runtime_core::{
+    PartitionId,
+    attempt::{
+        Attempt, AttemptOptions, Fault, HandlerFacts, Output, Registry, ResolveError, RetryPolicy,
+    },
+    effect::StartAttempt,
+    event::{AttemptRef, Event, Pin},
+};
+use sdk_core::{Options, Vm};
+
+use crate::{
+    interpreter::{Interpreter, Surroundings},
+    program::{OBJECT, SERVICE, decode},
+    random::Random,
+};
+
+/// The two services there are.
+pub struct SimRegistry;
+
+/// Longer than any simulation lasts.
+const RETENTION_MS: u64 = 100 * 24 * 3_600_000;
+
+impl Registry for SimRegistry {
+    fn resolve(&self, service: &str, handler: &str) -> Result<HandlerFacts, ResolveError> {
+        let (service_kind, handler_kind) = match service {
+            SERVICE => (ServiceKind::Service, HandlerKind::Service),
+            OBJECT => (ServiceKind::VirtualObject, HandlerKind::Exclusive),
+            _ => {
+                let (service, handler) = (service.to_owned(), handler.to_owned());
+                return Err(ResolveError::UnknownHandler { service, handler });
+            }
+        };
+        Ok(HandlerFacts {
+            service_kind,
+            handler_kind,
+            // What nobody asks for again goes at once, which is the more fragile path.
+            journal_retention_ms: 0,
+            idempotency_retention_ms: RETENTION_MS,
+            workflow_retention_ms: RETENTION_MS,
+        })
+    }
+}
+
+/// An attempt under way.
+pub struct Task {
+    /// Where it proposes.
+    pub partition: PartitionId,
+    /// Its name.
+    pub name: AttemptRef,
+    attempt: Attempt,
+    vm: Vm,
+    interpreter: Option<Interpreter>,
+    pin: Option<Pin>,
+    to_sdk: VecDeque<Bytes>,
+    /// The request has ended, behind what is still on the wire.
+    is_request_closed: bool,
+    is_input_closed: bool,
+    to_runtime: VecDeque<Bytes>,
+    decoder: FrameDecoder,
+}
+
+impl Task {
+    /// Begins an attempt; what it proposes at once goes into `proposals`.
+    pub fn new(
+        partition: PartitionId,
+        start: StartAttempt,
+        version: ProtocolVersion,
+        bidirectional: bool,
+        now_ms: u64,
+    ) -> Self {
+        let pin = start.pin.unwrap_or(Pin { deployment: DeploymentId(1), protocol: version });
+        let name = start.attempt;
+        let new_pin = start.pin.is_none().then_some(pin);
+        let options = AttemptOptions {
+            pin,
+            bidirectional,
+            inactivity_timeout_ms: 1000,
+            abort_timeout_ms: 5000,
+            lazy_state: start.random_seed % 3 == 0,
+            retry: RetryPolicy {
+                initial_interval_ms: 10,
+                factor_thousandths: 2000,
+                max_interval_ms: 200,
+                max_attempts: None,
+                ..RetryPolicy::default()
+            },
+        };
+        let mut attempt = Attempt::new(start, options);
+        attempt.open(now_ms);
+        Self {
+            partition,
+            name,
+            attempt,
+            vm: Vm::new(pin.protocol, Options::default()),
+            interpreter: None,
+            pin: new_pin,
+            to_sdk: VecDeque::new(),
+            is_request_closed: false,
+            is_input_closed: false,
+            to_runtime: VecDeque::new(),
+            decoder: FrameDecoder::new(1 << 20),
+        }
+    }
+
+    /// Whether it has said its last word to the partition.
+    pub fn has_ended(&self) -> bool {
+        self.attempt.has_ended()
+    }
+
+    /// Shows it an entry.
+    pub fn notify(&mut self, now_ms: u64, index: EntryIndex, entry: Entry) {
+        self.attempt.notify(now_ms, index, entry);
+    }
+
+    /// The connection breaks, as the runtime sees it.
+    pub fn cut(&mut self, random: &mut Random) {
+        self.attempt.broken(Fault::EndedEarly, random);
+    }
+
+    /// Time has passed.
+    pub fn on_timeout(&mut self, now_ms: u64, random: &mut Random) {
+        self.attempt.on_timeout(now_ms, random);
+    }
+
+    /// Carries out what the machine wants; what it proposes goes into `proposals`.
+    pub fn carry_out(&mut self, proposals: &mut Vec<Event>) {
+        for output in self.attempt.take_outputs() {
+            match output {
+                Output::Send(bytes) => self.to_sdk.push_back(bytes),
+                Output::HalfClose | Output::Finish => self.is_request_closed = true,
+                Output::Propose(event) => {
+                    if let Some(pin) = self.pin.take() {
+                        let attempt = self.name;
+                        proposals.push(Event::DeploymentPinned { attempt, pin });
+                    }
+                    proposals.push(event);
+                }
+            }
+        }
+    }
+
+    /// Moves some bytes one way or the other; false when there are none.
+    ///
+    /// # Errors
+    /// When the Vm finds a fault in the journal.
+    pub fn step(
+        &mut self,
+        now_ms: u64,
+        random: &mut Random,
+        world: &mut Surroundings,
+    ) -> Result<bool, sdk_core::VmError> {
+        let has_request =
+            !self.to_sdk.is_empty() || (self.is_request_closed && !self.is_input_closed);
+        if has_request && (self.to_runtime.is_empty() || random.chance(500)) {
+            self.move_to_sdk(now_ms, random, world)?;
+            return Ok(true);
+        }
+        let Some(mut bytes) = self.to_runtime.pop_front() else { return Ok(false) };
+        split(&mut bytes, &mut self.to_runtime, random);
+        self.decoder.push(bytes);
+        while !self.attempt.has_ended() {
+            match self.decoder.next() {
+                Ok(Some(frame)) => self.attempt.receive(now_ms, frame, &SimRegistry, random),
+                Ok(None) => break,
+                Err(error) => self.attempt.broken(Fault::Wire(error), random),
+            }
+        }
+        Ok(true)
+    }
+
+    fn move_to_sdk(
+        &mut self,
+        now_ms: u64,
+        random: &mut Random,
+        world: &mut Surroundings,
+    ) -> Result<(), sdk_core::VmError> {
+        match self.to_sdk.pop_front() {
+            Some(mut bytes) => {
+                split(&mut bytes, &mut self.to_sdk, random);
+                self.vm.push(bytes)?;
+            }
+            None => {
+                self.is_input_closed = true;
+                if !self.vm.has_ended() {
+                    self.vm.close_input()?;
+                }
+            }
+        }
+        if self.vm.is_ready_to_run() {
+            let input = self.vm.input().map(|(_, value)| value.clone()).unwrap_or_default();
+            let interpreter =
+                self.interpreter.get_or_insert_with(|| Interpreter::new(decode(&input)));
+            interpreter.go_on(&mut self.vm, world, now_ms)?;
+        }
+        let output = self.vm.take_output();
+        if !output.is_empty() {
+            self.to_runtime.push_back(output);
+        }
+        Ok(())
+    }
+}
+
+/// Networks split where they like.
+fn split(bytes: &mut Bytes, queue: &mut VecDeque<Bytes>, random: &mut Random) {
+    if bytes.len() > 1 && random.chance(200) {
+        let at = 1 + random.index(bytes.len() - 1);
+        queue.push_front(bytes.split_off(at));
+    }
+}
