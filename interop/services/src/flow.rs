@@ -38,7 +38,7 @@ impl Flow {
     #[handler]
     async fn peek(&self, ctx: SharedWorkflowContext<'_>) -> HandlerResult<Json<Value>> {
         let decision = ctx.peek_promise::<Json<Value>>("decision").await?;
-        Ok(Json(decision.map_or(json!("pending"), |Json(value)| value)))
+        Ok(Json(decision.map_or_else(|| json!("pending"), |Json(value)| value)))
     }
 
     #[handler]

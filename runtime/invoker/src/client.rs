@@ -22,7 +22,10 @@ use hyper_util::{
 use runtime_core::{attempt::Fault, tables::deployment::Deployment};
 use tokio::net::TcpStream;
 
-use crate::stream::{RequestBody, transport};
+use crate::{
+    quick_ack::QuickAck,
+    stream::{RequestBody, transport},
+};
 
 /// Streams that one connection carries before another one is made: below the limit of 200 that
 /// hyper's servers announce.
@@ -156,7 +159,7 @@ impl Host {
                 .initial_stream_window_size(STREAM_WINDOW_BYTES)
                 .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
                 .keep_alive_interval(KEEP_ALIVE_INTERVAL)
-                .handshake(TokioIo::new(stream))
+                .handshake(TokioIo::new(QuickAck::new(stream)))
                 .await
                 .map_err(|error| transport(&error))?;
             tokio::spawn(async move {

@@ -9,6 +9,7 @@
 
 mod client;
 pub mod discover;
+mod quick_ack;
 mod stream;
 mod supervisor;
 mod task;

@@ -206,6 +206,7 @@ impl Conversation {
     }
 
     async fn carry_out(&mut self, invoker: &Invoker, attempt: &mut Attempt) -> Result<(), Stopped> {
+        let mut proposals = Vec::new();
         for output in attempt.take_outputs() {
             match output {
                 Output::Send(bytes) => {
@@ -215,19 +216,20 @@ impl Conversation {
                 }
                 Output::HalfClose => self.sender = None,
                 Output::Propose(event) => {
-                    let partition = self.slot.name.0;
                     if let Some(pin) = self.pin.take() {
                         let attempt = attempt.name();
-                        let event = Event::DeploymentPinned { attempt, pin };
-                        invoker.partitions.propose(partition, event).await?;
+                        proposals.push(Event::DeploymentPinned { attempt, pin });
                     }
-                    invoker.partitions.propose(partition, event).await?;
+                    proposals.push(event);
                 }
                 Output::Finish => {
                     self.sender = None;
                     self.is_over = true;
                 }
             }
+        }
+        if !proposals.is_empty() {
+            invoker.partitions.propose_all(self.slot.name.0, proposals).await?;
         }
         Ok(())
     }

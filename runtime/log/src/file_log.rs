@@ -9,6 +9,10 @@ use crate::{
     Batch, Done, Log, Lsn, ManualLog, Metrics, OpenError, PartitionId, Records, disk::RealDisk,
 };
 
+/// When several batches wait for an fsync at once, others are likely to follow within this time, and
+/// an fsync costs as much for one as for many. A batch that comes alone is not made to wait.
+const GATHER: Duration = Duration::from_micros(300);
+
 /// A log that has been idle for this long seals its last batch.
 const SEAL_AFTER: Duration = Duration::from_secs(1);
 
@@ -88,7 +92,14 @@ impl Log for FileLog {
 impl Shared {
     fn run(&self) {
         loop {
-            let queue = self.take();
+            let mut queue = self.take();
+            if queue.batches.len() > 1 && !queue.stop {
+                thread::sleep(GATHER);
+                let more = std::mem::take(&mut *self.lock());
+                queue.batches.extend(more.batches);
+                queue.trims.extend(more.trims);
+                queue.stop |= more.stop;
+            }
             for (batch, done) in queue.batches {
                 self.log.append(batch, done);
             }

@@ -67,7 +67,15 @@ impl Partitions {
     /// # Errors
     /// When the node is stopping.
     pub async fn propose(&self, to: PartitionId, event: Event) -> Result<(), Stopped> {
-        self.inbox(to).push_event(event).await
+        self.inbox(to).push_events(std::iter::once(event)).await
+    }
+
+    /// Hands several events to a partition, which takes them in one turn.
+    ///
+    /// # Errors
+    /// When the node is stopping.
+    pub async fn propose_all(&self, to: PartitionId, events: Vec<Event>) -> Result<(), Stopped> {
+        self.inbox(to).push_events(events.into_iter()).await
     }
 
     /// Proposes an event without waiting for a place: for the simulator, which is no one's thread.

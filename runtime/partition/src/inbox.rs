@@ -82,13 +82,19 @@ impl Inbox {
         }
     }
 
-    /// Takes a place for an edge's event and puts it in; waits for a place.
-    pub(crate) async fn push_event(&self, event: Event) -> Result<(), Stopped> {
-        match self.places.try_acquire() {
-            Ok(place) => place.forget(),
-            Err(_) => self.places.acquire().await.map_err(|_| Stopped)?.forget(),
+    /// Takes places for an edge's events and puts them in, all at once: they share a turn, and so an
+    /// fsync. Waits for places.
+    pub(crate) async fn push_events(
+        &self,
+        events: impl ExactSizeIterator<Item = Event>,
+    ) -> Result<(), Stopped> {
+        // An attempt proposes what one read has brought, far fewer than there are places.
+        let count = u32::try_from(events.len().min(EVENTS_MAX)).unwrap_or(u32::MAX);
+        match self.places.try_acquire_many(count) {
+            Ok(places) => places.forget(),
+            Err(_) => self.places.acquire_many(count).await.map_err(|_| Stopped)?.forget(),
         }
-        self.put(|arrivals| arrivals.events.push(event));
+        self.put(|arrivals| arrivals.events.extend(events));
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 //! suite asks for: at protocol 6 with open streams, and at protocol 7 suspending at every wait on
 //! four partitions. The TypeScript services are asked by `cargo xtask ci`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -86,7 +86,7 @@ impl Task {
             bidirectional,
             inactivity_timeout_ms: 1000,
             abort_timeout_ms: 5000,
-            lazy_state: start.random_seed % 3 == 0,
+            lazy_state: start.random_seed.is_multiple_of(3),
             retry: RetryPolicy {
                 initial_interval_ms: 10,
                 factor_thousandths: 2000,

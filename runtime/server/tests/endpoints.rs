@@ -1,0 +1,300 @@
+//! Endpoints that lie, fail, hang or break off: each fault is shown with its reason, is retried, and
+//! harms no other invocation. The endpoint here is a script that heals after the first attempts.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::path::Path;
+use std::pin::Pin;
+use std::process::{Child, Command as Process, Stdio};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use hyper::body::{Body, Frame as BodyFrame, Incoming};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use interop_suite::client::Server;
+use protocol::{
+    ProtocolVersion,
+    journal::{Command, NamedCommand},
+    wire::{
+        self, MessageType,
+        control::{AttemptError, End, ErrorBehavior},
+        frame::Frame,
+    },
+};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// Attempts that go wrong before the endpoint is well.
+const ILL: u32 = 2;
+
+struct Abide(Child);
+
+impl Drop for Abide {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn start(dir: &Path) -> (Abide, Server) {
+    let free = || StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (ingress, admin) = (free(), free());
+    let child = Process::new(env!("CARGO_BIN_EXE_abide"))
+        .arg("serve")
+        .arg("--data-dir")
+        .arg(dir)
+        .arg(format!("--ingress-address={ingress}"))
+        .arg(format!("--admin-address={admin}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let server = Server::new(format!("http://{ingress}"), format!("http://{admin}"));
+    let health = format!("{}/health", server.admin);
+    let ready = server.eventually(|| async { server.send(Method::GET, &health, &[], "").await });
+    ready.await.unwrap();
+    (Abide(child), server)
+}
+
+type Answer = Response<UnsyncBoxBody<Bytes, std::io::Error>>;
+
+/// A body that says something and then does something else than ending well.
+struct Script {
+    first: Option<Bytes>,
+    then: Then,
+}
+
+#[derive(Clone, Copy)]
+enum Then {
+    End,
+    Break,
+    Hang,
+}
+
+impl Body for Script {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame<Bytes>, std::io::Error>>> {
+        match (self.first.take(), self.then) {
+            (Some(bytes), _) => Poll::Ready(Some(Ok(BodyFrame::data(bytes)))),
+            (None, Then::End) => Poll::Ready(None),
+            (None, Then::Break) => Poll::Ready(Some(Err(std::io::Error::other("cut")))),
+            (None, Then::Hang) => Poll::Pending,
+        }
+    }
+}
+
+fn answer(status: u16, content_type: &str, first: Bytes, then: Then) -> Answer {
+    let body = Script { first: Some(first), then };
+    let builder = Response::builder().status(status).header("content-type", content_type);
+    builder.body(body.boxed_unsync()).unwrap()
+}
+
+fn stream(frames: &[Frame], then: Then) -> Answer {
+    let mut bytes = BytesMut::new();
+    frames.iter().for_each(|frame| frame.encode(&mut bytes));
+    answer(200, ProtocolVersion::V7.content_type(), bytes.freeze(), then)
+}
+
+fn output(value: &'static str) -> Frame {
+    let output = Command::Output { result: Ok(Bytes::from_static(value.as_bytes())) };
+    let entry = wire::command::encode(&NamedCommand::from(output), ProtocolVersion::V7);
+    Frame::new(entry.ty, entry.body)
+}
+
+const HANDLERS: [&str; 12] = [
+    "well",
+    "status500",
+    "status404",
+    "status429",
+    "wrong_type",
+    "breaks_off",
+    "ends_early",
+    "garbage",
+    "unknown_message",
+    "end_without_output",
+    "state_in_a_service",
+    "sdk_error",
+];
+
+/// What a handler does while it is ill.
+fn ill(handler: &str) -> Answer {
+    let text = |status, text: &'static str| {
+        answer(status, "text/plain", Bytes::from_static(text.as_bytes()), Then::End)
+    };
+    match handler {
+        "status500" => text(500, "no luck"),
+        "status404" => text(404, ""),
+        "status429" => {
+            let mut response = text(429, "");
+            response.headers_mut().insert("retry-after", "0".parse().unwrap());
+            response
+        }
+        "wrong_type" => text(200, "hello"),
+        "breaks_off" => stream(&[], Then::Break),
+        "ends_early" => stream(&[], Then::End),
+        "garbage" => {
+            let frame = Frame::new(MessageType::OUTPUT_COMMAND, Bytes::from_static(b"\xff\xff"));
+            stream(&[frame], Then::Hang)
+        }
+        "unknown_message" => stream(&[Frame::new(MessageType(0x01F0), Bytes::new())], Then::Hang),
+        "end_without_output" => stream(&[End.encode()], Then::Hang),
+        "state_in_a_service" => {
+            let entry = wire::command::encode(
+                &NamedCommand::from(Command::ClearAllState),
+                ProtocolVersion::V7,
+            );
+            stream(&[Frame::new(entry.ty, entry.body)], Then::Hang)
+        }
+        "sdk_error" => {
+            let error = AttemptError {
+                code: 503,
+                message: "the user's code failed".to_owned(),
+                stacktrace: "line 7".to_owned(),
+                related_command: None,
+                next_retry_delay_ms: Some(1),
+                behavior: ErrorBehavior::Retry,
+            };
+            stream(&[error.encode()], Then::End)
+        }
+        other => panic!("{other} is never ill"),
+    }
+}
+
+async fn serve(listener: TcpListener) {
+    let attempts: Arc<Mutex<HashMap<String, u32>>> = Arc::default();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let attempts = Arc::clone(&attempts);
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let attempts = Arc::clone(&attempts);
+            async move { Ok::<_, Infallible>(respond(&attempts, request.uri().path())) }
+        });
+        tokio::spawn(
+            hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service),
+        );
+    }
+}
+
+fn respond(attempts: &Mutex<HashMap<String, u32>>, path: &str) -> Answer {
+    if path == "/discover" {
+        let handlers: Vec<Value> = HANDLERS
+            .iter()
+            .map(|name| json!({ "name": name, "retryPolicyInitialInterval": 300 }))
+            .collect();
+        let manifest = json!({
+            "protocolMode": "BIDI_STREAM", "minProtocolVersion": 5, "maxProtocolVersion": 7,
+            "services": [{ "name": "Liar", "ty": "SERVICE", "handlers": handlers }],
+        });
+        let content_type = "application/vnd.restate.endpointmanifest.v4+json";
+        return answer(200, content_type, manifest.to_string().into(), Then::End);
+    }
+    let handler = path.rsplit('/').next().unwrap();
+    let mut attempts = attempts.lock().unwrap();
+    let attempt = attempts.entry(handler.to_owned()).or_default();
+    *attempt += 1;
+    if handler == "well" || *attempt > ILL {
+        stream(&[output("\"well\""), End.encode()], Then::End)
+    } else {
+        ill(handler)
+    }
+}
+
+async fn endpoint() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener));
+    address
+}
+
+async fn register(server: &Server, uri: &str) -> interop_suite::client::Answer {
+    let to = format!("{}/deployments", server.admin);
+    let json = [("content-type", "application/json")];
+    server.send(Method::POST, &to, &json, json!({ "uri": uri }).to_string()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fault_is_shown_and_retried_and_harms_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = start(dir.path()).await;
+    let address = endpoint().await;
+    register(&server, &format!("http://{address}")).await.ok().unwrap();
+    for (handler, reason) in [
+        ("status500", "no luck"),
+        ("status404", "does not know the service or handler"),
+        ("status429", "busy"),
+        ("wrong_type", "content type \"text/plain\""),
+        ("breaks_off", "cannot be reached"),
+        ("ends_early", "closed the stream before the attempt ended"),
+        ("garbage", "cannot be read"),
+        ("unknown_message", "is not for the runtime"),
+        ("end_without_output", "End without an Output"),
+        ("state_in_a_service", "may not change state"),
+        ("sdk_error", "the user's code failed"),
+    ] {
+        let id = server.send_to(&format!("/Liar/{handler}"), Value::Null).await.unwrap();
+        // With no policy delay to see it in, the fault is gone with the next attempt.
+        if !matches!(handler, "status429" | "sdk_error") {
+            let uri = format!("{}/invocations/{id}", server.admin);
+            let seen = server
+                .eventually(|| async {
+                    let view = server.send(Method::GET, &uri, &[], "").await?.ok()?;
+                    let message = view["last_failure"]["message"].as_str().unwrap_or_default();
+                    anyhow::ensure!(message.contains(reason), "{handler}: {view}");
+                    Ok(view)
+                })
+                .await
+                .unwrap();
+            assert!(seen["retry_count"].as_u64().unwrap() >= 1, "{seen}");
+        }
+        assert_eq!(server.call("/Liar/well", Value::Null).await.unwrap(), json!("well"));
+        let attach = format!("/restate/invocation/{id}/attach");
+        assert_eq!(server.get(&attach).await.unwrap().ok().unwrap(), json!("well"), "{handler}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_registered_is_refused_with_its_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = start(dir.path()).await;
+    let nobody = StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (uri, status, code) in [
+        (format!("http://{nobody}"), 500, "META0003"),
+        (format!("{}/nothing-here", server.admin), 500, "META0003"),
+        ("not-an-address".to_owned(), 400, "absolute"),
+    ] {
+        let answer = register(&server, &uri).await;
+        answer.expect_failure(status, code).unwrap();
+    }
+}
+
+/// A body over the limit is refused before it is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn oversize_bodies_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = start(dir.path()).await;
+    let address = endpoint().await;
+    register(&server, &format!("http://{address}")).await.ok().unwrap();
+    // The answer comes while the body is still to be sent.
+    let address = server.ingress.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let head = "POST /Liar/well HTTP/1.1\r\nhost: abide\r\ncontent-type: text/plain\r\n\
+                content-length: 34603008\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+    assert_eq!(server.call("/Liar/well", Value::Null).await.unwrap(), json!("well"));
+}
