@@ -20,3 +20,6 @@ pub use failure::TerminalFailure;
 pub use ids::{AwakeableId, DeploymentId, InvocationId, PartitionKey};
 pub use target::{HandlerKind, ServiceKind, Target};
 pub use version::ProtocolVersion;
+
+#[cfg(test)]
+mod tests;
