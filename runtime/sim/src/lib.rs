@@ -18,7 +18,7 @@ pub mod shrink;
 pub mod task;
 pub mod world;
 
-pub use world::{Limits, Sabotage, World, run};
+pub use world::{Limits, Moment, Report, Sabotage, World, run};
 
 #[cfg(test)]
 mod tests;

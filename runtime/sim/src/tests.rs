@@ -32,6 +32,46 @@ fn the_same_seed_is_the_same_world() {
     }
 }
 
+/// A scripted run is stopped at every fsync, before it and after it, and what was not synced is lost.
+#[test]
+fn at_every_fsync_a_crash_loses_nothing_acknowledged() {
+    let quiet = Limits { crashes: false, cuts: false, jumps: false, ..Limits::default() };
+    for seed in [3, 11] {
+        let commits = run(seed, &quiet, None).unwrap().commits;
+        assert!(commits > 30, "{commits} fsyncs are no script");
+        for number in 0..commits {
+            for moment in [Moment::Before, Moment::After] {
+                let limits = Limits { crash_at: Some((number, moment)), ..quiet.clone() };
+                if let Some(fault) = fails(seed, &limits, None) {
+                    panic!("seed {seed}, {moment:?} fsync {number}: {fault}");
+                }
+            }
+        }
+    }
+}
+
+/// How many partitions there are changes nothing that a client can tell.
+#[test]
+fn one_partition_and_four_are_the_same_to_clients() {
+    for seed in 0..100 {
+        let heard = |partitions| {
+            let limits = Limits {
+                crashes: false,
+                cuts: false,
+                jumps: false,
+                partitions: Some(partitions),
+                // All operations are the same ones, whenever they start.
+                steps: 0,
+                ..Limits::default()
+            };
+            run(seed, &limits, None).unwrap().heard
+        };
+        let one = heard(1);
+        assert_eq!(one.len(), Limits::default().operations);
+        assert_eq!(one, heard(4), "seed {seed}");
+    }
+}
+
 fn is_caught(sabotage: Sabotage) {
     let limits = Limits::default();
     let caught = (0..SEEDS).find_map(|seed| Some((seed, fails(seed, &limits, Some(sabotage))?)));

@@ -43,11 +43,43 @@ pub struct Limits {
     pub cuts: bool,
     /// Whether the clock jumps.
     pub jumps: bool,
+    /// A crash for sure: just before, or just after, the commit with this number.
+    pub crash_at: Option<(u64, Moment)>,
+    /// How many partitions; chosen by the seed when absent.
+    pub partitions: Option<usize>,
+}
+
+/// On which side of an fsync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// What was to be synced may be lost.
+    Before,
+    /// What was synced may not be.
+    After,
+}
+
+/// What a world leaves to compare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// A checksum of everything that was decided and proposed.
+    pub digest: u64,
+    /// Commits of the log before peace.
+    pub commits: u64,
+    /// What each client heard: the length of its answer, or a failure's code.
+    pub heard: Vec<Result<usize, u32>>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { operations: 12, steps: 1500, crashes: true, cuts: true, jumps: true }
+        Self {
+            operations: 12,
+            steps: 1500,
+            crashes: true,
+            cuts: true,
+            jumps: true,
+            crash_at: None,
+            partitions: None,
+        }
     }
 }
 
@@ -89,6 +121,7 @@ pub struct World {
     operations: Vec<Operation>,
     /// A checksum of everything that was decided and proposed.
     digest: u64,
+    commits: u64,
     bidirectional: bool,
     version: ProtocolVersion,
 }
@@ -102,19 +135,23 @@ const ROOM: usize = 6;
 ///
 /// # Errors
 /// The first thing that was not as it must be.
-pub fn run(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> Result<u64, String> {
+pub fn run(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> Result<Report, String> {
     let mut world = World::new(seed, limits.clone(), sabotage)?;
     world.live()?;
+    let commits = world.commits;
     world.rest()?;
+    let heard = world.operations.iter().filter_map(|operation| operation.heard.as_ref());
+    let heard = heard.map(|heard| heard.as_ref().map(Bytes::len).map_err(|code| *code)).collect();
     world.check()?;
-    Ok(world.digest)
+    Ok(Report { digest: world.digest, commits, heard })
 }
 
 impl World {
     fn new(seed: u64, limits: Limits, sabotage: Option<Sabotage>) -> Result<Self, String> {
         let mut random = Random::new(seed);
         let clock = Arc::new(SimClock::default());
-        let partitions = 1 + random.index(4);
+        let chosen = 1 + random.index(4);
+        let partitions = limits.partitions.unwrap_or(chosen);
         let node = SimNode::recover(Media::new(partitions), &clock, sabotage)?;
         let versions = [ProtocolVersion::V6, ProtocolVersion::V7];
         Ok(Self {
@@ -127,6 +164,7 @@ impl World {
             author: Author::default(),
             operations: Vec::new(),
             digest: 0xcbf2_9ce4_8422_2325,
+            commits: 0,
             bidirectional: random.chance(700),
             version: versions[random.index(2)],
             random,
@@ -158,9 +196,7 @@ impl World {
                     self.listen()?;
                 }
                 180..400 => self.turn()?,
-                400..550 => {
-                    self.node()?.commit();
-                }
+                400..550 => self.commit()?,
                 550..560 => self.node()?.seal(),
                 560..600 => {
                     self.node()?.checkpoint();
@@ -274,6 +310,22 @@ impl World {
             }
         }
         format!("operations {waiting:?}, tasks {tasks:?}, rows {rows:?}")
+    }
+
+    /// One fsync; around the chosen one everything stops.
+    fn commit(&mut self) -> Result<(), String> {
+        let number = self.commits;
+        if self.limits.crash_at == Some((number, Moment::Before)) {
+            self.commits += 1;
+            return self.crash();
+        }
+        if self.node()?.commit() {
+            self.commits += 1;
+            if self.limits.crash_at == Some((number, Moment::After)) {
+                return self.crash();
+            }
+        }
+        Ok(())
     }
 
     fn turn(&mut self) -> Result<(), String> {
