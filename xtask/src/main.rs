@@ -5,6 +5,7 @@
 mod chaos;
 mod ci;
 mod demo;
+mod fuzz;
 mod http;
 mod json;
 mod processes;
@@ -23,6 +24,8 @@ cargo xtask <chore>
                                   many orders under many kills, then everything is checked
   sim [...]                       the simulator: --seeds N, --seed N, --help
   interop [...]                   official SDKs' services against abide or the real server
+  fuzz [--target stream|text] [--seconds N]
+                                  random bytes and texts for the protocol's decoders
   bench [...]                     the load report: run, rows, load, --help
   tidy                            what the compiler does not check
   ci                              everything that has to pass";
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         "sim" => forward("runtime-sim", "sim", rest),
         "interop" => forward("interop-suite", "interop-suite", rest),
         "bench" => forward("benches", "benches", rest),
+        "fuzz" => fuzz::run(rest),
         "tidy" => tidy::run(),
         "ci" => ci::run(),
         _ => Err(USAGE.to_owned()),

@@ -1,7 +1,7 @@
 //! Everything that may be in the log, as facts.
 //!
-//! An event's meaning never changes: yesterday's tail is folded by today's binary. A changed rule is
-//! a new variant; variants and fields are persisted in their order and only ever appended.
+//! An event's meaning never changes: yesterday's tail is folded by today's binary. A changed rule or
+//! another field is a new variant; variants are persisted by their number and only ever appended.
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -160,8 +160,7 @@ async fn check(response: Response<Incoming>, version: ProtocolVersion) -> Result
         .headers()
         .get(header::RETRY_AFTER)
         .filter(|_| matches!(status.as_u16(), 429 | 503))
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
-        .map(|seconds| seconds.saturating_mul(1000));
+        .and_then(|value| retry_after_ms(value.to_str().ok()?, SystemTime::now()));
     if status == StatusCode::OK {
         let found = content_type.map_or_else(|| "none".to_owned(), |found| format!("{found:?}"));
         let message = format!("the endpoint answered with content type {found}, not {expected}");
@@ -181,6 +180,15 @@ async fn check(response: Response<Incoming>, version: ProtocolVersion) -> Result
     let text = String::from_utf8_lossy(&body);
     let message = format!("{meaning} (status {}): {}", status.as_u16(), text.trim());
     Err(Fault::Response { status: status.as_u16(), message, retry_after_ms })
+}
+
+/// How long to wait, in milliseconds: the header says it in seconds or names a time.
+pub(crate) fn retry_after_ms(value: &str, now: SystemTime) -> Option<u64> {
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(seconds.saturating_mul(1000));
+    }
+    let wait = httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default();
+    u64::try_from(wait.as_millis()).ok()
 }
 
 /// What a transport error says, with its causes.

@@ -1,1 +1,52 @@
-//! (being written)
+//! What a request's head says, and how a busy endpoint is understood. How whole conversations go, good
+//! and bad, is tested with real endpoints in `runtime/server/tests`.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use protocol::{DeploymentId, InvocationId, PartitionKey, ProtocolVersion};
+use runtime_core::tables::deployment::Deployment;
+
+use crate::stream::{request, retry_after_ms};
+
+fn deployment() -> Deployment {
+    Deployment {
+        id: DeploymentId(7),
+        uri: "http://127.0.0.1:9080".to_owned(),
+        headers: vec![("authorization".to_owned(), "Bearer secret".to_owned())],
+        http1: false,
+        bidirectional: true,
+        protocol_range: (5, 7),
+        sdk: None,
+        services: Vec::new(),
+        metadata: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_request_says_what_is_spoken_and_for_whom() {
+    let id = InvocationId { partition_key: PartitionKey(1), uuid: 2 };
+    let uri = "http://127.0.0.1:9080/invoke/Greeter/greet".parse().unwrap();
+    let (request, sender) = request(uri, ProtocolVersion::V6, id, &deployment());
+    let header = |name: &str| request.headers().get(name).unwrap().to_str().unwrap().to_owned();
+    assert_eq!(request.method(), "POST");
+    assert_eq!(header("content-type"), "application/vnd.restate.invocation.v6");
+    assert_eq!(header("accept"), "application/vnd.restate.invocation.v6");
+    assert_eq!(header("x-restate-invocation-id"), id.to_string());
+    assert_eq!(header("authorization"), "Bearer secret");
+    sender.send(Bytes::from_static(b"start"));
+    sender.send(Bytes::from_static(b"input"));
+    drop(sender);
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "startinput", "all that was sent, then the end");
+}
+
+#[test]
+fn retry_after_is_seconds_or_a_time() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777); // 1994-11-06 08:49:37
+    assert_eq!(retry_after_ms("120", now), Some(120_000));
+    assert_eq!(retry_after_ms("Sun, 06 Nov 1994 08:50:07 GMT", now), Some(30_000));
+    assert_eq!(retry_after_ms("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(0), "long ago is now");
+    assert_eq!(retry_after_ms("soon", now), None);
+}

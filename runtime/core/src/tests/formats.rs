@@ -1,0 +1,376 @@
+//! What is on disk today is read tomorrow: one example of every event and every row, with the bytes
+//! that they have had since format 1. A line of `formats.txt` never changes; new variants add lines.
+
+use bytes::Bytes;
+use protocol::{
+    DeploymentId, HandlerKind, ProtocolVersion, ServiceKind, Target, TerminalFailure,
+    journal::{
+        Awaiting, Combinator, Command, Entry, Notification, NotificationId, NotificationKind,
+        NotificationResult, notification::SignalId,
+    },
+    wire::MessageType,
+};
+
+use super::support::*;
+use crate::{
+    Lsn, PartitionId,
+    effect::Completion,
+    event::{
+        AfterFailure, AttemptFailure, CallRef, Callee, Event, Message, Pin, Record, RelatedCommand,
+        RequestId, Retention, Source,
+    },
+    tables::{
+        Row,
+        completion::{CompletionState, Delivery},
+        deployment::{
+            Deployment, HandlerDefinition, InputRule, OnMaxAttempts, Options, OutputRule,
+            RetryOptions, ServiceDefinition, StoredDeployment,
+        },
+        invocation::{Invocation, Status, WaitingFor},
+        journal::JournalEntry,
+        meta::Meta,
+        object::Object,
+        outbox::Outgoing,
+        promise::Promise,
+        timer::{Timer, TimerKey},
+    },
+    time::{Stamp, Timestamp},
+};
+
+fn deployment() -> Deployment {
+    let options = Options {
+        inactivity_timeout_ms: Some(1),
+        abort_timeout_ms: Some(2),
+        journal_retention_ms: Some(3),
+        idempotency_retention_ms: None,
+        workflow_retention_ms: Some(5),
+        lazy_state: Some(true),
+        ingress_private: Some(false),
+        retry: RetryOptions {
+            initial_interval_ms: Some(6),
+            max_interval_ms: None,
+            max_attempts: Some(7),
+            factor_thousandths: Some(2000),
+            on_max_attempts: Some(OnMaxAttempts::Kill),
+        },
+    };
+    let handler = HandlerDefinition {
+        name: "add".to_owned(),
+        kind: HandlerKind::Exclusive,
+        options: Options::default(),
+        input: InputRule {
+            required: true,
+            content_type: Some("application/json".to_owned()),
+            json_schema: None,
+        },
+        output: OutputRule {
+            content_type: None,
+            set_content_type_if_empty: true,
+            json_schema: Some("{}".to_owned()),
+        },
+        documentation: None,
+        metadata: Vec::new(),
+    };
+    let service = ServiceDefinition {
+        name: "Counter".to_owned(),
+        kind: ServiceKind::VirtualObject,
+        handlers: vec![handler],
+        options,
+        documentation: Some("counts".to_owned()),
+        metadata: vec![("team".to_owned(), "a".to_owned())],
+    };
+    Deployment {
+        id: DeploymentId(9),
+        uri: "http://127.0.0.1:9080".to_owned(),
+        bidirectional: true,
+        http1: false,
+        headers: vec![("x".to_owned(), "y".to_owned())],
+        metadata: Vec::new(),
+        protocol_range: (5, 7),
+        sdk: Some("sdk/1".to_owned()),
+        services: vec![service],
+    }
+}
+
+fn failure() -> TerminalFailure {
+    TerminalFailure {
+        code: 409,
+        message: "no".to_owned(),
+        metadata: vec![("k".to_owned(), "v".to_owned())],
+    }
+}
+
+fn caller() -> CallRef {
+    CallRef { id: id(1), invocation: Lsn(300), completion: 4, kind: NotificationKind::Call }
+}
+
+fn broken() -> AttemptFailure {
+    AttemptFailure {
+        code: 570,
+        error_code: Some("RT0016".to_owned()),
+        message: "boom".to_owned(),
+        stacktrace: "at".to_owned(),
+        related_command: Some(RelatedCommand {
+            index: Some(1),
+            name: Some("n".to_owned()),
+            ty: Some(1025),
+        }),
+    }
+}
+
+fn tree() -> Awaiting {
+    let leaf = Awaiting::any_of(vec![NotificationId::Signal(SignalId::Name("go".to_owned()))]);
+    Awaiting {
+        combinator: Combinator::AllCompleted,
+        leaves: vec![NotificationId::Completion(2), NotificationId::Signal(SignalId::Index(17))],
+        nested: vec![leaf],
+    }
+}
+
+fn notification(result: NotificationResult) -> Notification {
+    Notification { kind: NotificationKind::Call, id: NotificationId::Completion(2), result }
+}
+
+fn events() -> Vec<(&'static str, Event)> {
+    let name = attempt(Lsn(300), Lsn(301));
+    let request = RequestId(5);
+    let pin = Pin { deployment: DeploymentId(9), protocol: ProtocolVersion::V6 };
+    let callee = Callee {
+        id: id(2),
+        service_kind: ServiceKind::Service,
+        handler_kind: HandlerKind::Service,
+        retention: Retention { completion_ms: 1, journal_ms: 2 },
+        random_seed: 3,
+    };
+    let target = Target::new("Greeter", "", "greet");
+    let mut full = call_object(1, "ada");
+    full.source = Source::Call { caller: caller(), caller_target: target.clone() };
+    full.start_at = Some(Timestamp(77));
+    full.idempotency_key = Some("key".to_owned());
+    full.scope = Some("scope".to_owned());
+    full.limit_key = Some("limit".to_owned());
+    let mut sent = call_workflow(1, "w");
+    sent.source = Source::OneWayCall { caller: id(1), caller_target: target };
+    let mut accepted = call(1);
+    accepted.source = Source::IngressSend { request };
+    let message = |message| Event::MessageReceived { from: PartitionId(1), sequence: 2, message };
+    let attempt_failed = |next| Event::AttemptFailed { attempt: name, failure: broken(), next };
+    let sleep = command_for(name, sleep(1, 2), Some(callee));
+    vec![
+        ("Invoked call", invoked(call(1))),
+        ("Invoked by call", invoked(full)),
+        ("Invoked by one-way call", invoked(sent)),
+        ("Invoked send", invoked(accepted)),
+        ("DeploymentPinned", Event::DeploymentPinned { attempt: name, pin }),
+        ("CommandProposed", command(name, Command::Run { completion: 1 })),
+        ("CommandProposed with callee", sleep),
+        (
+            "RunProposed",
+            Event::RunProposed { attempt: name, completion: 1, result: Ok(Bytes::from("1")) },
+        ),
+        (
+            "RunProposed failure",
+            Event::RunProposed { attempt: name, completion: 1, result: Err(failure()) },
+        ),
+        ("AttemptSuspended", Event::AttemptSuspended { attempt: name, awaiting: tree(), seen: 3 }),
+        ("AttemptEnded", ended(name)),
+        ("AttemptFailed retry", attempt_failed(AfterFailure::Retry { delay_ms: 5, counts: true })),
+        ("AttemptFailed pause", attempt_failed(AfterFailure::Pause)),
+        ("AttemptFailed kill", attempt_failed(AfterFailure::Kill(failure()))),
+        ("AttemptFailed fail", attempt_failed(AfterFailure::Fail(failure()))),
+        ("TimerFired", timer(7, Lsn(300), 1)),
+        (
+            "SignalReceived",
+            Event::SignalReceived {
+                target: id(1),
+                signal: SignalId::Index(17),
+                result: NotificationResult::Value(Bytes::from("1")),
+            },
+        ),
+        ("CancelRequested", Event::CancelRequested { request, target: id(1) }),
+        ("KillRequested", Event::KillRequested { request, target: id(1) }),
+        ("MessageReceived invoke", message(Message::Invoke(Box::new(call(1))))),
+        (
+            "MessageReceived notify",
+            message(Message::Notify {
+                to: id(1),
+                invocation: Lsn(300),
+                notification: notification(NotificationResult::Failure(failure())),
+            }),
+        ),
+        (
+            "MessageReceived signal",
+            message(Message::Signal {
+                to: id(1),
+                signal: SignalId::Name("go".to_owned()),
+                result: NotificationResult::Void,
+            }),
+        ),
+        (
+            "MessageReceived attach",
+            message(Message::Attach { from: caller(), target: id(2), wait: true }),
+        ),
+        ("MessageReceived kill", message(Message::Kill { target: id(1) })),
+        ("MessagesAcknowledged", Event::MessagesAcknowledged { by: PartitionId(1), sequence: 2 }),
+        ("RetentionDue", Event::RetentionDue { budget_bytes: 1 << 32, limit: 256 }),
+        (
+            "DeploymentRegistered",
+            Event::DeploymentRegistered { request, deployment: deployment().into() },
+        ),
+        ("DeploymentRemoved", Event::DeploymentRemoved { request, deployment: DeploymentId(9) }),
+    ]
+}
+
+fn invocation(status: Status) -> Row {
+    Row::Invocation(Box::new(Invocation {
+        id: id(1),
+        target: Target::new("Counter", "ada", "add"),
+        service_kind: ServiceKind::VirtualObject,
+        handler_kind: HandlerKind::Shared,
+        source: Source::IngressCall { request: RequestId(5) },
+        status,
+        pin: Some(Pin { deployment: DeploymentId(9), protocol: ProtocolVersion::V7 }),
+        idempotency_key: Some("key".to_owned()),
+        scope: None,
+        limit_key: None,
+        retention: Retention { completion_ms: 1, journal_ms: 2 },
+        random_seed: 3,
+        created_at: Timestamp(10),
+        modified_at: Timestamp(11),
+        start_at: Some(Timestamp(12)),
+        running_at: Some(Timestamp(13)),
+        journal_len: 4,
+        commands: 3,
+        journal_bytes: 500,
+        last_entry_at: Timestamp(14),
+        output: Some(3),
+        has_notifications: true,
+        has_waiters: false,
+        retry_count: 1,
+        policy_attempts: 2,
+        last_failure: Some(Box::new(broken())),
+    }))
+}
+
+fn rows() -> Vec<(&'static str, Row)> {
+    let completed = |result| Completion {
+        result,
+        expires_at: Some(Timestamp(90)),
+        target: Target::new("Counter", "ada", "add"),
+    };
+    let waiting = |waiting| invocation(Status::Waiting(waiting));
+    let delivery = Delivery { index: 3, failed: true };
+    let entry = Entry { ty: MessageType::OUTPUT_COMMAND, body: Bytes::from("body") };
+    let stored = StoredDeployment {
+        deployment: deployment().into(),
+        created_at: Timestamp(10),
+        revisions: vec![2],
+    };
+    let ended = |result| {
+        let completion = completed(result).into();
+        invocation(Status::Completed { at: Timestamp(15), completion })
+    };
+    vec![
+        ("Unit", Row::Unit),
+        ("Lsn", Row::Lsn(Lsn(300))),
+        ("Bytes", Row::Bytes(Bytes::from("state"))),
+        (
+            "Meta",
+            Row::Meta(Box::new(Meta {
+                applied: Lsn(300),
+                stamp: Stamp(1_000_000),
+                sent: vec![(PartitionId(1), 2)],
+                received: vec![(PartitionId(2), 3)],
+                retained_bytes: 1000,
+            })),
+        ),
+        ("Invocation scheduled", waiting(WaitingFor::Start { at: Timestamp(12) })),
+        ("Invocation inboxed", waiting(WaitingFor::Object { place: Lsn(299) })),
+        ("Invocation backing off", waiting(WaitingFor::Retry { at: Timestamp(12) })),
+        ("Invocation suspended", waiting(WaitingFor::Notification { awaiting: tree(), seen: 3 })),
+        ("Invocation running", invocation(Status::Running { attempt: Lsn(301) })),
+        ("Invocation paused", invocation(Status::Paused)),
+        ("Invocation completed", ended(Ok(Bytes::from("1")))),
+        ("Invocation failed", ended(Err(failure()))),
+        ("Journal", Row::Journal(JournalEntry { at: Timestamp(10), entry })),
+        (
+            "Completion pending",
+            Row::Completion(CompletionState::Pending {
+                kind: NotificationKind::Sleep,
+                timer: Some(Timestamp(12)),
+            }),
+        ),
+        ("Completion done", Row::Completion(CompletionState::Done(delivery))),
+        ("Delivery", Row::Delivery(delivery)),
+        ("Object", Row::Object(Object { holder: Lsn(300), queued: 2, head: Lsn(301) })),
+        ("Timer start", Row::Timer(Timer::Start)),
+        ("Timer retry", Row::Timer(Timer::Retry)),
+        ("Timer sleep", Row::Timer(Timer::Sleep)),
+        ("Promise pending", Row::Promise(Box::new(Promise::Pending(vec![(Lsn(300), 4)])))),
+        ("Promise resolved", Row::Promise(Box::new(Promise::Completed(Ok(Bytes::from("1")))))),
+        (
+            "Outgoing",
+            Row::Outgoing(Box::new(Outgoing {
+                stamp: Stamp(1_000_000),
+                message: Message::Notify {
+                    to: id(1),
+                    invocation: Lsn(300),
+                    notification: notification(NotificationResult::StateKeys(vec![Bytes::from(
+                        "a",
+                    )])),
+                },
+            })),
+        ),
+        ("Waiter", Row::Waiter(caller())),
+        ("Deployment", Row::Deployment(Box::new(stored))),
+    ]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    (0..text.len()).step_by(2).map(digits).collect()
+}
+
+#[test]
+fn what_format_1_has_written_is_read_and_written_the_same() {
+    let golden: Vec<(&str, &str)> =
+        include_str!("formats.txt").lines().filter_map(|line| line.rsplit_once(": ")).collect();
+    let record = |event| Record { lsn: Lsn(300), stamp: Stamp(1_000_000), event };
+    let mut written = Vec::new();
+    for (name, event) in events() {
+        let name = format!("event {name}");
+        let record = record(event);
+        if let Some((_, bytes)) = golden.iter().find(|(of, _)| *of == name) {
+            assert_eq!(Record::decode(Lsn(300), &unhex(bytes)).unwrap(), record, "{name}");
+        }
+        written.push((name, hex(&record.encode())));
+    }
+    for (name, row) in rows() {
+        let name = format!("row {name}");
+        if let Some((_, bytes)) = golden.iter().find(|(of, _)| *of == name) {
+            assert_eq!(Row::decode(&unhex(bytes)).unwrap(), row, "{name}");
+        }
+        written.push((name, hex(&row.encode(Vec::new()))));
+    }
+    let golden: Vec<String> = golden.iter().map(|(name, hex)| format!("{name}: {hex}")).collect();
+    let written: Vec<String> = written.iter().map(|(name, hex)| format!("{name}: {hex}")).collect();
+    assert!(golden == written, "formats.txt should be\n{}", written.join("\n"));
+}
+
+#[test]
+fn a_newer_format_is_refused_by_its_number() {
+    let refused = Record::decode(Lsn(1), &[9, 0]).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "event format 9 is newer than 1, the newest this version can read"
+    );
+    let refused = Row::decode(&[9]).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "row format 9 is newer than 1, the newest this version can read"
+    );
+}
