@@ -32,7 +32,7 @@ use crate::{
         object::Object,
         outbox::Outgoing,
         promise::Promise,
-        timer::{Timer, TimerKey},
+        timer::Timer,
     },
     time::{Stamp, Timestamp},
 };
