@@ -109,7 +109,8 @@ async fn send(
 ) -> Result<(Response<Incoming>, Option<Place>), Fault> {
     let Connection { mut sender, streams } = match host.free() {
         Some(connection) => connection,
-        None => host.connect(request.uri(), connect_timeout).await?,
+        // Rare, and large: on the heap, so that every other request is small.
+        None => Box::pin(host.connect(request.uri(), connect_timeout)).await?,
     };
     let place = Place::take(streams);
     sender.ready().await.map_err(|error| transport(&error))?;

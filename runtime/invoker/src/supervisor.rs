@@ -103,7 +103,7 @@ impl Invoker {
         let (sender, notices) = mpsc::unbounded_channel();
         self.attempts().insert(name, sender);
         let slot = Slot { invoker: Arc::clone(self), name };
-        self.runtime.spawn(task::run(slot, *start, notices));
+        self.runtime.spawn(task::run(slot, start, notices));
         true
     }
 

@@ -36,7 +36,11 @@ struct Located {
 }
 
 /// Runs an attempt to its end. Its place is free as soon as it has said its last word.
-pub(crate) async fn run(slot: Slot, start: StartAttempt, notices: mpsc::UnboundedReceiver<Notice>) {
+pub(crate) async fn run(
+    slot: Slot,
+    start: Box<StartAttempt>,
+    notices: mpsc::UnboundedReceiver<Notice>,
+) {
     let invoker = Arc::clone(&slot.invoker);
     let registry = invoker.registry.snapshot();
     match locate(&registry, &start, invoker.settings.max_protocol) {
@@ -50,13 +54,13 @@ pub(crate) async fn run(slot: Slot, start: StartAttempt, notices: mpsc::Unbounde
             let _ = conversation.hold(start, located, notices).await;
         }
         Err(fault) => {
-            let mut attempt = Attempt::new(start, homeless(&registry));
+            let mut attempt = Attempt::new(*start, homeless(&registry));
             attempt.broken(fault, &mut SystemEntropy);
-            for output in attempt.take_outputs() {
-                if let Output::Propose(event) = output {
-                    let _ = invoker.partitions.propose(slot.name.0, event).await;
-                }
-            }
+            let proposals = attempt.take_outputs().into_iter().filter_map(|output| match output {
+                Output::Propose(event) => Some(event),
+                Output::Send(_) | Output::HalfClose | Output::Finish => None,
+            });
+            let _ = invoker.partitions.propose_all(slot.name.0, proposals.collect()).await;
         }
     }
 }
@@ -131,7 +135,7 @@ struct Conversation {
 impl Conversation {
     async fn hold(
         mut self,
-        start: StartAttempt,
+        start: Box<StartAttempt>,
         located: Located,
         mut notices: mpsc::UnboundedReceiver<Notice>,
     ) -> Result<(), Stopped> {
@@ -139,7 +143,7 @@ impl Conversation {
         let deployment: &Deployment = &located.deployment.deployment;
         let version = located.options.pin.protocol;
         let (id, target) = (start.id, start.target.clone());
-        let mut attempt = Attempt::new(start, located.options.clone());
+        let mut attempt = Attempt::new(*start, located.options.clone());
         attempt.open(invoker.now_ms());
 
         let uri = format!("{}/invoke/{}/{}", deployment.uri, target.service, target.handler);

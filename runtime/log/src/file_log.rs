@@ -9,8 +9,8 @@ use crate::{
     Batch, Done, Log, Lsn, ManualLog, Metrics, OpenError, PartitionId, Records, disk::RealDisk,
 };
 
-/// When several batches wait for an fsync at once, others are likely to follow within this time, and
-/// an fsync costs as much for one as for many. A batch that comes alone is not made to wait.
+/// When several batches share an fsync, others are likely to follow the next one within this time, and
+/// an fsync costs as much for one as for many. Batches that come alone are not made to wait.
 const GATHER: Duration = Duration::from_micros(300);
 
 /// A log that has been idle for this long seals its last batch.
@@ -91,15 +91,17 @@ impl Log for FileLog {
 
 impl Shared {
     fn run(&self) {
+        let mut was_shared = false;
         loop {
             let mut queue = self.take();
-            if queue.batches.len() > 1 && !queue.stop {
+            if (queue.batches.len() > 1 || was_shared) && !queue.stop {
                 thread::sleep(GATHER);
                 let more = std::mem::take(&mut *self.lock());
                 queue.batches.extend(more.batches);
                 queue.trims.extend(more.trims);
                 queue.stop |= more.stop;
             }
+            was_shared = queue.batches.len() > 1;
             for (batch, done) in queue.batches {
                 self.log.append(batch, done);
             }

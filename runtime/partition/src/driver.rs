@@ -62,9 +62,12 @@ impl Default for Settings {
 /// What a turn did, for whoever calls the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// There may be more to do at once.
-    Busy,
-    /// Nothing to do until something comes in or this time has come.
+    /// Something was done.
+    Worked {
+        /// When there is more to do even if nothing comes in; may have passed.
+        until: Option<Timestamp>,
+    },
+    /// There was nothing to do.
     Idle {
         /// When there is something to do even if nothing comes in.
         until: Option<Timestamp>,
@@ -132,7 +135,7 @@ impl Driver {
         events.extend(arrivals.events);
         let now = Timestamp(self.clock.now_us() / 1000);
         self.add_due(now, &mut events);
-        let is_busy = !events.is_empty();
+        let has_events = !events.is_empty();
         self.apply(events);
         self.look(arrivals.reads);
         // After a refusal nothing is offered until the invoker asks for it.
@@ -141,7 +144,8 @@ impl Driver {
         self.owed.attempts.extend(arrivals.refused);
         let offered = self.offer_owed();
         self.maybe_checkpoint();
-        if is_busy || offered { Turn::Busy } else { Turn::Idle { until: self.next_wake_up() } }
+        let until = self.next_wake_up();
+        if has_events || offered { Turn::Worked { until } } else { Turn::Idle { until } }
     }
 
     /// The last record applied.
@@ -155,6 +159,9 @@ impl Driver {
     }
 
     fn next_wake_up(&self) -> Option<Timestamp> {
+        if self.owed.may_start {
+            return Some(Timestamp(0)); // There is more to offer.
+        }
         let checkpoint = self.schedule.next(self.live.is_empty());
         [self.next_timer, self.next_expiry, checkpoint].into_iter().flatten().min()
     }
@@ -287,6 +294,10 @@ impl Driver {
 
     fn append(&self, first_lsn: Lsn, records: Vec<Bytes>, done: impl FnOnce() + Send + 'static) {
         let inbox = Arc::clone(&self.inbox);
+        let is_batch = !records.is_empty();
+        if is_batch {
+            inbox.put(|inbox| inbox.syncing += 1);
+        }
         let batch = runtime_log::Batch {
             partition: log_id(self.partition.id),
             first_lsn: runtime_log::Lsn(first_lsn.0),
@@ -295,7 +306,12 @@ impl Driver {
         self.log.append(
             batch,
             Box::new(move |result| match result {
-                Ok(()) => done(),
+                Ok(()) => {
+                    done();
+                    if is_batch {
+                        inbox.put(|inbox| inbox.syncing -= 1);
+                    }
+                }
                 Err(error) => {
                     tracing::error!(%error, "the log cannot write; nothing is acknowledged any more");
                     inbox.put(|inbox| inbox.log_failed = true);

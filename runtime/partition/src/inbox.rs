@@ -22,6 +22,9 @@ use crate::Stopped;
 /// while the disk works, small enough that an overloaded node slows its callers within a second.
 const EVENTS_MAX: usize = 8192;
 
+/// So many events are worth a turn of their own while a batch is on its way to disk.
+const BATCH_FULL: usize = 512;
+
 /// A look at the rows; it sends its own answer.
 pub(crate) type Read = Box<dyn FnOnce(&Tables<'_>) -> Answering + Send>;
 
@@ -50,19 +53,28 @@ pub(crate) struct Arrivals {
     pub(crate) log_failed: bool,
     /// The node stops.
     pub(crate) stop: bool,
+    /// Batches of this partition that are on their way to disk.
+    pub(crate) syncing: usize,
 }
 
 impl Arrivals {
-    fn is_empty(&self) -> bool {
-        self.peers.is_empty()
-            && self.acknowledged.is_empty()
-            && self.events.is_empty()
-            && self.reads.is_empty()
-            && self.refused.is_empty()
-            && !self.attempts_wanted
-            && self.checkpoint.is_none()
-            && !self.log_failed
-            && !self.stop
+    /// Whether a turn is worth its while. What came in while a batch is on its way to disk shares the
+    /// next one: it could not be durable any sooner.
+    fn is_ready(&self, events_max: usize) -> bool {
+        if self.log_failed || self.stop {
+            return true;
+        }
+        let events = self.events.len().min(events_max);
+        if self.syncing > 0 {
+            return self.peers.len() + events >= BATCH_FULL;
+        }
+        events > 0
+            || !self.peers.is_empty()
+            || !self.acknowledged.is_empty()
+            || !self.reads.is_empty()
+            || !self.refused.is_empty()
+            || self.attempts_wanted
+            || self.checkpoint.is_some()
     }
 }
 
@@ -108,26 +120,28 @@ impl Inbox {
 
     pub(crate) fn put(&self, put: impl FnOnce(&mut Arrivals)) {
         let mut arrivals = self.lock();
-        let was_empty = arrivals.is_empty();
         put(&mut arrivals);
+        let is_ready = arrivals.is_ready(usize::MAX);
         drop(arrivals);
-        if was_empty {
+        if is_ready {
             self.arrived.notify_one();
         }
     }
 
-    /// Takes everything there is, at most `events_max` events of edges; waits for something for as
-    /// long as `patience`.
+    /// Takes everything there is, at most `events_max` events of edges; waits until a turn is worth
+    /// its while, or for as long as `patience`.
     pub(crate) fn take(&self, patience: Duration, events_max: usize) -> Arrivals {
         let mut arrivals = self.lock();
-        if arrivals.is_empty() && !patience.is_zero() {
+        if !patience.is_zero() {
             arrivals = self
                 .arrived
-                .wait_timeout_while(arrivals, patience, |arrivals| arrivals.is_empty())
+                .wait_timeout_while(arrivals, patience, |arrivals| !arrivals.is_ready(events_max))
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
+        let syncing = arrivals.syncing;
         let mut taken = std::mem::take(&mut *arrivals);
+        arrivals.syncing = syncing;
         if taken.events.len() > events_max {
             arrivals.events = taken.events.split_off(events_max);
         }

@@ -210,9 +210,8 @@ fn run(driver: &mut Driver) {
     let mut patience = Duration::ZERO;
     loop {
         patience = match driver.turn(patience) {
-            Turn::Busy => Duration::ZERO,
-            Turn::Idle { until: None } => PATIENCE_MAX,
-            Turn::Idle { until: Some(until) } => {
+            Turn::Worked { until: None } | Turn::Idle { until: None } => PATIENCE_MAX,
+            Turn::Worked { until: Some(until) } | Turn::Idle { until: Some(until) } => {
                 let now_us = driver.clock.now_us();
                 let wait_us = until.0.saturating_mul(1000).saturating_sub(now_us);
                 Duration::from_micros(wait_us).min(PATIENCE_MAX)

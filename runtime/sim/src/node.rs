@@ -144,14 +144,14 @@ impl SimNode {
 
     /// Lets a partition take a turn; whether it did anything.
     pub fn turn(&mut self, partition: usize) -> bool {
-        self.node.drivers_mut()[partition].turn(Duration::ZERO) == Turn::Busy
+        matches!(self.node.drivers_mut()[partition].turn(Duration::ZERO), Turn::Worked { .. })
     }
 
     /// When a partition has something to do by itself.
     pub fn next_wake_up_ms(&mut self, partition: usize) -> Option<u64> {
         match self.node.drivers_mut()[partition].turn(Duration::ZERO) {
-            Turn::Idle { until } => until.map(|until| until.0),
-            Turn::Busy | Turn::Stopped => None,
+            Turn::Worked { until } | Turn::Idle { until } => until.map(|until| until.0),
+            Turn::Stopped => None,
         }
     }
 
