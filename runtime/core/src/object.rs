@@ -14,7 +14,7 @@ pub(crate) fn acquire(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn
     match cx.tables.object(service, key) {
         None => {
             let object = Object { holder: invocation, queued: 0, head: cx.lsn };
-            cx.tables.put_object(service, key, object);
+            cx.tables.create_object(service, key, object);
             true
         }
         Some(mut object) => {

@@ -42,6 +42,13 @@ impl Checkpoints for CheckpointThread {
     }
 }
 
+/// An overlay with less than this part of its limit may wait for longer: a checkpoint costs its syncs,
+/// whatever it writes, and folding little is quick.
+const SMALL: usize = 8;
+
+/// How many intervals a small overlay may wait.
+const PATIENT_INTERVALS: u64 = 5;
+
 /// When the next checkpoint is due.
 #[derive(Debug)]
 pub(crate) struct Schedule {
@@ -59,7 +66,7 @@ impl Schedule {
 
     /// By time, or by size.
     pub(crate) fn is_due(&self, now_us: u64, overlay_bytes: usize) -> bool {
-        let is_time = now_us >= self.last_us.saturating_add(self.interval_us);
+        let is_time = now_us >= self.due_us(overlay_bytes);
         !self.is_running && (is_time || overlay_bytes >= self.overlay_bytes_max)
     }
 
@@ -69,9 +76,16 @@ impl Schedule {
     }
 
     /// When to look again.
-    pub(crate) fn next(&self, is_nothing_changed: bool) -> Option<Timestamp> {
-        let next_us = self.last_us.saturating_add(self.interval_us);
-        (!self.is_running && !is_nothing_changed).then_some(Timestamp(next_us.div_ceil(1000)))
+    pub(crate) fn next(&self, overlay_bytes: usize) -> Option<Timestamp> {
+        let is_nothing_changed = overlay_bytes == 0;
+        let due_ms = self.due_us(overlay_bytes).div_ceil(1000);
+        (!self.is_running && !is_nothing_changed).then_some(Timestamp(due_ms))
+    }
+
+    fn due_us(&self, overlay_bytes: usize) -> u64 {
+        let is_small = overlay_bytes < self.overlay_bytes_max / SMALL;
+        let intervals = if is_small { PATIENT_INTERVALS } else { 1 };
+        self.last_us.saturating_add(self.interval_us.saturating_mul(intervals))
     }
 
     pub(crate) fn started(&mut self) {

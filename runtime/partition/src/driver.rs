@@ -39,7 +39,7 @@ pub struct Settings {
     pub starts_max: usize,
     /// How many bytes finished invocations may take, estimated.
     pub retention_budget_bytes: u64,
-    /// A checkpoint is due this long after the last.
+    /// A checkpoint is due this long after the last; one of little, after five times as long.
     pub checkpoint_interval: Duration,
     /// A checkpoint is due when the overlay takes this many bytes; at twice as many, edges wait.
     pub overlay_bytes_max: usize,
@@ -162,7 +162,7 @@ impl Driver {
         if self.owed.may_start {
             return Some(Timestamp(0)); // There is more to offer.
         }
-        let checkpoint = self.schedule.next(self.live.is_empty());
+        let checkpoint = self.schedule.next(self.live.size_bytes());
         [self.next_timer, self.next_expiry, checkpoint].into_iter().flatten().min()
     }
 

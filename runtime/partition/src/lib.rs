@@ -31,3 +31,6 @@ pub use driver::Settings;
 pub use edges::Edges;
 pub use handle::{CallAnswer, Partitions, Stopped};
 pub use node::{Node, StartError};
+
+#[cfg(test)]
+mod tests;

@@ -120,7 +120,9 @@ impl SimNode {
             clock: Arc::clone(clock) as _,
             checkpoints: Arc::clone(&checkpoints) as _,
             settings: Settings {
+                // A few rows are not little here.
                 checkpoint_interval: Duration::from_millis(40),
+                overlay_bytes_max: 16 * 1024,
                 batch_records_max: 5,
                 timers_max: 3,
                 starts_max: 2,

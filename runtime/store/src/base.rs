@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use redb::{ReadOnlyTable, StorageError};
-use runtime_core::tables::{Key, Overlay, Row, Snapshot, overlay::seek_layers};
+use runtime_core::{
+    Lsn,
+    tables::{Key, Overlay, Row, Snapshot, overlay::seek_layers},
+};
 
 type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
@@ -11,17 +14,18 @@ type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 /// Cheap to clone, and it may outlive the checkpoints that follow it.
 #[derive(Clone)]
 pub struct Base {
-    pub(crate) frozen: Option<Arc<Overlay>>,
+    /// The rows on their way into the file, and the last record that they show.
+    pub(crate) frozen: Option<(Arc<Overlay>, Lsn)>,
     pub(crate) file: FileRows,
 }
 
-/// The rows of the file, as of one transaction.
+/// The rows of the file, as of one transaction, and the last record that they show.
 #[derive(Clone)]
-pub(crate) struct FileRows(Arc<Rows>);
+pub(crate) struct FileRows(Arc<Rows>, Lsn);
 
 impl FileRows {
-    pub(crate) fn new(rows: Rows) -> Self {
-        Self(Arc::new(rows))
+    pub(crate) fn new(rows: Rows, applied: Lsn) -> Self {
+        Self(Arc::new(rows), applied)
     }
 }
 
@@ -37,11 +41,15 @@ impl Snapshot for FileRows {
         let key = key.value();
         key.starts_with(prefix).then(|| (Key::from_slice(key), decode(key, value.value())))
     }
+
+    fn applied(&self) -> Lsn {
+        self.1
+    }
 }
 
 impl Snapshot for Base {
     fn get(&self, key: &[u8]) -> Option<Row> {
-        match self.frozen.as_ref().and_then(|frozen| frozen.get(key)) {
+        match self.frozen.as_ref().and_then(|(frozen, _)| frozen.get(key)) {
             Some(slot) => slot.row.clone(),
             None => self.file.get(key),
         }
@@ -49,9 +57,13 @@ impl Snapshot for Base {
 
     fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
         match &self.frozen {
-            Some(frozen) => seek_layers(frozen, &self.file, prefix, from),
+            Some((frozen, _)) => seek_layers(frozen, &self.file, prefix, from),
             None => self.file.seek(prefix, from),
         }
+    }
+
+    fn applied(&self) -> Lsn {
+        self.frozen.as_ref().map_or_else(|| self.file.applied(), |(_, applied)| *applied)
     }
 }
 

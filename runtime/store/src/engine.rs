@@ -93,7 +93,7 @@ impl Store {
                 Lsn(applied)
             }
         };
-        let file = read(&database)?;
+        let file = read(&database, applied)?;
         Ok(Self { database: Arc::new(database), base: Base { frozen: None, file }, applied })
     }
 
@@ -114,7 +114,7 @@ impl Store {
     pub fn freeze(&mut self, live: &mut Overlay, applied: Lsn) -> Checkpoint {
         assert!(self.base.frozen.is_none(), "a checkpoint at a time");
         let frozen = Arc::new(std::mem::take(live));
-        self.base.frozen = Some(Arc::clone(&frozen));
+        self.base.frozen = Some((Arc::clone(&frozen), applied));
         Checkpoint { database: Arc::clone(&self.database), frozen, applied }
     }
 
@@ -124,7 +124,7 @@ impl Store {
     /// When the file could not be written: going on would let the overlay grow without bound, and
     /// the log has everything.
     pub fn install(&mut self, done: CheckpointDone) -> Lsn {
-        let written = done.written.and_then(|()| read(&self.database));
+        let written = done.written.and_then(|()| read(&self.database, done.applied));
         match written {
             Ok(file) => self.base = Base { frozen: None, file },
             Err(error) => panic!("a checkpoint cannot be written: {error}"),
@@ -173,6 +173,6 @@ fn create(database: &Database, partition: u16, partitions: u16) -> Result<(), re
     Ok(())
 }
 
-fn read(database: &Database) -> Result<FileRows, redb::Error> {
-    Ok(FileRows::new(database.begin_read()?.open_table(ROWS)?))
+fn read(database: &Database, applied: Lsn) -> Result<FileRows, redb::Error> {
+    Ok(FileRows::new(database.begin_read()?.open_table(ROWS)?, applied))
 }

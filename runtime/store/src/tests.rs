@@ -90,7 +90,7 @@ proptest! {
                 }
                 Step::Delete(at) => {
                     lsn += 1;
-                    live.delete(&key(at));
+                    live.delete(key(at));
                     model.remove(&key(at));
                 }
                 Step::Freeze if job.is_none() => {
@@ -128,7 +128,7 @@ fn a_checkpoint_is_all_or_nothing() {
         let job = store.freeze(&mut live, Lsn(16));
         store.install(job.run());
         (0..8).for_each(|n| live.put(key(n), row(100 + n)));
-        (8..12).for_each(|n| live.delete(&key(n)));
+        (8..12).for_each(|n| live.delete(key(n)));
         (backend, store, live)
     };
     let (backend, mut store, mut live) = prepare();
@@ -162,7 +162,7 @@ fn rows_born_and_gone_never_touch_the_file() {
     let mut store = open(&backend).unwrap();
     let mut live = Overlay::default();
     live.create(key(1), row(1));
-    live.delete(&key(1));
+    live.delete(key(1));
     assert_eq!(store.freeze(&mut live, Lsn(2)).rows(), 0);
 }
 

@@ -47,11 +47,11 @@ impl Tables<'_> {
         id: CompletionId,
         state: CompletionState,
     ) {
-        self.put_tracked(completion_key(invocation, id), Row::Completion(state));
+        self.put_of(invocation, completion_key(invocation, id), Row::Completion(state));
     }
 
     pub(crate) fn put_signal(&mut self, invocation: Lsn, signal: &SignalId, delivery: Delivery) {
-        self.put_tracked(signal_key(invocation, signal), Row::Delivery(delivery));
+        self.put_of(invocation, signal_key(invocation, signal), Row::Delivery(delivery));
     }
 
     /// What a suspended invocation that has seen the first `seen` entries may learn of `id`.
@@ -91,13 +91,13 @@ impl Tables<'_> {
             if let CompletionState::Pending { kind, timer } = expect_row!(row, Completion) {
                 pending.push((id, kind, timer));
             }
-            self.delete(&key);
+            self.delete(key.clone());
             from = successor(key);
         }
         let prefix = Table::Signal.key().lsn(invocation).done();
         let mut from = prefix.clone();
         while let Some((key, _)) = self.seek(&prefix, &from) {
-            self.delete(&key);
+            self.delete(key.clone());
             from = successor(key);
         }
         pending

@@ -165,7 +165,7 @@ impl Tables<'_> {
     }
 
     pub(crate) fn delete_deployment(&mut self, id: DeploymentId) {
-        self.delete(&row_key(id));
+        self.delete(row_key(id));
     }
 }
 

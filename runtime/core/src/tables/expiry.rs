@@ -30,7 +30,7 @@ impl Tables<'_> {
     }
 
     pub(crate) fn delete_expiry(&mut self, at: Timestamp, invocation: Lsn, what: Expiring) {
-        self.delete(&row_key(at, invocation, what));
+        self.delete(row_key(at, invocation, what));
     }
 }
 

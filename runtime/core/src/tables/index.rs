@@ -21,11 +21,11 @@ impl Tables<'_> {
     }
 
     pub(crate) fn index_status(&mut self, status: StatusKind, invocation: Lsn) {
-        self.put_tracked(status_key(status, invocation), Row::Unit);
+        self.put_of(invocation, status_key(status, invocation), Row::Unit);
     }
 
     pub(crate) fn unindex_status(&mut self, status: StatusKind, invocation: Lsn) {
-        self.delete(&status_key(status, invocation));
+        self.delete(status_key(status, invocation));
     }
 
     pub(crate) fn index_target(&mut self, target: &Target, invocation: Lsn) {
@@ -33,15 +33,15 @@ impl Tables<'_> {
     }
 
     pub(crate) fn unindex_target(&mut self, target: &Target, invocation: Lsn) {
-        self.delete(&target_key(target, invocation));
+        self.delete(target_key(target, invocation));
     }
 
     pub(crate) fn index_deployment(&mut self, deployment: DeploymentId, invocation: Lsn) {
-        self.put(deployment_key(deployment, invocation), Row::Unit);
+        self.put_of(invocation, deployment_key(deployment, invocation), Row::Unit);
     }
 
     pub(crate) fn unindex_deployment(&mut self, deployment: DeploymentId, invocation: Lsn) {
-        self.delete(&deployment_key(deployment, invocation));
+        self.delete(deployment_key(deployment, invocation));
     }
 }
 

@@ -151,20 +151,19 @@ impl Tables<'_> {
     }
 
     pub(crate) fn invocation_mut(&mut self, lsn: Lsn) -> Option<&mut Invocation> {
-        let row = self.get_mut(&Table::Invocation.key().lsn(lsn).done())?;
+        let row = self.get_mut(Table::Invocation.key().lsn(lsn).done())?;
         Some(expect_row!(row, Invocation))
     }
 
     pub(crate) fn create_invocation(&mut self, lsn: Lsn, invocation: Invocation) {
-        // A derived id may have been used before; only a creation lsn is new by itself.
-        self.put_tracked(id_key(invocation.id), Row::Lsn(lsn));
+        self.put_absent(id_key(invocation.id), Row::Lsn(lsn));
         let key = Table::Invocation.key().lsn(lsn).done();
         self.create(key, Row::Invocation(Box::new(invocation)));
     }
 
     pub(crate) fn delete_invocation(&mut self, lsn: Lsn, id: InvocationId) {
-        self.delete(&id_key(id));
-        self.delete(&Table::Invocation.key().lsn(lsn).done());
+        self.delete(id_key(id));
+        self.delete(Table::Invocation.key().lsn(lsn).done());
     }
 }
 

@@ -41,7 +41,7 @@ impl Tables<'_> {
 
     pub(crate) fn delete_journal(&mut self, invocation: Lsn, len: EntryIndex) {
         for index in 0..len {
-            self.delete(&Table::Journal.key().lsn(invocation).u32(index).done());
+            self.delete(Table::Journal.key().lsn(invocation).u32(index).done());
         }
     }
 }

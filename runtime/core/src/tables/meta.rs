@@ -33,12 +33,9 @@ impl Tables<'_> {
     }
 
     pub(crate) fn meta_mut(&mut self) -> &mut Meta {
-        let key = Table::Meta.key().done();
-        if self.get_mut(&key).is_none() {
-            self.put(key.clone(), Row::Meta(Box::default()));
-        }
-        #[expect(clippy::expect_used, reason = "it was written above when it was missing")]
-        let row = self.get_mut(&key).expect("the meta row is there");
+        let row = self.get_or_create_mut(Table::Meta.key().done(), || Row::Meta(Box::default()));
+        #[expect(clippy::expect_used, reason = "it is never removed")]
+        let row = row.expect("the meta row is there");
         expect_row!(row, Meta)
     }
 }

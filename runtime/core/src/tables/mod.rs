@@ -35,6 +35,9 @@ pub trait Snapshot {
 
     /// The first row at or after `from` whose key starts with `prefix`.
     fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)>;
+
+    /// The last record that these rows show: no key names a later one.
+    fn applied(&self) -> Lsn;
 }
 
 /// A view with nothing in it: the base of a new partition, and of tests.
@@ -48,6 +51,10 @@ impl Snapshot for Empty {
 
     fn seek(&self, _: &[u8], _: &[u8]) -> Option<(Key, Row)> {
         None
+    }
+
+    fn applied(&self) -> Lsn {
+        Lsn(0)
     }
 }
 
@@ -83,12 +90,17 @@ impl<'a> Tables<'a> {
     }
 
     /// The row, to be changed in place. It counts as written.
-    pub(crate) fn get_mut(&mut self, key: &[u8]) -> Option<&mut Row> {
-        if self.live.get(key).is_none() {
-            let row = self.base.get(key)?;
-            self.live.put(Key::from_slice(key), row);
-        }
-        self.live.get_mut(key)
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Row> {
+        self.live.get_mut(key, |key| self.base.get(key))
+    }
+
+    /// The same; written as `absent` says when there is none.
+    pub(crate) fn get_or_create_mut(
+        &mut self,
+        key: Key,
+        absent: impl FnOnce() -> Row,
+    ) -> Option<&mut Row> {
+        self.live.get_mut(key, |key| Some(self.base.get(key).unwrap_or_else(absent)))
     }
 
     /// Writes a row whose key has never been used before, so that removing it leaves no trace.
@@ -98,21 +110,29 @@ impl<'a> Tables<'a> {
         self.live.create(key, row);
     }
 
-    /// Writes a row whose key comes and goes: looks below once, so that a row born and gone between
-    /// two checkpoints leaves no trace.
-    pub(crate) fn put_tracked(&mut self, key: Key, row: Row) {
-        if self.live.get(&key).is_none() && self.base.get(&key).is_none() {
-            self.live.create(key, row);
-        } else {
-            self.live.put(key, row);
-        }
+    /// Writes a row whose key names the invocation that it belongs to. A row born and gone between
+    /// two checkpoints leaves no trace, and what is younger than the layers below is not looked for
+    /// there.
+    pub(crate) fn put_of(&mut self, invocation: Lsn, key: Key, row: Row) {
+        let base = self.base;
+        self.live.put_with(key, row, |key| {
+            let is_younger = invocation > base.applied();
+            debug_assert!(!is_younger || base.get(key).is_none(), "{key:?} is older than it says");
+            is_younger || base.get(key).is_none()
+        });
+    }
+
+    /// Writes a row at a key where the caller has just seen none.
+    pub(crate) fn put_absent(&mut self, key: Key, row: Row) {
+        debug_assert!(self.get(&key).is_none(), "there is a row at {key:?}");
+        self.live.create(key, row);
     }
 
     pub(crate) fn put(&mut self, key: Key, row: Row) {
         self.live.put(key, row);
     }
 
-    pub(crate) fn delete(&mut self, key: &[u8]) {
+    pub(crate) fn delete(&mut self, key: Key) {
         self.live.delete(key);
     }
 
@@ -142,5 +162,9 @@ impl Snapshot for Tables<'_> {
 
     fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
         Tables::seek(self, prefix, from)
+    }
+
+    fn applied(&self) -> Lsn {
+        Tables::applied(self)
     }
 }

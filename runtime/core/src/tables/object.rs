@@ -25,12 +25,18 @@ impl Tables<'_> {
         self.get(&object_key(service, key)).map(|row| expect_row!(row, Object))
     }
 
+    /// Writes the lock of an object that has none.
+    pub(crate) fn create_object(&mut self, service: &str, key: &str, object: Object) {
+        self.put_absent(object_key(service, key), Row::Object(object));
+    }
+
+    /// Changes the lock of an object that has one.
     pub(crate) fn put_object(&mut self, service: &str, key: &str, object: Object) {
-        self.put_tracked(object_key(service, key), Row::Object(object));
+        self.put(object_key(service, key), Row::Object(object));
     }
 
     pub(crate) fn delete_object(&mut self, service: &str, key: &str) {
-        self.delete(&object_key(service, key));
+        self.delete(object_key(service, key));
     }
 
     pub(crate) fn push_inbox(&mut self, service: &str, key: &str, place: Lsn, invocation: Lsn) {
@@ -46,7 +52,7 @@ impl Tables<'_> {
     }
 
     pub(crate) fn delete_from_inbox(&mut self, service: &str, key: &str, place: Lsn) {
-        self.delete(&place_key(service, key, place));
+        self.delete(place_key(service, key, place));
     }
 }
 

@@ -43,7 +43,7 @@ impl Tables<'_> {
             if key > row_key(to, sequence) {
                 return;
             }
-            self.delete(&key);
+            self.delete(key.clone());
             from = key;
             from.push(0);
         }

@@ -1,6 +1,6 @@
 //! Rows changed since the last checkpoint, decoded, in key order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 use std::ops::Bound;
 
 use super::{Key, Row, Snapshot};
@@ -50,38 +50,68 @@ impl Overlay {
         self.bytes
     }
 
-    pub(crate) fn get_mut(&mut self, key: &[u8]) -> Option<&mut Row> {
-        self.slots.get_mut(key).and_then(|slot| slot.row.as_mut())
-    }
-
-    /// Writes a row whose key no layer below has: removing it leaves no trace.
-    pub fn create(&mut self, key: Key, row: Row) {
-        self.insert(key, Slot { row: Some(row), fresh: true });
+    /// The row, to be changed in place; taken from `below` when this layer does not know it.
+    pub(crate) fn get_mut(
+        &mut self,
+        key: Key,
+        below: impl FnOnce(&Key) -> Option<Row>,
+    ) -> Option<&mut Row> {
+        let slot = match self.slots.entry(key) {
+            Entry::Occupied(slot) => slot.into_mut(),
+            Entry::Vacant(place) => {
+                let row = below(place.key())?;
+                let slot = Slot { row: Some(row), fresh: false };
+                self.bytes += cost(place.key(), &slot);
+                place.insert(slot)
+            }
+        };
+        slot.row.as_mut()
     }
 
     /// Writes a row.
     pub fn put(&mut self, key: Key, row: Row) {
-        let fresh = self.slots.get(&*key).is_some_and(|slot| slot.fresh);
-        self.insert(key, Slot { row: Some(row), fresh });
+        self.put_with(key, row, |_| false);
     }
 
-    /// Removes a row.
-    pub fn delete(&mut self, key: &[u8]) {
-        match self.slots.get_mut(key) {
-            Some(slot) if slot.fresh => {
-                if let Some((key, slot)) = self.slots.remove_entry(key) {
-                    self.bytes = self.bytes.saturating_sub(cost(&key, &slot));
-                }
+    /// Writes a row whose key no layer below has: removing it leaves no trace.
+    pub fn create(&mut self, key: Key, row: Row) {
+        self.put_with(key, row, |_| true);
+    }
+
+    /// Writes a row. Whether no layer below has the key is asked only when this one does not know.
+    pub(crate) fn put_with(&mut self, key: Key, row: Row, is_fresh: impl FnOnce(&Key) -> bool) {
+        match self.slots.entry(key) {
+            Entry::Occupied(mut slot) => {
+                let slot = slot.get_mut();
+                self.bytes = self.bytes.saturating_sub(payload(slot));
+                slot.row = Some(row);
+                self.bytes += payload(slot);
             }
-            Some(slot) => slot.row = None,
-            None => self.insert(Key::from_slice(key), Slot { row: None, fresh: false }),
+            Entry::Vacant(place) => {
+                let slot = Slot { row: Some(row), fresh: is_fresh(place.key()) };
+                self.bytes += cost(place.key(), &slot);
+                place.insert(slot);
+            }
         }
     }
 
-    fn insert(&mut self, key: Key, slot: Slot) {
-        self.bytes += cost(&key, &slot);
-        if let Some(old) = self.slots.insert(key, slot) {
-            self.bytes = self.bytes.saturating_sub(SLOT_OVERHEAD_BYTES + payload(&old));
+    /// Removes a row.
+    pub fn delete(&mut self, key: Key) {
+        match self.slots.entry(key) {
+            Entry::Occupied(slot) if slot.get().fresh => {
+                let (key, slot) = slot.remove_entry();
+                self.bytes = self.bytes.saturating_sub(cost(&key, &slot));
+            }
+            Entry::Occupied(mut slot) => {
+                let slot = slot.get_mut();
+                self.bytes = self.bytes.saturating_sub(payload(slot));
+                slot.row = None;
+            }
+            Entry::Vacant(place) => {
+                let slot = Slot { row: None, fresh: false };
+                self.bytes += cost(place.key(), &slot);
+                place.insert(slot);
+            }
         }
     }
 

@@ -30,7 +30,7 @@ impl Tables<'_> {
         let prefix = Table::Promise.key().bytes(workflow.as_bytes()).bytes(key.as_bytes()).done();
         let mut from = prefix.clone();
         while let Some((row_key, _)) = self.seek(&prefix, &from) {
-            self.delete(&row_key);
+            self.delete(row_key.clone());
             from = row_key;
             from.push(0);
         }

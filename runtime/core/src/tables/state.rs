@@ -51,7 +51,7 @@ impl Tables<'_> {
     }
 
     pub(crate) fn clear_state(&mut self, service: &str, key: &str, state_key: &[u8]) {
-        self.delete(&entry_key(service, key, state_key));
+        self.delete(entry_key(service, key, state_key));
     }
 
     pub(crate) fn clear_all_state(&mut self, service: &str, key: &str) {

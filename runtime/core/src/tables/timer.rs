@@ -59,11 +59,11 @@ impl Tables<'_> {
     }
 
     pub(crate) fn put_timer(&mut self, timer: &TimerKey, row: Timer) {
-        self.put_tracked(encode_key(timer), Row::Timer(row));
+        self.put_of(timer.invocation, encode_key(timer), Row::Timer(row));
     }
 
     pub(crate) fn delete_timer(&mut self, timer: &TimerKey) {
-        self.delete(&encode_key(timer));
+        self.delete(encode_key(timer));
     }
 }
 

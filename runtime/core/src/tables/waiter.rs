@@ -14,7 +14,7 @@ impl Tables<'_> {
         let (mut waiters, mut from) = (Vec::new(), prefix.clone());
         while let Some((key, row)) = self.seek(&prefix, &from) {
             waiters.push(expect_row!(row, Waiter));
-            self.delete(&key);
+            self.delete(key.clone());
             from = key;
             from.push(0);
         }

@@ -33,6 +33,13 @@ impl Snapshot for Memory {
         let (key, row) = self.0.range(Key::from_slice(from)..).next()?;
         key.starts_with(prefix).then(|| (key.clone(), row.clone()))
     }
+
+    fn applied(&self) -> Lsn {
+        match self.0.first_key_value() {
+            Some((_, Row::Meta(meta))) => meta.applied,
+            Some(_) | None => Lsn(0),
+        }
+    }
 }
 
 /// One partition: applies events one by one and collects the effects.

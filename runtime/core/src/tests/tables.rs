@@ -4,6 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::support::Memory;
+use crate::Lsn;
 use crate::tables::{Key, Overlay, Row, Snapshot, Tables};
 
 #[derive(Debug, Clone)]
@@ -36,11 +37,11 @@ proptest! {
                     model.0.insert(key(at), row(value));
                 }
                 Step::Tracked(at, value) => {
-                    Tables::new(&mut live, &base).put_tracked(key(at), row(value));
+                    Tables::new(&mut live, &base).put_of(Lsn(0), key(at), row(value));
                     model.0.insert(key(at), row(value));
                 }
                 Step::Delete(at) => {
-                    Tables::new(&mut live, &base).delete(&key(at));
+                    Tables::new(&mut live, &base).delete(key(at));
                     model.0.remove(&key(at));
                 }
                 Step::Checkpoint => {
