@@ -241,6 +241,21 @@ pub enum ManifestError {
         /// What the service says it is.
         service_ty: ServiceType,
     },
+    /// A setting that an older manifest can't say.
+    #[error(
+        "{option} on '{name}' needs manifest version {needed} or newer, and version {asked} is \
+         asked for; remove the setting or use a newer runtime"
+    )]
+    Version {
+        /// The setting.
+        option: &'static str,
+        /// The service or handler.
+        name: String,
+        /// Which version has it.
+        needed: u32,
+        /// Which version is asked for.
+        asked: u32,
+    },
     /// A setting where it means nothing.
     #[error("{option} on handler '{handler}' of '{service}' means nothing there")]
     Option {
@@ -269,6 +284,47 @@ impl Manifest {
         let mut names: Vec<&str> = self.services.iter().map(|service| &*service.name).collect();
         reject_duplicates(&mut names)?;
         self.services.iter().try_for_each(Service::validate)
+    }
+}
+
+impl Manifest {
+    /// The manifest, if an older version can say all of it.
+    ///
+    /// # Errors
+    /// The first setting that it can't: dropping one in silence would change how services behave.
+    pub fn in_version(self, asked: u32) -> Result<Self, ManifestError> {
+        for service in &self.services {
+            service.options.check_version(&service.name, asked)?;
+            for handler in &service.handlers {
+                handler.options.check_version(&handler.name, asked)?;
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Options {
+    fn check_version(&self, name: &str, asked: u32) -> Result<(), ManifestError> {
+        let settings = [
+            ("inactivityTimeout", 3, self.inactivity_timeout.is_some()),
+            ("abortTimeout", 3, self.abort_timeout.is_some()),
+            ("journalRetention", 3, self.journal_retention.is_some()),
+            ("idempotencyRetention", 3, self.idempotency_retention.is_some()),
+            ("workflowCompletionRetention", 3, self.workflow_completion_retention.is_some()),
+            ("enableLazyState", 3, self.enable_lazy_state.is_some()),
+            ("ingressPrivate", 3, self.ingress_private.is_some()),
+            ("retryPolicyInitialInterval", 4, self.retry_policy_initial_interval.is_some()),
+            ("retryPolicyMaxInterval", 4, self.retry_policy_max_interval.is_some()),
+            ("retryPolicyMaxAttempts", 4, self.retry_policy_max_attempts.is_some()),
+            ("retryPolicyExponentiationFactor", 4, self.retry_policy_exponentiation_factor.is_some()),
+            ("retryPolicyOnMaxAttempts", 4, self.retry_policy_on_max_attempts.is_some()),
+        ];
+        match settings.into_iter().find(|(_, needed, is_set)| *is_set && *needed > asked) {
+            None => Ok(()),
+            Some((option, needed, _)) => {
+                Err(ManifestError::Version { option, name: name.to_owned(), needed, asked })
+            }
+        }
     }
 }
 

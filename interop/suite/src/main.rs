@@ -1,4 +1,5 @@
-//! Asks a server for everything a user relies on, with services on the official SDKs.
+//! Asks a server for everything a user relies on, with services on the official SDKs
+//! and on our own.
 
 #![expect(clippy::print_stdout, reason = "the outcomes are for whoever runs it")]
 
@@ -20,7 +21,7 @@ struct Args {
     /// Which server is asked.
     #[arg(long, value_enum, default_value = "abide")]
     against: Runtime,
-    /// On which SDK the services are; both when absent.
+    /// On which SDK the services are; all when absent.
     #[arg(long, value_enum)]
     services: Option<Sdk>,
     /// Newest service protocol the server may speak; 6 and 7 when absent.
@@ -50,7 +51,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<bool> {
-    let sdks = args.services.map_or_else(|| vec![Sdk::Rust, Sdk::Typescript], |sdk| vec![sdk]);
+    let sdks = args.services.map_or_else(|| vec![Sdk::Rust, Sdk::Typescript, Sdk::Abide], |sdk| vec![sdk]);
     let protocols = args.protocol.map_or_else(|| vec![6, 7], |protocol| vec![protocol]);
     let programs = std::env::current_exe()?;
     let programs = programs.parent().map_or_else(PathBuf::new, ToOwned::to_owned);

@@ -27,6 +27,8 @@ pub enum Sdk {
     Rust,
     /// The npm package `@restatedev/restate-sdk`.
     Typescript,
+    /// Our own, `abide-sdk`.
+    Abide,
 }
 
 /// What to start.
@@ -207,11 +209,8 @@ fn start_runtime(
 
 fn start_services(setting: &Setting, bind: SocketAddr) -> Result<Process> {
     let command = match setting.sdk {
-        Sdk::Rust => {
-            let mut command = Command::new(setting.programs.join("interop-services"));
-            command.arg(format!("--bind={bind}"));
-            command
-        }
+        Sdk::Rust => on_rust(setting, "interop-services", bind),
+        Sdk::Abide => on_rust(setting, "conformance-services", bind),
         Sdk::Typescript => {
             let dir = typescript()?;
             let mut command = Command::new("node");
@@ -220,6 +219,12 @@ fn start_services(setting: &Setting, bind: SocketAddr) -> Result<Process> {
         }
     };
     start(command, &setting.dir.join("services.log"))
+}
+
+fn on_rust(setting: &Setting, program: &str, bind: SocketAddr) -> Command {
+    let mut command = Command::new(setting.programs.join(program));
+    command.arg(format!("--bind={bind}"));
+    command
 }
 
 fn start(mut command: Command, log: &Path) -> Result<Process> {

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
 
 use crate::error::Rejection;
+
+/// Why a body could not be read.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What answers are made of.
 pub(crate) type Body = Full<Bytes>;
@@ -14,8 +16,10 @@ pub(crate) fn full(bytes: Bytes) -> Body {
 }
 
 /// Reads a whole body.
-pub(crate) async fn read(body: Incoming, limit_bytes: usize) -> Result<Bytes, Rejection> {
-    use hyper::body::Body as _;
+pub(crate) async fn read<B>(body: B, limit_bytes: usize) -> Result<Bytes, Rejection>
+where
+    B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
+{
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }

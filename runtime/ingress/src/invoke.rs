@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{Response, request::Parts};
-use hyper::{Request, body::Incoming};
+use hyper::{Request, body::Body as HttpBody};
 use protocol::{
     HandlerKind, InvocationId, ProtocolVersion, Target, TerminalFailure,
     journal::{Command, NamedCommand},
@@ -17,11 +17,14 @@ use runtime_partition::{CallAnswer, random};
 
 use crate::{Ingress, body, error::Rejection, headers, ids, path::Address, response};
 
-pub(crate) async fn call(
+pub(crate) async fn call<B>(
     ingress: &Ingress,
-    request: Request<Incoming>,
+    request: Request<B>,
     address: Address,
-) -> Result<Response<body::Body>, Rejection> {
+) -> Result<Response<body::Body>, Rejection>
+where
+    B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
     let (parts, incoming) = request.into_parts();
     if headers::delay_ms(parts.uri.query())?.is_some() {
         return Err(Rejection::Delay("only a send can be delayed".to_owned()));
@@ -86,7 +89,7 @@ pub(crate) fn prepare(
         }
         (None, _) => {
             let key = facts.service_kind.is_keyed().then_some(key.as_str());
-            ids::new_invocation(key)
+            ids::new_invocation(key, ingress.now_ms())
         }
     };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());

@@ -21,10 +21,12 @@ mod response;
 mod send;
 pub mod server;
 
-use runtime_partition::Partitions;
+use std::sync::Arc;
+
+use runtime_partition::{Clock, Partitions};
 use runtime_schema::SharedRegistry;
 
-pub use server::serve;
+pub use server::{answer, serve};
 
 /// Everything a request may need.
 #[derive(Clone)]
@@ -33,8 +35,17 @@ pub struct Ingress {
     pub partitions: Partitions,
     /// Who offers what.
     pub registry: SharedRegistry,
+    /// The node's clock.
+    pub clock: Arc<dyn Clock>,
     /// Bodies larger than this many bytes are refused.
     pub request_size_max_bytes: usize,
+}
+
+impl Ingress {
+    /// Milliseconds since the epoch.
+    fn now_ms(&self) -> u64 {
+        self.clock.now_us() / 1000
+    }
 }
 
 /// The real server's limit, which is also the largest message of the protocol: 32 MiB.

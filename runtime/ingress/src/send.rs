@@ -1,7 +1,8 @@
 //! Send: answer as soon as the request is durable; the handler runs now or later.
 
+use bytes::Bytes;
 use http::{Response, StatusCode};
-use hyper::{Request, body::Incoming};
+use hyper::{Request, body::Body as HttpBody};
 use runtime_core::{
     effect::Answer,
     event::{Event, Source},
@@ -12,7 +13,7 @@ use serde::Serialize;
 use crate::{
     Ingress, body,
     error::Rejection,
-    headers, ids,
+    headers,
     invoke::{Prepared, prepare},
     path::Address,
     response,
@@ -27,16 +28,19 @@ struct Accepted {
     status: &'static str,
 }
 
-pub(crate) async fn send(
+pub(crate) async fn send<B>(
     ingress: &Ingress,
-    request: Request<Incoming>,
+    request: Request<B>,
     address: Address,
-) -> Result<Response<body::Body>, Rejection> {
+) -> Result<Response<body::Body>, Rejection>
+where
+    B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
     let (parts, incoming) = request.into_parts();
     let delay_ms = headers::delay_ms(parts.uri.query())?;
     let bytes = body::read(incoming, ingress.request_size_max_bytes).await?;
     let Prepared { mut invoke, .. } = prepare(ingress, &parts, bytes, address)?;
-    invoke.start_at = delay_ms.map(|delay_ms| Timestamp(ids::now_ms()).after_ms(delay_ms));
+    invoke.start_at = delay_ms.map(|delay_ms| Timestamp(ingress.now_ms()).after_ms(delay_ms));
     let to = ingress.partitions.owner(invoke.id.partition_key);
     let answer = ingress
         .partitions

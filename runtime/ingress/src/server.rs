@@ -4,8 +4,10 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use hyper::{Request, body::Incoming, service::service_fn};
+use http_body_util::Full;
+use hyper::{Request, body::Body, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -64,7 +66,11 @@ pub async fn serve(listener: TcpListener, ingress: Ingress, shutdown: impl Futur
     let _ = tokio::time::timeout(SHUTDOWN_GRACE, graceful.shutdown()).await;
 }
 
-async fn answer(ingress: &Ingress, request: Request<Incoming>) -> Response<body::Body> {
+/// Answers one request, from whatever carries it.
+pub async fn answer<B>(ingress: &Ingress, request: Request<B>) -> Response<Full<Bytes>>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
     let origin = request.headers().get(header::ORIGIN).cloned();
     let wanted = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     let mut response = if request.method() == Method::OPTIONS && origin.is_some() {
@@ -76,10 +82,10 @@ async fn answer(ingress: &Ingress, request: Request<Incoming>) -> Response<body:
     response
 }
 
-async fn handle(
-    ingress: &Ingress,
-    request: Request<Incoming>,
-) -> Result<Response<body::Body>, Rejection> {
+async fn handle<B>(ingress: &Ingress, request: Request<B>) -> Result<Response<body::Body>, Rejection>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
     if !matches!(*request.method(), Method::GET | Method::POST) {
         return Err(Rejection::Method(request.method().clone()));
     }
@@ -116,8 +122,8 @@ async fn handle(
 }
 
 /// Browsers ask before they send; everything is allowed.
-fn preflight(request: &Request<Incoming>) -> Response<body::Body> {
-    let mut response = Response::new(body::full(bytes::Bytes::new()));
+fn preflight<B>(request: &Request<B>) -> Response<body::Body> {
+    let mut response = Response::new(body::full(Bytes::new()));
     if let Some(method) = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD) {
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_METHODS, method.clone());
     }

@@ -101,6 +101,7 @@ pub fn plan(
         | ManifestError::Name(_)
         | ManifestError::Duplicate(_)
         | ManifestError::HandlerType { .. }
+        | ManifestError::Version { .. }
         | ManifestError::Option { .. } => RegistrationError::Malformed(error),
     })?;
     let (min, max) = (manifest.min_protocol_version, manifest.max_protocol_version);

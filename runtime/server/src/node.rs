@@ -9,7 +9,7 @@ use runtime_ingress::Ingress;
 use runtime_invoker::Invoker;
 use runtime_log::FileLog;
 use runtime_partition::{
-    Node, SystemClock, checkpoint::CheckpointThread, node::Parts, node::store_file,
+    Clock, Node, SystemClock, checkpoint::CheckpointThread, node::Parts, node::store_file,
 };
 use runtime_schema::SharedRegistry;
 use runtime_store::Store;
@@ -47,7 +47,8 @@ async fn serve(config: Config) -> Result<()> {
     let data_dir = DataDir::open(&config.data_dir, config.partitions)?;
 
     let registry = SharedRegistry::new(config.defaults.clone());
-    let mut node = recover(&config, &data_dir, &registry)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let mut node = recover(&config, &data_dir, &registry, Arc::clone(&clock))?;
     let stopped = shutdown.clone();
     node.spawn(move |partition| {
         tracing::debug!(partition = partition.0, "a partition has stopped");
@@ -58,6 +59,7 @@ async fn serve(config: Config) -> Result<()> {
     let ingress = Ingress {
         partitions: partitions.clone(),
         registry: registry.clone(),
+        clock,
         request_size_max_bytes: config.request_size_max_bytes,
     };
     let admin = Admin {
@@ -91,7 +93,12 @@ async fn serve(config: Config) -> Result<()> {
     }
 }
 
-fn recover(config: &Config, data_dir: &DataDir, registry: &SharedRegistry) -> Result<Node> {
+fn recover(
+    config: &Config,
+    data_dir: &DataDir,
+    registry: &SharedRegistry,
+    clock: Arc<dyn Clock>,
+) -> Result<Node> {
     let log = FileLog::open(&data_dir.path.join("log"), config.log_segment_bytes)
         .context("the log cannot be opened")?;
     let stores = (0..data_dir.partitions)
@@ -104,7 +111,7 @@ fn recover(config: &Config, data_dir: &DataDir, registry: &SharedRegistry) -> Re
     let parts = Parts {
         stores,
         log: Arc::new(log),
-        clock: Arc::new(SystemClock::start()),
+        clock,
         checkpoints: Arc::new(CheckpointThread::spawn()?),
         settings: config.partition.clone(),
     };

@@ -13,12 +13,12 @@ use interop_suite::{
     stage::{Runtime, Sdk, Setting, Stage},
 };
 
-async fn ask(protocol: u16, always_suspend: bool, partitions: u16) {
+async fn ask(sdk: Sdk, protocol: u16, always_suspend: bool, partitions: u16) {
     let dir = tempfile::tempdir().unwrap();
     let programs = Path::new(env!("CARGO_BIN_EXE_abide")).parent().unwrap().to_owned();
     let setting = Setting {
         runtime: Runtime::Abide,
-        sdk: Sdk::Rust,
+        sdk,
         protocol,
         always_suspend,
         partitions,
@@ -37,10 +37,20 @@ async fn ask(protocol: u16, always_suspend: bool, partitions: u16) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_open_streams_at_protocol_6() {
-    ask(6, false, 1).await;
+    ask(Sdk::Rust, 6, false, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn suspending_at_every_wait_on_four_partitions_at_protocol_7() {
-    ask(7, true, 4).await;
+    ask(Sdk::Rust, 7, true, 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_sdk_with_open_streams_at_protocol_7() {
+    ask(Sdk::Abide, 7, false, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_sdk_suspending_at_every_wait_at_protocol_6() {
+    ask(Sdk::Abide, 6, true, 4).await;
 }

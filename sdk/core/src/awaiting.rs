@@ -1,7 +1,5 @@
 //! Waiting for a tree of results: what the handler's executor has to do next.
 
-use std::collections::BTreeSet;
-
 use protocol::{
     TerminalFailure,
     journal::{
@@ -74,15 +72,6 @@ impl Vm {
         self.or_fail(outcome)
     }
 
-    /// Makes the first result visible, in journal order, that one of `waiting` waits for. For
-    /// executors that poll futures; see [`Self::withdraw`].
-    pub fn reveal(&mut self, waiting: &BTreeSet<Handle>) -> Option<Handle> {
-        let ids: Vec<(NotificationId, Handle)> =
-            waiting.iter().map(|handle| (self.id(*handle), *handle)).collect();
-        let revealed = self.results.reveal(|id| ids.iter().any(|(known, _)| known == id))?;
-        ids.into_iter().find(|(id, _)| *id == revealed).map(|(_, handle)| handle)
-    }
-
     fn try_progress(&mut self, wait: &Await) -> Result<Progress, VmError> {
         loop {
             if self.cancelling.is_some() {
@@ -146,8 +135,9 @@ impl Vm {
         if self.stage == Stage::Replaying
             && let Some(found) = self.replay.peek()?
         {
-            let found = format!("{:?}", found.command);
-            return Err(VmError::AwaitInReplay { index: self.command_index, found });
+            let found = crate::error::show(&found);
+            let at = wait.leaves.first().and_then(|handle| self.made_at(*handle));
+            return Err(VmError::AwaitInReplay { index: self.command_index, found, at });
         }
         let runs = self.runs_in(wait);
         if let Some(handle) = runs.iter().find(|(_, state)| *state == RunState::Waiting) {

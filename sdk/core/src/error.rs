@@ -1,5 +1,7 @@
 //! What goes wrong in an attempt, and the frame that says so.
 
+use std::panic::Location;
+
 use protocol::{
     journal::NamedCommand,
     wire::{
@@ -13,9 +15,10 @@ use protocol::{
 pub enum VmError {
     /// The handler asked for something else than the journal says it did.
     #[error(
-        "journal mismatch at command {index}: the journal has {found}, the handler asked for \
+        "journal mismatch at command {index}{}: the journal has {found}, the handler asked for \
          {expected}; the handler's code has changed, or it is not deterministic: it may use time, \
-         randomness, the order of a hash map or IO outside of run"
+         randomness, the order of a hash map or IO outside of run",
+        at.as_deref().map(|at| format!(" ({at})")).unwrap_or_default()
     )]
     Mismatch {
         /// Index among commands, Input is 0.
@@ -28,18 +31,30 @@ pub enum VmError {
         ty: u16,
         /// Name of the journal's command.
         name: String,
+        /// Where user code asked, as file, line and column.
+        at: Option<String>,
     },
     /// The handler waits for something that the journal says came later or never.
     #[error(
-        "journal mismatch at command {index}: the handler waits for something that is not there, \
-         but the journal goes on with {found}; an await was added before it"
+        "journal mismatch at command {index}: the handler waits for something that is not there{}, \
+         but the journal goes on with {found}; the handler's code has changed, or what it did next \
+         hung on something that is not in the journal: IO, a timer or a task outside of run",
+        at.as_deref().map(|at| format!(" (asked for at {at})")).unwrap_or_default()
     )]
     AwaitInReplay {
         /// Index of the journal's next command.
         index: u32,
         /// What it is.
         found: String,
+        /// Where user code asked for what it waits for.
+        at: Option<String>,
     },
+    /// The handler is pending, but on nothing that the runtime could bring.
+    #[error(
+        "the handler waits for nothing that is in the journal: it awaits IO, a timer, a task or a \
+         channel outside of run, which nobody will wake again after a suspension"
+    )]
+    WaitsForNothing,
     /// The runtime said something that the protocol does not allow here.
     #[error("the runtime broke the protocol: {0}")]
     Protocol(String),
@@ -65,7 +80,7 @@ impl VmError {
     /// Code on the wire.
     pub fn code(&self) -> u32 {
         match self {
-            Self::Mismatch { .. } | Self::AwaitInReplay { .. } => 570,
+            Self::Mismatch { .. } | Self::AwaitInReplay { .. } | Self::WaitsForNothing => 570,
             Self::Protocol(_) | Self::Wire(_) => 571,
             Self::Unsupported { .. } => 573,
             Self::Closed => 598,
@@ -78,18 +93,22 @@ impl VmError {
         found: &NamedCommand,
         ty: MessageType,
     ) -> Self {
-        let show = |named: &NamedCommand| {
-            // Payloads may be large; the start says which they are.
-            let text = format!("{:?} named '{}'", named.command, named.name);
-            text.chars().take(300).collect()
-        };
         Self::Mismatch {
             index,
             expected: show(expected),
             found: show(found),
             ty: ty.0,
             name: found.name.clone(),
+            at: None,
         }
+    }
+
+    /// Says where in user code it happened.
+    pub(crate) fn at(mut self, location: Option<&Location<'_>>) -> Self {
+        if let Self::Mismatch { at, .. } = &mut self {
+            *at = location.map(ToString::to_string);
+        }
+        self
     }
 
     pub(crate) fn to_attempt_error(&self) -> AttemptError {
@@ -102,7 +121,11 @@ impl VmError {
             Self::AwaitInReplay { index, .. } => {
                 Some(RelatedCommand { index: Some(*index), name: None, ty: None })
             }
-            Self::Protocol(_) | Self::Wire(_) | Self::Unsupported { .. } | Self::Closed => None,
+            Self::WaitsForNothing
+            | Self::Protocol(_)
+            | Self::Wire(_)
+            | Self::Unsupported { .. }
+            | Self::Closed => None,
         };
         AttemptError {
             code: self.code(),
@@ -113,4 +136,13 @@ impl VmError {
             behavior: ErrorBehavior::Retry,
         }
     }
+}
+
+/// A command for people. Payloads may be large; the start says which they are.
+pub(crate) fn show(named: &NamedCommand) -> String {
+    let text = match named.name.as_str() {
+        "" => format!("{:?}", named.command),
+        name => format!("{:?} named '{name}'", named.command),
+    };
+    text.chars().take(300).collect()
 }

@@ -38,6 +38,26 @@ impl Results {
         Some(id)
     }
 
+    /// Takes the first one out of the queue that is wanted, in journal order, and says where it was.
+    pub(crate) fn take_first(
+        &mut self,
+        wants: impl Fn(&NotificationId) -> bool,
+    ) -> Option<(usize, NotificationId, NotificationResult)> {
+        let at = self.queue.iter().position(|(id, _)| wants(id))?;
+        let (id, result) = self.queue.remove(at)?;
+        Some((at, id, result))
+    }
+
+    /// Puts one back where [`Self::take_first`] found it. What has arrived since stands behind.
+    pub(crate) fn put_back(&mut self, at: usize, id: NotificationId, result: NotificationResult) {
+        self.queue.insert(at.min(self.queue.len()), (id, result));
+    }
+
+    /// One that is in the queue.
+    pub(crate) fn find(&self, id: &NotificationId) -> Option<&NotificationResult> {
+        self.queue.iter().find(|(known, _)| known == id).map(|(_, result)| result)
+    }
+
     /// Something is known without having been waited for.
     pub(crate) fn show(&mut self, id: NotificationId, result: NotificationResult) {
         self.visible.entry(id).or_default().push_back(result);

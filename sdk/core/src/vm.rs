@@ -1,11 +1,14 @@
 //! The public surface, and the stages of an attempt.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::Location;
 
 use bytes::{Bytes, BytesMut};
 use protocol::{
     ProtocolVersion,
-    journal::{Command, CompletionId, Entry, NamedCommand, NotificationId},
+    journal::{
+        Command, CompletionId, Entry, NamedCommand, NotificationId, NotificationResult,
+    },
     wire::{
         self, MessageType,
         control::{AttemptError, End, ErrorBehavior, RunAck, Start},
@@ -20,6 +23,7 @@ use crate::{
     replay::Replay,
     results::Results,
     syscalls::{run::RunState, state::StateView},
+    turn::Waiting,
 };
 
 /// Names a result that the handler may wait for.
@@ -73,14 +77,21 @@ pub struct Vm {
     pub(crate) view: StateView,
     /// What each handle waits for.
     handles: Vec<NotificationId>,
+    /// Where user code made each handle, as far as it is known.
+    origins: Vec<Option<&'static Location<'static>>>,
+    /// Where user code is.
+    pub(crate) location: Option<&'static Location<'static>>,
+    pub(crate) waiting: Waiting,
     pub(crate) command_index: u32,
     pub(crate) next_completion: CompletionId,
     pub(crate) next_signal: u32,
     pub(crate) runs: BTreeMap<Handle, RunState>,
     /// Results that were proposed and not yet answered.
-    pub(crate) proposed: BTreeMap<CompletionId, protocol::journal::NotificationResult>,
+    pub(crate) proposed: BTreeMap<CompletionId, NotificationResult>,
     /// Handles of the callees' ids, for a cancellation.
     pub(crate) callees: VecDeque<Handle>,
+    /// Ids of callees that the handler has taken already.
+    pub(crate) known_callees: BTreeMap<Handle, NotificationResult>,
     /// Callees still to be told, while a cancellation is under way.
     pub(crate) cancelling: Option<VecDeque<Handle>>,
 }
@@ -101,12 +112,16 @@ impl Vm {
             results: Results::default(),
             view: StateView::default(),
             handles: Vec::new(),
+            origins: Vec::new(),
+            location: None,
+            waiting: Waiting::default(),
             command_index: 0,
             next_completion: 1,
             next_signal: protocol::journal::notification::FIRST_AWAKEABLE_SIGNAL,
             runs: BTreeMap::new(),
             proposed: BTreeMap::new(),
             callees: VecDeque::new(),
+            known_callees: BTreeMap::new(),
             cancelling: None,
         }
     }
@@ -181,15 +196,19 @@ impl Vm {
     }
 
     /// Hands a visible result over, once.
-    pub fn take(&mut self, handle: Handle) -> Option<protocol::journal::NotificationResult> {
+    pub fn take(&mut self, handle: Handle) -> Option<NotificationResult> {
         let id = self.id(handle);
         self.results.take(&id)
     }
 
-    /// Puts a result back that [`Self::reveal`] has shown and nobody took.
-    pub fn withdraw(&mut self, handle: Handle, result: protocol::journal::NotificationResult) {
-        let id = self.id(handle);
-        self.results.show(id, result);
+    /// Says where user code is, for what there is to say about the next command.
+    pub fn locate(&mut self, location: &'static Location<'static>) {
+        self.location = Some(location);
+    }
+
+    /// Whether the handler does again what the journal has.
+    pub fn is_replaying(&self) -> bool {
+        self.stage == Stage::Replaying
     }
 
     /// The invocation has ended: an output was written before.
@@ -226,7 +245,9 @@ impl Vm {
         self.command_index += 1;
         match self.stage {
             Stage::Replaying => {
-                self.replay.take(index, &named, self.options.compare_payloads)?;
+                self.replay
+                    .take(index, &named, self.options.compare_payloads)
+                    .map_err(|error| error.at(self.location))?;
                 if self.replay.is_empty() {
                     self.stage = Stage::Processing;
                 }
@@ -249,8 +270,16 @@ impl Vm {
     }
 
     pub(crate) fn new_handle(&mut self, id: NotificationId) -> Handle {
+        let handle = Handle(u32::try_from(self.handles.len()).unwrap_or(u32::MAX));
+        self.waiting.know(handle, &id);
         self.handles.push(id);
-        Handle(u32::try_from(self.handles.len() - 1).unwrap_or(u32::MAX))
+        self.origins.push(self.location);
+        handle
+    }
+
+    /// Where user code made a handle.
+    pub(crate) fn made_at(&self, handle: Handle) -> Option<String> {
+        self.origins.get(handle.0 as usize).copied().flatten().map(ToString::to_string)
     }
 
     pub(crate) fn id(&self, handle: Handle) -> NotificationId {

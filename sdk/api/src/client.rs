@@ -1,0 +1,379 @@
+//! The ingress, from outside: typed calls over HTTP.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{HeaderValue, Method, Request as HttpRequest, Response, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client as HttpClient, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::Deserialize;
+
+use crate::{
+    error::Terminal,
+    payload::{Decode, Encode, PayloadError},
+    request::{Parts, Request},
+    service::Definition,
+};
+
+/// A runtime's ingress; cheap to clone.
+///
+/// ```no_run
+/// # use abide_sdk::prelude::*;
+/// # struct Greeter;
+/// # #[service]
+/// # impl Greeter {
+/// #     pub async fn greet(&self, _ctx: &Context, name: String) -> Result<String> { Ok(name) }
+/// # }
+/// # async fn example() -> std::result::Result<(), Box<dyn std::error::Error>> {
+/// let ingress = Ingress::new("http://127.0.0.1:8080");
+/// let greeting = Greeter::client(&ingress).idempotency_key("g-1").greet("Ada".into()).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Ingress {
+    base: String,
+    transport: Arc<dyn Transport>,
+}
+
+/// Carries requests to the ingress. Bring your own for TLS, tracing or a test.
+pub trait Transport: Send + Sync {
+    /// Sends a request and reads its whole answer.
+    fn send(
+        &self,
+        request: HttpRequest<Bytes>,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>>;
+}
+
+/// A request that got no answer; whether it was taken is not known. With an idempotency key, or as a
+/// workflow's `run`, it can be repeated.
+#[derive(Debug, thiserror::Error)]
+#[error("the ingress cannot be reached: {0}")]
+pub struct TransportError(#[from] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Why a client has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The invocation ended so, or the request was refused.
+    #[error(transparent)]
+    Failed(Terminal),
+    /// Nobody answered.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The argument cannot be written, or the answer cannot be read.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The request cannot be made from what was given.
+    #[error("the request is not valid HTTP: {0}")]
+    Request(#[from] http::Error),
+}
+
+impl Ingress {
+    /// An ingress over plain HTTP.
+    pub fn new(base: impl Into<String>) -> Self {
+        let client = HttpClient::builder(TokioExecutor::new()).build_http();
+        Self::with_transport(base, Hyper(client))
+    }
+
+    /// An ingress that is reached in a way of your own.
+    pub fn with_transport(base: impl Into<String>, transport: impl Transport + 'static) -> Self {
+        let base = base.into().trim_end_matches('/').to_owned();
+        Self { base, transport: Arc::new(transport) }
+    }
+
+    /// An invocation, by its id.
+    pub fn invocation<T>(&self, id: impl Into<String>) -> IngressInvocation<'_, T> {
+        IngressInvocation { ingress: self, id: id.into(), marker: PhantomData }
+    }
+
+    /// Completes an awakeable with a value.
+    ///
+    /// # Errors
+    /// When the id is none, or nobody answers.
+    pub async fn resolve_awakeable(
+        &self,
+        id: &str,
+        value: &(impl Encode + ?Sized),
+    ) -> Result<(), ClientError> {
+        let path = format!("/restate/awakeables/{}/resolve", escape(id));
+        let body = value.encode()?;
+        self.exchange(Method::POST, &path, &[], Some(content_type_of(value)), body).await?;
+        Ok(())
+    }
+
+    /// Completes an awakeable with a failure.
+    ///
+    /// # Errors
+    /// When the id is none, or nobody answers.
+    pub async fn reject_awakeable(&self, id: &str, reason: &str) -> Result<(), ClientError> {
+        let path = format!("/restate/awakeables/{}/reject", escape(id));
+        let body = Bytes::copy_from_slice(reason.as_bytes());
+        self.exchange(Method::POST, &path, &[], Some("text/plain"), body).await?;
+        Ok(())
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(String, String)],
+        content_type: Option<&'static str>,
+        body: Bytes,
+    ) -> Result<Response<Bytes>, ClientError> {
+        let mut request = HttpRequest::builder().method(method).uri(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        if let Some(content_type) = content_type.filter(|_| !body.is_empty()) {
+            request = request.header(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        let response = self.transport.send(request.body(body)?).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(ClientError::Failed(failure(&response)))
+    }
+}
+
+/// What an answer without success says.
+fn failure(response: &Response<Bytes>) -> Terminal {
+    #[derive(Deserialize)]
+    struct Said {
+        message: String,
+        #[serde(default)]
+        metadata: std::collections::BTreeMap<String, String>,
+    }
+    let code = response.status().as_u16();
+    match serde_json::from_slice::<Said>(response.body()) {
+        Ok(Said { message, metadata }) => metadata
+            .into_iter()
+            .fold(Terminal::new(code, message), |terminal, (key, value)| terminal.with(key, value)),
+        Err(_) => Terminal::new(code, String::from_utf8_lossy(response.body())),
+    }
+}
+
+fn content_type_of<T: Encode + ?Sized>(_: &T) -> &'static str {
+    T::content_type()
+}
+
+/// Percent-encodes a segment of a path (RFC 3986: all but the unreserved characters).
+fn escape(segment: &str) -> String {
+    let mut escaped = String::with_capacity(segment.len());
+    for byte in segment.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+struct Hyper(HttpClient<HttpConnector, Full<Bytes>>);
+
+impl Transport for Hyper {
+    fn send(
+        &self,
+        request: HttpRequest<Bytes>,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async move {
+            let boxed = |error: Box<dyn std::error::Error + Send + Sync>| TransportError(error);
+            let response = self.0.request(request.map(Full::new)).await;
+            let (head, body) = response.map_err(|error| boxed(error.into()))?.into_parts();
+            let body = body.collect().await.map_err(|error| boxed(error.into()))?.to_bytes();
+            Ok(Response::from_parts(head, body))
+        })
+    }
+}
+
+/// A call from outside, whose answer is awaited.
+#[derive(Clone, Copy)]
+pub struct Direct<'i> {
+    ingress: &'i Ingress,
+}
+
+/// A one-way call from outside.
+#[derive(Clone, Copy)]
+pub struct DirectOneWay<'i> {
+    ingress: &'i Ingress,
+    delay: Duration,
+}
+
+/// A virtual object or workflow from outside; the key is still to be said.
+pub struct KeyedClient<'i, D> {
+    ingress: &'i Ingress,
+    marker: PhantomData<fn() -> D>,
+}
+
+impl<'i, D: Definition> KeyedClient<'i, D> {
+    pub(crate) fn new(ingress: &'i Ingress) -> Self {
+        Self { ingress, marker: PhantomData }
+    }
+
+    /// A call to this key.
+    pub fn key(&self, key: impl Into<String>) -> D::Request<Direct<'i>> {
+        Request::direct(self.ingress, D::NAME, key.into()).into()
+    }
+}
+
+/// An invocation from outside.
+#[derive(Clone)]
+pub struct IngressInvocation<'i, T> {
+    ingress: &'i Ingress,
+    id: String,
+    marker: PhantomData<fn() -> T>,
+}
+
+/// HTTP status of an answer that is not there yet.
+const NOT_READY: u16 = 470;
+
+impl<T> IngressInvocation<'_, T> {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl<T: Decode> IngressInvocation<'_, T> {
+    /// Its answer, when it has one.
+    ///
+    /// # Errors
+    /// Its failure, or that nobody knows it.
+    pub async fn attach(&self) -> Result<T, ClientError> {
+        attach(self.ingress, &format!("/restate/invocation/{}", escape(&self.id))).await
+    }
+
+    /// Its answer, if it has one by now.
+    ///
+    /// # Errors
+    /// Its failure, or that nobody knows it.
+    pub async fn output(&self) -> Result<Option<T>, ClientError> {
+        output(self.ingress, &format!("/restate/invocation/{}", escape(&self.id))).await
+    }
+}
+
+async fn attach<T: Decode>(ingress: &Ingress, path: &str) -> Result<T, ClientError> {
+    let path = format!("{path}/attach");
+    let response = ingress.exchange(Method::GET, &path, &[], None, Bytes::new()).await?;
+    Ok(T::decode(response.into_body())?)
+}
+
+async fn output<T: Decode>(ingress: &Ingress, path: &str) -> Result<Option<T>, ClientError> {
+    let path = format!("{path}/output");
+    match ingress.exchange(Method::GET, &path, &[], None, Bytes::new()).await {
+        Ok(response) => Ok(Some(T::decode(response.into_body())?)),
+        Err(ClientError::Failed(failed)) if failed.code() == NOT_READY => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl<'i> Request<Direct<'i>> {
+    pub(crate) fn direct(ingress: &'i Ingress, service: &'static str, key: String) -> Self {
+        Self { parts: Parts::to(service, key), mode: Direct { ingress } }
+    }
+
+    /// One-way, after a delay; for the code that the macros write.
+    pub fn one_way(self, delay: Duration) -> Request<DirectOneWay<'i>> {
+        let mode = DirectOneWay { ingress: self.mode.ingress, delay };
+        Request { parts: self.parts, mode }
+    }
+
+    /// Calls; for the code that the macros write.
+    ///
+    /// # Errors
+    /// The callee's failure, or why there is no answer.
+    pub async fn call<T: Decode>(
+        self,
+        handler: &str,
+        argument: impl Encode,
+    ) -> Result<T, ClientError> {
+        let response = exchange(self.mode.ingress, self.parts, handler, "", &argument).await?;
+        Ok(T::decode(response.into_body())?)
+    }
+
+    /// The answer of a workflow's `run`, when it has one; for the code that the macros write.
+    ///
+    /// # Errors
+    /// Its failure, or that there is no such workflow.
+    pub async fn attach<T: Decode>(self) -> Result<T, ClientError> {
+        attach(self.mode.ingress, &self.workflow_path()).await
+    }
+
+    /// The answer of a workflow's `run`, if it has one by now; for the code that the macros write.
+    ///
+    /// # Errors
+    /// Its failure, or that there is no such workflow.
+    pub async fn output<T: Decode>(self) -> Result<Option<T>, ClientError> {
+        output(self.mode.ingress, &self.workflow_path()).await
+    }
+
+    fn workflow_path(&self) -> String {
+        format!("/restate/workflow/{}/{}", self.parts.service, escape(&self.parts.key))
+    }
+}
+
+impl<'i> Request<DirectOneWay<'i>> {
+    /// Sends; for the code that the macros write.
+    ///
+    /// # Errors
+    /// Why it was refused, or that nobody answered.
+    pub async fn call<T>(
+        self,
+        handler: &str,
+        argument: impl Encode,
+    ) -> Result<IngressInvocation<'i, T>, ClientError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Accepted {
+            invocation_id: String,
+        }
+        let DirectOneWay { ingress, delay } = self.mode;
+        let how = match delay.as_millis() {
+            0 => "/send".to_owned(),
+            delay_ms => format!("/send?delay={delay_ms}ms"),
+        };
+        let response = exchange(ingress, self.parts, handler, &how, &argument).await?;
+        let accepted: Accepted = serde_json::from_slice(response.body())
+            .map_err(|error| PayloadError::new::<Accepted>("read", error))?;
+        Ok(ingress.invocation(accepted.invocation_id))
+    }
+}
+
+/// Header of the idempotency key.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Header of the limit key within a scope.
+const LIMIT_KEY: &str = "x-restate-limit-key";
+
+async fn exchange(
+    ingress: &Ingress,
+    parts: Parts,
+    handler: &str,
+    how: &str,
+    argument: &impl Encode,
+) -> Result<Response<Bytes>, ClientError> {
+    let key = match parts.key.as_str() {
+        "" => String::new(),
+        key => format!("{}/", escape(key)),
+    };
+    let path = match &parts.scope {
+        None => format!("/{}/{key}{handler}{how}", parts.service),
+        Some(scope) => {
+            let (verb, query) = match how.strip_prefix("/send") {
+                Some(query) => ("send", query),
+                None => ("call", ""),
+            };
+            let scope = escape(scope);
+            format!("/restate/scope/{scope}/{verb}/{}/{key}{handler}{query}", parts.service)
+        }
+    };
+    let mut headers = parts.headers;
+    headers.extend(parts.idempotency_key.map(|key| (IDEMPOTENCY_KEY.to_owned(), key)));
+    headers.extend(parts.limit_key.map(|key| (LIMIT_KEY.to_owned(), key)));
+    let content_type = Some(content_type_of(argument));
+    ingress.exchange(Method::POST, &path, &headers, content_type, argument.encode()?).await
+}

@@ -1,0 +1,149 @@
+//! Calls: another handler, awaited or not.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use protocol::journal::CallRequest;
+
+use super::{Context, Invocation};
+use crate::{
+    error::{Result, Terminal},
+    future::{Durable, Timeout, read_id, read_value},
+    payload::{Decode, Encode},
+    request::{InHandler, OneWay, Parts, Request},
+};
+
+/// A call under way: done with the callee's answer, or its failure.
+#[must_use = "the call is made, but its answer is lost unless it is awaited; to send use `.send()`"]
+pub struct Call<'c, T> {
+    pub(super) answer: Durable<'c, T>,
+    id: IdOf<'c>,
+}
+
+/// A one-way call: the runtime sees to it, whatever happens here.
+pub struct Sent<'c, T> {
+    ctx: &'c Context,
+    id: IdOf<'c>,
+    marker: std::marker::PhantomData<fn() -> T>,
+}
+
+enum IdOf<'c> {
+    Coming(Durable<'c, String>),
+    Known(String),
+}
+
+impl IdOf<'_> {
+    async fn get(&mut self) -> Result<String, Terminal> {
+        match self {
+            Self::Known(id) => Ok(id.clone()),
+            Self::Coming(coming) => {
+                let id = coming.await?;
+                *self = Self::Known(id.clone());
+                Ok(id)
+            }
+        }
+    }
+}
+
+impl<'c, T> Call<'c, T> {
+    /// The callee's invocation id, as soon as the runtime has given it one.
+    ///
+    /// # Errors
+    /// When this invocation is cancelled meanwhile.
+    pub async fn invocation_id(&mut self) -> Result<String, Terminal> {
+        self.id.get().await
+    }
+
+    /// Fails with [`Terminal::is_elapsed`] if the answer takes longer than this. The callee goes on.
+    #[track_caller]
+    pub fn timeout(self, after: Duration) -> Timeout<'c, Durable<'c, T>> {
+        self.answer.timeout(after)
+    }
+
+    /// The future of the answer alone.
+    pub fn into_answer(self) -> Durable<'c, T> {
+        self.answer
+    }
+}
+
+impl<T> Future for Call<'_, T> {
+    type Output = Result<T, Terminal>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.answer).poll(cx)
+    }
+}
+
+impl<'c, T> Sent<'c, T> {
+    /// The invocation that was made, as soon as the runtime has given it an id.
+    ///
+    /// # Errors
+    /// When this invocation is cancelled meanwhile.
+    pub async fn invocation(mut self) -> Result<Invocation<'c, T>, Terminal> {
+        Ok(self.ctx.invocation(self.id.get().await?))
+    }
+}
+
+impl Request<InHandler> {
+    /// Calls; for the code that the macros write.
+    #[track_caller]
+    pub fn call<'c, T: Decode>(
+        self,
+        ctx: &'c Context,
+        handler: &str,
+        argument: &(impl Encode + ?Sized),
+    ) -> Call<'c, T> {
+        let request = call_request(self.parts, ctx, handler, argument);
+        let handles = request.and_then(|request| ctx.attempt.issue(|vm| vm.sys_call(request)));
+        let (id, answer) = handles.unzip();
+        Call {
+            answer: Durable::new(&ctx.attempt, answer, read_value),
+            id: IdOf::Coming(Durable::new(&ctx.attempt, id, read_id)),
+        }
+    }
+}
+
+impl Request<OneWay> {
+    /// Sends; for the code that the macros write.
+    #[track_caller]
+    pub fn call<'c, T>(
+        self,
+        ctx: &'c Context,
+        handler: &str,
+        argument: &(impl Encode + ?Sized),
+    ) -> Sent<'c, T> {
+        let delay_ms = u64::try_from(self.mode.delay.as_millis()).unwrap_or(u64::MAX);
+        let invoke_time_ms = match delay_ms {
+            0 => 0,
+            delay_ms => ctx.attempt.now_ms().saturating_add(delay_ms),
+        };
+        let request = call_request(self.parts, ctx, handler, argument);
+        let id = request
+            .and_then(|request| ctx.attempt.issue(|vm| vm.sys_send(request, invoke_time_ms)));
+        Sent {
+            ctx,
+            id: IdOf::Coming(Durable::new(&ctx.attempt, id, read_id)),
+            marker: std::marker::PhantomData,
+        }
+    }
+}
+
+fn call_request(
+    parts: Parts,
+    ctx: &Context,
+    handler: &str,
+    argument: &(impl Encode + ?Sized),
+) -> Option<CallRequest> {
+    Some(CallRequest {
+        service: parts.service.into_owned(),
+        handler: handler.to_owned(),
+        key: parts.key,
+        parameter: ctx.encode(argument)?,
+        headers: parts.headers,
+        idempotency_key: parts.idempotency_key,
+        scope: parts.scope,
+        limit_key: parts.limit_key,
+    })
+}

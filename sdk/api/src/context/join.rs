@@ -1,0 +1,161 @@
+//! Joins that tell the runtime what they wait for, so that a join of a hundred wakes the handler once.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use protocol::journal::Combinator;
+use sdk_core::Place;
+
+use super::{Call, Run};
+use crate::{attempt::Attempt, error::Result, error::Terminal, future::Durable};
+
+/// A future whose only wait is for one result of the journal.
+pub trait Single: Future<Output = Result<Self::Value, Terminal>> + Unpin + sealed::OfAttempt {
+    /// What it is done with.
+    type Value;
+}
+
+mod sealed {
+    pub trait OfAttempt {
+        fn attempt(&self) -> &super::Attempt;
+    }
+}
+
+impl<T> sealed::OfAttempt for Durable<'_, T> {
+    fn attempt(&self) -> &Attempt {
+        Durable::attempt(self)
+    }
+}
+
+impl<T> sealed::OfAttempt for Call<'_, T> {
+    fn attempt(&self) -> &Attempt {
+        self.answer.attempt()
+    }
+}
+
+impl<T> sealed::OfAttempt for Run<'_, T> {
+    fn attempt(&self) -> &Attempt {
+        self.durable.attempt()
+    }
+}
+
+impl<T> Single for Durable<'_, T> {
+    type Value = T;
+}
+
+impl<T> Single for Call<'_, T> {
+    type Value = T;
+}
+
+impl<T> Single for Run<'_, T> {
+    type Value = T;
+}
+
+/// Waits for all, failures included. Any other join works too; this one lets a handler that is
+/// suspended sleep until the last result is there, where the protocol (7 or newer) can say so.
+///
+/// ```
+/// # use abide_sdk::prelude::*;
+/// # async fn example(ctx: &Context) -> Result<()> {
+/// let sleeps = (1..=100).map(|n| ctx.sleep(n.minutes()));
+/// let slept = join_all(sleeps).await;
+/// # Ok(()) }
+/// ```
+pub fn join_all<F: Single>(futures: impl IntoIterator<Item = F>) -> JoinAll<F> {
+    JoinAll(Joined::new(futures, Combinator::AllCompleted))
+}
+
+/// Waits for all, or for the first failure in journal order.
+pub fn try_join_all<F: Single>(futures: impl IntoIterator<Item = F>) -> TryJoinAll<F> {
+    TryJoinAll(Joined::new(futures, Combinator::AllSucceededOrFirstFailed))
+}
+
+/// See [`join_all`].
+#[must_use = "futures do nothing unless polled"]
+pub struct JoinAll<F: Single>(Joined<F>);
+
+/// See [`try_join_all`].
+#[must_use = "futures do nothing unless polled"]
+pub struct TryJoinAll<F: Single>(Joined<F>);
+
+struct Joined<F: Single> {
+    slots: Vec<Slot<F>>,
+    combinator: Combinator,
+    place: Option<Place>,
+}
+
+enum Slot<F: Single> {
+    Pending(F),
+    Done(Option<F::Output>),
+}
+
+impl<F: Single> Joined<F> {
+    fn new(futures: impl IntoIterator<Item = F>, combinator: Combinator) -> Self {
+        let slots = futures.into_iter().map(Slot::Pending).collect();
+        Self { slots, combinator, place: None }
+    }
+
+    /// Polls what is pending; whether nothing is.
+    fn poll(&mut self, cx: &mut TaskContext<'_>, mut on_done: impl FnMut(&F::Output) -> bool) -> bool {
+        let mut is_done = true;
+        for slot in &mut self.slots {
+            let Slot::Pending(future) = slot else { continue };
+            let outer = enter(future.attempt(), &mut self.place, self.combinator);
+            let polled = Pin::new(&mut *future).poll(cx);
+            future.attempt().lock().place = outer;
+            match polled {
+                Poll::Pending => is_done = false,
+                Poll::Ready(output) => {
+                    let is_enough = on_done(&output);
+                    *slot = Slot::Done(Some(output));
+                    if is_enough {
+                        return true;
+                    }
+                }
+            }
+        }
+        is_done
+    }
+
+    fn take(&mut self) -> Vec<F::Output> {
+        let done = std::mem::take(&mut self.slots).into_iter();
+        done.filter_map(|slot| match slot {
+            Slot::Done(output) => output,
+            Slot::Pending(_) => None,
+        })
+        .collect()
+    }
+}
+
+/// Makes futures wait under a combinator; the place outside.
+fn enter(attempt: &Attempt, place: &mut Option<Place>, combinator: Combinator) -> Place {
+    let mut state = attempt.lock();
+    let outer = state.place;
+    state.place = *place.get_or_insert_with(|| state.vm.new_place(outer, combinator));
+    outer
+}
+
+impl<F: Single> Future for JoinAll<F> {
+    type Output = Vec<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        if self.0.poll(cx, |_| false) { Poll::Ready(self.0.take()) } else { Poll::Pending }
+    }
+}
+
+impl<F: Single> Future for TryJoinAll<F> {
+    type Output = Result<Vec<F::Value>, Terminal>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        if self.0.poll(cx, Result::is_err) {
+            // The first failure ends the poll at its slot, so that no other can stand before it.
+            Poll::Ready(self.0.take().into_iter().collect())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+impl<F: Single> Unpin for JoinAll<F> {}
+impl<F: Single> Unpin for TryJoinAll<F> {}

@@ -1,0 +1,110 @@
+//! Sagas: steps that are undone, in reverse order, when the handler ends with a terminal error.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::Context;
+use crate::{
+    attempt::Attempt,
+    error::{HandlerError, Result, Terminal},
+};
+
+type Undoing = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+/// How to undo one step.
+pub(crate) struct Compensation {
+    saga: u32,
+    name: String,
+    undo: Box<dyn FnOnce(Context) -> Undoing + Send>,
+}
+
+/// Steps and how to undo them; see [`Context::saga`].
+pub struct Saga<'c> {
+    ctx: &'c Context,
+    number: u32,
+}
+
+impl Context {
+    /// A saga. Whatever was registered with [`Saga::compensate`] is undone, the newest first, when the
+    /// handler ends with a [`Terminal`] error, a cancellation among them. A compensation is ordinary
+    /// durable code: what it has done before a crash is not done again.
+    ///
+    /// A compensation that fails with a terminal error itself does not stop the others; the
+    /// invocation's failure says which ones failed, in its metadata.
+    pub fn saga(&self) -> Saga<'_> {
+        let mut state = self.attempt.lock();
+        state.sagas += 1;
+        Saga { ctx: self, number: state.sagas }
+    }
+}
+
+impl Saga<'_> {
+    /// Registers how to undo a step: before the step when it may have happened although it failed,
+    /// after it otherwise.
+    pub fn compensate<F, Fut>(&mut self, name: &str, undo: F)
+    where
+        F: FnOnce(Context) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        let undo = Box::new(move |ctx| Box::pin(undo(ctx)) as Undoing);
+        let compensation = Compensation { saga: self.number, name: name.to_owned(), undo };
+        self.ctx.attempt.lock().compensations.push(compensation);
+    }
+
+    /// The steps stand, whatever happens after this.
+    pub fn commit(self) {
+        let mut state = self.ctx.attempt.lock();
+        state.compensations.retain(|compensation| compensation.saga != self.number);
+    }
+
+    /// Undoes the steps now, the newest first; for a handler that goes on after that.
+    ///
+    /// # Errors
+    /// What went wrong in a compensation and is worth another attempt.
+    pub async fn undo(self) -> Result<()> {
+        let attempt = &self.ctx.attempt;
+        unwind(attempt, Some(self.number)).await.map(|_| ())
+    }
+}
+
+/// What is left to undo when a handler ends with this; the failure of the invocation.
+pub(crate) async fn undo(attempt: Arc<Attempt>, error: HandlerError) -> HandlerError {
+    let failed = match unwind(&attempt, None).await {
+        Ok(failed) => failed,
+        Err(retryable) => return retryable,
+    };
+    match error.into_terminal() {
+        Ok(mut terminal) => {
+            for (name, failure) in failed {
+                terminal = terminal.with(format!("compensation {name}"), failure.to_string());
+            }
+            terminal.into()
+        }
+        Err(other) => other.into(),
+    }
+}
+
+/// Undoes one saga, or all; the compensations that failed for good.
+async fn unwind(attempt: &Arc<Attempt>, saga: Option<u32>) -> Result<Vec<(String, Terminal)>> {
+    let mut failed = Vec::new();
+    while let Some(Compensation { name, undo, .. }) = take_newest(attempt, saga) {
+        let ctx = Context { attempt: Arc::clone(attempt) };
+        let shield = Context { attempt: Arc::clone(attempt) };
+        // A second cancellation must not leave things half undone.
+        let undone = shield.uncancelled(undo(ctx)).await;
+        match undone.map_err(HandlerError::into_terminal) {
+            Ok(()) => (),
+            Err(Ok(terminal)) => failed.push((name, terminal)),
+            Err(Err(error)) => return Err(format!("compensation '{name}': {error}").into()),
+        }
+    }
+    Ok(failed)
+}
+
+fn take_newest(attempt: &Attempt, saga: Option<u32>) -> Option<Compensation> {
+    let mut state = attempt.lock();
+    let wanted = |compensation: &Compensation| saga.is_none_or(|saga| compensation.saga == saga);
+    let at = state.compensations.iter().rposition(wanted)?;
+    Some(state.compensations.remove(at))
+}

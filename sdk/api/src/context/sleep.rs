@@ -1,0 +1,56 @@
+//! Sleep: a timer that goes on while the service is away.
+
+use std::future::{Future, ready};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::Context;
+use crate::{
+    attempt::Attempt,
+    error::{HandlerError, Result, Terminal},
+    future::{Durable, read_done},
+};
+
+impl Context {
+    /// Done after this time, never early. Milliseconds count.
+    #[track_caller]
+    pub fn sleep(&self, duration: Duration) -> Durable<'_, ()> {
+        sleep(&self.attempt, "", duration)
+    }
+
+    /// Done at this time; at once if it has passed.
+    #[track_caller]
+    pub fn sleep_until(&self, time: SystemTime) -> Durable<'_, ()> {
+        let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        sleep_until_ms(&self.attempt, "", millis(since_epoch))
+    }
+
+    /// The time, in whole milliseconds: asked for once, and from the journal on every replay.
+    #[track_caller]
+    pub fn now(&self) -> impl Future<Output = Result<SystemTime, Terminal>> + use<'_> {
+        let attempt = &*self.attempt;
+        // Written by the closure, not before: a replay must not look at the clock.
+        let run = self.run("now", move || {
+            let now_ms = attempt.now_ms();
+            ready(Ok::<u64, HandlerError>(now_ms))
+        });
+        async move { Ok(UNIX_EPOCH + Duration::from_millis(run.await?)) }
+    }
+}
+
+/// A sleep that begins now.
+#[track_caller]
+pub(crate) fn sleep<'c>(attempt: &'c Attempt, name: &str, duration: Duration) -> Durable<'c, ()> {
+    // Rounded up, so that it is never early.
+    let whole_ms = millis(duration.saturating_add(Duration::from_nanos(999_999)));
+    sleep_until_ms(attempt, name, attempt.now_ms().saturating_add(whole_ms))
+}
+
+#[track_caller]
+fn sleep_until_ms<'c>(attempt: &'c Attempt, name: &str, time_ms: u64) -> Durable<'c, ()> {
+    let handle = attempt.issue(|vm| vm.sys_sleep(name, time_ms));
+    Durable::new(attempt, handle, read_done)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

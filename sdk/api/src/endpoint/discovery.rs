@@ -1,0 +1,48 @@
+//! Discovery: what the endpoint offers, in the newest form that the runtime reads.
+
+use protocol::{
+    ProtocolVersion,
+    discovery::{Manifest, ProtocolMode},
+};
+
+use super::Endpoint;
+
+/// The manifest versions that we write, newest first.
+const VERSIONS: [u32; 3] = [4, 3, 2];
+
+/// Everything the endpoint offers.
+pub(super) fn manifest(endpoint: &Endpoint, is_bidirectional: bool) -> Manifest {
+    let mode =
+        if is_bidirectional { ProtocolMode::BidiStream } else { ProtocolMode::RequestResponse };
+    Manifest {
+        protocol_mode: Some(mode),
+        min_protocol_version: ProtocolVersion::V5.number(),
+        max_protocol_version: ProtocolVersion::V7.number(),
+        services: endpoint.services.values().map(|bound| bound.description.clone()).collect(),
+    }
+}
+
+/// The newest manifest that an Accept header takes, and its content type; the oldest when nothing was
+/// said, as other SDKs answer.
+pub(super) fn negotiate(accept: Option<&str>) -> Option<(u32, String)> {
+    let content_type =
+        |version| format!("application/vnd.restate.endpointmanifest.v{version}+json");
+    let Some(accept) = accept else { return Some((2, content_type(2))) };
+    let known = VERSIONS.into_iter().map(|version| (version, content_type(version)));
+    known.into_iter().find(|(_, content_type)| accept.contains(content_type.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_manifest_that_both_know_is_written() {
+        let version = |accept| negotiate(accept).map(|(version, _)| version);
+        assert_eq!(version(Some(protocol::discovery::ACCEPT)), Some(4));
+        let old = "application/vnd.restate.endpointmanifest.v2+json, x/y";
+        assert_eq!(version(Some(old)), Some(2));
+        assert_eq!(version(None), Some(2));
+        assert_eq!(version(Some("application/json")), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! The endpoint: the services that a process offers, and the port on which a runtime finds them.
+
+mod attempt_body;
+mod discovery;
+mod http;
+pub(crate) mod identity;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use protocol::discovery::Service;
+use tokio::net::{TcpListener, ToSocketAddrs};
+
+use crate::{
+    attempt::{Clock, SystemClock},
+    context::Context,
+    error::HandlerError,
+    service::Definition,
+};
+pub use attempt_body::{AttemptBody, Opening};
+use identity::IdentityKey;
+pub use identity::IdentityKeyError;
+
+/// The services that a process offers.
+///
+/// ```no_run
+/// use abide_sdk::prelude::*;
+///
+/// struct Greeter;
+/// #[service]
+/// impl Greeter {
+///     pub async fn greet(&self, _ctx: &Context, name: String) -> Result<String> {
+///         Ok(format!("Hello {name}"))
+///     }
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), abide_sdk::EndpointError> {
+///     abide_sdk::Endpoint::new().bind(Greeter).serve("127.0.0.1:9080").await
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Endpoint {
+    services: BTreeMap<String, Bound>,
+    keys: Vec<IdentityKey>,
+    clock: Arc<dyn Clock>,
+}
+
+type Handle = dyn Fn(usize, Context) -> BoxFuture<'static, Result<bytes::Bytes, HandlerError>>
+    + Send
+    + Sync;
+
+#[derive(Clone)]
+struct Bound {
+    name: &'static str,
+    description: Service,
+    /// The names of the handlers, as they live as long as the program.
+    handlers: Vec<&'static str>,
+    handle: Arc<Handle>,
+}
+
+/// Why an endpoint cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// The address cannot be had.
+    #[error("cannot listen there: {0}")]
+    Listen(#[source] std::io::Error),
+    /// Two services share a name.
+    #[error("the manifest contradicts itself: {0}")]
+    Manifest(#[from] protocol::discovery::ManifestError),
+}
+
+impl Default for Endpoint {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Endpoint {
+    /// An endpoint without services.
+    pub fn new() -> Self {
+        Self { services: BTreeMap::new(), keys: Vec::new(), clock: Arc::new(SystemClock) }
+    }
+
+    /// Offers a service, virtual object or workflow. Of two with the same name the last one counts.
+    #[must_use]
+    pub fn bind<D: Definition>(mut self, definition: D) -> Self {
+        let definition = Arc::new(definition);
+        let handle = move |handler, ctx| Arc::clone(&definition).handle(handler, ctx);
+        let description = D::describe();
+        let handlers = D::HANDLERS.to_vec();
+        let bound = Bound { name: D::NAME, description, handlers, handle: Arc::new(handle) };
+        self.services.insert(D::NAME.to_owned(), bound);
+        self
+    }
+
+    /// Accepts only requests that are signed with this key of a runtime (`publickeyv1_…`), or with
+    /// another one that was given.
+    ///
+    /// # Errors
+    /// When the text is no key.
+    pub fn identity_key(mut self, key: &str) -> Result<Self, IdentityKeyError> {
+        self.keys.push(IdentityKey::parse(key)?);
+        Ok(self)
+    }
+
+    /// With another clock than the computer's, for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Serves on an address, HTTP/2 without TLS and HTTP/1.1 on one port, until the process is asked
+    /// to end (SIGTERM, Ctrl-C); what is under way is finished then, for ten seconds at most.
+    ///
+    /// # Errors
+    /// When the address cannot be had, or the services contradict each other.
+    pub async fn serve(self, address: impl ToSocketAddrs) -> Result<(), EndpointError> {
+        let listener = TcpListener::bind(address).await.map_err(EndpointError::Listen)?;
+        self.serve_listener(listener, http::asked_to_end()).await
+    }
+
+    /// Serves on a listener until `end` is done.
+    ///
+    /// # Errors
+    /// When the services contradict each other.
+    pub async fn serve_listener(
+        self,
+        listener: TcpListener,
+        end: impl Future<Output = ()> + Send,
+    ) -> Result<(), EndpointError> {
+        discovery::manifest(&self, true).validate()?;
+        http::serve(Arc::new(self), listener, end).await;
+        Ok(())
+    }
+
+    /// What the endpoint says it offers, as the manifest of a discovery.
+    pub fn manifest(&self) -> protocol::discovery::Manifest {
+        discovery::manifest(self, true)
+    }
+
+    /// Opens an attempt at a handler, for transports other than HTTP; `None` when there is no such
+    /// handler.
+    pub fn open(&self, service: &str, handler: &str) -> Option<Opening> {
+        let bound = self.services.get(service)?;
+        let index = bound.handlers.iter().position(|name| *name == handler)?;
+        let service = bound.name;
+        let handler = bound.handlers[index];
+        let handle = Arc::clone(&bound.handle);
+        let clock = Arc::clone(&self.clock);
+        Some(Opening { service, handler, index, handle, clock })
+    }
+
+    /// Where it listens, for people.
+    fn say_listening(&self, address: std::io::Result<SocketAddr>) {
+        let services: Vec<&str> = self.services.keys().map(String::as_str).collect();
+        match address {
+            Ok(address) => tracing::info!(%address, ?services, "the endpoint listens"),
+            Err(error) => tracing::warn!(%error, "the endpoint's address is not known"),
+        }
+    }
+}

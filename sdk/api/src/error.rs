@@ -1,0 +1,205 @@
+//! How a handler ends when it does not return a value.
+
+use std::error::Error;
+use std::fmt;
+
+use protocol::TerminalFailure;
+
+/// What a handler returns.
+pub type Result<T, E = HandlerError> = std::result::Result<T, E>;
+
+/// The final failure of an invocation, a call or a run: never retried, and the caller sees it.
+///
+/// ```
+/// use abide_sdk::Terminal;
+/// let sold_out = Terminal::new(409, "sold out").with("sku", "x-1");
+/// assert_eq!(sold_out.code(), 409);
+/// assert_eq!(sold_out.metadata("sku"), Some("x-1"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terminal {
+    failure: TerminalFailure,
+    cause: Cause,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Failure,
+    Cancelled,
+    Elapsed,
+}
+
+/// HTTP status of a wait that took too long, as in RFC 9110.
+const REQUEST_TIMEOUT: u16 = 408;
+
+impl Terminal {
+    /// A failure with an HTTP-like code (400 to 599 make sense to clients) and a message for people.
+    pub fn new(code: u16, message: impl Into<String>) -> Self {
+        Self {
+            failure: TerminalFailure::new(u32::from(code), message),
+            cause: Cause::Failure,
+        }
+    }
+
+    /// With one more fact for whoever sees the failure. Protocol 6 or newer carries it.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.failure.metadata.push((key.into(), value.into()));
+        self
+    }
+
+    /// The HTTP-like code.
+    pub fn code(&self) -> u16 {
+        u16::try_from(self.failure.code).unwrap_or(500)
+    }
+
+    /// What went wrong.
+    pub fn message(&self) -> &str {
+        &self.failure.message
+    }
+
+    /// A fact that was attached.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        let mut facts = self.failure.metadata.iter();
+        facts.find(|(known, _)| known == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether this invocation was cancelled while it waited. (A callee that was cancelled is an
+    /// ordinary failure with code 409.)
+    pub fn is_cancelled(&self) -> bool {
+        self.cause == Cause::Cancelled
+    }
+
+    /// Whether a [`timeout`](crate::Durable::timeout) of this invocation has elapsed.
+    pub fn is_elapsed(&self) -> bool {
+        self.cause == Cause::Elapsed
+    }
+
+    pub(crate) fn elapsed() -> Self {
+        let failure = TerminalFailure::new(u32::from(REQUEST_TIMEOUT), "the wait took too long");
+        Self { failure, cause: Cause::Elapsed }
+    }
+
+    pub(crate) fn cancelled(failure: TerminalFailure) -> Self {
+        Self { failure, cause: Cause::Cancelled }
+    }
+
+    pub(crate) fn into_failure(self) -> TerminalFailure {
+        self.failure
+    }
+}
+
+impl From<TerminalFailure> for Terminal {
+    fn from(failure: TerminalFailure) -> Self {
+        Self { failure, cause: Cause::Failure }
+    }
+}
+
+impl fmt::Display for Terminal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}] {}", self.failure.code, self.failure.message)
+    }
+}
+
+impl Error for Terminal {}
+
+/// Why a handler did not return a value: a [`Terminal`] ends the invocation, anything else ends the
+/// attempt, and the runtime tries again by its policy.
+///
+/// Every error becomes one by `?`:
+///
+/// ```
+/// use abide_sdk::prelude::*;
+/// fn parse(text: &str) -> Result<u16> {
+///     Ok(text.parse::<u16>()?) // tried again
+/// }
+/// fn parse_or_end(text: &str) -> Result<u16> {
+///     Ok(text.parse::<u16>().terminal_with(400)?) // the caller's fault, so the end
+/// }
+/// assert!(parse("x").unwrap_err().terminal().is_none());
+/// assert_eq!(parse_or_end("x").unwrap_err().terminal().unwrap().code(), 400);
+/// ```
+pub struct HandlerError(Kind);
+
+enum Kind {
+    Terminal(Terminal),
+    Retryable(Box<dyn Error + Send + Sync>),
+}
+
+impl HandlerError {
+    /// The failure that ends the invocation; `None` when it is tried again.
+    pub fn terminal(&self) -> Option<&Terminal> {
+        match &self.0 {
+            Kind::Terminal(terminal) => Some(terminal),
+            Kind::Retryable(_) => None,
+        }
+    }
+
+    pub(crate) fn into_terminal(self) -> Result<Terminal, Box<dyn Error + Send + Sync>> {
+        match self.0 {
+            Kind::Terminal(terminal) => Ok(terminal),
+            Kind::Retryable(error) => Err(error),
+        }
+    }
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for HandlerError {
+    fn from(error: E) -> Self {
+        match error.into().downcast::<Terminal>() {
+            Ok(terminal) => Self(Kind::Terminal(*terminal)),
+            Err(other) => Self(Kind::Retryable(other)),
+        }
+    }
+}
+
+impl fmt::Debug for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Terminal(terminal) => terminal.fmt(f),
+            Kind::Retryable(error) => fmt::Debug::fmt(error, f),
+        }
+    }
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Terminal(terminal) => fmt::Display::fmt(terminal, f),
+            Kind::Retryable(error) => f.write_str(&chain(&**error)),
+        }
+    }
+}
+
+/// An error and what caused it, in one line.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| (*error).source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Makes an error the end of the invocation instead of a reason to try again.
+pub trait TerminalExt<T> {
+    /// With code 500.
+    ///
+    /// # Errors
+    /// The same error, made terminal.
+    fn terminal(self) -> Result<T, Terminal>;
+
+    /// With this HTTP-like code.
+    ///
+    /// # Errors
+    /// The same error, made terminal.
+    fn terminal_with(self, code: u16) -> Result<T, Terminal>;
+}
+
+impl<T, E: Into<HandlerError>> TerminalExt<T> for Result<T, E> {
+    fn terminal(self) -> Result<T, Terminal> {
+        self.terminal_with(500)
+    }
+
+    fn terminal_with(self, code: u16) -> Result<T, Terminal> {
+        self.map_err(|error| match error.into().into_terminal() {
+            Ok(terminal) => terminal,
+            Err(error) => Terminal::new(code, chain(&*error)),
+        })
+    }
+}

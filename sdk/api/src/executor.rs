@@ -1,0 +1,165 @@
+//! Drives a handler: polls it, and lets the Vm say what comes next.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use bytes::Bytes;
+use futures::task::AtomicWaker;
+use sdk_core::{Turn, VmError};
+
+use crate::{
+    attempt::{Attempt, Fault, Polling},
+    context::saga,
+    error::{HandlerError, chain},
+};
+
+/// A handler under way: ready with its encoded answer.
+pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Bytes, HandlerError>> + Send>>;
+
+/// A handler and its attempt.
+pub(crate) struct Execution {
+    span: tracing::Span,
+    attempt: Arc<Attempt>,
+    handling: Handling,
+    wake_up: Arc<WakeUp>,
+    waker: Waker,
+}
+
+/// Whether anything wants the handler to be polled.
+#[derive(Default)]
+struct WakeUp {
+    is_wanted: AtomicBool,
+    /// Whether the executor is at it anyway, so that nobody need be woken.
+    is_driving: AtomicBool,
+    outside: AtomicWaker,
+}
+
+impl Wake for WakeUp {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_wanted.store(true, Ordering::SeqCst);
+        if !self.is_driving.load(Ordering::SeqCst) {
+            self.outside.wake();
+        }
+    }
+}
+
+impl Execution {
+    pub(crate) fn new(attempt: Arc<Attempt>, handling: Handling) -> Self {
+        let wake_up = Arc::new(WakeUp { is_wanted: AtomicBool::new(true), ..Default::default() });
+        let waker = Waker::from(Arc::clone(&wake_up));
+        let facts = &attempt.facts;
+        let span = tracing::info_span!(
+            "handler",
+            service = facts.service,
+            key = facts.key,
+            handler = facts.handler,
+            invocation_id = facts.invocation_id,
+        );
+        Self { span, attempt, handling, wake_up, waker }
+    }
+
+    pub(crate) fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    /// Goes as far as it can; ready when the attempt has said its last word.
+    pub(crate) fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.wake_up.outside.register(cx.waker());
+        self.wake_up.is_driving.store(true, Ordering::SeqCst);
+        loop {
+            let is_over = self.turns();
+            self.wake_up.is_driving.store(false, Ordering::SeqCst);
+            if is_over {
+                return Poll::Ready(());
+            }
+            // Whoever woke it just now has relied on the loop.
+            if !self.wake_up.is_wanted.load(Ordering::SeqCst) {
+                return Poll::Pending;
+            }
+            self.wake_up.is_driving.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Polls and turns until nothing moves; true when the attempt is over.
+    fn turns(&mut self) -> bool {
+        loop {
+            while self.wake_up.is_wanted.swap(false, Ordering::SeqCst) {
+                if self.poll() {
+                    return true;
+                }
+            }
+            let mut state = self.attempt.lock();
+            let woken = match state.vm.turn() {
+                Ok(Turn::Offered(handle)) => vec![handle],
+                Ok(Turn::Execute(runs)) => runs,
+                Ok(Turn::NeedInput | Turn::Executing) => return false,
+                Ok(Turn::Suspended) | Err(_) => return true, // The Vm has said so on the wire.
+            };
+            // Woken without the lock, since a waker may do as it likes.
+            let wakers: Vec<Waker> =
+                woken.iter().filter_map(|handle| state.waker(*handle).cloned()).collect();
+            drop(state);
+            wakers.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Polls the handler once; true when the attempt is over.
+    fn poll(&mut self) -> bool {
+        let span = self.span.enter();
+        let polling = Polling::enter(self.attempt.lock().vm.is_replaying());
+        let mut cx = Context::from_waker(&self.waker);
+        let polled = catch_unwind(AssertUnwindSafe(|| self.handling.as_mut().poll(&mut cx)));
+        drop((polling, span));
+        let mut state = self.attempt.lock();
+        if state.has_ended() {
+            if let Some(Fault::Untold(message)) = &state.fault {
+                let message = message.clone();
+                // Refused only when the attempt has ended on the wire, and then there is no more to say.
+                let _ = state.vm.fail(&message, "");
+            }
+            return true;
+        }
+        let outcome = match polled {
+            Ok(Poll::Pending) => return false,
+            Ok(Poll::Ready(Ok(answer))) => Ok(Ok(answer)),
+            Ok(Poll::Ready(Err(error))) => match error.into_terminal() {
+                Ok(terminal) => Ok(Err(terminal.into_failure())),
+                Err(error) => Err(chain(&*error)),
+            },
+            Err(panic) => Err(format!("the handler panicked: {}", panic_message(&*panic))),
+        };
+        let said: Result<(), VmError> = match outcome {
+            Ok(result) => state.vm.sys_output(result).and_then(|()| state.vm.end()),
+            Err(message) => state.vm.fail(&message, ""),
+        };
+        // A mismatch at the output was told on the wire like any other.
+        drop(said);
+        true
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}
+
+/// The handler, and what is to be undone when it ends with a terminal error.
+pub(crate) fn handling(
+    attempt: Arc<Attempt>,
+    handler: impl Future<Output = Result<Bytes, HandlerError>> + Send + 'static,
+) -> Handling {
+    Box::pin(async move {
+        match handler.await {
+            Err(error) if error.terminal().is_some() => Err(saga::undo(attempt, error).await),
+            other => other,
+        }
+    })
+}

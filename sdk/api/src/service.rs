@@ -1,0 +1,112 @@
+//! What the macros make of a user's type: a service, a virtual object or a workflow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use protocol::discovery;
+
+use crate::{
+    client::{ClientError, Direct, Ingress, KeyedClient},
+    context::Context,
+    error::HandlerError,
+    future::Durable,
+    request::{InHandler, OneWay, Request},
+};
+
+/// A service, virtual object or workflow. Written by [`service`](macro@crate::service),
+/// [`object`](macro@crate::object) and [`workflow`](macro@crate::workflow).
+pub trait Definition: Send + Sync + Sized + 'static {
+    /// Its name.
+    const NAME: &'static str;
+
+    /// The names of its handlers, in the order of the description.
+    const HANDLERS: &'static [&'static str];
+
+    /// A request to it: has a method for each handler.
+    type Request<M>: From<Request<M>>;
+
+    /// What it says about itself on discovery.
+    fn describe() -> discovery::Service;
+
+    /// Runs a handler, named by its place in the description.
+    #[doc(hidden)]
+    fn handle(
+        self: Arc<Self>,
+        handler: usize,
+        ctx: Context,
+    ) -> BoxFuture<'static, Result<bytes::Bytes, HandlerError>>;
+}
+
+/// How a plain service is called.
+pub trait Service: Definition {
+    /// A call whose answer is awaited: `Greeter::call().greet(ctx, name).await?`.
+    fn call() -> Self::Request<InHandler> {
+        Request::in_handler(Self::NAME, String::new()).into()
+    }
+
+    /// A one-way call: `Digest::send().add(ctx, line)`.
+    fn send() -> Self::Request<OneWay> {
+        Self::after(Duration::ZERO)
+    }
+
+    /// A one-way call after at least this time: `Digest::after(1.hours()).add(ctx, line)`.
+    fn after(delay: Duration) -> Self::Request<OneWay> {
+        Request::in_handler(Self::NAME, String::new()).one_way(delay).into()
+    }
+
+    /// A call from outside: `Greeter::client(&ingress).greet(name).await?`.
+    fn client(ingress: &Ingress) -> Self::Request<Direct<'_>> {
+        Request::direct(ingress, Self::NAME, String::new()).into()
+    }
+}
+
+/// How a virtual object or a workflow is called.
+pub trait Keyed: Definition {
+    /// A call to a key: `Counter::key("k").add(ctx, 1).await?`, or one-way,
+    /// `Counter::key("k").send().add(ctx, 1)`.
+    fn key(key: impl Into<String>) -> Self::Request<InHandler> {
+        Request::in_handler(Self::NAME, key.into()).into()
+    }
+
+    /// A call from outside: `Counter::client(&ingress).key("k").add(1).await?`.
+    fn client(ingress: &Ingress) -> KeyedClient<'_, Self> {
+        KeyedClient::new(ingress)
+    }
+}
+
+/// A workflow.
+pub trait Workflow: Keyed {
+    /// What its `run` answers.
+    type Output;
+}
+
+/// What can be asked of a workflow's `run` from within a handler.
+pub trait WorkflowRequest: Sized {
+    /// What `run` answers.
+    type Output;
+
+    /// Its answer, when it has one.
+    fn attach(self, ctx: &Context) -> Durable<'_, Self::Output>;
+
+    /// Its answer, if it has one by now.
+    fn output(self, ctx: &Context) -> Durable<'_, Option<Self::Output>>;
+}
+
+/// What can be asked of a workflow's `run` from outside.
+pub trait WorkflowClient: Sized {
+    /// What `run` answers.
+    type Output;
+
+    /// Its answer, when it has one.
+    ///
+    /// # Errors
+    /// Its failure, or that there is no such workflow.
+    fn attach(self) -> impl Future<Output = Result<Self::Output, ClientError>> + Send;
+
+    /// Its answer, if it has one by now.
+    ///
+    /// # Errors
+    /// Its failure, or that there is no such workflow.
+    fn output(self) -> impl Future<Output = Result<Option<Self::Output>, ClientError>> + Send;
+}

@@ -1,0 +1,20 @@
+//! Durations in attributes: `"250ms"`, `"30s"`, `"7d"`.
+
+use syn::LitStr;
+
+/// Units and their milliseconds, those first whose name ends like another's.
+const UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+/// The milliseconds of a duration.
+pub(crate) fn parse_ms(literal: &LitStr) -> syn::Result<u64> {
+    let text = literal.value();
+    let parsed = UNITS.iter().find_map(|(unit, unit_ms)| {
+        let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
+        number.checked_mul(*unit_ms)
+    });
+    parsed.ok_or_else(|| {
+        let message = format!("'{text}' is no duration; write a number and ms, s, m, h or d, like \"30s\"");
+        syn::Error::new(literal.span(), message)
+    })
+}

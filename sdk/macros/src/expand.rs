@@ -1,0 +1,337 @@
+//! What becomes of the block: itself, a description, a dispatcher, and typed requests.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::Ident;
+
+use crate::{
+    options::Options,
+    parse::{Block, Handler, HandlerKind, Kind},
+};
+
+pub(crate) fn expand(block: &Block) -> TokenStream {
+    let item = &block.item;
+    let definition = definition(block);
+    let requests = requests(block);
+    let addressing = addressing(block);
+    quote! {
+        // `pub` says that a function is a handler, wherever its type can be seen.
+        #[allow(unreachable_pub)]
+        #item
+        #definition
+        #requests
+        #addressing
+    }
+}
+
+fn request_type(block: &Block) -> Ident {
+    format_ident!("{}Request", block.ty)
+}
+
+fn definition(block: &Block) -> TokenStream {
+    let (ty, name, request) = (&block.ty, &block.name, request_type(block));
+    let names = block.handlers.iter().map(|handler| &handler.name);
+    let service_ty = match block.kind {
+        Kind::Service => quote!(Service),
+        Kind::Object => quote!(VirtualObject),
+        Kind::Workflow => quote!(Workflow),
+    };
+    let options = options(&block.options, block.docs.as_deref(), None);
+    let handlers = block.handlers.iter().map(|handler| describe(block, handler));
+    let arms = block.handlers.iter().enumerate().map(|(index, handler)| dispatch(index, handler));
+    quote! {
+        impl ::abide_sdk::Definition for #ty {
+            const NAME: &'static str = #name;
+            const HANDLERS: &'static [&'static str] = &[#(#names),*];
+
+            type Request<M> = #request<M>;
+
+            fn describe() -> ::abide_sdk::rt::discovery::Service {
+                ::abide_sdk::rt::discovery::Service {
+                    name: #name.to_owned(),
+                    ty: ::abide_sdk::rt::discovery::ServiceType::#service_ty,
+                    handlers: ::std::vec![#(#handlers),*],
+                    options: #options,
+                }
+            }
+
+            fn handle(
+                self: ::std::sync::Arc<Self>,
+                handler: usize,
+                ctx: ::abide_sdk::rt::Context,
+            ) -> ::abide_sdk::rt::BoxFuture<
+                'static,
+                ::std::result::Result<::abide_sdk::rt::Bytes, ::abide_sdk::rt::HandlerError>,
+            > {
+                ::std::boxed::Box::pin(async move {
+                    match handler {
+                        #(#arms)*
+                        _ => ::std::result::Result::Err("there is no such handler".into()),
+                    }
+                })
+            }
+        }
+    }
+}
+
+fn describe(block: &Block, handler: &Handler) -> TokenStream {
+    let name = &handler.name;
+    let ty = match handler.kind {
+        HandlerKind::Plain => quote!(::std::option::Option::None),
+        HandlerKind::Exclusive => some_type(&quote!(Exclusive)),
+        HandlerKind::Shared => some_type(&quote!(Shared)),
+        HandlerKind::Run => some_type(&quote!(Workflow)),
+    };
+    let input = match &handler.argument {
+        None => quote!(::abide_sdk::rt::discovery::InputPayload::default()),
+        Some((_, argument)) => {
+            let schema = schema(&quote!(#argument));
+            quote!(::abide_sdk::rt::input::<#argument>(#schema))
+        }
+    };
+    let value = value_type(handler);
+    let output_schema = schema(&value);
+    let retention = match handler.kind {
+        HandlerKind::Run => {
+            handler.options.retention.as_ref().or(block.options.retention.as_ref())
+        }
+        HandlerKind::Plain | HandlerKind::Exclusive | HandlerKind::Shared => None,
+    };
+    let retention = retention.map(|(_, ms)| *ms);
+    let options = options(&handler.options, handler.docs.as_deref(), retention);
+    quote! {
+        ::abide_sdk::rt::discovery::Handler {
+            name: #name.to_owned(),
+            ty: #ty,
+            input: ::std::option::Option::Some(#input),
+            output: ::std::option::Option::Some(::abide_sdk::rt::output::<#value>(#output_schema)),
+            options: #options,
+        }
+    }
+}
+
+fn some_type(variant: &TokenStream) -> TokenStream {
+    quote!(::std::option::Option::Some(::abide_sdk::rt::discovery::HandlerType::#variant))
+}
+
+fn value_type(handler: &Handler) -> TokenStream {
+    let output = &handler.output;
+    quote!(<#output as ::abide_sdk::rt::Outcome>::Value)
+}
+
+/// The schema of a type, if it has one: the method that needs no further reference is found first.
+fn schema(ty: &TokenStream) -> TokenStream {
+    quote!({
+        #[allow(unused_imports)]
+        use ::abide_sdk::rt::{WithSchema as _, WithoutSchema as _};
+        (&&::abide_sdk::rt::Probe::<#ty>(::std::marker::PhantomData)).schema()
+    })
+}
+
+fn options(options: &Options, docs: Option<&str>, retention: Option<u64>) -> TokenStream {
+    let settings = options.settings.iter().map(|(field, value)| {
+        quote!(options.#field = ::std::option::Option::Some(#value);)
+    });
+    let docs = docs.map(|docs| {
+        quote!(options.documentation = ::std::option::Option::Some(#docs.to_owned());)
+    });
+    let metadata = options.metadata.iter().map(|(key, value)| {
+        quote!(options.metadata.insert(#key.to_owned(), #value.to_owned());)
+    });
+    let retention = retention.map(|ms| {
+        quote!(options.workflow_completion_retention = ::std::option::Option::Some(#ms);)
+    });
+    quote!({
+        #[allow(unused_mut)]
+        let mut options = ::abide_sdk::rt::discovery::Options::default();
+        #(#settings)*
+        #docs
+        #(#metadata)*
+        #retention
+        options
+    })
+}
+
+fn dispatch(index: usize, handler: &Handler) -> TokenStream {
+    let (context, function) = (&handler.context, &handler.function);
+    let (input, argument) = match &handler.argument {
+        None => (quote!(), quote!()),
+        Some((_, ty)) => (quote!(let input: #ty = ctx.input()?;), quote!(, input)),
+    };
+    quote! {
+        #index => {
+            let ctx: #context = ctx.into();
+            #input
+            let value = self.#function(&ctx #argument).await?;
+            ::abide_sdk::rt::answer(&value)
+        }
+    }
+}
+
+/// One type with a method for each handler, for each way of sending.
+fn requests(block: &Block) -> TokenStream {
+    let (ty, request) = (&block.ty, request_type(block));
+    let calls = block.handlers.iter().map(|handler| {
+        in_handler(handler, &quote!(::abide_sdk::rt::Call))
+    });
+    let sends = block.handlers.iter().map(|handler| {
+        in_handler(handler, &quote!(::abide_sdk::rt::Sent))
+    });
+    let direct_calls = block.handlers.iter().map(|handler| {
+        let value = value_type(handler);
+        direct(handler, &value)
+    });
+    let direct_sends = block.handlers.iter().map(|handler| {
+        let value = value_type(handler);
+        direct(handler, &quote!(::abide_sdk::rt::IngressInvocation<'i, #value>))
+    });
+    let doc = format!("A request to [`{ty}`]: a method for each handler sends it.");
+    quote! {
+        #[doc = #doc]
+        #[allow(unreachable_pub)]
+        pub struct #request<M>(::abide_sdk::rt::Request<M>);
+
+        impl<M> ::std::convert::From<::abide_sdk::rt::Request<M>> for #request<M> {
+            fn from(request: ::abide_sdk::rt::Request<M>) -> Self {
+                Self(request)
+            }
+        }
+
+        impl<M> ::abide_sdk::RequestOptions for #request<M> {
+            fn parts_mut(&mut self) -> &mut ::abide_sdk::rt::Parts {
+                self.0.parts_mut()
+            }
+        }
+
+        impl ::abide_sdk::SendOptions for #request<::abide_sdk::rt::InHandler> {
+            type OneWay = #request<::abide_sdk::rt::OneWay>;
+
+            fn after(self, delay: ::std::time::Duration) -> Self::OneWay {
+                #request(self.0.one_way(delay))
+            }
+        }
+
+        impl<'i> ::abide_sdk::SendOptions for #request<::abide_sdk::rt::Direct<'i>> {
+            type OneWay = #request<::abide_sdk::rt::DirectOneWay<'i>>;
+
+            fn after(self, delay: ::std::time::Duration) -> Self::OneWay {
+                #request(self.0.one_way(delay))
+            }
+        }
+
+        #[allow(dead_code, private_interfaces, unreachable_pub)]
+        impl #request<::abide_sdk::rt::InHandler> {
+            #(#calls)*
+        }
+
+        #[allow(dead_code, private_interfaces, unreachable_pub)]
+        impl #request<::abide_sdk::rt::OneWay> {
+            #(#sends)*
+        }
+
+        #[allow(dead_code, private_interfaces, unreachable_pub)]
+        impl<'i> #request<::abide_sdk::rt::Direct<'i>> {
+            #(#direct_calls)*
+        }
+
+        #[allow(dead_code, private_interfaces, unreachable_pub)]
+        impl<'i> #request<::abide_sdk::rt::DirectOneWay<'i>> {
+            #(#direct_sends)*
+        }
+    }
+}
+
+fn docs(handler: &Handler) -> TokenStream {
+    let fallback = || format!("Sends to the handler `{}`.", handler.name);
+    let docs = handler.docs.clone().unwrap_or_else(fallback);
+    quote!(#[doc = #docs])
+}
+
+fn argument(handler: &Handler) -> (TokenStream, TokenStream) {
+    match &handler.argument {
+        None => (quote!(), quote!(())),
+        Some((name, ty)) => (quote!(, #name: #ty), quote!(#name)),
+    }
+}
+
+fn in_handler(handler: &Handler, answer: &TokenStream) -> TokenStream {
+    let (function, name, value) = (&handler.function, &handler.name, value_type(handler));
+    let (parameter, argument) = argument(handler);
+    let docs = docs(handler);
+    quote! {
+        #docs
+        #[track_caller]
+        pub fn #function<'c>(self, ctx: &'c ::abide_sdk::rt::Context #parameter) -> #answer<'c, #value> {
+            self.0.call(ctx, #name, &#argument)
+        }
+    }
+}
+
+fn direct(handler: &Handler, answer: &TokenStream) -> TokenStream {
+    let (function, name) = (&handler.function, &handler.name);
+    let (parameter, argument) = argument(handler);
+    let docs = docs(handler);
+    quote! {
+        #docs
+        ///
+        /// # Errors
+        /// The callee's failure, or why there is no answer.
+        pub async fn #function(self #parameter)
+            -> ::std::result::Result<#answer, ::abide_sdk::rt::ClientError>
+        {
+            self.0.call(#name, #argument).await
+        }
+    }
+}
+
+/// How the type is addressed: by a key or not.
+fn addressing(block: &Block) -> TokenStream {
+    let (ty, request) = (&block.ty, request_type(block));
+    match block.kind {
+        Kind::Service => quote!(impl ::abide_sdk::Service for #ty {}),
+        Kind::Object => quote!(impl ::abide_sdk::Keyed for #ty {}),
+        Kind::Workflow => {
+            let run = block.handlers.iter().find(|handler| handler.kind == HandlerKind::Run);
+            let value = run.map(value_type);
+            quote! {
+                impl ::abide_sdk::Keyed for #ty {}
+                impl ::abide_sdk::Workflow for #ty {
+                    type Output = #value;
+                }
+
+                impl ::abide_sdk::WorkflowRequest for #request<::abide_sdk::rt::InHandler> {
+                    type Output = #value;
+
+                    fn attach(self, ctx: &::abide_sdk::rt::Context)
+                        -> ::abide_sdk::rt::Durable<'_, #value>
+                    {
+                        self.0.attach(ctx)
+                    }
+
+                    fn output(self, ctx: &::abide_sdk::rt::Context)
+                        -> ::abide_sdk::rt::Durable<'_, ::std::option::Option<#value>>
+                    {
+                        self.0.output(ctx)
+                    }
+                }
+
+                impl<'i> ::abide_sdk::WorkflowClient for #request<::abide_sdk::rt::Direct<'i>> {
+                    type Output = #value;
+
+                    async fn attach(self)
+                        -> ::std::result::Result<#value, ::abide_sdk::rt::ClientError>
+                    {
+                        self.0.attach().await
+                    }
+
+                    async fn output(self) -> ::std::result::Result<
+                        ::std::option::Option<#value>,
+                        ::abide_sdk::rt::ClientError,
+                    > {
+                        self.0.output().await
+                    }
+                }
+            }
+        }
+    }
+}

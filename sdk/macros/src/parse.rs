@@ -1,0 +1,269 @@
+//! What the user wrote: an `impl` block and its handlers.
+
+use quote::ToTokens;
+use syn::{
+    Attribute, Expr, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, Meta, ReturnType, Type,
+    spanned::Spanned,
+};
+
+use crate::options::{Case, Options};
+
+/// What the block becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Service,
+    Object,
+    Workflow,
+}
+
+/// What a handler is, which its context says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HandlerKind {
+    Plain,
+    Exclusive,
+    Shared,
+    Run,
+}
+
+pub(crate) struct Block {
+    pub(crate) kind: Kind,
+    /// The user's type.
+    pub(crate) ty: Ident,
+    pub(crate) name: String,
+    pub(crate) docs: Option<String>,
+    pub(crate) options: Options,
+    pub(crate) handlers: Vec<Handler>,
+    /// The block, without our attributes.
+    pub(crate) item: ItemImpl,
+}
+
+pub(crate) struct Handler {
+    pub(crate) kind: HandlerKind,
+    pub(crate) function: Ident,
+    pub(crate) name: String,
+    pub(crate) docs: Option<String>,
+    pub(crate) options: Options,
+    pub(crate) context: Type,
+    /// Name and type of the argument, if there is one.
+    pub(crate) argument: Option<(Ident, Type)>,
+    /// The type that the function returns.
+    pub(crate) output: Type,
+}
+
+impl Block {
+    pub(crate) fn parse(kind: Kind, options: Options, mut item: ItemImpl) -> syn::Result<Self> {
+        if let Some((_, path, _)) = &item.trait_ {
+            return Err(syn::Error::new(path.span(), "handlers are in an impl block without a trait"));
+        }
+        let ty = match &*item.self_ty {
+            Type::Path(path) if item.generics.params.is_empty() => {
+                path.path.segments.last().map(|segment| segment.ident.clone())
+            }
+            _ => None,
+        };
+        let Some(ty) = ty else {
+            let message = "handlers are in an impl block of a struct or enum without generics";
+            return Err(syn::Error::new(item.self_ty.span(), message));
+        };
+        if kind != Kind::Workflow
+            && let Some((at, _)) = &options.retention
+        {
+            return Err(not_a_workflow(at));
+        }
+        let mut handlers = Vec::new();
+        let mut faults: Option<syn::Error> = None;
+        for member in &mut item.items {
+            let ImplItem::Fn(function) = member else { continue };
+            match Handler::parse(kind, options.rename_all, function) {
+                Ok(handler) => handlers.extend(handler),
+                Err(error) => match &mut faults {
+                    Some(faults) => faults.combine(error),
+                    None => faults = Some(error),
+                },
+            }
+        }
+        if let Some(faults) = faults {
+            return Err(faults);
+        }
+        if handlers.is_empty() {
+            let message = format!(
+                "there is no handler: a handler is a `pub async fn` that takes {} after &self",
+                contexts(kind)
+            );
+            return Err(syn::Error::new(ty.span(), message));
+        }
+        let runs: Vec<_> = handlers.iter().filter(|one| one.kind == HandlerKind::Run).collect();
+        if kind == Kind::Workflow && runs.len() != 1 {
+            let message = "a workflow has one handler that takes a &WorkflowContext: its run";
+            let at = runs.get(1).map_or_else(|| ty.span(), |second| second.function.span());
+            return Err(syn::Error::new(at, message));
+        }
+        let name = options.name.as_ref().map_or_else(|| ty.to_string(), syn::LitStr::value);
+        let docs = docs(&item.attrs);
+        Ok(Self { kind, ty, name, docs, options, handlers, item })
+    }
+}
+
+fn not_a_workflow(at: &Ident) -> syn::Error {
+    let message = "only the answer of a workflow's run is kept by its key; for others there are \
+                   journal_retention and idempotency_retention";
+    syn::Error::new(at.span(), message)
+}
+
+fn contexts(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Service => "a `&Context`",
+        Kind::Object => "an `&ObjectContext` (a writer) or a `&SharedObjectContext` (a reader)",
+        Kind::Workflow => "a `&WorkflowContext` (its run) or a `&SharedWorkflowContext`",
+    }
+}
+
+impl Handler {
+    /// A handler, or `None` for a function that stays the user's own.
+    fn parse(
+        kind: Kind,
+        rename_all: Option<Case>,
+        function: &mut ImplItemFn,
+    ) -> syn::Result<Option<Self>> {
+        let options = take_options(&mut function.attrs)?;
+        let is_public = !matches!(function.vis, syn::Visibility::Inherited);
+        let signature = &function.sig;
+        let mut inputs = signature.inputs.iter();
+        let receiver = inputs.next();
+        let context = inputs.next().and_then(context_of);
+        let is_handler = is_public && signature.asyncness.is_some() && context.is_some();
+        if !is_handler {
+            let Some((_, at)) = options else { return Ok(None) };
+            let message =
+                format!("a handler is a `pub async fn` that takes {} after &self", contexts(kind));
+            return Err(syn::Error::new(at, message));
+        }
+        let Some((context, context_name)) = context else { return Ok(None) };
+        match receiver {
+            Some(FnArg::Receiver(receiver))
+                if receiver.reference.is_some() && receiver.mutability.is_none() => {}
+            other => {
+                let message = "a handler takes &self: many attempts share the value";
+                return Err(syn::Error::new(other.span(), message));
+            }
+        }
+        let handler_kind = match (kind, context_name.to_string().as_str()) {
+            (Kind::Service, "Context") => HandlerKind::Plain,
+            (Kind::Object, "ObjectContext") => HandlerKind::Exclusive,
+            (Kind::Object, "SharedObjectContext")
+            | (Kind::Workflow, "SharedWorkflowContext") => HandlerKind::Shared,
+            (Kind::Workflow, "WorkflowContext") => HandlerKind::Run,
+            _ => {
+                let message = format!("a handler here takes {}", contexts(kind));
+                return Err(syn::Error::new(context.span(), message));
+            }
+        };
+        let argument = inputs.next().map(argument_of).transpose()?;
+        if let Some(second) = inputs.next() {
+            let message = "a handler takes one argument; put several into a struct";
+            return Err(syn::Error::new(second.span(), message));
+        }
+        if !signature.generics.params.is_empty() {
+            let message = "a handler has no generics: it is called over the network";
+            return Err(syn::Error::new(signature.generics.span(), message));
+        }
+        let ReturnType::Type(_, output) = &signature.output else {
+            let message = "a handler returns a Result, like `-> Result<()>`";
+            return Err(syn::Error::new(signature.ident.span(), message));
+        };
+        let options = options.map(|(options, _)| options).unwrap_or_default();
+        if handler_kind != HandlerKind::Run
+            && let Some((at, _)) = &options.retention
+        {
+            return Err(not_a_workflow(at));
+        }
+        let own = signature.ident.to_string();
+        let own = own.strip_prefix("r#").unwrap_or(&own);
+        let name = match (&options.name, rename_all) {
+            (Some(name), _) => name.value(),
+            (None, Some(case)) => case.apply(own),
+            (None, None) => own.to_owned(),
+        };
+        Ok(Some(Self {
+            kind: handler_kind,
+            function: signature.ident.clone(),
+            name,
+            docs: docs(&function.attrs),
+            options,
+            context,
+            argument,
+            output: (**output).clone(),
+        }))
+    }
+}
+
+/// The type behind a reference to something that ends in `Context`, and its name.
+fn context_of(argument: &FnArg) -> Option<(Type, Ident)> {
+    let FnArg::Typed(typed) = argument else { return None };
+    let Type::Reference(reference) = &*typed.ty else { return None };
+    let Type::Path(path) = &*reference.elem else { return None };
+    let name = path.path.segments.last()?.ident.clone();
+    name.to_string().ends_with("Context").then(|| ((*reference.elem).clone(), name))
+}
+
+fn argument_of(argument: &FnArg) -> syn::Result<(Ident, Type)> {
+    let FnArg::Typed(typed) = argument else {
+        return Err(syn::Error::new(argument.span(), "an argument has a type"));
+    };
+    if let Type::Reference(reference) = &*typed.ty {
+        let message = "the argument comes over the network, so take it by value";
+        return Err(syn::Error::new(reference.span(), message));
+    }
+    let name = match &*typed.pat {
+        syn::Pat::Ident(name) => {
+            let text = name.ident.to_string();
+            Ident::new(text.trim_start_matches('_'), name.ident.span())
+        }
+        other => Ident::new("argument", other.span()),
+    };
+    Ok((name, (*typed.ty).clone()))
+}
+
+/// Takes `#[handler(…)]` off a function, and says where it was.
+fn take_options(
+    attributes: &mut Vec<Attribute>,
+) -> syn::Result<Option<(Options, proc_macro2::Span)>> {
+    let Some(at) = attributes.iter().position(|one| one.path().is_ident("handler")) else {
+        return Ok(None);
+    };
+    let attribute = attributes.remove(at);
+    let options = match &attribute.meta {
+        Meta::Path(_) => Options::default(),
+        Meta::List(list) => list.parse_args()?,
+        Meta::NameValue(pair) => {
+            return Err(syn::Error::new(pair.span(), "write #[handler(…)]"));
+        }
+    };
+    Ok(Some((options, attribute.path().span())))
+}
+
+/// The block as it would be without us.
+pub(crate) fn without_attributes(mut item: ItemImpl) -> ItemImpl {
+    for member in &mut item.items {
+        if let ImplItem::Fn(function) = member {
+            function.attrs.retain(|attribute| !attribute.path().is_ident("handler"));
+        }
+    }
+    item
+}
+
+/// The text of doc comments.
+fn docs(attributes: &[Attribute]) -> Option<String> {
+    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
+            Expr::Lit(literal) => match &literal.lit {
+                Lit::Str(text) => Some(text.value().trim().to_owned()),
+                other => Some(other.to_token_stream().to_string()),
+            },
+            _ => None,
+        },
+        _ => None,
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,191 @@
+//! One attempt: the runtime's machine and the SDK's, wired in memory.
+
+use std::pin::Pin as Pinned;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use abide_sdk::AttemptBody;
+use hyper::body::Body;
+use protocol::{
+    journal::{Entry, EntryIndex},
+    wire::{MessageType, control::AttemptError, frame::FrameDecoder},
+};
+use runtime_core::{
+    PartitionId,
+    attempt::{Attempt, AttemptOptions, Fault, Output},
+    effect::StartAttempt,
+    event::{AttemptRef, Event, Pin},
+};
+use runtime_schema::RegistrySnapshot;
+use runtime_sim::random::Random;
+
+use crate::pipe::Pipe;
+
+pub(crate) struct TestAttempt {
+    pub(crate) partition: PartitionId,
+    pub(crate) name: AttemptRef,
+    pub(crate) invocation: String,
+    attempt: Attempt,
+    registry: Arc<RegistrySnapshot>,
+    /// `None` when the connection is broken.
+    body: Option<AttemptBody<Pipe>>,
+    to_sdk: Pipe,
+    decoder: FrameDecoder,
+    pin: Option<Pin>,
+    /// Commands in its journal, those of earlier attempts included.
+    pub(crate) commands: u32,
+}
+
+/// What a step of an attempt was.
+#[derive(Default)]
+pub(crate) struct Stepped {
+    pub(crate) has_moved: bool,
+    /// Whether the journal has grown by the SDK's doing.
+    pub(crate) has_grown: bool,
+    /// A fault in the handler's code, which no repetition mends.
+    pub(crate) mistake: Option<String>,
+}
+
+/// Attempt errors that say that the handler's code is not deterministic.
+const JOURNAL_MISMATCH: u32 = 570;
+const FRAME_BYTES_MAX: u32 = 32 << 20;
+
+impl TestAttempt {
+    pub(crate) fn new(
+        partition: PartitionId,
+        start: StartAttempt,
+        options: AttemptOptions,
+        registry: Arc<RegistrySnapshot>,
+        open: impl FnOnce(&StartAttempt, Pipe) -> Option<AttemptBody<Pipe>>,
+        now_ms: u64,
+    ) -> Self {
+        let to_sdk = Pipe::default();
+        let body = open(&start, to_sdk.clone());
+        let (name, invocation) = (start.attempt, start.id.to_string());
+        let is_command = |entry: &&Entry| entry.ty.is_command();
+        let commands = start.journal.iter().filter(is_command).count();
+        let pin = start.pin.is_none().then_some(options.pin);
+        let mut attempt = Attempt::new(start, options);
+        attempt.open(now_ms);
+        Self {
+            partition,
+            name,
+            invocation,
+            attempt,
+            registry,
+            body,
+            to_sdk,
+            decoder: FrameDecoder::new(FRAME_BYTES_MAX),
+            pin,
+            commands: u32::try_from(commands).unwrap_or(u32::MAX),
+        }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.attempt.has_ended()
+    }
+
+    /// Whether a closure is being executed, which takes real time.
+    pub(crate) fn is_executing(&self) -> bool {
+        self.body.as_ref().is_some_and(AttemptBody::is_executing)
+    }
+
+    pub(crate) fn notify(&mut self, now_ms: u64, index: EntryIndex, entry: Entry) {
+        self.attempt.notify(now_ms, index, entry);
+    }
+
+    /// The connection breaks.
+    pub(crate) fn cut(&mut self, random: &mut Random) {
+        self.body = None;
+        self.attempt.broken(Fault::EndedEarly, random);
+    }
+
+    pub(crate) fn deadline_ms(&self) -> Option<u64> {
+        self.attempt.deadline_ms().filter(|_| !self.has_ended())
+    }
+
+    pub(crate) fn on_timeout(&mut self, now_ms: u64, random: &mut Random) {
+        self.attempt.on_timeout(now_ms, random);
+    }
+
+    /// Carries out what the machine wants; what it proposes goes into `proposals`.
+    pub(crate) fn carry_out(&mut self, proposals: &mut Vec<Event>) -> bool {
+        let outputs = self.attempt.take_outputs();
+        let has_moved = !outputs.is_empty();
+        for output in outputs {
+            match output {
+                Output::Send(bytes) => self.to_sdk.write(bytes),
+                Output::HalfClose | Output::Finish => self.to_sdk.close(),
+                Output::Propose(event) => {
+                    if let Some(pin) = self.pin.take() {
+                        let attempt = self.name;
+                        proposals.push(Event::DeploymentPinned { attempt, pin });
+                    }
+                    proposals.push(event);
+                }
+            }
+        }
+        has_moved
+    }
+
+    /// Lets the SDK read, go on, and speak.
+    pub(crate) fn step(
+        &mut self,
+        now_ms: u64,
+        random: &mut Random,
+        cx: &mut Context<'_>,
+    ) -> Stepped {
+        let mut stepped = Stepped { has_moved: self.to_sdk.is_fresh(), ..Stepped::default() };
+        let Some(body) = &mut self.body else {
+            if !self.attempt.has_ended() {
+                self.attempt.broken(Fault::EndedEarly, random);
+                stepped.has_moved = true;
+            }
+            return stepped;
+        };
+        match Pinned::new(body).poll_frame(cx) {
+            Poll::Pending => {}
+            Poll::Ready(Some(Ok(frame))) => {
+                stepped.has_moved = true;
+                if let Ok(data) = frame.into_data() {
+                    self.decoder.push(data);
+                    self.receive(now_ms, random, &mut stepped);
+                }
+            }
+            Poll::Ready(Some(Err(_)) | None) => self.body = None,
+        }
+        if self.body.is_none() && !self.attempt.has_ended() {
+            self.attempt.broken(Fault::EndedEarly, random);
+            stepped.has_moved = true;
+        }
+        if let Some(stray) = self.body.as_ref().and_then(AttemptBody::stray_wait) {
+            stepped.mistake = Some(stray);
+        }
+        stepped
+    }
+
+    fn receive(&mut self, now_ms: u64, random: &mut Random, stepped: &mut Stepped) {
+        while !self.attempt.has_ended() {
+            let frame = match self.decoder.next() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return,
+                Err(error) => {
+                    self.attempt.broken(Fault::Wire(error), random);
+                    return;
+                }
+            };
+            if frame.ty.is_command() {
+                self.commands += 1;
+                stepped.has_grown = true;
+            }
+            stepped.has_grown |= frame.ty == MessageType::PROPOSE_RUN_COMPLETION;
+            if frame.ty == MessageType::ERROR
+                && let Ok(error) = AttemptError::decode(&frame)
+                && error.code == JOURNAL_MISMATCH
+            {
+                stepped.mistake = Some(error.message);
+            }
+            self.attempt.receive(now_ms, frame, &*self.registry, random);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The body of a request that is still being written.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame};
+
+/// Both ends of it. Whoever writes polls the reader afterwards, so that no one need be woken.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pipe(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    chunks: VecDeque<Bytes>,
+    is_closed: bool,
+}
+
+impl Pipe {
+    pub(crate) fn write(&self, chunk: Bytes) {
+        self.lock().chunks.push_back(chunk);
+    }
+
+    pub(crate) fn close(&self) {
+        self.lock().is_closed = true;
+    }
+
+    /// Whether there is anything that was not read.
+    pub(crate) fn is_fresh(&self) -> bool {
+        let state = self.lock();
+        !state.chunks.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Body for Pipe {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let mut state = self.lock();
+        match state.chunks.pop_front() {
+            Some(chunk) => Poll::Ready(Some(Ok(Frame::data(chunk)))),
+            None if state.is_closed => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+}

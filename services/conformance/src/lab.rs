@@ -1,0 +1,307 @@
+//! Lab: a handler for each thing to try. Answers are JSON, so that the suite can compare them.
+
+use std::collections::BTreeMap;
+use std::future::ready;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use abide_sdk::{Call, prelude::*};
+use serde_json::{Value, json};
+
+use crate::{cell::Cell, list::List};
+
+/// Everything that needs no key.
+pub(crate) struct Lab;
+
+/// How often something was executed in this process, by name: what a replay must not repeat.
+static EXECUTIONS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
+
+const GO: Signal<Value> = Signal::new("go");
+
+fn executed(name: &str) -> u64 {
+    let mut executions = EXECUTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = executions.entry(name.to_owned()).or_default();
+    *count += 1;
+    *count
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn ms(value: &Value) -> Duration {
+    value.as_u64().unwrap_or(0).ms()
+}
+
+fn terminal(asked: &Value) -> Terminal {
+    let code = asked["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+    Terminal::new(code, text(&asked["message"]))
+}
+
+#[service]
+impl Lab {
+    pub async fn echo(&self, _ctx: &Context, bytes: Raw) -> Result<Raw> {
+        Ok(bytes)
+    }
+
+    pub async fn upper(&self, _ctx: &Context, word: String) -> Result<String> {
+        Ok(word.to_uppercase())
+    }
+
+    pub async fn double(&self, _ctx: &Context, number: i64) -> Result<i64> {
+        Ok(number * 2)
+    }
+
+    pub async fn nothing(&self, _ctx: &Context) -> Result<()> {
+        Ok(())
+    }
+
+    pub async fn header(&self, ctx: &Context, name: String) -> Result<Value> {
+        Ok(json!(ctx.header(&name)))
+    }
+
+    pub async fn fail(&self, _ctx: &Context, asked: Value) -> Result<()> {
+        Err(terminal(&asked).into())
+    }
+
+    #[handler(retry(initial = "10ms", factor = 1.0))]
+    pub async fn fail_times(&self, _ctx: &Context, asked: Value) -> Result<u64> {
+        let attempt = executed(&text(&asked["id"]));
+        if attempt <= asked["times"].as_u64().unwrap_or(0) {
+            return Err(io::Error::other(format!("attempt {attempt} fails")).into());
+        }
+        Ok(attempt)
+    }
+
+    #[handler(retry(initial = "10ms", factor = 1.0, max_attempts = 3, on_max_attempts = "kill"))]
+    pub async fn fail_always(&self, _ctx: &Context, message: String) -> Result<()> {
+        Err(io::Error::other(message).into())
+    }
+
+    pub async fn chain(&self, ctx: &Context, depth: u64) -> Result<u64> {
+        if depth == 0 {
+            return Ok(0);
+        }
+        Ok(Self::call().chain(ctx, depth - 1).await? + 1)
+    }
+
+    pub async fn call_failing(&self, ctx: &Context, asked: Value) -> Result<Value> {
+        match Self::call().fail(ctx, asked).await {
+            Ok(()) => Ok(json!("no failure")),
+            Err(error) => Ok(json!([error.code(), error.message()])),
+        }
+    }
+
+    pub async fn double_all(&self, ctx: &Context, numbers: Vec<i64>) -> Result<i64> {
+        let calls = numbers.into_iter().map(|number| Self::call().double(ctx, number));
+        Ok(try_join_all(calls).await?.into_iter().sum())
+    }
+
+    pub async fn call_cell(&self, ctx: &Context, asked: Value) -> Result<i64> {
+        let amount = asked["amount"].as_i64().unwrap_or(1);
+        Ok(Cell::key(text(&asked["key"])).add(ctx, amount).await?)
+    }
+
+    pub async fn call_same_twice(&self, ctx: &Context, key: String) -> Result<Value> {
+        let mut answers = Vec::new();
+        for _ in 0..2 {
+            answers.push(Cell::key(&key).idempotency_key("once").add(ctx, 1).await?);
+        }
+        Ok(json!(answers))
+    }
+
+    pub async fn send_many(&self, ctx: &Context, asked: Value) -> Result<()> {
+        for n in 0..asked["count"].as_u64().unwrap_or(0) {
+            List::key(text(&asked["key"])).send().append(ctx, json!(n));
+        }
+        Ok(())
+    }
+
+    pub async fn send_later(&self, ctx: &Context, asked: Value) -> Result<String> {
+        let list = List::key(text(&asked["key"])).after(ms(&asked["delayMs"]));
+        Ok(list.append(ctx, json!("late")).invocation().await?.id().to_owned())
+    }
+
+    pub async fn send_same_twice(&self, ctx: &Context, key: String) -> Result<bool> {
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let sent = List::key(&key).idempotency_key("once").send().append(ctx, json!(1));
+            ids.push(sent.invocation().await?.id().to_owned());
+        }
+        Ok(ids[0] == ids[1])
+    }
+
+    pub async fn send_and_attach(&self, ctx: &Context, number: i64) -> Result<i64> {
+        Ok(Self::send().double(ctx, number).invocation().await?.attach().await?)
+    }
+
+    /// The closure's value comes back, and the closure is not executed again on replay.
+    pub async fn run_once(&self, ctx: &Context, id: String) -> Result<Value> {
+        let value = ctx.run("once", async || Ok(executed(&id))).await?;
+        ctx.sleep(50.ms()).await?;
+        let again = ctx.run("again", || ready(Ok("b".to_owned()))).await?;
+        Ok(json!([value, again]))
+    }
+
+    pub async fn run_many(&self, ctx: &Context, count: u64) -> Result<u64> {
+        let mut sum = 0;
+        for n in 0..count {
+            sum += ctx.run("n", async || Ok(n)).await?;
+        }
+        Ok(sum)
+    }
+
+    pub async fn run_retried(&self, ctx: &Context, asked: Value) -> Result<u64> {
+        let (id, times) = (text(&asked["id"]), asked["times"].as_u64().unwrap_or(0));
+        let run = ctx.run("retried", async || {
+            let attempt = executed(&id);
+            if attempt <= times {
+                return Err(io::Error::other("not yet").into());
+            }
+            Ok(attempt)
+        });
+        Ok(run.retry(Retry::fixed(10.ms())).await?)
+    }
+
+    pub async fn run_exhausted(&self, ctx: &Context, asked: Value) -> Result<Value> {
+        let id = text(&asked["id"]);
+        let max = u32::try_from(asked["max"].as_u64().unwrap_or(1)).unwrap_or(1);
+        let run = ctx.run("exhausted", async || {
+            executed(&id);
+            Err::<(), _>(io::Error::other("never").into())
+        });
+        let failed = run.retry(Retry::fixed(10.ms()).max_attempts(max)).await;
+        let executions = executed(&id) - 1;
+        Ok(json!([failed.is_err(), executions]))
+    }
+
+    pub async fn run_terminal(&self, ctx: &Context, asked: Value) -> Result<()> {
+        Ok(ctx.run("terminal", async || Err(terminal(&asked).into())).await?)
+    }
+
+    pub async fn sleep(&self, ctx: &Context, duration_ms: u64) -> Result<String> {
+        ctx.sleep(duration_ms.ms()).await?;
+        Ok("slept".to_owned())
+    }
+
+    pub async fn sleep_many(&self, ctx: &Context, count: u64) -> Result<u64> {
+        try_join_all((0..count).map(|n| ctx.sleep((10 + n % 40).ms()))).await?;
+        Ok(count)
+    }
+
+    pub async fn await_awakeable(&self, ctx: &Context, cell: String) -> Result<Value> {
+        let (id, completed) = ctx.awakeable();
+        tell(ctx, &cell, "awakeable", id);
+        Ok(completed.await?)
+    }
+
+    pub async fn await_or_timeout(&self, ctx: &Context, asked: Value) -> Result<Value> {
+        let (id, completed) = ctx.awakeable();
+        tell(ctx, &text(&asked["cell"]), "awakeable", id);
+        match completed.timeout(ms(&asked["timeoutMs"])).await {
+            Err(error) if error.is_elapsed() => Ok(json!("timeout")),
+            other => Ok(other?),
+        }
+    }
+
+    pub async fn first_of_two(&self, ctx: &Context, cell: String) -> Result<Value> {
+        let (first_id, first) = ctx.awakeable();
+        let (second_id, second) = ctx.awakeable();
+        tell(ctx, &cell, "first", first_id);
+        tell(ctx, &cell, "second", second_id);
+        // Tokio's, with its branches in random order: it makes no difference.
+        tokio::select! {
+            value = first => Ok(value?),
+            value = second => Ok(value?),
+        }
+    }
+
+    pub async fn all_of_two(&self, ctx: &Context, cell: String) -> Result<Value> {
+        let (first_id, first) = ctx.awakeable::<Value>();
+        let (second_id, second) = ctx.awakeable::<Value>();
+        tell(ctx, &cell, "first", first_id);
+        tell(ctx, &cell, "second", second_id);
+        let (first, second) = futures::try_join!(first, second)?;
+        Ok(json!([first, second]))
+    }
+
+    pub async fn resolve_awakeable(&self, ctx: &Context, asked: Value) -> Result<()> {
+        ctx.resolve_awakeable(&text(&asked["id"]), &asked["value"]);
+        Ok(())
+    }
+
+    pub async fn reject_awakeable(&self, ctx: &Context, asked: Value) -> Result<()> {
+        let failure = Terminal::new(500, text(&asked["reason"]));
+        ctx.reject_awakeable(&text(&asked["id"]), failure);
+        Ok(())
+    }
+
+    pub async fn same_random(&self, ctx: &Context, id: String) -> Result<Value> {
+        let number = ctx.random_u64().to_string();
+        let attempts = executed(&id);
+        ctx.sleep(50.ms()).await?;
+        let journaled = ctx.run("number", async || Ok(number.clone())).await?;
+        Ok(json!([number == journaled, attempts >= 1]))
+    }
+
+    pub async fn wait_for_signal(&self, ctx: &Context, cell: String) -> Result<Value> {
+        tell(ctx, &cell, "invocation", ctx.invocation_id().to_owned());
+        Ok(GO.receive(ctx).await?)
+    }
+
+    pub async fn send_signal(&self, ctx: &Context, asked: Value) -> Result<()> {
+        let id = text(&asked["id"]);
+        match asked["reason"].as_str() {
+            Some(reason) => GO.reject(ctx, &id, Terminal::new(500, reason)),
+            None => GO.send(ctx, &id, &asked["value"]),
+        }
+        Ok(())
+    }
+
+    /// Sleeps until it is cancelled, and says so.
+    pub async fn until_cancelled(&self, ctx: &Context, cell: String) -> Result<()> {
+        tell(ctx, &cell, "started", "yes".to_owned());
+        if let Err(error) = ctx.sleep(1.days()).await {
+            tell(ctx, &cell, "cancelled", error.code().to_string());
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// Calls somebody who sleeps until it is cancelled.
+    pub async fn call_until_cancelled(&self, ctx: &Context, cell: String) -> Result<()> {
+        Ok(Self::call().until_cancelled(ctx, cell).await?)
+    }
+
+    pub async fn cancel(&self, ctx: &Context, id: String) -> Result<()> {
+        ctx.invocation::<()>(id).cancel();
+        Ok(())
+    }
+
+    /// Calls an object that holds its lock for ever.
+    pub async fn call_forever(&self, ctx: &Context, key: String) -> Result<()> {
+        Ok(Cell::key(key).forever(ctx).await?)
+    }
+
+    /// A pause long enough to be killed in, then an effect that must happen once.
+    pub async fn slow_add(&self, ctx: &Context, asked: Value) -> Result<i64> {
+        let key = text(&asked["key"]);
+        tell(ctx, &format!("{key}-told"), "started", "yes".to_owned());
+        ctx.run("before", async || Ok(())).await?;
+        ctx.sleep(ms(&asked["pauseMs"])).await?;
+        Ok(Cell::key(key).add(ctx, 1).await?)
+    }
+
+    /// Several calls that are awaited together.
+    pub async fn join(&self, ctx: &Context, words: Vec<String>) -> Result<Value> {
+        let calls: Vec<Call<'_, String>> =
+            words.into_iter().map(|word| Self::call().upper(ctx, word)).collect();
+        Ok(json!(futures::future::try_join_all(calls).await?))
+    }
+}
+
+/// Leaves a word in a cell, where the suite finds it.
+fn tell(ctx: &Context, cell: &str, name: &str, value: String) {
+    Cell::key(cell).send().set(ctx, json!({ "k": name, "v": value }));
+}
