@@ -15,8 +15,8 @@ const IMPURE: [&str; 9] =
 const APART: [&str; 5] =
     ["runtime/invoker", "runtime/ingress", "runtime/admin", "kafka-ingress", "sql-introspection"];
 
-/// Packages whose name is not their path joined with `-`.
-const NAMED: [&str; 0] = [];
+/// Packages whose name is not their path joined with `-`: those that users name.
+const NAMED: [&str; 2] = ["abide-sdk", "abide-test"];
 
 const BLOB_BYTES_MAX: u64 = 256 * 1024;
 

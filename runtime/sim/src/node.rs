@@ -52,6 +52,8 @@ pub struct SimNode {
 #[derive(Default)]
 struct SimEdges {
     wishes: Mutex<VecDeque<Wish>>,
+    /// The registry's rows, if they have changed since they were last asked for.
+    registry: Mutex<Option<Vec<StoredDeployment>>>,
     /// Attempts that may still be started before one is refused.
     room: Mutex<usize>,
 }
@@ -108,7 +110,7 @@ impl SimNode {
             .map(|(id, backend)| Store::open_backend(backend.clone(), id, count))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| open(&error))?;
-        let edges = Arc::new(SimEdges { wishes: Mutex::default(), room: Mutex::new(8) });
+        let edges = Arc::new(SimEdges { room: Mutex::new(8), ..SimEdges::default() });
         let checkpoints = Arc::new(SimCheckpoints::default());
         let for_drivers: Arc<dyn Log> = match sabotage {
             Some(Sabotage::EffectsBeforeFsync) => Arc::new(EagerLog(Arc::clone(&log))),
@@ -157,6 +159,11 @@ impl SimNode {
         }
     }
 
+    /// Whether the log has something to commit.
+    pub fn has_pending(&self) -> bool {
+        self.log.has_pending()
+    }
+
     /// Commits the log; false when there was nothing to commit.
     pub fn commit(&self) -> bool {
         let has_pending = self.log.has_pending();
@@ -187,6 +194,11 @@ impl SimNode {
     /// What the partitions want, oldest first.
     pub fn wish(&self) -> Option<Wish> {
         lock(&self.edges.wishes).pop_front()
+    }
+
+    /// The registry's rows, if they have changed since they were last asked for.
+    pub fn registry(&self) -> Option<Vec<StoredDeployment>> {
+        lock(&self.edges.registry).take()
     }
 
     /// Says how many more attempts there is room for.
@@ -247,7 +259,9 @@ impl Edges for SimEdges {
         lock(&self.wishes).push_back(Wish::Abort(partition, attempt));
     }
 
-    fn publish_registry(&self, _: Vec<StoredDeployment>) {}
+    fn publish_registry(&self, deployments: Vec<StoredDeployment>) {
+        *lock(&self.registry) = Some(deployments);
+    }
 }
 
 impl Checkpoints for SimCheckpoints {

@@ -11,7 +11,7 @@ use std::task::Waker;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use sdk_core::{Handle, Offer, Place, Vm, VmError, Wait, random::Random};
+use sdk_core::{Handle, Offer, Place, Site, Vm, VmError, Wait, random::Random};
 
 use crate::{context::saga::Compensation, error::Terminal};
 
@@ -76,8 +76,10 @@ pub(crate) struct State {
 pub(crate) enum Fault {
     /// The Vm has said so on the wire already.
     Told,
-    /// It is still to be said.
+    /// It is still to be said; somebody may mend it elsewhere.
     Untold(String),
+    /// It is still to be said: the handler's code is wrong.
+    Misuse(String),
 }
 
 thread_local! {
@@ -123,12 +125,12 @@ impl Attempt {
                 "{location} uses the context within the run '{run}': a run's closure is outside of \
                  the journal, so do that before or after it"
             );
-            state.fault.get_or_insert(Fault::Untold(message));
+            state.fault.get_or_insert(Fault::Misuse(message));
         }
         if state.fault.is_some() {
             return None;
         }
-        state.vm.locate(location);
+        state.vm.locate(Site::Call(location));
         let outcome = command(&mut state.vm);
         REPLAYING.set(state.vm.is_replaying());
         match outcome {
@@ -163,7 +165,7 @@ impl State {
         }
         if let Some(run) = &self.running {
             let message = format!("a result of the journal is awaited within the run '{run}'");
-            self.fault = Some(Fault::Untold(message));
+            self.fault = Some(Fault::Misuse(message));
             return None;
         }
         if let Some(offer) = self.vm.take_offer(handle) {

@@ -27,6 +27,18 @@ pub(crate) struct Execution {
     handling: Handling,
     wake_up: Arc<WakeUp>,
     waker: Waker,
+    rest: Rest,
+}
+
+/// Why a handler that is pending is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// It has not come to rest yet.
+    None,
+    /// Closures are being executed.
+    Executing,
+    /// The runtime has to say something.
+    NeedsInput,
 }
 
 /// Whether anything wants the handler to be polled.
@@ -63,11 +75,29 @@ impl Execution {
             handler = facts.handler,
             invocation_id = facts.invocation_id,
         );
-        Self { span, attempt, handling, wake_up, waker }
+        Self { span, attempt, handling, wake_up, waker, rest: Rest::None }
     }
 
     pub(crate) fn attempt(&self) -> &Attempt {
         &self.attempt
+    }
+
+    /// Whether closures are being executed, which takes real time.
+    pub(crate) fn is_executing(&self) -> bool {
+        self.rest == Rest::Executing
+    }
+
+    /// What to say of a handler that waits for nothing in the journal.
+    pub(crate) fn stray_wait(&self) -> Option<String> {
+        let state = self.attempt.lock();
+        if self.rest != Rest::NeedsInput || state.vm.is_waiting() || state.has_ended() {
+            return None;
+        }
+        let after = state.vm.site().map(|site| format!(", after {site}")).unwrap_or_default();
+        Some(format!(
+            "the handler awaits something that is not in the journal{after}: IO, a timer, a task or a \
+             channel; do IO in ctx.run, wait with ctx.sleep, and await everything in the handler"
+        ))
     }
 
     /// Goes as far as it can; ready when the attempt has said its last word.
@@ -100,7 +130,14 @@ impl Execution {
             let woken = match state.vm.turn() {
                 Ok(Turn::Offered(handle)) => vec![handle],
                 Ok(Turn::Execute(runs)) => runs,
-                Ok(Turn::NeedInput | Turn::Executing) => return false,
+                Ok(Turn::NeedInput) => {
+                    self.rest = Rest::NeedsInput;
+                    return false;
+                }
+                Ok(Turn::Executing) => {
+                    self.rest = Rest::Executing;
+                    return false;
+                }
                 Ok(Turn::Suspended) | Err(_) => return true, // The Vm has said so on the wire.
             };
             // Woken without the lock, since a waker may do as it likes.
@@ -120,11 +157,12 @@ impl Execution {
         drop((polling, span));
         let mut state = self.attempt.lock();
         if state.has_ended() {
-            if let Some(Fault::Untold(message)) = &state.fault {
-                let message = message.clone();
-                // Refused only when the attempt has ended on the wire, and then there is no more to say.
-                let _ = state.vm.fail(&message, "");
-            }
+            // Refused only when the attempt has ended on the wire, and then there is no more to say.
+            let _ = match state.fault.take() {
+                Some(Fault::Untold(message)) => state.vm.fail(&message, ""),
+                Some(Fault::Misuse(message)) => state.vm.misused(&message),
+                Some(Fault::Told) | None => Ok(()),
+            };
             return true;
         }
         let outcome = match polled {

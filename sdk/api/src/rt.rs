@@ -6,7 +6,7 @@ pub use crate::{
     error::HandlerError,
     future::Durable,
     request::{InHandler, OneWay, Parts, Request},
-    service::Definition,
+    service::{Definition, HandlerSite},
 };
 pub use bytes::Bytes;
 pub use futures::future::BoxFuture;

@@ -20,8 +20,9 @@ pub trait Definition: Send + Sync + Sized + 'static {
     /// Its name.
     const NAME: &'static str;
 
-    /// The names of its handlers, in the order of the description.
-    const HANDLERS: &'static [&'static str];
+    /// Its handlers, in the order of the description.
+    #[doc(hidden)]
+    const HANDLERS: &'static [HandlerSite];
 
     /// A request to it: has a method for each handler.
     type Request<M>: From<Request<M>>;
@@ -36,6 +37,16 @@ pub trait Definition: Send + Sync + Sized + 'static {
         handler: usize,
         ctx: Context,
     ) -> BoxFuture<'static, Result<bytes::Bytes, HandlerError>>;
+}
+
+/// A handler: its name, and where its function begins.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct HandlerSite {
+    /// As it is called.
+    pub name: &'static str,
+    /// File and line.
+    pub line: &'static str,
 }
 
 /// How a plain service is called.

@@ -1,5 +1,6 @@
 //! What goes wrong in an attempt, and the frame that says so.
 
+use std::fmt;
 use std::panic::Location;
 
 use protocol::{
@@ -9,6 +10,24 @@ use protocol::{
         control::{AttemptError, ErrorBehavior, RelatedCommand},
     },
 };
+
+/// A place in user code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Site {
+    /// Where something was called.
+    Call(&'static Location<'static>),
+    /// Where a handler begins: file and line.
+    Handler(&'static str),
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(location) => location.fmt(f),
+            Self::Handler(line) => f.write_str(line),
+        }
+    }
+}
 
 /// The attempt cannot go on. The runtime has been told; it will try again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,10 +70,14 @@ pub enum VmError {
     },
     /// The handler is pending, but on nothing that the runtime could bring.
     #[error(
-        "the handler waits for nothing that is in the journal: it awaits IO, a timer, a task or a \
-         channel outside of run, which nobody will wake again after a suspension"
+        "the handler awaits something that is not in the journal{}: IO, a timer, a task or a channel, \
+         which is lost now that the attempt ends; do IO in a run, and await everything in the handler",
+        after.as_deref().map(|at| format!(", after {at}")).unwrap_or_default()
     )]
-    WaitsForNothing,
+    WaitsForNothing {
+        /// Where user code was when it last asked for something.
+        after: Option<String>,
+    },
     /// The runtime said something that the protocol does not allow here.
     #[error("the runtime broke the protocol: {0}")]
     Protocol(String),
@@ -76,11 +99,16 @@ pub enum VmError {
     Closed,
 }
 
+/// Code on the wire of a handler that is not what its journal says.
+pub(crate) const JOURNAL_MISMATCH: u32 = 570;
+
 impl VmError {
     /// Code on the wire.
     pub fn code(&self) -> u32 {
         match self {
-            Self::Mismatch { .. } | Self::AwaitInReplay { .. } | Self::WaitsForNothing => 570,
+            Self::Mismatch { .. } | Self::AwaitInReplay { .. } | Self::WaitsForNothing { .. } => {
+                JOURNAL_MISMATCH
+            }
             Self::Protocol(_) | Self::Wire(_) => 571,
             Self::Unsupported { .. } => 573,
             Self::Closed => 598,
@@ -104,9 +132,9 @@ impl VmError {
     }
 
     /// Says where in user code it happened.
-    pub(crate) fn at(mut self, location: Option<&Location<'_>>) -> Self {
+    pub(crate) fn at(mut self, site: Option<Site>) -> Self {
         if let Self::Mismatch { at, .. } = &mut self {
-            *at = location.map(ToString::to_string);
+            *at = site.map(|site| site.to_string());
         }
         self
     }
@@ -121,7 +149,7 @@ impl VmError {
             Self::AwaitInReplay { index, .. } => {
                 Some(RelatedCommand { index: Some(*index), name: None, ty: None })
             }
-            Self::WaitsForNothing
+            Self::WaitsForNothing { .. }
             | Self::Protocol(_)
             | Self::Wire(_)
             | Self::Unsupported { .. }

@@ -26,7 +26,7 @@ pub mod turn;
 pub mod vm;
 
 pub use awaiting::{Await, Progress};
-pub use error::VmError;
+pub use error::{Site, VmError};
 pub use syscalls::run::RunRetry;
 pub use turn::{Offer, Place, Turn, Wait};
 pub use vm::{Handle, Options, Vm};

@@ -151,6 +151,11 @@ impl Vm {
         self.take(handle).map(Offer::Result)
     }
 
+    /// Whether anything of the journal is waited for.
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.waits.is_empty() || self.cancelling.is_some()
+    }
+
     /// Whether the closure of this run is to be executed now.
     pub fn may_execute(&self, handle: Handle) -> bool {
         self.runs.get(&handle) == Some(&RunState::Executing)
@@ -274,7 +279,8 @@ impl Vm {
             None => self.awaited(Place::ROOT, Combinator::FirstCompleted),
         };
         if awaiting.is_empty() {
-            return Err(VmError::WaitsForNothing);
+            let after = self.site.map(|site| site.to_string());
+            return Err(VmError::WaitsForNothing { after });
         }
         let is_cancellable =
             self.options.implicit_cancellation && self.waiting.waits.values().any(is_open);

@@ -1,7 +1,6 @@
 //! The public surface, and the stages of an attempt.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::Location;
 
 use bytes::{Bytes, BytesMut};
 use protocol::{
@@ -18,7 +17,7 @@ use protocol::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    error::VmError,
+    error::{JOURNAL_MISMATCH, Site, VmError},
     random::Random,
     replay::Replay,
     results::Results,
@@ -78,9 +77,9 @@ pub struct Vm {
     /// What each handle waits for.
     handles: Vec<NotificationId>,
     /// Where user code made each handle, as far as it is known.
-    origins: Vec<Option<&'static Location<'static>>>,
+    origins: Vec<Option<Site>>,
     /// Where user code is.
-    pub(crate) location: Option<&'static Location<'static>>,
+    pub(crate) site: Option<Site>,
     pub(crate) waiting: Waiting,
     pub(crate) command_index: u32,
     pub(crate) next_completion: CompletionId,
@@ -113,7 +112,7 @@ impl Vm {
             view: StateView::default(),
             handles: Vec::new(),
             origins: Vec::new(),
-            location: None,
+            site: None,
             waiting: Waiting::default(),
             command_index: 0,
             next_completion: 1,
@@ -202,8 +201,13 @@ impl Vm {
     }
 
     /// Says where user code is, for what there is to say about the next command.
-    pub fn locate(&mut self, location: &'static Location<'static>) {
-        self.location = Some(location);
+    pub fn locate(&mut self, site: Site) {
+        self.site = Some(site);
+    }
+
+    /// Where user code was when it last asked for something.
+    pub fn site(&self) -> Option<Site> {
+        self.site
     }
 
     /// Whether the handler does again what the journal has.
@@ -227,9 +231,21 @@ impl Vm {
     /// # Errors
     /// When the attempt has ended already.
     pub fn fail(&mut self, message: &str, stacktrace: &str) -> Result<(), VmError> {
+        self.fail_with(500, message, stacktrace)
+    }
+
+    /// The handler does something that no repetition mends: its code has to be changed.
+    ///
+    /// # Errors
+    /// When the attempt has ended already.
+    pub fn misused(&mut self, message: &str) -> Result<(), VmError> {
+        self.fail_with(JOURNAL_MISMATCH, message, "")
+    }
+
+    fn fail_with(&mut self, code: u32, message: &str, stacktrace: &str) -> Result<(), VmError> {
         self.check_open()?;
         self.write_error(&AttemptError {
-            code: 500,
+            code,
             message: message.to_owned(),
             stacktrace: stacktrace.to_owned(),
             related_command: None,
@@ -247,7 +263,7 @@ impl Vm {
             Stage::Replaying => {
                 self.replay
                     .take(index, &named, self.options.compare_payloads)
-                    .map_err(|error| error.at(self.location))?;
+                    .map_err(|error| error.at(self.site))?;
                 if self.replay.is_empty() {
                     self.stage = Stage::Processing;
                 }
@@ -273,13 +289,13 @@ impl Vm {
         let handle = Handle(u32::try_from(self.handles.len()).unwrap_or(u32::MAX));
         self.waiting.know(handle, &id);
         self.handles.push(id);
-        self.origins.push(self.location);
+        self.origins.push(self.site);
         handle
     }
 
     /// Where user code made a handle.
     pub(crate) fn made_at(&self, handle: Handle) -> Option<String> {
-        self.origins.get(handle.0 as usize).copied().flatten().map(ToString::to_string)
+        self.origins.get(handle.0 as usize).copied().flatten().map(|site| site.to_string())
     }
 
     pub(crate) fn id(&self, handle: Handle) -> NotificationId {

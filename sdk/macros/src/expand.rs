@@ -30,7 +30,7 @@ fn request_type(block: &Block) -> Ident {
 
 fn definition(block: &Block) -> TokenStream {
     let (ty, name, request) = (&block.ty, &block.name, request_type(block));
-    let names = block.handlers.iter().map(|handler| &handler.name);
+    let sites = block.handlers.iter().map(site);
     let service_ty = match block.kind {
         Kind::Service => quote!(Service),
         Kind::Object => quote!(VirtualObject),
@@ -42,7 +42,7 @@ fn definition(block: &Block) -> TokenStream {
     quote! {
         impl ::abide_sdk::Definition for #ty {
             const NAME: &'static str = #name;
-            const HANDLERS: &'static [&'static str] = &[#(#names),*];
+            const HANDLERS: &'static [::abide_sdk::rt::HandlerSite] = &[#(#sites),*];
 
             type Request<M> = #request<M>;
 
@@ -72,6 +72,13 @@ fn definition(block: &Block) -> TokenStream {
             }
         }
     }
+}
+
+/// A handler's name, and where its function begins.
+fn site(handler: &Handler) -> TokenStream {
+    let span = handler.function.span().unwrap();
+    let (name, line) = (&handler.name, format!("{}:{}", span.file(), span.line()));
+    quote!(::abide_sdk::rt::HandlerSite { name: #name, line: #line })
 }
 
 fn describe(block: &Block, handler: &Handler) -> TokenStream {

@@ -44,6 +44,8 @@ pub(crate) struct Stepped {
     pub(crate) has_grown: bool,
     /// A fault in the handler's code, which no repetition mends.
     pub(crate) mistake: Option<String>,
+    /// Why the attempt has failed.
+    pub(crate) failure: Option<String>,
 }
 
 /// Attempt errors that say that the handler's code is not deterministic.
@@ -181,9 +183,11 @@ impl TestAttempt {
             stepped.has_grown |= frame.ty == MessageType::PROPOSE_RUN_COMPLETION;
             if frame.ty == MessageType::ERROR
                 && let Ok(error) = AttemptError::decode(&frame)
-                && error.code == JOURNAL_MISMATCH
             {
-                stepped.mistake = Some(error.message);
+                match error.code {
+                    JOURNAL_MISMATCH => stepped.mistake = Some(error.message),
+                    _ => stepped.failure = Some(error.message),
+                }
             }
             self.attempt.receive(now_ms, frame, &*self.registry, random);
         }

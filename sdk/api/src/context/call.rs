@@ -95,8 +95,11 @@ impl Request<InHandler> {
         handler: &str,
         argument: &(impl Encode + ?Sized),
     ) -> Call<'c, T> {
-        let request = call_request(self.parts, ctx, handler, argument);
-        let handles = request.and_then(|request| ctx.attempt.issue(|vm| vm.sys_call(request)));
+        // No closure around it: the caller's line would be lost.
+        let handles = match call_request(self.parts, ctx, handler, argument) {
+            Some(request) => ctx.attempt.issue(|vm| vm.sys_call(request)),
+            None => None,
+        };
         let (id, answer) = handles.unzip();
         Call {
             answer: Durable::new(&ctx.attempt, answer, read_value),
@@ -119,9 +122,10 @@ impl Request<OneWay> {
             0 => 0,
             delay_ms => ctx.attempt.now_ms().saturating_add(delay_ms),
         };
-        let request = call_request(self.parts, ctx, handler, argument);
-        let id = request
-            .and_then(|request| ctx.attempt.issue(|vm| vm.sys_send(request, invoke_time_ms)));
+        let id = match call_request(self.parts, ctx, handler, argument) {
+            Some(request) => ctx.attempt.issue(|vm| vm.sys_send(request, invoke_time_ms)),
+            None => None,
+        };
         Sent {
             ctx,
             id: IdOf::Coming(Durable::new(&ctx.attempt, id, read_id)),

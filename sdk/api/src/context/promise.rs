@@ -74,9 +74,11 @@ impl<T: Encode> Promise<T> {
         ctx: &'c impl WithPromises,
         value: impl std::borrow::Borrow<T>,
     ) -> Durable<'c, ()> {
-        let handle = ctx.encode(value.borrow()).and_then(|bytes| {
-            ctx.attempt.issue(|vm| vm.sys_complete_promise(&self.name, Ok(bytes)))
-        });
+        // No closure around it: the caller's line would be lost.
+        let handle = match ctx.encode(value.borrow()) {
+            Some(bytes) => ctx.attempt.issue(|vm| vm.sys_complete_promise(&self.name, Ok(bytes))),
+            None => None,
+        };
         Durable::new(&ctx.attempt, handle, read_done)
     }
 }

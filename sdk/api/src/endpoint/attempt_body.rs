@@ -8,19 +8,20 @@ use std::task::{Context as TaskContext, Poll};
 use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame, SizeHint};
 use protocol::ProtocolVersion;
-use sdk_core::{Options, Vm};
+use sdk_core::{Options, Site, Vm};
 
 use super::Handle;
 use crate::{
     attempt::{Attempt, Clock, Facts},
     context::Context,
     executor::{Execution, handling},
+    service::HandlerSite,
 };
 
 /// A handler that was asked for.
 pub struct Opening {
     pub(super) service: &'static str,
-    pub(super) handler: &'static str,
+    pub(super) handler: HandlerSite,
     pub(super) index: usize,
     pub(super) handle: Arc<Handle>,
     pub(super) clock: Arc<dyn Clock>,
@@ -51,12 +52,13 @@ impl Opening {
     }
 
     /// Everything known is there: the handler begins.
-    fn begin(self, vm: Vm) -> Execution {
+    fn begin(self, mut vm: Vm) -> Execution {
+        vm.locate(Site::Handler(self.handler.line));
         let start = vm.start();
         let (headers, input) = vm.input().cloned().unwrap_or_default();
         let facts = Facts {
             service: self.service,
-            handler: self.handler,
+            handler: self.handler.name,
             invocation_id: start.map(|start| start.debug_id.clone()).unwrap_or_default(),
             key: start.map(|start| start.key.clone()).unwrap_or_default(),
             headers,
@@ -90,6 +92,25 @@ impl Stage {
             }
             other => other,
         };
+    }
+}
+
+impl<B> AttemptBody<B> {
+    /// Whether the closure of a run is being executed: only that takes real time.
+    pub fn is_executing(&self) -> bool {
+        match &self.stage {
+            Stage::Running(execution) => execution.is_executing(),
+            Stage::Loading(..) | Stage::Ended => false,
+        }
+    }
+
+    /// When the handler waits for something that is not in the journal and so is lost with the
+    /// attempt: what to tell its author.
+    pub fn stray_wait(&self) -> Option<String> {
+        match &self.stage {
+            Stage::Running(execution) => execution.stray_wait(),
+            Stage::Loading(..) | Stage::Ended => None,
+        }
     }
 }
 

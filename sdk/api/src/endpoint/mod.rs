@@ -17,7 +17,7 @@ use crate::{
     attempt::{Clock, SystemClock},
     context::Context,
     error::HandlerError,
-    service::Definition,
+    service::{Definition, HandlerSite},
 };
 pub use attempt_body::{AttemptBody, Opening};
 use identity::IdentityKey;
@@ -56,8 +56,7 @@ type Handle = dyn Fn(usize, Context) -> BoxFuture<'static, Result<bytes::Bytes, 
 struct Bound {
     name: &'static str,
     description: Service,
-    /// The names of the handlers, as they live as long as the program.
-    handlers: Vec<&'static str>,
+    handlers: &'static [HandlerSite],
     handle: Arc<Handle>,
 }
 
@@ -90,8 +89,8 @@ impl Endpoint {
         let definition = Arc::new(definition);
         let handle = move |handler, ctx| Arc::clone(&definition).handle(handler, ctx);
         let description = D::describe();
-        let handlers = D::HANDLERS.to_vec();
-        let bound = Bound { name: D::NAME, description, handlers, handle: Arc::new(handle) };
+        let handle = Arc::new(handle);
+        let bound = Bound { name: D::NAME, description, handlers: D::HANDLERS, handle };
         self.services.insert(D::NAME.to_owned(), bound);
         self
     }
@@ -146,7 +145,7 @@ impl Endpoint {
     /// handler.
     pub fn open(&self, service: &str, handler: &str) -> Option<Opening> {
         let bound = self.services.get(service)?;
-        let index = bound.handlers.iter().position(|name| *name == handler)?;
+        let index = bound.handlers.iter().position(|one| one.name == handler)?;
         let service = bound.name;
         let handler = bound.handlers[index];
         let handle = Arc::clone(&bound.handle);

@@ -1,0 +1,90 @@
+//! The journal of an invocation as text.
+
+use protocol::{
+    InvocationId,
+    journal::{Command, Entry, NotificationId, NotificationResult},
+    wire,
+};
+use runtime_sim::node::SimNode;
+
+/// A line for each entry; nothing for an invocation that is not known.
+pub(crate) fn lines(node: &mut SimNode, invocation_id: &str) -> Vec<String> {
+    let Ok(id) = invocation_id.parse::<InvocationId>() else { return Vec::new() };
+    let owner = usize::from(node.partitions().owner(id.partition_key).0);
+    let entries = node.tables(owner, |tables| {
+        let lsn = tables.invocation_lsn(id)?;
+        let invocation = tables.invocation(lsn)?;
+        Some(tables.journal(lsn, invocation.journal_len))
+    });
+    entries.unwrap_or_default().iter().map(line).collect()
+}
+
+fn line(entry: &Entry) -> String {
+    if entry.ty.is_command() {
+        match wire::command::decode(entry) {
+            Ok(named) if named.name.is_empty() => command(&named.command),
+            Ok(named) => format!("{} '{}'", command(&named.command), named.name),
+            Err(error) => format!("unreadable command: {error}"),
+        }
+    } else {
+        match wire::notification::decode(entry) {
+            Ok(notification) => {
+                format!("  {} = {}", subject(&notification.id), result(&notification.result))
+            }
+            Err(error) => format!("  unreadable notification: {error}"),
+        }
+    }
+}
+
+fn command(command: &Command) -> String {
+    match command {
+        Command::Input { value, .. } => format!("Input {}", text(value)),
+        Command::Output { result: Ok(value) } => format!("Output {}", text(value)),
+        Command::Output { result: Err(failure) } => {
+            format!("Output failure [{}] {}", failure.code, failure.message)
+        }
+        Command::SetState { key, value } => format!("SetState {} = {}", text(key), text(value)),
+        Command::Run { completion } => format!("Run {completion}"),
+        // Its time is of the clock, and differs between runs of a test.
+        Command::Sleep { completion, .. } => format!("Sleep {completion}"),
+        Command::Call { request, result_completion, .. } => format!(
+            "Call {result_completion} {}/{} {}",
+            request.service,
+            request.handler,
+            text(&request.parameter)
+        ),
+        Command::OneWayCall { request, .. } => {
+            format!("Send {}/{} {}", request.service, request.handler, text(&request.parameter))
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+fn subject(id: &NotificationId) -> String {
+    match id {
+        NotificationId::Completion(number) => number.to_string(),
+        NotificationId::Signal(signal) => format!("{signal:?}"),
+    }
+}
+
+fn result(result: &NotificationResult) -> String {
+    match result {
+        NotificationResult::Void => "done".to_owned(),
+        NotificationResult::Value(value) => text(value),
+        NotificationResult::Failure(failure) => {
+            format!("failure [{}] {}", failure.code, failure.message)
+        }
+        // Ids are random, and differ between runs of a test.
+        NotificationResult::InvocationId(_) => "an invocation".to_owned(),
+        NotificationResult::StateKeys(keys) => {
+            keys.iter().map(|key| text(key)).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    match bytes {
+        [] => "nothing".to_owned(),
+        bytes => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}

@@ -1,0 +1,313 @@
+//! The loop: everything moves until nothing can, then time jumps.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Wake, Waker};
+
+use abide_sdk::Endpoint;
+use protocol::{DeploymentId, ProtocolVersion};
+use runtime_core::{
+    attempt::AttemptOptions,
+    effect::StartAttempt,
+    event::{Event, Pin, RequestId},
+};
+use runtime_ingress::{DEFAULT_REQUEST_SIZE_MAX_BYTES, Ingress};
+use runtime_schema::{Defaults, HandlerSettings, RegistrySnapshot, SharedRegistry, discover};
+use runtime_sim::{
+    clock::SimClock,
+    node::{Media, SimNode, Wish},
+    random::Random,
+};
+
+use crate::{
+    attempt::TestAttempt,
+    chaos::{Chaos, Happened},
+    pipe::Pipe,
+};
+
+/// The one deployment that there is.
+const DEPLOYMENT: DeploymentId = DeploymentId(1);
+
+pub(crate) struct World {
+    /// `None` only while a crash is under way.
+    node: Option<SimNode>,
+    pub(crate) clock: Arc<SimClock>,
+    pub(crate) registry: SharedRegistry,
+    endpoint: Endpoint,
+    version: ProtocolVersion,
+    attempts: Vec<TestAttempt>,
+    random: Random,
+    chaos: Chaos,
+    happened: Happened,
+    /// Mistakes in handlers' code, by invocation.
+    pub(crate) mistakes: BTreeMap<String, String>,
+    /// Why the last attempt failed, by invocation.
+    pub(crate) failures: BTreeMap<String, String>,
+    pub(crate) wakers: Arc<Wakers>,
+    /// Calls that clients have made.
+    pub(crate) calls: u64,
+    /// Counts whatever has moved.
+    pub(crate) moves: u64,
+}
+
+/// Everybody who waits for the world, woken when a closure gets on.
+#[derive(Default)]
+pub(crate) struct Wakers(Mutex<Vec<Waker>>);
+
+impl Wakers {
+    pub(crate) fn add(&self, waker: &Waker) {
+        let mut wakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !wakers.iter().any(|known| known.will_wake(waker)) {
+            wakers.push(waker.clone());
+        }
+    }
+}
+
+impl Wake for Wakers {
+    fn wake(self: Arc<Self>) {
+        let wakers =
+            std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl World {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        clock: Arc<SimClock>,
+        chaos: Chaos,
+        version: ProtocolVersion,
+        partitions: usize,
+        seed: u64,
+    ) -> Result<Self, String> {
+        let registry = SharedRegistry::new(Defaults::default());
+        let node = SimNode::recover(Media::new(partitions), &clock, None)?;
+        let mut world = Self {
+            node: Some(node),
+            clock,
+            registry,
+            endpoint,
+            version,
+            attempts: Vec::new(),
+            random: Random::new(seed),
+            chaos: Chaos::default(),
+            happened: Happened::default(),
+            mistakes: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            wakers: Arc::default(),
+            calls: 0,
+            moves: 0,
+        };
+        world.register()?;
+        // Only now: what is not registered cannot be called.
+        world.chaos = chaos;
+        Ok(world)
+    }
+
+    /// Registers the endpoint, as an operator would.
+    fn register(&mut self) -> Result<(), String> {
+        let target = discover::Endpoint {
+            id: DEPLOYMENT,
+            uri: "test://endpoint".to_owned(),
+            http1: false,
+            headers: Vec::new(),
+            metadata: Vec::new(),
+            sdk: None,
+        };
+        let manifest = self.endpoint.manifest();
+        let plan = discover::plan(&self.registry.snapshot(), target, &manifest, false);
+        let deployment = Arc::new(plan.map_err(|error| error.to_string())?.deployment);
+        // Nobody waits under this number.
+        let event = Event::DeploymentRegistered { request: RequestId(0), deployment };
+        self.node().partitions().propose_now(runtime_core::REGISTRY_PARTITION, event);
+        self.drive();
+        Ok(())
+    }
+
+    pub(crate) fn node(&mut self) -> &mut SimNode {
+        // INVARIANT: it is only gone within `crash`, which puts the next one in.
+        #[expect(clippy::expect_used, reason = "see above")]
+        self.node.as_mut().expect("a node")
+    }
+
+    /// The way in.
+    pub(crate) fn ingress(&mut self) -> Ingress {
+        Ingress {
+            partitions: self.node().partitions().clone(),
+            registry: self.registry.clone(),
+            clock: Arc::clone(&self.clock) as _,
+            request_size_max_bytes: DEFAULT_REQUEST_SIZE_MAX_BYTES,
+        }
+    }
+
+    /// Moves everything until nothing can move by itself. Whether a closure is being executed, so that
+    /// real time must pass.
+    pub(crate) fn drive(&mut self) -> bool {
+        let waker = Waker::from(Arc::clone(&self.wakers));
+        let mut cx = Context::from_waker(&waker);
+        while self.turn(&mut cx) {
+            self.moves += 1;
+        }
+        self.attempts.iter().any(TestAttempt::is_executing)
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> bool {
+        let node = self.node();
+        node.make_room(usize::MAX / 2);
+        let mut has_moved = false;
+        for partition in 0..node.count() {
+            while node.turn(partition) {
+                has_moved = true;
+            }
+        }
+        if node.has_pending() {
+            has_moved = true;
+            self.happened.commits += 1;
+            if self.chaos.crashes.contains(&self.happened.commits) {
+                self.crash();
+                return true;
+            }
+            self.node().commit();
+        }
+        has_moved |= self.node().checkpoint();
+        if let Some(deployments) = self.node().registry() {
+            self.registry.publish(deployments);
+        }
+        while let Some(wish) = self.node().wish() {
+            has_moved = true;
+            self.fulfil(wish);
+        }
+        has_moved | self.step_attempts(cx)
+    }
+
+    fn fulfil(&mut self, wish: Wish) {
+        let now_ms = self.clock.now_ms();
+        match wish {
+            Wish::Start(partition, start) => {
+                self.happened.attempts += 1;
+                let is_failing =
+                    self.chaos.failing_attempts.contains(&self.happened.attempts);
+                let registry = self.registry.snapshot();
+                let options = self.options(&registry, &start);
+                let version = options.pin.protocol;
+                let endpoint = &self.endpoint;
+                let open = |start: &StartAttempt, request: Pipe| {
+                    let opening = endpoint.open(&start.target.service, &start.target.handler)?;
+                    (!is_failing).then(|| opening.attempt(version, request))
+                };
+                let attempt =
+                    TestAttempt::new(partition, *start, options, registry, open, now_ms);
+                self.attempts.push(attempt);
+            }
+            Wish::Notify(partition, name, index, entry) => {
+                let attempts = self.attempts.iter_mut();
+                for attempt in attempts.filter(|one| (one.partition, one.name) == (partition, name)) {
+                    attempt.notify(now_ms, index, entry.clone());
+                }
+            }
+            Wish::Abort(partition, name) => {
+                self.attempts.retain(|one| (one.partition, one.name) != (partition, name));
+            }
+        }
+    }
+
+    fn options(&self, registry: &RegistrySnapshot, start: &StartAttempt) -> AttemptOptions {
+        let pin = start.pin.unwrap_or(Pin { deployment: DEPLOYMENT, protocol: self.version });
+        let settings = registry.deployment(DEPLOYMENT).and_then(|deployment| {
+            registry.handler_settings(deployment, &start.target.service, &start.target.handler)
+        });
+        let defaults = registry.defaults();
+        let settings = settings.unwrap_or_else(|| HandlerSettings {
+            inactivity_timeout_ms: defaults.inactivity_timeout_ms,
+            abort_timeout_ms: defaults.abort_timeout_ms,
+            lazy_state: defaults.lazy_state,
+            retry: defaults.retry.clone(),
+        });
+        let inactivity_timeout_ms =
+            if self.chaos.suspend_always { 0 } else { settings.inactivity_timeout_ms };
+        AttemptOptions {
+            pin,
+            bidirectional: true,
+            inactivity_timeout_ms,
+            abort_timeout_ms: settings.abort_timeout_ms,
+            lazy_state: settings.lazy_state,
+            retry: settings.retry,
+        }
+    }
+
+    fn step_attempts(&mut self, cx: &mut Context<'_>) -> bool {
+        let now_ms = self.clock.now_ms();
+        let mut has_moved = false;
+        let mut attempts = std::mem::take(&mut self.attempts);
+        for attempt in &mut attempts {
+            let mut proposals = Vec::new();
+            has_moved |= attempt.carry_out(&mut proposals);
+            let stepped = attempt.step(now_ms, &mut self.random, cx);
+            has_moved |= stepped.has_moved;
+            if let Some(mistake) = stepped.mistake {
+                self.mistakes.entry(attempt.invocation.clone()).or_insert(mistake);
+            }
+            if let Some(failure) = stepped.failure {
+                self.failures.insert(attempt.invocation.clone(), failure);
+            }
+            if stepped.has_grown && !attempt.has_ended() && self.is_to_be_cut(attempt) {
+                attempt.cut(&mut self.random);
+            }
+            has_moved |= attempt.carry_out(&mut proposals);
+            for proposal in proposals {
+                self.node().partitions().propose_now(attempt.partition, proposal);
+            }
+        }
+        attempts.retain(|attempt| !attempt.has_ended());
+        self.attempts = attempts;
+        has_moved
+    }
+
+    fn is_to_be_cut(&mut self, attempt: &TestAttempt) -> bool {
+        if self.chaos.cut_always {
+            return true;
+        }
+        let cuts = self.happened.cuts.entry(attempt.invocation.clone()).or_default();
+        let due = self.chaos.cut_after.iter().find(|at| **at <= attempt.commands && !cuts.contains(at));
+        due.is_some_and(|at| cuts.insert(*at))
+    }
+
+    /// Everything in memory is lost, and what the disk was not told to keep.
+    pub(crate) fn crash(&mut self) {
+        self.attempts.clear();
+        let Some(node) = self.node.take() else { return };
+        node.partitions().stop();
+        let media = node.crash(&mut self.random);
+        match SimNode::recover(media, &self.clock, None) {
+            Ok(node) => self.node = Some(node),
+            // It is the kit's promise that this cannot be: a test that meets it has found a bug in us.
+            Err(error) => panic!("the runtime cannot recover: {error}"),
+        }
+    }
+
+    /// Lets time pass until the next thing that time brings, but not beyond `until_ms`; false when
+    /// there is none.
+    pub(crate) fn jump(&mut self, until_ms: u64) -> bool {
+        let count = self.node().count();
+        let timers = (0..count).filter_map(|partition| self.node().next_wake_up_ms(partition));
+        let timers: Vec<u64> = timers.collect();
+        let deadlines = self.attempts.iter().filter_map(TestAttempt::deadline_ms);
+        let Some(next_ms) = deadlines.chain(timers).min().filter(|next| *next <= until_ms) else {
+            return false;
+        };
+        self.pass_until(next_ms);
+        true
+    }
+
+    /// Sets the clock.
+    pub(crate) fn pass_until(&mut self, time_ms: u64) {
+        let now_ms = self.clock.now_ms();
+        self.clock.advance_ms(time_ms.saturating_sub(now_ms));
+        let now_ms = self.clock.now_ms();
+        for attempt in &mut self.attempts {
+            if attempt.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
+                attempt.on_timeout(now_ms, &mut self.random);
+            }
+        }
+    }
+}
