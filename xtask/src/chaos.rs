@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::{
     Result, json, number, option,
-    stage::{STATUSES, Setting, Stage, Step},
+    stage::{OFFICIAL, OURS, STATUSES, Setting, Stage, Step},
 };
 
 /// The longest that everything may take after the last kill.
@@ -24,6 +24,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let first_port = u16::try_from(number(arguments, "--first-port", 19080)?)
         .map_err(|_| "--first-port is not a port".to_owned())?;
     let mut setting = Setting::new("chaos", first_port);
+    setting.programs = match option(arguments, "--sdk") {
+        None | Some("abide") => OURS,
+        Some("official") => OFFICIAL,
+        Some(other) => return Err(format!("--sdk is abide or official, not '{other}'")),
+    };
     (setting.cooking_ms, setting.leg_ms) = (300, 200);
     let flags = arguments.iter().zip(arguments.iter().skip(1));
     let server = flags.filter(|(flag, _)| *flag == "--server-arg").map(|(_, value)| value.clone());

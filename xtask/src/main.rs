@@ -20,7 +20,8 @@ pub(crate) type Result<T> = std::result::Result<T, String>;
 const USAGE: &str = "\
 cargo xtask <chore>
   demo [--once] [--orders N]      orders go through while the runtime is killed and restarted
-  chaos [--orders N] [--kills N] [--victim runtime|services] [--seed N] [--server-arg ARG]...
+  chaos [--orders N] [--kills N] [--victim runtime|services] [--sdk abide|official] [--seed N]
+        [--server-arg ARG]...
                                   many orders under many kills, then everything is checked
   sim [...]                       the simulator: --seeds N, --seed N, --help
   interop [...]                   official SDKs' services against abide or the real server

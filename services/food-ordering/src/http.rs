@@ -1,0 +1,46 @@
+//! The one HTTP client of these programs: posts JSON and wants a 2xx.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::Serialize;
+
+/// A client; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Http(Client<HttpConnector, Full<Bytes>>);
+
+/// Whoever takes longer is asked again.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Default for Http {
+    fn default() -> Self {
+        Self(Client::builder(TokioExecutor::new()).build_http())
+    }
+}
+
+impl Http {
+    /// Posts a body as JSON.
+    ///
+    /// # Errors
+    /// When nobody answers, or not with a 2xx.
+    pub async fn post(&self, to: &str, body: &impl Serialize) -> Result<()> {
+        let request = Request::post(to)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(serde_json::to_vec(body)?.into()))?;
+        let response = tokio::time::timeout(TIMEOUT, self.0.request(request))
+            .await
+            .with_context(|| format!("{to} does not answer"))?
+            .with_context(|| format!("{to} cannot be reached"))?;
+        let status = response.status();
+        let _ = response.into_body().collect().await?;
+        ensure!(status.is_success(), "{to} answered {status}");
+        Ok(())
+    }
+}
