@@ -316,7 +316,11 @@ impl Options {
             ("retryPolicyInitialInterval", 4, self.retry_policy_initial_interval.is_some()),
             ("retryPolicyMaxInterval", 4, self.retry_policy_max_interval.is_some()),
             ("retryPolicyMaxAttempts", 4, self.retry_policy_max_attempts.is_some()),
-            ("retryPolicyExponentiationFactor", 4, self.retry_policy_exponentiation_factor.is_some()),
+            (
+                "retryPolicyExponentiationFactor",
+                4,
+                self.retry_policy_exponentiation_factor.is_some(),
+            ),
             ("retryPolicyOnMaxAttempts", 4, self.retry_policy_on_max_attempts.is_some()),
         ];
         match settings.into_iter().find(|(_, needed, is_set)| *is_set && *needed > asked) {

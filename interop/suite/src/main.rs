@@ -51,7 +51,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<bool> {
-    let sdks = args.services.map_or_else(|| vec![Sdk::Rust, Sdk::Typescript, Sdk::Abide], |sdk| vec![sdk]);
+    let sdks =
+        args.services.map_or_else(|| vec![Sdk::Rust, Sdk::Typescript, Sdk::Abide], |sdk| vec![sdk]);
     let protocols = args.protocol.map_or_else(|| vec![6, 7], |protocol| vec![protocol]);
     let programs = std::env::current_exe()?;
     let programs = programs.parent().map_or_else(PathBuf::new, ToOwned::to_owned);

@@ -82,7 +82,10 @@ where
     response
 }
 
-async fn handle<B>(ingress: &Ingress, request: Request<B>) -> Result<Response<body::Body>, Rejection>
+async fn handle<B>(
+    ingress: &Ingress,
+    request: Request<B>,
+) -> Result<Response<body::Body>, Rejection>
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {

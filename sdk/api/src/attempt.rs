@@ -117,7 +117,10 @@ impl Attempt {
 
     /// Issues a command; `None` when the attempt has ended, and its future stays pending.
     #[track_caller]
-    pub(crate) fn issue<T>(&self, command: impl FnOnce(&mut Vm) -> Result<T, VmError>) -> Option<T> {
+    pub(crate) fn issue<T>(
+        &self,
+        command: impl FnOnce(&mut Vm) -> Result<T, VmError>,
+    ) -> Option<T> {
         let location = Location::caller();
         let mut state = self.lock();
         if let Some(run) = &state.running {

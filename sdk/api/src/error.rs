@@ -35,10 +35,7 @@ const REQUEST_TIMEOUT: u16 = 408;
 impl Terminal {
     /// A failure with an HTTP-like code (400 to 599 make sense to clients) and a message for people.
     pub fn new(code: u16, message: impl Into<String>) -> Self {
-        Self {
-            failure: TerminalFailure::new(u32::from(code), message),
-            cause: Cause::Failure,
-        }
+        Self { failure: TerminalFailure::new(u32::from(code), message), cause: Cause::Failure }
     }
 
     /// With one more fact for whoever sees the failure. Protocol 6 or newer carries it.

@@ -107,10 +107,10 @@ pub(crate) fn read_value<T: Decode>(result: NotificationResult) -> Read<T> {
 
 /// A value of a user's type, if there is one.
 pub(crate) fn read_optional<T: Decode>(result: NotificationResult) -> Read<Option<T>> {
-    match result {
-        NotificationResult::Void => Ok(Ok(None)),
-        other => read_value(other).map(|value| value.map(Some)),
+    if result == NotificationResult::Void {
+        return Ok(Ok(None));
     }
+    read_value(result).map(|value| value.map(Some))
 }
 
 /// Nothing but that it is done.
@@ -129,7 +129,9 @@ pub(crate) fn read_id(result: NotificationResult) -> Read<String> {
     match result {
         NotificationResult::InvocationId(id) => Ok(Ok(id)),
         NotificationResult::Failure(failure) => Ok(Err(failure.into())),
-        other => Err(unexpected(&other)),
+        other @ (NotificationResult::Void
+        | NotificationResult::Value(_)
+        | NotificationResult::StateKeys(_)) => Err(unexpected(&other)),
     }
 }
 
@@ -155,6 +157,8 @@ impl<T, F: Future<Output = Result<T, Terminal>> + Unpin> Future for Timeout<'_, 
         if let Poll::Ready(output) = Pin::new(&mut self.future).poll(cx) {
             return Poll::Ready(output);
         }
-        Pin::new(&mut self.sleep).poll(cx).map(|slept| Err(slept.err().unwrap_or_else(Terminal::elapsed)))
+        Pin::new(&mut self.sleep)
+            .poll(cx)
+            .map(|slept| Err(slept.err().unwrap_or_else(Terminal::elapsed)))
     }
 }

@@ -1,5 +1,9 @@
 //! Durable execution with ordinary async Rust.
 
+// So that the code of the macros finds this crate under its name here too.
+#[cfg(test)]
+extern crate self as abide_sdk;
+
 mod attempt;
 mod client;
 pub mod context;
@@ -14,11 +18,11 @@ mod request;
 #[doc(hidden)]
 pub mod rt;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use attempt::{Clock, SystemClock, is_replaying};
-pub use client::{
-    ClientError, Ingress, IngressInvocation, KeyedClient, Transport, TransportError,
-};
+pub use client::{ClientError, Ingress, IngressInvocation, KeyedClient, Transport, TransportError};
 pub use context::{
     Call, Context, Invocation, JoinAll, ObjectContext, Promise, ReadState, Retry, Run, Saga, Sent,
     SharedObjectContext, SharedWorkflowContext, Signal, State, TryJoinAll, WithPromises,

@@ -22,7 +22,10 @@ impl<S: Subscriber> Filter<S> for OncePerStep {
         metadata.is_span() || !is_replaying()
     }
 
-    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> tracing::subscriber::Interest {
+    fn callsite_enabled(
+        &self,
+        metadata: &'static Metadata<'static>,
+    ) -> tracing::subscriber::Interest {
         if metadata.is_span() {
             tracing::subscriber::Interest::always()
         } else {

@@ -10,6 +10,12 @@ const OCTETS: &str = "application/octet-stream";
 
 /// A value that can be sent. Implemented for everything `Serialize`, as JSON; implement it for a type
 /// of your own that is not, to choose another form.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent over the network",
+    label = "neither `Serialize` nor `Encode`",
+    note = "write #[derive(Serialize, Deserialize)] on it: arguments and answers of handlers need both, \
+            since callers and handlers stand on different sides; for bytes take `Raw`"
+)]
 pub trait Encode {
     /// The bytes. A type without a value, like `()`, is an empty body.
     ///
@@ -22,6 +28,12 @@ pub trait Encode {
 }
 
 /// A value that can be received; see [`Encode`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be received over the network",
+    label = "neither `Deserialize` nor `Decode`",
+    note = "write #[derive(Serialize, Deserialize)] on it: arguments and answers of handlers need both, \
+            since callers and handlers stand on different sides; for bytes take `Raw`"
+)]
 pub trait Decode: Sized {
     /// The value. An empty body is the value of a type without one, and `None`.
     ///

@@ -31,7 +31,7 @@ impl<T, E> Outcome for Result<T, E> {
 /// A type whose JSON schema is asked for, whether or not it has one.
 pub struct Probe<T>(pub PhantomData<T>);
 
-/// The schema of a type that has one: found first, since it needs no further reference.
+/// The schema of a type that has one: found first, since the receiver is a reference to a reference.
 pub trait WithSchema {
     /// The schema.
     fn schema(&self) -> Option<serde_json::Value>;
@@ -43,17 +43,22 @@ pub trait WithoutSchema {
     fn schema(&self) -> Option<serde_json::Value>;
 }
 
-impl<T: schemars::JsonSchema> WithSchema for Probe<T> {
+impl<T: schemars::JsonSchema> WithSchema for &Probe<T> {
     fn schema(&self) -> Option<serde_json::Value> {
         // Nothing in it means an empty body, which has no schema.
         if size_of::<T>() == 0 {
             return None;
         }
-        Some(schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value())
+        Some(
+            schemars::generate::SchemaSettings::draft2020_12()
+                .into_generator()
+                .into_root_schema_for::<T>()
+                .to_value(),
+        )
     }
 }
 
-impl<T> WithoutSchema for &Probe<T> {
+impl<T> WithoutSchema for Probe<T> {
     fn schema(&self) -> Option<serde_json::Value> {
         None
     }

@@ -29,6 +29,8 @@ pub use awaiting::{Await, Progress};
 pub use error::{Site, VmError};
 pub use syscalls::run::RunRetry;
 pub use turn::{Offer, Place, Turn, Wait};
+#[doc(hidden)]
+pub use vm::Sabotage;
 pub use vm::{Handle, Options, Vm};
 
 #[cfg(test)]

@@ -48,6 +48,16 @@ impl Results {
         Some((at, id, result))
     }
 
+    /// The same for the last one that is wanted: wrong, for tests that must notice.
+    pub(crate) fn take_last(
+        &mut self,
+        wants: impl Fn(&NotificationId) -> bool,
+    ) -> Option<(usize, NotificationId, NotificationResult)> {
+        let at = self.queue.iter().rposition(|(id, _)| wants(id))?;
+        let (id, result) = self.queue.remove(at)?;
+        Some((at, id, result))
+    }
+
     /// Puts one back where [`Self::take_first`] found it. What has arrived since stands behind.
     pub(crate) fn put_back(&mut self, at: usize, id: NotificationId, result: NotificationResult) {
         self.queue.insert(at.min(self.queue.len()), (id, result));

@@ -23,7 +23,7 @@ use protocol::{
 use crate::{
     error::VmError,
     syscalls::run::RunState,
-    vm::{Handle, Stage, Vm},
+    vm::{Handle, Sabotage, Stage, Vm},
 };
 
 /// A node of the tree of what a handler waits for; [`Place::ROOT`] is for what stands alone.
@@ -147,6 +147,12 @@ impl Vm {
             }
             return Some(on_offer.offer);
         }
+        if self.options.sabotage == Some(Sabotage::AllAtOnce) {
+            let wanted = self.id(handle);
+            if let Some((_, _, result)) = self.results.take_first(|id| *id == wanted) {
+                return Some(Offer::Result(result));
+            }
+        }
         // What a command carries with it is there from the first moment, on every replay.
         self.take(handle).map(Offer::Result)
     }
@@ -176,7 +182,8 @@ impl Vm {
     fn withdraw(&mut self) {
         let Some(OnOffer { offer, origin, .. }) = self.waiting.on_offer.take() else { return };
         if let (Offer::Result(result), Some((at, id))) = (offer, origin) {
-            self.results.put_back(at, id, result);
+            let is_lost = self.options.sabotage == Some(Sabotage::LosesPlace);
+            self.results.put_back(if is_lost { usize::MAX } else { at }, id, result);
         }
     }
 
@@ -194,9 +201,15 @@ impl Vm {
         let is_cancellable =
             self.options.implicit_cancellation && self.waiting.waits.values().any(is_open);
         let waiting = &self.waiting;
-        let taken = self.results.take_first(|id| {
+        let wants = |id: &NotificationId| {
             waiting.waiter(id).is_some() || (is_cancellable && *id == cancel_signal())
-        });
+        };
+        let taken = match self.options.sabotage {
+            Some(Sabotage::NewestFirst) => self.results.take_last(wants),
+            Some(Sabotage::LosesPlace | Sabotage::AllAtOnce) | None => {
+                self.results.take_first(wants)
+            }
+        };
         let Some((at, id, result)) = taken else { return self.without_result() };
         match waiting.waiter(&id) {
             Some(handle) => {

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::{Bytes, BytesMut};
 use protocol::{
     ProtocolVersion,
-    journal::{
-        Command, CompletionId, Entry, NamedCommand, NotificationId, NotificationResult,
-    },
+    journal::{Command, CompletionId, Entry, NamedCommand, NotificationId, NotificationResult},
     wire::{
         self, MessageType,
         control::{AttemptError, End, ErrorBehavior, RunAck, Start},
@@ -37,11 +35,26 @@ pub struct Options {
     pub implicit_cancellation: bool,
     /// Whether a replayed command's payload must be the same, byte for byte.
     pub compare_payloads: bool,
+    /// A part of the rule of [`crate::turn`] that is left out: for tests, which must notice.
+    #[doc(hidden)]
+    pub sabotage: Option<Sabotage>,
+}
+
+/// Parts of the rule that can be left out.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// The newest result that somebody waits for is offered, not the first.
+    NewestFirst,
+    /// An offer that nobody took goes to the end, not to its place.
+    LosesPlace,
+    /// Results are there as soon as they have arrived, not one at a time.
+    AllAtOnce,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { implicit_cancellation: true, compare_payloads: true }
+        Self { implicit_cancellation: true, compare_payloads: true, sabotage: None }
     }
 }
 

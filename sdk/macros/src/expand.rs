@@ -99,9 +99,7 @@ fn describe(block: &Block, handler: &Handler) -> TokenStream {
     let value = value_type(handler);
     let output_schema = schema(&value);
     let retention = match handler.kind {
-        HandlerKind::Run => {
-            handler.options.retention.as_ref().or(block.options.retention.as_ref())
-        }
+        HandlerKind::Run => handler.options.retention.as_ref().or(block.options.retention.as_ref()),
         HandlerKind::Plain | HandlerKind::Exclusive | HandlerKind::Shared => None,
     };
     let retention = retention.map(|(_, ms)| *ms);
@@ -126,7 +124,7 @@ fn value_type(handler: &Handler) -> TokenStream {
     quote!(<#output as ::abide_sdk::rt::Outcome>::Value)
 }
 
-/// The schema of a type, if it has one: the method that needs no further reference is found first.
+/// The schema of a type, if it has one: the method that takes the receiver as it stands is found first.
 fn schema(ty: &TokenStream) -> TokenStream {
     quote!({
         #[allow(unused_imports)]
@@ -136,18 +134,19 @@ fn schema(ty: &TokenStream) -> TokenStream {
 }
 
 fn options(options: &Options, docs: Option<&str>, retention: Option<u64>) -> TokenStream {
-    let settings = options.settings.iter().map(|(field, value)| {
-        quote!(options.#field = ::std::option::Option::Some(#value);)
-    });
-    let docs = docs.map(|docs| {
-        quote!(options.documentation = ::std::option::Option::Some(#docs.to_owned());)
-    });
-    let metadata = options.metadata.iter().map(|(key, value)| {
-        quote!(options.metadata.insert(#key.to_owned(), #value.to_owned());)
-    });
-    let retention = retention.map(|ms| {
-        quote!(options.workflow_completion_retention = ::std::option::Option::Some(#ms);)
-    });
+    let settings = options
+        .settings
+        .iter()
+        .map(|(field, value)| quote!(options.#field = ::std::option::Option::Some(#value);));
+    let docs = docs
+        .map(|docs| quote!(options.documentation = ::std::option::Option::Some(#docs.to_owned());));
+    let metadata = options
+        .metadata
+        .iter()
+        .map(|(key, value)| quote!(options.metadata.insert(#key.to_owned(), #value.to_owned());));
+    let retention = retention.map(
+        |ms| quote!(options.workflow_completion_retention = ::std::option::Option::Some(#ms);),
+    );
     quote!({
         #[allow(unused_mut)]
         let mut options = ::abide_sdk::rt::discovery::Options::default();
@@ -178,12 +177,10 @@ fn dispatch(index: usize, handler: &Handler) -> TokenStream {
 /// One type with a method for each handler, for each way of sending.
 fn requests(block: &Block) -> TokenStream {
     let (ty, request) = (&block.ty, request_type(block));
-    let calls = block.handlers.iter().map(|handler| {
-        in_handler(handler, &quote!(::abide_sdk::rt::Call))
-    });
-    let sends = block.handlers.iter().map(|handler| {
-        in_handler(handler, &quote!(::abide_sdk::rt::Sent))
-    });
+    let calls =
+        block.handlers.iter().map(|handler| in_handler(handler, &quote!(::abide_sdk::rt::Call)));
+    let sends =
+        block.handlers.iter().map(|handler| in_handler(handler, &quote!(::abide_sdk::rt::Sent)));
     let direct_calls = block.handlers.iter().map(|handler| {
         let value = value_type(handler);
         direct(handler, &value)

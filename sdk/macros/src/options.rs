@@ -84,7 +84,9 @@ impl Options {
             "rename_all" => self.rename_all = Some(Case::parse(&value(input)?)?),
             "private" => self.set(name, "ingress_private", quote!(true)),
             "lazy_state" => self.set(name, "enable_lazy_state", quote!(true)),
-            "inactivity_timeout" | "abort_timeout" | "journal_retention"
+            "inactivity_timeout"
+            | "abort_timeout"
+            | "journal_retention"
             | "idempotency_retention" => {
                 let ms = parse_ms(&value(input)?)?;
                 self.set(name, &name.to_string(), quote!(#ms));

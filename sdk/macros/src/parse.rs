@@ -1,6 +1,5 @@
 //! What the user wrote: an `impl` block and its handlers.
 
-use quote::ToTokens;
 use syn::{
     Attribute, Expr, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, Meta, ReturnType, Type,
     spanned::Spanned,
@@ -53,15 +52,13 @@ pub(crate) struct Handler {
 impl Block {
     pub(crate) fn parse(kind: Kind, options: Options, mut item: ItemImpl) -> syn::Result<Self> {
         if let Some((_, path, _)) = &item.trait_ {
-            return Err(syn::Error::new(path.span(), "handlers are in an impl block without a trait"));
+            return Err(syn::Error::new(
+                path.span(),
+                "handlers are in an impl block without a trait",
+            ));
         }
-        let ty = match &*item.self_ty {
-            Type::Path(path) if item.generics.params.is_empty() => {
-                path.path.segments.last().map(|segment| segment.ident.clone())
-            }
-            _ => None,
-        };
-        let Some(ty) = ty else {
+        let is_plain = item.generics.params.is_empty();
+        let Some(ty) = named(&item.self_ty).filter(|_| is_plain) else {
             let message = "handlers are in an impl block of a struct or enum without generics";
             return Err(syn::Error::new(item.self_ty.span(), message));
         };
@@ -102,6 +99,12 @@ impl Block {
         let docs = docs(&item.attrs);
         Ok(Self { kind, ty, name, docs, options, handlers, item })
     }
+}
+
+/// The last name of a type that has one.
+fn named(ty: &Type) -> Option<Ident> {
+    let Type::Path(path) = ty else { return None };
+    path.path.segments.last().map(|segment| segment.ident.clone())
 }
 
 fn not_a_workflow(at: &Ident) -> syn::Error {
@@ -150,8 +153,9 @@ impl Handler {
         let handler_kind = match (kind, context_name.to_string().as_str()) {
             (Kind::Service, "Context") => HandlerKind::Plain,
             (Kind::Object, "ObjectContext") => HandlerKind::Exclusive,
-            (Kind::Object, "SharedObjectContext")
-            | (Kind::Workflow, "SharedWorkflowContext") => HandlerKind::Shared,
+            (Kind::Object, "SharedObjectContext") | (Kind::Workflow, "SharedWorkflowContext") => {
+                HandlerKind::Shared
+            }
             (Kind::Workflow, "WorkflowContext") => HandlerKind::Run,
             _ => {
                 let message = format!("a handler here takes {}", contexts(kind));
@@ -201,8 +205,7 @@ impl Handler {
 fn context_of(argument: &FnArg) -> Option<(Type, Ident)> {
     let FnArg::Typed(typed) = argument else { return None };
     let Type::Reference(reference) = &*typed.ty else { return None };
-    let Type::Path(path) = &*reference.elem else { return None };
-    let name = path.path.segments.last()?.ident.clone();
+    let name = named(&reference.elem)?;
     name.to_string().ends_with("Context").then(|| ((*reference.elem).clone(), name))
 }
 
@@ -214,12 +217,11 @@ fn argument_of(argument: &FnArg) -> syn::Result<(Ident, Type)> {
         let message = "the argument comes over the network, so take it by value";
         return Err(syn::Error::new(reference.span(), message));
     }
-    let name = match &*typed.pat {
-        syn::Pat::Ident(name) => {
-            let text = name.ident.to_string();
-            Ident::new(text.trim_start_matches('_'), name.ident.span())
-        }
-        other => Ident::new("argument", other.span()),
+    let name = if let syn::Pat::Ident(name) = &*typed.pat {
+        let text = name.ident.to_string();
+        Ident::new(text.trim_start_matches('_'), name.ident.span())
+    } else {
+        Ident::new("argument", typed.pat.span())
     };
     Ok((name, (*typed.ty).clone()))
 }
@@ -254,15 +256,11 @@ pub(crate) fn without_attributes(mut item: ItemImpl) -> ItemImpl {
 
 /// The text of doc comments.
 fn docs(attributes: &[Attribute]) -> Option<String> {
-    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
-        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
-            Expr::Lit(literal) => match &literal.lit {
-                Lit::Str(text) => Some(text.value().trim().to_owned()),
-                other => Some(other.to_token_stream().to_string()),
-            },
-            _ => None,
-        },
-        _ => None,
+    let lines = attributes.iter().filter_map(|attribute| {
+        let Meta::NameValue(pair) = &attribute.meta else { return None };
+        let Expr::Lit(literal) = &pair.value else { return None };
+        let Lit::Str(text) = &literal.lit else { return None };
+        pair.path.is_ident("doc").then(|| text.value().trim().to_owned())
     });
     let text = lines.collect::<Vec<_>>().join("\n");
     (!text.is_empty()).then_some(text)

@@ -1,8 +1,12 @@
 //! The journal of an invocation as text.
 
+use bytes::Bytes;
 use protocol::{
-    InvocationId,
-    journal::{Command, Entry, NotificationId, NotificationResult},
+    InvocationId, TerminalFailure,
+    journal::{
+        Command, Entry, NotificationId, NotificationResult,
+        notification::{CANCEL_SIGNAL, SignalId},
+    },
     wire,
 };
 use runtime_sim::node::SimNode;
@@ -56,15 +60,58 @@ fn command(command: &Command) -> String {
         Command::OneWayCall { request, .. } => {
             format!("Send {}/{} {}", request.service, request.handler, text(&request.parameter))
         }
-        other => format!("{other:?}"),
+        Command::GetLazyState { key, completion } => format!("GetState {completion} {}", text(key)),
+        Command::GetEagerState { key, value } => {
+            format!(
+                "GetState {} = {}",
+                text(key),
+                value.as_deref().map_or_else(|| "none".to_owned(), text)
+            )
+        }
+        Command::GetLazyStateKeys { completion } => format!("GetStateKeys {completion}"),
+        Command::GetEagerStateKeys { keys } => format!("GetStateKeys = {}", list(keys)),
+        Command::ClearState { key } => format!("ClearState {}", text(key)),
+        Command::ClearAllState => "ClearAllState".to_owned(),
+        Command::GetPromise { key, completion } => format!("GetPromise {completion} {key}"),
+        Command::PeekPromise { key, completion } => format!("PeekPromise {completion} {key}"),
+        Command::CompletePromise { key, result, completion } => {
+            format!("CompletePromise {completion} {key} = {}", outcome(result))
+        }
+        Command::SendSignal { signal, result: sent, .. } => {
+            format!("SendSignal {} = {}", name(signal), result(sent))
+        }
+        Command::AttachInvocation { completion, .. } => format!("Attach {completion}"),
+        Command::GetInvocationOutput { completion, .. } => format!("GetOutput {completion}"),
+        Command::CompleteAwakeable { result, .. } => {
+            format!("CompleteAwakeable = {}", outcome(result))
+        }
     }
 }
 
 fn subject(id: &NotificationId) -> String {
     match id {
         NotificationId::Completion(number) => number.to_string(),
-        NotificationId::Signal(signal) => format!("{signal:?}"),
+        NotificationId::Signal(signal) => name(signal),
     }
+}
+
+fn name(signal: &SignalId) -> String {
+    match signal {
+        SignalId::Index(CANCEL_SIGNAL) => "cancel".to_owned(),
+        SignalId::Index(number) => format!("signal {number}"),
+        SignalId::Name(name) => format!("signal '{name}'"),
+    }
+}
+
+fn outcome(result: &Result<Bytes, TerminalFailure>) -> String {
+    match result {
+        Ok(value) => text(value),
+        Err(failure) => format!("failure [{}] {}", failure.code, failure.message),
+    }
+}
+
+fn list(keys: &[Bytes]) -> String {
+    keys.iter().map(|key| text(key)).collect::<Vec<_>>().join(", ")
 }
 
 fn result(result: &NotificationResult) -> String {
@@ -76,9 +123,7 @@ fn result(result: &NotificationResult) -> String {
         }
         // Ids are random, and differ between runs of a test.
         NotificationResult::InvocationId(_) => "an invocation".to_owned(),
-        NotificationResult::StateKeys(keys) => {
-            keys.iter().map(|key| text(key)).collect::<Vec<_>>().join(", ")
-        }
+        NotificationResult::StateKeys(keys) => list(keys),
     }
 }
 

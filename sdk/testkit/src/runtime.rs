@@ -374,6 +374,8 @@ impl Shared {
 const BASE: &str = "http://abide.test";
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-fn boxed(error: impl Into<Box<dyn std::error::Error + std::marker::Send + Sync>>) -> TransportError {
+fn boxed(
+    error: impl Into<Box<dyn std::error::Error + std::marker::Send + Sync>>,
+) -> TransportError {
     TransportError(error.into())
 }

@@ -65,8 +65,7 @@ impl Wakers {
 
 impl Wake for Wakers {
     fn wake(self: Arc<Self>) {
-        let wakers =
-            std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let wakers = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         wakers.into_iter().for_each(Waker::wake);
     }
 }
@@ -185,8 +184,7 @@ impl World {
         match wish {
             Wish::Start(partition, start) => {
                 self.happened.attempts += 1;
-                let is_failing =
-                    self.chaos.failing_attempts.contains(&self.happened.attempts);
+                let is_failing = self.chaos.failing_attempts.contains(&self.happened.attempts);
                 let registry = self.registry.snapshot();
                 let options = self.options(&registry, &start);
                 let version = options.pin.protocol;
@@ -195,13 +193,13 @@ impl World {
                     let opening = endpoint.open(&start.target.service, &start.target.handler)?;
                     (!is_failing).then(|| opening.attempt(version, request))
                 };
-                let attempt =
-                    TestAttempt::new(partition, *start, options, registry, open, now_ms);
+                let attempt = TestAttempt::new(partition, *start, options, registry, open, now_ms);
                 self.attempts.push(attempt);
             }
             Wish::Notify(partition, name, index, entry) => {
                 let attempts = self.attempts.iter_mut();
-                for attempt in attempts.filter(|one| (one.partition, one.name) == (partition, name)) {
+                for attempt in attempts.filter(|one| (one.partition, one.name) == (partition, name))
+                {
                     attempt.notify(now_ms, index, entry.clone());
                 }
             }
@@ -268,7 +266,8 @@ impl World {
             return true;
         }
         let cuts = self.happened.cuts.entry(attempt.invocation.clone()).or_default();
-        let due = self.chaos.cut_after.iter().find(|at| **at <= attempt.commands && !cuts.contains(at));
+        let due =
+            self.chaos.cut_after.iter().find(|at| **at <= attempt.commands && !cuts.contains(at));
         due.is_some_and(|at| cuts.insert(*at))
     }
 

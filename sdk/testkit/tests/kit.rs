@@ -105,8 +105,16 @@ async fn every_fault_leaves_the_answer_as_it_is() {
         assert_eq!(order("replay", runtime().replay_every_step()).await, expected);
         assert_eq!(order("suspend", runtime().suspend_always().partitions(4)).await, expected);
         for n in 1..8 {
-            assert_eq!(order("fail", runtime().fail_attempt(n)).await, expected, "attempt {n} fails");
-            assert_eq!(order("cut", runtime().cut_after_command(n as u32)).await, expected, "cut after {n}");
+            assert_eq!(
+                order("fail", runtime().fail_attempt(n)).await,
+                expected,
+                "attempt {n} fails"
+            );
+            assert_eq!(
+                order("cut", runtime().cut_after_command(u32::try_from(n).unwrap())).await,
+                expected,
+                "cut after {n}"
+            );
         }
         for n in 1..40 {
             let (answer, charges) = order(&format!("crash {n}"), runtime().crash_at_write(n)).await;
@@ -130,7 +138,7 @@ async fn a_journal_reads_as_text() {
         [
             "Input \"tea\"",
             "SetState status = \"waiting\"",
-            "GetPromise { key: \"approval\", completion: 1 }",
+            "GetPromise 1 approval",
             "Sleep 2 'timeout'",
             "  1 = true",
             "Run 3 'charge'",

@@ -11,7 +11,9 @@ use super::{Call, Run};
 use crate::{attempt::Attempt, error::Result, error::Terminal, future::Durable};
 
 /// A future whose only wait is for one result of the journal.
-pub trait Single: Future<Output = Result<Self::Value, Terminal>> + Unpin + sealed::OfAttempt {
+pub trait Single:
+    Future<Output = Result<Self::Value, Terminal>> + Unpin + sealed::OfAttempt
+{
     /// What it is done with.
     type Value;
 }
@@ -97,7 +99,11 @@ impl<F: Single> Joined<F> {
     }
 
     /// Polls what is pending; whether nothing is.
-    fn poll(&mut self, cx: &mut TaskContext<'_>, mut on_done: impl FnMut(&F::Output) -> bool) -> bool {
+    fn poll(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        mut on_done: impl FnMut(&F::Output) -> bool,
+    ) -> bool {
         let mut is_done = true;
         for slot in &mut self.slots {
             let Slot::Pending(future) = slot else { continue };

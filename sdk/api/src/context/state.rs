@@ -7,9 +7,7 @@ use std::ops::Deref;
 use bytes::Bytes;
 use protocol::journal::NotificationResult;
 
-use super::{
-    Context, ObjectContext, SharedObjectContext, SharedWorkflowContext, WorkflowContext,
-};
+use super::{Context, ObjectContext, SharedObjectContext, SharedWorkflowContext, WorkflowContext};
 use crate::{
     future::{Durable, Read, read_optional, unexpected},
     payload::{Decode, Encode},
@@ -139,6 +137,8 @@ fn read_keys(result: NotificationResult) -> Read<Vec<String>> {
             keys.map(Ok).map_err(|error| format!("a state key is not text: {error}"))
         }
         NotificationResult::Failure(failure) => Ok(Err(failure.into())),
-        other => Err(unexpected(&other)),
+        other @ (NotificationResult::Void
+        | NotificationResult::Value(_)
+        | NotificationResult::InvocationId(_)) => Err(unexpected(&other)),
     }
 }

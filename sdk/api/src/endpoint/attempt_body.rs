@@ -46,7 +46,17 @@ enum Stage {
 impl Opening {
     /// Begins an attempt that reads this request.
     pub fn attempt<B>(self, version: ProtocolVersion, request: B) -> AttemptBody<B> {
-        let vm = Box::new(Vm::new(version, Options::default()));
+        self.attempt_with(version, Options::default(), request)
+    }
+
+    /// The same, with other rules: for tests.
+    pub(crate) fn attempt_with<B>(
+        self,
+        version: ProtocolVersion,
+        options: Options,
+        request: B,
+    ) -> AttemptBody<B> {
+        let vm = Box::new(Vm::new(version, options));
         let stage = Stage::Loading(vm, self);
         AttemptBody { request, is_request_over: false, stage, is_over: false }
     }
@@ -90,7 +100,7 @@ impl Stage {
             Self::Loading(vm, opening) if vm.is_ready_to_run() => {
                 Self::Running(Box::new(opening.begin(*vm)))
             }
-            other => other,
+            stage @ (Self::Loading(..) | Self::Running(_) | Self::Ended) => stage,
         };
     }
 }

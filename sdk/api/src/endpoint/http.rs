@@ -95,12 +95,10 @@ fn answer(endpoint: &Endpoint, request: Request<Incoming>) -> Response<ResponseB
     let (handler, service, verb) = (last, segments.next(), segments.next());
     match (request.method(), service, verb) {
         (&Method::GET, ..) if last == "health" => say(StatusCode::OK, "OK"),
-        (&Method::GET, ..) if last == "discover" => {
-            match verify(endpoint, &request, "/discover") {
-                Ok(()) => discover(endpoint, &request),
-                Err(refused) => refused,
-            }
-        }
+        (&Method::GET, ..) if last == "discover" => match verify(endpoint, &request, "/discover") {
+            Ok(()) => discover(endpoint, &request),
+            Err(refused) => refused,
+        },
         (&Method::POST, Some(service), Some("invoke")) => {
             let audience = format!("/invoke/{service}/{handler}");
             match verify(endpoint, &request, &audience) {

@@ -17,7 +17,9 @@ pub(crate) struct IdentityKey(Vec<u8>);
 
 /// A text that is no identity key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is no identity key: {fault}; expected {KEY_PREFIX} and base58 of {KEY_BYTES} bytes")]
+#[error(
+    "'{text}' is no identity key: {fault}; expected {KEY_PREFIX} and base58 of {KEY_BYTES} bytes"
+)]
 pub struct IdentityKeyError {
     text: String,
     fault: String,
@@ -153,7 +155,8 @@ mod tests {
     #[test]
     fn only_what_is_signed_for_this_path_and_time_passes() {
         let keys = [IdentityKey::parse(KEY).unwrap()];
-        let check = |headers: &HeaderMap, path, now_s: u64| verify(&keys, headers, path, now_s * 1000);
+        let check =
+            |headers: &HeaderMap, path, now_s: u64| verify(&keys, headers, path, now_s * 1000);
         let good = signed(r#"{"aud":"/discover","nbf":100,"exp":200}"#);
         assert_eq!(check(&good, "/discover", 150), Ok(()));
         assert_eq!(check(&good, "/discover", 99), Err(Refused::Time));

@@ -48,9 +48,8 @@ pub struct Endpoint {
     clock: Arc<dyn Clock>,
 }
 
-type Handle = dyn Fn(usize, Context) -> BoxFuture<'static, Result<bytes::Bytes, HandlerError>>
-    + Send
-    + Sync;
+type Handle =
+    dyn Fn(usize, Context) -> BoxFuture<'static, Result<bytes::Bytes, HandlerError>> + Send + Sync;
 
 #[derive(Clone)]
 struct Bound {

@@ -12,8 +12,8 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use services_food_ordering::http::Http;
 use serde::Deserialize;
+use services_food_ordering::http::Http;
 use tokio::net::TcpListener;
 
 /// The restaurant.
