@@ -9,4 +9,5 @@ pub mod random;
 pub mod report;
 pub mod sample;
 pub mod server;
+pub mod tally;
 pub mod workload;

@@ -82,6 +82,7 @@ fn find_programs(args: &RunArgs) -> anyhow::Result<Installation> {
         abide_args: args.abide_arg.clone(),
         restate,
         services: args.services_bin.clone().unwrap_or_else(|| beside("bench-services")),
+        own_services: beside("bench-services-abide"),
         service_args: args.services_arg.clone(),
     })
 }

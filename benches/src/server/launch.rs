@@ -11,6 +11,8 @@ use super::ports::Ports;
 pub enum ServerKind {
     /// This repository's server, as it comes.
     Abide,
+    /// This repository's server, with the services on our own SDK.
+    AbideSdk,
     /// Restate as it comes, with 24 partitions.
     Restate,
     /// Restate with 2 partitions, which suits a small machine better.
@@ -29,6 +31,8 @@ pub struct Installation {
     pub restate: PathBuf,
     /// The services.
     pub services: PathBuf,
+    /// The services on our own SDK.
+    pub own_services: PathBuf,
     /// More arguments for them.
     pub service_args: Vec<String>,
 }
@@ -46,14 +50,22 @@ impl ServerKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Abide => "abide",
+            Self::AbideSdk => "abide-sdk",
             Self::Restate => "restate",
             Self::Restate2p => "restate2p",
         }
     }
 
+    pub(super) fn services(self, programs: &Installation) -> &Path {
+        match self {
+            Self::AbideSdk => &programs.own_services,
+            Self::Abide | Self::Restate | Self::Restate2p => &programs.services,
+        }
+    }
+
     pub(super) fn launch(self, programs: &Installation, ports: Ports, data: &Path) -> Launch {
         match self {
-            Self::Abide => abide(programs, ports, data),
+            Self::Abide | Self::AbideSdk => abide(programs, ports, data),
             Self::Restate => restate(programs, ports, data),
             Self::Restate2p => {
                 let mut launch = restate(programs, ports, data);

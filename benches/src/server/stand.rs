@@ -54,7 +54,7 @@ impl Stand {
             Tracing::Off => None,
             Tracing::Fsyncs => FsyncTrace::new(&directory.join(format!("{}.fsyncs", kind.name()))),
         };
-        let service = start_services(programs, ports, &directory.join("services.log"))?;
+        let service = start_services(kind, programs, ports, &directory.join("services.log"))?;
         let launch = kind.launch(programs, ports, &data);
         let server = start_server(&launch, fsyncs.as_ref(), &log)?;
         let mut stand = Self { server, service, launch, fsyncs, ports, data, log };
@@ -140,9 +140,18 @@ fn start_server(
     Process::start(launch, &prefix, log)
 }
 
-fn start_services(programs: &Installation, ports: Ports, log: &Path) -> anyhow::Result<Process> {
+fn start_services(
+    kind: ServerKind,
+    programs: &Installation,
+    ports: Ports,
+    log: &Path,
+) -> anyhow::Result<Process> {
     let mut args = vec!["--bind".into(), ports.service().to_string()];
     args.extend(["--tally".into(), ports.tally().to_string()]);
     args.extend(programs.service_args.iter().cloned());
-    Process::start(&Launch { program: programs.services.clone(), args, env: vec![] }, &[], log)
+    Process::start(
+        &Launch { program: kind.services(programs).to_owned(), args, env: vec![] },
+        &[],
+        log,
+    )
 }

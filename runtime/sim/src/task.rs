@@ -1,12 +1,16 @@
-//! One attempt: the real Attempt machine, a wire that delays, splits and breaks, the real Vm.
+//! One attempt: the real Attempt machine, a wire that delays, splits and breaks, the real SDK.
 
 use std::collections::VecDeque;
+use std::pin::Pin as Pinned;
+use std::task::{Context, Poll, Waker};
 
+use abide_sdk::{AttemptBody, Endpoint};
 use bytes::Bytes;
+use hyper::body::Body;
 use protocol::{
     DeploymentId, HandlerKind, ProtocolVersion, ServiceKind,
     journal::{Entry, EntryIndex},
-    wire::frame::FrameDecoder,
+    wire::{MessageType, control::AttemptError, frame::FrameDecoder},
 };
 use runtime_core::{
     PartitionId,
@@ -16,11 +20,10 @@ use runtime_core::{
     effect::StartAttempt,
     event::{AttemptRef, Event, Pin},
 };
-use sdk_core::{Options, Vm};
 
 use crate::{
-    interpreter::{Interpreter, Surroundings},
-    program::{OBJECT, SERVICE, decode},
+    pipe::Pipe,
+    program::{OBJECT, SERVICE},
     random::Random,
 };
 
@@ -51,6 +54,9 @@ impl Registry for SimRegistry {
     }
 }
 
+/// Codes of attempts whose handler is not what its journal says, or whose SDK broke the protocol.
+const SDK_FAULTS: std::ops::RangeInclusive<u32> = 570..=573;
+
 /// An attempt under way.
 pub struct Task {
     /// Where it proposes.
@@ -58,8 +64,9 @@ pub struct Task {
     /// Its name.
     pub name: AttemptRef,
     attempt: Attempt,
-    vm: Vm,
-    interpreter: Option<Interpreter>,
+    /// `None` for a handler that there is not.
+    body: Option<AttemptBody<Pipe>>,
+    request: Pipe,
     pin: Option<Pin>,
     to_sdk: VecDeque<Bytes>,
     /// The request has ended, behind what is still on the wire.
@@ -70,10 +77,11 @@ pub struct Task {
 }
 
 impl Task {
-    /// Begins an attempt; what it proposes at once goes into `proposals`.
+    /// Begins an attempt.
     pub fn new(
         partition: PartitionId,
         start: StartAttempt,
+        endpoint: &Endpoint,
         version: ProtocolVersion,
         bidirectional: bool,
         now_ms: u64,
@@ -95,14 +103,17 @@ impl Task {
                 ..RetryPolicy::default()
             },
         };
+        let request = Pipe::default();
+        let opening = endpoint.open(&start.target.service, &start.target.handler);
+        let body = opening.map(|opening| opening.attempt(pin.protocol, request.clone()));
         let mut attempt = Attempt::new(start, options);
         attempt.open(now_ms);
         Self {
             partition,
             name,
             attempt,
-            vm: Vm::new(pin.protocol, Options::default()),
-            interpreter: None,
+            body,
+            request,
             pin: new_pin,
             to_sdk: VecDeque::new(),
             is_request_closed: false,
@@ -152,17 +163,12 @@ impl Task {
     /// Moves some bytes one way or the other; false when there are none.
     ///
     /// # Errors
-    /// When the Vm finds a fault in the journal.
-    pub fn step(
-        &mut self,
-        now_ms: u64,
-        random: &mut Random,
-        world: &mut Surroundings,
-    ) -> Result<bool, sdk_core::VmError> {
+    /// When the SDK finds a fault in the journal: handlers are deterministic here.
+    pub fn step(&mut self, now_ms: u64, random: &mut Random) -> Result<bool, String> {
         let has_request =
             !self.to_sdk.is_empty() || (self.is_request_closed && !self.is_input_closed);
         if has_request && (self.to_runtime.is_empty() || random.chance(500)) {
-            self.move_to_sdk(now_ms, random, world)?;
+            self.move_to_sdk(random);
             return Ok(true);
         }
         let Some(mut bytes) = self.to_runtime.pop_front() else { return Ok(false) };
@@ -170,7 +176,15 @@ impl Task {
         self.decoder.push(bytes);
         while !self.attempt.has_ended() {
             match self.decoder.next() {
-                Ok(Some(frame)) => self.attempt.receive(now_ms, frame, &SimRegistry, random),
+                Ok(Some(frame)) => {
+                    if frame.ty == MessageType::ERROR
+                        && let Ok(error) = AttemptError::decode(&frame)
+                        && SDK_FAULTS.contains(&error.code)
+                    {
+                        return Err(error.message);
+                    }
+                    self.attempt.receive(now_ms, frame, &SimRegistry, random);
+                }
                 Ok(None) => break,
                 Err(error) => self.attempt.broken(Fault::Wire(error), random),
             }
@@ -178,35 +192,27 @@ impl Task {
         Ok(true)
     }
 
-    fn move_to_sdk(
-        &mut self,
-        now_ms: u64,
-        random: &mut Random,
-        world: &mut Surroundings,
-    ) -> Result<(), sdk_core::VmError> {
+    fn move_to_sdk(&mut self, random: &mut Random) {
         match self.to_sdk.pop_front() {
             Some(mut bytes) => {
                 split(&mut bytes, &mut self.to_sdk, random);
-                self.vm.push(bytes)?;
+                self.request.write(bytes);
             }
             None => {
                 self.is_input_closed = true;
-                if !self.vm.has_ended() {
-                    self.vm.close_input()?;
-                }
+                self.request.close();
             }
         }
-        if self.vm.is_ready_to_run() {
-            let input = self.vm.input().map(|(_, value)| value.clone()).unwrap_or_default();
-            let interpreter =
-                self.interpreter.get_or_insert_with(|| Interpreter::new(decode(&input)));
-            interpreter.go_on(&mut self.vm, world, now_ms)?;
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Some(body) = &mut self.body {
+            match Pinned::new(body).poll_frame(&mut cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.to_runtime.extend(frame.into_data().ok());
+                }
+                Poll::Ready(Some(Err(_)) | None) => self.body = None,
+                Poll::Pending => return,
+            }
         }
-        let output = self.vm.take_output();
-        if !output.is_empty() {
-            self.to_runtime.push_back(output);
-        }
-        Ok(())
     }
 }
 

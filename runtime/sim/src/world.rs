@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use abide_sdk::Endpoint;
 use bytes::Bytes;
 use protocol::{
     HandlerKind, InvocationId, ProtocolVersion, ServiceKind, Target,
@@ -23,7 +24,7 @@ use runtime_partition::{CallAnswer, Partitions, Stopped};
 use crate::{
     checks,
     clock::SimClock,
-    interpreter::Surroundings,
+    handlers,
     node::{Media, SimNode, Wish},
     program::{Author, HANDLER, OBJECT, Place, SERVICE, Step, encode},
     random::Random,
@@ -116,7 +117,8 @@ pub struct World {
     clock: Arc<SimClock>,
     node: Option<SimNode>,
     tasks: Vec<Task>,
-    surroundings: Surroundings,
+    outside: handlers::World,
+    endpoint: Endpoint,
     author: Author,
     operations: Vec<Operation>,
     /// A checksum of everything that was decided and proposed.
@@ -153,6 +155,7 @@ impl World {
         let chosen = 1 + random.index(4);
         let partitions = limits.partitions.unwrap_or(chosen);
         let node = SimNode::recover(Media::new(partitions), &clock, sabotage)?;
+        let outside = handlers::World::new(Arc::clone(&clock));
         let versions = [ProtocolVersion::V6, ProtocolVersion::V7];
         Ok(Self {
             limits,
@@ -160,7 +163,8 @@ impl World {
             clock,
             node: Some(node),
             tasks: Vec::new(),
-            surroundings: Surroundings::default(),
+            endpoint: outside.endpoint(),
+            outside,
             author: Author::default(),
             operations: Vec::new(),
             digest: 0xcbf2_9ce4_8422_2325,
@@ -213,7 +217,7 @@ impl World {
                     self.step_task()?;
                 }
             }
-            if let Some(fault) = self.surroundings.faults.first() {
+            if let Some(fault) = self.outside.surroundings().faults.first() {
                 return Err(fault.clone());
             }
         }
@@ -284,7 +288,7 @@ impl World {
     }
 
     fn check(&mut self) -> Result<(), String> {
-        if let Some(fault) = self.surroundings.faults.first() {
+        if let Some(fault) = self.outside.surroundings().faults.first() {
             return Err(fault.clone());
         }
         let operations = std::mem::take(&mut self.operations);
@@ -430,7 +434,8 @@ impl World {
         match wish {
             Wish::Start(partition, start) => {
                 let (version, bidirectional) = (self.version, self.bidirectional);
-                let task = Task::new(partition, *start, version, bidirectional, now_ms);
+                let task =
+                    Task::new(partition, *start, &self.endpoint, version, bidirectional, now_ms);
                 self.tasks.push(task);
                 self.carry_out(self.tasks.len() - 1)?;
             }
@@ -459,7 +464,7 @@ impl World {
         let first = self.random.index(count.max(1));
         for at in (0..count).map(|offset| (first + offset) % count) {
             let task = &mut self.tasks[at];
-            let moved = task.step(now_ms, &mut self.random, &mut self.surroundings);
+            let moved = task.step(now_ms, &mut self.random);
             if moved.map_err(|error| format!("{:?}: {error}", self.tasks[at].name))? {
                 self.carry_out(at)?;
                 return Ok(true);

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use crate::{
     error::Terminal,
     payload::{Decode, Encode, PayloadError},
-    request::{Parts, Request},
+    request::{Parts, Request, SendOptions},
     service::Definition,
 };
 
@@ -277,12 +277,6 @@ impl<'i> Request<Direct<'i>> {
         Self { parts: Parts::to(service, key), mode: Direct { ingress } }
     }
 
-    /// One-way, after a delay; for the code that the macros write.
-    pub fn one_way(self, delay: Duration) -> Request<DirectOneWay<'i>> {
-        let mode = DirectOneWay { ingress: self.mode.ingress, delay };
-        Request { parts: self.parts, mode }
-    }
-
     /// Calls; for the code that the macros write.
     ///
     /// # Errors
@@ -314,6 +308,15 @@ impl<'i> Request<Direct<'i>> {
 
     fn workflow_path(&self) -> String {
         format!("/restate/workflow/{}/{}", self.parts.service, escape(&self.parts.key))
+    }
+}
+
+impl<'i> SendOptions for Request<Direct<'i>> {
+    type OneWay = Request<DirectOneWay<'i>>;
+
+    fn after(self, delay: Duration) -> Request<DirectOneWay<'i>> {
+        let mode = DirectOneWay { ingress: self.mode.ingress, delay };
+        Request { parts: self.parts, mode }
     }
 }
 

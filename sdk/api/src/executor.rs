@@ -168,6 +168,15 @@ impl Execution {
         let outcome = match polled {
             Ok(Poll::Pending) => return false,
             Ok(Poll::Ready(Ok(answer))) => Ok(Ok(answer)),
+            Ok(Poll::Ready(Err(error)))
+                if error.terminal().is_some() && !state.compensations.is_empty() =>
+            {
+                // The handler goes on as what undoes its steps.
+                let attempt = Arc::clone(&self.attempt);
+                self.handling = Box::pin(async move { Err(saga::undo(attempt, error).await) });
+                self.wake_up.is_wanted.store(true, Ordering::SeqCst);
+                return false;
+            }
             Ok(Poll::Ready(Err(error))) => match error.into_terminal() {
                 Ok(terminal) => Ok(Err(terminal.into_failure())),
                 Err(error) => Err(chain(&*error)),
@@ -187,17 +196,4 @@ impl Execution {
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
-}
-
-/// The handler, and what is to be undone when it ends with a terminal error.
-pub(crate) fn handling(
-    attempt: Arc<Attempt>,
-    handler: impl Future<Output = Result<Bytes, HandlerError>> + Send + 'static,
-) -> Handling {
-    Box::pin(async move {
-        match handler.await {
-            Err(error) if error.terminal().is_some() => Err(saga::undo(attempt, error).await),
-            other => other,
-        }
-    })
 }

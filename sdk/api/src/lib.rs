@@ -1,4 +1,240 @@
 //! Durable execution with ordinary async Rust.
+//!
+//! A handler is an ordinary `async fn`. What it asks of its context is journaled by the runtime; when the
+//! process, the connection or the runtime goes away, the handler runs again and gets what it was given
+//! before, so that it goes on where it was. It finishes exactly once in effect.
+//!
+//! Services built with this crate run on Abide and on any server that speaks the open Restate service
+//! protocol, version 5 to 7.
+//!
+//! # A service
+//!
+//! Every `pub async fn` that takes a context is a handler; other functions of the block stay yours. The
+//! struct is an ordinary struct: put into it what its handlers need.
+//!
+//! ```no_run
+//! use abide_sdk::prelude::*;
+//!
+//! struct Greeter {
+//!     greeting: String,
+//! }
+//!
+//! #[service]
+//! impl Greeter {
+//!     /// Greets somebody.
+//!     pub async fn greet(&self, _ctx: &Context, name: String) -> Result<String> {
+//!         Ok(format!("{} {name}", self.greeting))
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), abide_sdk::EndpointError> {
+//!     let greeter = Greeter { greeting: "Hello".to_owned() };
+//!     Endpoint::new().bind(greeter).serve("127.0.0.1:9080").await
+//! }
+//! ```
+//!
+//! Arguments and answers are whatever serde knows, as JSON, or [`Raw`] bytes. When a type has a
+//! `schemars::JsonSchema`, its schema is part of the discovery; doc comments are too. See
+//! [`macro@service`] for the options of services and handlers.
+//!
+//! # Side effects
+//!
+//! What is outside of the journal, like IO, goes into [`Context::run`]: it is done at least once, and its
+//! result is kept.
+//!
+//! ```
+//! # use abide_sdk::prelude::*;
+//! # struct Payments;
+//! # impl Payments { async fn charge(&self, _token: &str) -> Result<u64> { Ok(1) } }
+//! # struct Shop { payments: Payments }
+//! #[service]
+//! impl Shop {
+//!     pub async fn buy(&self, ctx: &Context) -> Result<u64> {
+//!         let token = ctx.uuid().to_string(); // the same on every attempt
+//!         let charge = ctx
+//!             .run("charge", || self.payments.charge(&token))
+//!             .retry(Retry::exponential(250.ms()).max_attempts(8))
+//!             .await?;
+//!         Ok(charge)
+//!     }
+//! }
+//! ```
+//!
+//! Time and randomness have durable forms: [`Context::now`], [`Context::random_u64`], [`Context::uuid`].
+//!
+//! # Errors
+//!
+//! Any error that `?` carries out makes the runtime try again. A [`Terminal`] is the end: the caller gets
+//! it. See [`HandlerError`].
+//!
+//! # State
+//!
+//! A virtual object has a key, state under it, and one writer at a time.
+//!
+//! ```
+//! use abide_sdk::prelude::*;
+//!
+//! struct Counter;
+//!
+//! const COUNT: State<u64> = State::new("count");
+//!
+//! #[object]
+//! impl Counter {
+//!     pub async fn add(&self, ctx: &ObjectContext, more: u64) -> Result<u64> {
+//!         let count = COUNT.get(ctx).await?.unwrap_or(0) + more;
+//!         COUNT.set(ctx, count);
+//!         Ok(count)
+//!     }
+//!
+//!     /// Runs beside the writer, and cannot write: `COUNT.set` does not compile here.
+//!     pub async fn look(&self, ctx: &SharedObjectContext) -> Result<Option<u64>> {
+//!         Ok(COUNT.get(ctx).await?)
+//!     }
+//! }
+//! ```
+//!
+//! # Calls
+//!
+//! The macros give each type a way to call it: the type, the key, options, then the handler.
+//!
+//! ```
+//! # use abide_sdk::prelude::*;
+//! # struct Counter;
+//! # #[object]
+//! # impl Counter {
+//! #     pub async fn add(&self, _ctx: &ObjectContext, more: u64) -> Result<u64> { Ok(more) }
+//! # }
+//! # struct Digest;
+//! # #[service]
+//! # impl Digest {
+//! #     pub async fn line(&self, _ctx: &Context, _line: String) -> Result<()> { Ok(()) }
+//! # }
+//! # async fn example(ctx: &Context) -> Result<()> {
+//! let count = Counter::key("k").add(ctx, 1).await?; // a call
+//! Counter::key("k").idempotency_key("once").add(ctx, 1).await?;
+//! Counter::key("k").send().add(ctx, 1); // one-way
+//! Digest::after(1.hours()).line(ctx, format!("{count}")); // one-way, later
+//! # Ok(()) }
+//! ```
+//!
+//! From outside: `Counter::client(&ingress).key("k").add(1).await?`, see [`Ingress`].
+//!
+//! # Waiting
+//!
+//! Everything that waits is a future ([`Durable`]), and its command is issued when the method is called.
+//! Combine futures with whatever combines futures: `join!`, `tokio::select!`, `FuturesUnordered`,
+//! channels between branches. All of it is deterministic on replay, since results become visible one at a
+//! time, in the order of the journal.
+//!
+//! ```
+//! # use abide_sdk::prelude::*;
+//! # struct Kitchen;
+//! # #[service]
+//! # impl Kitchen {
+//! #     pub async fn cook(&self, _ctx: &Context, _callback: String) -> Result<()> { Ok(()) }
+//! # }
+//! # async fn example(ctx: &Context) -> Result<()> {
+//! let (callback, ready) = ctx.awakeable::<String>(); // completed from outside, by its id
+//! Kitchen::send().cook(ctx, callback);
+//! match ready.timeout(30.minutes()).await {
+//!     Err(error) if error.is_elapsed() => return Err(Terminal::new(504, "no answer").into()),
+//!     other => println!("{}", other?),
+//! }
+//!
+//! tokio::select! {
+//!     () = async { ctx.sleep(1.days()).await.unwrap_or(()) } => {}
+//!     _ = ctx.awakeable::<()>().1 => {}
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! [`join_all`] and [`try_join_all`] do what those of `futures` do, and tell the runtime what they wait
+//! for, so that a suspended handler is woken once and not for each result.
+//!
+//! One rule is left to you: branches that issue commands in the same poll must be polled in a fixed
+//! order. `futures::join!` and this crate's [`select!`] do so; `tokio::select!` picks its first branch by
+//! chance, so issue the commands before it, as above. The test kit (`abide-test`) finds what breaks it.
+//!
+//! # Workflows
+//!
+//! A workflow has a `run` that runs once for each key, and handlers beside it. They talk through state and
+//! promises.
+//!
+//! ```
+//! use abide_sdk::prelude::*;
+//!
+//! struct Signup;
+//!
+//! const CLICKED: Promise<String> = Promise::new("clicked");
+//!
+//! #[workflow(retention = "7d")]
+//! impl Signup {
+//!     pub async fn run(&self, ctx: &WorkflowContext, secret: String) -> Result<bool> {
+//!         Ok(CLICKED.get(ctx).await? == secret)
+//!     }
+//!
+//!     pub async fn click(&self, ctx: &SharedWorkflowContext, secret: String) -> Result<()> {
+//!         Ok(CLICKED.resolve(ctx, secret).await?)
+//!     }
+//! }
+//!
+//! # async fn example(ctx: &Context) -> Result<()> {
+//! Signup::key("ada").send().run(ctx, "s3cret".to_owned());
+//! let is_genuine = Signup::key("ada").attach(ctx).await?; // its answer, from anywhere
+//! # Ok(()) }
+//! ```
+//!
+//! # Signals
+//!
+//! ```
+//! # use abide_sdk::prelude::*;
+//! const GO: Signal<u64> = Signal::new("go");
+//! # async fn example(ctx: &Context, other: &str) -> Result<()> {
+//! GO.send(ctx, other, 7); // to a running invocation, by its id
+//! let number = GO.receive(ctx).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Sagas and cancellation
+//!
+//! What a handler has done can be undone, in reverse order, when it ends with a terminal error: see
+//! [`Context::saga`]. A cancellation is such an error: it comes out of the next wait, once, and what the
+//! handler awaits after that is not disturbed. [`Context::uncancelled`] lets a part finish first.
+//!
+//! ```
+//! # use abide_sdk::prelude::*;
+//! # struct Flights;
+//! # #[service]
+//! # impl Flights {
+//! #     pub async fn book(&self, _ctx: &Context) -> Result<String> { Ok(String::new()) }
+//! #     pub async fn cancel(&self, _ctx: &Context, _id: String) -> Result<()> { Ok(()) }
+//! # }
+//! # struct Hotels;
+//! # #[service]
+//! # impl Hotels {
+//! #     pub async fn book(&self, _ctx: &Context) -> Result<String> { Ok(String::new()) }
+//! # }
+//! # async fn example(ctx: &Context) -> Result<()> {
+//! let mut saga = ctx.saga();
+//! let flight = Flights::call().book(ctx).await?;
+//! saga.compensate("flight", move |ctx| async move {
+//!     Ok(Flights::call().cancel(&ctx, flight).await?)
+//! });
+//! Hotels::call().book(ctx).await?; // when this fails for good, the flight is cancelled
+//! # Ok(()) }
+//! ```
+//!
+//! # Logs
+//!
+//! A handler runs again and again; [`OncePerStep`] keeps its log lines to one each. Lines are within a
+//! span that names service, key, handler and invocation.
+//!
+//! # Tests
+//!
+//! The crate `abide-test` runs handlers in process, on the real runtime with a virtual clock, replays
+//! every step, and makes crashes a line of code. `docs/clippy.toml` in the repository forbids the usual
+//! sources of non-determinism in handlers; copy it.
 
 // So that the code of the macros finds this crate under its name here too.
 #[cfg(test)]
@@ -34,9 +270,27 @@ pub use error::{HandlerError, Result, Terminal, TerminalExt};
 pub use future::{Durable, Timeout};
 pub use log::OncePerStep;
 pub use payload::{Decode, Encode, PayloadError, Raw};
-pub use request::{RequestOptions, SendOptions};
+pub use request::{InHandler, OneWay, Request, RequestOptions, SendOptions};
 pub use sdk_macros::{object, service, workflow};
 pub use service::{Definition, Keyed, Service, Workflow, WorkflowClient, WorkflowRequest};
+
+/// `tokio::select!` with its branches polled in the order in which they are written, as handlers need it
+/// when a branch issues a command.
+///
+/// ```
+/// # use abide_sdk::prelude::*;
+/// # async fn example(ctx: &Context) -> Result<()> {
+/// let (_, answer) = ctx.awakeable::<String>();
+/// abide_sdk::select! {
+///     answer = answer => println!("{}", answer?),
+///     slept = ctx.sleep(1.hours()) => slept?,
+/// }
+/// # Ok(()) }
+/// ```
+#[macro_export]
+macro_rules! select {
+    ($($branches:tt)*) => { $crate::rt::select! { biased; $($branches)* } };
+}
 
 /// Everything a handler needs.
 pub mod prelude {

@@ -35,20 +35,27 @@ impl Parts {
 }
 
 impl Request<InHandler> {
+    /// A request to a service whose name is known only at run time; [`Request::call`] says the handler.
+    ///
+    /// ```
+    /// # use abide_sdk::{Request, prelude::*};
+    /// # async fn example(ctx: &Context, name: &str) -> Result<()> {
+    /// let answer: String = Request::service(name.to_owned()).call(ctx, "greet", "Ada").await?;
+    /// Request::object("Counter", "k").idempotency_key("once").after(1.hours()).call::<()>(ctx, "add", &1);
+    /// # Ok(()) }
+    /// ```
+    pub fn service(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::object(name, "")
+    }
+
+    /// A request to a virtual object or workflow whose name is known only at run time.
+    pub fn object(name: impl Into<Cow<'static, str>>, key: impl Into<String>) -> Self {
+        let parts = Parts { service: name.into(), key: key.into(), ..Parts::default() };
+        Self { parts, mode: InHandler }
+    }
+
     pub(crate) fn in_handler(service: &'static str, key: String) -> Self {
         Self { parts: Parts::to(service, key), mode: InHandler }
-    }
-
-    /// One-way, after a delay; for the code that the macros write.
-    pub fn one_way(self, delay: Duration) -> Request<OneWay> {
-        Request { parts: self.parts, mode: OneWay { delay } }
-    }
-}
-
-impl<M> Request<M> {
-    /// For the code that the macros write.
-    pub fn parts_mut(&mut self) -> &mut Parts {
-        &mut self.parts
     }
 }
 
@@ -99,6 +106,12 @@ pub trait RequestOptions: Sized {
     }
 }
 
+impl<M> RequestOptions for Request<M> {
+    fn parts_mut(&mut self) -> &mut Parts {
+        &mut self.parts
+    }
+}
+
 /// Turns a request whose answer is awaited into one that nobody waits for.
 pub trait SendOptions: Sized {
     /// The one-way request.
@@ -110,5 +123,13 @@ pub trait SendOptions: Sized {
     /// One-way, now.
     fn send(self) -> Self::OneWay {
         self.after(Duration::ZERO)
+    }
+}
+
+impl SendOptions for Request<InHandler> {
+    type OneWay = Request<OneWay>;
+
+    fn after(self, delay: Duration) -> Request<OneWay> {
+        Request { parts: self.parts, mode: OneWay { delay } }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     context::Context,
     error::HandlerError,
     future::Durable,
-    request::{InHandler, OneWay, Request},
+    request::{InHandler, OneWay, Request, SendOptions},
 };
 
 /// A service, virtual object or workflow. Written by [`service`](macro@crate::service),
@@ -63,7 +63,7 @@ pub trait Service: Definition {
 
     /// A one-way call after at least this time: `Digest::after(1.hours()).add(ctx, line)`.
     fn after(delay: Duration) -> Self::Request<OneWay> {
-        Request::in_handler(Self::NAME, String::new()).one_way(delay).into()
+        Request::in_handler(Self::NAME, String::new()).after(delay).into()
     }
 
     /// A call from outside: `Greeter::client(&ingress).greet(name).await?`.

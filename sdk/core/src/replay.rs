@@ -29,6 +29,12 @@ impl Replay {
         Ok(self.commands.front().map(wire::command::decode).transpose()?)
     }
 
+    /// Takes the first command, which is not asked for.
+    pub(crate) fn take_first(&mut self) -> Result<Option<NamedCommand>, VmError> {
+        let first = self.commands.pop_front();
+        Ok(first.as_ref().map(wire::command::decode).transpose()?)
+    }
+
     /// Takes the next command if it is what the handler asks for; says what differs if not.
     pub(crate) fn take(
         &mut self,

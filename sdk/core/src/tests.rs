@@ -143,6 +143,7 @@ fn a_failing_run_is_tried_again_elsewhere_until_its_tries_are_used_up() {
         factor_thousandths: 2000,
         max_interval_ms: 1000,
         max_attempts: Some(2),
+        max_duration_ms: None,
     };
     let mut vm = opened(ProtocolVersion::V6, &[]);
     let run = vm.sys_run("step").unwrap();

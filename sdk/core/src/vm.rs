@@ -186,6 +186,11 @@ impl Vm {
         self.input.as_ref()
     }
 
+    /// The same, handed over: it is large, and needed once.
+    pub fn take_input(&mut self) -> Option<(Vec<(String, String)>, Bytes)> {
+        self.input.take()
+    }
+
     /// What the runtime said at the start.
     pub fn start(&self) -> Option<&Start> {
         self.start.as_ref()
@@ -378,14 +383,14 @@ impl Vm {
 
     /// All known entries are there: the first is the input.
     fn begin(&mut self) -> Result<(), VmError> {
-        let Some(NamedCommand { name, command: Command::Input { headers, value } }) =
-            self.replay.peek()?
-        else {
+        let first = self.replay.take_first()?.map(|named| named.command);
+        let Some(Command::Input { headers, value }) = first else {
             return Err(VmError::Protocol("the first entry is not the input".to_owned()));
         };
-        self.input = Some((headers.clone(), value.clone()));
-        self.stage = Stage::Replaying;
-        self.issue(NamedCommand { name, command: Command::Input { headers, value } })
+        self.input = Some((headers, value));
+        self.command_index = 1;
+        self.stage = if self.replay.is_empty() { Stage::Processing } else { Stage::Replaying };
+        Ok(())
     }
 
     fn take_notification(&mut self, frame: Frame) -> Result<(), VmError> {

@@ -203,7 +203,7 @@ fn requests(block: &Block) -> TokenStream {
 
         impl<M> ::abide_sdk::RequestOptions for #request<M> {
             fn parts_mut(&mut self) -> &mut ::abide_sdk::rt::Parts {
-                self.0.parts_mut()
+                ::abide_sdk::RequestOptions::parts_mut(&mut self.0)
             }
         }
 
@@ -211,7 +211,7 @@ fn requests(block: &Block) -> TokenStream {
             type OneWay = #request<::abide_sdk::rt::OneWay>;
 
             fn after(self, delay: ::std::time::Duration) -> Self::OneWay {
-                #request(self.0.one_way(delay))
+                #request(::abide_sdk::SendOptions::after(self.0, delay))
             }
         }
 
@@ -219,7 +219,7 @@ fn requests(block: &Block) -> TokenStream {
             type OneWay = #request<::abide_sdk::rt::DirectOneWay<'i>>;
 
             fn after(self, delay: ::std::time::Duration) -> Self::OneWay {
-                #request(self.0.one_way(delay))
+                #request(::abide_sdk::SendOptions::after(self.0, delay))
             }
         }
 

@@ -17,9 +17,7 @@ use runtime_core::{
     event::{AttemptRef, Event, Pin},
 };
 use runtime_schema::RegistrySnapshot;
-use runtime_sim::random::Random;
-
-use crate::pipe::Pipe;
+use runtime_sim::{pipe::Pipe, random::Random};
 
 pub(crate) struct TestAttempt {
     pub(crate) partition: PartitionId,

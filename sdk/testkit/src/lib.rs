@@ -25,12 +25,11 @@
 //! ```
 //!
 //! Reading order: [`runtime`] (what a test calls), `world` (the loop), `attempt` (one attempt, wired in
-//! memory), `pipe` (a request's body), [`chaos`] (what can go wrong), `journal` (text to review).
+//! memory), [`chaos`] (what can go wrong), `journal` (text to review).
 
 mod attempt;
 pub mod chaos;
 mod journal;
-mod pipe;
 pub mod runtime;
 mod world;
 

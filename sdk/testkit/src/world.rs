@@ -16,13 +16,13 @@ use runtime_schema::{Defaults, HandlerSettings, RegistrySnapshot, SharedRegistry
 use runtime_sim::{
     clock::SimClock,
     node::{Media, SimNode, Wish},
+    pipe::Pipe,
     random::Random,
 };
 
 use crate::{
     attempt::TestAttempt,
     chaos::{Chaos, Happened},
-    pipe::Pipe,
 };
 
 /// The one deployment that there is.

@@ -8,7 +8,6 @@ mod rows;
 mod sink;
 mod sleeper;
 mod steps;
-mod tally;
 
 use std::net::SocketAddr;
 
@@ -37,7 +36,7 @@ struct Args {
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let tally = listen(args.tally).await?;
-    tokio::spawn(tally::serve(tally));
+    tokio::spawn(benches::tally::serve(tally));
     let listener = listen(args.bind).await?;
     let endpoint = endpoint();
     if args.nodelay {

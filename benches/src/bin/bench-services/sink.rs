@@ -2,7 +2,7 @@
 
 use restate_sdk::prelude::*;
 
-use crate::tally::Live;
+use benches::tally::Live;
 
 /// Takes anything and answers nothing.
 pub(crate) struct Sink;

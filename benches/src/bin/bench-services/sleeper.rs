@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use restate_sdk::prelude::*;
 
-use crate::tally::Live;
+use benches::tally::Live;
 
 /// Sleeps the given milliseconds; the inactivity timeout of zero closes its stream at once.
 pub(crate) struct Sleeper;

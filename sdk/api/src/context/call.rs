@@ -87,7 +87,7 @@ impl<'c, T> Sent<'c, T> {
 }
 
 impl Request<InHandler> {
-    /// Calls; for the code that the macros write.
+    /// Calls a handler by its name.
     #[track_caller]
     pub fn call<'c, T: Decode>(
         self,
@@ -109,7 +109,7 @@ impl Request<InHandler> {
 }
 
 impl Request<OneWay> {
-    /// Sends; for the code that the macros write.
+    /// Sends to a handler by its name.
     #[track_caller]
     pub fn call<'c, T>(
         self,

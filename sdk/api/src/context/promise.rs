@@ -19,6 +19,12 @@ pub struct Promise<T> {
 }
 
 /// A context whose invocation belongs to a workflow.
+#[diagnostic::on_unimplemented(
+    message = "a handler with a `&{Self}` has no promises",
+    label = "this context is not a workflow's",
+    note = "promises belong to a workflow: take a `&WorkflowContext` or `&SharedWorkflowContext`, or use \
+            an awakeable"
+)]
 pub trait WithPromises: Deref<Target = Context> + sealed::Sealed {}
 
 mod sealed {

@@ -137,6 +137,7 @@ impl Retry {
             factor_thousandths: 2000,
             max_interval_ms: MAX_INTERVAL_MS.max(millis(first)),
             max_attempts: None,
+            max_duration_ms: None,
         })
     }
 
@@ -147,6 +148,7 @@ impl Retry {
             factor_thousandths: 1000,
             max_interval_ms: millis(delay),
             max_attempts: None,
+            max_duration_ms: None,
         })
     }
 
@@ -179,6 +181,13 @@ impl Retry {
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.0.max_attempts = Some(attempts.max(1));
+        self
+    }
+
+    /// Gives up when the first try is so long ago.
+    #[must_use]
+    pub fn max_duration(mut self, duration: Duration) -> Self {
+        self.0.max_duration_ms = Some(millis(duration));
         self
     }
 }

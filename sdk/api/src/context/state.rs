@@ -36,8 +36,20 @@ pub struct State<T> {
 }
 
 /// A context that may read its key's state.
+#[diagnostic::on_unimplemented(
+    message = "a handler with a `&{Self}` has no state",
+    label = "this context has no state",
+    note = "state belongs to a key: take an `&ObjectContext` or `&SharedObjectContext` in an #[object], a \
+            `&WorkflowContext` or `&SharedWorkflowContext` in a #[workflow]"
+)]
 pub trait ReadState: Deref<Target = Context> + sealed::Sealed {}
 /// A context that may change its key's state.
+#[diagnostic::on_unimplemented(
+    message = "a handler with a `&{Self}` cannot change state",
+    label = "this context only reads",
+    note = "shared handlers run beside the writer: take an `&ObjectContext` in an #[object], or change it \
+            in the run of a #[workflow]"
+)]
 pub trait WriteState: ReadState {}
 
 mod sealed {

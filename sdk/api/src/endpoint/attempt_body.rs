@@ -14,7 +14,7 @@ use super::Handle;
 use crate::{
     attempt::{Attempt, Clock, Facts},
     context::Context,
-    executor::{Execution, handling},
+    executor::Execution,
     service::HandlerSite,
 };
 
@@ -64,8 +64,8 @@ impl Opening {
     /// Everything known is there: the handler begins.
     fn begin(self, mut vm: Vm) -> Execution {
         vm.locate(Site::Handler(self.handler.line));
+        let (headers, input) = vm.take_input().unwrap_or_default();
         let start = vm.start();
-        let (headers, input) = vm.input().cloned().unwrap_or_default();
         let facts = Facts {
             service: self.service,
             handler: self.handler.name,
@@ -80,8 +80,8 @@ impl Opening {
         };
         let attempt = Arc::new(Attempt::new(vm, facts, input));
         let ctx = Context { attempt: Arc::clone(&attempt) };
-        let handler = (self.handle)(self.index, ctx);
-        Execution::new(Arc::clone(&attempt), handling(attempt, handler))
+        let handling = (self.handle)(self.index, ctx);
+        Execution::new(attempt, handling)
     }
 }
 

@@ -7,8 +7,12 @@ use protocol::{
 
 use super::Endpoint;
 
-/// The manifest versions that we write, newest first.
-const VERSIONS: [u32; 3] = [4, 3, 2];
+/// The manifest versions that we write, newest first, and their content types.
+const VERSIONS: [(u32, &str); 3] = [
+    (4, "application/vnd.restate.endpointmanifest.v4+json"),
+    (3, "application/vnd.restate.endpointmanifest.v3+json"),
+    (2, "application/vnd.restate.endpointmanifest.v2+json"),
+];
 
 /// Everything the endpoint offers.
 pub(super) fn manifest(endpoint: &Endpoint, is_bidirectional: bool) -> Manifest {
@@ -24,12 +28,9 @@ pub(super) fn manifest(endpoint: &Endpoint, is_bidirectional: bool) -> Manifest 
 
 /// The newest manifest that an Accept header takes, and its content type; the oldest when nothing was
 /// said, as other SDKs answer.
-pub(super) fn negotiate(accept: Option<&str>) -> Option<(u32, String)> {
-    let content_type =
-        |version| format!("application/vnd.restate.endpointmanifest.v{version}+json");
-    let Some(accept) = accept else { return Some((2, content_type(2))) };
-    let known = VERSIONS.into_iter().map(|version| (version, content_type(version)));
-    known.into_iter().find(|(_, content_type)| accept.contains(content_type.as_str()))
+pub(super) fn negotiate(accept: Option<&str>) -> Option<(u32, &'static str)> {
+    let Some(accept) = accept else { return VERSIONS.last().copied() };
+    VERSIONS.into_iter().find(|(_, content_type)| accept.contains(content_type))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use hyper_util::{
 use protocol::ProtocolVersion;
 use tokio::net::TcpListener;
 
-use super::{AttemptBody, Endpoint, discovery, identity};
+use super::{AttemptBody, Endpoint, Opening, discovery, identity};
 
 /// How we name ourselves.
 const SERVER: &str = concat!("abide-sdk-rust/", env!("CARGO_PKG_VERSION"));
@@ -54,7 +54,7 @@ pub(super) async fn serve(
     endpoint.say_listening(listener.local_addr());
     let mut server = auto::Builder::new(TokioExecutor::new());
     // The runtime limits how many attempts there are at once.
-    server.http2().max_concurrent_streams(None);
+    server.http2().max_concurrent_streams(None).auto_date_header(false);
     let under_way = GracefulShutdown::new();
     let mut end = pin!(end);
     loop {
@@ -89,20 +89,24 @@ pub(super) async fn serve(
 
 /// Answers a request.
 fn answer(endpoint: &Endpoint, request: Request<Incoming>) -> Response<ResponseBody> {
-    let path = request.uri().path().trim_end_matches('/').to_owned();
+    let path = request.uri().path().trim_end_matches('/');
     let mut segments = path.rsplit('/');
     let last = segments.next().unwrap_or_default();
-    let (handler, service, verb) = (last, segments.next(), segments.next());
+    let (service, verb) = (segments.next(), segments.next());
     match (request.method(), service, verb) {
         (&Method::GET, ..) if last == "health" => say(StatusCode::OK, "OK"),
-        (&Method::GET, ..) if last == "discover" => match verify(endpoint, &request, "/discover") {
-            Ok(()) => discover(endpoint, &request),
-            Err(refused) => refused,
-        },
+        (&Method::GET, ..) if last == "discover" => {
+            match verify(endpoint, &request, || "/discover".to_owned()) {
+                Ok(()) => discover(endpoint, &request),
+                Err(refused) => refused,
+            }
+        }
         (&Method::POST, Some(service), Some("invoke")) => {
-            let audience = format!("/invoke/{service}/{handler}");
-            match verify(endpoint, &request, &audience) {
-                Ok(()) => invoke(endpoint, service, handler, request),
+            match verify(endpoint, &request, || format!("/invoke/{service}/{last}")) {
+                Ok(()) => match open(endpoint, service, last, &request) {
+                    Ok((opening, version)) => attempt(opening, version, request),
+                    Err(refused) => refused,
+                },
                 Err(refused) => refused,
             }
         }
@@ -118,9 +122,12 @@ fn answer(endpoint: &Endpoint, request: Request<Incoming>) -> Response<ResponseB
 fn verify(
     endpoint: &Endpoint,
     request: &Request<Incoming>,
-    audience: &str,
+    audience: impl FnOnce() -> String,
 ) -> Result<(), Response<ResponseBody>> {
-    identity::verify(&endpoint.keys, request.headers(), audience, endpoint.clock.now_ms())
+    if endpoint.keys.is_empty() {
+        return Ok(());
+    }
+    identity::verify(&endpoint.keys, request.headers(), &audience(), endpoint.clock.now_ms())
         .map_err(|refused| say(StatusCode::UNAUTHORIZED, &refused.to_string()))
 }
 
@@ -134,44 +141,58 @@ fn discover(endpoint: &Endpoint, request: &Request<Incoming>) -> Response<Respon
     let manifest = discovery::manifest(endpoint, is_bidirectional);
     let written = manifest.in_version(version).map(|manifest| serde_json::to_vec(&manifest));
     match written {
-        Ok(Ok(json)) => respond(StatusCode::OK, &content_type, whole(json)),
+        Ok(Ok(json)) => {
+            respond(StatusCode::OK, HeaderValue::from_static(content_type), whole(json))
+        }
         Ok(Err(error)) => say(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         Err(error) => say(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 
-fn invoke(
+#[expect(clippy::result_large_err, reason = "it is the response, made where the fault is known")]
+fn open(
     endpoint: &Endpoint,
     service: &str,
     handler: &str,
-    request: Request<Incoming>,
-) -> Response<ResponseBody> {
+    request: &Request<Incoming>,
+) -> Result<(Opening, ProtocolVersion), Response<ResponseBody>> {
     let content_type = request.headers().get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some(version) = ProtocolVersion::from_content_type(content_type) else {
         let message = "this endpoint speaks service protocol 5 to 7, named by the content type";
-        return say(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+        return Err(say(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     };
     let Some(opening) = endpoint.open(service, handler) else {
         let message = format!("there is no handler '{handler}' of a service '{service}' here");
-        return say(StatusCode::NOT_FOUND, &message);
+        return Err(say(StatusCode::NOT_FOUND, &message));
     };
+    Ok((opening, version))
+}
+
+fn attempt(
+    opening: Opening,
+    version: ProtocolVersion,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
     let body = opening.attempt(version, request.into_body());
-    respond(StatusCode::OK, version.content_type(), ResponseBody::Attempt(Box::new(body)))
+    let content_type = HeaderValue::from_static(version.content_type());
+    respond(StatusCode::OK, content_type, ResponseBody::Attempt(Box::new(body)))
 }
 
 fn say(status: StatusCode, message: &str) -> Response<ResponseBody> {
-    respond(status, "text/plain", whole(message.to_owned()))
+    respond(status, HeaderValue::from_static("text/plain"), whole(message.to_owned()))
 }
 
-fn respond(status: StatusCode, content_type: &str, body: ResponseBody) -> Response<ResponseBody> {
+fn respond(
+    status: StatusCode,
+    content_type: HeaderValue,
+    body: ResponseBody,
+) -> Response<ResponseBody> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert("x-restate-server", HeaderValue::from_static(SERVER));
-    if let Ok(content_type) = HeaderValue::from_str(content_type) {
-        headers.insert(header::CONTENT_TYPE, content_type);
-    }
+    headers.insert(header::CONTENT_TYPE, content_type);
     response
 }
 

@@ -32,6 +32,9 @@ pub struct RunRetry {
     pub max_interval_ms: u64,
     /// Executions in all; `None` is no limit.
     pub max_attempts: Option<u32>,
+    /// How long after the last stored entry the last execution may begin, in milliseconds; `None` is no
+    /// limit.
+    pub max_duration_ms: Option<u64>,
 }
 
 impl Vm {
@@ -84,9 +87,13 @@ impl Vm {
         // Only a run that is the first thing after the replay has failed before: the count says so.
         let failed_before = self.start().map_or(0, |start| start.retry_count);
         let executions = failed_before + 1;
-        let is_last = retry
-            .and_then(|retry| retry.max_attempts)
-            .is_some_and(|max_attempts| executions >= max_attempts);
+        let elapsed_ms = self.start().map_or(0, |start| start.duration_since_last_entry_ms);
+        let is_last = retry.is_some_and(|retry| {
+            retry.max_attempts.is_some_and(|max_attempts| executions >= max_attempts)
+                || retry
+                    .max_duration_ms
+                    .is_some_and(|max_ms| failed_before > 0 && elapsed_ms >= max_ms)
+        });
         if is_last {
             self.propose_run(handle, Err(TerminalFailure::new(500, message)))?;
             return Ok(Progress::NeedInput);

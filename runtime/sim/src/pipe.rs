@@ -11,7 +11,7 @@ use hyper::body::{Body, Frame};
 
 /// Both ends of it. Whoever writes polls the reader afterwards, so that no one need be woken.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Pipe(Arc<Mutex<State>>);
+pub struct Pipe(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -20,16 +20,18 @@ struct State {
 }
 
 impl Pipe {
-    pub(crate) fn write(&self, chunk: Bytes) {
+    /// Adds to what is to be read.
+    pub fn write(&self, chunk: Bytes) {
         self.lock().chunks.push_back(chunk);
     }
 
-    pub(crate) fn close(&self) {
+    /// Nothing follows.
+    pub fn close(&self) {
         self.lock().is_closed = true;
     }
 
     /// Whether there is anything that was not read.
-    pub(crate) fn is_fresh(&self) -> bool {
+    pub fn is_fresh(&self) -> bool {
         let state = self.lock();
         !state.chunks.is_empty()
     }

@@ -11,16 +11,18 @@ static FINISHED: AtomicU64 = AtomicU64::new(0);
 static LIVE: AtomicU64 = AtomicU64::new(0);
 
 /// One attempt of a handler; it is live until dropped, by its end or by its suspension.
-pub(crate) struct Live;
+pub struct Live;
 
 impl Live {
-    pub(crate) fn start() -> Self {
+    /// A handler has started.
+    pub fn start() -> Self {
         STARTED.fetch_add(1, Relaxed);
         LIVE.fetch_add(1, Relaxed);
         Self
     }
 
-    pub(crate) fn finish(self) {
+    /// It has finished.
+    pub fn finish(self) {
         FINISHED.fetch_add(1, Relaxed);
     }
 }
@@ -32,7 +34,7 @@ impl Drop for Live {
 }
 
 /// Writes one line, `started finished live`, to whoever connects.
-pub(crate) async fn serve(listener: TcpListener) {
+pub async fn serve(listener: TcpListener) {
     while let Ok((mut stream, _)) = listener.accept().await {
         let line = format!(
             "{} {} {}\n",
