@@ -33,6 +33,9 @@ struct Args {
     /// Partitions of our server.
     #[arg(long, default_value_t = 2)]
     partitions: u16,
+    /// Speak to the services in HTTP/1.1.
+    #[arg(long)]
+    http_11: bool,
     /// Only behaviours whose name contains this.
     #[arg(long, default_value = "")]
     filter: String,
@@ -69,6 +72,7 @@ async fn run(args: Args) -> Result<bool> {
                 protocol,
                 always_suspend: args.always_suspend,
                 partitions: args.partitions,
+                http_11: args.http_11,
                 dir,
                 programs: programs.clone(),
             };

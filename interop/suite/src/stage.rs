@@ -44,6 +44,8 @@ pub struct Setting {
     pub always_suspend: bool,
     /// Partitions of our server.
     pub partitions: u16,
+    /// Speak to the services in HTTP/1.1: one request and one response, which do not overlap.
+    pub http_11: bool,
     /// Where data and logs go; empty at the start.
     pub dir: PathBuf,
     /// Where cargo has put the programs of this workspace.
@@ -102,7 +104,9 @@ impl Stage {
         };
         stage.until_ready().await?;
         let uri = format!("{}/deployments", stage.server.admin);
-        let body = json!({ "uri": format!("http://{services}") }).to_string();
+        let uri_of_services = format!("http://{services}");
+        let http_11 = stage.setting.http_11;
+        let body = json!({ "uri": uri_of_services, "use_http_11": http_11 }).to_string();
         let json = [("content-type", "application/json")];
         let registered = stage
             .server

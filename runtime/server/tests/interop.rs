@@ -1,4 +1,4 @@
-//! The real binary, driven by services on the official Rust SDK, through everything that the interop
+//! The real binary, driven by services on the official Rust SDK and on our own, through everything that the interop
 //! suite asks for: at protocol 6 with open streams, and at protocol 7 suspending at every wait on
 //! four partitions. The TypeScript services are asked by `cargo xtask ci`.
 
@@ -13,7 +13,7 @@ use interop_suite::{
     stage::{Runtime, Sdk, Setting, Stage},
 };
 
-async fn ask(sdk: Sdk, protocol: u16, always_suspend: bool, partitions: u16) {
+async fn ask(sdk: Sdk, protocol: u16, always_suspend: bool, partitions: u16, http_11: bool) {
     let dir = tempfile::tempdir().unwrap();
     let programs = Path::new(env!("CARGO_BIN_EXE_abide")).parent().unwrap().to_owned();
     let setting = Setting {
@@ -22,6 +22,7 @@ async fn ask(sdk: Sdk, protocol: u16, always_suspend: bool, partitions: u16) {
         protocol,
         always_suspend,
         partitions,
+        http_11,
         dir: dir.path().to_owned(),
         programs,
     };
@@ -37,20 +38,25 @@ async fn ask(sdk: Sdk, protocol: u16, always_suspend: bool, partitions: u16) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_open_streams_at_protocol_6() {
-    ask(Sdk::Rust, 6, false, 1).await;
+    ask(Sdk::Rust, 6, false, 1, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn suspending_at_every_wait_on_four_partitions_at_protocol_7() {
-    ask(Sdk::Rust, 7, true, 4).await;
+    ask(Sdk::Rust, 7, true, 4, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_own_sdk_with_open_streams_at_protocol_7() {
-    ask(Sdk::Abide, 7, false, 2).await;
+    ask(Sdk::Abide, 7, false, 2, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_own_sdk_suspending_at_every_wait_at_protocol_6() {
-    ask(Sdk::Abide, 6, true, 4).await;
+    ask(Sdk::Abide, 6, true, 4, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_sdk_over_http_1_at_protocol_7() {
+    ask(Sdk::Abide, 7, false, 2, true).await;
 }

@@ -221,3 +221,123 @@ async fn the_usual_mistakes_are_found_and_named_with_their_line() {
     here(Wrong::client(&abide()).io().await.unwrap_err(), "not in the journal, after");
     here(Wrong::client(&abide()).within_run().await.unwrap_err(), "within the run 'outer'");
 }
+
+/// A trip whose last booking fails, or waits until it is cancelled.
+struct Trip {
+    log: Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+#[service]
+impl Trip {
+    pub async fn book(&self, ctx: &Context, ends: String) -> Result<()> {
+        let mut saga = ctx.saga();
+        for leg in ["flight", "hotel", "car"] {
+            self.note(ctx, format!("book {leg}")).await?;
+            let log = Arc::clone(&self.log);
+            saga.compensate(leg, move |ctx| async move {
+                let trip = Self { log };
+                trip.note(&ctx, format!("cancel {leg}")).await?;
+                ctx.sleep(1.minutes()).await?;
+                trip.note(&ctx, format!("{leg} is cancelled")).await
+            });
+        }
+        match ends.as_str() {
+            "badly" => return Err(Terminal::new(410, "no seats").into()),
+            "never" => ctx.sleep(100.days()).await?,
+            "slowly" => ctx.uncancelled(ctx.sleep(1.hours())).await?,
+            _ => saga.commit(),
+        }
+        // After a shielded part, a cancellation comes out of the next wait.
+        ctx.sleep(1.seconds()).await?;
+        Ok(())
+    }
+}
+
+impl Trip {
+    /// Once for each step in the journal, however often it is replayed.
+    async fn note(&self, ctx: &Context, line: String) -> Result<()> {
+        let name = line.clone();
+        ctx.run(&name, async || {
+            self.log.lock().unwrap().push(line);
+            Ok(())
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+const UNDONE: [&str; 6] = [
+    "cancel car",
+    "car is cancelled",
+    "cancel hotel",
+    "hotel is cancelled",
+    "cancel flight",
+    "flight is cancelled",
+];
+
+/// Books a trip, cancels it on the way if told to; its failure and what was undone, in its order.
+async fn trip(
+    runtime: TestRuntime,
+    ends: &str,
+    cancel_after: Option<Duration>,
+) -> (u16, Vec<String>) {
+    let log = Arc::default();
+    let abide = runtime.bind(Trip { log: Arc::clone(&log) }).bind(Canceller).start();
+    let booking = Trip::client(&abide).send().book(ends.to_owned()).await.unwrap();
+    if let Some(after) = cancel_after {
+        abide.advance(after).await;
+        Canceller::client(&abide).cancel(booking.id().to_owned()).await.unwrap();
+    }
+    let code = match booking.attach().await {
+        Ok(()) => 0,
+        Err(abide_sdk::ClientError::Failed(failure)) => failure.code(),
+        Err(error) => panic!("{error}"),
+    };
+    let mut lines: Vec<String> = log.lock().unwrap().clone();
+    // A closure whose result was lost with a crash runs again.
+    lines.dedup();
+    lines.retain(|line| !line.starts_with("book"));
+    (code, lines)
+}
+
+struct Canceller;
+
+#[service]
+impl Canceller {
+    pub async fn cancel(&self, ctx: &Context, id: String) -> Result<()> {
+        ctx.invocation::<()>(id).cancel();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_saga_is_undone_in_reverse_whatever_crashes_and_when() {
+    let undone = (410, UNDONE.map(str::to_owned).to_vec());
+    assert_eq!(trip(TestRuntime::new(), "badly", None).await, undone);
+    assert_eq!(trip(TestRuntime::new().replay_every_step(), "badly", None).await, undone);
+    for n in 1..=16 {
+        assert_eq!(
+            trip(TestRuntime::new().cut_after_command(n), "badly", None).await,
+            undone,
+            "{n}"
+        );
+        assert_eq!(
+            trip(TestRuntime::new().fail_attempt(u64::from(n)), "badly", None).await,
+            undone,
+            "{n}"
+        );
+    }
+    for n in 1..60 {
+        assert_eq!(trip(TestRuntime::new().crash_at_write(n), "badly", None).await, undone, "{n}");
+    }
+    assert_eq!(trip(TestRuntime::new(), "well", None).await, (0, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_cancellation_undoes_a_saga_and_waits_for_what_is_shielded() {
+    let undone = (409, UNDONE.map(str::to_owned).to_vec());
+    for runtime in [TestRuntime::new(), TestRuntime::new().replay_every_step()] {
+        assert_eq!(trip(runtime, "never", Some(1.hours())).await, undone);
+    }
+    assert_eq!(trip(TestRuntime::new(), "slowly", Some(1.minutes())).await, undone);
+}
