@@ -272,7 +272,7 @@ pub use log::OncePerStep;
 pub use payload::{Decode, Encode, PayloadError, Raw};
 pub use request::{InHandler, OneWay, Request, RequestOptions, SendOptions};
 pub use sdk_macros::{object, service, workflow};
-pub use service::{Definition, Keyed, Service, Workflow, WorkflowClient, WorkflowRequest};
+pub use service::{Definition, Keyed, Service, Workflow};
 
 /// `tokio::select!` with its branches polled in the order in which they are written, as handlers need it
 /// when a branch issues a command.
@@ -297,7 +297,7 @@ pub mod prelude {
     pub use crate::{
         Context, DurationExt, Endpoint, HandlerError, Ingress, Keyed, ObjectContext, Promise, Raw,
         RequestOptions, Result, Retry, SendOptions, Service, SharedObjectContext,
-        SharedWorkflowContext, Signal, State, Terminal, TerminalExt, Workflow, WorkflowClient,
-        WorkflowContext, WorkflowRequest, join_all, object, service, try_join_all, workflow,
+        SharedWorkflowContext, Signal, State, Terminal, TerminalExt, Workflow, WorkflowContext,
+        join_all, object, service, try_join_all, workflow,
     };
 }

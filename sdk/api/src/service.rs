@@ -7,10 +7,9 @@ use futures::future::BoxFuture;
 use protocol::discovery;
 
 use crate::{
-    client::{ClientError, Direct, Ingress, KeyedClient},
+    client::{Direct, Ingress, KeyedClient},
     context::Context,
     error::HandlerError,
-    future::Durable,
     request::{InHandler, OneWay, Request, SendOptions},
 };
 
@@ -86,38 +85,5 @@ pub trait Keyed: Definition {
     }
 }
 
-/// A workflow.
-pub trait Workflow: Keyed {
-    /// What its `run` answers.
-    type Output;
-}
-
-/// What can be asked of a workflow's `run` from within a handler.
-pub trait WorkflowRequest: Sized {
-    /// What `run` answers.
-    type Output;
-
-    /// Its answer, when it has one.
-    fn attach(self, ctx: &Context) -> Durable<'_, Self::Output>;
-
-    /// Its answer, if it has one by now.
-    fn output(self, ctx: &Context) -> Durable<'_, Option<Self::Output>>;
-}
-
-/// What can be asked of a workflow's `run` from outside.
-pub trait WorkflowClient: Sized {
-    /// What `run` answers.
-    type Output;
-
-    /// Its answer, when it has one.
-    ///
-    /// # Errors
-    /// Its failure, or that there is no such workflow.
-    fn attach(self) -> impl Future<Output = Result<Self::Output, ClientError>> + Send;
-
-    /// Its answer, if it has one by now.
-    ///
-    /// # Errors
-    /// Its failure, or that there is no such workflow.
-    fn output(self) -> impl Future<Output = Result<Option<Self::Output>, ClientError>> + Send;
-}
+/// How a workflow is called; its requests have `attach` and `output` for the answer of its `run`.
+pub trait Workflow: Keyed {}

@@ -189,6 +189,7 @@ fn requests(block: &Block) -> TokenStream {
         let value = value_type(handler);
         direct(handler, &quote!(::abide_sdk::rt::IngressInvocation<'i, #value>))
     });
+    let (in_handler_answers, direct_answers) = (answers(block, true), answers(block, false));
     let doc = format!("A request to [`{ty}`]: a method for each handler sends it.");
     quote! {
         #[doc = #doc]
@@ -226,6 +227,7 @@ fn requests(block: &Block) -> TokenStream {
         #[allow(dead_code, private_interfaces, unreachable_pub)]
         impl #request<::abide_sdk::rt::InHandler> {
             #(#calls)*
+            #in_handler_answers
         }
 
         #[allow(dead_code, private_interfaces, unreachable_pub)]
@@ -236,6 +238,7 @@ fn requests(block: &Block) -> TokenStream {
         #[allow(dead_code, private_interfaces, unreachable_pub)]
         impl<'i> #request<::abide_sdk::rt::Direct<'i>> {
             #(#direct_calls)*
+            #direct_answers
         }
 
         #[allow(dead_code, private_interfaces, unreachable_pub)]
@@ -290,52 +293,64 @@ fn direct(handler: &Handler, answer: &TokenStream) -> TokenStream {
 
 /// How the type is addressed: by a key or not.
 fn addressing(block: &Block) -> TokenStream {
-    let (ty, request) = (&block.ty, request_type(block));
+    let ty = &block.ty;
     match block.kind {
         Kind::Service => quote!(impl ::abide_sdk::Service for #ty {}),
         Kind::Object => quote!(impl ::abide_sdk::Keyed for #ty {}),
-        Kind::Workflow => {
-            let run = block.handlers.iter().find(|handler| handler.kind == HandlerKind::Run);
-            let value = run.map(value_type);
+        Kind::Workflow => quote! {
+            impl ::abide_sdk::Keyed for #ty {}
+            impl ::abide_sdk::Workflow for #ty {}
+        },
+    }
+}
+
+/// A workflow's answer is asked for like a handler; a handler of that name goes before.
+fn answers(block: &Block, in_handler: bool) -> TokenStream {
+    let run = block.handlers.iter().find(|handler| handler.kind == HandlerKind::Run);
+    let Some(value) = run.map(value_type) else { return quote!() };
+    let is_free = |name: &str| !block.handlers.iter().any(|handler| handler.function == name);
+    let attach = is_free("attach").then(|| {
+        if in_handler {
             quote! {
-                impl ::abide_sdk::Keyed for #ty {}
-                impl ::abide_sdk::Workflow for #ty {
-                    type Output = #value;
+                /// The answer of the workflow's `run`, when it has one.
+                #[track_caller]
+                pub fn attach(self, ctx: &::abide_sdk::rt::Context) -> ::abide_sdk::rt::Durable<'_, #value> {
+                    self.0.attach(ctx)
                 }
-
-                impl ::abide_sdk::WorkflowRequest for #request<::abide_sdk::rt::InHandler> {
-                    type Output = #value;
-
-                    fn attach(self, ctx: &::abide_sdk::rt::Context)
-                        -> ::abide_sdk::rt::Durable<'_, #value>
-                    {
-                        self.0.attach(ctx)
-                    }
-
-                    fn output(self, ctx: &::abide_sdk::rt::Context)
-                        -> ::abide_sdk::rt::Durable<'_, ::std::option::Option<#value>>
-                    {
-                        self.0.output(ctx)
-                    }
-                }
-
-                impl<'i> ::abide_sdk::WorkflowClient for #request<::abide_sdk::rt::Direct<'i>> {
-                    type Output = #value;
-
-                    async fn attach(self)
-                        -> ::std::result::Result<#value, ::abide_sdk::rt::ClientError>
-                    {
-                        self.0.attach().await
-                    }
-
-                    async fn output(self) -> ::std::result::Result<
-                        ::std::option::Option<#value>,
-                        ::abide_sdk::rt::ClientError,
-                    > {
-                        self.0.output().await
-                    }
+            }
+        } else {
+            quote! {
+                /// The answer of the workflow's `run`, when it has one.
+                ///
+                /// # Errors
+                /// Its failure, or that there is no such workflow.
+                pub async fn attach(self) -> ::std::result::Result<#value, ::abide_sdk::rt::ClientError> {
+                    self.0.attach().await
                 }
             }
         }
-    }
+    });
+    let output = is_free("output").then(|| {
+        let value = quote!(::std::option::Option<#value>);
+        if in_handler {
+            quote! {
+                /// The answer of the workflow's `run`, if it has one by now.
+                #[track_caller]
+                pub fn output(self, ctx: &::abide_sdk::rt::Context) -> ::abide_sdk::rt::Durable<'_, #value> {
+                    self.0.output(ctx)
+                }
+            }
+        } else {
+            quote! {
+                /// The answer of the workflow's `run`, if it has one by now.
+                ///
+                /// # Errors
+                /// Its failure, or that there is no such workflow.
+                pub async fn output(self) -> ::std::result::Result<#value, ::abide_sdk::rt::ClientError> {
+                    self.0.output().await
+                }
+            }
+        }
+    });
+    quote!(#attach #output)
 }
