@@ -2,12 +2,20 @@
 
 use std::time::Instant;
 
-use crate::{Result, chaos, demo, forward, processes::cargo, tidy};
+use crate::{
+    Result, chaos, demo, forward,
+    processes::{cargo, cargo_with},
+    tidy,
+};
 
 pub(crate) fn run() -> Result<()> {
     step("format", || cargo(&["fmt", "--all", "--", "--check"]))?;
     step("tidy", tidy::run)?;
     step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    step("documentation", || {
+        let warnings = [("RUSTDOCFLAGS", "-D warnings")];
+        cargo_with(&["doc", "--workspace", "--no-deps"], &warnings)
+    })?;
     // README's commands, in its order.
     step("demo", || demo::run(&["--once".to_owned()]))?;
     step("tests", || cargo(&["test", "--workspace"]))?;

@@ -28,8 +28,13 @@ pub(crate) fn build(what: &[&str]) -> Result<()> {
 }
 
 pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
+    cargo_with(arguments, &[])
+}
+
+/// The same, with more of an environment.
+pub(crate) fn cargo_with(arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    run(Command::new(cargo).args(arguments).current_dir(root()))
+    run(Command::new(cargo).args(arguments).envs(environment.iter().copied()).current_dir(root()))
 }
 
 /// Runs a command to its end; anything but success is an error.

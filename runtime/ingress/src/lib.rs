@@ -1,6 +1,6 @@
 //! HTTP in: calls, sends, attaches, awakeables.
 //!
-//! Reading order: [`path`] (URL to request, pure), [`headers`] (what else a request says), one file
+//! Reading order: [`path`] (URL to request, pure), `headers` (what else a request says), one file
 //! a verb (`invoke`, `send`, `attach`, `output`, `awakeable`, `lookup`), [`error`] (the one place
 //! where a rejection becomes a status), [`server`] (connections).
 //!

@@ -1,6 +1,6 @@
 //! The shell of the Attempt machine: HTTP out to deployments.
 //!
-//! Reading order: [`supervisor`] (which attempts there are), `task` (one attempt: bytes, machine,
+//! Reading order: `supervisor` (which attempts there are), `task` (one attempt: bytes, machine,
 //! proposals), `stream` (what a request and a response look like), `client` (connections),
 //! [`discover`] (asking an endpoint what it offers).
 //!

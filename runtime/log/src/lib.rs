@@ -1,7 +1,7 @@
 //! The durable order: one segmented, checksummed, group-committed log for all partitions of a node.
 //!
 //! Reading order: [`Log`] (the contract), [`frame`] and [`segment`] (the bytes), [`writer`] (group
-//! commit), [`recovery`] (what is a torn tail and what is damage), [`file_log`] (the thread),
+//! commit), `recovery` (what is a torn tail and what is damage), [`file_log`] (the thread),
 //! [`disk`] and [`sim_disk`] (what it stands on).
 //!
 //! **Invariant:** `done` is called with `Ok` only after the batch and every batch before it are on

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Reading order: [`handle`] (what the edges call), [`edges`] (what they are called with), [`clock`],
-//! [`inbox`] (what waits for the next turn), [`driver`] (the turn), [`dispatch`] (effect to edge),
-//! [`waiters`] (who waits for an answer), [`checkpoint`], [`node`] (recovery and the threads).
+//! `inbox` (what waits for the next turn), [`driver`] (the turn), `dispatch` (effect to edge),
+//! `waiters` (who waits for an answer), [`checkpoint`], [`node`] (recovery and the threads).
 //!
 //! **Invariant:** durable before visible. Effects leave only from the log's callback, after the
 //! records that caused them are on disk. The driver never waits for an edge; what an edge can't take

@@ -6,7 +6,7 @@
 //! (one attempt: machine, wire, SDK), [`pipe`] (a request's body), [`node`] (the runtime on simulated media), [`world`] (the loop and the
 //! faults), [`checks`] (what must hold), [`shrink`] (a smaller world that still fails).
 //!
-//! The same seed gives the same world, byte for byte: [`world::World::digest`] says so.
+//! The same seed gives the same world, byte for byte: `world::World::digest` says so.
 
 pub mod checks;
 pub mod clock;

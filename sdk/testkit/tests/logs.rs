@@ -1,0 +1,65 @@
+//! What handlers log is there once, however often they run, and says whose it is.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use abide_sdk::{OncePerStep, prelude::*};
+use abide_test::TestRuntime;
+use tracing_subscriber::{fmt::MakeWriter, prelude::*};
+
+struct Talker;
+
+#[service]
+impl Talker {
+    pub async fn talk(&self, ctx: &Context) -> Result<()> {
+        tracing::info!("first");
+        ctx.run("one", async || Ok(())).await?;
+        tracing::info!("second");
+        ctx.sleep(1.hours()).await?;
+        tracing::info!("third");
+        ctx.run("two", async || Ok(())).await?;
+        tracing::info!("fourth");
+        Ok(())
+    }
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn each_line_is_logged_once_with_its_invocation() {
+    let lines = Lines::default();
+    let layer = tracing_subscriber::fmt::layer().with_writer(lines.clone()).with_ansi(false);
+    let subscriber = tracing_subscriber::registry().with(layer.with_filter(OncePerStep));
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let abide = TestRuntime::new().bind(Talker).replay_every_step().start();
+    let talk = Talker::client(&abide).send().talk().await.unwrap();
+    talk.attach().await.unwrap();
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let said: Vec<&str> = text.lines().filter(|line| line.contains("logs")).collect();
+    let words: Vec<&str> = said.iter().filter_map(|line| line.rsplit(' ').next()).collect();
+    assert_eq!(words, ["first", "second", "third", "fourth"], "{text}");
+    assert!(said.iter().all(|line| line.contains(talk.id())), "{text}");
+    assert!(said.iter().all(|line| line.contains("Talker")), "{text}");
+}
