@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let first_port = u16::try_from(number(arguments, "--first-port", 19080)?)
         .map_err(|_| "--first-port is not a port".to_owned())?;
     let mut setting = Setting::new("chaos", first_port);
-    setting.programs = match option(arguments, "--sdk") {
+    setting.program = match option(arguments, "--sdk") {
         None | Some("abide") => OURS,
         Some("official") => OFFICIAL,
         Some(other) => return Err(format!("--sdk is abide or official, not '{other}'")),

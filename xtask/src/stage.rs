@@ -17,8 +17,8 @@ use crate::{
 pub(crate) struct Setting {
     pub(crate) dir: PathBuf,
     pub(crate) server: PathBuf,
-    /// The programs of the services and of the restaurant.
-    pub(crate) programs: [&'static str; 2],
+    /// The program of the services.
+    pub(crate) program: &'static str,
     pub(crate) server_arguments: Vec<String>,
     pub(crate) ingress: SocketAddr,
     pub(crate) admin: SocketAddr,
@@ -29,9 +29,9 @@ pub(crate) struct Setting {
 }
 
 /// The order flow on our own SDK.
-pub(crate) const OURS: [&str; 2] = ["food-ordering", "food-restaurant"];
+pub(crate) const OURS: &str = "food-ordering";
 /// The same on the official Rust SDK.
-pub(crate) const OFFICIAL: [&str; 2] = ["order-services", "restaurant"];
+pub(crate) const OFFICIAL: &str = "order-services";
 
 impl Setting {
     /// The usual places, from a first port on: 0 takes those that users know.
@@ -44,7 +44,7 @@ impl Setting {
         Self {
             dir: target().join(name),
             server: binary("abide"),
-            programs: OURS,
+            program: OURS,
             server_arguments: Vec::new(),
             ingress: local(ports[0]),
             admin: local(ports[1]),
@@ -101,7 +101,7 @@ impl Stage {
         let services = start_services(&setting)?;
         let restaurant = Process::start(
             "the restaurant",
-            &binary(setting.programs[1]),
+            &binary("food-restaurant"),
             &[
                 format!("--bind={}", setting.restaurant),
                 format!("--ingress=http://{}", setting.ingress),
@@ -209,7 +209,7 @@ fn start_runtime(setting: &Setting) -> Result<Process> {
 fn start_services(setting: &Setting) -> Result<Process> {
     Process::start(
         "the services",
-        &binary(setting.programs[0]),
+        &binary(setting.program),
         &[
             format!("--bind={}", setting.services),
             format!("--restaurant=http://{}", setting.restaurant),

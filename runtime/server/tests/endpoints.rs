@@ -3,13 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod support;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener as StdListener};
-use std::path::Path;
+use std::net::SocketAddr;
 use std::pin::Pin;
-use std::process::{Child, Command as Process, Stdio};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -31,37 +31,10 @@ use protocol::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use support::start;
+
 /// Attempts that go wrong before the endpoint is well.
 const ILL: u32 = 2;
-
-struct Abide(Child);
-
-impl Drop for Abide {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-async fn start(dir: &Path) -> (Abide, Server) {
-    let free = || StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (ingress, admin) = (free(), free());
-    let child = Process::new(env!("CARGO_BIN_EXE_abide"))
-        .arg("serve")
-        .arg("--data-dir")
-        .arg(dir)
-        .arg(format!("--ingress-address={ingress}"))
-        .arg(format!("--admin-address={admin}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let server = Server::new(format!("http://{ingress}"), format!("http://{admin}"));
-    let health = format!("{}/health", server.admin);
-    let ready = server.eventually(|| async { server.send(Method::GET, &health, &[], "").await });
-    ready.await.unwrap();
-    (Abide(child), server)
-}
 
 type Answer = Response<UnsyncBoxBody<Bytes, std::io::Error>>;
 
@@ -269,7 +242,7 @@ async fn each_fault_is_shown_and_retried_and_harms_nobody_else() {
 async fn what_cannot_be_registered_is_refused_with_its_code() {
     let dir = tempfile::tempdir().unwrap();
     let (_abide, server) = start(dir.path()).await;
-    let nobody = StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (uri, status, code) in [
         (format!("http://{nobody}"), 500, "META0003"),
         (format!("{}/nothing-here", server.admin), 500, "META0003"),

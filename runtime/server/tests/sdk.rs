@@ -2,45 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::net::TcpListener as StdListener;
-use std::path::Path;
-use std::process::{Child, Command as Process, Stdio};
+mod support;
+
 use std::time::Duration;
 
 use abide_sdk::{ClientError, prelude::*};
 use http::Method;
-use interop_suite::client::Server;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-struct Abide(Child);
-
-impl Drop for Abide {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-async fn start(dir: &Path) -> (Abide, Server) {
-    let free = || StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (ingress, admin) = (free(), free());
-    let child = Process::new(env!("CARGO_BIN_EXE_abide"))
-        .arg("serve")
-        .arg("--data-dir")
-        .arg(dir)
-        .arg(format!("--ingress-address={ingress}"))
-        .arg(format!("--admin-address={admin}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let server = Server::new(format!("http://{ingress}"), format!("http://{admin}"));
-    let health = format!("{}/health", server.admin);
-    let ready = server.eventually(|| async { server.send(Method::GET, &health, &[], "").await });
-    ready.await.unwrap();
-    (Abide(child), server)
-}
+use support::start;
 
 const TOTAL: State<u64> = State::new("total");
 const CALLBACK: State<String> = State::new("callback");

@@ -6,17 +6,15 @@
 //!
 //! Call [`Vm::push`] with what the runtime sends and [`Vm::close_input`] when it has ended; when
 //! [`Vm::is_ready_to_run`] says so, run the handler. Each `sys_*` issues its command at once and
-//! returns a [`Handle`]. An executor of futures says who waits and asks [`Vm::turn`] what to do; one that
-//! knows what it waits for gives [`Vm::progress`] a tree of handles and [`Vm::take`]s the results. Send
-//! [`Vm::take_output`] after each of these.
+//! returns a [`Handle`]. An executor of futures says who waits ([`Vm::wait`]) and asks [`Vm::turn`] what to
+//! do. Send [`Vm::take_output`] after each of these.
 //!
 //! What makes a handler deterministic: results become visible one at a time, in journal order, so
 //! that the winner of a race is the same on every replay, however the bytes arrive.
 //!
 //! Reading order: [`vm`], `replay` (comparing with the journal), `results` (what has arrived),
-//! [`turn`] and [`awaiting`] (waiting), `syscalls` (one command a file), [`random`], [`error`].
+//! [`turn`] (waiting), `syscalls` (one command a file), [`random`], [`error`].
 
-pub mod awaiting;
 pub mod error;
 pub mod random;
 mod replay;
@@ -25,7 +23,6 @@ mod syscalls;
 pub mod turn;
 pub mod vm;
 
-pub use awaiting::{Await, Progress};
 pub use error::{Site, VmError};
 pub use syscalls::run::RunRetry;
 pub use turn::{Offer, Place, Turn, Wait};

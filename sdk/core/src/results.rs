@@ -1,11 +1,8 @@
-//! What has arrived: first in the queue, in journal order, then visible to the handler.
+//! What has arrived, in journal order, and what was known without having to arrive.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use protocol::{
-    TerminalFailure,
-    journal::{NotificationId, NotificationResult, awaiting::Outcome},
-};
+use protocol::journal::{NotificationId, NotificationResult};
 
 /// Results by id; a signal may come several times.
 #[derive(Debug, Default)]
@@ -18,24 +15,6 @@ impl Results {
     /// Something has arrived.
     pub(crate) fn receive(&mut self, id: NotificationId, result: NotificationResult) {
         self.queue.push_back((id, result));
-    }
-
-    /// Makes the next one in journal order visible; its id.
-    pub(crate) fn reveal_next(&mut self) -> Option<NotificationId> {
-        let (id, result) = self.queue.pop_front()?;
-        self.visible.entry(id.clone()).or_default().push_back(result);
-        Some(id)
-    }
-
-    /// Makes the first one visible that is waited for, in journal order; its id.
-    pub(crate) fn reveal(
-        &mut self,
-        waits: impl Fn(&NotificationId) -> bool,
-    ) -> Option<NotificationId> {
-        let at = self.queue.iter().position(|(id, _)| waits(id))?;
-        let (id, result) = self.queue.remove(at)?;
-        self.visible.entry(id.clone()).or_default().push_back(result);
-        Some(id)
     }
 
     /// Takes the first one out of the queue that is wanted, in journal order, and says where it was.
@@ -73,7 +52,7 @@ impl Results {
         self.visible.entry(id).or_default().push_back(result);
     }
 
-    /// Hands a visible result over.
+    /// Hands over what was known.
     pub(crate) fn take(&mut self, id: &NotificationId) -> Option<NotificationResult> {
         let results = self.visible.get_mut(id)?;
         let result = results.pop_front();
@@ -81,18 +60,5 @@ impl Results {
             self.visible.remove(id);
         }
         result
-    }
-
-    pub(crate) fn outcome(&self, id: &NotificationId) -> Outcome {
-        match self.visible.get(id).and_then(VecDeque::front) {
-            None => Outcome::Pending,
-            Some(NotificationResult::Failure(TerminalFailure { .. })) => Outcome::Failure,
-            Some(
-                NotificationResult::Void
-                | NotificationResult::Value(_)
-                | NotificationResult::InvocationId(_)
-                | NotificationResult::StateKeys(_),
-            ) => Outcome::Success,
-        }
     }
 }

@@ -4,8 +4,8 @@ use bytes::{Bytes, BytesMut};
 use protocol::{
     InvocationId, PartitionKey, ProtocolVersion, TerminalFailure,
     journal::{
-        CallRequest, Command, Entry, NamedCommand, Notification, NotificationId, NotificationKind,
-        NotificationResult, notification::SignalId,
+        Awaiting, CallRequest, Combinator, Command, Entry, NamedCommand, Notification,
+        NotificationId, NotificationKind, NotificationResult, notification::SignalId,
     },
     wire::{
         self, MessageType,
@@ -39,6 +39,15 @@ fn completion(kind: NotificationKind, id: u32, result: NotificationResult) -> Fr
 
 /// Start and the known entries, the input first.
 fn opening(known: &[Frame], state: &[(&str, &str)], partial_state: bool) -> Bytes {
+    let (start, rest) = opening_frames(known, state, partial_state);
+    bytes(&[&[start.encode()], &rest[..]].concat())
+}
+
+fn opening_frames(
+    known: &[Frame],
+    state: &[(&str, &str)],
+    partial_state: bool,
+) -> (Start, Vec<Frame>) {
     let input = command(
         Command::Input { headers: Vec::new(), value: Bytes::from("in") },
         ProtocolVersion::V6,
@@ -60,7 +69,7 @@ fn opening(known: &[Frame], state: &[(&str, &str)], partial_state: bool) -> Byte
         limit_key: None,
         idempotency_key: None,
     };
-    bytes(&[&[start.encode(), input], known].concat())
+    (start, [&[input], known].concat())
 }
 
 fn opened(version: ProtocolVersion, known: &[Frame]) -> Vm {
@@ -80,6 +89,14 @@ fn types(frames: &[Frame]) -> Vec<MessageType> {
     frames.iter().map(|frame| frame.ty).collect()
 }
 
+/// Lets a handler wait for these, all of its futures having been polled in vain.
+fn turn(vm: &mut Vm, handles: &[Handle]) -> Result<Turn, VmError> {
+    for handle in handles {
+        vm.wait(*handle, Wait { place: Place::ROOT, is_shielded: false });
+    }
+    vm.turn()
+}
+
 fn void() -> NotificationResult {
     NotificationResult::Void
 }
@@ -89,9 +106,9 @@ fn a_sleep_suspends_when_the_input_ends_and_goes_on_when_it_is_over() {
     for version in [ProtocolVersion::V5, ProtocolVersion::V6, ProtocolVersion::V7] {
         let mut vm = opened(version, &[]);
         let sleep = vm.sys_sleep("", 1000).unwrap();
-        assert_eq!(vm.progress(&Await::first([sleep])).unwrap(), Progress::NeedInput);
+        assert_eq!(turn(&mut vm, &[sleep]).unwrap(), Turn::NeedInput);
         vm.close_input().unwrap();
-        assert_eq!(vm.progress(&Await::first([sleep])).unwrap(), Progress::Suspended);
+        assert_eq!(turn(&mut vm, &[sleep]).unwrap(), Turn::Suspended);
         let frames = said(&mut vm);
         assert_eq!(types(&frames), [MessageType::SLEEP_COMMAND, MessageType::SUSPENSION]);
         let awaiting = Suspension::decode(&frames[1], version).unwrap().awaiting;
@@ -103,8 +120,8 @@ fn a_sleep_suspends_when_the_input_ends_and_goes_on_when_it_is_over() {
         let mut vm = opened(version, &known);
         // Another clock, the same sleep.
         let sleep = vm.sys_sleep("", 2000).unwrap();
-        assert_eq!(vm.progress(&Await::first([sleep])).unwrap(), Progress::Ready);
-        assert_eq!(vm.take(sleep), Some(void()));
+        assert_eq!(turn(&mut vm, &[sleep]).unwrap(), Turn::Offered(sleep));
+        assert_eq!(vm.take_offer(sleep), Some(Offer::Result(void())));
         vm.sys_output(Ok(Bytes::from("out"))).unwrap();
         vm.end().unwrap();
         assert_eq!(types(&said(&mut vm)), [MessageType::OUTPUT_COMMAND, MessageType::END]);
@@ -116,11 +133,12 @@ fn a_run_is_executed_when_waited_for_and_counts_when_it_is_stored() {
     for version in [ProtocolVersion::V6, ProtocolVersion::V7] {
         let mut vm = opened(version, &[]);
         let run = vm.sys_run("step").unwrap();
-        let wait = Await::first([run]);
-        assert_eq!(vm.progress(&wait).unwrap(), Progress::Execute(run));
-        assert_eq!(vm.progress(&wait).unwrap(), Progress::Executing);
+        assert!(!vm.may_execute(run));
+        assert_eq!(turn(&mut vm, &[run]).unwrap(), Turn::Execute(vec![run]));
+        assert!(vm.may_execute(run));
+        assert_eq!(turn(&mut vm, &[run]).unwrap(), Turn::Executing);
         vm.propose_run(run, Ok(Bytes::from("1"))).unwrap();
-        assert_eq!(vm.progress(&wait).unwrap(), Progress::NeedInput);
+        assert_eq!(turn(&mut vm, &[run]).unwrap(), Turn::NeedInput);
         let frames = said(&mut vm);
         let proposal = RunProposal::decode(&frames[1]).unwrap();
         assert_eq!(proposal.ack_requested, version == ProtocolVersion::V7);
@@ -131,8 +149,8 @@ fn a_run_is_executed_when_waited_for_and_counts_when_it_is_stored() {
             completion(NotificationKind::Run, 1, value.clone())
         };
         vm.push(bytes(&[answer])).unwrap();
-        assert_eq!(vm.progress(&wait).unwrap(), Progress::Ready);
-        assert_eq!(vm.take(run), Some(value));
+        assert_eq!(turn(&mut vm, &[run]).unwrap(), Turn::Offered(run));
+        assert_eq!(vm.take_offer(run), Some(Offer::Result(value)));
     }
 }
 
@@ -147,7 +165,7 @@ fn a_failing_run_is_tried_again_elsewhere_until_its_tries_are_used_up() {
     };
     let mut vm = opened(ProtocolVersion::V6, &[]);
     let run = vm.sys_run("step").unwrap();
-    vm.progress(&Await::first([run])).unwrap();
+    turn(&mut vm, &[run]).unwrap();
     vm.fail_run(run, "step", "boom", Some(&retry)).unwrap();
     assert!(vm.has_ended());
     let frames = said(&mut vm);
@@ -175,12 +193,14 @@ fn the_journals_order_decides_a_race_however_the_bytes_arrive() {
     for split in 0..=arrivals.len() {
         let mut vm = opened(ProtocolVersion::V7, &[]);
         let (first, second) = known(&mut vm);
-        let wait = Await::first([first, second]);
         vm.push(arrivals.slice(..split)).unwrap();
-        let _ = vm.progress(&wait).unwrap();
+        let early = turn(&mut vm, &[first, second]).unwrap();
+        assert!(matches!(early, Turn::NeedInput | Turn::Offered(_)), "{early:?}");
         vm.push(arrivals.slice(split..)).unwrap();
-        assert_eq!(vm.progress(&wait).unwrap(), Progress::Ready);
-        assert!(vm.take(second).is_some() && vm.take(first).is_none(), "split at {split}");
+        // Nobody has taken it: it is offered again.
+        let turned = turn(&mut vm, &[first, second]).unwrap();
+        assert_eq!(turned, Turn::Offered(second), "split at {split}");
+        assert!(vm.take_offer(first).is_none() && vm.take_offer(second).is_some());
     }
 }
 
@@ -191,7 +211,7 @@ fn state_is_answered_from_what_is_known_and_asked_for_otherwise() {
     let a = vm.sys_get_state(Bytes::from("a")).unwrap();
     assert_eq!(vm.take(a), Some(NotificationResult::Value(Bytes::from("11"))));
     let b = vm.sys_get_state(Bytes::from("b")).unwrap();
-    assert_eq!(vm.progress(&Await::first([b])).unwrap(), Progress::NeedInput);
+    assert_eq!(turn(&mut vm, &[b]).unwrap(), Turn::NeedInput);
     vm.sys_clear_all_state().unwrap();
     let c = vm.sys_get_state(Bytes::from("c")).unwrap();
     assert_eq!(vm.take(c), Some(void()));
@@ -240,19 +260,16 @@ fn request() -> CallRequest {
 fn a_cancelled_invocation_cancels_its_callees_first() {
     let mut vm = opened(ProtocolVersion::V7, &[]);
     let (_, answer) = vm.sys_call(request()).unwrap();
-    let wait = Await::first([answer]);
-    assert_eq!(vm.progress(&wait).unwrap(), Progress::NeedInput);
+    assert_eq!(turn(&mut vm, &[answer]).unwrap(), Turn::NeedInput);
     let cancel = NotificationId::Signal(SignalId::Index(1));
     vm.push(bytes(&[notification(NotificationKind::Signal, cancel, void())])).unwrap();
-    assert_eq!(
-        vm.progress(&wait).unwrap(),
-        Progress::NeedInput,
-        "the callee's id is not known yet"
-    );
+    let unknown = turn(&mut vm, &[answer]).unwrap();
+    assert_eq!(unknown, Turn::NeedInput, "the callee's id is not known yet");
     let callee = NotificationResult::InvocationId("inv_child".to_owned());
     vm.push(bytes(&[completion(NotificationKind::CallInvocationId, 1, callee)])).unwrap();
-    let failure = TerminalFailure::new(409, "Cancelled");
-    assert_eq!(vm.progress(&wait).unwrap(), Progress::Cancelled(failure));
+    let failure = TerminalFailure::new(409, "cancelled");
+    assert_eq!(turn(&mut vm, &[answer]).unwrap(), Turn::Offered(answer));
+    assert_eq!(vm.take_offer(answer), Some(Offer::Cancelled(failure)));
     let expected = [MessageType::CALL_COMMAND, MessageType::SEND_SIGNAL_COMMAND];
     assert_eq!(types(&said(&mut vm)), expected);
 }
@@ -272,7 +289,7 @@ fn a_handler_that_asks_for_something_else_is_told_what_and_where() {
     // An await where there was none.
     let mut vm = opened(ProtocolVersion::V6, &[sleep]);
     let (_, awakeable) = vm.sys_awakeable().unwrap();
-    let error = vm.progress(&Await::first([awakeable])).unwrap_err();
+    let error = turn(&mut vm, &[awakeable]).unwrap_err();
     assert!(matches!(error, VmError::AwaitInReplay { index: 1, .. }), "{error}");
 }
 
@@ -308,4 +325,55 @@ fn randomness_is_the_seeds_alone() {
     assert_ne!(first(ProtocolVersion::V5), first(ProtocolVersion::V6));
     // Golden: computed from the two papers' definitions. Handlers rely on it never changing.
     assert_eq!(random::Random::new(1).next_u64(), 0xcfc5_d07f_6f03_c29b);
+}
+
+#[test]
+fn a_join_names_its_tree_and_what_stands_alone_stands_beside_it() {
+    let mut vm = opened(ProtocolVersion::V7, &[]);
+    let all = vm.new_place(Place::ROOT, Combinator::AllCompleted);
+    let joined = [vm.sys_sleep("", 1).unwrap(), vm.sys_sleep("", 2).unwrap()];
+    let alone = vm.sys_sleep("", 3).unwrap();
+    for handle in joined {
+        vm.wait(handle, Wait { place: all, is_shielded: true });
+    }
+    vm.wait(alone, Wait { place: Place::ROOT, is_shielded: true });
+    vm.close_input().unwrap();
+    assert_eq!(vm.turn().unwrap(), Turn::Suspended);
+    let awaiting = Suspension::decode(said(&mut vm).last().unwrap(), ProtocolVersion::V7).unwrap();
+    let completions = |ids: &[u32]| ids.iter().map(|id| NotificationId::Completion(*id)).collect();
+    let joined = Awaiting {
+        combinator: Combinator::AllCompleted,
+        leaves: completions(&[1, 2]),
+        nested: Vec::new(),
+    };
+    let expected = Awaiting {
+        combinator: Combinator::FirstCompleted,
+        leaves: completions(&[3]),
+        nested: vec![joined],
+    };
+    assert_eq!(awaiting.awaiting, expected, "and no cancel signal, since all are shielded");
+}
+
+#[test]
+fn a_run_gives_up_when_its_first_try_is_long_ago() {
+    let retry = RunRetry {
+        initial_interval_ms: 50,
+        factor_thousandths: 1000,
+        max_interval_ms: 50,
+        max_attempts: None,
+        max_duration_ms: Some(1000),
+    };
+    let gives_up = |retry_count, elapsed_ms| {
+        let mut vm = Vm::new(ProtocolVersion::V7, Options::default());
+        let (start, rest) = opening_frames(&[], &[], false);
+        let start = Start { retry_count, duration_since_last_entry_ms: elapsed_ms, ..start };
+        vm.push(bytes(&[&[start.encode()], &rest[..]].concat())).unwrap();
+        let run = vm.sys_run("step").unwrap();
+        turn(&mut vm, &[run]).unwrap();
+        vm.fail_run(run, "step", "boom", Some(&retry)).unwrap();
+        !vm.has_ended()
+    };
+    assert!(!gives_up(0, 5000), "the first try always counts");
+    assert!(!gives_up(3, 999));
+    assert!(gives_up(3, 1000));
 }

@@ -212,7 +212,7 @@ impl Vm {
         Random::new(self.random_seed())
     }
 
-    /// Hands a visible result over, once.
+    /// Hands over a result that came with its command, once.
     pub fn take(&mut self, handle: Handle) -> Option<NotificationResult> {
         let id = self.id(handle);
         self.results.take(&id)

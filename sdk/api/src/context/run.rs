@@ -99,7 +99,7 @@ impl<'c, T> Run<'c, T> {
                 if state.vm.has_ended() {
                     state.fault = Some(Fault::Told);
                 }
-                failed.map(|_| ())
+                failed
             }
         };
         if said.is_err() {

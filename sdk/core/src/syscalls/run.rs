@@ -10,7 +10,7 @@ use protocol::{
     },
 };
 
-use crate::{Handle, Vm, VmError, awaiting::Progress};
+use crate::{Handle, Vm, VmError};
 
 /// Where a run is within this attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct RunRetry {
 }
 
 impl Vm {
-    /// A side effect; [`Progress::Execute`] says when to execute its closure.
+    /// A side effect; [`Turn::Execute`](crate::Turn::Execute) says when to execute its closure.
     ///
     /// # Errors
     /// When the journal has something else here.
@@ -82,7 +82,7 @@ impl Vm {
         name: &str,
         message: &str,
         retry: Option<&RunRetry>,
-    ) -> Result<Progress, VmError> {
+    ) -> Result<(), VmError> {
         self.check_open()?;
         // Only a run that is the first thing after the replay has failed before: the count says so.
         let failed_before = self.start().map_or(0, |start| start.retry_count);
@@ -95,8 +95,7 @@ impl Vm {
                     .is_some_and(|max_ms| failed_before > 0 && elapsed_ms >= max_ms)
         });
         if is_last {
-            self.propose_run(handle, Err(TerminalFailure::new(500, message)))?;
-            return Ok(Progress::NeedInput);
+            return self.propose_run(handle, Err(TerminalFailure::new(500, message)));
         }
         self.write_error(&AttemptError {
             code: 500,
@@ -110,11 +109,7 @@ impl Vm {
             next_retry_delay_ms: retry.map(|retry| retry.delay_ms(executions)),
             behavior: ErrorBehavior::Retry,
         });
-        Ok(Progress::Suspended)
-    }
-
-    pub(crate) fn start_run(&mut self, handle: Handle) {
-        self.runs.insert(handle, RunState::Executing);
+        Ok(())
     }
 }
 
