@@ -6,8 +6,9 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Wake, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -57,6 +58,8 @@ pub(crate) struct State {
     pub(crate) random: Random,
     pub(crate) input: Bytes,
     wakers: BTreeMap<Handle, Waker>,
+    /// Of each run whose closure is under way: whether it wants to go on.
+    alarms: BTreeMap<Handle, Arc<Alarm>>,
     /// Why the attempt cannot go on although the handler might: the futures stay pending then.
     pub(crate) fault: Option<Fault>,
     /// The combinator under which futures are polled at the moment.
@@ -69,6 +72,24 @@ pub(crate) struct State {
     pub(crate) sagas: u32,
     /// What is to be undone, oldest first.
     pub(crate) compensations: Vec<Compensation>,
+}
+
+/// Wakes the handler for a closure, and remembers that it did.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    is_ringing: AtomicBool,
+    handler: Waker,
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_ringing.store(true, Ordering::SeqCst);
+        self.handler.wake_by_ref();
+    }
 }
 
 /// Why an attempt ended without the handler.
@@ -101,6 +122,7 @@ impl Attempt {
             random,
             input,
             wakers: BTreeMap::new(),
+            alarms: BTreeMap::new(),
             fault: None,
             place: Place::ROOT,
             shields: 0,
@@ -122,17 +144,10 @@ impl Attempt {
         command: impl FnOnce(&mut Vm) -> Result<T, VmError>,
     ) -> Option<T> {
         let location = Location::caller();
-        let mut state = self.lock();
-        if let Some(run) = &state.running {
-            let message = format!(
-                "{location} uses the context within the run '{run}': a run's closure is outside of \
-                 the journal, so do that before or after it"
-            );
-            state.fault.get_or_insert(Fault::Misuse(message));
-        }
-        if state.fault.is_some() {
+        if !self.check_outside_run() {
             return None;
         }
+        let mut state = self.lock();
         state.vm.locate(Site::Call(location));
         let outcome = command(&mut state.vm);
         REPLAYING.set(state.vm.is_replaying());
@@ -143,6 +158,17 @@ impl Attempt {
                 None
             }
         }
+    }
+
+    /// Refuses what a run's closure must not do; false when the attempt is over.
+    #[track_caller]
+    pub(crate) fn check_outside_run(&self) -> bool {
+        let mut state = self.lock();
+        if let Some(run) = &state.running {
+            let message = within_run(Location::caller(), run);
+            state.fault.get_or_insert(Fault::Misuse(message));
+        }
+        state.fault.is_none()
     }
 
     /// The attempt can't go on: somebody has to change something.
@@ -156,7 +182,34 @@ impl Attempt {
     }
 }
 
+fn within_run(location: &Location<'_>, run: &str) -> String {
+    format!(
+        "{location} uses the context within the run '{run}': a run's closure is outside of the \
+         journal, so do that before or after it"
+    )
+}
+
 impl State {
+    /// A closure goes on; it wakes the handler by this.
+    pub(crate) fn alarm(&mut self, handle: Handle, handler: &Waker) -> Waker {
+        let handler = handler.clone();
+        let alarm = Arc::new(Alarm { is_ringing: AtomicBool::new(false), handler });
+        self.alarms.insert(handle, Arc::clone(&alarm));
+        Waker::from(alarm)
+    }
+
+    /// Closures that have woken the handler, whose futures it has not polled: it holds them back.
+    pub(crate) fn pause_unpolled_runs(&mut self) {
+        let vm = &mut self.vm;
+        self.alarms.retain(|handle, alarm| {
+            let is_ringing = alarm.is_ringing.load(Ordering::SeqCst);
+            if is_ringing {
+                vm.pause_run(*handle);
+            }
+            !is_ringing
+        });
+    }
+
     /// What there is for a future: its result, or nothing yet, and its waker is kept.
     pub(crate) fn poll(
         &mut self,
@@ -189,6 +242,7 @@ impl State {
     /// A future is gone.
     pub(crate) fn forget(&mut self, handle: Handle) {
         self.wakers.remove(&handle);
+        self.alarms.remove(&handle);
         self.vm.stop_waiting(handle);
     }
 

@@ -1,5 +1,6 @@
 //! How a handler ends when it does not return a value.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 
@@ -103,7 +104,8 @@ impl Error for Terminal {}
 /// Why a handler did not return a value: a [`Terminal`] ends the invocation, anything else ends the
 /// attempt, and the runtime tries again by its policy.
 ///
-/// Every error becomes one by `?`:
+/// Every error becomes one by `?`, those of `anyhow` too. An error that a [`Terminal`] has caused is that
+/// terminal error, however it is wrapped.
 ///
 /// ```
 /// use abide_sdk::prelude::*;
@@ -140,13 +142,32 @@ impl HandlerError {
     }
 }
 
-impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for HandlerError {
+impl<E: Into<Box<dyn Error + Send + Sync>> + 'static> From<E> for HandlerError {
     fn from(error: E) -> Self {
-        match error.into().downcast::<Terminal>() {
-            Ok(terminal) => Self(Kind::Terminal(*terminal)),
-            Err(other) => Self(Kind::Retryable(other)),
+        let mut error = Some(error);
+        // Boxed as an error, anyhow's would no longer say what it holds.
+        let anyhow = (&mut error as &mut dyn Any).downcast_mut::<Option<anyhow::Error>>();
+        if let Some(anyhow) = anyhow.and_then(Option::take) {
+            let terminal = anyhow.chain().find_map(|cause| cause.downcast_ref::<Terminal>());
+            return match terminal {
+                Some(terminal) => Self(Kind::Terminal(terminal.clone())),
+                None => Self(Kind::Retryable(anyhow.into())),
+            };
+        }
+        // INVARIANT: it is only taken above, and then returned.
+        let Some(error) = error else { return Self(Kind::Retryable("no error".into())) };
+        let error = error.into();
+        match terminal_within(&*error) {
+            Some(terminal) => Self(Kind::Terminal(terminal.clone())),
+            None => Self(Kind::Retryable(error)),
         }
     }
+}
+
+/// A terminal error, or the one that caused this.
+fn terminal_within<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Terminal> {
+    let mut chain = std::iter::successors(Some(error), |error| (*error).source());
+    chain.find_map(|error| error.downcast_ref::<Terminal>())
 }
 
 impl fmt::Debug for HandlerError {
@@ -198,5 +219,28 @@ impl<T, E: Into<HandlerError>> TerminalExt<T> for Result<T, E> {
             Ok(terminal) => terminal,
             Err(error) => Terminal::new(code, chain(&*error)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("wrapped")]
+    struct Wrapped(#[from] Terminal);
+
+    #[test]
+    fn a_terminal_error_stays_one_however_it_is_wrapped() {
+        let terminal = || Terminal::new(409, "no");
+        let code = |error: HandlerError| error.terminal().map(Terminal::code);
+        assert_eq!(code(terminal().into()), Some(409));
+        assert_eq!(code(Wrapped(terminal()).into()), Some(409));
+        assert_eq!(code(anyhow::Error::new(terminal()).into()), Some(409));
+        assert_eq!(code(anyhow::Error::new(terminal()).context("while").into()), Some(409));
+        assert_eq!(code(anyhow::Error::new(Wrapped(terminal())).into()), Some(409));
+        assert_eq!(code(anyhow::anyhow!("other").into()), None);
+        assert_eq!(code("other".into()), None);
+        assert_eq!(code(std::io::Error::other("other").into()), None);
     }
 }

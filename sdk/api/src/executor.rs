@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use bytes::Bytes;
 use futures::task::AtomicWaker;
 use sdk_core::{Turn, VmError};
+use tokio::task::coop::{Unconstrained, unconstrained};
 
 use crate::{
     attempt::{Attempt, Fault, Polling},
@@ -24,7 +25,8 @@ pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Bytes, HandlerErro
 pub(crate) struct Execution {
     span: tracing::Span,
     attempt: Arc<Attempt>,
-    handling: Handling,
+    /// Without tokio's budget: it makes futures pending that are not, which a replay would not repeat.
+    handling: Unconstrained<Handling>,
     wake_up: Arc<WakeUp>,
     waker: Waker,
     rest: Rest,
@@ -75,6 +77,7 @@ impl Execution {
             handler = facts.handler,
             invocation_id = facts.invocation_id,
         );
+        let handling = unconstrained(handling);
         Self { span, attempt, handling, wake_up, waker, rest: Rest::None }
     }
 
@@ -127,6 +130,7 @@ impl Execution {
                 }
             }
             let mut state = self.attempt.lock();
+            state.pause_unpolled_runs();
             let woken = match state.vm.turn() {
                 Ok(Turn::Offered(handle)) => vec![handle],
                 Ok(Turn::Execute(runs)) => runs,
@@ -153,7 +157,7 @@ impl Execution {
         let span = self.span.enter();
         let polling = Polling::enter(self.attempt.lock().vm.is_replaying());
         let mut cx = Context::from_waker(&self.waker);
-        let polled = catch_unwind(AssertUnwindSafe(|| self.handling.as_mut().poll(&mut cx)));
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.handling).poll(&mut cx)));
         drop((polling, span));
         let mut state = self.attempt.lock();
         if state.has_ended() {
@@ -173,7 +177,9 @@ impl Execution {
             {
                 // The handler goes on as what undoes its steps.
                 let attempt = Arc::clone(&self.attempt);
-                self.handling = Box::pin(async move { Err(saga::undo(attempt, error).await) });
+                let undoing: Handling =
+                    Box::pin(async move { Err(saga::undo(attempt, error).await) });
+                self.handling = unconstrained(undoing);
                 self.wake_up.is_wanted.store(true, Ordering::SeqCst);
                 return false;
             }

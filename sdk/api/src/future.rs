@@ -73,7 +73,9 @@ impl<T> Future for Durable<'_, T> {
         let mut state = self.attempt.lock();
         let Some(outcome) = state.poll(handle, cx.waker()) else { return Poll::Pending };
         drop(state);
-        self.handle = None;
+        if outcome.is_ok() {
+            self.handle = None; // After a cancellation its result may still come.
+        }
         match outcome.map(self.read) {
             Ok(Ok(result)) => Poll::Ready(result),
             Ok(Err(fault)) => {

@@ -142,9 +142,11 @@
 //!     other => println!("{}", other?),
 //! }
 //!
+//! let (_, first) = ctx.awakeable::<String>();
+//! let night = ctx.sleep(8.hours());
 //! tokio::select! {
-//!     () = async { ctx.sleep(1.days()).await.unwrap_or(()) } => {}
-//!     _ = ctx.awakeable::<()>().1 => {}
+//!     answer = first => println!("{}", answer?),
+//!     slept = night => slept?,
 //! }
 //! # Ok(()) }
 //! ```
@@ -154,7 +156,7 @@
 //!
 //! One rule is left to you: branches that issue commands in the same poll must be polled in a fixed
 //! order. `futures::join!` and this crate's [`select!`] do so; `tokio::select!` picks its first branch by
-//! chance, so issue the commands before it, as above. The test kit (`abide-test`) finds what breaks it.
+//! chance, so issue commands before it, as above. The test kit (`abide-test`) finds what breaks it.
 //!
 //! # Workflows
 //!
@@ -199,8 +201,8 @@
 //! # Sagas and cancellation
 //!
 //! What a handler has done can be undone, in reverse order, when it ends with a terminal error: see
-//! [`Context::saga`]. A cancellation is such an error: it comes out of the next wait, once, and what the
-//! handler awaits after that is not disturbed. [`Context::uncancelled`] lets a part finish first.
+//! [`Context::saga`]. A cancellation is such an error: it comes out of whatever the handler waits for at
+//! that moment, and what it begins to await after that is not disturbed. [`Context::uncancelled`] lets a part finish first.
 //!
 //! ```
 //! # use abide_sdk::prelude::*;

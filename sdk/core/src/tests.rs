@@ -365,7 +365,11 @@ fn a_run_gives_up_when_its_first_try_is_long_ago() {
     };
     let gives_up = |retry_count, elapsed_ms| {
         let mut vm = Vm::new(ProtocolVersion::V7, Options::default());
-        let (start, rest) = opening_frames(&[], &[], false);
+        // It has failed before, so it is in the journal.
+        let named =
+            NamedCommand { name: "step".to_owned(), command: Command::Run { completion: 1 } };
+        let Entry { ty, body } = wire::command::encode(&named, ProtocolVersion::V7);
+        let (start, rest) = opening_frames(&[Frame::new(ty, body)], &[], false);
         let start = Start { retry_count, duration_since_last_entry_ms: elapsed_ms, ..start };
         vm.push(bytes(&[&[start.encode()], &rest[..]].concat())).unwrap();
         let run = vm.sys_run("step").unwrap();

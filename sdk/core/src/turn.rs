@@ -71,7 +71,8 @@ pub enum Turn {
 /// Who waits, and what is on offer.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    waits: BTreeMap<Handle, Wait>,
+    waits: BTreeMap<Handle, (Wait, Poll)>,
+    polls: Poll,
     /// Which handles stand for a signal; a completion has one handle only.
     signals: BTreeMap<SignalId, Vec<Handle>>,
     /// The handle of each completion, in the order of their numbers.
@@ -81,7 +82,12 @@ pub(crate) struct Waiting {
     on_offer: Option<OnOffer>,
     /// Who is still to hear of the cancellation, in the order of the handles.
     to_cancel: VecDeque<Handle>,
+    /// A cancellation that nobody has taken yet, since when: it is for the first that waits from then on.
+    unheard: Option<Poll>,
 }
+
+/// Counts polls in vain.
+type Poll = u64;
 
 #[derive(Debug)]
 struct OnOffer {
@@ -128,7 +134,8 @@ impl Vm {
 
     /// A future was polled and there was nothing for it.
     pub fn wait(&mut self, handle: Handle, wait: Wait) {
-        self.waiting.waits.insert(handle, wait);
+        self.waiting.polls += 1;
+        self.waiting.waits.insert(handle, (wait, self.waiting.polls));
     }
 
     /// A future is gone.
@@ -139,9 +146,21 @@ impl Vm {
         }
     }
 
+    /// The closure of a run wants to go on, but its future was not polled: until it is, nothing of it is
+    /// under way.
+    pub fn pause_run(&mut self, handle: Handle) {
+        if self.may_execute(handle) {
+            self.stop_waiting(handle);
+        }
+    }
+
     /// What there is for the future that waits for this: taken, it is gone.
     pub fn take_offer(&mut self, handle: Handle) -> Option<Offer> {
         if let Some(on_offer) = self.waiting.on_offer.take_if(|offer| offer.handle == handle) {
+            self.runs.remove(&handle);
+            if matches!(on_offer.offer, Offer::Cancelled(_)) {
+                self.waiting.unheard = None;
+            }
             if let Offer::Result(id @ NotificationResult::InvocationId(_)) = &on_offer.offer {
                 self.known_callees.insert(handle, id.clone());
             }
@@ -189,17 +208,26 @@ impl Vm {
 
     fn try_turn(&mut self) -> Result<Turn, VmError> {
         if self.cancelling.is_some() && !self.tell_callees()? {
-            return self.wait_for_input(false);
+            let is_executing = self.runs.values().any(|state| *state == RunState::Executing);
+            return if is_executing { Ok(Turn::Executing) } else { self.wait_for_input(false) };
+        }
+        if let Some(since) = self.waiting.unheard
+            && self.waiting.to_cancel.is_empty()
+        {
+            let waits = self.waiting.waits.iter();
+            let fresh = waits.filter(|(_, wait)| is_open(wait) && wait.1 > since);
+            self.waiting.to_cancel = fresh.map(|(handle, _)| *handle).collect();
         }
         while let Some(handle) = self.waiting.to_cancel.pop_front() {
-            if self.waiting.waits.remove(&handle).is_some() {
+            let waits = &mut self.waiting.waits;
+            if waits.get(&handle).is_some_and(is_open) {
+                waits.remove(&handle);
                 let offer = Offer::Cancelled(TerminalFailure::new(409, "cancelled"));
                 self.waiting.on_offer = Some(OnOffer { handle, offer, origin: None });
                 return Ok(Turn::Offered(handle));
             }
         }
-        let is_cancellable =
-            self.options.implicit_cancellation && self.waiting.waits.values().any(is_open);
+        let is_cancellable = self.is_cancellable();
         let waiting = &self.waiting;
         let wants = |id: &NotificationId| {
             waiting.waiter(id).is_some() || (is_cancellable && *id == cancel_signal())
@@ -221,10 +249,22 @@ impl Vm {
             None => {
                 let open = self.waiting.waits.iter().filter(|(_, wait)| is_open(wait));
                 self.waiting.to_cancel = open.map(|(handle, _)| *handle).collect();
-                self.cancelling = Some(std::mem::take(&mut self.callees));
+                self.waiting.unheard = Some(self.waiting.polls);
+                // A call that is shielded is left alone, and so is its callee.
+                let waits = &self.waiting.waits;
+                let is_shielded =
+                    |answer: &Handle| waits.get(answer).is_some_and(|wait| !is_open(wait));
+                let (shielded, told): (VecDeque<_>, VecDeque<_>) =
+                    self.callees.drain(..).partition(|(_, answer)| is_shielded(answer));
+                self.callees = shielded;
+                self.cancelling = Some(told.into_iter().map(|(id, _)| id).collect());
                 self.try_turn()
             }
         }
+    }
+
+    fn is_cancellable(&self) -> bool {
+        self.options.implicit_cancellation && self.waiting.waits.values().any(is_open)
     }
 
     /// Tells every callee that it is cancelled, in the order of the calls; false when the id of one
@@ -261,17 +301,20 @@ impl Vm {
             let at = self.waiting.waits.keys().next().and_then(|handle| self.made_at(*handle));
             return Err(VmError::AwaitInReplay { index: self.command_index, found, at });
         }
-        let waits = &self.waiting.waits;
+        let waits = &mut self.waiting.waits;
         let mut fresh = Vec::new();
         let mut is_executing = false;
         for (handle, state) in &mut self.runs {
             match state {
-                RunState::Waiting if waits.contains_key(handle) => {
+                // It counts as waiting again when it is polled, which begins its closure.
+                RunState::Waiting if waits.remove(handle).is_some() => {
                     *state = RunState::Executing;
                     fresh.push(*handle);
                 }
+                RunState::Executing if waits.contains_key(handle) => is_executing = true,
+                // Told to begin, but its future was not polled.
+                RunState::Executing => *state = RunState::Waiting,
                 RunState::Waiting => (),
-                RunState::Executing => is_executing = true,
             }
         }
         if !fresh.is_empty() {
@@ -295,9 +338,7 @@ impl Vm {
             let after = self.site.map(|site| site.to_string());
             return Err(VmError::WaitsForNothing { after });
         }
-        let is_cancellable =
-            self.options.implicit_cancellation && self.waiting.waits.values().any(is_open);
-        if may_be_cancelled && is_cancellable {
+        if may_be_cancelled && self.is_cancellable() {
             awaiting = Awaiting {
                 combinator: Combinator::FirstCompleted,
                 leaves: vec![cancel_signal()],
@@ -311,7 +352,7 @@ impl Vm {
 
     /// What is waited for at and below a place.
     fn awaited(&self, place: Place, combinator: Combinator) -> Awaiting {
-        let waits = self.waiting.waits.iter().filter(|(_, wait)| wait.place == place);
+        let waits = self.waiting.waits.iter().filter(|(_, (wait, _))| wait.place == place);
         let nodes = (1u32..).map(Place).zip(&self.waiting.nodes);
         let below = nodes.filter(|(_, (parent, _))| *parent == place);
         let nested = below.map(|(node, (_, combinator))| self.awaited(node, *combinator));
@@ -323,6 +364,7 @@ impl Vm {
     }
 }
 
-fn is_open(wait: &Wait) -> bool {
+/// Whether a cancellation reaches it.
+fn is_open((wait, _): &(Wait, Poll)) -> bool {
     !wait.is_shielded
 }

@@ -98,14 +98,18 @@ pub struct Vm {
     pub(crate) next_completion: CompletionId,
     pub(crate) next_signal: u32,
     pub(crate) runs: BTreeMap<Handle, RunState>,
+    /// Where in the journal each run stands, among the commands.
+    pub(crate) run_commands: BTreeMap<Handle, u32>,
     /// Results that were proposed and not yet answered.
     pub(crate) proposed: BTreeMap<CompletionId, NotificationResult>,
-    /// Handles of the callees' ids, for a cancellation.
-    pub(crate) callees: VecDeque<Handle>,
+    /// Handles of the callees' ids and answers, for a cancellation.
+    pub(crate) callees: VecDeque<(Handle, Handle)>,
     /// Ids of callees that the handler has taken already.
     pub(crate) known_callees: BTreeMap<Handle, NotificationResult>,
-    /// Callees still to be told, while a cancellation is under way.
+    /// Handles of the ids of callees still to be told, while a cancellation is under way.
     pub(crate) cancelling: Option<VecDeque<Handle>>,
+    /// Whether this attempt has added to the journal.
+    pub(crate) has_grown: bool,
 }
 
 impl Vm {
@@ -131,10 +135,12 @@ impl Vm {
             next_completion: 1,
             next_signal: protocol::journal::notification::FIRST_AWAKEABLE_SIGNAL,
             runs: BTreeMap::new(),
+            run_commands: BTreeMap::new(),
             proposed: BTreeMap::new(),
             callees: VecDeque::new(),
             known_callees: BTreeMap::new(),
             cancelling: None,
+            has_grown: false,
         }
     }
 
@@ -274,7 +280,11 @@ impl Vm {
     }
 
     /// Issues a command: compares it with the journal, or writes it.
-    pub(crate) fn issue(&mut self, named: NamedCommand) -> Result<(), VmError> {
+    pub(crate) fn issue(&mut self, mut named: NamedCommand) -> Result<(), VmError> {
+        if !self.version.has_failure_metadata() {
+            // What cannot be written is not in the journal either, and would be missed on a replay.
+            drop_metadata(&mut named.command);
+        }
         let index = self.command_index;
         self.command_index += 1;
         match self.stage {
@@ -290,6 +300,7 @@ impl Vm {
             Stage::Processing => {
                 let Entry { ty, body } = wire::command::encode(&named, self.version);
                 self.write(&Frame::new(ty, body));
+                self.has_grown = true;
                 Ok(())
             }
             Stage::Starting | Stage::Loading { .. } | Stage::Closed => Err(VmError::Closed),
@@ -412,5 +423,37 @@ impl Vm {
         }
         self.results.receive(notification.id, notification.result);
         Ok(())
+    }
+}
+
+/// A failure as an old protocol carries it.
+fn drop_metadata(command: &mut Command) {
+    match command {
+        Command::Output { result: Err(failure) }
+        | Command::CompletePromise { result: Err(failure), .. }
+        | Command::CompleteAwakeable { result: Err(failure), .. }
+        | Command::SendSignal { result: NotificationResult::Failure(failure), .. } => {
+            failure.metadata.clear();
+        }
+        Command::Input { .. }
+        | Command::Output { .. }
+        | Command::GetLazyState { .. }
+        | Command::SetState { .. }
+        | Command::ClearState { .. }
+        | Command::ClearAllState
+        | Command::GetLazyStateKeys { .. }
+        | Command::GetEagerState { .. }
+        | Command::GetEagerStateKeys { .. }
+        | Command::GetPromise { .. }
+        | Command::PeekPromise { .. }
+        | Command::CompletePromise { .. }
+        | Command::Sleep { .. }
+        | Command::Call { .. }
+        | Command::OneWayCall { .. }
+        | Command::SendSignal { .. }
+        | Command::Run { .. }
+        | Command::AttachInvocation { .. }
+        | Command::GetInvocationOutput { .. }
+        | Command::CompleteAwakeable { .. } => (),
     }
 }

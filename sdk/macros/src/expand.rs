@@ -18,14 +18,18 @@ pub(crate) fn expand(block: &Block) -> TokenStream {
         // `pub` says that a function is a handler, wherever its type can be seen.
         #[allow(unreachable_pub)]
         #item
-        #definition
-        #requests
-        #addressing
+
+        // The requests' type is found through `Definition`, so that its name is in nobody's way.
+        const _: () = {
+            #definition
+            #requests
+            #addressing
+        };
     }
 }
 
 fn request_type(block: &Block) -> Ident {
-    format_ident!("{}Request", block.ty)
+    format_ident!("RequestTo{}", block.ident)
 }
 
 fn definition(block: &Block) -> TokenStream {
@@ -168,7 +172,7 @@ fn dispatch(index: usize, handler: &Handler) -> TokenStream {
         #index => {
             let ctx: #context = ctx.into();
             #input
-            let value = self.#function(&ctx #argument).await?;
+            let value = Self::#function(&self, &ctx #argument).await?;
             ::abide_sdk::rt::answer(&value)
         }
     }
@@ -176,7 +180,7 @@ fn dispatch(index: usize, handler: &Handler) -> TokenStream {
 
 /// One type with a method for each handler, for each way of sending.
 fn requests(block: &Block) -> TokenStream {
-    let (ty, request) = (&block.ty, request_type(block));
+    let (ident, request) = (&block.ident, request_type(block));
     let calls =
         block.handlers.iter().map(|handler| in_handler(handler, &quote!(::abide_sdk::rt::Call)));
     let sends =
@@ -190,7 +194,7 @@ fn requests(block: &Block) -> TokenStream {
         direct(handler, &quote!(::abide_sdk::rt::IngressInvocation<'i, #value>))
     });
     let (in_handler_answers, direct_answers) = (answers(block, true), answers(block, false));
-    let doc = format!("A request to [`{ty}`]: a method for each handler sends it.");
+    let doc = format!("A request to [`{ident}`]: a method for each handler sends it.");
     quote! {
         #[doc = #doc]
         #[allow(unreachable_pub)]

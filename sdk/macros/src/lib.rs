@@ -37,6 +37,9 @@ use crate::{
 /// | `retry(initial = "50ms", factor = 2.0, max_interval = "10s", max_attempts = 5, on_max_attempts = "kill")` | how failed attempts are tried again; `on_max_attempts` is `"pause"` or `"kill"` |
 /// | `metadata(team = "food")` | free text for operators |
 ///
+/// A handler that is named like an option of a request (`send`, `after`, `header`, …) goes before it: for a
+/// one-way request to it there is `Digest::after(Duration::ZERO).send(…)`.
+///
 /// Durations are a number and `ms`, `s`, `m`, `h` or `d`. Doc comments become the documentation of
 /// services and handlers.
 #[proc_macro_attribute]

@@ -1,5 +1,7 @@
 //! What the user wrote: an `impl` block and its handlers.
 
+use proc_macro2::{Group, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::{
     Attribute, Expr, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, Meta, ReturnType, Type,
     spanned::Spanned,
@@ -26,8 +28,9 @@ pub(crate) enum HandlerKind {
 
 pub(crate) struct Block {
     pub(crate) kind: Kind,
-    /// The user's type.
-    pub(crate) ty: Ident,
+    /// The user's type, as it was written, and its last name.
+    pub(crate) ty: Type,
+    pub(crate) ident: Ident,
     pub(crate) name: String,
     pub(crate) docs: Option<String>,
     pub(crate) options: Options,
@@ -58,9 +61,10 @@ impl Block {
             ));
         }
         let is_plain = item.generics.params.is_empty();
-        let Some(ty) = named(&item.self_ty).filter(|_| is_plain) else {
+        let ty = (*item.self_ty).clone();
+        let Some(ident) = named(&ty).filter(|_| is_plain) else {
             let message = "handlers are in an impl block of a struct or enum without generics";
-            return Err(syn::Error::new(item.self_ty.span(), message));
+            return Err(syn::Error::new(ty.span(), message));
         };
         if kind != Kind::Workflow
             && let Some((at, _)) = &options.retention
@@ -71,7 +75,7 @@ impl Block {
         let mut faults: Option<syn::Error> = None;
         for member in &mut item.items {
             let ImplItem::Fn(function) = member else { continue };
-            match Handler::parse(kind, options.rename_all, function) {
+            match Handler::parse(kind, options.rename_all, &ty, function) {
                 Ok(handler) => handlers.extend(handler),
                 Err(error) => match &mut faults {
                     Some(faults) => faults.combine(error),
@@ -95,9 +99,9 @@ impl Block {
             let at = runs.get(1).map_or_else(|| ty.span(), |second| second.function.span());
             return Err(syn::Error::new(at, message));
         }
-        let name = options.name.as_ref().map_or_else(|| ty.to_string(), syn::LitStr::value);
+        let name = options.name.as_ref().map_or_else(|| ident.to_string(), syn::LitStr::value);
         let docs = docs(&item.attrs);
-        Ok(Self { kind, ty, name, docs, options, handlers, item })
+        Ok(Self { kind, ty, ident, name, docs, options, handlers, item })
     }
 }
 
@@ -126,6 +130,7 @@ impl Handler {
     fn parse(
         kind: Kind,
         rename_all: Option<Case>,
+        ty: &Type,
         function: &mut ImplItemFn,
     ) -> syn::Result<Option<Self>> {
         let options = take_options(&mut function.attrs)?;
@@ -162,7 +167,7 @@ impl Handler {
                 return Err(syn::Error::new(context.span(), message));
             }
         };
-        let argument = inputs.next().map(argument_of).transpose()?;
+        let argument = inputs.next().map(|argument| argument_of(argument, ty)).transpose()?;
         if let Some(second) = inputs.next() {
             let message = "a handler takes one argument; put several into a struct";
             return Err(syn::Error::new(second.span(), message));
@@ -175,6 +180,11 @@ impl Handler {
             let message = "a handler returns a Result, like `-> Result<()>`";
             return Err(syn::Error::new(signature.ident.span(), message));
         };
+        if let Some(cfg) = function.attrs.iter().find(|one| one.path().is_ident("cfg")) {
+            let message =
+                "what a service offers does not hang on a cfg; put it on a block of its own";
+            return Err(syn::Error::new(cfg.span(), message));
+        }
         let options = options.map(|(options, _)| options).unwrap_or_default();
         if handler_kind != HandlerKind::Run
             && let Some((at, _)) = &options.retention
@@ -196,7 +206,7 @@ impl Handler {
             options,
             context,
             argument,
-            output: (**output).clone(),
+            output: without_self(output, ty)?,
         }))
     }
 }
@@ -209,7 +219,7 @@ fn context_of(argument: &FnArg) -> Option<(Type, Ident)> {
     name.to_string().ends_with("Context").then(|| ((*reference.elem).clone(), name))
 }
 
-fn argument_of(argument: &FnArg) -> syn::Result<(Ident, Type)> {
+fn argument_of(argument: &FnArg, ty: &Type) -> syn::Result<(Ident, Type)> {
     let FnArg::Typed(typed) = argument else {
         return Err(syn::Error::new(argument.span(), "an argument has a type"));
     };
@@ -217,13 +227,33 @@ fn argument_of(argument: &FnArg) -> syn::Result<(Ident, Type)> {
         let message = "the argument comes over the network, so take it by value";
         return Err(syn::Error::new(reference.span(), message));
     }
-    let name = if let syn::Pat::Ident(name) = &*typed.pat {
-        let text = name.ident.to_string();
-        Ident::new(text.trim_start_matches('_'), name.ident.span())
-    } else {
-        Ident::new("argument", typed.pat.span())
+    let name = if let syn::Pat::Ident(name) = &*typed.pat { Some(&name.ident) } else { None };
+    // A name that says nothing, or that the generated code has another use for, becomes a plain one.
+    let is_usable = |name: &&Ident| {
+        let text = name.to_string();
+        !text.starts_with('_') && !text.starts_with("r#") && text != "ctx"
     };
-    Ok((name, (*typed.ty).clone()))
+    let name = name.filter(is_usable).cloned();
+    let name = name.unwrap_or_else(|| Ident::new("argument", typed.pat.span()));
+    Ok((name, without_self(&typed.ty, ty)?))
+}
+
+/// A type as it reads outside of the block, where `Self` is another.
+fn without_self(of: &Type, ty: &Type) -> syn::Result<Type> {
+    fn replace(tokens: TokenStream, ty: &TokenStream) -> TokenStream {
+        let replaced = tokens.into_iter().map(|token| match token {
+            TokenTree::Ident(ident) if ident == "Self" => ty.clone(),
+            TokenTree::Group(group) => {
+                let inner = replace(group.stream(), ty);
+                TokenTree::Group(Group::new(group.delimiter(), inner)).into()
+            }
+            other @ (TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_)) => {
+                other.into()
+            }
+        });
+        replaced.collect()
+    }
+    syn::parse2(replace(of.to_token_stream(), &ty.to_token_stream()))
 }
 
 /// Takes `#[handler(…)]` off a function, and says where it was.

@@ -44,6 +44,8 @@ pub(crate) struct Stepped {
     pub(crate) mistake: Option<String>,
     /// Why the attempt has failed.
     pub(crate) failure: Option<String>,
+    /// What the machine wanted to propose before the step.
+    pub(crate) proposals: Vec<Event>,
 }
 
 /// Attempt errors that say that the handler's code is not deterministic.
@@ -135,7 +137,9 @@ impl TestAttempt {
         random: &mut Random,
         cx: &mut Context<'_>,
     ) -> Stepped {
-        let mut stepped = Stepped { has_moved: self.to_sdk.is_fresh(), ..Stepped::default() };
+        let mut stepped = Stepped::default();
+        stepped.has_moved |= self.carry_out(&mut stepped.proposals);
+        stepped.has_moved |= self.to_sdk.is_fresh();
         let Some(body) = &mut self.body else {
             if !self.attempt.has_ended() {
                 self.attempt.broken(Fault::EndedEarly, random);

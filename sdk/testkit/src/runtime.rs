@@ -1,10 +1,10 @@
 //! What a test calls.
 
 use std::future::{Future, poll_fn};
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::{Context, Poll, Wake, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use abide_sdk::{Clock, Definition, Endpoint, Ingress, Transport, TransportError};
@@ -15,7 +15,11 @@ use http_body_util::{BodyExt, Full};
 use protocol::{HandlerKind, ProtocolVersion};
 use runtime_sim::clock::SimClock;
 
-use crate::{chaos::Chaos, journal, world::World};
+use crate::{
+    chaos::Chaos,
+    journal,
+    world::{Wakers, World},
+};
 
 /// A runtime that is not started yet: what it serves, and what is to go wrong.
 pub struct TestRuntime {
@@ -37,6 +41,8 @@ pub struct Running {
 #[derive(Clone)]
 struct Shared {
     world: Arc<Mutex<World>>,
+    /// Who waits until the world is free: a client within a handler, while the world polls it.
+    queue: Arc<Wakers>,
     is_manual: bool,
 }
 
@@ -151,7 +157,8 @@ impl TestRuntime {
         let Self { endpoint, clock, chaos, version, partitions, is_manual } = self;
         let world = World::new(endpoint, clock, chaos, version, partitions, 1);
         let world = world.unwrap_or_else(|error| panic!("{error}"));
-        let shared = Shared { world: Arc::new(Mutex::new(world)), is_manual };
+        let world = Arc::new(Mutex::new(world));
+        let shared = Shared { world, queue: Arc::default(), is_manual };
         let transport = InProcess(shared.clone());
         Running { ingress: Ingress::with_transport(BASE, transport), shared }
     }
@@ -176,15 +183,14 @@ impl Running {
         let by_ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         let until_ms = self.shared.lock().clock.now_ms().saturating_add(by_ms);
         poll_fn(|cx| {
-            let mut world = self.shared.lock();
-            world.wakers.add(cx.waker());
             loop {
-                if world.drive() {
+                if ready!(self.shared.poll_world(cx)) {
                     return Poll::Pending;
                 }
+                let mut world = ready!(self.shared.poll_lock(cx));
                 if !world.jump(until_ms) {
+                    // What is due then has happened: nothing is left that comes before.
                     world.pass_until(until_ms);
-                    world.drive();
                     return Poll::Ready(());
                 }
             }
@@ -213,9 +219,80 @@ impl Running {
     }
 }
 
+/// The world while somebody moves it; whoever has waited for it is woken afterwards.
+struct Moving<'s> {
+    world: Option<MutexGuard<'s, World>>,
+    /// `None` when nobody need be woken.
+    queue: Option<&'s Arc<Wakers>>,
+}
+
+impl Deref for Moving<'_> {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        // INVARIANT: it is there until it is dropped.
+        #[expect(clippy::expect_used, reason = "see above")]
+        self.world.as_deref().expect("a world")
+    }
+}
+
+impl DerefMut for Moving<'_> {
+    fn deref_mut(&mut self) -> &mut World {
+        #[expect(clippy::expect_used, reason = "see above")]
+        self.world.as_deref_mut().expect("a world")
+    }
+}
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        self.world = None;
+        if let Some(queue) = self.queue {
+            Arc::clone(queue).wake();
+        }
+    }
+}
+
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Moves everything until nothing moves by itself; whether a closure is being executed, so that real
+    /// time must pass.
+    fn poll_world(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        loop {
+            let mut world = ready!(self.poll_lock(cx));
+            world.wakers.add(cx.waker());
+            if world.is_stepping {
+                // Somebody else moves it, perhaps whoever polls us.
+                self.queue.add(cx.waker());
+                world.queue = None;
+                return Poll::Pending;
+            }
+            let mut has_moved = world.turn();
+            let mut step = world.begin_step();
+            drop(world);
+            let said = step.poll();
+            let mut world = self.lock();
+            has_moved |= world.end_step(step, said);
+            if !has_moved {
+                return Poll::Ready(world.is_executing());
+            }
+        }
+    }
+
+    /// The world, when nobody else has it.
+    fn poll_lock(&self, cx: &mut Context<'_>) -> Poll<Moving<'_>> {
+        self.queue.add(cx.waker());
+        let world = match self.world.try_lock() {
+            Ok(world) => world,
+            Err(TryLockError::Poisoned(poison)) => poison.into_inner(),
+            Err(TryLockError::WouldBlock) => return Poll::Pending,
+        };
+        self.queue.remove(cx.waker());
+        Poll::Ready(Moving { world: Some(world), queue: Some(&self.queue) })
+    }
+
+    /// The world, for those who are not within it.
+    fn lock(&self) -> Moving<'_> {
+        let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        Moving { world: Some(world), queue: Some(&self.queue) }
     }
 
     /// Lets the world go on until a future is done that waits for it.
@@ -224,8 +301,12 @@ impl Shared {
         let mut stuck = pin!(tokio::time::sleep(STUCK_TIMEOUT));
         let mut seen_moves = None;
         poll_fn(|cx| {
+            let before = seen_moves;
             if let Poll::Ready(output) = self.poll(cx, future.as_mut(), &mut seen_moves) {
                 return Poll::Ready(output);
+            }
+            if seen_moves != before {
+                stuck.as_mut().reset(tokio::time::Instant::now() + STUCK_TIMEOUT);
             }
             stuck.as_mut().poll(cx).map(|()| Err(TransportError(self.stuck().into())))
         })
@@ -237,8 +318,10 @@ impl Shared {
         let mut text = "nothing has happened for a while: the invocation waits for something that \
                         nobody brings, for time with a manual clock, or has failed too often"
             .to_owned();
-        for (invocation, failure) in &self.lock().failures {
-            text.push_str(&format!("\n{invocation} failed last with: {failure}"));
+        if let Ok(world) = self.world.try_lock() {
+            for (invocation, failure) in &world.failures {
+                text.push_str(&format!("\n{invocation} failed last with: {failure}"));
+            }
         }
         text
     }
@@ -249,31 +332,31 @@ impl Shared {
         mut future: std::pin::Pin<&mut impl Future<Output = T>>,
         seen_moves: &mut Option<u64>,
     ) -> Poll<Result<T, TransportError>> {
-        self.lock().wakers.add(cx.waker());
         loop {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
             // The future has proposed something, perhaps.
-            let mut world = self.lock();
-            let is_executing = world.drive();
+            let is_executing = ready!(self.poll_world(cx));
+            let world = ready!(self.poll_lock(cx));
             if let Some(mistake) = world.mistakes.values().next() {
                 return Poll::Ready(Err(TransportError(mistake.clone().into())));
             }
+            let moves = world.moves;
             drop(world);
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
+            // Whoever else takes part in the test goes first: time jumps when nobody has anything.
+            let is_fresh = seen_moves.replace(moves) != Some(moves);
             if is_executing || self.is_manual {
                 return Poll::Pending;
             }
-            let mut world = self.lock();
-            // Whoever else takes part in the test goes first: time jumps when nobody has anything.
-            if seen_moves.replace(world.moves) != Some(world.moves) {
+            if is_fresh {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if !world.jump(u64::MAX) {
+            if !ready!(self.poll_lock(cx)).jump(u64::MAX) {
                 return Poll::Pending;
             }
         }
@@ -292,7 +375,9 @@ impl Transport for InProcess {
         request: Request<Bytes>,
     ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
         Box::pin(async move {
-            match self.0.as_send(&request)? {
+            let send =
+                poll_fn(|cx| self.0.poll_lock(cx).map(|mut world| as_send(&mut world, &request)));
+            match send.await? {
                 None => self.0.exchange(&request).await,
                 Some(send) => self.0.call(send).await,
             }
@@ -327,39 +412,10 @@ impl Shared {
         self.exchange(&Request::get(attach).body(Bytes::new()).map_err(boxed)?).await
     }
 
-    /// The request as a send, if it is a call.
-    fn as_send(&self, request: &Request<Bytes>) -> Result<Option<Send>, TransportError> {
-        let path = request.uri().path();
-        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
-        let is_call = request.method() == Method::POST
-            && segments.first() != Some(&"restate")
-            && segments.last() != Some(&"send");
-        let (Some(service), Some(handler), true) = (segments.first(), segments.last(), is_call)
-        else {
-            return Ok(None);
-        };
-        let mut world = self.lock();
-        let registry = world.registry.snapshot();
-        let kind = registry
-            .service(service)
-            .and_then(|service| service.handler(handler))
-            .map(|handler| handler.facts.handler_kind);
-        let is_workflow_run = kind == Some(HandlerKind::Workflow);
-        let mut request = request.clone();
-        *request.uri_mut() = format!("{BASE}{path}/send").parse().map_err(boxed)?;
-        let headers = request.headers_mut();
-        if !is_workflow_run && !headers.contains_key(IDEMPOTENCY_KEY) {
-            world.calls += 1;
-            let key = format!("abide-test-{}", world.calls);
-            headers.insert(IDEMPOTENCY_KEY, key.parse().map_err(boxed)?);
-        }
-        Ok(Some(Send { request, is_workflow_run }))
-    }
-
     /// Sends until the runtime is there to answer.
     async fn exchange(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         loop {
-            let ingress = self.lock().ingress();
+            let ingress = poll_fn(|cx| self.poll_lock(cx).map(|mut world| world.ingress())).await;
             let answering = runtime_ingress::answer(&ingress, request.clone().map(Full::new));
             let (head, body) = self.drive(answering).await?.into_parts();
             if head.status != StatusCode::SERVICE_UNAVAILABLE {
@@ -368,6 +424,33 @@ impl Shared {
             }
         }
     }
+}
+
+/// The request as a send, if it is a call.
+fn as_send(world: &mut World, request: &Request<Bytes>) -> Result<Option<Send>, TransportError> {
+    let path = request.uri().path();
+    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let is_call = request.method() == Method::POST
+        && segments.first() != Some(&"restate")
+        && segments.last() != Some(&"send");
+    let (Some(service), Some(handler), true) = (segments.first(), segments.last(), is_call) else {
+        return Ok(None);
+    };
+    let registry = world.registry.snapshot();
+    let kind = registry
+        .service(service)
+        .and_then(|service| service.handler(handler))
+        .map(|handler| handler.facts.handler_kind);
+    let is_workflow_run = kind == Some(HandlerKind::Workflow);
+    let mut request = request.clone();
+    *request.uri_mut() = format!("{BASE}{path}/send").parse().map_err(boxed)?;
+    let headers = request.headers_mut();
+    if !is_workflow_run && !headers.contains_key(IDEMPOTENCY_KEY) {
+        world.calls += 1;
+        let key = format!("abide-test-{}", world.calls);
+        headers.insert(IDEMPOTENCY_KEY, key.parse().map_err(boxed)?);
+    }
+    Ok(Some(Send { request, is_workflow_run }))
 }
 
 /// An address that nobody looks up.

@@ -21,7 +21,7 @@ use runtime_sim::{
 };
 
 use crate::{
-    attempt::TestAttempt,
+    attempt::{Stepped, TestAttempt},
     chaos::{Chaos, Happened},
 };
 
@@ -48,6 +48,10 @@ pub(crate) struct World {
     pub(crate) calls: u64,
     /// Counts whatever has moved.
     pub(crate) moves: u64,
+    /// Whether the attempts are being polled.
+    pub(crate) is_stepping: bool,
+    /// Counts crashes.
+    epoch: u64,
 }
 
 /// Everybody who waits for the world, woken when a closure gets on.
@@ -63,10 +67,37 @@ impl Wakers {
     }
 }
 
+impl Wakers {
+    /// One that need not be woken.
+    pub(crate) fn remove(&self, waker: &Waker) {
+        let mut wakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        wakers.retain(|known| !known.will_wake(waker));
+    }
+}
+
 impl Wake for Wakers {
     fn wake(self: Arc<Self>) {
         let wakers = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The attempts, while they are polled.
+pub(crate) struct Step {
+    attempts: Vec<TestAttempt>,
+    random: Random,
+    now_ms: u64,
+    wakers: Arc<Wakers>,
+    epoch: u64,
+}
+
+impl Step {
+    /// Polls every attempt once; what each has to say.
+    pub(crate) fn poll(&mut self) -> Vec<Stepped> {
+        let waker = Waker::from(Arc::clone(&self.wakers));
+        let mut cx = Context::from_waker(&waker);
+        let (random, now_ms) = (&mut self.random, self.now_ms);
+        self.attempts.iter_mut().map(|attempt| attempt.step(now_ms, random, &mut cx)).collect()
     }
 }
 
@@ -96,6 +127,8 @@ impl World {
             wakers: Arc::default(),
             calls: 0,
             moves: 0,
+            is_stepping: false,
+            epoch: 0,
         };
         world.register()?;
         // Only now: what is not registered cannot be called.
@@ -119,7 +152,7 @@ impl World {
         // Nobody waits under this number.
         let event = Event::DeploymentRegistered { request: RequestId(0), deployment };
         self.node().partitions().propose_now(runtime_core::REGISTRY_PARTITION, event);
-        self.drive();
+        self.turn();
         Ok(())
     }
 
@@ -139,18 +172,17 @@ impl World {
         }
     }
 
-    /// Moves everything until nothing can move by itself. Whether a closure is being executed, so that
-    /// real time must pass.
-    pub(crate) fn drive(&mut self) -> bool {
-        let waker = Waker::from(Arc::clone(&self.wakers));
-        let mut cx = Context::from_waker(&waker);
-        while self.turn(&mut cx) {
+    /// Moves the partitions, and everything but the attempts, until nothing of it moves by itself.
+    pub(crate) fn turn(&mut self) -> bool {
+        let mut has_moved = false;
+        while self.turn_once() {
+            has_moved = true;
             self.moves += 1;
         }
-        self.attempts.iter().any(TestAttempt::is_executing)
+        has_moved
     }
 
-    fn turn(&mut self, cx: &mut Context<'_>) -> bool {
+    fn turn_once(&mut self) -> bool {
         let node = self.node();
         node.make_room(usize::MAX / 2);
         let mut has_moved = false;
@@ -176,7 +208,7 @@ impl World {
             has_moved = true;
             self.fulfil(wish);
         }
-        has_moved | self.step_attempts(cx)
+        has_moved
     }
 
     fn fulfil(&mut self, wish: Wish) {
@@ -233,14 +265,28 @@ impl World {
         }
     }
 
-    fn step_attempts(&mut self, cx: &mut Context<'_>) -> bool {
-        let now_ms = self.clock.now_ms();
+    /// Hands the attempts out, to be polled while the world is free: a handler may want something of it.
+    pub(crate) fn begin_step(&mut self) -> Step {
+        self.is_stepping = true;
+        Step {
+            attempts: std::mem::take(&mut self.attempts),
+            random: self.random.clone(),
+            now_ms: self.clock.now_ms(),
+            wakers: Arc::clone(&self.wakers),
+            epoch: self.epoch,
+        }
+    }
+
+    /// Takes the attempts back, and what they have to say; whether anything has moved.
+    pub(crate) fn end_step(&mut self, step: Step, said: Vec<Stepped>) -> bool {
+        self.is_stepping = false;
+        self.random = step.random;
+        if step.epoch != self.epoch {
+            return true; // The runtime has crashed meanwhile, and they with it.
+        }
         let mut has_moved = false;
-        let mut attempts = std::mem::take(&mut self.attempts);
-        for attempt in &mut attempts {
-            let mut proposals = Vec::new();
-            has_moved |= attempt.carry_out(&mut proposals);
-            let stepped = attempt.step(now_ms, &mut self.random, cx);
+        let mut attempts = step.attempts;
+        for (attempt, stepped) in attempts.iter_mut().zip(said) {
             has_moved |= stepped.has_moved;
             if let Some(mistake) = stepped.mistake {
                 self.mistakes.entry(attempt.invocation.clone()).or_insert(mistake);
@@ -251,14 +297,22 @@ impl World {
             if stepped.has_grown && !attempt.has_ended() && self.is_to_be_cut(attempt) {
                 attempt.cut(&mut self.random);
             }
+            let mut proposals = stepped.proposals;
             has_moved |= attempt.carry_out(&mut proposals);
             for proposal in proposals {
                 self.node().partitions().propose_now(attempt.partition, proposal);
             }
         }
         attempts.retain(|attempt| !attempt.has_ended());
+        attempts.append(&mut self.attempts);
         self.attempts = attempts;
+        self.moves += u64::from(has_moved);
         has_moved
+    }
+
+    /// Whether a closure is being executed, so that real time must pass.
+    pub(crate) fn is_executing(&self) -> bool {
+        self.attempts.iter().any(TestAttempt::is_executing)
     }
 
     fn is_to_be_cut(&mut self, attempt: &TestAttempt) -> bool {
@@ -274,6 +328,7 @@ impl World {
     /// Everything in memory is lost, and what the disk was not told to keep.
     pub(crate) fn crash(&mut self) {
         self.attempts.clear();
+        self.epoch += 1;
         let Some(node) = self.node.take() else { return };
         node.partitions().stop();
         let media = node.crash(&mut self.random);

@@ -101,8 +101,8 @@ impl Context {
     /// Lets a future finish although the invocation is cancelled meanwhile; the cancellation reaches
     /// the first wait outside.
     ///
-    /// A cancellation is delivered once: what a handler awaits after it has seen one is not disturbed,
-    /// so cleaning up needs no `uncancelled`.
+    /// A cancellation reaches whatever waits at that moment, one future after the other. What a handler
+    /// begins to await after it has seen one is not disturbed, so cleaning up needs no `uncancelled`.
     pub async fn uncancelled<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         std::future::poll_fn(|cx| {

@@ -81,8 +81,9 @@ impl<'c, T> Run<'c, T> {
         }
         let Some(execution) = &mut self.execution else { return };
         state.running = Some(std::mem::take(&mut self.name));
+        let waker = state.alarm(handle, cx.waker());
         drop(state);
-        let polled = execution.as_mut().poll(cx);
+        let polled = execution.as_mut().poll(&mut TaskContext::from_waker(&waker));
         let mut state = attempt.lock();
         self.name = state.running.take().unwrap_or_default();
         let Poll::Ready(outcome) = polled else { return };

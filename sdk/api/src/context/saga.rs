@@ -32,7 +32,9 @@ impl Context {
     ///
     /// A compensation that fails with a terminal error itself does not stop the others; the
     /// invocation's failure says which ones failed, in its metadata.
+    #[track_caller]
     pub fn saga(&self) -> Saga<'_> {
+        self.attempt.check_outside_run();
         let mut state = self.attempt.lock();
         state.sagas += 1;
         Saga { ctx: self, number: state.sagas }

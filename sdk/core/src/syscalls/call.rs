@@ -15,7 +15,7 @@ impl Vm {
         self.or_fail(checked)?;
         let (id_handle, invocation_id_completion) = self.new_completion();
         let (handle, result_completion) = self.new_completion();
-        self.callees.push_back(id_handle);
+        self.callees.push_back((id_handle, handle));
         let command = Command::Call { request, invocation_id_completion, result_completion };
         let issued = self.issue(command.into());
         self.or_fail(issued).map(|()| (id_handle, handle))

@@ -46,6 +46,7 @@ impl Vm {
         self.check_open()?;
         let (handle, completion) = self.new_completion();
         self.runs.insert(handle, RunState::Waiting);
+        self.run_commands.insert(handle, self.command_index);
         let issued = self
             .issue(NamedCommand { name: name.to_owned(), command: Command::Run { completion } });
         self.or_fail(issued).map(|()| handle)
@@ -67,6 +68,7 @@ impl Vm {
             let ack_requested = self.version.has_run_ack();
             let frame = RunProposal { completion, result, ack_requested }.encode(self.version);
             self.write(&frame);
+            self.has_grown = true;
         }
         Ok(())
     }
@@ -84,10 +86,11 @@ impl Vm {
         retry: Option<&RunRetry>,
     ) -> Result<(), VmError> {
         self.check_open()?;
-        // Only a run that is the first thing after the replay has failed before: the count says so.
-        let failed_before = self.start().map_or(0, |start| start.retry_count);
+        // The runtime counts failures since the journal last grew: once it has grown, they are others'.
+        let start = self.start().filter(|_| !self.has_grown);
+        let failed_before = start.map_or(0, |start| start.retry_count);
         let executions = failed_before + 1;
-        let elapsed_ms = self.start().map_or(0, |start| start.duration_since_last_entry_ms);
+        let elapsed_ms = start.map_or(0, |start| start.duration_since_last_entry_ms);
         let is_last = retry.is_some_and(|retry| {
             retry.max_attempts.is_some_and(|max_attempts| executions >= max_attempts)
                 || retry
@@ -102,7 +105,7 @@ impl Vm {
             message: message.to_owned(),
             stacktrace: String::new(),
             related_command: Some(RelatedCommand {
-                index: Some(self.command_index.saturating_sub(1)),
+                index: self.run_commands.get(&handle).copied(),
                 name: Some(name.to_owned()),
                 ty: Some(u32::from(MessageType::RUN_COMMAND.0)),
             }),
