@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -70,12 +71,14 @@ pub(super) async fn serve(
         };
         // Frames are small and waited for.
         let _ = stream.set_nodelay(true);
-        let endpoint = Arc::clone(&endpoint);
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let (endpoint, counted) = (Arc::clone(&endpoint), Arc::clone(&accepted));
         let service = service_fn(move |request| {
+            counted.fetch_add(1, Ordering::Relaxed);
             std::future::ready(Ok::<_, Infallible>(answer(&endpoint, request)))
         });
         let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = under_way.watch(connection);
+        let connection = Polite::new(Box::pin(under_way.watch(connection)), accepted);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(error, "a connection ended");
@@ -84,6 +87,45 @@ pub(super) async fn serve(
     }
     if tokio::time::timeout(GRACE, under_way.shutdown()).await.is_err() {
         tracing::warn!("the endpoint ends with attempts under way; the runtime tries them again");
+    }
+}
+
+/// A connection that lets whatever else is ready go first: it is woken by each stream that has something
+/// to say, and would write for each alone what it can write for all at once.
+struct Polite<C> {
+    connection: C,
+    /// Requests that have come in on it.
+    accepted: Arc<AtomicUsize>,
+    /// How many more times it yields, unless requests come in together again.
+    patience: u32,
+    has_yielded: bool,
+}
+
+/// Polls for which a connection stays polite after requests came in together: a connection with one at a
+/// time has nobody to wait for, and yielding would wake another thread for nothing.
+const PATIENCE: u32 = 16;
+
+impl<C> Polite<C> {
+    fn new(connection: C, accepted: Arc<AtomicUsize>) -> Self {
+        Self { connection, accepted, patience: 0, has_yielded: false }
+    }
+}
+
+impl<C: Future + Unpin> Future for Polite<C> {
+    type Output = C::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<C::Output> {
+        self.has_yielded = !self.has_yielded && self.patience > 0;
+        if self.has_yielded {
+            // A task that wakes itself goes behind all that are ready.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = self.accepted.load(Ordering::Relaxed);
+        let polled = Pin::new(&mut self.connection).poll(cx);
+        let came_in = self.accepted.load(Ordering::Relaxed).wrapping_sub(before);
+        self.patience = if came_in > 1 { PATIENCE } else { self.patience.saturating_sub(1) };
+        polled
     }
 }
 
