@@ -144,10 +144,10 @@ impl Attempt {
         command: impl FnOnce(&mut Vm) -> Result<T, VmError>,
     ) -> Option<T> {
         let location = Location::caller();
-        if !self.check_outside_run() {
+        let mut state = self.lock();
+        if !state.check_outside_run(location) {
             return None;
         }
-        let mut state = self.lock();
         state.vm.locate(Site::Call(location));
         let outcome = command(&mut state.vm);
         REPLAYING.set(state.vm.is_replaying());
@@ -160,15 +160,10 @@ impl Attempt {
         }
     }
 
-    /// Refuses what a run's closure must not do; false when the attempt is over.
+    /// Refuses what a run's closure must not do.
     #[track_caller]
-    pub(crate) fn check_outside_run(&self) -> bool {
-        let mut state = self.lock();
-        if let Some(run) = &state.running {
-            let message = within_run(Location::caller(), run);
-            state.fault.get_or_insert(Fault::Misuse(message));
-        }
-        state.fault.is_none()
+    pub(crate) fn check_outside_run(&self) {
+        self.lock().check_outside_run(Location::caller());
     }
 
     /// The attempt can't go on: somebody has to change something.
@@ -182,14 +177,19 @@ impl Attempt {
     }
 }
 
-fn within_run(location: &Location<'_>, run: &str) -> String {
-    format!(
-        "{location} uses the context within the run '{run}': a run's closure is outside of the \
-         journal, so do that before or after it"
-    )
-}
-
 impl State {
+    /// Refuses what a run's closure must not do; false when the attempt is over.
+    fn check_outside_run(&mut self, location: &Location<'_>) -> bool {
+        if let Some(run) = &self.running {
+            let message = format!(
+                "{location} uses the context within the run '{run}': a run's closure is outside of the \
+                 journal, so do that before or after it"
+            );
+            self.fault.get_or_insert(Fault::Misuse(message));
+        }
+        self.fault.is_none()
+    }
+
     /// A closure goes on; it wakes the handler by this.
     pub(crate) fn alarm(&mut self, handle: Handle, handler: &Waker) -> Waker {
         let handler = handler.clone();

@@ -42,3 +42,8 @@ impl DurationExt for u64 {
         Duration::from_secs(self.saturating_mul(86_400))
     }
 }
+
+/// Whole milliseconds, as the protocol counts; a duration beyond them is as long as it can say.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -187,12 +187,7 @@ impl Vm {
         self.stage == Stage::Closed
     }
 
-    /// What the invocation was called with: headers and value.
-    pub fn input(&self) -> Option<&(Vec<(String, String)>, Bytes)> {
-        self.input.as_ref()
-    }
-
-    /// The same, handed over: it is large, and needed once.
+    /// What the invocation was called with, headers and value, handed over once.
     pub fn take_input(&mut self) -> Option<(Vec<(String, String)>, Bytes)> {
         self.input.take()
     }

@@ -9,6 +9,7 @@ use protocol::journal::CallRequest;
 
 use super::{Context, Invocation};
 use crate::{
+    duration::millis,
     error::{Result, Terminal},
     future::{Durable, Timeout, read_id, read_value},
     payload::{Decode, Encode},
@@ -117,8 +118,7 @@ impl Request<OneWay> {
         handler: &str,
         argument: &(impl Encode + ?Sized),
     ) -> Sent<'c, T> {
-        let delay_ms = u64::try_from(self.mode.delay.as_millis()).unwrap_or(u64::MAX);
-        let invoke_time_ms = match delay_ms {
+        let invoke_time_ms = match millis(self.mode.delay) {
             0 => 0,
             delay_ms => ctx.attempt.now_ms().saturating_add(delay_ms),
         };

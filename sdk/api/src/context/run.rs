@@ -11,6 +11,7 @@ use sdk_core::RunRetry;
 use super::Context;
 use crate::{
     attempt::Fault,
+    duration::millis,
     error::{HandlerError, Result, Terminal, chain},
     future::{Durable, Timeout, read_value},
     payload::{Decode, Encode},
@@ -191,8 +192,4 @@ impl Retry {
         self.0.max_duration_ms = Some(millis(duration));
         self
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::Context;
 use crate::{
     attempt::Attempt,
+    duration::millis,
     error::{HandlerError, Result, Terminal},
     future::{Durable, read_done},
 };
@@ -49,8 +50,4 @@ pub(crate) fn sleep<'c>(attempt: &'c Attempt, name: &str, duration: Duration) ->
 fn sleep_until_ms<'c>(attempt: &'c Attempt, name: &str, time_ms: u64) -> Durable<'c, ()> {
     let handle = attempt.issue(|vm| vm.sys_sleep(name, time_ms));
     Durable::new(attempt, handle, read_done)
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
