@@ -1,14 +1,15 @@
 //! The shell of the Attempt machine: HTTP out to deployments.
 //!
 //! Reading order: `supervisor` (which attempts there are), `task` (one attempt: bytes, machine,
-//! proposals), `stream` (what a request and a response look like), `client` (connections),
-//! [`discover`] (asking an endpoint what it offers).
+//! proposals), `stream` (what a request and a response look like), `client` (ways to deployments),
+//! `host` (connections to one), [`discover`] (asking an endpoint what it offers).
 //!
 //! **Invariant:** this crate decides nothing about an invocation: that is the Attempt machine's
 //! business, and what lasts is what it proposes.
 
 mod client;
 pub mod discover;
+mod host;
 mod quick_ack;
 mod stream;
 mod supervisor;

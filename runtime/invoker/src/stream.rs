@@ -3,35 +3,56 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Limited};
+use bytes::{Bytes, BytesMut};
+use h2::{Reason, RecvStream, SendStream};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header, response};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming};
 use protocol::{InvocationId, ProtocolVersion};
 use runtime_core::{attempt::Fault, tables::deployment::Deployment};
 use tokio::sync::mpsc;
 
-use crate::client::{Clients, Place};
+use crate::{
+    client::Way,
+    host::{Place, Room, Stream},
+};
 
-/// The writing end of a request's body; dropping it ends the body.
-#[derive(Debug)]
-pub(crate) struct BodySender(mpsc::UnboundedSender<Bytes>);
-
-impl BodySender {
-    pub(crate) fn send(&self, bytes: Bytes) {
-        // A connection that broke is noticed where the response is read.
-        let _ = self.0.send(bytes);
+/// The head of an attempt's request.
+pub(crate) fn request(
+    uri: Uri,
+    version: ProtocolVersion,
+    id: InvocationId,
+    deployment: &Deployment,
+) -> Request<()> {
+    let mut request = Request::new(());
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    let content_type = HeaderValue::from_static(version.content_type());
+    let headers = request.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type.clone());
+    headers.insert(header::ACCEPT, content_type);
+    if let Ok(mut id) = HeaderValue::from_str(&id.to_string()) {
+        // It never comes again: neither side needs to remember it, which is what this says in HTTP/2.
+        id.set_sensitive(true);
+        headers.insert("x-restate-invocation-id", id);
     }
+    for (name, value) in &deployment.headers {
+        // Registration has refused headers that cannot be sent.
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    }
+    request
 }
 
-/// A request's body: whatever is sent while it is open. What waits in it is bounded by what the
-/// attempt was started with and has asked for.
+/// The body of a request through the pooling client: whatever is sent while it is open. What waits in
+/// it is bounded by what the attempt was started with and has asked for.
 #[derive(Debug)]
-pub(crate) struct RequestBody(mpsc::UnboundedReceiver<Bytes>);
+pub(crate) struct PooledBody(mpsc::UnboundedReceiver<Bytes>);
 
-impl Body for RequestBody {
+impl Body for PooledBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -47,117 +68,247 @@ impl Body for RequestBody {
     }
 }
 
-/// The request of an attempt, and the writing end of its body.
-pub(crate) fn request(
-    uri: Uri,
-    version: ProtocolVersion,
-    id: InvocationId,
-    deployment: &Deployment,
-) -> (Request<RequestBody>, BodySender) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let mut request = Request::new(RequestBody(receiver));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri;
-    let content_type = HeaderValue::from_static(version.content_type());
-    let headers = request.headers_mut();
-    headers.insert(header::CONTENT_TYPE, content_type.clone());
-    headers.insert(header::ACCEPT, content_type);
-    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-        headers.insert("x-restate-invocation-id", id);
-    }
-    for (name, value) in &deployment.headers {
-        // Registration has refused headers that cannot be sent.
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
-            headers.insert(name, value);
-        }
-    }
-    (request, BodySender(sender))
-}
-
 /// What came in.
 #[derive(Debug)]
 pub(crate) enum Received {
-    /// The head, and it is as it should be.
-    Head,
     /// Some bytes of the body.
     Data(Bytes),
     /// The end of the body.
     End,
 }
 
-/// A request under way and its response.
-pub(crate) struct Exchange(State);
+/// A request and its response. It is on its way with the first [`Exchange::receive`], together with
+/// all that was sent before.
+pub(crate) struct Exchange {
+    version: ProtocolVersion,
+    outgoing: Outgoing,
+    incoming: Answer,
+    /// The stream's place on its connection, kept for as long as it is open.
+    place: Option<Place>,
+}
 
-type Checking = Pin<Box<dyn Future<Output = Result<(Incoming, Option<Place>), Fault>> + Send>>;
+/// Where the request's body goes.
+enum Outgoing {
+    /// Nowhere yet.
+    Waiting {
+        sent: Vec<Bytes>,
+        is_over: bool,
+    },
+    Direct(SendStream<Bytes>),
+    Pooled(mpsc::UnboundedSender<Bytes>),
+    /// It has ended.
+    Over,
+}
 
-enum State {
-    Head(Checking),
-    /// The stream keeps its place on the connection for as long as it is open.
-    Body(Incoming, Option<Place>),
-    Ended,
+/// How far the response is.
+enum Answer {
+    Unasked(Way, Request<()>),
+    Connecting(Connecting, Request<()>),
+    Head(Head),
+    Body(Answering),
+    /// The head is not as it should be: what the body says about it is shown.
+    Wrong(Answering, Wrong),
+    Over,
+}
+
+type Connecting = Pin<Box<dyn Future<Output = Result<Room, Fault>> + Send>>;
+
+/// A response to come.
+enum Head {
+    Direct(h2::client::ResponseFuture),
+    Pooled(hyper_util::client::legacy::ResponseFuture),
+}
+
+/// The body of a response.
+enum Answering {
+    Direct(RecvStream),
+    Pooled(Incoming),
+}
+
+struct Wrong {
+    status: StatusCode,
+    retry_after_ms: Option<u64>,
+    body: BytesMut,
 }
 
 /// How much of the body of a wrong response is shown.
 const ERROR_BODY_BYTES_MAX: usize = 4096;
 
 impl Exchange {
-    pub(crate) fn begin(
-        clients: &Clients,
-        deployment: &Deployment,
-        request: Request<RequestBody>,
-        version: ProtocolVersion,
-    ) -> Self {
-        let responding = clients.send(deployment, request);
-        Self(State::Head(Box::pin(async move {
-            let (response, place) = responding.await?;
-            Ok((check(response, version).await?, place))
-        })))
+    pub(crate) fn new(way: Way, request: Request<()>, version: ProtocolVersion) -> Self {
+        let outgoing = Outgoing::Waiting { sent: Vec::new(), is_over: false };
+        let incoming = Answer::Unasked(way, request);
+        Self { version, outgoing, incoming, place: None }
+    }
+
+    /// Sends a piece of the body, unless it has ended. A connection that broke is noticed where the
+    /// response is read.
+    pub(crate) fn send(&mut self, bytes: Bytes) {
+        match &mut self.outgoing {
+            Outgoing::Waiting { sent, is_over: false } => sent.push(bytes),
+            Outgoing::Direct(stream) => _ = stream.send_data(bytes, false),
+            Outgoing::Pooled(sender) => _ = sender.send(bytes),
+            Outgoing::Waiting { is_over: true, .. } | Outgoing::Over => (),
+        }
+    }
+
+    /// Ends the body.
+    pub(crate) fn half_close(&mut self) {
+        match &mut self.outgoing {
+            Outgoing::Waiting { is_over, .. } => *is_over = true,
+            Outgoing::Direct(stream) => {
+                let _ = stream.send_data(Bytes::new(), true);
+                self.outgoing = Outgoing::Over;
+            }
+            Outgoing::Pooled(_) | Outgoing::Over => self.outgoing = Outgoing::Over,
+        }
     }
 
     /// The next thing that comes in. Can be dropped and called again without losing anything.
     pub(crate) async fn receive(&mut self) -> Result<Received, Fault> {
-        match &mut self.0 {
-            State::Head(checking) => {
-                let checked = checking.await;
-                self.0 = State::Ended;
-                let (body, place) = checked?;
-                self.0 = State::Body(body, place);
-                Ok(Received::Head)
-            }
-            State::Body(body, _) => match body.frame().await {
-                None => {
-                    self.0 = State::Ended;
-                    Ok(Received::End)
+        let received = self.progress().await;
+        if !matches!(received, Ok(Received::Data(_))) {
+            self.incoming = Answer::Over;
+        }
+        received
+    }
+
+    async fn progress(&mut self) -> Result<Received, Fault> {
+        loop {
+            match &mut self.incoming {
+                Answer::Unasked(..) => self.ask()?,
+                Answer::Connecting(connecting, _) => {
+                    let room = connecting.await?;
+                    if let Answer::Connecting(_, request) = self.take_incoming() {
+                        self.open(room, request)?;
+                    }
                 }
-                Some(Ok(frame)) => Ok(Received::Data(frame.into_data().unwrap_or_default())),
-                Some(Err(error)) => {
-                    self.0 = State::Ended;
-                    Err(transport(&error))
+                Answer::Head(head) => {
+                    let (head, body) = head.receive().await?;
+                    self.incoming = match check(&head, self.version)? {
+                        None => Answer::Body(body),
+                        Some(wrong) => Answer::Wrong(body, wrong),
+                    };
+                }
+                Answer::Body(body) => {
+                    return Ok(body.data().await?.map_or(Received::End, Received::Data));
+                }
+                Answer::Wrong(body, wrong) => match body.data().await {
+                    Ok(Some(bytes)) if wrong.body.len() < ERROR_BODY_BYTES_MAX => {
+                        wrong.body.extend_from_slice(&bytes);
+                    }
+                    // A body that breaks has said all it had to say.
+                    Ok(_) | Err(_) => return Err(wrong.fault()),
+                },
+                Answer::Over => std::future::pending().await,
+            }
+        }
+    }
+
+    fn take_incoming(&mut self) -> Answer {
+        std::mem::replace(&mut self.incoming, Answer::Over)
+    }
+
+    fn ask(&mut self) -> Result<(), Fault> {
+        let Answer::Unasked(way, request) = self.take_incoming() else { return Ok(()) };
+        match way {
+            Way::Direct(host, timeout) => match host.room() {
+                Some(room) => self.open(room, request)?,
+                None => {
+                    let uri = request.uri().clone();
+                    let connecting = async move { host.connect(&uri, timeout).await };
+                    self.incoming = Answer::Connecting(Box::pin(connecting), request);
                 }
             },
-            State::Ended => std::future::pending().await,
+            Way::Pooled(client) => {
+                let (sender, receiver) = mpsc::unbounded_channel();
+                self.flow(Outgoing::Pooled(sender));
+                let responding = client.request(request.map(|()| PooledBody(receiver)));
+                self.incoming = Answer::Head(Head::Pooled(responding));
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, room: Room, request: Request<()>) -> Result<(), Fault> {
+        let Stream { response, sending, place } = room.open(request)?;
+        self.flow(Outgoing::Direct(sending));
+        self.incoming = Answer::Head(Head::Direct(response));
+        self.place = Some(place);
+        Ok(())
+    }
+
+    /// The body has somewhere to go: what waited goes first.
+    fn flow(&mut self, outgoing: Outgoing) {
+        let waiting = std::mem::replace(&mut self.outgoing, outgoing);
+        let Outgoing::Waiting { sent, is_over } = waiting else { return };
+        sent.into_iter().for_each(|bytes| self.send(bytes));
+        if is_over {
+            self.half_close();
         }
     }
 
     /// Reads what is left, for a moment, so that the endpoint can end its stream in peace.
-    pub(crate) async fn drain(self, timeout: Duration) {
-        if let State::Body(mut body, _place) = self.0 {
-            let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+    pub(crate) async fn drain(mut self, timeout: std::time::Duration) {
+        self.half_close();
+        if let Answer::Body(mut body) = self.take_incoming() {
+            let rest = async { while let Ok(Some(_)) = body.data().await {} };
             let _ = tokio::time::timeout(timeout, rest).await;
         }
     }
 }
 
-/// The body of a response whose head is as it should be.
-async fn check(response: Response<Incoming>, version: ProtocolVersion) -> Result<Incoming, Fault> {
-    let status = response.status();
-    let content_type = response.headers().get(header::CONTENT_TYPE);
+impl Head {
+    async fn receive(&mut self) -> Result<(response::Parts, Answering), Fault> {
+        match self {
+            Self::Direct(response) => {
+                let response = response.await.map_err(|error| transport(&error))?;
+                let (head, body) = response.into_parts();
+                Ok((head, Answering::Direct(body)))
+            }
+            Self::Pooled(response) => {
+                let response = response.await.map_err(|error| transport(&error))?;
+                let (head, body) = response.into_parts();
+                Ok((head, Answering::Pooled(body)))
+            }
+        }
+    }
+}
+
+impl Answering {
+    /// The next piece; `None` at the end.
+    async fn data(&mut self) -> Result<Option<Bytes>, Fault> {
+        match self {
+            Self::Direct(stream) => match stream.data().await {
+                None => Ok(None),
+                Some(Ok(bytes)) => {
+                    // There is room for more in its window; a stream that has ended needs none.
+                    let _ = stream.flow_control().release_capacity(bytes.len());
+                    Ok(Some(bytes))
+                }
+                // All was said, and the rest of the request does not matter.
+                Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => Ok(None),
+                Some(Err(error)) => Err(transport(&error)),
+            },
+            Self::Pooled(body) => match body.frame().await {
+                None => Ok(None),
+                Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
+                Some(Err(error)) => Err(transport(&error)),
+            },
+        }
+    }
+}
+
+/// What is wrong with a head; `None` if it is as it should be.
+fn check(head: &response::Parts, version: ProtocolVersion) -> Result<Option<Wrong>, Fault> {
+    let status = head.status;
+    let content_type = head.headers.get(header::CONTENT_TYPE);
     let expected = version.content_type();
     if status == StatusCode::OK && content_type.is_some_and(|found| found == expected) {
-        return Ok(response.into_body());
+        return Ok(None);
     }
-    let retry_after_ms = response
-        .headers()
+    let retry_after_ms = head
+        .headers
         .get(header::RETRY_AFTER)
         .filter(|_| matches!(status.as_u16(), 429 | 503))
         .and_then(|value| retry_after_ms(value.to_str().ok()?, SystemTime::now()));
@@ -166,20 +317,25 @@ async fn check(response: Response<Incoming>, version: ProtocolVersion) -> Result
         let message = format!("the endpoint answered with content type {found}, not {expected}");
         return Err(Fault::Response { status: 200, message, retry_after_ms });
     }
-    let body = Limited::new(response.into_body(), ERROR_BODY_BYTES_MAX).collect().await;
-    let body = body.map(|body| body.to_bytes()).unwrap_or_default();
-    let meaning = match status.as_u16() {
-        401 => "the endpoint did not accept our identity",
-        404 => "the endpoint does not know the service or handler",
-        413 => "the journal is too large for the endpoint",
-        415 => "the endpoint does not speak this protocol version any more; register it again",
-        429 | 503 => "the endpoint is busy",
-        502 | 504 => "nobody answers behind the endpoint's gateway",
-        _ => "the endpoint answered with an unexpected status",
-    };
-    let text = String::from_utf8_lossy(&body);
-    let message = format!("{meaning} (status {}): {}", status.as_u16(), text.trim());
-    Err(Fault::Response { status: status.as_u16(), message, retry_after_ms })
+    Ok(Some(Wrong { status, retry_after_ms, body: BytesMut::new() }))
+}
+
+impl Wrong {
+    fn fault(&self) -> Fault {
+        let meaning = match self.status.as_u16() {
+            401 => "the endpoint did not accept our identity",
+            404 => "the endpoint does not know the service or handler",
+            413 => "the journal is too large for the endpoint",
+            415 => "the endpoint does not speak this protocol version any more; register it again",
+            429 | 503 => "the endpoint is busy",
+            502 | 504 => "nobody answers behind the endpoint's gateway",
+            _ => "the endpoint answered with an unexpected status",
+        };
+        let shown = &self.body[..self.body.len().min(ERROR_BODY_BYTES_MAX)];
+        let (status, text) = (self.status.as_u16(), String::from_utf8_lossy(shown));
+        let message = format!("{meaning} (status {status}): {}", text.trim());
+        Fault::Response { status, message, retry_after_ms: self.retry_after_ms }
+    }
 }
 
 /// How long to wait, in milliseconds: the header says it in seconds or names a time.

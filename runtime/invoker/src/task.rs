@@ -16,7 +16,7 @@ use runtime_schema::RegistrySnapshot;
 use tokio::{sync::mpsc, time};
 
 use crate::{
-    stream::{BodySender, Exchange, Received, request},
+    stream::{Exchange, Received, request},
     supervisor::{Invoker, Notice, Slot},
 };
 
@@ -45,24 +45,31 @@ pub(crate) async fn run(
     let registry = invoker.registry.snapshot();
     match locate(&registry, &start, invoker.settings.max_protocol) {
         Ok(located) => {
-            let mut conversation =
-                Conversation { slot, registry, pin: None, sender: None, is_over: false };
-            if start.pin.is_none() {
-                conversation.pin = Some(located.options.pin);
+            let pin = start.pin.is_none().then_some(located.options.pin);
+            match exchange(&invoker, &start, &located) {
+                Ok(exchange) => {
+                    let attempt = Attempt::new(*start, located.options);
+                    let conversation =
+                        Conversation { slot, registry, attempt, exchange, pin, is_over: false };
+                    // The only error is that the node stops: the attempt is started again then.
+                    let _ = conversation.hold(notices).await;
+                }
+                Err(fault) => give_up(&slot, *start, homeless(&registry), fault).await,
             }
-            // The only error is that the node stops: the attempt is started again then.
-            let _ = conversation.hold(start, located, notices).await;
         }
-        Err(fault) => {
-            let mut attempt = Attempt::new(*start, homeless(&registry));
-            attempt.broken(fault, &mut SystemEntropy);
-            let proposals = attempt.take_outputs().into_iter().filter_map(|output| match output {
-                Output::Propose(event) => Some(event),
-                Output::Send(_) | Output::HalfClose | Output::Finish => None,
-            });
-            let _ = invoker.partitions.propose_all(slot.name.0, proposals.collect()).await;
-        }
+        Err(fault) => give_up(&slot, *start, homeless(&registry), fault).await,
     }
+}
+
+/// Says what is wrong with an attempt that cannot begin.
+async fn give_up(slot: &Slot, start: StartAttempt, options: AttemptOptions, fault: Fault) {
+    let mut attempt = Attempt::new(start, options);
+    attempt.broken(fault, &mut SystemEntropy);
+    let proposals = attempt.take_outputs().into_iter().filter_map(|output| match output {
+        Output::Propose(event) => Some(event),
+        Output::Send(_) | Output::HalfClose | Output::Finish => None,
+    });
+    let _ = slot.invoker.partitions.propose_all(slot.name.0, proposals.collect()).await;
 }
 
 /// The pinned deployment, or the latest one of the service.
@@ -122,118 +129,103 @@ fn homeless(registry: &RegistrySnapshot) -> AttemptOptions {
     }
 }
 
+/// The request of an attempt, not yet on its way.
+fn exchange(invoker: &Invoker, start: &StartAttempt, located: &Located) -> Result<Exchange, Fault> {
+    let deployment: &Deployment = &located.deployment.deployment;
+    let (target, version) = (&start.target, located.options.pin.protocol);
+    let uri = format!("{}/invoke/{}/{}", deployment.uri, target.service, target.handler);
+    let uri: Uri = uri.parse().map_err(|error| Fault::Transport {
+        message: format!("'{uri}' is not an address: {error}"),
+    })?;
+    let way = invoker.clients.way(deployment, &uri);
+    Ok(Exchange::new(way, request(uri, version, start.id, deployment), version))
+}
+
 struct Conversation {
     slot: Slot,
     registry: Arc<RegistrySnapshot>,
+    attempt: Attempt,
+    exchange: Exchange,
     /// To be proposed before the attempt's first word; `None` when it is known already.
     pin: Option<Pin>,
-    /// The request's body while it is open.
-    sender: Option<BodySender>,
     is_over: bool,
 }
 
 impl Conversation {
-    async fn hold(
-        mut self,
-        start: Box<StartAttempt>,
-        located: Located,
-        mut notices: mpsc::UnboundedReceiver<Notice>,
-    ) -> Result<(), Stopped> {
+    async fn hold(mut self, mut notices: mpsc::UnboundedReceiver<Notice>) -> Result<(), Stopped> {
         let invoker = Arc::clone(&self.slot.invoker);
-        let deployment: &Deployment = &located.deployment.deployment;
-        let version = located.options.pin.protocol;
-        let (id, target) = (start.id, start.target.clone());
-        let mut attempt = Attempt::new(*start, located.options.clone());
-        attempt.open(invoker.now_ms());
-
-        let uri = format!("{}/invoke/{}/{}", deployment.uri, target.service, target.handler);
-        let mut exchange = match uri.parse::<Uri>() {
-            Ok(uri) => {
-                let (request, sender) = request(uri, version, id, deployment);
-                self.sender = Some(sender);
-                // Start and journal are in the body before the request is on its way.
-                self.carry_out(&invoker, &mut attempt).await?;
-                Exchange::begin(&invoker.clients, deployment, request, version)
-            }
-            Err(error) => {
-                let message = format!("'{uri}' is not an address: {error}");
-                attempt.broken(Fault::Transport { message }, &mut SystemEntropy);
-                self.carry_out(&invoker, &mut attempt).await?;
-                return Ok(());
-            }
-        };
         let mut decoder = FrameDecoder::new(invoker.settings.message_size_max_bytes);
-        let deadline = time::sleep_until(until(&invoker, &attempt));
+        self.attempt.open(invoker.now_ms());
+        // Start and journal go with the request.
+        self.carry_out().await?;
+        let deadline = time::sleep_until(until(&invoker, &self.attempt));
         tokio::pin!(deadline);
         while !self.is_over {
             tokio::select! {
                 biased;
-                received = exchange.receive() => match received {
-                    Ok(Received::Head) => (),
+                received = self.exchange.receive() => match received {
                     Ok(Received::Data(bytes)) => {
                         decoder.push(bytes);
-                        self.frames(&invoker, &mut attempt, &mut decoder);
+                        self.frames(&mut decoder);
                     }
-                    Ok(Received::End) => attempt.broken(Fault::EndedEarly, &mut SystemEntropy),
-                    Err(fault) => attempt.broken(fault, &mut SystemEntropy),
+                    Ok(Received::End) => self.attempt.broken(Fault::EndedEarly, &mut SystemEntropy),
+                    Err(fault) => self.attempt.broken(fault, &mut SystemEntropy),
                 },
                 notice = notices.recv() => match notice {
                     Some(Notice::Entry { index, entry }) => {
-                        attempt.notify(invoker.now_ms(), index, entry);
+                        self.attempt.notify(invoker.now_ms(), index, entry);
                     }
                     Some(Notice::Abort) | None => return Ok(()),
                 },
                 () = &mut deadline => {
-                    attempt.on_timeout(invoker.now_ms(), &mut SystemEntropy);
-                    deadline.as_mut().reset(until(&invoker, &attempt));
+                    self.attempt.on_timeout(invoker.now_ms(), &mut SystemEntropy);
+                    deadline.as_mut().reset(until(&invoker, &self.attempt));
                 }
             }
-            self.carry_out(&invoker, &mut attempt).await?;
+            self.carry_out().await?;
         }
-        let drain_timeout = invoker.settings.drain_timeout;
-        drop(self);
-        exchange.drain(drain_timeout).await;
+        let Self { slot, exchange, .. } = self;
+        // The next attempt may begin while the endpoint ends its stream.
+        drop(slot);
+        exchange.drain(invoker.settings.drain_timeout).await;
         Ok(())
     }
 
-    fn frames(&self, invoker: &Invoker, attempt: &mut Attempt, decoder: &mut FrameDecoder) {
-        let now_ms = invoker.now_ms();
-        while !attempt.has_ended() {
+    fn frames(&mut self, decoder: &mut FrameDecoder) {
+        let now_ms = self.slot.invoker.now_ms();
+        while !self.attempt.has_ended() {
             match decoder.next() {
                 Ok(Some(frame)) => {
-                    attempt.receive(now_ms, frame, &*self.registry, &mut SystemEntropy);
+                    self.attempt.receive(now_ms, frame, &*self.registry, &mut SystemEntropy);
                 }
                 Ok(None) => return,
-                Err(error) => attempt.broken(Fault::Wire(error), &mut SystemEntropy),
+                Err(error) => self.attempt.broken(Fault::Wire(error), &mut SystemEntropy),
             }
         }
     }
 
-    async fn carry_out(&mut self, invoker: &Invoker, attempt: &mut Attempt) -> Result<(), Stopped> {
+    async fn carry_out(&mut self) -> Result<(), Stopped> {
         let mut proposals = Vec::new();
-        for output in attempt.take_outputs() {
+        for output in self.attempt.take_outputs() {
             match output {
-                Output::Send(bytes) => {
-                    if let Some(sender) = &self.sender {
-                        sender.send(bytes);
-                    }
-                }
-                Output::HalfClose => self.sender = None,
+                Output::Send(bytes) => self.exchange.send(bytes),
+                Output::HalfClose => self.exchange.half_close(),
                 Output::Propose(event) => {
                     if let Some(pin) = self.pin.take() {
-                        let attempt = attempt.name();
+                        let attempt = self.attempt.name();
                         proposals.push(Event::DeploymentPinned { attempt, pin });
                     }
                     proposals.push(event);
                 }
                 Output::Finish => {
-                    self.sender = None;
+                    self.exchange.half_close();
                     self.is_over = true;
                 }
             }
         }
         if !proposals.is_empty() {
-            invoker.partitions.propose_all(self.slot.name.0, proposals).await?;
+            let partition = self.slot.name.0;
+            self.slot.invoker.partitions.propose_all(partition, proposals).await?;
         }
         Ok(())
     }

@@ -1,0 +1,244 @@
+//! Connections to one host in HTTP/2 with prior knowledge, each shared by many attempts.
+//!
+//! This is the hot path, so it is h2 itself and not a client on top of it: a request's head and the
+//! start of its body are one write then, and no task or channel stands between an attempt and its
+//! stream.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::{
+    Ping, PingPong, SendStream,
+    client::{Builder, ResponseFuture, SendRequest},
+};
+use http::{Request, Uri};
+use runtime_core::attempt::Fault;
+use tokio::{net::TcpStream, time};
+
+use crate::{quick_ack::QuickAck, stream::transport};
+
+/// Streams that one connection carries before another one is made: below the limit of 200 that
+/// hyper's servers announce. A server that announces less gets less.
+const STREAMS_MAX: usize = 128;
+/// Large enough that a stream with a long journal does not wait for its window.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+/// The same for all streams of a connection.
+const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// While it is in use, a connection is asked this often whether the other side is still there.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// And has so long to answer.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The connections to one host and port.
+#[derive(Default)]
+pub(crate) struct Host {
+    lines: Mutex<Vec<Line>>,
+    /// One connection is made at a time: whoever else needs one waits for it.
+    connecting: tokio::sync::Mutex<()>,
+}
+
+/// A connection that is up.
+struct Line {
+    sender: SendRequest<Bytes>,
+    streams: Arc<AtomicUsize>,
+}
+
+/// Room for a stream on a connection.
+pub(crate) struct Room {
+    sender: SendRequest<Bytes>,
+    place: Place,
+}
+
+/// A stream that has begun.
+pub(crate) struct Stream {
+    pub(crate) response: ResponseFuture,
+    pub(crate) sending: SendStream<Bytes>,
+    /// To be kept for as long as it is open.
+    pub(crate) place: Place,
+}
+
+impl Room {
+    /// Begins a request.
+    pub(crate) fn open(mut self, request: Request<()>) -> Result<Stream, Fault> {
+        let opened = self.sender.send_request(request, false);
+        let (response, sending) = opened.map_err(|error| transport(&error))?;
+        Ok(Stream { response, sending, place: self.place })
+    }
+}
+
+/// A stream's place on its connection, given back when it is dropped.
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(streams: &Arc<AtomicUsize>) -> Self {
+        streams.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(streams))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Line {
+    /// Whether it takes new streams: it does not when it broke, or the other side takes its leave.
+    fn is_open(&mut self) -> bool {
+        // This handle has no stream that waits to be opened, so it is never pending.
+        let polled = self.sender.poll_ready(&mut Context::from_waker(Waker::noop()));
+        !matches!(polled, Poll::Ready(Err(_)))
+    }
+
+    fn has_room(&self) -> bool {
+        // One above the other side's limit would wait for another to end, maybe for its own callee.
+        let limit = STREAMS_MAX.min(self.sender.current_max_send_streams());
+        self.streams.load(Ordering::Relaxed) < limit
+    }
+
+    fn take(&self) -> Room {
+        Room { sender: self.sender.clone(), place: Place::take(&self.streams) }
+    }
+}
+
+impl Host {
+    /// Room on a connection that is up; closed ones are forgotten on the way.
+    pub(crate) fn room(&self) -> Option<Room> {
+        let mut lines = self.lines();
+        lines.retain_mut(Line::is_open);
+        lines.iter().find(|line| line.has_room()).map(Line::take)
+    }
+
+    /// Room on a new connection, or on one that somebody else has made meanwhile.
+    pub(crate) async fn connect(&self, uri: &Uri, timeout: Duration) -> Result<Room, Fault> {
+        let _one_at_a_time = self.connecting.lock().await;
+        if let Some(room) = self.room() {
+            return Ok(room);
+        }
+        let line = time::timeout(timeout, dial(uri)).await.map_err(|_| Fault::Transport {
+            message: format!("no connection within {} ms", timeout.as_millis()),
+        })??;
+        let room = line.take();
+        self.lines().push(line);
+        Ok(room)
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn dial(uri: &Uri) -> Result<Line, Fault> {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let connecting = TcpStream::connect((host, uri.port_u16().unwrap_or(80)));
+    let stream = connecting.await.map_err(|error| transport(&error))?;
+    stream.set_nodelay(true).map_err(|error| transport(&error))?;
+    let (sender, mut connection) = Builder::new()
+        .initial_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .enable_push(false)
+        .handshake(QuickAck::new(stream))
+        .await
+        .map_err(|error| transport(&error))?;
+    let streams = Arc::default();
+    let pings = connection.ping_pong();
+    let in_use = Arc::clone(&streams);
+    tokio::spawn(async move {
+        tokio::select! {
+            ended = connection => if let Err(error) = ended {
+                tracing::debug!(%error, "a connection to an endpoint ended with an error");
+            },
+            // Its streams end with it.
+            () = answers_no_more(pings, in_use) => {
+                tracing::warn!("an endpoint does not answer on its connection; it is closed");
+            }
+        }
+    });
+    Ok(Line { sender, streams })
+}
+
+/// Done when the other side is not there any more.
+async fn answers_no_more(pings: Option<PingPong>, streams: Arc<AtomicUsize>) {
+    let Some(mut pings) = pings else { return std::future::pending().await };
+    loop {
+        time::sleep(KEEP_ALIVE_INTERVAL).await;
+        if streams.load(Ordering::Relaxed) == 0 {
+            continue;
+        }
+        let answer = time::timeout(KEEP_ALIVE_TIMEOUT, pings.ping(Ping::opaque())).await;
+        if !matches!(answer, Ok(Ok(_))) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Response;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    type Server = h2::server::Connection<TcpStream, Bytes>;
+
+    async fn accept(listener: &TcpListener) -> Server {
+        let (stream, _) = listener.accept().await.unwrap();
+        h2::server::Builder::new().max_concurrent_streams(1).handshake(stream).await.unwrap()
+    }
+
+    /// Answers the next request, with its head alone.
+    async fn answer(server: &mut Server) -> SendStream<Bytes> {
+        let (_, mut respond) = server.accept().await.unwrap().unwrap();
+        respond.send_response(Response::new(()), false).unwrap()
+    }
+
+    fn request(uri: &Uri) -> Request<()> {
+        Request::post(uri.clone()).body(()).unwrap()
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_stream_that_one_connection_does_not_take_goes_on_another() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let host = Host::default();
+        let (room, mut one) = tokio::join!(host.connect(&uri, LONG), accept(&listener));
+        let first = room.unwrap().open(request(&uri)).unwrap();
+        let _answering = answer(&mut one).await;
+        tokio::spawn(async move { one.accept().await.is_none() });
+        first.response.await.unwrap();
+        assert!(host.room().is_none(), "its server takes one at a time, and has said so");
+        let (room, mut other) = tokio::join!(host.connect(&uri, LONG), accept(&listener));
+        let second = room.unwrap().open(request(&uri)).unwrap();
+        let _answering = answer(&mut other).await;
+        tokio::spawn(async move { other.accept().await.is_none() });
+        second.response.await.unwrap();
+        drop(first.place);
+        assert!(host.room().is_some(), "there is room again on the first");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_its_leave_gets_no_more() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let host = Host::default();
+        let (room, mut server) = tokio::join!(host.connect(&uri, LONG), accept(&listener));
+        let mut stream = room.unwrap().open(request(&uri)).unwrap();
+        let mut answering = answer(&mut server).await;
+        server.graceful_shutdown();
+        tokio::spawn(async move { server.accept().await.is_none() });
+        let mut body = stream.response.await.unwrap().into_body();
+        drop(stream.place);
+        while host.room().is_some() {
+            tokio::task::yield_now().await;
+        }
+        // What is under way is finished nevertheless.
+        stream.sending.send_data(Bytes::new(), true).unwrap();
+        answering.send_data(Bytes::from_static(b"done"), true).unwrap();
+        assert_eq!(body.data().await.unwrap().unwrap(), "done");
+    }
+}
