@@ -54,7 +54,7 @@ pub struct Attempt {
 }
 
 pub(crate) struct State {
-    pub(crate) vm: Vm,
+    pub(crate) vm: Box<Vm>,
     pub(crate) random: Random,
     pub(crate) input: Bytes,
     wakers: BTreeMap<Handle, Waker>,
@@ -115,7 +115,7 @@ pub fn is_replaying() -> bool {
 }
 
 impl Attempt {
-    pub(crate) fn new(vm: Vm, facts: Facts, input: Bytes) -> Self {
+    pub(crate) fn new(vm: Box<Vm>, facts: Facts, input: Bytes) -> Self {
         let random = vm.random();
         let state = State {
             vm,

@@ -4,11 +4,9 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use futures::task::AtomicWaker;
 use sdk_core::{Turn, VmError};
 use tokio::task::coop::{Unconstrained, unconstrained};
 
@@ -16,6 +14,7 @@ use crate::{
     attempt::{Attempt, Fault, Polling},
     context::saga,
     error::{HandlerError, chain},
+    wake_up::WakeUp,
 };
 
 /// A handler under way: ready with its encoded answer.
@@ -43,31 +42,10 @@ enum Rest {
     NeedsInput,
 }
 
-/// Whether anything wants the handler to be polled.
-#[derive(Default)]
-struct WakeUp {
-    is_wanted: AtomicBool,
-    /// Whether the executor is at it anyway, so that nobody need be woken.
-    is_driving: AtomicBool,
-    outside: AtomicWaker,
-}
-
-impl Wake for WakeUp {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.is_wanted.store(true, Ordering::SeqCst);
-        if !self.is_driving.load(Ordering::SeqCst) {
-            self.outside.wake();
-        }
-    }
-}
-
 impl Execution {
     pub(crate) fn new(attempt: Arc<Attempt>, handling: Handling) -> Self {
-        let wake_up = Arc::new(WakeUp { is_wanted: AtomicBool::new(true), ..Default::default() });
+        let wake_up = Arc::new(WakeUp::default());
+        wake_up.want();
         let waker = Waker::from(Arc::clone(&wake_up));
         let facts = &attempt.facts;
         let span = tracing::info_span!(
@@ -105,26 +83,21 @@ impl Execution {
 
     /// Goes as far as it can; ready when the attempt has said its last word.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.wake_up.outside.register(cx.waker());
-        self.wake_up.is_driving.store(true, Ordering::SeqCst);
         loop {
-            let is_over = self.turns();
-            self.wake_up.is_driving.store(false, Ordering::SeqCst);
-            if is_over {
+            self.wake_up.begin(cx.waker());
+            if self.turns() {
                 return Poll::Ready(());
             }
-            // Whoever woke it just now has relied on the loop.
-            if !self.wake_up.is_wanted.load(Ordering::SeqCst) {
+            if !self.wake_up.rest() {
                 return Poll::Pending;
             }
-            self.wake_up.is_driving.store(true, Ordering::SeqCst);
         }
     }
 
     /// Polls and turns until nothing moves; true when the attempt is over.
     fn turns(&mut self) -> bool {
         loop {
-            while self.wake_up.is_wanted.swap(false, Ordering::SeqCst) {
+            while self.wake_up.take() {
                 if self.poll() {
                     return true;
                 }
@@ -180,7 +153,7 @@ impl Execution {
                 let undoing: Handling =
                     Box::pin(async move { Err(saga::undo(attempt, error).await) });
                 self.handling = unconstrained(undoing);
-                self.wake_up.is_wanted.store(true, Ordering::SeqCst);
+                self.wake_up.want();
                 return false;
             }
             Ok(Poll::Ready(Err(error))) => match error.into_terminal() {

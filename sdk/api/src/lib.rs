@@ -258,6 +258,7 @@ pub mod rt;
 mod service;
 #[cfg(test)]
 mod tests;
+mod wake_up;
 
 pub use attempt::{Clock, SystemClock, is_replaying};
 pub use client::{ClientError, Ingress, IngressInvocation, KeyedClient, Transport, TransportError};

@@ -62,7 +62,7 @@ impl Opening {
     }
 
     /// Everything known is there: the handler begins.
-    fn begin(self, mut vm: Vm) -> Execution {
+    fn begin(self, mut vm: Box<Vm>) -> Execution {
         vm.locate(Site::Handler(self.handler.line));
         let (headers, input) = vm.take_input().unwrap_or_default();
         let start = vm.start();
@@ -98,7 +98,7 @@ impl Stage {
     fn advance(&mut self) {
         *self = match std::mem::replace(self, Self::Ended) {
             Self::Loading(vm, opening) if vm.is_ready_to_run() => {
-                Self::Running(Box::new(opening.begin(*vm)))
+                Self::Running(Box::new(opening.begin(vm)))
             }
             stage @ (Self::Loading(..) | Self::Running(_) | Self::Ended) => stage,
         };

@@ -1,136 +1,20 @@
-//! The endpoint over HTTP: routes, and the server.
+//! What the endpoint says over HTTP: its routes.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use hyper::{
-    body::{Body, Frame, Incoming},
-    service::service_fn,
-};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::{conn::auto, graceful::GracefulShutdown},
-};
+use hyper::body::{Body, Frame};
 use protocol::ProtocolVersion;
-use tokio::net::TcpListener;
 
 use super::{AttemptBody, Endpoint, Opening, discovery, identity};
 
 /// How we name ourselves.
 const SERVER: &str = concat!("abide-sdk-rust/", env!("CARGO_PKG_VERSION"));
-/// How long what is under way may take when the process is asked to end.
-const GRACE: Duration = Duration::from_secs(10);
-/// After the listener failed, as when there are no file descriptors left, it is tried again so often.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-
-/// Done when the process is asked to end.
-pub(super) async fn asked_to_end() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        // Without the handler there is Ctrl-C.
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            let (interrupt, terminate) = (pin!(interrupt), pin!(terminate.recv()));
-            futures::future::select(interrupt, terminate).await;
-            return;
-        }
-    }
-    let _ = interrupt.await;
-}
-
-/// Serves until `end` is done, then finishes what is under way.
-pub(super) async fn serve(
-    endpoint: Arc<Endpoint>,
-    listener: TcpListener,
-    end: impl Future<Output = ()>,
-) {
-    endpoint.say_listening(listener.local_addr());
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    // The runtime limits how many attempts there are at once.
-    server.http2().max_concurrent_streams(None).auto_date_header(false);
-    let under_way = GracefulShutdown::new();
-    let mut end = pin!(end);
-    loop {
-        let accepting = pin!(listener.accept());
-        let stream = match futures::future::select(accepting, end.as_mut()).await {
-            futures::future::Either::Left((Ok((stream, _)), _)) => stream,
-            futures::future::Either::Left((Err(error), _)) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_RETRY).await;
-                continue;
-            }
-            futures::future::Either::Right(((), _)) => break,
-        };
-        // Frames are small and waited for.
-        let _ = stream.set_nodelay(true);
-        let accepted = Arc::new(AtomicUsize::new(0));
-        let (endpoint, counted) = (Arc::clone(&endpoint), Arc::clone(&accepted));
-        let service = service_fn(move |request| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            std::future::ready(Ok::<_, Infallible>(answer(&endpoint, request)))
-        });
-        let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = Polite::new(Box::pin(under_way.watch(connection)), accepted);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error, "a connection ended");
-            }
-        });
-    }
-    if tokio::time::timeout(GRACE, under_way.shutdown()).await.is_err() {
-        tracing::warn!("the endpoint ends with attempts under way; the runtime tries them again");
-    }
-}
-
-/// A connection that lets whatever else is ready go first: it is woken by each stream that has something
-/// to say, and would write for each alone what it can write for all at once.
-struct Polite<C> {
-    connection: C,
-    /// Requests that have come in on it.
-    accepted: Arc<AtomicUsize>,
-    /// How many more times it yields, unless requests come in together again.
-    patience: u32,
-    has_yielded: bool,
-}
-
-/// Polls for which a connection stays polite after requests came in together: a connection with one at a
-/// time has nobody to wait for, and yielding would wake another thread for nothing.
-const PATIENCE: u32 = 16;
-
-impl<C> Polite<C> {
-    fn new(connection: C, accepted: Arc<AtomicUsize>) -> Self {
-        Self { connection, accepted, patience: 0, has_yielded: false }
-    }
-}
-
-impl<C: Future + Unpin> Future for Polite<C> {
-    type Output = C::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<C::Output> {
-        self.has_yielded = !self.has_yielded && self.patience > 0;
-        if self.has_yielded {
-            // A task that wakes itself goes behind all that are ready.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let before = self.accepted.load(Ordering::Relaxed);
-        let polled = Pin::new(&mut self.connection).poll(cx);
-        let came_in = self.accepted.load(Ordering::Relaxed).wrapping_sub(before);
-        self.patience = if came_in > 1 { PATIENCE } else { self.patience.saturating_sub(1) };
-        polled
-    }
-}
-
 /// Answers a request.
-fn answer(endpoint: &Endpoint, request: Request<Incoming>) -> Response<ResponseBody> {
+pub(super) fn answer<B>(endpoint: &Endpoint, request: Request<B>) -> Response<ResponseBody<B>> {
     let path = request.uri().path().trim_end_matches('/');
     let mut segments = path.rsplit('/');
     let last = segments.next().unwrap_or_default();
@@ -161,11 +45,11 @@ fn answer(endpoint: &Endpoint, request: Request<Incoming>) -> Response<ResponseB
 }
 
 #[expect(clippy::result_large_err, reason = "it is the response, made where the fault is known")]
-fn verify(
+fn verify<B>(
     endpoint: &Endpoint,
-    request: &Request<Incoming>,
+    request: &Request<B>,
     audience: impl FnOnce() -> String,
-) -> Result<(), Response<ResponseBody>> {
+) -> Result<(), Response<ResponseBody<B>>> {
     if endpoint.keys.is_empty() {
         return Ok(());
     }
@@ -173,7 +57,7 @@ fn verify(
         .map_err(|refused| say(StatusCode::UNAUTHORIZED, &refused.to_string()))
 }
 
-fn discover(endpoint: &Endpoint, request: &Request<Incoming>) -> Response<ResponseBody> {
+fn discover<B>(endpoint: &Endpoint, request: &Request<B>) -> Response<ResponseBody<B>> {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let Some((version, content_type)) = discovery::negotiate(accept) else {
         let message = "this endpoint writes manifests of version 2 to 4";
@@ -192,12 +76,12 @@ fn discover(endpoint: &Endpoint, request: &Request<Incoming>) -> Response<Respon
 }
 
 #[expect(clippy::result_large_err, reason = "it is the response, made where the fault is known")]
-fn open(
+fn open<B>(
     endpoint: &Endpoint,
     service: &str,
     handler: &str,
-    request: &Request<Incoming>,
-) -> Result<(Opening, ProtocolVersion), Response<ResponseBody>> {
+    request: &Request<B>,
+) -> Result<(Opening, ProtocolVersion), Response<ResponseBody<B>>> {
     let content_type = request.headers().get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some(version) = ProtocolVersion::from_content_type(content_type) else {
@@ -211,25 +95,25 @@ fn open(
     Ok((opening, version))
 }
 
-fn attempt(
+fn attempt<B>(
     opening: Opening,
     version: ProtocolVersion,
-    request: Request<Incoming>,
-) -> Response<ResponseBody> {
+    request: Request<B>,
+) -> Response<ResponseBody<B>> {
     let body = opening.attempt(version, request.into_body());
     let content_type = HeaderValue::from_static(version.content_type());
     respond(StatusCode::OK, content_type, ResponseBody::Attempt(Box::new(body)))
 }
 
-fn say(status: StatusCode, message: &str) -> Response<ResponseBody> {
+fn say<B>(status: StatusCode, message: &str) -> Response<ResponseBody<B>> {
     respond(status, HeaderValue::from_static("text/plain"), whole(message.to_owned()))
 }
 
-fn respond(
+fn respond<B>(
     status: StatusCode,
     content_type: HeaderValue,
-    body: ResponseBody,
-) -> Response<ResponseBody> {
+    body: ResponseBody<B>,
+) -> Response<ResponseBody<B>> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -239,16 +123,16 @@ fn respond(
 }
 
 /// A body that is there, or an attempt.
-enum ResponseBody {
+pub(super) enum ResponseBody<B> {
     Whole(Option<Bytes>),
-    Attempt(Box<AttemptBody<Incoming>>),
+    Attempt(Box<AttemptBody<B>>),
 }
 
-fn whole(bytes: impl Into<Bytes>) -> ResponseBody {
+fn whole<B>(bytes: impl Into<Bytes>) -> ResponseBody<B> {
     ResponseBody::Whole(Some(bytes.into()))
 }
 
-impl Body for ResponseBody {
+impl<B: Body + Unpin> Body for ResponseBody<B> {
     type Data = Bytes;
     type Error = Infallible;
 

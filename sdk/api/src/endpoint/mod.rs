@@ -1,9 +1,13 @@
 //! The endpoint: the services that a process offers, and the port on which a runtime finds them.
 
 mod attempt_body;
+mod connection;
 mod discovery;
 mod http;
 pub(crate) mod identity;
+mod server;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -118,7 +122,7 @@ impl Endpoint {
     /// When the address cannot be had, or the services contradict each other.
     pub async fn serve(self, address: impl ToSocketAddrs) -> Result<(), EndpointError> {
         let listener = TcpListener::bind(address).await.map_err(EndpointError::Listen)?;
-        self.serve_listener(listener, http::asked_to_end()).await
+        self.serve_listener(listener, server::asked_to_end()).await
     }
 
     /// Serves on a listener until `end` is done.
@@ -131,7 +135,7 @@ impl Endpoint {
         end: impl Future<Output = ()> + Send,
     ) -> Result<(), EndpointError> {
         discovery::manifest(&self, true).validate()?;
-        http::serve(Arc::new(self), listener, end).await;
+        server::serve(Arc::new(self), listener, end).await;
         Ok(())
     }
 

@@ -1,0 +1,205 @@
+//! The port, from outside: which protocols it takes, and what becomes of a handler whose stream or
+//! process ends.
+
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use h2::{SendStream, client::SendRequest};
+use http::{Request, Response};
+use protocol::{
+    InvocationId, PartitionKey, ProtocolVersion,
+    journal::Command,
+    wire::{self, control::Start, frame::Frame},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{Notify, oneshot},
+    task::JoinHandle,
+};
+
+use crate::prelude::*;
+
+/// What the test and its handlers have in common.
+#[derive(Clone, Default)]
+struct Gate {
+    open: Arc<Notify>,
+    left: Arc<Notify>,
+    both: Option<Arc<Barrier>>,
+}
+
+struct Leaving(Arc<Notify>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+struct Waiter(Gate);
+
+#[service]
+impl Waiter {
+    /// Waits until the test says so.
+    pub async fn wait(&self, _ctx: &Context) -> Result<()> {
+        let _leaving = Leaving(Arc::clone(&self.0.left));
+        self.0.open.notified().await;
+        Ok(())
+    }
+
+    /// Computes for a while.
+    pub async fn compute(&self, _ctx: &Context) -> Result<()> {
+        std::thread::sleep(Duration::from_millis(5));
+        Ok(())
+    }
+
+    /// Computes until another one does.
+    pub async fn meet(&self, _ctx: &Context) -> Result<()> {
+        self.0.both.as_ref().map(|both| both.wait());
+        Ok(())
+    }
+}
+
+/// An endpoint that is being served, until it is told to end.
+struct Served {
+    address: String,
+    end: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+async fn serve(gate: Gate) -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (end, ended) = oneshot::channel();
+    let serving = Endpoint::new().bind(Waiter(gate)).serve_listener(listener, async {
+        let _ = ended.await;
+    });
+    let serving = tokio::spawn(async { serving.await.unwrap() });
+    Served { address, end, serving }
+}
+
+async fn connect(address: &str) -> SendRequest<Bytes> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+/// Asks for a handler, whose journal has nothing but its input.
+async fn invoke(
+    runtime: &mut SendRequest<Bytes>,
+    handler: &str,
+) -> (h2::client::ResponseFuture, SendStream<Bytes>) {
+    let request = Request::post(format!("http://endpoint/invoke/Waiter/{handler}"))
+        .header("content-type", ProtocolVersion::V6.content_type())
+        .body(())
+        .unwrap();
+    let start = Start {
+        id: InvocationId { partition_key: PartitionKey(1), uuid: 2 },
+        debug_id: "inv_test".to_owned(),
+        known_entries: 1,
+        state: Vec::new(),
+        partial_state: false,
+        key: String::new(),
+        retry_count: 0,
+        duration_since_last_entry_ms: 0,
+        random_seed: 5,
+        scope: None,
+        limit_key: None,
+        idempotency_key: None,
+    };
+    let mut bytes = BytesMut::new();
+    start.encode().encode(&mut bytes);
+    let input = Command::Input { headers: Vec::new(), value: Bytes::new() };
+    let input = wire::command::encode(&input.into(), ProtocolVersion::V6);
+    Frame::new(input.ty, input.body).encode(&mut bytes);
+    std::future::poll_fn(|cx| runtime.poll_ready(cx)).await.unwrap();
+    let (response, mut sending) = runtime.send_request(request, false).unwrap();
+    sending.send_data(bytes.freeze(), false).unwrap();
+    (response, sending)
+}
+
+/// How many bytes an answer has, read to its end.
+async fn read(response: Response<h2::RecvStream>) -> usize {
+    assert_eq!(response.status(), 200);
+    let (mut body, mut read) = (response.into_body(), 0);
+    while let Some(bytes) = body.data().await {
+        read += bytes.unwrap().len();
+    }
+    read
+}
+
+#[tokio::test]
+async fn one_port_takes_http_1_and_2_however_the_first_bytes_arrive() {
+    let served = serve(Gate::default()).await;
+    let mut one = TcpStream::connect(&served.address).await.unwrap();
+    one.write_all(b"GET /health HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    one.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+
+    let mut two = TcpStream::connect(&served.address).await.unwrap();
+    two.set_nodelay(true).unwrap();
+    let settings = b"\0\0\0\x04\0\0\0\0\0";
+    for part in [b"P".as_slice(), b"RI", b" * HTTP/2.0\r\n\r\nSM\r\n\r\n", settings] {
+        two.write_all(part).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let mut frame = [0; 9];
+    two.read_exact(&mut frame).await.unwrap();
+    assert_eq!(frame[3], 4, "it answers with its settings");
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_finished_when_the_endpoint_ends() {
+    let gate = Gate::default();
+    let served = serve(gate.clone()).await;
+    let mut runtime = connect(&served.address).await;
+    let (response, _sending) = invoke(&mut runtime, "wait").await;
+    let response = response.await.unwrap();
+    let idle = connect(&served.address).await;
+    served.end.send(()).unwrap();
+    // The port is given back at once.
+    while TcpStream::connect(&served.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!served.serving.is_finished(), "a handler is under way");
+    gate.open.notify_one();
+    assert!(read(response).await > 0);
+    served.serving.await.unwrap();
+    drop(idle);
+}
+
+#[tokio::test]
+async fn a_handler_ends_with_its_stream() {
+    let gate = Gate::default();
+    let served = serve(gate.clone()).await;
+    let mut runtime = connect(&served.address).await;
+    let (response, mut sending) = invoke(&mut runtime, "wait").await;
+    let response = response.await.unwrap();
+    sending.send_reset(h2::Reason::CANCEL);
+    gate.left.notified().await;
+    drop(response);
+    // The connection goes on.
+    gate.open.notify_one();
+    let (response, _sending) = invoke(&mut runtime, "wait").await;
+    assert!(read(response.await.unwrap()).await > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn handlers_that_compute_for_long_do_so_side_by_side() {
+    let both = Some(Arc::new(Barrier::new(2)));
+    let served = serve(Gate { both, ..Gate::default() }).await;
+    let mut runtime = connect(&served.address).await;
+    let (response, _sending) = invoke(&mut runtime, "compute").await;
+    assert!(read(response.await.unwrap()).await > 0);
+    // On one thread these would wait for each other for ever.
+    let (one, _sending) = invoke(&mut runtime, "meet").await;
+    let (other, _sending) = invoke(&mut runtime, "meet").await;
+    let (one, other) = tokio::join!(one, other);
+    assert!(read(one.unwrap()).await > 0);
+    assert!(read(other.unwrap()).await > 0);
+}
