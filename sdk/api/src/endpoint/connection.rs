@@ -1,28 +1,25 @@
-//! A connection in HTTP/2, and the attempts that come in on it.
+//! A connection in HTTP/2, and the attempts on it.
 //!
-//! This is the hot path, so it is h2 itself and not a server on top of it. Requests that have come in
-//! together are all begun before anything is written: a handler that is done at once needs no task of
-//! its own, and the answers of many are one write.
+//! This is the hot path, so it is h2 itself and not a server on top of it. A connection is one task,
+//! and its attempts are polled in it: whatever has come in together is dealt with before anything is
+//! written, so that the answers of many are one write, and nobody has to be woken in between. A handler
+//! for which there is no time gets a task of its own (see [`Allowance`]).
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::stream::{FuturesUnordered, StreamExt};
 use h2::{
-    RecvStream, SendStream,
+    RecvStream,
     server::{self, SendResponse},
 };
-use http::{Request, Response};
-use hyper::body::{Body, Frame};
+use http::Request;
 use tokio::net::TcpStream;
 
-use super::{
-    Endpoint,
-    http::{ResponseBody, answer},
-};
+use super::{Endpoint, allowance::Allowance, stream::Stream};
 use crate::wake_up::WakeUp;
 
 /// Large enough that a stream with a long journal does not wait for its window.
@@ -31,18 +28,18 @@ const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 /// Names and values of a request's headers are shorter than this together.
 const HEADERS_BYTES_MAX: u32 = 16 << 10;
-/// How long the beginning of a handler may take in the mean, for it to be tried on the connection's own
-/// task. While one computes there, nothing else happens on the connection; a task costs some
-/// microseconds, and other threads can take it.
-const BEGINNING_MAX: Duration = Duration::from_micros(100);
+/// How often a connection is read and written before whatever else is ready goes first: once for what
+/// has come in, once for the answers, and a little more for who was quick to say more.
+const ROUNDS_MAX: u32 = 4;
 
 /// A connection; done when it has ended.
 pub(super) struct Connection {
     h2: server::Connection<TcpStream, Bytes>,
     endpoint: Arc<Endpoint>,
     accepted: Vec<(Request<RecvStream>, SendResponse<Bytes>)>,
-    /// How much longer beginnings have taken than they may.
-    excess: Duration,
+    /// Requests that wait for something.
+    under_way: FuturesUnordered<Lodger>,
+    allowance: Arc<Allowance>,
     /// Answers wake the connection, also those that are given while it is polled.
     wake_up: Arc<WakeUp>,
 }
@@ -60,8 +57,14 @@ impl Connection {
             .max_header_list_size(HEADERS_BYTES_MAX)
             .handshake(stream)
             .await?;
-        let (accepted, excess, wake_up) = (Vec::new(), Duration::ZERO, Arc::default());
-        Ok(Self { h2, endpoint, accepted, excess, wake_up })
+        Ok(Self {
+            h2,
+            endpoint,
+            accepted: Vec::new(),
+            under_way: FuturesUnordered::new(),
+            allowance: Arc::default(),
+            wake_up: Arc::default(),
+        })
     }
 
     /// Takes no more requests, and ends when those under way have been answered.
@@ -81,23 +84,20 @@ impl Connection {
         }
     }
 
-    /// Begins what has come in.
-    fn begin(&mut self) {
+    /// Begins what has come in, and goes on with what was woken.
+    fn proceed(&mut self, cx: &mut Context<'_>) {
         for (request, respond) in self.accepted.drain(..) {
-            let Some(mut stream) = Stream::open(&self.endpoint, request, respond) else { continue };
-            if !self.excess.is_zero() {
-                self.excess = self.excess.saturating_sub(BEGINNING_MAX);
-                tokio::spawn(stream);
-                continue;
-            }
-            let begun = Instant::now();
-            // Its own task wakes it if it goes on.
-            let polled = Pin::new(&mut stream).poll(&mut Context::from_waker(Waker::noop()));
-            self.excess = begun.elapsed().saturating_sub(BEGINNING_MAX);
-            if polled.is_pending() {
-                tokio::spawn(stream);
+            let Some(stream) = Stream::open(&self.endpoint, request, respond) else { continue };
+            let mut lodger =
+                Lodger { stream: Some(stream), allowance: Arc::clone(&self.allowance) };
+            // Most are done at once. One that is not is polled again below, and says then who is to be
+            // woken for it.
+            let mut for_once = Context::from_waker(Waker::noop());
+            if Pin::new(&mut lodger).poll(&mut for_once).is_pending() {
+                self.under_way.push(lodger);
             }
         }
+        while let Poll::Ready(Some(())) = self.under_way.poll_next_unpin(cx) {}
     }
 }
 
@@ -105,83 +105,44 @@ impl Future for Connection {
     type Output = Result<(), h2::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.allowance.renew();
         let wake_up = Arc::clone(&self.wake_up);
         wake_up.begin(cx.waker());
+        wake_up.want();
         let waker = Waker::from(Arc::clone(&wake_up));
         let mut within = Context::from_waker(&waker);
-        loop {
-            wake_up.take();
+        for _ in 0..ROUNDS_MAX {
+            if !wake_up.take() {
+                break;
+            }
             let polled = self.accept(&mut within);
             if polled.is_ready() {
                 return polled;
             }
-            if self.accepted.is_empty() {
-                break;
-            }
-            self.begin();
+            self.proceed(&mut within);
         }
         if wake_up.rest() {
-            // Not in the loop: whatever else is ready goes first, and may have something to write.
             cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
 }
 
-/// A request under way; done when all of its response was handed over.
-struct Stream {
-    body: ResponseBody<RequestBody>,
-    sending: SendStream<Bytes>,
+/// A request that is polled by its connection for as long as there is time for it there.
+struct Lodger {
+    stream: Option<Stream>,
+    allowance: Arc<Allowance>,
 }
 
-impl Stream {
-    /// Answers a request as far as its head; `None` when nobody waits for the answer any more.
-    fn open(
-        endpoint: &Endpoint,
-        request: Request<RecvStream>,
-        mut respond: SendResponse<Bytes>,
-    ) -> Option<Self> {
-        let (head, body) = answer(endpoint, request.map(RequestBody)).into_parts();
-        let sending = respond.send_response(Response::from_parts(head, ()), false).ok()?;
-        Some(Self { body, sending })
-    }
-}
-
-impl Future for Stream {
+impl Future for Lodger {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let bytes = match Pin::new(&mut self.body).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
-                Poll::Ready(None) => Bytes::new(),
-                // A handler ends with its stream.
-                Poll::Pending => return self.sending.poll_reset(cx).map(drop),
-            };
-            let is_over = self.body.is_end_stream();
-            // What the window has no room for waits in the stream, as it would have here.
-            if self.sending.send_data(bytes, is_over).is_err() || is_over {
-                return Poll::Ready(());
-            }
-        }
-    }
-}
-
-/// What a request has to say.
-pub(super) struct RequestBody(RecvStream);
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = h2::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        self.0.poll_data(cx).map_ok(|bytes| {
-            // There is room for more in its window; a stream that has ended needs none.
-            let _ = self.0.flow_control().release_capacity(bytes.len());
-            Frame::data(bytes)
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { stream, allowance } = self.get_mut();
+        let Some(polled) = stream.as_mut() else { return Poll::Ready(()) };
+        allowance.spend(|| Pin::new(polled).poll(cx)).unwrap_or_else(|| {
+            stream.take().map(tokio::spawn);
+            Poll::Ready(())
         })
     }
 }

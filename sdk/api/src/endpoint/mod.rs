@@ -1,11 +1,13 @@
 //! The endpoint: the services that a process offers, and the port on which a runtime finds them.
 
+mod allowance;
 mod attempt_body;
 mod connection;
 mod discovery;
 mod http;
 pub(crate) mod identity;
 mod server;
+mod stream;
 #[cfg(test)]
 mod tests;
 

@@ -50,7 +50,7 @@ impl Waiter {
 
     /// Computes for a while.
     pub async fn compute(&self, _ctx: &Context) -> Result<()> {
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(50));
         Ok(())
     }
 
