@@ -32,7 +32,10 @@ pub enum DiscoverError {
         reason: String,
     },
     /// A header that is to be sent cannot be.
-    #[error("header '{0}' cannot be sent")]
+    #[error(
+        "header '{0}' cannot be sent: its name or value is no header's, or it is one that belongs to \
+         the connection, which is the runtime's own"
+    )]
     Header(String),
     /// Nobody answered.
     #[error(
@@ -85,6 +88,9 @@ impl DiscoverError {
     }
 }
 
+/// Headers that speak of a connection and not of a request; HTTP/2 has none.
+const OF_THE_CONNECTION: [&str; 6] =
+    ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"];
 /// A manifest with many schemas is still far below this.
 const MANIFEST_BYTES_MAX: usize = 16 << 20;
 /// An endpoint that takes longer is not there.
@@ -135,6 +141,9 @@ async fn ask(
     for (name, value) in headers {
         let unsendable = || DiscoverError::Header(name.clone());
         let header_name: HeaderName = name.parse().map_err(|_| unsendable())?;
+        if OF_THE_CONNECTION.contains(&header_name.as_str()) {
+            return Err(unsendable());
+        }
         let value = HeaderValue::from_str(value).map_err(|_| unsendable())?;
         request = request.header(header_name, value);
     }

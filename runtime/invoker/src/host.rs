@@ -23,6 +23,10 @@ use crate::{quick_ack::QuickAck, stream::transport};
 /// Streams that one connection carries before another one is made: below the limit of 200 that
 /// hyper's servers announce. A server that announces less gets less.
 const STREAMS_MAX: usize = 128;
+/// The same until the other side has said what it takes, which few say is less.
+const STREAMS_MAX_AT_FIRST: usize = 100;
+/// Names and values of a response's headers are shorter than this together.
+const HEADERS_BYTES_MAX: u32 = 16 << 10;
 /// Large enough that a stream with a long journal does not wait for its window.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// The same for all streams of a connection.
@@ -139,6 +143,8 @@ async fn dial(uri: &Uri) -> Result<Line, Fault> {
     let (sender, mut connection) = Builder::new()
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .initial_max_send_streams(STREAMS_MAX_AT_FIRST)
+        .max_header_list_size(HEADERS_BYTES_MAX)
         .enable_push(false)
         .handshake(QuickAck::new(stream))
         .await

@@ -10,7 +10,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use protocol::ProtocolVersion;
 use sdk_core::{Options, Site, Vm};
 
-use super::Handle;
+use super::{Handle, allowance::Pace};
 use crate::{
     attempt::{Attempt, Clock, Facts},
     context::Context,
@@ -25,6 +25,7 @@ pub struct Opening {
     pub(super) index: usize,
     pub(super) handle: Arc<Handle>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) pace: Arc<Pace>,
 }
 
 /// One attempt: reads a request's body, is a response's.
@@ -33,6 +34,7 @@ pub struct AttemptBody<B> {
     is_request_over: bool,
     stage: Stage,
     is_over: bool,
+    pace: Arc<Pace>,
 }
 
 enum Stage {
@@ -57,8 +59,9 @@ impl Opening {
         request: B,
     ) -> AttemptBody<B> {
         let vm = Box::new(Vm::new(version, options));
+        let pace = Arc::clone(&self.pace);
         let stage = Stage::Loading(vm, self);
-        AttemptBody { request, is_request_over: false, stage, is_over: false }
+        AttemptBody { request, is_request_over: false, stage, is_over: false, pace }
     }
 
     /// Everything known is there: the handler begins.
@@ -106,6 +109,11 @@ impl Stage {
 }
 
 impl<B> AttemptBody<B> {
+    /// How quick its handler is.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
     /// Whether the closure of a run is being executed: only that takes real time.
     pub fn is_executing(&self) -> bool {
         match &self.stage {

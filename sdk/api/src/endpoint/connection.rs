@@ -2,13 +2,15 @@
 //!
 //! This is the hot path, so it is h2 itself and not a server on top of it. A connection is one task,
 //! and its attempts are polled in it: whatever has come in together is dealt with before anything is
-//! written, so that the answers of many are one write, and nobody has to be woken in between. A handler
-//! for which there is no time gets a task of its own (see [`Allowance`]).
+//! written, so that the answers of many are one write, and nobody has to be woken in between. Handlers
+//! that take longer get tasks of their own (see [`super::allowance`]).
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -28,6 +30,11 @@ const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 /// Names and values of a request's headers are shorter than this together.
 const HEADERS_BYTES_MAX: u32 = 16 << 10;
+/// An attempt is over with its answer, and what the runtime still says then may cross it. For so long
+/// that is no error, of which a connection survives a thousand.
+const LATE: Duration = Duration::from_millis(200);
+/// The same for so many streams: more than a connection has ended in that time.
+const LATE_STREAMS_MAX: usize = 16 << 10;
 /// How often a connection is read and written before whatever else is ready goes first: once for what
 /// has come in, once for the answers, and a little more for who was quick to say more.
 const ROUNDS_MAX: u32 = 4;
@@ -55,6 +62,8 @@ impl Connection {
             .initial_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_header_list_size(HEADERS_BYTES_MAX)
+            .reset_stream_duration(LATE)
+            .max_concurrent_reset_streams(LATE_STREAMS_MAX)
             .handshake(stream)
             .await?;
         Ok(Self {
@@ -128,21 +137,35 @@ impl Future for Connection {
     }
 }
 
-/// A request that is polled by its connection for as long as there is time for it there.
+/// A request that is polled by its connection for as long as it is quick and there is time.
 struct Lodger {
     stream: Option<Stream>,
     allowance: Arc<Allowance>,
+}
+
+impl Lodger {
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(mut stream) = self.stream.take() else { return Poll::Ready(()) };
+        if !stream.is_quick() || !self.allowance.is_left() {
+            tokio::spawn(std::future::poll_fn(move |cx| stream.turn(cx).0));
+            return Poll::Ready(());
+        }
+        let (polled, time) = stream.turn(cx);
+        self.allowance.spend(time);
+        if polled.is_pending() {
+            self.stream = Some(stream);
+        }
+        polled
+    }
 }
 
 impl Future for Lodger {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { stream, allowance } = self.get_mut();
-        let Some(polled) = stream.as_mut() else { return Poll::Ready(()) };
-        allowance.spend(|| Pin::new(polled).poll(cx)).unwrap_or_else(|| {
-            stream.take().map(tokio::spawn);
-            Poll::Ready(())
-        })
+        let lodger = self.get_mut();
+        // A handler's panic is its answer; what user code does when it is dropped may panic too, and
+        // must not take the others along.
+        catch_unwind(AssertUnwindSafe(|| lodger.turn(cx))).unwrap_or(Poll::Ready(()))
     }
 }

@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body, Frame};
 use protocol::ProtocolVersion;
 
-use super::{AttemptBody, Endpoint, Opening, discovery, identity};
+use super::{AttemptBody, Endpoint, Opening, allowance::Pace, discovery, identity};
 
 /// How we name ourselves.
 const SERVER: &str = concat!("abide-sdk-rust/", env!("CARGO_PKG_VERSION"));
@@ -126,6 +126,16 @@ fn respond<B>(
 pub(super) enum ResponseBody<B> {
     Whole(Option<Bytes>),
     Attempt(Box<AttemptBody<B>>),
+}
+
+impl<B> ResponseBody<B> {
+    /// How quick the handler is that speaks.
+    pub(super) fn pace(&self) -> Option<&Pace> {
+        match self {
+            Self::Whole(_) => None,
+            Self::Attempt(attempt) => Some(attempt.pace()),
+        }
+    }
 }
 
 fn whole<B>(bytes: impl Into<Bytes>) -> ResponseBody<B> {

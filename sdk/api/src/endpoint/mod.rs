@@ -25,6 +25,7 @@ use crate::{
     error::HandlerError,
     service::{Definition, HandlerSite},
 };
+use allowance::Pace;
 pub use attempt_body::{AttemptBody, Opening};
 use identity::IdentityKey;
 pub use identity::IdentityKeyError;
@@ -62,6 +63,8 @@ struct Bound {
     name: &'static str,
     description: Service,
     handlers: &'static [HandlerSite],
+    /// How quick each of them is.
+    paces: Vec<Arc<Pace>>,
     handle: Arc<Handle>,
 }
 
@@ -95,7 +98,9 @@ impl Endpoint {
         let handle = move |handler, ctx| Arc::clone(&definition).handle(handler, ctx);
         let description = D::describe();
         let handle = Arc::new(handle);
-        let bound = Bound { name: D::NAME, description, handlers: D::HANDLERS, handle };
+        let (name, handlers) = (D::NAME, D::HANDLERS);
+        let paces = handlers.iter().map(|_| Arc::default()).collect();
+        let bound = Bound { name, description, handlers, paces, handle };
         self.services.insert(D::NAME.to_owned(), bound);
         self
     }
@@ -155,7 +160,8 @@ impl Endpoint {
         let handler = bound.handlers[index];
         let handle = Arc::clone(&bound.handle);
         let clock = Arc::clone(&self.clock);
-        Some(Opening { service, handler, index, handle, clock })
+        let pace = Arc::clone(&bound.paces[index]);
+        Some(Opening { service, handler, index, handle, clock, pace })
     }
 
     /// Where it listens, for people.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -25,7 +25,9 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// How an HTTP/2 connection begins, as far as no request in HTTP/1.1 does.
 const PREFACE: &[u8] = b"PRI ";
 /// When only a part of that is there, which networks hardly ever do, the rest is looked for so often.
-const PREFACE_RETRY: Duration = Duration::from_millis(5);
+pub(super) const PREFACE_RETRY: Duration = Duration::from_millis(5);
+/// And so many times: whoever has said no more by then may be gone.
+const PREFACE_TRIES: u32 = 1000;
 
 /// Done when the process is asked to end.
 pub(super) async fn asked_to_end() {
@@ -102,11 +104,8 @@ async fn converse(
     let service = service_fn(move |request| {
         std::future::ready(Ok::<_, Infallible>(answer(&endpoint, request)))
     });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .serve_connection(TokioIo::new(stream), service)
-    );
+    let mut connection =
+        pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     if let Either::Left((ended, _)) = select(connection.as_mut(), pin!(ending.changed())).await {
         return Ok(ended?);
     }
@@ -117,11 +116,12 @@ async fn converse(
 /// Whether a connection begins as HTTP/2 does, of which nothing is taken.
 async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
     let mut start = [0; PREFACE.len()];
-    loop {
+    for _ in 0..PREFACE_TRIES {
         let there = stream.peek(&mut start).await?;
         if there == PREFACE.len() || there == 0 || !PREFACE.starts_with(&start[..there]) {
-            return Ok(start == PREFACE);
+            break;
         }
         time::sleep(PREFACE_RETRY).await;
     }
+    Ok(start == PREFACE)
 }

@@ -1,8 +1,8 @@
 //! A request in HTTP/2 and its response.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::{RecvStream, SendStream, server::SendResponse};
@@ -11,6 +11,7 @@ use hyper::body::{Body, Frame};
 
 use super::{
     Endpoint,
+    allowance::Pace,
     http::{ResponseBody, answer},
 };
 
@@ -31,12 +32,24 @@ impl Stream {
         let sending = respond.send_response(Response::from_parts(head, ()), false).ok()?;
         Some(Self { body, sending })
     }
-}
 
-impl Future for Stream {
-    type Output = ();
+    /// Whether its handler has shown to be quick.
+    pub(super) fn is_quick(&self) -> bool {
+        self.body.pace().is_none_or(Pace::is_quick)
+    }
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Goes as far as it can; how long that took.
+    pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> (Poll<()>, Duration) {
+        let begun = Instant::now();
+        let polled = self.proceed(cx);
+        let time = begun.elapsed();
+        if let Some(pace) = self.body.pace() {
+            pace.note(time);
+        }
+        (polled, time)
+    }
+
+    fn proceed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let bytes = match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),

@@ -1,7 +1,7 @@
 //! The port, from outside: which protocols it takes, and what becomes of a handler whose stream or
 //! process ends.
 
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -17,8 +17,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Notify, oneshot},
     task::JoinHandle,
+    time::{sleep, timeout},
 };
 
+use super::server::PREFACE_RETRY;
 use crate::prelude::*;
 
 /// What the test and its handlers have in common.
@@ -26,7 +28,9 @@ use crate::prelude::*;
 struct Gate {
     open: Arc<Notify>,
     left: Arc<Notify>,
-    both: Option<Arc<Barrier>>,
+    /// How many compute at the moment, and how many did at the most.
+    computing: Arc<Mutex<(u32, u32)>>,
+    second: Arc<Condvar>,
 }
 
 struct Leaving(Arc<Notify>);
@@ -48,18 +52,43 @@ impl Waiter {
         Ok(())
     }
 
-    /// Computes for a while.
-    pub async fn compute(&self, _ctx: &Context) -> Result<()> {
-        std::thread::sleep(Duration::from_millis(50));
+    /// Computes until another one does, for a while at most.
+    pub async fn meet(&self, _ctx: &Context) -> Result<()> {
+        let mut computing = self.0.computing.lock().unwrap();
+        computing.0 += 1;
+        computing.1 = computing.1.max(computing.0);
+        self.0.second.notify_all();
+        let (mut computing, _) =
+            self.0.second.wait_timeout_while(computing, LONG, |computing| computing.1 < 2).unwrap();
+        computing.0 -= 1;
         Ok(())
     }
 
-    /// Computes until another one does.
-    pub async fn meet(&self, _ctx: &Context) -> Result<()> {
-        self.0.both.as_ref().map(|both| both.wait());
+    /// Answers with more than a window has room for.
+    pub async fn tell(&self, _ctx: &Context) -> Result<Raw> {
+        Ok(Raw(Bytes::from(vec![7; MUCH])))
+    }
+
+    /// Leaves badly.
+    pub async fn slam(&self, _ctx: &Context) -> Result<()> {
+        let _slamming = Slamming;
+        self.0.open.notified().await;
         Ok(())
     }
 }
+
+struct Slamming;
+
+impl Drop for Slamming {
+    fn drop(&mut self) {
+        panic!("as a test wants it");
+    }
+}
+
+/// More than ten times h2's first window.
+const MUCH: usize = 1 << 20;
+/// Nothing here takes nearly as long, and no endpoint has so long to end.
+const LONG: Duration = Duration::from_secs(8);
 
 /// An endpoint that is being served, until it is told to end.
 struct Served {
@@ -125,7 +154,9 @@ async fn read(response: Response<h2::RecvStream>) -> usize {
     assert_eq!(response.status(), 200);
     let (mut body, mut read) = (response.into_body(), 0);
     while let Some(bytes) = body.data().await {
-        read += bytes.unwrap().len();
+        let bytes = bytes.unwrap();
+        read += bytes.len();
+        body.flow_control().release_capacity(bytes.len()).unwrap();
     }
     read
 }
@@ -146,7 +177,8 @@ async fn one_port_takes_http_1_and_2_however_the_first_bytes_arrive() {
     let settings = b"\0\0\0\x04\0\0\0\0\0";
     for part in [b"P".as_slice(), b"RI", b" * HTTP/2.0\r\n\r\nSM\r\n\r\n", settings] {
         two.write_all(part).await.unwrap();
-        tokio::task::yield_now().await;
+        // Long enough to be looked at on its own.
+        sleep(3 * PREFACE_RETRY).await;
     }
     let mut frame = [0; 9];
     two.read_exact(&mut frame).await.unwrap();
@@ -169,7 +201,8 @@ async fn what_is_under_way_is_finished_when_the_endpoint_ends() {
     assert!(!served.serving.is_finished(), "a handler is under way");
     gate.open.notify_one();
     assert!(read(response).await > 0);
-    served.serving.await.unwrap();
+    // Also the connection on which nothing was under way.
+    timeout(LONG, served.serving).await.unwrap().unwrap();
     drop(idle);
 }
 
@@ -178,11 +211,14 @@ async fn a_handler_ends_with_its_stream() {
     let gate = Gate::default();
     let served = serve(gate.clone()).await;
     let mut runtime = connect(&served.address).await;
-    let (response, mut sending) = invoke(&mut runtime, "wait").await;
-    let response = response.await.unwrap();
-    sending.send_reset(h2::Reason::CANCEL);
-    gate.left.notified().await;
-    drop(response);
+    // At first in tasks of their own, then on the connection.
+    for _ in 0..20 {
+        let (response, mut sending) = invoke(&mut runtime, "wait").await;
+        let response = response.await.unwrap();
+        sending.send_reset(h2::Reason::CANCEL);
+        gate.left.notified().await;
+        drop(response);
+    }
     // The connection goes on.
     gate.open.notify_one();
     let (response, _sending) = invoke(&mut runtime, "wait").await;
@@ -191,15 +227,43 @@ async fn a_handler_ends_with_its_stream() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn handlers_that_compute_for_long_do_so_side_by_side() {
-    let both = Some(Arc::new(Barrier::new(2)));
-    let served = serve(Gate { both, ..Gate::default() }).await;
+    let gate = Gate::default();
+    let served = serve(gate.clone()).await;
     let mut runtime = connect(&served.address).await;
-    let (response, _sending) = invoke(&mut runtime, "compute").await;
-    assert!(read(response.await.unwrap()).await > 0);
-    // On one thread these would wait for each other for ever.
     let (one, _sending) = invoke(&mut runtime, "meet").await;
     let (other, _sending) = invoke(&mut runtime, "meet").await;
     let (one, other) = tokio::join!(one, other);
     assert!(read(one.unwrap()).await > 0);
     assert!(read(other.unwrap()).await > 0);
+    assert_eq!(gate.computing.lock().unwrap().1, 2);
+}
+
+#[tokio::test]
+async fn an_answer_waits_for_its_window() {
+    let served = serve(Gate::default()).await;
+    let mut runtime = connect(&served.address).await;
+    // Also when the handler is known as quick.
+    for _ in 0..20 {
+        let (response, _sending) = invoke(&mut runtime, "tell").await;
+        let response = response.await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(read(response).await > MUCH);
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_leaves_badly_leaves_alone() {
+    let gate = Gate::default();
+    let served = serve(gate.clone()).await;
+    let mut runtime = connect(&served.address).await;
+    let (staying, _sending) = invoke(&mut runtime, "wait").await;
+    let staying = staying.await.unwrap();
+    for _ in 0..20 {
+        let (response, mut sending) = invoke(&mut runtime, "slam").await;
+        response.await.unwrap();
+        sending.send_reset(h2::Reason::CANCEL);
+    }
+    // One waits on the connection still, the others are gone.
+    gate.open.notify_waiters();
+    assert!(read(staying).await > 0);
 }
