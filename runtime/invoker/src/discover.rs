@@ -190,7 +190,8 @@ async fn ask(
     Ok(Discovered { manifest, sdk: sdk.map(str::to_owned), http1 })
 }
 
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+/// What an error says, with its causes.
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

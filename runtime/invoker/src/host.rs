@@ -39,13 +39,13 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The connections to one host and port.
 #[derive(Default)]
 pub(crate) struct Host {
-    lines: Mutex<Vec<Line>>,
+    connections: Mutex<Vec<Connection>>,
     /// One connection is made at a time: whoever else needs one waits for it.
     connecting: tokio::sync::Mutex<()>,
 }
 
 /// A connection that is up.
-struct Line {
+struct Connection {
     sender: SendRequest<Bytes>,
     streams: Arc<AtomicUsize>,
 }
@@ -89,7 +89,7 @@ impl Drop for Place {
     }
 }
 
-impl Line {
+impl Connection {
     /// Whether it takes new streams: it does not when it broke, or the other side takes its leave.
     fn is_open(&mut self) -> bool {
         // This handle has no stream that waits to be opened, so it is never pending.
@@ -111,9 +111,9 @@ impl Line {
 impl Host {
     /// Room on a connection that is up; closed ones are forgotten on the way.
     pub(crate) fn room(&self) -> Option<Room> {
-        let mut lines = self.lines();
-        lines.retain_mut(Line::is_open);
-        lines.iter().find(|line| line.has_room()).map(Line::take)
+        let mut connections = self.connections();
+        connections.retain_mut(Connection::is_open);
+        connections.iter().find(|one| one.has_room()).map(Connection::take)
     }
 
     /// Room on a new connection, or on one that somebody else has made meanwhile.
@@ -122,20 +122,20 @@ impl Host {
         if let Some(room) = self.room() {
             return Ok(room);
         }
-        let line = time::timeout(timeout, dial(uri)).await.map_err(|_| Fault::Transport {
-            message: format!("no connection within {} ms", timeout.as_millis()),
+        let connection = time::timeout(timeout, dial(uri)).await.map_err(|_| {
+            Fault::Transport { message: format!("no connection within {} ms", timeout.as_millis()) }
         })??;
-        let room = line.take();
-        self.lines().push(line);
+        let room = connection.take();
+        self.connections().push(connection);
         Ok(room)
     }
 
-    fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connections(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn dial(uri: &Uri) -> Result<Line, Fault> {
+async fn dial(uri: &Uri) -> Result<Connection, Fault> {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let connecting = TcpStream::connect((host, uri.port_u16().unwrap_or(80)));
     let stream = connecting.await.map_err(|error| transport(&error))?;
@@ -163,7 +163,7 @@ async fn dial(uri: &Uri) -> Result<Line, Fault> {
             }
         }
     });
-    Ok(Line { sender, streams })
+    Ok(Connection { sender, streams })
 }
 
 /// Done when the other side is not there any more.
@@ -184,9 +184,14 @@ async fn answers_no_more(pings: Option<PingPong>, streams: Arc<AtomicUsize>) {
 #[cfg(test)]
 mod tests {
     use http::Response;
+    use protocol::ProtocolVersion;
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::{
+        client::Way,
+        stream::{Exchange, Received},
+    };
 
     type Server = h2::server::Connection<TcpStream, Bytes>;
 
@@ -206,6 +211,35 @@ mod tests {
     }
 
     const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn what_is_sent_before_the_request_is_on_its_way_goes_with_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let way = Way::Direct(Arc::default(), LONG);
+        let mut exchange = Exchange::new(way, request(&uri), ProtocolVersion::V6);
+        exchange.send(Bytes::from_static(b"start"));
+        exchange.send(Bytes::from_static(b"input"));
+        exchange.half_close();
+        let serving = async {
+            let mut server = accept(&listener).await;
+            let (request, mut respond) = server.accept().await.unwrap().unwrap();
+            let head =
+                Response::builder().header("content-type", ProtocolVersion::V6.content_type());
+            let mut answering = respond.send_response(head.body(()).unwrap(), false).unwrap();
+            tokio::spawn(async move { server.accept().await.is_none() });
+            let (mut body, mut read) = (request.into_body(), Vec::new());
+            while let Some(bytes) = body.data().await {
+                read.extend_from_slice(&bytes.unwrap());
+            }
+            answering.send_data(Bytes::from_static(b"answer"), true).unwrap();
+            read
+        };
+        let (read, received) = tokio::join!(serving, exchange.receive());
+        assert_eq!(read, b"startinput", "all that was sent, then the end");
+        assert!(matches!(received, Ok(Received::Data(bytes)) if bytes == "answer"));
+        assert!(matches!(exchange.receive().await, Ok(Received::End)));
+    }
 
     #[tokio::test]
     async fn a_stream_that_one_connection_does_not_take_goes_on_another() {

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     client::Way,
+    discover::causes,
     host::{Place, Room, Stream},
 };
 
@@ -347,14 +348,7 @@ pub(crate) fn retry_after_ms(value: &str, now: SystemTime) -> Option<u64> {
     u64::try_from(wait.as_millis()).ok()
 }
 
-/// What a transport error says, with its causes.
+/// A fault of the transport.
 pub(crate) fn transport(error: &(dyn std::error::Error + 'static)) -> Fault {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        message.push_str(": ");
-        message.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    Fault::Transport { message }
+    Fault::Transport { message: causes(error) }
 }

@@ -222,10 +222,39 @@ enum Ended {
     Failed(String),
 }
 
+/// What a runtime says at the beginning of an attempt that has this journal.
+pub(crate) fn opening_of(journal: &[Entry]) -> Bytes {
+    let start = Start {
+        id: InvocationId { partition_key: PartitionKey(1), uuid: 2 },
+        debug_id: "inv_test".to_owned(),
+        known_entries: u32::try_from(journal.len()).unwrap(),
+        state: Vec::new(),
+        partial_state: false,
+        key: String::new(),
+        retry_count: 0,
+        duration_since_last_entry_ms: 0,
+        random_seed: 5,
+        scope: None,
+        limit_key: None,
+        idempotency_key: None,
+    };
+    let mut bytes = BytesMut::new();
+    start.encode().encode(&mut bytes);
+    for entry in journal {
+        Frame::new(entry.ty, entry.body.clone()).encode(&mut bytes);
+    }
+    bytes.freeze()
+}
+
+/// The first entry of every journal: a call without an argument.
+pub(crate) fn input(version: ProtocolVersion) -> Entry {
+    let input = Command::Input { headers: Vec::new(), value: Bytes::new() };
+    wire::command::encode(&NamedCommand::from(input), version)
+}
+
 impl Runtime {
     fn new(version: ProtocolVersion, choices: Vec<u8>) -> Self {
-        let input = Command::Input { headers: Vec::new(), value: Bytes::new() };
-        let journal = vec![wire::command::encode(&NamedCommand::from(input), version)];
+        let journal = vec![input(version)];
         Self {
             version,
             journal,
@@ -276,29 +305,6 @@ impl Runtime {
         commands.map(|entry| wire::command::decode(entry).unwrap()).collect()
     }
 
-    fn opening(&self, known: usize) -> Bytes {
-        let start = Start {
-            id: InvocationId { partition_key: PartitionKey(1), uuid: 2 },
-            debug_id: "inv_test".to_owned(),
-            known_entries: u32::try_from(known).unwrap(),
-            state: Vec::new(),
-            partial_state: false,
-            key: String::new(),
-            retry_count: 0,
-            duration_since_last_entry_ms: 0,
-            random_seed: 5,
-            scope: None,
-            limit_key: None,
-            idempotency_key: None,
-        };
-        let mut bytes = BytesMut::new();
-        start.encode().encode(&mut bytes);
-        for entry in &self.journal[..known] {
-            Frame::new(entry.ty, entry.body.clone()).encode(&mut bytes);
-        }
-        bytes.freeze()
-    }
-
     /// Notes a command of the handler, and what it is owed.
     fn take(&mut self, frame: &Frame) {
         let entry = Entry { ty: frame.ty, body: frame.body.clone() };
@@ -324,7 +330,7 @@ impl Runtime {
     fn attempt(&mut self, opening: Opening, known: usize, cut_after: Option<usize>) -> Ended {
         let request = Request::default();
         let late: Vec<Entry> = self.journal[known..].to_vec();
-        request.0.lock().unwrap().0.push(self.opening(known));
+        request.0.lock().unwrap().0.push(opening_of(&self.journal[..known]));
         let mut body = opening.attempt_with(self.version, self.options(), request.clone());
         let mut late = late.into_iter();
         let mut decoder = FrameDecoder::new(1 << 20);
@@ -448,7 +454,7 @@ impl Runtime {
             .collect::<Vec<_>>();
         late.reverse();
         let request = Request::default();
-        request.0.lock().unwrap().0.push(self.opening(known));
+        request.0.lock().unwrap().0.push(opening_of(&self.journal[..known]));
         let mut body = opening.attempt_with(self.version, self.options(), request.clone());
         let mut decoder = FrameDecoder::new(1 << 20);
         let mut cx = TaskContext::from_waker(Waker::noop());

@@ -4,14 +4,10 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use h2::{SendStream, client::SendRequest};
 use http::{Request, Response};
-use protocol::{
-    InvocationId, PartitionKey, ProtocolVersion,
-    journal::Command,
-    wire::{self, control::Start, frame::Frame},
-};
+use protocol::ProtocolVersion;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -21,7 +17,10 @@ use tokio::{
 };
 
 use super::server::PREFACE_RETRY;
-use crate::prelude::*;
+use crate::{
+    prelude::*,
+    tests::{input, opening_of},
+};
 
 /// What the test and its handlers have in common.
 #[derive(Clone, Default)]
@@ -124,28 +123,10 @@ async fn invoke(
         .header("content-type", ProtocolVersion::V6.content_type())
         .body(())
         .unwrap();
-    let start = Start {
-        id: InvocationId { partition_key: PartitionKey(1), uuid: 2 },
-        debug_id: "inv_test".to_owned(),
-        known_entries: 1,
-        state: Vec::new(),
-        partial_state: false,
-        key: String::new(),
-        retry_count: 0,
-        duration_since_last_entry_ms: 0,
-        random_seed: 5,
-        scope: None,
-        limit_key: None,
-        idempotency_key: None,
-    };
-    let mut bytes = BytesMut::new();
-    start.encode().encode(&mut bytes);
-    let input = Command::Input { headers: Vec::new(), value: Bytes::new() };
-    let input = wire::command::encode(&input.into(), ProtocolVersion::V6);
-    Frame::new(input.ty, input.body).encode(&mut bytes);
     std::future::poll_fn(|cx| runtime.poll_ready(cx)).await.unwrap();
     let (response, mut sending) = runtime.send_request(request, false).unwrap();
-    sending.send_data(bytes.freeze(), false).unwrap();
+    let journal = [input(ProtocolVersion::V6)];
+    sending.send_data(opening_of(&journal), false).unwrap();
     (response, sending)
 }
 
