@@ -102,6 +102,11 @@ impl Store {
         self.applied
     }
 
+    /// Whether a checkpoint waits for room on the disk.
+    pub fn is_waiting_for_room(&self) -> bool {
+        false
+    }
+
     /// What a reader sees below the live overlay.
     pub fn base(&self) -> &Base {
         &self.base
