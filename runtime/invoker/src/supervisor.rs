@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use protocol::{
     ProtocolVersion,
+    ids::Derivation,
     journal::{Entry, EntryIndex},
     wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES,
 };
@@ -24,6 +25,8 @@ pub struct Settings {
     pub attempts_max: usize,
     /// Newest service protocol to speak.
     pub max_protocol: ProtocolVersion,
+    /// How ids of named callees follow from their names.
+    pub derivation: Derivation,
     /// Largest message that an SDK may send, in bytes.
     pub message_size_max_bytes: u32,
     /// How long a connection may take to be made.
@@ -38,6 +41,7 @@ impl Default for Settings {
         Self {
             attempts_max: 10_000,
             max_protocol: ProtocolVersion::MAX,
+            derivation: Derivation::Plain,
             message_size_max_bytes: DEFAULT_MAX_MESSAGE_SIZE_BYTES,
             connect_timeout: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(5),

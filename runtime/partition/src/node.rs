@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use protocol::ids::Derivation;
 use runtime_core::{
     Lsn, Partition, PartitionId,
     effect::Effect,
@@ -93,6 +94,8 @@ pub struct Parts {
     pub log: Arc<dyn Log>,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
+    /// How ids of named invocations follow from their names, as the data directory says.
+    pub derivation: Derivation,
     /// Who writes checkpoints.
     pub checkpoints: Arc<dyn Checkpoints>,
     /// Limits.
@@ -109,11 +112,11 @@ impl Node {
         parts: Parts,
         edges: impl FnOnce(Partitions) -> Arc<dyn Edges>,
     ) -> Result<Self, StartError> {
-        let Parts { stores, log, clock, checkpoints, settings } = parts;
+        let Parts { stores, log, clock, derivation, checkpoints, settings } = parts;
         let count = u16::try_from(stores.len()).unwrap_or(u16::MAX);
         let mut folded = Vec::with_capacity(stores.len());
         for (id, store) in (0..count).map(PartitionId).zip(stores) {
-            let partition = Partition { id, count };
+            let partition = Partition { id, count, derivation };
             let (live, applied) = fold(partition, &store, &*log)?;
             folded.push((partition, store, live, applied));
         }

@@ -60,6 +60,7 @@ async fn serve(config: Config) -> Result<()> {
         partitions: partitions.clone(),
         registry: registry.clone(),
         clock,
+        derivation: data_dir.derivation,
         request_size_max_bytes: config.request_size_max_bytes,
     };
     let admin = Admin {
@@ -99,7 +100,7 @@ fn recover(
     registry: &SharedRegistry,
     clock: Arc<dyn Clock>,
 ) -> Result<Node> {
-    let log = FileLog::open(&data_dir.path.join("log"), config.log_segment_bytes)
+    let log = FileLog::open(&data_dir.log(), config.log_segment_bytes)
         .context("the log cannot be opened")?;
     let stores = (0..data_dir.partitions)
         .map(|partition| {
@@ -112,6 +113,7 @@ fn recover(
         stores,
         log: Arc::new(log),
         clock,
+        derivation: data_dir.derivation,
         checkpoints: Arc::new(CheckpointThread::spawn()?),
         settings: config.partition.clone(),
     };
@@ -122,6 +124,7 @@ fn recover(
             runtime_invoker::Settings {
                 attempts_max: config.attempts_max,
                 max_protocol: config.max_protocol,
+                derivation: data_dir.derivation,
                 ..Default::default()
             },
         );
