@@ -12,7 +12,7 @@ use protocol::{
     wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES,
 };
 use runtime_core::{PartitionId, effect::StartAttempt, event::AttemptRef};
-use runtime_partition::Partitions;
+use runtime_partition::{Clock, Partitions};
 use runtime_schema::SharedRegistry;
 use tokio::{runtime::Handle, sync::mpsc};
 
@@ -53,6 +53,8 @@ impl Default for Settings {
 pub struct Invoker {
     pub(crate) partitions: Partitions,
     pub(crate) registry: SharedRegistry,
+    /// The node's clock.
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     pub(crate) clients: Clients,
     started: Instant,
@@ -79,10 +81,16 @@ impl Invoker {
     ///
     /// # Panics
     /// When called outside of a tokio runtime.
-    pub fn new(partitions: Partitions, registry: SharedRegistry, settings: Settings) -> Arc<Self> {
+    pub fn new(
+        partitions: Partitions,
+        registry: SharedRegistry,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Arc<Self> {
         Arc::new(Self {
             partitions,
             registry,
+            clock,
             clients: Clients::new(settings.connect_timeout),
             settings,
             started: Instant::now(),

@@ -141,7 +141,8 @@ fn exchange(invoker: &Invoker, start: &StartAttempt, located: &Located) -> Resul
         message: format!("'{uri}' is not an address: {error}"),
     })?;
     let way = invoker.clients.way(deployment, &uri);
-    Ok(Exchange::new(way, request(uri, version, start.id, deployment), version))
+    let request = request(uri, version, start.id, deployment);
+    Ok(Exchange::new(way, request, version, Arc::clone(&invoker.clock)))
 }
 
 struct Conversation {

@@ -117,7 +117,8 @@ impl Node {
         let mut folded = Vec::with_capacity(stores.len());
         for (id, store) in (0..count).map(PartitionId).zip(stores) {
             let partition = Partition { id, count, derivation };
-            let (live, applied) = fold(partition, &store, &*log)?;
+            let (mut live, applied) = fold(partition, &store, &*log)?;
+            clock.advance_past(Tables::new(&mut live, store.base()).meta().stamp);
             folded.push((partition, store, live, applied));
         }
         let inboxes: Arc<[Arc<Inbox>]> = folded.iter().map(|_| Arc::new(Inbox::new())).collect();
@@ -275,7 +276,6 @@ impl Driver {
         let tables = Tables::new(&mut self.live, self.store.base());
         self.next_timer = tables.next_timer(Timestamp(0));
         self.next_expiry = tables.next_expiry(Timestamp(0)).map(|(at, _, _)| at);
-        self.clock.advance_past(tables.meta().stamp);
     }
 }
 

@@ -9,7 +9,7 @@ use runtime_ingress::Ingress;
 use runtime_invoker::Invoker;
 use runtime_log::FileLog;
 use runtime_partition::{
-    Clock, Node, SystemClock, checkpoint::CheckpointThread, node::Parts, node::store_file,
+    Clock, Node, NodeClock, checkpoint::CheckpointThread, node::Parts, node::store_file,
 };
 use runtime_schema::SharedRegistry;
 use runtime_store::Store;
@@ -47,7 +47,7 @@ async fn serve(config: Config) -> Result<()> {
     let data_dir = DataDir::open(&config.data_dir, config.partitions)?;
 
     let registry = SharedRegistry::new(config.defaults.clone());
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let clock: Arc<dyn Clock> = Arc::new(NodeClock::start());
     let mut node = recover(&config, &data_dir, &registry, Arc::clone(&clock))?;
     let stopped = shutdown.clone();
     node.spawn(move |partition| {
@@ -59,13 +59,14 @@ async fn serve(config: Config) -> Result<()> {
     let ingress = Ingress {
         partitions: partitions.clone(),
         registry: registry.clone(),
-        clock,
+        clock: Arc::clone(&clock),
         derivation: data_dir.derivation,
         request_size_max_bytes: config.request_size_max_bytes,
     };
     let admin = Admin {
         partitions,
         registry,
+        clock,
         discovery: Arc::new(HttpDiscovery),
         ingress_url: format!("http://{}", config.ingress_address),
         version: env!("CARGO_PKG_VERSION"),
@@ -112,7 +113,7 @@ fn recover(
     let parts = Parts {
         stores,
         log: Arc::new(log),
-        clock,
+        clock: Arc::clone(&clock),
         derivation: data_dir.derivation,
         checkpoints: Arc::new(CheckpointThread::spawn()?),
         settings: config.partition.clone(),
@@ -121,6 +122,7 @@ fn recover(
         let invoker = Invoker::new(
             partitions,
             registry.clone(),
+            Arc::clone(&clock),
             runtime_invoker::Settings {
                 attempts_max: config.attempts_max,
                 max_protocol: config.max_protocol,
