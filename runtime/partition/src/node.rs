@@ -74,6 +74,19 @@ pub enum StartError {
         /// The last record of the log.
         last: u64,
     },
+    /// The tables are behind the log: they are older than what it has kept, or new.
+    #[error(
+        "partition {partition}: the tables are at record {applied}, but the log goes on with record \
+         {oldest}: restore the tables that belong to this log"
+    )]
+    TablesBehindLog {
+        /// Which partition.
+        partition: u16,
+        /// The last record in the tables, or read from the log.
+        applied: u64,
+        /// The next one that there is.
+        oldest: u64,
+    },
     /// The system has no thread to give.
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -243,6 +256,7 @@ fn fold(partition: Partition, store: &Store, log: &dyn Log) -> Result<(Overlay, 
     let mut tables = Tables::new(&mut live, store.base());
     for stored in log.read(log_id(partition.id), runtime_log::Lsn(applied.0 + 1)) {
         let (lsn, payload) = stored.map_err(|source| StartError::Log { partition: id, source })?;
+        check_next(partition.id, applied, lsn.0)?;
         let record = Record::decode(Lsn(lsn.0), &payload).map_err(|source| StartError::Record {
             partition: id,
             lsn: lsn.0,
@@ -252,7 +266,17 @@ fn fold(partition: Partition, store: &Store, log: &dyn Log) -> Result<(Overlay, 
         effects.clear();
         applied = record.lsn;
     }
+    check_next(partition.id, applied, last.0 + 1)?;
     Ok((live, applied))
+}
+
+/// What was trimmed is in the tables, or it is lost.
+fn check_next(partition: PartitionId, applied: Lsn, oldest: u64) -> Result<(), StartError> {
+    let (partition, applied) = (partition.0, applied.0);
+    if oldest == applied + 1 {
+        return Ok(());
+    }
+    Err(StartError::TablesBehindLog { partition, applied, oldest })
 }
 
 /// Messages that were under way, of all partitions, in the order in which they were sent.
@@ -283,3 +307,6 @@ impl Driver {
 pub fn store_file(data_dir: &std::path::Path, partition: u16) -> PathBuf {
     data_dir.join(format!("partition-{partition}.redb"))
 }
+
+#[cfg(test)]
+mod tests;

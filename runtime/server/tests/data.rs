@@ -4,14 +4,20 @@
 
 mod support;
 
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
 use abide_sdk::prelude::*;
+use anyhow::ensure;
 use http::Method;
 use interop_suite::client::Server;
 use protocol::{InvocationId, ids::Derivation};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, process::Command};
 
-use support::start;
+use support::{start, start_with};
 
 struct Order;
 
@@ -97,4 +103,100 @@ async fn ids_of_names_follow_from_the_directorys_secret() {
     std::fs::write(older.path().join("LAYOUT"), "abide-data 1\npartitions 2\n").unwrap();
     let (_abide, server) = start(older.path()).await;
     assert_eq!(ids(&server).await, plain);
+}
+
+/// Leaves a directory whose log has lost its beginning to the tables.
+async fn used(dir: &Path) {
+    let config = dir.join("abide.toml");
+    fs::write(&config, "log-segment-bytes = 4096\ncheckpoint-interval-ms = 10\n").unwrap();
+    let (_abide, server) = start_with(dir, &[&format!("--config={}", config.display())]).await;
+    register(&server).await;
+    let first = dir.join("log/0000000000000001.seg");
+    let mut key = 0;
+    let trimmed = server.eventually(|| {
+        key += 1;
+        let (server, is_there) = (&server, first.exists());
+        async move {
+            server.call("/Desk/order", json!(format!("k{key}"))).await?;
+            ensure!(!is_there, "the first segment is still there");
+            Ok(())
+        }
+    });
+    trimmed.await.unwrap();
+}
+
+/// What it says when it does not start.
+async fn complaint(dir: &Path) -> String {
+    let abide = Command::new(env!("CARGO_BIN_EXE_abide"))
+        .args(["serve", "--ingress-address=127.0.0.1:0", "--admin-address=127.0.0.1:0"])
+        .arg("--data-dir")
+        .arg(dir)
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(30), abide).await.unwrap().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_log_and_layout_agree_or_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, moved) = (dir.path(), dir.path().join("moved"));
+    used(path).await;
+    let refused = async |what: &str, says: &[&str]| {
+        let complaint = complaint(path).await;
+        for part in says.iter().chain([&what]) {
+            assert!(complaint.contains(part), "{what}: {complaint}");
+        }
+        assert!(!complaint.contains("panicked"), "{complaint}");
+    };
+    let tables = ["partition-0.redb", "partition-1.redb"];
+    for what in [tables[0], "log", "LAYOUT", "SECRET"] {
+        fs::rename(path.join(what), &moved).unwrap();
+        refused(what, &["restore"]).await;
+        assert!(!path.join(what).exists(), "{what} is not made anew");
+        fs::rename(&moved, path.join(what)).unwrap();
+    }
+
+    fs::rename(path.join("log"), &moved).unwrap();
+    fs::create_dir(path.join("log")).unwrap();
+    refused("the tables are at record", &["but the log ends at 0", "restore the log"]).await;
+    fs::remove_dir_all(path.join("log")).unwrap();
+    fs::rename(&moved, path.join("log")).unwrap();
+
+    fs::rename(path.join(tables[0]), &moved).unwrap();
+    fs::copy(path.join(tables[1]), path.join(tables[0])).unwrap();
+    refused(tables[0], &["it is partition 1 of 2, expected 0 of 2"]).await;
+    let other = tempfile::tempdir().unwrap();
+    drop(start(other.path()).await);
+    fs::copy(other.path().join(tables[0]), path.join(tables[0])).unwrap();
+    refused(tables[0], &["another data directory's"]).await;
+    fs::rename(&moved, path.join(tables[0])).unwrap();
+
+    let layout = fs::read_to_string(path.join("LAYOUT")).unwrap();
+    fs::write(path.join("LAYOUT"), layout.replace("partitions 2", "partitions 0")).unwrap();
+    refused("LAYOUT", &["0 partitions, expected 1 to 256"]).await;
+    fs::write(path.join("LAYOUT"), layout.replace("partitions 2", "partitions 3")).unwrap();
+    refused(tables[0], &["it is partition 0 of 2, expected 0 of 3"]).await;
+    fs::write(path.join("LAYOUT"), layout).unwrap();
+
+    let (_abide, server) = start(path).await;
+    let output = server.get("/restate/workflow/Order/k1/output").await.unwrap();
+    assert_eq!(output.ok().unwrap(), json!("tea is ordered"), "all of it is still there");
+}
+
+/// Tables are only a copy of what the log says.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_are_made_again_from_a_log_that_has_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let (abide, server) = start(dir.path()).await;
+    register(&server).await;
+    server.call("/Desk/order", json!("a")).await.unwrap();
+    drop(abide);
+    fs::remove_file(dir.path().join("partition-0.redb")).unwrap();
+    fs::remove_file(dir.path().join("partition-1.redb")).unwrap();
+    let (_abide, server) = start(dir.path()).await;
+    let output = server.get("/restate/workflow/Order/a/output").await.unwrap();
+    assert_eq!(output.ok().unwrap(), json!("tea is ordered"));
 }
