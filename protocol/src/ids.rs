@@ -2,6 +2,11 @@
 //!
 //! A textual id is a prefix, `_1`, and integers in base 62, each in a fixed number of digits and
 //! with its bytes reversed first, as the open protocol has it.
+//!
+//! Whoever knows an id may attach to it, and may complete the awakeables made under it, so ids are
+//! either random or derived with a secret: see [`Derivation`].
+
+mod derivation;
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,8 +17,9 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
+
+pub use derivation::{Derivation, SECRET_BYTES};
 
 /// Decides the partition: a hash of whatever must stay together.
 #[derive(
@@ -44,32 +50,6 @@ pub struct InvocationId {
 pub const INVOCATION_ID_BYTES: usize = 24;
 
 impl InvocationId {
-    /// The id of the one `run` of a workflow key.
-    pub fn for_workflow(scope: Option<&str>, name: &str, key: &str) -> Self {
-        let mut parts = vec!["wf"];
-        parts.extend(scope);
-        parts.extend([name, key]);
-        let partition_key = PartitionKey::of_key(scope.unwrap_or(key));
-        Self { partition_key, uuid: derived(&parts) }
-    }
-
-    /// The id that an idempotency key stands for; `key` is empty for a plain service.
-    pub fn for_idempotency_key(
-        scope: Option<&str>,
-        service: &str,
-        key: &str,
-        handler: &str,
-        idempotency_key: &str,
-    ) -> Self {
-        let mut parts = vec!["ik"];
-        parts.extend(scope);
-        parts.push(service);
-        parts.extend((!key.is_empty()).then_some(key));
-        parts.extend([handler, idempotency_key]);
-        let owner = scope.unwrap_or(if key.is_empty() { idempotency_key } else { key });
-        Self { partition_key: PartitionKey::of_key(owner), uuid: derived(&parts) }
-    }
-
     /// The raw form that travels in frames and in awakeable ids.
     pub fn to_raw(self) -> [u8; INVOCATION_ID_BYTES] {
         let mut raw = [0; INVOCATION_ID_BYTES];
@@ -216,13 +196,6 @@ pub enum IdParseError {
 /// A time-ordered id: 48 bits of milliseconds since the epoch, then the low 80 bits of `random`.
 pub fn ulid(at_ms: u64, random: u128) -> u128 {
     (u128::from(at_ms) << 80) | (random & ((1 << 80) - 1))
-}
-
-fn derived(parts: &[&str]) -> u128 {
-    let digest = Sha256::digest(parts.join(",").as_bytes());
-    let mut uuid = [0; 16];
-    uuid.copy_from_slice(&digest[..16]);
-    u128::from_be_bytes(uuid)
 }
 
 const DIGITS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::{
     AwakeableId, DeploymentId, InvocationId, PartitionKey, ProtocolVersion, TerminalFailure,
-    ids::IdParseError,
+    ids::{Derivation, IdParseError},
     journal::{
         Awaiting, CallRequest, Combinator, Command, Entry, InvocationTarget, NamedCommand,
         Notification, NotificationId, NotificationKind, NotificationResult, awaiting::Outcome,
@@ -68,10 +68,55 @@ fn ids_have_the_open_protocols_text() {
 
 #[test]
 fn derived_ids_are_those_of_the_real_server() {
-    let greet = InvocationId::for_idempotency_key(None, "Greeter", "", "greet", "k2");
+    let greet = Derivation::Plain.idempotency_key(None, "Greeter", "", "greet", "k2");
     assert_eq!(greet.uuid.to_be_bytes().to_vec(), raw("03e28c4b00970f274b77e769c2808d79"));
-    let signup = InvocationId::for_workflow(None, "Signup", "u1");
+    let signup = Derivation::Plain.workflow(None, "Signup", "u1");
     assert_eq!(signup.to_string(), "inv_1jkk5Pppv5gg261fvsMf0rl4keL2QuVYRa");
+}
+
+#[test]
+fn ids_derived_with_a_secret_follow_from_it_and_from_every_part() {
+    let secret = Derivation::Secret([7; 32]);
+    let greet = secret.idempotency_key(None, "Greeter", "", "greet", "k2");
+    // HMAC-SHA256, key of 32 times 7: reckoned with Python's hmac.
+    assert_eq!(greet.uuid.to_be_bytes().to_vec(), raw("aa1ff773ccf43818c65c3a1f19665c73"));
+    assert_eq!(greet.partition_key, PartitionKey::of_key("k2"), "routing stays as it is");
+    let signup = secret.workflow(None, "Signup", "u1");
+    assert_eq!(signup.uuid.to_be_bytes().to_vec(), raw("e7a2206cee8dfd0882705b07a5ad262c"));
+    let mut seen = std::collections::BTreeSet::new();
+    for derivation in [Derivation::Plain, secret, Derivation::Secret([8; 32])] {
+        seen.insert(derivation.workflow(None, "Signup", "u1").uuid);
+        seen.insert(derivation.idempotency_key(None, "Greeter", "", "greet", "k2").uuid);
+    }
+    assert_eq!(seen.len(), 6);
+}
+
+#[test]
+fn names_with_commas_do_not_collide_under_a_secret() {
+    let names = |derivation: Derivation| {
+        let key = |scope, service, key, handler, idempotency_key| {
+            derivation.idempotency_key(scope, service, key, handler, idempotency_key).uuid
+        };
+        std::collections::BTreeSet::from([
+            derivation.workflow(None, "a,b", "c").uuid,
+            derivation.workflow(None, "a", "b,c").uuid,
+            derivation.workflow(Some("a"), "b", "c").uuid,
+            key(None, "a", "", "b", "c,d"),
+            key(None, "a", "", "b,c", "d"),
+            key(None, "a", "b", "c", "d"),
+            key(Some("a"), "b", "", "c", "d"),
+        ])
+    };
+    assert_eq!(names(Derivation::Secret([7; 32])).len(), 7);
+    assert_eq!(names(Derivation::Plain).len(), 2, "older directories keep it");
+}
+
+#[test]
+fn a_secret_is_not_shown() {
+    let secret = Derivation::Secret([7; 32]);
+    assert_eq!(format!("{secret:?}"), "Secret(..)");
+    assert_ne!(secret.fingerprint(), Derivation::Secret([8; 32]).fingerprint());
+    assert_eq!(Derivation::Plain.fingerprint(), None);
 }
 
 #[test]

@@ -18,6 +18,10 @@ const APART: [&str; 5] =
 /// Packages whose name is not their path joined with `-`: those that users name.
 const NAMED: [&str; 2] = ["abide-sdk", "abide-test"];
 
+/// Ways to the wall clock, which people set forward and back; none of them leads past the node's own
+/// clock (`runtime/partition/src/clock`). `Instant` only measures, and may.
+const WALL_CLOCKS: [&str; 3] = ["SystemTime::now", "UNIX_EPOCH.elapsed", "Timestamp::now()"];
+
 const BLOB_BYTES_MAX: u64 = 256 * 1024;
 
 pub(crate) fn run() -> Result<()> {
@@ -65,7 +69,11 @@ fn check_source(file: &str, text: &str, faults: &mut Vec<String>) {
     if !is_test && !first.is_some_and(|line| line.starts_with("//!")) {
         faults.push(format!("{file}: does not say what it is (//!)"));
     }
+    let is_runtime = file.starts_with("runtime/") && !is_test;
     for (number, line) in (1..).zip(text.lines()) {
+        if is_runtime && WALL_CLOCKS.iter().any(|clock| line.contains(clock)) {
+            faults.push(format!("{file}:{number}: the time comes from runtime_partition::Clock"));
+        }
         // Written apart, so that this file passes its own check.
         let leftovers = [concat!("FIX", "ME"), concat!("db", "g!("), concat!("to", "do!(")];
         if let Some(leftover) = leftovers.iter().find(|leftover| line.contains(**leftover)) {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::{
     Json,
@@ -130,7 +129,7 @@ pub async fn register(
     let headers: Vec<_> = request.additional_headers.into_iter().collect();
     let Discovered { manifest, sdk, http1 } =
         admin.discovery.discover(&uri, request.use_http_11, &headers).await?;
-    let id = existing.as_ref().map_or_else(new_id, |stored| stored.deployment.id);
+    let id = existing.as_ref().map_or_else(|| new_id(&admin), |stored| stored.deployment.id);
     let metadata = request.metadata.into_iter().collect();
     let endpoint = Endpoint { id, uri, http1, headers, metadata, sdk };
     let allow_breaking = request.breaking || request.force;
@@ -139,7 +138,7 @@ pub async fn register(
     let status = if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     if request.dry_run {
         let revisions = vec![0; deployment.services.len()];
-        let created_at = runtime_core::time::Timestamp(now_ms());
+        let created_at = runtime_core::time::Timestamp(admin.now_ms());
         let stored = StoredDeployment { deployment, created_at, revisions };
         let preview = RegistrySnapshot::new(vec![stored.clone()], registry.defaults().clone());
         return Ok(created(status, &admin, &preview, &stored));
@@ -251,11 +250,6 @@ fn unknown(name: String) -> Refusal {
     Refusal::NotFound { what: "deployment", name }
 }
 
-fn new_id() -> DeploymentId {
-    DeploymentId(protocol::ids::ulid(now_ms(), random::next_u128()))
-}
-
-fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+fn new_id(admin: &Admin) -> DeploymentId {
+    DeploymentId(protocol::ids::ulid(admin.now_ms(), random::next_u128()))
 }

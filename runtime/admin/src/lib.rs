@@ -15,7 +15,7 @@ pub mod services;
 
 use std::sync::Arc;
 
-use runtime_partition::Partitions;
+use runtime_partition::{Clock, Partitions};
 use runtime_schema::SharedRegistry;
 
 pub use discovery::{Discovered, Discovery, DiscoveryError};
@@ -28,10 +28,19 @@ pub struct Admin {
     pub partitions: Partitions,
     /// Who offers what.
     pub registry: SharedRegistry,
+    /// The node's clock.
+    pub clock: Arc<dyn Clock>,
     /// How endpoints are asked what they offer.
     pub discovery: Arc<dyn Discovery>,
     /// Where clients reach the ingress, as they are told.
     pub ingress_url: String,
     /// This software's version.
     pub version: &'static str,
+}
+
+impl Admin {
+    /// Milliseconds since the epoch.
+    fn now_ms(&self) -> u64 {
+        self.clock.now_us() / 1000
+    }
 }

@@ -29,7 +29,7 @@ pub mod tables;
 pub mod time;
 mod timer;
 
-use protocol::PartitionKey;
+use protocol::{PartitionKey, ids::Derivation};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -54,13 +54,15 @@ pub struct PartitionId(pub u16);
 /// The registry's rows live on this partition.
 pub const REGISTRY_PARTITION: PartitionId = PartitionId(0);
 
-/// The partition machine: which partition it is, of how many. Everything else is in the tables.
+/// The partition machine: what is fixed for it. Everything else is in the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Partition {
     /// This partition.
     pub id: PartitionId,
     /// How many there are; fixed when the data directory is created.
     pub count: u16,
+    /// How ids of named invocations follow from their names; fixed with it.
+    pub derivation: Derivation,
 }
 
 impl Partition {

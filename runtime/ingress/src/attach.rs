@@ -55,7 +55,7 @@ pub(crate) async fn output(
 pub(crate) fn resolve(ingress: &Ingress, named: Named) -> Result<InvocationId, Rejection> {
     match named {
         Named::Id(id) => lookup::parse_invocation(&id),
-        Named::Idempotent { address, idempotency_key } => Ok(InvocationId::for_idempotency_key(
+        Named::Idempotent { address, idempotency_key } => Ok(ingress.derivation.idempotency_key(
             None,
             &address.service,
             &address.key,
@@ -67,14 +67,14 @@ pub(crate) fn resolve(ingress: &Ingress, named: Named) -> Result<InvocationId, R
             if registry.service(&name).is_none() {
                 return Err(crate::path::PathError::UnknownService(name).into());
             }
-            Ok(InvocationId::for_workflow(None, &name, &key))
+            Ok(ingress.derivation.workflow(None, &name, &key))
         }
     }
 }
 
 /// The invocation that a JSON body names.
-pub(crate) fn resolve_body(body: &Bytes) -> Result<InvocationId, Rejection> {
-    lookup::parse(body)
+pub(crate) fn resolve_body(ingress: &Ingress, body: &Bytes) -> Result<InvocationId, Rejection> {
+    lookup::parse(ingress.derivation, body)
 }
 
 fn answer(ingress: &Ingress, id: InvocationId, completion: &Arc<Completion>) -> Response<Body> {

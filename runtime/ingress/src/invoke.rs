@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Response, request::Parts};
 use hyper::{Request, body::Body as HttpBody};
 use protocol::{
-    HandlerKind, InvocationId, ProtocolVersion, Target, TerminalFailure,
+    HandlerKind, ProtocolVersion, Target, TerminalFailure,
     journal::{Command, NamedCommand},
     wire,
 };
@@ -82,9 +82,9 @@ pub(crate) fn prepare(
     let facts = handler.facts;
     let id = match (&idempotency_key, facts.handler_kind) {
         (Some(_), HandlerKind::Workflow) => return Err(Rejection::IdempotencyKeyOnWorkflow),
-        (None, HandlerKind::Workflow) => InvocationId::for_workflow(None, &name, &key),
+        (None, HandlerKind::Workflow) => ingress.derivation.workflow(None, &name, &key),
         (Some(idempotency_key), _) => {
-            InvocationId::for_idempotency_key(None, &name, &key, &handler_name, idempotency_key)
+            ingress.derivation.idempotency_key(None, &name, &key, &handler_name, idempotency_key)
         }
         (None, _) => {
             let key = facts.service_kind.is_keyed().then_some(key.as_str());

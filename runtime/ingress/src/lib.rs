@@ -23,6 +23,7 @@ pub mod server;
 
 use std::sync::Arc;
 
+use protocol::ids::Derivation;
 use runtime_partition::{Clock, Partitions};
 use runtime_schema::SharedRegistry;
 
@@ -37,6 +38,8 @@ pub struct Ingress {
     pub registry: SharedRegistry,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
+    /// How ids of named invocations follow from their names.
+    pub derivation: Derivation,
     /// Bodies larger than this many bytes are refused.
     pub request_size_max_bytes: usize,
 }

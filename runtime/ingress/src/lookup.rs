@@ -2,7 +2,7 @@
 //! invocations are derived, so the answer is the same whether the invocation exists or not.
 
 use bytes::Bytes;
-use protocol::InvocationId;
+use protocol::{InvocationId, ids::Derivation};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Rejection;
@@ -36,20 +36,15 @@ pub(crate) struct Found {
 }
 
 /// The invocation that a JSON body names.
-pub(crate) fn parse(body: &Bytes) -> Result<InvocationId, Rejection> {
+pub(crate) fn parse(derivation: Derivation, body: &Bytes) -> Result<InvocationId, Rejection> {
     let target = serde_json::from_slice::<Target>(body);
     match target.map_err(|error| Rejection::Target(error.to_string()))? {
         Target::Workflow { workflow_name, workflow_key, scope } => {
-            Ok(InvocationId::for_workflow(scope.as_deref(), &workflow_name, &workflow_key))
+            Ok(derivation.workflow(scope.as_deref(), &workflow_name, &workflow_key))
         }
         Target::IdempotentInvocation { service, key, handler, idempotency_key, scope } => {
-            Ok(InvocationId::for_idempotency_key(
-                scope.as_deref(),
-                &service,
-                &key,
-                &handler,
-                &idempotency_key,
-            ))
+            let scope = scope.as_deref();
+            Ok(derivation.idempotency_key(scope, &service, &key, &handler, &idempotency_key))
         }
         Target::Invocation { invocation_id } => parse_invocation(&invocation_id),
     }

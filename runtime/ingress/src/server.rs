@@ -105,15 +105,15 @@ where
         Route::Output(named) => attach::output(ingress, attach::resolve(ingress, named)?).await,
         Route::AttachBody => {
             let body = body::read(request.into_body(), limit_bytes).await?;
-            attach::attach(ingress, attach::resolve_body(&body)?).await
+            attach::attach(ingress, attach::resolve_body(ingress, &body)?).await
         }
         Route::OutputBody => {
             let body = body::read(request.into_body(), limit_bytes).await?;
-            attach::output(ingress, attach::resolve_body(&body)?).await
+            attach::output(ingress, attach::resolve_body(ingress, &body)?).await
         }
         Route::Lookup => {
             let body = body::read(request.into_body(), limit_bytes).await?;
-            let invocation_id = attach::resolve_body(&body)?.to_string();
+            let invocation_id = attach::resolve_body(ingress, &body)?.to_string();
             Ok(response::json(StatusCode::OK, &Found { invocation_id }))
         }
         Route::Awakeable { id, resolve } => {

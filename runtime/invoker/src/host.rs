@@ -185,6 +185,7 @@ async fn answers_no_more(pings: Option<PingPong>, streams: Arc<AtomicUsize>) {
 mod tests {
     use http::Response;
     use protocol::ProtocolVersion;
+    use runtime_partition::{Clock, NodeClock};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -206,6 +207,10 @@ mod tests {
         respond.send_response(Response::new(()), false).unwrap()
     }
 
+    fn clock() -> Arc<dyn Clock> {
+        Arc::new(NodeClock::start())
+    }
+
     fn request(uri: &Uri) -> Request<()> {
         Request::post(uri.clone()).body(()).unwrap()
     }
@@ -217,7 +222,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let way = Way::Direct(Arc::default(), LONG);
-        let mut exchange = Exchange::new(way, request(&uri), ProtocolVersion::V6);
+        let mut exchange = Exchange::new(way, request(&uri), ProtocolVersion::V6, clock());
         exchange.send(Bytes::from_static(b"start"));
         exchange.send(Bytes::from_static(b"input"));
         exchange.half_close();

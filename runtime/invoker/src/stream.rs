@@ -2,8 +2,9 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream};
@@ -12,6 +13,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming};
 use protocol::{InvocationId, ProtocolVersion};
 use runtime_core::{attempt::Fault, tables::deployment::Deployment};
+use runtime_partition::Clock;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -82,6 +84,7 @@ pub(crate) enum Received {
 /// all that was sent before.
 pub(crate) struct Exchange {
     version: ProtocolVersion,
+    clock: Arc<dyn Clock>,
     outgoing: Outgoing,
     incoming: Answer,
     /// The stream's place on its connection, kept for as long as it is open.
@@ -136,10 +139,15 @@ struct Wrong {
 const ERROR_BODY_BYTES_MAX: usize = 4096;
 
 impl Exchange {
-    pub(crate) fn new(way: Way, request: Request<()>, version: ProtocolVersion) -> Self {
+    pub(crate) fn new(
+        way: Way,
+        request: Request<()>,
+        version: ProtocolVersion,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let outgoing = Outgoing::Waiting { sent: Vec::new(), is_over: false };
         let incoming = Answer::Unasked(way, request);
-        Self { version, outgoing, incoming, place: None }
+        Self { version, clock, outgoing, incoming, place: None }
     }
 
     /// Sends a piece of the body, unless it has ended. A connection that broke is noticed where the
@@ -186,7 +194,7 @@ impl Exchange {
                 }
                 Answer::Head(head) => {
                     let (head, body) = head.receive().await?;
-                    self.incoming = match check(&head, self.version)? {
+                    self.incoming = match check(&head, self.version, &*self.clock)? {
                         None => Answer::Body(body),
                         Some(wrong) => Answer::Wrong(body, wrong),
                     };
@@ -301,7 +309,11 @@ impl Answering {
 }
 
 /// What is wrong with a head; `None` if it is as it should be.
-fn check(head: &response::Parts, version: ProtocolVersion) -> Result<Option<Wrong>, Fault> {
+fn check(
+    head: &response::Parts,
+    version: ProtocolVersion,
+    clock: &dyn Clock,
+) -> Result<Option<Wrong>, Fault> {
     let status = head.status;
     let content_type = head.headers.get(header::CONTENT_TYPE);
     let expected = version.content_type();
@@ -312,7 +324,10 @@ fn check(head: &response::Parts, version: ProtocolVersion) -> Result<Option<Wron
         .headers
         .get(header::RETRY_AFTER)
         .filter(|_| matches!(status.as_u16(), 429 | 503))
-        .and_then(|value| retry_after_ms(value.to_str().ok()?, SystemTime::now()));
+        .and_then(|value| {
+            let wall = UNIX_EPOCH + Duration::from_micros(clock.wall_us());
+            retry_after_ms(value.to_str().ok()?, wall)
+        });
     if status == StatusCode::OK {
         let found = content_type.map_or_else(|| "none".to_owned(), |found| format!("{found:?}"));
         let message = format!("the endpoint answered with content type {found}, not {expected}");

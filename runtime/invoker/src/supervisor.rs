@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use protocol::{
     ProtocolVersion,
+    ids::Derivation,
     journal::{Entry, EntryIndex},
     wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES,
 };
 use runtime_core::{PartitionId, effect::StartAttempt, event::AttemptRef};
-use runtime_partition::Partitions;
+use runtime_partition::{Clock, Partitions};
 use runtime_schema::SharedRegistry;
 use tokio::{runtime::Handle, sync::mpsc};
 
@@ -24,6 +25,8 @@ pub struct Settings {
     pub attempts_max: usize,
     /// Newest service protocol to speak.
     pub max_protocol: ProtocolVersion,
+    /// How ids of named callees follow from their names.
+    pub derivation: Derivation,
     /// Largest message that an SDK may send, in bytes.
     pub message_size_max_bytes: u32,
     /// How long a connection may take to be made.
@@ -38,6 +41,7 @@ impl Default for Settings {
         Self {
             attempts_max: 10_000,
             max_protocol: ProtocolVersion::MAX,
+            derivation: Derivation::Plain,
             message_size_max_bytes: DEFAULT_MAX_MESSAGE_SIZE_BYTES,
             connect_timeout: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(5),
@@ -49,6 +53,8 @@ impl Default for Settings {
 pub struct Invoker {
     pub(crate) partitions: Partitions,
     pub(crate) registry: SharedRegistry,
+    /// The node's clock.
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     pub(crate) clients: Clients,
     started: Instant,
@@ -75,10 +81,16 @@ impl Invoker {
     ///
     /// # Panics
     /// When called outside of a tokio runtime.
-    pub fn new(partitions: Partitions, registry: SharedRegistry, settings: Settings) -> Arc<Self> {
+    pub fn new(
+        partitions: Partitions,
+        registry: SharedRegistry,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Arc<Self> {
         Arc::new(Self {
             partitions,
             registry,
+            clock,
             clients: Clients::new(settings.connect_timeout),
             settings,
             started: Instant::now(),

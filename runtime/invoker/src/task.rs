@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use http::Uri;
-use protocol::{ProtocolVersion, wire::frame::FrameDecoder};
+use protocol::{ProtocolVersion, ids::Derivation, wire::frame::FrameDecoder};
 use runtime_core::{
     attempt::{Attempt, AttemptOptions, Entropy, Fault, Output, RetryPolicy},
     effect::StartAttempt,
@@ -17,7 +17,7 @@ use tokio::{sync::mpsc, time};
 
 use crate::{
     stream::{Exchange, Received, request},
-    supervisor::{Invoker, Notice, Slot},
+    supervisor::{Invoker, Notice, Settings, Slot},
 };
 
 /// Random bits from the system.
@@ -43,7 +43,7 @@ pub(crate) async fn run(
 ) {
     let invoker = Arc::clone(&slot.invoker);
     let registry = invoker.registry.snapshot();
-    match locate(&registry, &start, invoker.settings.max_protocol) {
+    match locate(&registry, &start, &invoker.settings) {
         Ok(located) => {
             let pin = start.pin.is_none().then_some(located.options.pin);
             match exchange(&invoker, &start, &located) {
@@ -76,7 +76,7 @@ async fn give_up(slot: &Slot, start: StartAttempt, options: AttemptOptions, faul
 fn locate(
     registry: &RegistrySnapshot,
     start: &StartAttempt,
-    max_protocol: ProtocolVersion,
+    limits: &Settings,
 ) -> Result<Located, Fault> {
     let (service, handler) = (&start.target.service, &start.target.handler);
     let missing = |message: String| Fault::Deployment { message };
@@ -91,7 +91,7 @@ fn locate(
     let (min, max) = deployment.deployment.protocol_range;
     let protocol = match start.pin {
         Some(pin) => Some(pin.protocol).filter(|protocol| (min..=max).contains(&protocol.number())),
-        None => ProtocolVersion::negotiate(min, max, max_protocol),
+        None => ProtocolVersion::negotiate(min, max, limits.max_protocol),
     };
     let id = deployment.deployment.id;
     let protocol = protocol.ok_or_else(|| {
@@ -111,6 +111,7 @@ fn locate(
             inactivity_timeout_ms: settings.inactivity_timeout_ms,
             abort_timeout_ms: settings.abort_timeout_ms,
             lazy_state: settings.lazy_state,
+            derivation: limits.derivation,
             retry: settings.retry,
         },
     })
@@ -125,6 +126,8 @@ fn homeless(registry: &RegistrySnapshot) -> AttemptOptions {
         inactivity_timeout_ms: defaults.inactivity_timeout_ms,
         abort_timeout_ms: defaults.abort_timeout_ms,
         lazy_state: false,
+        // It calls nobody.
+        derivation: Derivation::Plain,
         retry: RetryPolicy { max_attempts: None, ..defaults.retry.clone() },
     }
 }
@@ -138,7 +141,8 @@ fn exchange(invoker: &Invoker, start: &StartAttempt, located: &Located) -> Resul
         message: format!("'{uri}' is not an address: {error}"),
     })?;
     let way = invoker.clients.way(deployment, &uri);
-    Ok(Exchange::new(way, request(uri, version, start.id, deployment), version))
+    let request = request(uri, version, start.id, deployment);
+    Ok(Exchange::new(way, request, version, Arc::clone(&invoker.clock)))
 }
 
 struct Conversation {

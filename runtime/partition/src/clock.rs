@@ -1,49 +1,122 @@
 //! The node's clock: the only place where the time is asked for.
+//!
+//! Reading order: [`discipline`] (what time it is, pure), [`source`] (the system's clocks), and here
+//! the clock that partitions and edges share.
+
+pub mod discipline;
+pub mod source;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, PoisonError, TryLockError};
 
+use arc_swap::ArcSwap;
 use runtime_core::time::Stamp;
+
+use discipline::{Course, Difference, Discipline};
+use source::{SystemSource, TimeSource};
 
 /// Gives stamps that only go forward and are never the same twice on one node.
 pub trait Clock: Send + Sync + 'static {
     /// Microseconds since the epoch, never less than before.
     fn now_us(&self) -> u64;
 
+    /// What the wall clock shows, in microseconds since the epoch; it may be set back and forward.
+    /// Only good for one thing: how far away a time is that somebody else's clock has named.
+    fn wall_us(&self) -> u64;
+
     /// Reserves `count` successive stamps, later than any given before; returns the first.
     fn take(&self, count: u64) -> Stamp;
 
-    /// No stamp at or before this one is given again: what the log already has.
+    /// Starts no earlier than at this stamp, the last one that the log has, and runs on from there.
+    /// For recovery, before the first stamp is taken.
     fn advance_past(&self, stamp: Stamp);
 }
 
-/// The wall time at start, carried on by the monotonic clock: a wall clock that is set back or
-/// forward while the node runs moves no timer.
+/// The wall clock is looked at this often, in microseconds.
+const OBSERVE_INTERVAL_US: u64 = 1_000_000;
+
+/// The clock of a real node: begins with the wall time, is carried by the boot clock, and follows the
+/// wall slowly ([`discipline`] says how).
 #[derive(Debug)]
-pub struct SystemClock {
-    started: Instant,
-    started_us: u64,
+pub struct NodeClock<S = SystemSource> {
+    source: S,
+    discipline: Mutex<Discipline>,
+    /// Its present course, to be read without the lock.
+    course: ArcSwap<Course>,
+    /// The latest time that was told or given away as a stamp.
     last_us: AtomicU64,
 }
 
-impl SystemClock {
-    /// A clock that starts now.
+impl NodeClock {
+    /// A clock on the system's clocks, from now on.
     pub fn start() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let started_us = u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX);
-        Self { started: Instant::now(), started_us, last_us: AtomicU64::new(0) }
+        Self::on(SystemSource)
     }
 }
 
-impl Clock for SystemClock {
+impl<S: TimeSource> NodeClock<S> {
+    /// A clock on these clocks, from now on.
+    pub fn on(source: S) -> Self {
+        let discipline = Discipline::new(source.boot_us(), source.wall_us());
+        let course = ArcSwap::from_pointee(discipline.course());
+        let last_us = AtomicU64::new(0);
+        Self { source, discipline: Mutex::new(discipline), course, last_us }
+    }
+
+    fn now(&self) -> u64 {
+        let boot_us = self.source.boot_us();
+        let mut course = **self.course.load();
+        if course.age_us(boot_us) >= OBSERVE_INTERVAL_US {
+            course = self.observe(boot_us).unwrap_or(course);
+        }
+        course.now_us(boot_us)
+    }
+
+    /// Looks at the wall clock, unless another thread is at it.
+    fn observe(&self, boot_us: u64) -> Option<Course> {
+        let mut discipline = match self.discipline.try_lock() {
+            Ok(discipline) => discipline,
+            Err(TryLockError::WouldBlock) => return None,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        };
+        if discipline.course().age_us(boot_us) < OBSERVE_INTERVAL_US {
+            return Some(discipline.course());
+        }
+        if let Some(difference) = discipline.observe(boot_us, self.source.wall_us()) {
+            warn(difference);
+        }
+        let course = discipline.course();
+        self.course.store(course.into());
+        Some(course)
+    }
+}
+
+fn warn(difference: Difference) {
+    let (by_ms, direction) = match difference {
+        Difference::Ahead { by_us } => (by_us / 1000, "ahead of"),
+        Difference::Behind { by_us } => (by_us / 1000, "behind"),
+    };
+    tracing::warn!(
+        "the system's clock is {}.{:03} s {direction} the node's clock, which follows it by at most \
+         1 ms a second and does not jump: sleeps and delays keep their length",
+        by_ms / 1000,
+        by_ms % 1000,
+    );
+}
+
+impl<S: TimeSource> Clock for NodeClock<S> {
     fn now_us(&self) -> u64 {
-        let elapsed_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let now_us = self.started_us.saturating_add(elapsed_us);
-        now_us.max(self.last_us.load(Ordering::Relaxed))
+        let now_us = self.now();
+        // Two threads may read the clock on either side of a new course.
+        now_us.max(self.last_us.fetch_max(now_us, Ordering::Relaxed))
+    }
+
+    fn wall_us(&self) -> u64 {
+        self.source.wall_us()
     }
 
     fn take(&self, count: u64) -> Stamp {
-        let now_us = self.now_us();
+        let now_us = self.now();
         let mut last_us = self.last_us.load(Ordering::Relaxed);
         loop {
             let first_us = now_us.max(last_us + 1);
@@ -61,6 +134,12 @@ impl Clock for SystemClock {
     }
 
     fn advance_past(&self, stamp: Stamp) {
+        let mut discipline = self.discipline.lock().unwrap_or_else(PoisonError::into_inner);
+        discipline.advance(self.source.boot_us(), stamp.0);
+        self.course.store(discipline.course().into());
         self.last_us.fetch_max(stamp.0, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

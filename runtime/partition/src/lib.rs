@@ -28,7 +28,7 @@ pub mod node;
 pub mod random;
 mod waiters;
 
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, NodeClock};
 pub use driver::Settings;
 pub use edges::Edges;
 pub use handle::{CallAnswer, Partitions, RequestError, Stopped};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use protocol::ids::Derivation;
 use runtime_core::{
     Lsn, Partition, PartitionId,
     effect::Effect,
@@ -73,6 +74,19 @@ pub enum StartError {
         /// The last record of the log.
         last: u64,
     },
+    /// The tables are behind the log: they are older than what it has kept, or new.
+    #[error(
+        "partition {partition}: the tables are at record {applied}, but the log goes on with record \
+         {oldest}: restore the tables that belong to this log"
+    )]
+    TablesBehindLog {
+        /// Which partition.
+        partition: u16,
+        /// The last record in the tables, or read from the log.
+        applied: u64,
+        /// The next one that there is.
+        oldest: u64,
+    },
     /// The system has no thread to give.
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -93,6 +107,8 @@ pub struct Parts {
     pub log: Arc<dyn Log>,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
+    /// How ids of named invocations follow from their names, as the data directory says.
+    pub derivation: Derivation,
     /// Who writes checkpoints.
     pub checkpoints: Arc<dyn Checkpoints>,
     /// Limits.
@@ -109,12 +125,13 @@ impl Node {
         parts: Parts,
         edges: impl FnOnce(Partitions) -> Arc<dyn Edges>,
     ) -> Result<Self, StartError> {
-        let Parts { stores, log, clock, checkpoints, settings } = parts;
+        let Parts { stores, log, clock, derivation, checkpoints, settings } = parts;
         let count = u16::try_from(stores.len()).unwrap_or(u16::MAX);
         let mut folded = Vec::with_capacity(stores.len());
         for (id, store) in (0..count).map(PartitionId).zip(stores) {
-            let partition = Partition { id, count };
-            let (live, applied) = fold(partition, &store, &*log)?;
+            let partition = Partition { id, count, derivation };
+            let (mut live, applied) = fold(partition, &store, &*log)?;
+            clock.advance_past(Tables::new(&mut live, store.base()).meta().stamp);
             folded.push((partition, store, live, applied));
         }
         let inboxes: Arc<[Arc<Inbox>]> = folded.iter().map(|_| Arc::new(Inbox::new())).collect();
@@ -239,6 +256,7 @@ fn fold(partition: Partition, store: &Store, log: &dyn Log) -> Result<(Overlay, 
     let mut tables = Tables::new(&mut live, store.base());
     for stored in log.read(log_id(partition.id), runtime_log::Lsn(applied.0 + 1)) {
         let (lsn, payload) = stored.map_err(|source| StartError::Log { partition: id, source })?;
+        check_next(partition.id, applied, lsn.0)?;
         let record = Record::decode(Lsn(lsn.0), &payload).map_err(|source| StartError::Record {
             partition: id,
             lsn: lsn.0,
@@ -248,7 +266,17 @@ fn fold(partition: Partition, store: &Store, log: &dyn Log) -> Result<(Overlay, 
         effects.clear();
         applied = record.lsn;
     }
+    check_next(partition.id, applied, last.0 + 1)?;
     Ok((live, applied))
+}
+
+/// What was trimmed is in the tables, or it is lost.
+fn check_next(partition: PartitionId, applied: Lsn, oldest: u64) -> Result<(), StartError> {
+    let (partition, applied) = (partition.0, applied.0);
+    if oldest == applied + 1 {
+        return Ok(());
+    }
+    Err(StartError::TablesBehindLog { partition, applied, oldest })
 }
 
 /// Messages that were under way, of all partitions, in the order in which they were sent.
@@ -272,7 +300,6 @@ impl Driver {
         let tables = Tables::new(&mut self.live, self.store.base());
         self.next_timer = tables.next_timer(Timestamp(0));
         self.next_expiry = tables.next_expiry(Timestamp(0)).map(|(at, _, _)| at);
-        self.clock.advance_past(tables.meta().stamp);
     }
 }
 
@@ -280,3 +307,6 @@ impl Driver {
 pub fn store_file(data_dir: &std::path::Path, partition: u16) -> PathBuf {
     data_dir.join(format!("partition-{partition}.redb"))
 }
+
+#[cfg(test)]
+mod tests;

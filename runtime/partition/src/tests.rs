@@ -15,6 +15,7 @@ use crate::{
     checkpoint::Schedule,
     inbox::Inbox,
     lanes::{Admission, Answering, Bounds, EVENT_BYTES, Lane},
+    random,
 };
 
 /// Never reached: whoever waits for as long as this is woken.
@@ -191,4 +192,29 @@ fn a_checkpoint_is_due_by_time_or_by_size_and_little_may_wait() {
     schedule.finished(9 * second);
     assert!(!schedule.is_overloaded(16_000));
     assert_eq!(schedule.next(1000), Some(Timestamp(10_000)));
+}
+
+/// Splitmix64 gives its whole state away with one number; so did the generator here once.
+#[test]
+fn no_number_says_what_the_next_one_is() {
+    fn unshift(value: u64, by: u32) -> u64 {
+        (1..64 / by + 1).fold(value, |undone, _| value ^ (undone >> by))
+    }
+    fn state(mut z: u64) -> u64 {
+        z = unshift(z, 31).wrapping_mul(0x3196_42b2_d24d_8ec3);
+        z = unshift(z, 27).wrapping_mul(0x96de_1b17_3f11_9089);
+        unshift(z, 30)
+    }
+    fn next(state: u64) -> u64 {
+        let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    assert_eq!(state(next(41)), 41u64.wrapping_add(0x9e37_79b9_7f4a_7c15), "it can be undone");
+    let seen = random::next_u64();
+    assert_ne!(next(state(seen)), random::next_u64());
+    let (high, low) = (random::next_u128(), random::next_u128());
+    assert_ne!(high >> 64, low >> 64);
+    assert_ne!(random::bytes::<32>(), random::bytes::<32>());
 }

@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Buf;
-use protocol::journal::{Entry, EntryIndex};
+use protocol::{
+    ids::Derivation,
+    journal::{Entry, EntryIndex},
+};
 use runtime_core::{
     Lsn, PartitionId,
     effect::StartAttempt,
@@ -18,11 +21,11 @@ use runtime_core::{
 };
 use runtime_log::{Log, ManualLog, disk::RealDisk};
 use runtime_partition::{
-    Edges, Node, Settings, SystemClock,
+    Edges, Node, NodeClock, Settings,
     checkpoint::{Checkpoints, OnDone},
     node::{Parts, store_file},
 };
-use runtime_store::{Checkpoint, Store};
+use runtime_store::{Checkpoint, Store, StoreName};
 
 const PARTITIONS: u16 = 2;
 /// Every table there is in format 1.
@@ -72,6 +75,11 @@ impl Checkpoints for Pending {
     fn run(&self, job: Checkpoint, done: OnDone) {
         self.0.lock().unwrap().push((job, done));
     }
+}
+
+/// Format 1 has no secret.
+fn name(partition: u16) -> StoreName {
+    StoreName { partition, partitions: PARTITIONS, directory: None }
 }
 
 type Rows = Vec<(Vec<u8>, Row)>;
@@ -136,13 +144,14 @@ fn open(dir: &Path) -> Opened {
     let disk = RealDisk::open(&dir.join("log")).unwrap();
     let log = Arc::new(ManualLog::open(disk, 8 * 1024).unwrap());
     let stores = (0..PARTITIONS)
-        .map(|id| Store::open_file(&store_file(dir, id), id, PARTITIONS).unwrap())
+        .map(|id| Store::open_file(&store_file(dir, id), name(id)).unwrap())
         .collect();
     let checkpoints = Arc::new(Pending::default());
     let parts = Parts {
         stores,
         log: Arc::clone(&log) as _,
-        clock: Arc::new(SystemClock::start()),
+        clock: Arc::new(NodeClock::start()),
+        derivation: Derivation::Plain,
         checkpoints: Arc::clone(&checkpoints) as _,
         settings: Settings { checkpoint_interval: Duration::ZERO, ..Settings::default() },
     };
@@ -161,7 +170,7 @@ fn the_fixture_has_every_kind_of_row_and_event() {
     let (mut tables, mut events) = (BTreeSet::new(), BTreeSet::new());
     let log = ManualLog::open(RealDisk::open(&dir.path().join("log")).unwrap(), 1 << 20).unwrap();
     for id in 0..PARTITIONS {
-        let store = Store::open_file(&store_file(dir.path(), id), id, PARTITIONS).unwrap();
+        let store = Store::open_file(&store_file(dir.path(), id), name(id)).unwrap();
         tables.extend(all_rows(store.base()).iter().map(|(key, _)| key[0]));
         let from = runtime_log::Lsn(store.applied().0 + 1);
         for stored in log.read(runtime_log::PartitionId(id), from) {

@@ -67,7 +67,7 @@ const ADMIN_PORT: u16 = 9070;
 /// One for each core of a small machine; more cost a file and a thread each.
 const DEFAULT_PARTITIONS: u16 = 2;
 /// More partitions than this are of no use to one node.
-const PARTITIONS_MAX: u16 = 256;
+pub(crate) const PARTITIONS_MAX: u16 = 256;
 /// Streams that a service process is trusted with at the same time.
 const DEFAULT_ATTEMPTS_MAX: usize = 10_000;
 /// Small enough that trimming frees space soon, large enough that rolling is rare.

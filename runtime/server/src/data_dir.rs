@@ -1,13 +1,30 @@
-//! Whose data it is: one process at a time, and as many partitions as it was created with.
+//! Whose data it is: one process at a time, as many partitions as it was created with, and ids that
+//! follow from names by the same rule for ever.
+
+mod layout;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use protocol::ids::{Derivation, SECRET_BYTES};
+use runtime_partition::random;
 
-/// Version of the directory's layout.
-const LAYOUT: &str = "abide-data 1";
+use layout::Layout;
+
+/// Says what the directory is; written last, so that a directory without it was never used.
+const LAYOUT: &str = "LAYOUT";
+/// What ids of named invocations are mixed with.
+const SECRET: &str = "SECRET";
+/// The log's directory.
+const LOG: &str = "log";
+
+/// For everybody who may read the directory.
+const PUBLIC: u32 = 0o644;
+/// For the owner alone.
+const PRIVATE: u32 = 0o600;
 
 /// An open data directory; the lock is released when it is dropped.
 #[derive(Debug)]
@@ -15,34 +32,59 @@ pub(crate) struct DataDir {
     pub(crate) path: PathBuf,
     /// As many as it was created with.
     pub(crate) partitions: u16,
+    /// How ids of named invocations follow from their names.
+    pub(crate) derivation: Derivation,
     _lock: File,
 }
 
 impl DataDir {
     /// Opens the directory, or creates it with this many partitions.
     pub(crate) fn open(path: &Path, partitions: u16) -> Result<Self> {
-        fs::create_dir_all(path)
+        create_dir(path)
             .with_context(|| format!("the data directory {} cannot be created", path.display()))?;
         let path = path
             .canonicalize()
             .with_context(|| format!("the data directory {} cannot be used", path.display()))?;
         let lock = lock(&path)?;
-        let layout = path.join("LAYOUT");
-        let partitions = match fs::read_to_string(&layout) {
+        let file = path.join(LAYOUT);
+        let (partitions, derivation) = match fs::read_to_string(&file) {
             Ok(text) => {
-                parse(&text).with_context(|| format!("{} cannot be used", layout.display()))?
+                let layout = Layout::parse(&text)
+                    .with_context(|| format!("{} cannot be used", file.display()))?;
+                (layout.partitions, derivation(&path, &layout)?)
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                create(&path, &layout, partitions)
-                    .with_context(|| format!("{} cannot be written", layout.display()))?;
-                partitions
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                refuse_remains(&path)?;
+                let derivation = create(&path, partitions).with_context(|| {
+                    format!("the data directory {} cannot be written", path.display())
+                })?;
+                (partitions, derivation)
             }
             Err(error) => {
-                return Err(error).with_context(|| format!("{} cannot be read", layout.display()));
+                return Err(error).with_context(|| format!("{} cannot be read", file.display()));
             }
         };
-        Ok(Self { path, partitions, _lock: lock })
+        Ok(Self { path, partitions, derivation, _lock: lock })
     }
+
+    /// The log's directory.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.path.join(LOG)
+    }
+}
+
+/// Makes the directory and those above it, each of them durable in the one that it is in.
+fn create_dir(path: &Path) -> io::Result<()> {
+    let missing: Vec<_> = path.ancestors().take_while(|dir| !dir.exists()).collect();
+    fs::create_dir_all(path)?;
+    for dir in missing {
+        let parent = match dir.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            Some(_) | None => Path::new("."),
+        };
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn lock(path: &Path) -> Result<File> {
@@ -66,45 +108,70 @@ fn lock(path: &Path) -> Result<File> {
     }
 }
 
-fn parse(text: &str) -> Result<u16> {
-    let mut lines = text.lines();
-    let layout = lines.next().unwrap_or_default();
-    ensure!(layout == LAYOUT, "its layout is '{layout}', this version can only read '{LAYOUT}'");
-    let partitions = lines.next().and_then(|line| line.strip_prefix("partitions "));
-    partitions.and_then(|count| count.parse().ok()).context("it does not say how many partitions")
+/// The rule that the directory was made with.
+fn derivation(path: &Path, layout: &Layout) -> Result<Derivation> {
+    let Some(fingerprint) = layout.secret else {
+        // Made before there were secrets: that the same name is the same invocation stands on it.
+        return Ok(Derivation::Plain);
+    };
+    let file = path.join(SECRET);
+    let advice = || {
+        format!(
+            "{} cannot be used; restore the one that belongs to this directory: ids of workflows \
+             and idempotency keys follow from it",
+            file.display()
+        )
+    };
+    let bytes = fs::read(&file).with_context(advice)?;
+    let found = bytes.len();
+    let secret = <[u8; SECRET_BYTES]>::try_from(bytes)
+        .map_err(|_| anyhow::anyhow!("it has {found} bytes, expected {SECRET_BYTES}"))
+        .with_context(advice)?;
+    let derivation = Derivation::Secret(secret);
+    ensure!(
+        derivation.fingerprint() == Some(fingerprint),
+        anyhow::anyhow!("it is another directory's: LAYOUT names its own").context(advice())
+    );
+    Ok(derivation)
 }
 
-/// Written whole or not at all: to another name first.
-fn create(path: &Path, layout: &Path, partitions: u16) -> Result<()> {
-    let temporary = path.join("LAYOUT.new");
-    let mut file = File::create(&temporary)?;
-    writeln!(file, "{LAYOUT}\npartitions {partitions}")?;
+/// A directory that has data but does not say what it is can't be taken for a new one.
+fn refuse_remains(path: &Path) -> Result<()> {
+    let unreadable = || format!("the data directory {} cannot be read", path.display());
+    for entry in fs::read_dir(path).with_context(unreadable)? {
+        let name = entry.with_context(unreadable)?.file_name();
+        let name = name.to_string_lossy();
+        let is_tables = name.starts_with("partition-") && name.ends_with(".redb");
+        ensure!(
+            name != LOG && !is_tables,
+            "{}/{LAYOUT} is missing, but there is {name}: this is no new data directory; restore \
+             {LAYOUT} from a copy, or choose another directory with --data-dir",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+fn create(path: &Path, partitions: u16) -> Result<Derivation> {
+    let secret: [u8; SECRET_BYTES] = random::bytes();
+    write_whole(path, SECRET, &secret, PRIVATE)?;
+    let derivation = Derivation::Secret(secret);
+    let layout = Layout { partitions, secret: derivation.fingerprint() };
+    write_whole(path, LAYOUT, layout.to_string().as_bytes(), PUBLIC)?;
+    Ok(derivation)
+}
+
+/// Written whole or not at all, and durable: to another name first.
+fn write_whole(dir: &Path, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
+    let temporary = dir.join(format!("{name}.new"));
+    let mut options = OpenOptions::new();
+    let mut file = options.create(true).truncate(true).write(true).mode(mode).open(&temporary)?;
+    file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&temporary, layout)?;
-    File::open(path)?.sync_all()?;
+    fs::rename(&temporary, dir.join(name))?;
+    File::open(dir)?.sync_all()?;
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_directory_keeps_its_partitions_and_has_one_owner() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = DataDir::open(dir.path(), 3).unwrap();
-        assert_eq!(first.partitions, 3);
-        let second = DataDir::open(dir.path(), 1).unwrap_err();
-        assert!(second.to_string().contains("another abide is running"), "{second}");
-        drop(first);
-        assert_eq!(DataDir::open(dir.path(), 1).unwrap().partitions, 3);
-    }
-
-    #[test]
-    fn an_unknown_layout_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("LAYOUT"), "abide-data 9\npartitions 1\n").unwrap();
-        let error = format!("{:#}", DataDir::open(dir.path(), 1).unwrap_err());
-        assert!(error.contains("abide-data 9"), "{error}");
-    }
-}
+mod tests;

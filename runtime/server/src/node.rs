@@ -1,18 +1,21 @@
 //! Everything built in order, top to bottom, and taken down in reverse.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use runtime_admin::Admin;
+use runtime_core::Lsn;
 use runtime_ingress::Ingress;
 use runtime_invoker::Invoker;
-use runtime_log::FileLog;
+use runtime_log::{FileLog, Log};
 use runtime_partition::{
-    Clock, Node, SystemClock, checkpoint::CheckpointThread, node::Parts, node::store_file,
+    Clock, Node, NodeClock, checkpoint::CheckpointThread, node::Parts, node::store_file,
 };
 use runtime_schema::SharedRegistry;
-use runtime_store::Store;
+use runtime_store::{Store, StoreName};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -49,7 +52,7 @@ async fn serve(config: Config) -> Result<()> {
     let data_dir = DataDir::open(&config.data_dir, config.partitions)?;
 
     let registry = SharedRegistry::new(config.defaults.clone());
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let clock: Arc<dyn Clock> = Arc::new(NodeClock::start());
     let mut node = recover(&config, &data_dir, &registry, Arc::clone(&clock))?;
     let stopped = shutdown.clone();
     node.spawn(move |partition| {
@@ -61,12 +64,14 @@ async fn serve(config: Config) -> Result<()> {
     let ingress = Ingress {
         partitions: partitions.clone(),
         registry: registry.clone(),
-        clock,
+        clock: Arc::clone(&clock),
+        derivation: data_dir.derivation,
         request_size_max_bytes: config.request_size_max_bytes,
     };
     let admin = Admin {
         partitions,
         registry,
+        clock,
         discovery: Arc::new(HttpDiscovery),
         ingress_url: format!("http://{}", config.ingress_address),
         version: env!("CARGO_PKG_VERSION"),
@@ -101,19 +106,12 @@ fn recover(
     registry: &SharedRegistry,
     clock: Arc<dyn Clock>,
 ) -> Result<Node> {
-    let log = FileLog::open(&data_dir.path.join("log"), config.log_segment_bytes)
-        .context("the log cannot be opened")?;
-    let stores = (0..data_dir.partitions)
-        .map(|partition| {
-            let path = store_file(&data_dir.path, partition);
-            Store::open_file(&path, partition, data_dir.partitions)
-                .with_context(|| format!("{} cannot be opened", path.display()))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let (log, stores) = open(config, data_dir)?;
     let parts = Parts {
         stores,
         log: Arc::new(log),
-        clock,
+        clock: Arc::clone(&clock),
+        derivation: data_dir.derivation,
         checkpoints: Arc::new(CheckpointThread::spawn()?),
         settings: config.partition.clone(),
     };
@@ -121,15 +119,71 @@ fn recover(
         let invoker = Invoker::new(
             partitions,
             registry.clone(),
+            Arc::clone(&clock),
             runtime_invoker::Settings {
                 attempts_max: config.attempts_max,
                 max_protocol: config.max_protocol,
+                derivation: data_dir.derivation,
                 ..Default::default()
             },
         );
         Arc::new(NodeEdges { invoker, registry: registry.clone() }) as Arc<_>
     };
     Ok(Node::recover(parts, edges)?)
+}
+
+/// Opens what there is before anything is made: a log or tables that are missing must not be taken for
+/// new ones.
+fn open(config: &Config, data_dir: &DataDir) -> Result<(FileLog, Vec<Store>)> {
+    let name = |partition| StoreName {
+        partition,
+        partitions: data_dir.partitions,
+        directory: data_dir.derivation.fingerprint(),
+    };
+    let mut stores = BTreeMap::new();
+    for partition in 0..data_dir.partitions {
+        let path = store_file(&data_dir.path, partition);
+        if path.exists() {
+            let store = Store::open_file(&path, name(partition))
+                .with_context(|| format!("{} cannot be opened", path.display()))?;
+            stores.insert(partition, store);
+        }
+    }
+    let log_path = data_dir.log();
+    ensure!(
+        log_path.exists() || stores.values().all(|store| store.applied() == Lsn(0)),
+        "{} is missing, but the tables have data: restore the log that belongs to them",
+        log_path.display()
+    );
+    let log =
+        FileLog::open(&log_path, config.log_segment_bytes).context("the log cannot be opened")?;
+    for partition in 0..data_dir.partitions {
+        if stores.contains_key(&partition) {
+            continue;
+        }
+        let path = store_file(&data_dir.path, partition);
+        check_is_whole(&log, partition, &path)?;
+        let store = Store::create_file(&path, name(partition))
+            .with_context(|| format!("{} cannot be made", path.display()))?;
+        stores.insert(partition, store);
+    }
+    Ok((log, stores.into_values().collect()))
+}
+
+/// Tables may only be made anew from a log that still has its first record.
+fn check_is_whole(log: &FileLog, partition: u16, path: &Path) -> Result<()> {
+    let id = runtime_log::PartitionId(partition);
+    if log.last_lsn(id) == runtime_log::Lsn(0) {
+        return Ok(());
+    }
+    let first = log.read(id, runtime_log::Lsn(1)).next().transpose()?;
+    ensure!(
+        first.is_some_and(|(lsn, _)| lsn == runtime_log::Lsn(1)),
+        "{} is missing, and the log does not have all that was in it any more: restore it from a copy",
+        path.display()
+    );
+    tracing::warn!("{} is missing; it is made again from the log", path.display());
+    Ok(())
 }
 
 async fn bind(what: &str, address: std::net::SocketAddr) -> Result<TcpListener> {

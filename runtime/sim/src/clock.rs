@@ -38,6 +38,10 @@ impl Clock for SimClock {
         self.now_us.load(Ordering::Relaxed).max(self.last_us.load(Ordering::Relaxed))
     }
 
+    fn wall_us(&self) -> u64 {
+        self.now_us.load(Ordering::Relaxed)
+    }
+
     fn take(&self, count: u64) -> Stamp {
         let first = self.now_us().max(self.last_us.load(Ordering::Relaxed) + 1);
         self.last_us.store(first + count.saturating_sub(1), Ordering::Relaxed);

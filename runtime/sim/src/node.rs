@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use protocol::journal::{Entry, EntryIndex};
+use protocol::{
+    ids::Derivation,
+    journal::{Entry, EntryIndex},
+};
 use runtime_core::{
     PartitionId,
     effect::StartAttempt,
@@ -120,6 +123,7 @@ impl SimNode {
             stores,
             log: for_drivers,
             clock: Arc::clone(clock) as _,
+            derivation: Derivation::Plain,
             checkpoints: Arc::clone(&checkpoints) as _,
             settings: Settings {
                 // A few rows are not little here.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hyper::body::Body;
 use protocol::{
     DeploymentId, HandlerKind, ProtocolVersion, ServiceKind,
+    ids::Derivation,
     journal::{Entry, EntryIndex},
     wire::{MessageType, control::AttemptError, frame::FrameDecoder},
 };
@@ -95,6 +96,7 @@ impl Task {
             inactivity_timeout_ms: 1000,
             abort_timeout_ms: 5000,
             lazy_state: start.random_seed.is_multiple_of(3),
+            derivation: Derivation::Plain,
             retry: RetryPolicy {
                 initial_interval_ms: 10,
                 factor_thousandths: 2000,

@@ -7,7 +7,8 @@ use std::task::{Context, Poll, Waker};
 use abide_sdk::Endpoint;
 use bytes::Bytes;
 use protocol::{
-    HandlerKind, InvocationId, ProtocolVersion, ServiceKind, Target,
+    HandlerKind, ProtocolVersion, ServiceKind, Target,
+    ids::Derivation,
     journal::{Command, NamedCommand},
     wire,
 };
@@ -616,7 +617,7 @@ fn invoke(operation: &Operation) -> Invoke {
         }
     };
     let idempotency_key = format!("op-{}", operation.number);
-    let id = InvocationId::for_idempotency_key(None, service, key, HANDLER, &idempotency_key);
+    let id = Derivation::Plain.idempotency_key(None, service, key, HANDLER, &idempotency_key);
     let retention = SimRegistry.resolve(service, HANDLER).map(|facts| facts.retention(true));
     let input = Command::Input { headers: Vec::new(), value: encode(&operation.steps) };
     Invoke {

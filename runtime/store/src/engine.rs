@@ -9,7 +9,7 @@ use runtime_core::{Lsn, tables::Overlay};
 use crate::{
     base::{Base, FileRows},
     checkpoint::{Checkpoint, CheckpointDone},
-    format::{APPLIED_LSN, FORMAT, META, PARTITION, PARTITIONS, ROWS, STORE_FORMAT},
+    format::{APPLIED_LSN, DIRECTORY, FORMAT, META, PARTITION, PARTITIONS, ROWS, STORE_FORMAT},
 };
 
 /// A store cannot be opened.
@@ -39,6 +39,23 @@ pub enum OpenError {
         /// What it should be.
         expected_of: u16,
     },
+    /// It was copied from another node's data.
+    #[error("it is another data directory's; restore the one that belongs here")]
+    Directory,
+    /// Making it failed half-way; nothing is left of it.
+    #[error("it cannot be made: {0}")]
+    Create(#[from] std::io::Error),
+}
+
+/// What a file is: whose rows it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreName {
+    /// Whose rows.
+    pub partition: u16,
+    /// Of how many.
+    pub partitions: u16,
+    /// The data directory's fingerprint, if it has one.
+    pub directory: Option<u128>,
 }
 
 /// Memory that redb may use to keep pages, in bytes. It is filled only by what is read, and the hot
@@ -53,16 +70,35 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the file, or creates it.
+    /// Opens a file that is there.
     ///
     /// # Errors
-    /// When it cannot be read, or is not the store of this partition.
-    pub fn open_file(path: &Path, partition: u16, partitions: u16) -> Result<Self, OpenError> {
-        let database = Builder::new().set_cache_size(CACHE_BYTES_MAX).create(path)?;
-        Self::open(database, partition, partitions)
+    /// When it cannot be read, or is not the store of this name.
+    pub fn open_file(path: &Path, name: StoreName) -> Result<Self, OpenError> {
+        let database = Builder::new().set_cache_size(CACHE_BYTES_MAX).open(path)?;
+        Self::open(database, name)
     }
 
-    /// Opens a store on another medium than a file.
+    /// Makes a file, durable in its directory; there is a whole one or none after a crash.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn create_file(path: &Path, name: StoreName) -> Result<Self, OpenError> {
+        let temporary = path.with_extension("redb.new");
+        match std::fs::remove_file(&temporary) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Ok(()) | Err(_) => (), // What a crash left.
+        }
+        let database = Builder::new().set_cache_size(CACHE_BYTES_MAX).create(&temporary)?;
+        let store = Self::open(database, name)?;
+        std::fs::rename(&temporary, path)?;
+        if let Some(dir) = path.parent() {
+            std::fs::File::open(dir)?.sync_all()?;
+        }
+        Ok(store)
+    }
+
+    /// Opens a store on another medium than a file, or creates it.
     ///
     /// # Errors
     /// As [`Self::open_file`].
@@ -73,24 +109,18 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let database =
             Builder::new().set_cache_size(CACHE_BYTES_MAX).create_with_backend(backend)?;
-        Self::open(database, partition, partitions)
+        Self::open(database, StoreName { partition, partitions, directory: None })
     }
 
-    fn open(database: Database, partition: u16, partitions: u16) -> Result<Self, OpenError> {
+    fn open(database: Database, name: StoreName) -> Result<Self, OpenError> {
         let applied = match identify(&database)? {
             None => {
-                create(&database, partition, partitions)?;
+                create(&database, name)?;
                 Lsn(0)
             }
-            Some(Identity { format, .. }) if format != STORE_FORMAT => {
-                return Err(OpenError::Format { found: format });
-            }
-            Some(Identity { partition: found, partitions: found_of, applied, .. }) => {
-                if (found, found_of) != (u64::from(partition), u64::from(partitions)) {
-                    let (expected, expected_of) = (partition, partitions);
-                    return Err(OpenError::Partition { found, found_of, expected, expected_of });
-                }
-                Lsn(applied)
+            Some(identity) => {
+                identity.check(name)?;
+                Lsn(identity.applied)
             }
         };
         let file = read(&database, applied)?;
@@ -143,7 +173,25 @@ struct Identity {
     format: u64,
     partition: u64,
     partitions: u64,
+    directory: Option<u128>,
     applied: u64,
+}
+
+impl Identity {
+    fn check(&self, name: StoreName) -> Result<(), OpenError> {
+        if self.format != STORE_FORMAT {
+            return Err(OpenError::Format { found: self.format });
+        }
+        let StoreName { partition: expected, partitions: expected_of, directory } = name;
+        let (found, found_of) = (self.partition, self.partitions);
+        if (found, found_of) != (u64::from(expected), u64::from(expected_of)) {
+            return Err(OpenError::Partition { found, found_of, expected, expected_of });
+        }
+        if self.directory != directory {
+            return Err(OpenError::Directory);
+        }
+        Ok(())
+    }
 }
 
 /// What a store says of itself; `None` when it is empty.
@@ -154,8 +202,11 @@ fn identify(database: &Database) -> Result<Option<Identity>, redb::Error> {
         Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let number = |name| Ok::<_, redb::Error>(meta.get(name)?.map_or(0, |value| value.value()));
+    let find = |name| Ok::<_, redb::Error>(meta.get(name)?.map(|value| value.value()));
+    let number = |name| Ok::<_, redb::Error>(find(name)?.unwrap_or(0));
+    let halves = find(DIRECTORY[0])?.zip(find(DIRECTORY[1])?);
     Ok(Some(Identity {
+        directory: halves.map(|(high, low)| (u128::from(high) << 64) | u128::from(low)),
         format: number(FORMAT)?,
         partition: number(PARTITION)?,
         partitions: number(PARTITIONS)?,
@@ -163,19 +214,34 @@ fn identify(database: &Database) -> Result<Option<Identity>, redb::Error> {
     }))
 }
 
-fn create(database: &Database, partition: u16, partitions: u16) -> Result<(), redb::Error> {
+fn create(database: &Database, name: StoreName) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     {
         let mut meta = transaction.open_table(META)?;
         meta.insert(FORMAT, STORE_FORMAT)?;
-        meta.insert(PARTITION, u64::from(partition))?;
-        meta.insert(PARTITIONS, u64::from(partitions))?;
+        meta.insert(PARTITION, u64::from(name.partition))?;
+        meta.insert(PARTITIONS, u64::from(name.partitions))?;
+        if let Some(directory) = name.directory {
+            let [high, low] = halves(directory);
+            meta.insert(DIRECTORY[0], high)?;
+            meta.insert(DIRECTORY[1], low)?;
+        }
         meta.insert(APPLIED_LSN, 0)?;
         transaction.open_table(ROWS)?;
     }
     transaction.commit()?;
     Ok(())
+}
+
+fn halves(fingerprint: u128) -> [u64; 2] {
+    let bytes = fingerprint.to_be_bytes();
+    let half = |at: usize| {
+        let mut half = [0; 8];
+        half.copy_from_slice(&bytes[at..at + 8]);
+        u64::from_be_bytes(half)
+    };
+    [half(0), half(8)]
 }
 
 fn read(database: &Database, applied: Lsn) -> Result<FileRows, redb::Error> {

@@ -1,8 +1,8 @@
 //! What a store says of itself, and which stores can be opened.
 //!
 //! The file is a redb database with two tables. `rows` maps keys to encoded rows (see the tables of
-//! `runtime-core`). `meta` maps these names to numbers: `format`, `partition`, `partitions` and
-//! `applied_lsn`.
+//! `runtime-core`). `meta` maps these names to numbers: `format`, `partition`, `partitions`,
+//! `applied_lsn` and, in data directories that have a secret, the halves of its fingerprint.
 
 use redb::TableDefinition;
 
@@ -17,4 +17,6 @@ pub(crate) const STORE_FORMAT: u64 = 1;
 pub(crate) const FORMAT: &str = "format";
 pub(crate) const PARTITION: &str = "partition";
 pub(crate) const PARTITIONS: &str = "partitions";
+/// The data directory's fingerprint, in two halves; absent where the directory has none.
+pub(crate) const DIRECTORY: [&str; 2] = ["directory_high", "directory_low"];
 pub(crate) const APPLIED_LSN: &str = "applied_lsn";

@@ -17,7 +17,7 @@ pub mod sim_backend;
 
 pub use base::Base;
 pub use checkpoint::{Checkpoint, CheckpointDone};
-pub use engine::{OpenError, Store};
+pub use engine::{OpenError, Store, StoreName};
 
 #[cfg(test)]
 mod tests;

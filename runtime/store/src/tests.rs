@@ -167,23 +167,46 @@ fn rows_born_and_gone_never_touch_the_file() {
 }
 
 #[test]
-fn a_store_of_another_partition_or_format_is_refused_by_name() {
+fn a_store_of_another_partition_directory_or_format_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("partition-0.redb");
-    drop(Store::open_file(&path, 0, 2).unwrap());
-    let refused = |partition, partitions| {
-        Store::open_file(&path, partition, partitions).err().unwrap().to_string()
-    };
-    assert_eq!(refused(1, 2), "it is partition 0 of 2, expected 1 of 2");
-    assert_eq!(refused(0, 4), "it is partition 0 of 2, expected 0 of 4");
+    let own = StoreName { partition: 0, partitions: 2, directory: Some(7 << 64 | 9) };
+    drop(Store::create_file(&path, own).unwrap());
+    let refused = |name| Store::open_file(&path, name).err().unwrap().to_string();
+    assert_eq!(
+        refused(StoreName { partition: 1, ..own }),
+        "it is partition 0 of 2, expected 1 of 2"
+    );
+    assert_eq!(
+        refused(StoreName { partitions: 4, ..own }),
+        "it is partition 0 of 2, expected 0 of 4"
+    );
+    for directory in [None, Some(9 << 64 | 7)] {
+        let refusal = refused(StoreName { directory, ..own });
+        assert!(refusal.contains("another data directory's"), "{refusal}");
+    }
+    drop(Store::open_file(&path, own).unwrap());
     {
         let database = redb::Database::open(&path).unwrap();
         let transaction = database.begin_write().unwrap();
         transaction.open_table(format::META).unwrap().insert(format::FORMAT, 9).unwrap();
         transaction.commit().unwrap();
     }
-    assert_eq!(refused(0, 2), "its format is 9, this version can only read 1");
+    assert_eq!(refused(own), "its format is 9, this version can only read 1");
     let other = dir.path().join("other");
     std::fs::write(&other, "not a store").unwrap();
-    assert!(matches!(Store::open_file(&other, 0, 1), Err(OpenError::Database(_))));
+    assert!(matches!(Store::open_file(&other, own), Err(OpenError::Database(_))));
+}
+
+#[test]
+fn a_file_is_made_whole_and_never_by_opening_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("partition-0.redb");
+    let name = StoreName { partition: 0, partitions: 1, directory: None };
+    assert!(Store::open_file(&path, name).is_err());
+    assert!(!path.exists());
+    std::fs::write(dir.path().join("partition-0.redb.new"), "what a crash left").unwrap();
+    drop(Store::create_file(&path, name).unwrap());
+    assert_eq!(Store::open_file(&path, name).unwrap().applied(), Lsn(0));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }

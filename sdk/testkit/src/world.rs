@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use abide_sdk::Endpoint;
-use protocol::{DeploymentId, ProtocolVersion};
+use protocol::{DeploymentId, ProtocolVersion, ids::Derivation};
 use runtime_core::{
     attempt::AttemptOptions,
     effect::StartAttempt,
@@ -168,6 +168,7 @@ impl World {
             partitions: self.node().partitions().clone(),
             registry: self.registry.clone(),
             clock: Arc::clone(&self.clock) as _,
+            derivation: Derivation::Plain,
             request_size_max_bytes: DEFAULT_REQUEST_SIZE_MAX_BYTES,
         }
     }
@@ -261,6 +262,7 @@ impl World {
             inactivity_timeout_ms,
             abort_timeout_ms: settings.abort_timeout_ms,
             lazy_state: settings.lazy_state,
+            derivation: Derivation::Plain,
             retry: settings.retry,
         }
     }

@@ -89,9 +89,9 @@ impl Attempt {
         let scope = request.scope.as_deref();
         let id = match (&request.idempotency_key, facts.handler_kind) {
             (_, HandlerKind::Workflow) => {
-                InvocationId::for_workflow(scope, &request.service, &request.key)
+                self.options.derivation.workflow(scope, &request.service, &request.key)
             }
-            (Some(idempotency_key), _) => InvocationId::for_idempotency_key(
+            (Some(idempotency_key), _) => self.options.derivation.idempotency_key(
                 scope,
                 &request.service,
                 &request.key,

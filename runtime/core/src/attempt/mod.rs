@@ -27,6 +27,7 @@ use std::collections::BTreeSet;
 use bytes::{Bytes, BytesMut};
 use protocol::{
     ProtocolVersion,
+    ids::Derivation,
     journal::{CompletionId, Entry, EntryIndex},
     wire::{MessageType, control::RunAck, frame::Frame},
 };
@@ -60,6 +61,8 @@ pub struct AttemptOptions {
     pub abort_timeout_ms: u64,
     /// Keep the state back and let the SDK ask for it.
     pub lazy_state: bool,
+    /// How ids of named callees follow from their names.
+    pub derivation: Derivation,
     /// How failed attempts are retried.
     pub retry: RetryPolicy,
 }

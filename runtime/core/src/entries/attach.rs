@@ -2,6 +2,7 @@
 
 use protocol::{
     InvocationId,
+    ids::Derivation,
     journal::{CompletionId, InvocationTarget, NotificationKind},
 };
 
@@ -23,27 +24,21 @@ pub(crate) fn apply(
     let id = invocation::expect(cx.tables, lsn).id;
     expect_completion(cx, lsn, completion, kind, None);
     // The Attempt has refused ids that cannot be read.
-    let Some(target) = resolve(target) else { return };
+    let Some(target) = resolve(cx.partition.derivation, target) else { return };
     let from = CallRef { id, invocation: lsn, completion, kind };
     let wait = kind == NotificationKind::AttachInvocation;
     outbox::send(cx, target.partition_key, Message::Attach { from, target, wait });
 }
 
 /// The id that a target stands for: idempotent and workflow invocations have derived ones.
-pub(crate) fn resolve(target: &InvocationTarget) -> Option<InvocationId> {
+fn resolve(derivation: Derivation, target: &InvocationTarget) -> Option<InvocationId> {
     match target {
         InvocationTarget::Id(id) => id.parse().ok(),
-        InvocationTarget::Idempotent { service, key, handler, idempotency_key, scope } => {
-            Some(InvocationId::for_idempotency_key(
-                scope.as_deref(),
-                service,
-                key,
-                handler,
-                idempotency_key,
-            ))
-        }
+        InvocationTarget::Idempotent { service, key, handler, idempotency_key, scope } => Some(
+            derivation.idempotency_key(scope.as_deref(), service, key, handler, idempotency_key),
+        ),
         InvocationTarget::Workflow { name, key, scope } => {
-            Some(InvocationId::for_workflow(scope.as_deref(), name, key))
+            Some(derivation.workflow(scope.as_deref(), name, key))
         }
     }
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use protocol::{
     HandlerKind, ServiceKind,
+    ids::Derivation,
     journal::{CallRequest, Command, InvocationTarget},
 };
 
@@ -67,6 +68,43 @@ fn a_delayed_send_waits_before_it_queues() {
     world.now_ms = 9000;
     world.apply(timer(9000, sent, 0));
     assert!(world.effects().starts_with("start 2@3 Counter/k/add"));
+}
+
+/// A name leads where the edges have sent it.
+#[test]
+fn attach_by_name_follows_the_rule_of_the_data_directory() {
+    for derivation in [Derivation::Plain, Derivation::Secret([7; 32])] {
+        let mut world = World::single();
+        world.partition.derivation = derivation;
+        let mut run = call_workflow(1, "o-1");
+        run.id = derivation.workflow(None, "Order", "o-1");
+        let mut once = call(2);
+        once.id = derivation.idempotency_key(None, "Greeter", "", "greet", "k");
+        let found = [world.apply(invoked(run)), world.apply(invoked(once))];
+        let watcher = world.apply(invoked(call(3)));
+        let name = attempt(watcher, watcher);
+        let workflow =
+            InvocationTarget::Workflow { name: "Order".into(), key: "o-1".into(), scope: None };
+        let idempotent = InvocationTarget::Idempotent {
+            service: "Greeter".into(),
+            key: String::new(),
+            handler: "greet".into(),
+            idempotency_key: "k".into(),
+            scope: None,
+        };
+        for (completion, target) in [(1, workflow), (2, idempotent)] {
+            world.apply(command(name, Command::AttachInvocation { target, completion }));
+        }
+        world.effects();
+        for created in found {
+            let callee = attempt(created, created);
+            world.apply(output(callee, "x"));
+            world.apply(ended(callee));
+        }
+        let effects = world.effects();
+        assert!(effects.contains("AttachInvocation c1"), "{derivation:?}: {effects}");
+        assert!(effects.contains("AttachInvocation c2"), "{derivation:?}: {effects}");
+    }
 }
 
 #[test]

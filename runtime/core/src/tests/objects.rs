@@ -1,7 +1,7 @@
 //! Virtual objects, idempotency and workflows.
 
 use bytes::Bytes;
-use protocol::{InvocationId, TerminalFailure, journal::Command};
+use protocol::{TerminalFailure, ids::Derivation, journal::Command};
 
 use super::support::*;
 use crate::{
@@ -53,7 +53,7 @@ fn state_stays_when_the_handler_fails() {
 #[test]
 fn the_same_idempotency_key_is_the_same_invocation_until_it_expires() {
     let mut world = World::single();
-    let derived = InvocationId::for_idempotency_key(None, "Greeter", "", "greet", "k");
+    let derived = Derivation::Plain.idempotency_key(None, "Greeter", "", "greet", "k");
     let mut invoke = call(1);
     invoke.id = derived;
     let again = |request| {
@@ -81,7 +81,7 @@ fn the_same_idempotency_key_is_the_same_invocation_until_it_expires() {
 fn a_workflow_runs_once_for_each_key() {
     let mut world = World::single();
     let mut invoke = call_workflow(1, "o-1");
-    invoke.id = InvocationId::for_workflow(None, "Order", "o-1");
+    invoke.id = Derivation::Plain.workflow(None, "Order", "o-1");
     let created = world.apply(invoked(invoke.clone()));
     invoke.source = Source::IngressCall { request: RequestId(2) };
     world.apply(invoked(invoke.clone()));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use protocol::{
     HandlerKind, InvocationId, PartitionKey, ProtocolVersion, ServiceKind, Target,
+    ids::Derivation,
     journal::{Awaiting, Command, NamedCommand, NotificationId, notification::SignalId},
     wire,
 };
@@ -55,7 +56,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(id: u16, count: u16) -> Self {
         Self {
-            partition: Partition { id: PartitionId(id), count },
+            partition: Partition { id: PartitionId(id), count, derivation: Derivation::Plain },
             live: Overlay::default(),
             base: Memory::default(),
             applied: 0,

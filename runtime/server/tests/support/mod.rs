@@ -32,6 +32,11 @@ impl Drop for Abide {
 }
 
 pub(crate) async fn start(dir: &Path) -> (Abide, Server) {
+    start_with(dir, &[]).await
+}
+
+/// With more flags.
+pub(crate) async fn start_with(dir: &Path, more: &[&str]) -> (Abide, Server) {
     let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (ingress, admin) = (free(), free());
     let child = Command::new(env!("CARGO_BIN_EXE_abide"))
@@ -40,6 +45,7 @@ pub(crate) async fn start(dir: &Path) -> (Abide, Server) {
         .arg(dir)
         .arg(format!("--ingress-address={ingress}"))
         .arg(format!("--admin-address={admin}"))
+        .args(more)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

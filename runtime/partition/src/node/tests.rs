@@ -1,0 +1,145 @@
+//! Tables and logs that do not belong together, and where the clock starts.
+
+use bytes::Bytes;
+use runtime_core::{
+    effect::StartAttempt,
+    event::{AttemptRef, Event, RequestId},
+    tables::deployment::StoredDeployment,
+    time::Stamp,
+};
+use runtime_log::{Batch, ManualLog, sim_disk::SimDisk};
+use runtime_store::sim_backend::SimBackend;
+
+use super::*;
+use crate::checkpoint::OnDone;
+
+struct Nobody;
+
+impl Edges for Nobody {
+    fn start_attempt(&self, _: PartitionId, _: Box<StartAttempt>) -> bool {
+        false
+    }
+
+    fn attempt_refused(&self) {}
+
+    fn send_notification(
+        &self,
+        _: PartitionId,
+        _: AttemptRef,
+        _: protocol::journal::EntryIndex,
+        _: protocol::journal::Entry,
+    ) {
+    }
+
+    fn abort_attempt(&self, _: PartitionId, _: AttemptRef) {}
+
+    fn publish_registry(&self, _: Vec<StoredDeployment>) {}
+}
+
+impl Checkpoints for Nobody {
+    fn run(&self, _: runtime_store::Checkpoint, _: OnDone) {}
+}
+
+/// A clock that shows what it was told last.
+#[derive(Debug, Default)]
+struct Still(std::sync::Mutex<u64>);
+
+impl Clock for Still {
+    fn now_us(&self) -> u64 {
+        *self.0.lock().unwrap()
+    }
+
+    fn wall_us(&self) -> u64 {
+        0
+    }
+
+    fn take(&self, _: u64) -> Stamp {
+        Stamp(self.now_us())
+    }
+
+    fn advance_past(&self, stamp: Stamp) {
+        let mut now_us = self.0.lock().unwrap();
+        *now_us = stamp.0.max(*now_us);
+    }
+}
+
+/// Stamp of the record with this number.
+fn stamp(lsn: u64) -> Stamp {
+    Stamp(1_000_000 + lsn)
+}
+
+fn record(lsn: u64) -> Record {
+    let target = protocol::InvocationId { partition_key: protocol::PartitionKey(0), uuid: 1 };
+    let event = Event::CancelRequested { request: RequestId(lsn), target };
+    Record { lsn: Lsn(lsn), stamp: stamp(lsn), event }
+}
+
+/// A log with so many records, a segment each, without those up to `trimmed`.
+fn log(records: u64, trimmed: u64) -> Arc<ManualLog<SimDisk>> {
+    let log = ManualLog::open(SimDisk::default(), 1).unwrap();
+    for lsn in 1..=records {
+        let (partition, first_lsn) = (runtime_log::PartitionId(0), runtime_log::Lsn(lsn));
+        let records: Vec<Bytes> = vec![record(lsn).encode()];
+        log.append(Batch { partition, first_lsn, records }, Box::new(|done| done.unwrap()));
+        log.commit();
+    }
+    log.trim(runtime_log::PartitionId(0), runtime_log::Lsn(trimmed));
+    Arc::new(log)
+}
+
+/// Tables that have so many records.
+fn tables(records: u64) -> Store {
+    let mut store = Store::open_backend(SimBackend::default(), 0, 1).unwrap();
+    let mut live = Overlay::default();
+    let partition = Partition { id: PartitionId(0), count: 1, derivation: Derivation::Plain };
+    let mut tables = Tables::new(&mut live, store.base());
+    for lsn in 1..=records {
+        partition.apply(&mut tables, &record(lsn), &mut Vec::new());
+    }
+    let checkpoint = store.freeze(&mut live, Lsn(records));
+    store.install(checkpoint.run());
+    store
+}
+
+fn recover(tables: Store, log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Result<Node, StartError> {
+    let parts = Parts {
+        stores: vec![tables],
+        log,
+        clock,
+        derivation: Derivation::Plain,
+        checkpoints: Arc::new(Nobody),
+        settings: Settings::default(),
+    };
+    Node::recover(parts, |_| Arc::new(Nobody))
+}
+
+#[test]
+fn tables_and_log_meet_or_are_refused() {
+    let outcome = |records, trimmed, applied| {
+        let node = recover(tables(applied), log(records, trimmed), Arc::new(Still::default()));
+        node.map(|mut node| node.drivers_mut()[0].applied())
+    };
+    assert_eq!(outcome(5, 0, 0).unwrap(), Lsn(5), "all of the log");
+    assert_eq!(outcome(5, 3, 3).unwrap(), Lsn(5), "its tail");
+    assert_eq!(outcome(5, 5, 5).unwrap(), Lsn(5), "nothing");
+    // The last segment is kept, since it is written.
+    for (trimmed, applied, kept_from) in [(3, 0, 4), (3, 2, 4), (5, 0, 5), (5, 3, 5)] {
+        let refused = outcome(5, trimmed, applied).unwrap_err();
+        let StartError::TablesBehindLog { applied: at, oldest, .. } = refused else {
+            panic!("{refused}");
+        };
+        assert_eq!((at, oldest), (applied, kept_from));
+    }
+    let refused = outcome(5, 5, 6).unwrap_err();
+    assert!(matches!(refused, StartError::TablesAheadOfLog { applied: 6, last: 5, .. }));
+}
+
+/// Time goes on behind everything that is known, before anybody asks for it.
+#[test]
+fn the_clock_starts_behind_the_last_stamp() {
+    for applied in [0, 5] {
+        let clock = Arc::new(Still::default());
+        recover(tables(applied), log(5, applied), Arc::clone(&clock) as _).unwrap();
+        assert_eq!(clock.now_us(), stamp(5).0);
+    }
+}

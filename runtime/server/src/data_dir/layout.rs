@@ -1,0 +1,64 @@
+//! The text of `LAYOUT`.
+
+use std::fmt;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::config::PARTITIONS_MAX;
+
+/// Directories that were made before there were secrets.
+const WITHOUT_SECRET: &str = "abide-data 1";
+/// Directories that are made now.
+const WITH_SECRET: &str = "abide-data 2";
+
+/// What a directory says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// How many partitions there are.
+    pub(super) partitions: u16,
+    /// The fingerprint of its secret; `None` when it was made before there were any.
+    pub(super) secret: Option<u128>,
+}
+
+impl Layout {
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let mut lines = text.lines();
+        let version = lines.next().unwrap_or_default();
+        let has_secret = match version {
+            WITHOUT_SECRET => false,
+            WITH_SECRET => true,
+            _ => bail!(
+                "its layout is '{version}', this version can only read '{WITHOUT_SECRET}' and \
+                 '{WITH_SECRET}'"
+            ),
+        };
+        let partitions: u16 = lines
+            .next()
+            .and_then(|line| line.strip_prefix("partitions ")?.parse().ok())
+            .context("it does not say how many partitions")?;
+        ensure!(
+            (1..=PARTITIONS_MAX).contains(&partitions),
+            "it says that there are {partitions} partitions, expected 1 to {PARTITIONS_MAX}; \
+             restore it from a copy"
+        );
+        let secret = lines.next().and_then(|line| line.strip_prefix("secret "));
+        let secret = secret.and_then(|digits| u128::from_str_radix(digits, 16).ok());
+        ensure!(
+            secret.is_some() || !has_secret,
+            "it does not say which secret; restore it from a copy"
+        );
+        Ok(Self { partitions, secret: secret.filter(|_| has_secret) })
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let partitions = self.partitions;
+        match self.secret {
+            None => writeln!(f, "{WITHOUT_SECRET}\npartitions {partitions}"),
+            Some(secret) => {
+                writeln!(f, "{WITH_SECRET}\npartitions {partitions}\nsecret {secret:032x}")
+            }
+        }
+    }
+}

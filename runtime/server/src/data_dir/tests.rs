@@ -1,0 +1,106 @@
+//! Directories new, old, in use, and not what they should be.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+fn refusal(path: &Path) -> String {
+    format!("{:#}", DataDir::open(path, 1).unwrap_err())
+}
+
+#[test]
+fn a_directory_keeps_its_partitions_and_has_one_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a/b");
+    let first = DataDir::open(&path, 3).unwrap();
+    assert_eq!(first.partitions, 3);
+    let second = DataDir::open(&path, 1).unwrap_err();
+    assert!(second.to_string().contains("another abide is running"), "{second}");
+    drop(first);
+    assert_eq!(DataDir::open(&path, 1).unwrap().partitions, 3);
+}
+
+#[test]
+fn a_new_directory_has_a_secret_of_its_own_and_keeps_it() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let open = |dir: &tempfile::TempDir| DataDir::open(dir.path(), 1).unwrap().derivation;
+    let derivation = open(&one);
+    assert!(matches!(derivation, Derivation::Secret(_)));
+    assert_eq!(open(&one), derivation);
+    assert_ne!(open(&other), derivation);
+    let mode = fs::metadata(one.path().join(SECRET)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_directory_from_before_there_were_secrets_keeps_the_plain_rule() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(LAYOUT), "abide-data 1\npartitions 2\n").unwrap();
+    for _ in 0..2 {
+        let opened = DataDir::open(dir.path(), 1).unwrap();
+        assert_eq!((opened.partitions, opened.derivation), (2, Derivation::Plain));
+    }
+    assert!(!dir.path().join(SECRET).exists());
+}
+
+#[test]
+fn a_secret_that_is_missing_cut_or_anothers_is_refused_by_name() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    drop(DataDir::open(dir.path(), 1).unwrap());
+    drop(DataDir::open(other.path(), 1).unwrap());
+    let secret = dir.path().join(SECRET);
+    let own = fs::read(&secret).unwrap();
+    let refused = |why: &str| {
+        let refusal = refusal(dir.path());
+        let named = refusal.contains("SECRET cannot be used; restore") && refusal.contains(why);
+        assert!(named, "{refusal}");
+    };
+    fs::write(&secret, &own[..31]).unwrap();
+    refused("31 bytes");
+    fs::copy(other.path().join(SECRET), &secret).unwrap();
+    refused("another directory's");
+    fs::remove_file(&secret).unwrap();
+    refused("No such file");
+    assert!(!secret.exists(), "nothing is made up");
+    fs::write(&secret, own).unwrap();
+    DataDir::open(dir.path(), 1).unwrap();
+}
+
+#[test]
+fn a_layout_that_makes_no_sense_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (text, why) in [
+        ("abide-data 9\npartitions 1\n", "'abide-data 9'"),
+        ("", "its layout is ''"),
+        ("abide-data 1\npartitions 0\n", "0 partitions, expected 1 to 256"),
+        ("abide-data 1\npartitions 257\n", "257 partitions, expected 1 to 256"),
+        ("abide-data 1\npartitions 70000\n", "how many partitions"),
+        ("abide-data 2\npartitions 1\n", "which secret"),
+        ("abide-data 2\npartitions 1\nsecret x\n", "which secret"),
+    ] {
+        fs::write(dir.path().join(LAYOUT), text).unwrap();
+        let refusal = refusal(dir.path());
+        assert!(refusal.contains("LAYOUT cannot be used") && refusal.contains(why), "{refusal}");
+    }
+}
+
+#[test]
+fn data_without_a_layout_is_not_taken_for_a_new_directory() {
+    for remains in ["log", "partition-0.redb"] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(remains)).unwrap();
+        let refusal = refusal(dir.path());
+        assert!(refusal.contains("LAYOUT is missing"), "{refusal}");
+        assert!(refusal.contains(remains), "{refusal}");
+        assert!(!dir.path().join(LAYOUT).exists());
+    }
+}
+
+/// A crash in the middle of creation: nothing stands on the secret yet.
+#[test]
+fn a_secret_without_a_layout_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(SECRET), "cut").unwrap();
+    let first = DataDir::open(dir.path(), 1).unwrap().derivation;
+    assert_eq!(DataDir::open(dir.path(), 1).unwrap().derivation, first);
+}

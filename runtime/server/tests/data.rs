@@ -1,0 +1,202 @@
+//! The data directory of the real binary: what it promises, and what it refuses.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use abide_sdk::prelude::*;
+use anyhow::ensure;
+use http::Method;
+use interop_suite::client::Server;
+use protocol::{InvocationId, ids::Derivation};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, process::Command};
+
+use support::{start, start_with};
+
+struct Order;
+
+#[workflow]
+impl Order {
+    pub async fn run(&self, _ctx: &WorkflowContext, what: String) -> Result<String> {
+        Ok(format!("{what} is ordered"))
+    }
+}
+
+struct Desk;
+
+#[service]
+impl Desk {
+    /// Orders by name, and asks by name what came of it.
+    pub async fn order(&self, ctx: &Context, key: String) -> Result<String> {
+        Order::key(key.clone()).send().run(ctx, "tea".to_owned());
+        Ok(Order::key(key).attach(ctx).await?)
+    }
+}
+
+async fn register(server: &Server) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    let endpoint = Endpoint::new().bind(Order).bind(Desk);
+    tokio::spawn(endpoint.serve_listener(listener, std::future::pending()));
+    let deployments = format!("{}/deployments", server.admin);
+    let headers = [("content-type", "application/json")];
+    let body = json!({ "uri": uri }).to_string();
+    server.send(Method::POST, &deployments, &headers, body).await.unwrap().ok().unwrap();
+}
+
+async fn lookup(server: &Server, target: Value) -> InvocationId {
+    let found = server.call("/restate/lookup", target).await.unwrap();
+    found["invocationId"].as_str().unwrap().parse().unwrap()
+}
+
+fn workflow(key: &str) -> Value {
+    json!({ "target": "workflow", "workflowName": "Order", "workflowKey": key })
+}
+
+fn idempotent() -> Value {
+    let (service, handler) = ("Desk", "order");
+    json!({
+        "target": "idempotentInvocation", "service": service, "handler": handler,
+        "idempotencyKey": "k",
+    })
+}
+
+/// Clients, handlers and the machine derive the same ids, which nobody else can, for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_of_names_follow_from_the_directorys_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = [
+        Derivation::Plain.workflow(None, "Order", "a"),
+        Derivation::Plain.idempotency_key(None, "Desk", "", "order", "k"),
+    ];
+    let ids = async |server: &Server| {
+        [lookup(server, workflow("a")).await, lookup(server, idempotent()).await]
+    };
+    let (abide, server) = start(dir.path()).await;
+    register(&server).await;
+    let header = [("idempotency-key", "k")];
+    let answer = server.post_with("/Desk/order", &json!("a"), &header).await.unwrap();
+    assert_eq!(answer.ok().unwrap(), json!("tea is ordered"));
+    let derived = ids(&server).await;
+    assert_eq!(answer.invocation().unwrap(), derived[1].to_string());
+    let attached = server.get("/restate/workflow/Order/a/attach").await.unwrap();
+    assert_eq!(attached.ok().unwrap(), json!("tea is ordered"));
+    assert_eq!(attached.invocation().unwrap(), derived[0].to_string());
+    for (derived, plain) in derived.iter().zip(plain) {
+        assert_eq!(derived.partition_key, plain.partition_key);
+        assert_ne!(derived.uuid, plain.uuid, "anybody can reckon it");
+    }
+    drop(abide);
+    let (abide, server) = start(dir.path()).await;
+    assert_eq!(ids(&server).await, derived);
+    let output = server.get("/restate/workflow/Order/a/output").await.unwrap();
+    assert_eq!(output.ok().unwrap(), json!("tea is ordered"));
+    drop(abide);
+
+    let older = tempfile::tempdir().unwrap();
+    std::fs::write(older.path().join("LAYOUT"), "abide-data 1\npartitions 2\n").unwrap();
+    let (_abide, server) = start(older.path()).await;
+    assert_eq!(ids(&server).await, plain);
+}
+
+/// Leaves a directory whose log has lost its beginning to the tables.
+async fn used(dir: &Path) {
+    let config = dir.join("abide.toml");
+    fs::write(&config, "log-segment-bytes = 4096\ncheckpoint-interval-ms = 10\n").unwrap();
+    let (_abide, server) = start_with(dir, &[&format!("--config={}", config.display())]).await;
+    register(&server).await;
+    let first = dir.join("log/0000000000000001.seg");
+    let mut key = 0;
+    let trimmed = server.eventually(|| {
+        key += 1;
+        let (server, is_there) = (&server, first.exists());
+        async move {
+            server.call("/Desk/order", json!(format!("k{key}"))).await?;
+            ensure!(!is_there, "the first segment is still there");
+            Ok(())
+        }
+    });
+    trimmed.await.unwrap();
+}
+
+/// What it says when it does not start.
+async fn complaint(dir: &Path) -> String {
+    let abide = Command::new(env!("CARGO_BIN_EXE_abide"))
+        .args(["serve", "--ingress-address=127.0.0.1:0", "--admin-address=127.0.0.1:0"])
+        .arg("--data-dir")
+        .arg(dir)
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(30), abide).await.unwrap().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_log_and_layout_agree_or_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, moved) = (dir.path(), dir.path().join("moved"));
+    used(path).await;
+    let refused = async |what: &str, says: &[&str]| {
+        let complaint = complaint(path).await;
+        for part in says.iter().chain([&what]) {
+            assert!(complaint.contains(part), "{what}: {complaint}");
+        }
+        assert!(!complaint.contains("panicked"), "{complaint}");
+    };
+    let tables = ["partition-0.redb", "partition-1.redb"];
+    for what in [tables[0], "log", "LAYOUT", "SECRET"] {
+        fs::rename(path.join(what), &moved).unwrap();
+        refused(what, &["restore"]).await;
+        assert!(!path.join(what).exists(), "{what} is not made anew");
+        fs::rename(&moved, path.join(what)).unwrap();
+    }
+
+    fs::rename(path.join("log"), &moved).unwrap();
+    fs::create_dir(path.join("log")).unwrap();
+    refused("the tables are at record", &["but the log ends at 0", "restore the log"]).await;
+    fs::remove_dir_all(path.join("log")).unwrap();
+    fs::rename(&moved, path.join("log")).unwrap();
+
+    fs::rename(path.join(tables[0]), &moved).unwrap();
+    fs::copy(path.join(tables[1]), path.join(tables[0])).unwrap();
+    refused(tables[0], &["it is partition 1 of 2, expected 0 of 2"]).await;
+    let other = tempfile::tempdir().unwrap();
+    drop(start(other.path()).await);
+    fs::copy(other.path().join(tables[0]), path.join(tables[0])).unwrap();
+    refused(tables[0], &["another data directory's"]).await;
+    fs::rename(&moved, path.join(tables[0])).unwrap();
+
+    let layout = fs::read_to_string(path.join("LAYOUT")).unwrap();
+    fs::write(path.join("LAYOUT"), layout.replace("partitions 2", "partitions 0")).unwrap();
+    refused("LAYOUT", &["0 partitions, expected 1 to 256"]).await;
+    fs::write(path.join("LAYOUT"), layout.replace("partitions 2", "partitions 3")).unwrap();
+    refused(tables[0], &["it is partition 0 of 2, expected 0 of 3"]).await;
+    fs::write(path.join("LAYOUT"), layout).unwrap();
+
+    let (_abide, server) = start(path).await;
+    let output = server.get("/restate/workflow/Order/k1/output").await.unwrap();
+    assert_eq!(output.ok().unwrap(), json!("tea is ordered"), "all of it is still there");
+}
+
+/// Tables are only a copy of what the log says.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_are_made_again_from_a_log_that_has_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let (abide, server) = start(dir.path()).await;
+    register(&server).await;
+    server.call("/Desk/order", json!("a")).await.unwrap();
+    drop(abide);
+    fs::remove_file(dir.path().join("partition-0.redb")).unwrap();
+    fs::remove_file(dir.path().join("partition-1.redb")).unwrap();
+    let (_abide, server) = start(dir.path()).await;
+    let output = server.get("/restate/workflow/Order/a/output").await.unwrap();
+    assert_eq!(output.ok().unwrap(), json!("tea is ordered"));
+}
