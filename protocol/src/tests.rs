@@ -204,10 +204,8 @@ fn frames_have_the_open_protocols_bytes() {
 #[test]
 fn a_tree_wakes_when_it_is_decided_and_when_only_user_code_can_decide() {
     let leaf = |n| NotificationId::Completion(n);
-    let node = |combinator, leaves: &[u32], nested| Awaiting {
-        combinator,
-        leaves: leaves.iter().map(|n| leaf(*n)).collect(),
-        nested,
+    let node = |combinator, leaves: &[u32], nested| {
+        Awaiting::node(combinator, leaves.iter().map(|n| leaf(*n)).collect(), nested)
     };
     let known = |succeeded: &'static [u32], failed: &'static [u32]| {
         move |id: &NotificationId| match id {
@@ -447,3 +445,5 @@ proptest! {
         let _ = text.parse::<AwakeableId>();
     }
 }
+
+mod awaiting;
