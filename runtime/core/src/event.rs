@@ -1,7 +1,11 @@
 //! Everything that may be in the log, as facts.
 //!
-//! An event's meaning never changes: yesterday's tail is folded by today's binary. A changed rule or
-//! another field is a new variant; variants are persisted by their number and only ever appended.
+//! An event's meaning never changes: yesterday's tail is folded by today's binary. Another field is a
+//! new variant; variants are persisted by their number and only ever appended. A rule that changes
+//! for events as they are is taken by records of the new [`Rules`] alone.
+//!
+//! Events are decoded anew on every fold, so decoding never becomes stricter: what makes no sense is
+//! refused at the edge, by the Attempt, before it is proposed.
 
 use std::sync::Arc;
 
@@ -29,6 +33,8 @@ pub struct Record {
     pub lsn: Lsn,
     /// When it was made, stamped once by the leader.
     pub stamp: Stamp,
+    /// What it was applied by, and is whenever it is folded.
+    pub rules: Rules,
     /// What happened.
     pub event: Event,
 }
@@ -258,7 +264,8 @@ pub struct ProposedCommand {
 }
 
 impl ProposedCommand {
-    /// Reads the entry. Fails when it is not a well-formed command.
+    /// Reads the entry. Fails when it is not a well-formed command. The log's entries are read by
+    /// this too: whatever it has once accepted it accepts for ever.
     pub fn decode(entry: Entry) -> Result<Self, wire::WireError> {
         let command = wire::command::decode(&entry)?;
         Ok(Self { entry, command })
@@ -292,14 +299,40 @@ impl<'de> Deserialize<'de> for ProposedCommand {
     }
 }
 
-/// Version of the encoding of events, the first byte of every record's payload.
-pub const EVENT_FORMAT: u8 = 1;
+/// The rules that a record was applied by when its effects left the node: it is folded by the same
+/// ones for ever, since another row or another attempt than the world has seen would be a lie.
+///
+/// An event's own meaning is in its variant; a rule that several events share changes here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rules {
+    /// Those of event format 1.
+    V1,
+    /// Those of event format 2.
+    V2,
+}
+
+impl Rules {
+    /// Those that new records are made under.
+    pub const CURRENT: Self = Self::V2;
+
+    /// The first byte of a record's payload.
+    fn format(self) -> u8 {
+        match self {
+            Self::V1 => 1,
+            Self::V2 => 2,
+        }
+    }
+
+    fn of_format(format: u8) -> Option<Self> {
+        [Self::V1, Self::V2].into_iter().find(|rules| rules.format() == format)
+    }
+}
 
 /// A record's payload could not be read back.
 #[derive(Debug, thiserror::Error)]
 pub enum EventDecodeError {
     /// Written by a newer version of this software.
-    #[error("event format {0} is newer than {EVENT_FORMAT}, the newest this version can read")]
+    #[error("event format is {0}, which this version cannot read: it knows 1 to 2")]
     UnknownFormat(u8),
     /// Not what this format looks like.
     #[error("event cannot be decoded: {0}")]
@@ -307,13 +340,18 @@ pub enum EventDecodeError {
 }
 
 impl Record {
+    /// A record made now, under the current rules.
+    pub fn new(lsn: Lsn, stamp: Stamp, event: Event) -> Self {
+        Self { lsn, stamp, rules: Rules::CURRENT, event }
+    }
+
     /// The payload that the log stores: format, stamp, event. The lsn is the log's own.
     ///
     /// # Panics
     /// Never: every event can be encoded, and memory is the only sink.
     pub fn encode(&self) -> Bytes {
         let mut payload = Vec::with_capacity(256);
-        payload.push(EVENT_FORMAT);
+        payload.push(self.rules.format());
         payload.extend_from_slice(&self.stamp.0.to_be_bytes());
         #[expect(
             clippy::expect_used,
@@ -327,12 +365,10 @@ impl Record {
     pub fn decode(lsn: Lsn, payload: &[u8]) -> Result<Self, EventDecodeError> {
         let malformed = || EventDecodeError::Malformed("shorter than its header".to_owned());
         let (&format, rest) = payload.split_first().ok_or_else(malformed)?;
-        if format != EVENT_FORMAT {
-            return Err(EventDecodeError::UnknownFormat(format));
-        }
+        let rules = Rules::of_format(format).ok_or(EventDecodeError::UnknownFormat(format))?;
         let (stamp, event) = rest.split_first_chunk::<8>().ok_or_else(malformed)?;
         let event = postcard::from_bytes(event)
             .map_err(|error| EventDecodeError::Malformed(error.to_string()))?;
-        Ok(Self { lsn, stamp: Stamp(u64::from_be_bytes(*stamp)), event })
+        Ok(Self { lsn, stamp: Stamp(u64::from_be_bytes(*stamp)), rules, event })
     }
 }

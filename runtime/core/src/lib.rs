@@ -76,7 +76,7 @@ impl Partition {
     /// When a record is applied twice or out of order, and when an invariant of the rows is broken.
     pub fn apply(&self, tables: &mut Tables<'_>, record: &Record, effects: &mut Vec<Effect>) {
         tables.advance(record.lsn, record.stamp);
-        let mut cx = Context::new(*self, tables, record.lsn, record.stamp, effects);
+        let mut cx = Context::new(*self, tables, record, effects);
         match &record.event {
             Event::Invoked(invoke) => invocation::invoke::apply(&mut cx, invoke),
             Event::DeploymentPinned { attempt, pin } => {

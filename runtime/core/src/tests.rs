@@ -1,6 +1,7 @@
 //! Stories: events in, effects out; and the laws that hold for all of them.
 
 mod completion;
+mod decoding;
 mod formats;
 mod laws;
 mod lifecycle;

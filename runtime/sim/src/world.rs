@@ -511,7 +511,7 @@ impl World {
             self.refresh(partition, &mut event)?;
         }
         let lsn = runtime_core::Lsn(0);
-        let bytes = Record { lsn, stamp: Stamp(0), event: event.clone() }.encode();
+        let bytes = Record::new(lsn, Stamp(0), event.clone()).encode();
         self.note(&bytes);
         self.node()?.partitions().propose_now(partition, event);
         Ok(())
