@@ -367,6 +367,35 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn asked(command: &Command) -> [Option<u32>; 2] {
+    match command {
+        Command::Call { invocation_id_completion, result_completion, .. } => {
+            [Some(*invocation_id_completion), Some(*result_completion)]
+        }
+        Command::OneWayCall { invocation_id_completion, .. } => {
+            [Some(*invocation_id_completion), None]
+        }
+        Command::GetLazyState { completion, .. }
+        | Command::GetLazyStateKeys { completion }
+        | Command::GetPromise { completion, .. }
+        | Command::PeekPromise { completion, .. }
+        | Command::CompletePromise { completion, .. }
+        | Command::Sleep { completion, .. }
+        | Command::Run { completion }
+        | Command::AttachInvocation { completion, .. }
+        | Command::GetInvocationOutput { completion, .. } => [None, Some(*completion)],
+        Command::Input { .. }
+        | Command::Output { .. }
+        | Command::SetState { .. }
+        | Command::ClearState { .. }
+        | Command::ClearAllState
+        | Command::GetEagerState { .. }
+        | Command::GetEagerStateKeys { .. }
+        | Command::SendSignal { .. }
+        | Command::CompleteAwakeable { .. } => [None, None],
+    }
+}
+
 proptest! {
     #[test]
     fn commands_survive_the_wire(name in ".{0,8}", command in command()) {
@@ -374,6 +403,7 @@ proptest! {
         let named = NamedCommand { name, command };
         let entry = wire::command::encode(&named, ProtocolVersion::V7);
         prop_assert!(entry.ty.is_command());
+        prop_assert_eq!(wire::command::completions(&entry), asked(&named.command));
         prop_assert_eq!(wire::command::decode(&entry).unwrap(), named);
     }
 

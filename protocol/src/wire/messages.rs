@@ -4,6 +4,11 @@
 use bytes::Bytes;
 use prost::{Message, Oneof};
 
+/// Field of every command that has a callee: under which number its id is to come.
+pub(super) const CALLEE_ID_COMPLETION: u32 = 10;
+/// Field of every command that has a result: under which number that is to come.
+pub(super) const RESULT_COMPLETION: u32 = 11;
+
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Void {}
 

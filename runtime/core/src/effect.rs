@@ -67,7 +67,7 @@ pub struct StartAttempt {
     pub partial_state: bool,
     /// Seeds the SDK's random numbers.
     pub random_seed: u64,
-    /// Attempts that failed since a command was last stored.
+    /// Attempts that got to the handler and failed since a command was last stored.
     pub retry_count: u32,
     /// Attempts that the retry policy has counted since the invocation last made room.
     pub policy_attempts: u32,

@@ -89,6 +89,14 @@ pub enum Event {
     DeploymentRegistered { request: RequestId, deployment: Arc<Deployment> },
     /// A deployment was removed.
     DeploymentRemoved { request: RequestId, deployment: DeploymentId },
+    /// The SDK issued the next journal command, which names a time. The entry has it as it was sent;
+    /// what counts is how far ahead of the edge's time of day it was when the frame came.
+    TimedCommandProposed {
+        attempt: AttemptRef,
+        command: ProposedCommand,
+        callee: Option<Box<Callee>>,
+        delay_ms: u64,
+    },
 }
 
 /// Names a request of an edge of this process, for its answer. Meaningless after a restart: the
@@ -237,6 +245,13 @@ pub enum AfterFailure {
     Kill(TerminalFailure),
     /// The SDK asked to end with this failure, without a retry.
     Fail(TerminalFailure),
+    /// Try again: the attempt never got to the handler, so the handler is not told of it.
+    RetryUnreached {
+        /// How long to wait.
+        delay_ms: u64,
+        /// Whether it uses up one of the policy's attempts.
+        counts: bool,
+    },
 }
 
 /// What one partition tells another.

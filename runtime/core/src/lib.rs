@@ -83,7 +83,11 @@ impl Partition {
                 invocation::pin::apply(&mut cx, *attempt, *pin);
             }
             Event::CommandProposed { attempt, command, callee } => {
-                invocation::journal::apply(&mut cx, *attempt, command, callee.as_deref());
+                invocation::journal::apply(&mut cx, *attempt, command, callee.as_deref(), None);
+            }
+            Event::TimedCommandProposed { attempt, command, callee, delay_ms } => {
+                let (callee, due) = (callee.as_deref(), Some(cx.at.after_ms(*delay_ms)));
+                invocation::journal::apply(&mut cx, *attempt, command, callee, due);
             }
             Event::RunProposed { attempt, completion, result } => {
                 invocation::journal::run_proposed(&mut cx, *attempt, *completion, result);

@@ -2,13 +2,14 @@
 //! partition.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::Uri;
 use protocol::{ProtocolVersion, wire::frame::FrameDecoder};
 use runtime_core::{
     attempt::{Attempt, AttemptOptions, Entropy, Fault, Output, RetryPolicy},
     effect::StartAttempt,
-    event::{Event, Pin},
+    event::Pin,
     tables::deployment::Deployment,
 };
 use runtime_partition::{Stopped, random};
@@ -45,12 +46,11 @@ pub(crate) async fn run(
     let registry = invoker.registry.snapshot();
     match locate(&registry, &start, invoker.settings.max_protocol) {
         Ok(located) => {
-            let pin = start.pin.is_none().then_some(located.options.pin);
             match exchange(&invoker, &start, &located) {
                 Ok(exchange) => {
                     let attempt = Attempt::new(*start, located.options);
                     let conversation =
-                        Conversation { slot, registry, attempt, exchange, pin, is_over: false };
+                        Conversation { slot, registry, attempt, exchange, is_over: false };
                     // The only error is that the node stops: the attempt is started again then.
                     let _ = conversation.hold(notices).await;
                 }
@@ -134,7 +134,7 @@ fn exchange(invoker: &Invoker, start: &StartAttempt, located: &Located) -> Resul
     let deployment: &Deployment = &located.deployment.deployment;
     let (target, version) = (&start.target, located.options.pin.protocol);
     let uri = format!("{}/invoke/{}/{}", deployment.uri, target.service, target.handler);
-    let uri: Uri = uri.parse().map_err(|error| Fault::Transport {
+    let uri: Uri = uri.parse().map_err(|error| Fault::Unreachable {
         message: format!("'{uri}' is not an address: {error}"),
     })?;
     let way = invoker.clients.way(deployment, &uri);
@@ -146,8 +146,6 @@ struct Conversation {
     registry: Arc<RegistrySnapshot>,
     attempt: Attempt,
     exchange: Exchange,
-    /// To be proposed before the attempt's first word; `None` when it is known already.
-    pin: Option<Pin>,
     is_over: bool,
 }
 
@@ -192,11 +190,12 @@ impl Conversation {
     }
 
     fn frames(&mut self, decoder: &mut FrameDecoder) {
-        let now_ms = self.slot.invoker.now_ms();
+        let (now_ms, wall_ms) = (self.slot.invoker.now_ms(), wall_ms());
         while !self.attempt.has_ended() {
             match decoder.next() {
                 Ok(Some(frame)) => {
-                    self.attempt.receive(now_ms, frame, &*self.registry, &mut SystemEntropy);
+                    let (registry, entropy) = (&*self.registry, &mut SystemEntropy);
+                    self.attempt.receive(now_ms, wall_ms, frame, registry, entropy);
                 }
                 Ok(None) => return,
                 Err(error) => self.attempt.broken(Fault::Wire(error), &mut SystemEntropy),
@@ -210,13 +209,7 @@ impl Conversation {
             match output {
                 Output::Send(bytes) => self.exchange.send(bytes),
                 Output::HalfClose => self.exchange.half_close(),
-                Output::Propose(event) => {
-                    if let Some(pin) = self.pin.take() {
-                        let attempt = self.attempt.name();
-                        proposals.push(Event::DeploymentPinned { attempt, pin });
-                    }
-                    proposals.push(event);
-                }
+                Output::Propose(event) => proposals.push(event),
                 Output::Finish => {
                     self.exchange.half_close();
                     self.is_over = true;
@@ -229,6 +222,12 @@ impl Conversation {
         }
         Ok(())
     }
+}
+
+/// The time of day, by which SDKs say when: milliseconds since the epoch.
+fn wall_ms() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn until(invoker: &Invoker, attempt: &Attempt) -> time::Instant {

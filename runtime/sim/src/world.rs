@@ -521,6 +521,7 @@ impl World {
     fn refresh(&mut self, partition: PartitionId, event: &mut Event) -> Result<(), String> {
         let name = match event {
             Event::CommandProposed { attempt, .. }
+            | Event::TimedCommandProposed { attempt, .. }
             | Event::RunProposed { attempt, .. }
             | Event::AttemptSuspended { attempt, .. }
             | Event::AttemptEnded { attempt }

@@ -29,8 +29,14 @@ pub enum Fault {
     /// A command names a service or handler that nobody offers.
     #[error("{0}")]
     UnknownTarget(#[from] ResolveError),
-    /// The endpoint could not be reached, or the connection broke.
+    /// There is no connection to the endpoint: the request was never sent.
     #[error("the endpoint cannot be reached: {message}")]
+    Unreachable {
+        /// What the transport said.
+        message: String,
+    },
+    /// The connection broke when the request was on its way.
+    #[error("the connection to the endpoint broke: {message}")]
     Transport {
         /// What the transport said.
         message: String,
@@ -79,10 +85,29 @@ impl Fault {
             | Self::Wire(_)
             | Self::InvalidCommand { .. }
             | Self::UnknownTarget(_)
+            | Self::Unreachable { .. }
             | Self::Transport { .. }
             | Self::EndedEarly
             | Self::Deployment { .. }
             | Self::Timeout { .. } => None,
+        }
+    }
+
+    /// Whether the handler can't have run: it has not failed then, and what it would do on its next
+    /// try must not depend on this one.
+    pub(super) fn is_before_handler(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Deployment { .. } => true,
+            // What a server or a gateway says instead of asking the handler.
+            Self::Response { status, .. } => matches!(status, 401 | 404 | 413 | 415 | 429 | 503),
+            Self::Sdk(_)
+            | Self::Protocol { .. }
+            | Self::Wire(_)
+            | Self::InvalidCommand { .. }
+            | Self::UnknownTarget(_)
+            | Self::Transport { .. }
+            | Self::EndedEarly
+            | Self::Timeout { .. } => false,
         }
     }
 
@@ -94,6 +119,7 @@ impl Fault {
             Self::Protocol { .. } | Self::Wire(_) => 571,
             Self::InvalidCommand { .. }
             | Self::UnknownTarget(_)
+            | Self::Unreachable { .. }
             | Self::Transport { .. }
             | Self::EndedEarly
             | Self::Deployment { .. }
@@ -112,6 +138,7 @@ impl Fault {
             | Self::Sdk(_)
             | Self::Protocol { .. }
             | Self::Wire(_)
+            | Self::Unreachable { .. }
             | Self::Transport { .. }
             | Self::EndedEarly
             | Self::Timeout { .. } => None,
@@ -131,6 +158,7 @@ impl Fault {
             | Self::Wire(_)
             | Self::InvalidCommand { .. }
             | Self::UnknownTarget(_)
+            | Self::Unreachable { .. }
             | Self::Transport { .. }
             | Self::EndedEarly
             | Self::Deployment { .. }
