@@ -97,6 +97,14 @@ pub enum Event {
         callee: Option<Box<Callee>>,
         delay_ms: u64,
     },
+    /// A signal or an awakeable's completion came in from outside, from one who waits to hear what
+    /// became of it.
+    SignalRequested {
+        request: RequestId,
+        target: InvocationId,
+        signal: SignalId,
+        result: NotificationResult,
+    },
 }
 
 /// Names a request of an edge of this process, for its answer. Meaningless after a restart: the
@@ -164,6 +172,9 @@ pub enum Source {
     Call { caller: CallRef, caller_target: Target },
     /// Another invocation that does not.
     OneWayCall { caller: InvocationId, caller_target: Target },
+    /// The same, with the lsn that created the caller: format 1 did not know which of several
+    /// invocations with one derived id it was.
+    Sent { caller: InvocationId, invocation: Lsn, caller_target: Target },
 }
 
 /// Where the answer of a call, an attach or a look at an output goes.
@@ -266,8 +277,10 @@ pub enum Message {
     Signal { to: InvocationId, signal: SignalId, result: NotificationResult },
     /// Answer `from` when `target` is done, or at once when `wait` is false.
     Attach { from: CallRef, target: InvocationId, wait: bool },
-    /// Kill one of your invocations.
+    /// Kill one of your invocations, whoever started it: format 1's word for the next.
     Kill { target: InvocationId },
+    /// Kill one of your invocations if this one has started it: its id and the lsn that created it.
+    KillCallee { target: InvocationId, caller: InvocationId, invocation: Lsn },
 }
 
 /// A command as the SDK sent it, with what it says. Only the bytes are persisted; reading them

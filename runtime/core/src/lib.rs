@@ -103,6 +103,9 @@ impl Partition {
             Event::SignalReceived { target, signal, result } => {
                 invocation::signal::apply(&mut cx, *target, signal, result);
             }
+            Event::SignalRequested { request, target, signal, result } => {
+                invocation::signal::requested(&mut cx, *request, *target, signal, result);
+            }
             Event::CancelRequested { request, target } => {
                 invocation::cancel::requested(&mut cx, *request, *target);
             }

@@ -3,9 +3,11 @@
 mod completion;
 mod decoding;
 mod formats;
+mod kill;
 mod laws;
 mod lifecycle;
 mod objects;
 mod partitions;
+mod signals;
 mod support;
 mod tables;

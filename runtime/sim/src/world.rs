@@ -530,6 +530,7 @@ impl World {
             Event::Invoked(_)
             | Event::TimerFired { .. }
             | Event::SignalReceived { .. }
+            | Event::SignalRequested { .. }
             | Event::CancelRequested { .. }
             | Event::KillRequested { .. }
             | Event::MessageReceived { .. }

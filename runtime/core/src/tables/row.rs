@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    completion::{CompletionState, Delivery},
+    completion::{CompletionState, Deliveries, Delivery, SignalUse},
     deployment::StoredDeployment,
     invocation::Invocation,
     journal::JournalEntry,
@@ -47,6 +47,10 @@ pub enum Row {
     Waiter(CallRef),
     /// See [`StoredDeployment`].
     Deployment(Box<StoredDeployment>),
+    /// See [`Deliveries`]. From here on: format 2.
+    Deliveries(Deliveries),
+    /// See [`SignalUse`].
+    SignalUse(SignalUse),
 }
 
 /// Version of the encoding of rows, the first byte of every stored value. Rows are read in every
@@ -95,6 +99,8 @@ impl Row {
             | Self::Lsn(_)
             | Self::Completion(_)
             | Self::Delivery(_)
+            | Self::Deliveries(_)
+            | Self::SignalUse(_)
             | Self::Object(_)
             | Self::Waiter(_)
             | Self::Timer(_) => 0,

@@ -141,6 +141,7 @@ fn render(effect: &Effect) -> String {
                 Answer::Completed { completion, .. } => format!("stored {:?}", completion.result),
                 Answer::AlreadyInvoked { .. } => "already invoked".to_owned(),
                 Answer::Control(control) => format!("{control:?}"),
+                Answer::Signalled(answer) => format!("{answer:?}"),
                 Answer::Registered { .. } => "registered".to_owned(),
                 Answer::Removed { existed } => format!("removed {existed}"),
             };
