@@ -249,10 +249,8 @@ fn frames_have_the_open_protocols_bytes() {
 #[test]
 fn a_tree_wakes_when_it_is_decided_and_when_only_user_code_can_decide() {
     let leaf = |n| NotificationId::Completion(n);
-    let node = |combinator, leaves: &[u32], nested| Awaiting {
-        combinator,
-        leaves: leaves.iter().map(|n| leaf(*n)).collect(),
-        nested,
+    let node = |combinator, leaves: &[u32], nested| {
+        Awaiting::node(combinator, leaves.iter().map(|n| leaf(*n)).collect(), nested)
     };
     let known = |succeeded: &'static [u32], failed: &'static [u32]| {
         move |id: &NotificationId| match id {
@@ -414,6 +412,35 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn asked(command: &Command) -> [Option<u32>; 2] {
+    match command {
+        Command::Call { invocation_id_completion, result_completion, .. } => {
+            [Some(*invocation_id_completion), Some(*result_completion)]
+        }
+        Command::OneWayCall { invocation_id_completion, .. } => {
+            [Some(*invocation_id_completion), None]
+        }
+        Command::GetLazyState { completion, .. }
+        | Command::GetLazyStateKeys { completion }
+        | Command::GetPromise { completion, .. }
+        | Command::PeekPromise { completion, .. }
+        | Command::CompletePromise { completion, .. }
+        | Command::Sleep { completion, .. }
+        | Command::Run { completion }
+        | Command::AttachInvocation { completion, .. }
+        | Command::GetInvocationOutput { completion, .. } => [None, Some(*completion)],
+        Command::Input { .. }
+        | Command::Output { .. }
+        | Command::SetState { .. }
+        | Command::ClearState { .. }
+        | Command::ClearAllState
+        | Command::GetEagerState { .. }
+        | Command::GetEagerStateKeys { .. }
+        | Command::SendSignal { .. }
+        | Command::CompleteAwakeable { .. } => [None, None],
+    }
+}
+
 proptest! {
     #[test]
     fn commands_survive_the_wire(name in ".{0,8}", command in command()) {
@@ -421,6 +448,7 @@ proptest! {
         let named = NamedCommand { name, command };
         let entry = wire::command::encode(&named, ProtocolVersion::V7);
         prop_assert!(entry.ty.is_command());
+        prop_assert_eq!(wire::command::completions(&entry), asked(&named.command));
         prop_assert_eq!(wire::command::decode(&entry).unwrap(), named);
     }
 
@@ -492,3 +520,5 @@ proptest! {
         let _ = text.parse::<AwakeableId>();
     }
 }
+
+mod awaiting;

@@ -1,7 +1,10 @@
 //! Commands: domain to entry and back.
 
 use bytes::Bytes;
-use prost::Message;
+use prost::{
+    Message,
+    encoding::{DecodeContext, decode_key, skip_field, uint32},
+};
 
 use super::{
     MessageType, WireError, messages,
@@ -10,8 +13,8 @@ use super::{
 use crate::{
     ProtocolVersion, TerminalFailure,
     journal::{
-        CallRequest, Command, Entry, InvocationTarget, NamedCommand, NotificationResult,
-        notification::SignalId,
+        CallRequest, Command, CompletionId, Entry, InvocationTarget, NamedCommand,
+        NotificationResult, notification::SignalId,
     },
 };
 
@@ -318,6 +321,44 @@ pub fn decode(entry: &Entry) -> Result<NamedCommand, WireError> {
         ty => return Err(WireError::UnexpectedType { ty, expected: "command" }),
     };
     Ok(NamedCommand { name, command })
+}
+
+/// The completions that a command asks for, without reading the rest of it: that with its callee's
+/// id and that with its result.
+pub fn completions(entry: &Entry) -> [Option<CompletionId>; 2] {
+    let (has_callee, has_result) = match entry.ty {
+        MessageType::CALL_COMMAND => (true, true),
+        MessageType::ONE_WAY_CALL_COMMAND => (true, false),
+        MessageType::GET_LAZY_STATE_COMMAND
+        | MessageType::GET_LAZY_STATE_KEYS_COMMAND
+        | MessageType::GET_PROMISE_COMMAND
+        | MessageType::PEEK_PROMISE_COMMAND
+        | MessageType::COMPLETE_PROMISE_COMMAND
+        | MessageType::SLEEP_COMMAND
+        | MessageType::RUN_COMMAND
+        | MessageType::ATTACH_INVOCATION_COMMAND
+        | MessageType::GET_INVOCATION_OUTPUT_COMMAND => (false, true),
+        _ => return [None, None],
+    };
+    // Absent is 0, and the last of several counts, as in a full read.
+    let (mut callee, mut result) = (0, 0);
+    let mut rest = &entry.body[..];
+    while let Ok((tag, wire_type)) = decode_key(&mut rest) {
+        let context = DecodeContext::default();
+        let read = match tag {
+            messages::CALLEE_ID_COMPLETION => {
+                uint32::merge(wire_type, &mut callee, &mut rest, context)
+            }
+            messages::RESULT_COMPLETION => {
+                uint32::merge(wire_type, &mut result, &mut rest, context)
+            }
+            _ => skip_field(wire_type, tag, &mut rest, context),
+        };
+        if read.is_err() {
+            break;
+        }
+    }
+    [has_callee.then_some(callee), has_result.then_some(result)]
 }
 
 /// Decodes the body of an entry, sharing its bytes.

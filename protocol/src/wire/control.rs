@@ -4,14 +4,14 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{
-    MessageType, WireError,
+    MessageType, WireError, awaiting,
     frame::{Frame, REQUESTED_ACK},
     messages,
     notification::{decode_failure, encode_failure},
 };
 use crate::{
     InvocationId, ProtocolVersion, TerminalFailure,
-    journal::{Awaiting, Combinator, CompletionId, NotificationId, notification::SignalId},
+    journal::{Awaiting, CompletionId},
 };
 
 /// The first frame of an attempt, runtime to SDK.
@@ -102,48 +102,22 @@ pub struct Suspension {
 impl Suspension {
     /// The frame: flat below V7, a tree from then on.
     pub fn encode(&self, version: ProtocolVersion) -> Frame {
-        let message = if version.has_await_tree() {
-            messages::Suspension {
-                awaiting_on: Some(encode_awaiting(&self.awaiting)),
-                ..Default::default()
-            }
+        let body = if version.has_await_tree() {
+            awaiting::encode_suspension(&self.awaiting)
         } else {
-            let flat = Awaiting::any_of(self.awaiting.all_leaves().into_iter().cloned().collect());
-            let messages::Future {
-                waiting_completions,
-                waiting_signals,
-                waiting_named_signals,
-                ..
-            } = encode_awaiting(&flat);
-            messages::Suspension {
-                waiting_completions,
-                waiting_signals,
-                waiting_named_signals,
-                awaiting_on: None,
-            }
+            awaiting::encode_flat(&self.awaiting)
         };
-        write(MessageType::SUSPENSION, &message)
+        Frame::new(MessageType::SUSPENSION, body)
     }
 
     /// Reads the frame.
     ///
     /// # Errors
-    /// When it is another one, or nests deeper than protobuf decoders allow.
+    /// When it is another one, or its tree is deeper or larger than it may be.
     pub fn decode(frame: &Frame, version: ProtocolVersion) -> Result<Self, WireError> {
-        let message: messages::Suspension = read(frame, MessageType::SUSPENSION, "Suspension")?;
-        let future = if version.has_await_tree() {
-            let part = "awaiting tree";
-            message.awaiting_on.ok_or(WireError::Missing { ty: frame.ty, part })?
-        } else {
-            messages::Future {
-                waiting_completions: message.waiting_completions,
-                waiting_signals: message.waiting_signals,
-                waiting_named_signals: message.waiting_named_signals,
-                nested_futures: Vec::new(),
-                combinator_type: 1,
-            }
-        };
-        Ok(Self { awaiting: decode_awaiting(future) })
+        expect(frame, MessageType::SUSPENSION, "Suspension")?;
+        let awaiting = awaiting::decode_suspension(&frame.body, version.has_await_tree())?;
+        Ok(Self { awaiting })
     }
 }
 
@@ -159,25 +133,18 @@ pub struct AwaitingOn {
 impl AwaitingOn {
     /// The frame.
     pub fn encode(&self) -> Frame {
-        let message = messages::AwaitingOn {
-            awaiting_on: Some(encode_awaiting(&self.awaiting)),
-            executing_side_effects: self.executing_side_effects,
-        };
-        write(MessageType::AWAITING_ON, &message)
+        let body = awaiting::encode_awaiting_on(&self.awaiting, self.executing_side_effects);
+        Frame::new(MessageType::AWAITING_ON, body)
     }
 
     /// Reads the frame.
     ///
     /// # Errors
-    /// When it is another one.
+    /// When it is another one, or its tree is deeper or larger than it may be.
     pub fn decode(frame: &Frame) -> Result<Self, WireError> {
-        let message: messages::AwaitingOn = read(frame, MessageType::AWAITING_ON, "AwaitingOn")?;
-        let part = "awaiting tree";
-        let future = message.awaiting_on.ok_or(WireError::Missing { ty: frame.ty, part })?;
-        Ok(Self {
-            awaiting: decode_awaiting(future),
-            executing_side_effects: message.executing_side_effects,
-        })
+        expect(frame, MessageType::AWAITING_ON, "AwaitingOn")?;
+        let (awaiting, executing_side_effects) = awaiting::decode_awaiting_on(&frame.body)?;
+        Ok(Self { awaiting, executing_side_effects })
     }
 }
 
@@ -352,48 +319,6 @@ impl RunAck {
     }
 }
 
-fn encode_awaiting(awaiting: &Awaiting) -> messages::Future {
-    let mut future = messages::Future {
-        combinator_type: match awaiting.combinator {
-            Combinator::Unknown => 0,
-            Combinator::FirstCompleted => 1,
-            Combinator::AllCompleted => 2,
-            Combinator::FirstSucceededOrAllFailed => 3,
-            Combinator::AllSucceededOrFirstFailed => 4,
-        },
-        nested_futures: awaiting.nested.iter().map(encode_awaiting).collect(),
-        ..Default::default()
-    };
-    for leaf in &awaiting.leaves {
-        match leaf {
-            NotificationId::Completion(id) => future.waiting_completions.push(*id),
-            NotificationId::Signal(SignalId::Index(index)) => future.waiting_signals.push(*index),
-            NotificationId::Signal(SignalId::Name(name)) => {
-                future.waiting_named_signals.push(name.clone());
-            }
-        }
-    }
-    future
-}
-
-/// Depth is bounded: the protobuf decoder refuses messages nested deeper than a hundred levels.
-fn decode_awaiting(future: messages::Future) -> Awaiting {
-    let completions = future.waiting_completions.into_iter().map(NotificationId::Completion);
-    let signals = future.waiting_signals.into_iter().map(SignalId::Index);
-    let named = future.waiting_named_signals.into_iter().map(SignalId::Name);
-    Awaiting {
-        combinator: match future.combinator_type {
-            1 => Combinator::FirstCompleted,
-            2 => Combinator::AllCompleted,
-            3 => Combinator::FirstSucceededOrAllFailed,
-            4 => Combinator::AllSucceededOrFirstFailed,
-            _ => Combinator::Unknown,
-        },
-        leaves: completions.chain(signals.chain(named).map(NotificationId::Signal)).collect(),
-        nested: future.nested_futures.into_iter().map(decode_awaiting).collect(),
-    }
-}
-
 fn write(ty: MessageType, message: &impl Message) -> Frame {
     Frame::new(ty, message.encode_to_vec().into())
 }
@@ -403,9 +328,15 @@ fn read<M: Message + Default>(
     expected: MessageType,
     name: &'static str,
 ) -> Result<M, WireError> {
-    if frame.ty != expected {
-        return Err(WireError::UnexpectedType { ty: frame.ty, expected: name });
-    }
+    expect(frame, expected, name)?;
     M::decode(frame.body.clone())
         .map_err(|error| WireError::Malformed { ty: frame.ty, reason: error.to_string() })
+}
+
+fn expect(frame: &Frame, expected: MessageType, name: &'static str) -> Result<(), WireError> {
+    if frame.ty == expected {
+        Ok(())
+    } else {
+        Err(WireError::UnexpectedType { ty: frame.ty, expected: name })
+    }
 }

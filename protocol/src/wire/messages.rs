@@ -1,8 +1,13 @@
 //! The protobuf messages as Rust types, in the order of their codes. The field numbers are the
-//! protocol's; this file is the schema.
+//! protocol's; this file is the schema, and `awaiting` that of await trees.
 
 use bytes::Bytes;
 use prost::{Message, Oneof};
+
+/// Field of every command that has a callee: under which number its id is to come.
+pub(super) const CALLEE_ID_COMPLETION: u32 = 10;
+/// Field of every command that has a result: under which number that is to come.
+pub(super) const RESULT_COMPLETION: u32 = 11;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Void {}
@@ -62,20 +67,6 @@ pub(super) struct IdempotentRequestTarget {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Future {
-    #[prost(uint32, repeated, tag = "1")]
-    pub(super) waiting_completions: Vec<u32>,
-    #[prost(uint32, repeated, tag = "2")]
-    pub(super) waiting_signals: Vec<u32>,
-    #[prost(string, repeated, tag = "3")]
-    pub(super) waiting_named_signals: Vec<String>,
-    #[prost(message, repeated, tag = "4")]
-    pub(super) nested_futures: Vec<Future>,
-    #[prost(uint32, tag = "5")]
-    pub(super) combinator_type: u32,
-}
-
-#[derive(Clone, PartialEq, Message)]
 pub(super) struct Start {
     #[prost(bytes = "bytes", tag = "1")]
     pub(super) id: Bytes,
@@ -112,18 +103,6 @@ pub(super) struct StateEntry {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Suspension {
-    #[prost(uint32, repeated, tag = "1")]
-    pub(super) waiting_completions: Vec<u32>,
-    #[prost(uint32, repeated, tag = "2")]
-    pub(super) waiting_signals: Vec<u32>,
-    #[prost(string, repeated, tag = "3")]
-    pub(super) waiting_named_signals: Vec<String>,
-    #[prost(message, optional, tag = "4")]
-    pub(super) awaiting_on: Option<Future>,
-}
-
-#[derive(Clone, PartialEq, Message)]
 pub(super) struct Error {
     #[prost(uint32, tag = "1")]
     pub(super) code: u32,
@@ -157,14 +136,6 @@ pub(super) enum RunResult {
     Value(Bytes),
     #[prost(message, tag = "15")]
     Failure(Failure),
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct AwaitingOn {
-    #[prost(message, optional, tag = "1")]
-    pub(super) awaiting_on: Option<Future>,
-    #[prost(bool, tag = "2")]
-    pub(super) executing_side_effects: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

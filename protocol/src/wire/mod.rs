@@ -3,6 +3,7 @@
 //!
 //! The protobuf messages are written down as Rust types in `messages` and do not leave this module.
 
+mod awaiting;
 pub mod command;
 pub mod control;
 pub mod frame;
@@ -12,6 +13,8 @@ pub mod notification;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use awaiting::{AWAITING_DEPTH_MAX, AWAITING_PARTS_MAX};
 
 /// The type code of a message: the first two bytes of its frame.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -175,5 +178,24 @@ pub enum WireError {
         length_bytes: u32,
         /// How long it may be.
         limit_bytes: u32,
+    },
+    /// An await tree is deeper than it may be.
+    #[error(
+        "{ty:?} waits for futures nested more than {limit} levels deep, which is as deep as they \
+         may be; await some of them before they are combined further"
+    )]
+    TooDeep {
+        /// Of the frame.
+        ty: MessageType,
+        /// How many levels there may be.
+        limit: usize,
+    },
+    /// An await tree is larger than it may be.
+    #[error("{ty:?} waits for more than {limit} futures at once, which is the limit")]
+    TooManyParts {
+        /// Of the frame.
+        ty: MessageType,
+        /// How many nodes and leaves there may be.
+        limit: usize,
     },
 }

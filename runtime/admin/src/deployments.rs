@@ -196,7 +196,8 @@ pub async fn delete(
         | Answer::Completed { .. }
         | Answer::AlreadyInvoked { .. }
         | Answer::Control(_)
-        | Answer::Registered { .. } => Err(unknown(id)),
+        | Answer::Registered { .. }
+        | Answer::Signalled(_) => Err(unknown(id)),
     }
 }
 

@@ -246,7 +246,8 @@ async fn control(admin: &Admin, target: InvocationId, kill: bool) -> Result<Cont
         | Answer::Completed { .. }
         | Answer::AlreadyInvoked { .. }
         | Answer::Registered { .. }
-        | Answer::Removed { .. } => Ok(Control::NotFound),
+        | Answer::Removed { .. }
+        | Answer::Signalled(_) => Ok(Control::NotFound),
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::{
     Lsn, Partition,
     effect::Effect,
-    event::Message,
+    event::{Message, Record, Rules},
     tables::Tables,
     time::{Stamp, Timestamp},
 };
@@ -19,6 +19,7 @@ pub(crate) struct Context<'a, 'b> {
     pub(crate) stamp: Stamp,
     /// The record's time in milliseconds.
     pub(crate) at: Timestamp,
+    rules: Rules,
     effects: &'a mut Vec<Effect>,
     /// Messages to this very partition: applied at the end of the record, in order. A queue and not
     /// recursion, so that a tree of any depth can be killed.
@@ -29,12 +30,17 @@ impl<'a, 'b> Context<'a, 'b> {
     pub(crate) fn new(
         partition: Partition,
         tables: &'a mut Tables<'b>,
-        lsn: Lsn,
-        stamp: Stamp,
+        record: &Record,
         effects: &'a mut Vec<Effect>,
     ) -> Self {
-        let at = stamp.at();
-        Self { partition, tables, lsn, stamp, at, effects, local: VecDeque::new() }
+        let Record { lsn, stamp, rules, .. } = *record;
+        let (at, local) = (stamp.at(), VecDeque::new());
+        Self { partition, tables, lsn, stamp, at, rules, effects, local }
+    }
+
+    /// Whether what has changed with these rules applies.
+    pub(crate) fn follows(&self, rules: Rules) -> bool {
+        self.rules >= rules
     }
 
     pub(crate) fn emit(&mut self, effect: Effect) {

@@ -67,7 +67,7 @@ pub struct StartAttempt {
     pub partial_state: bool,
     /// Seeds the SDK's random numbers.
     pub random_seed: u64,
-    /// Attempts that failed since a command was last stored.
+    /// Attempts that got to the handler and failed since a command was last stored.
     pub retry_count: u32,
     /// Attempts that the retry policy has counted since the invocation last made room.
     pub policy_attempts: u32,
@@ -112,10 +112,30 @@ pub enum Answer {
     AlreadyInvoked { id: InvocationId },
     /// A cancel or a kill is durable.
     Control(Control),
+    /// What became of a signal; if it was stored, it is durable.
+    Signalled(SignalAnswer),
     /// A deployment is registered; its services have these revisions.
     Registered { deployment: DeploymentId },
     /// A deployment is gone, or was not there.
     Removed { existed: bool },
+}
+
+/// What became of a signal from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignalAnswer {
+    /// It stands in the journal.
+    Stored,
+    /// It came too late: the awakeable has its completion, or the invocation has ended.
+    AlreadyCompleted,
+    /// There is no such invocation.
+    NotFound,
+    /// The journal has as many signals as it may have.
+    JournalFull {
+        /// How many there may be.
+        entries_max: u32,
+        /// How many bytes they may take.
+        bytes_max: u64,
+    },
 }
 
 /// What became of an operator's request.

@@ -1,7 +1,11 @@
 //! Everything that may be in the log, as facts.
 //!
-//! An event's meaning never changes: yesterday's tail is folded by today's binary. A changed rule or
-//! another field is a new variant; variants are persisted by their number and only ever appended.
+//! An event's meaning never changes: yesterday's tail is folded by today's binary. Another field is a
+//! new variant; variants are persisted by their number and only ever appended. A rule that changes
+//! for events as they are is taken by records of the new [`Rules`] alone.
+//!
+//! Events are decoded anew on every fold, so decoding never becomes stricter: what makes no sense is
+//! refused at the edge, by the Attempt, before it is proposed.
 
 use std::sync::Arc;
 
@@ -29,6 +33,8 @@ pub struct Record {
     pub lsn: Lsn,
     /// When it was made, stamped once by the leader.
     pub stamp: Stamp,
+    /// What it was applied by, and is whenever it is folded.
+    pub rules: Rules,
     /// What happened.
     pub event: Event,
 }
@@ -83,6 +89,22 @@ pub enum Event {
     DeploymentRegistered { request: RequestId, deployment: Arc<Deployment> },
     /// A deployment was removed.
     DeploymentRemoved { request: RequestId, deployment: DeploymentId },
+    /// The SDK issued the next journal command, which names a time. The entry has it as it was sent;
+    /// what counts is how far ahead of the edge's time of day it was when the frame came.
+    TimedCommandProposed {
+        attempt: AttemptRef,
+        command: ProposedCommand,
+        callee: Option<Box<Callee>>,
+        delay_ms: u64,
+    },
+    /// A signal or an awakeable's completion came in from outside, from one who waits to hear what
+    /// became of it.
+    SignalRequested {
+        request: RequestId,
+        target: InvocationId,
+        signal: SignalId,
+        result: NotificationResult,
+    },
 }
 
 /// Names a request of an edge of this process, for its answer. Meaningless after a restart: the
@@ -150,6 +172,9 @@ pub enum Source {
     Call { caller: CallRef, caller_target: Target },
     /// Another invocation that does not.
     OneWayCall { caller: InvocationId, caller_target: Target },
+    /// The same, with the lsn that created the caller: format 1 did not know which of several
+    /// invocations with one derived id it was.
+    Sent { caller: InvocationId, invocation: Lsn, caller_target: Target },
 }
 
 /// Where the answer of a call, an attach or a look at an output goes.
@@ -231,6 +256,13 @@ pub enum AfterFailure {
     Kill(TerminalFailure),
     /// The SDK asked to end with this failure, without a retry.
     Fail(TerminalFailure),
+    /// Try again: the attempt never got to the handler, so the handler is not told of it.
+    RetryUnreached {
+        /// How long to wait.
+        delay_ms: u64,
+        /// Whether it uses up one of the policy's attempts.
+        counts: bool,
+    },
 }
 
 /// What one partition tells another.
@@ -245,8 +277,10 @@ pub enum Message {
     Signal { to: InvocationId, signal: SignalId, result: NotificationResult },
     /// Answer `from` when `target` is done, or at once when `wait` is false.
     Attach { from: CallRef, target: InvocationId, wait: bool },
-    /// Kill one of your invocations.
+    /// Kill one of your invocations, whoever started it: format 1's word for the next.
     Kill { target: InvocationId },
+    /// Kill one of your invocations if this one has started it: its id and the lsn that created it.
+    KillCallee { target: InvocationId, caller: InvocationId, invocation: Lsn },
 }
 
 /// A command as the SDK sent it, with what it says. Only the bytes are persisted; reading them
@@ -258,7 +292,8 @@ pub struct ProposedCommand {
 }
 
 impl ProposedCommand {
-    /// Reads the entry. Fails when it is not a well-formed command.
+    /// Reads the entry. Fails when it is not a well-formed command. The log's entries are read by
+    /// this too: whatever it has once accepted it accepts for ever.
     pub fn decode(entry: Entry) -> Result<Self, wire::WireError> {
         let command = wire::command::decode(&entry)?;
         Ok(Self { entry, command })
@@ -292,14 +327,40 @@ impl<'de> Deserialize<'de> for ProposedCommand {
     }
 }
 
-/// Version of the encoding of events, the first byte of every record's payload.
-pub const EVENT_FORMAT: u8 = 1;
+/// The rules that a record was applied by when its effects left the node: it is folded by the same
+/// ones for ever, since another row or another attempt than the world has seen would be a lie.
+///
+/// An event's own meaning is in its variant; a rule that several events share changes here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rules {
+    /// Those of event format 1.
+    V1,
+    /// Those of event format 2.
+    V2,
+}
+
+impl Rules {
+    /// Those that new records are made under.
+    pub const CURRENT: Self = Self::V2;
+
+    /// The first byte of a record's payload.
+    fn format(self) -> u8 {
+        match self {
+            Self::V1 => 1,
+            Self::V2 => 2,
+        }
+    }
+
+    fn of_format(format: u8) -> Option<Self> {
+        [Self::V1, Self::V2].into_iter().find(|rules| rules.format() == format)
+    }
+}
 
 /// A record's payload could not be read back.
 #[derive(Debug, thiserror::Error)]
 pub enum EventDecodeError {
     /// Written by a newer version of this software.
-    #[error("event format {0} is newer than {EVENT_FORMAT}, the newest this version can read")]
+    #[error("event format is {0}, which this version cannot read: it knows 1 to 2")]
     UnknownFormat(u8),
     /// Not what this format looks like.
     #[error("event cannot be decoded: {0}")]
@@ -307,13 +368,18 @@ pub enum EventDecodeError {
 }
 
 impl Record {
+    /// A record made now, under the current rules.
+    pub fn new(lsn: Lsn, stamp: Stamp, event: Event) -> Self {
+        Self { lsn, stamp, rules: Rules::CURRENT, event }
+    }
+
     /// The payload that the log stores: format, stamp, event. The lsn is the log's own.
     ///
     /// # Panics
     /// Never: every event can be encoded, and memory is the only sink.
     pub fn encode(&self) -> Bytes {
         let mut payload = Vec::with_capacity(256);
-        payload.push(EVENT_FORMAT);
+        payload.push(self.rules.format());
         payload.extend_from_slice(&self.stamp.0.to_be_bytes());
         #[expect(
             clippy::expect_used,
@@ -327,12 +393,10 @@ impl Record {
     pub fn decode(lsn: Lsn, payload: &[u8]) -> Result<Self, EventDecodeError> {
         let malformed = || EventDecodeError::Malformed("shorter than its header".to_owned());
         let (&format, rest) = payload.split_first().ok_or_else(malformed)?;
-        if format != EVENT_FORMAT {
-            return Err(EventDecodeError::UnknownFormat(format));
-        }
+        let rules = Rules::of_format(format).ok_or(EventDecodeError::UnknownFormat(format))?;
         let (stamp, event) = rest.split_first_chunk::<8>().ok_or_else(malformed)?;
         let event = postcard::from_bytes(event)
             .map_err(|error| EventDecodeError::Malformed(error.to_string()))?;
-        Ok(Self { lsn, stamp: Stamp(u64::from_be_bytes(*stamp)), event })
+        Ok(Self { lsn, stamp: Stamp(u64::from_be_bytes(*stamp)), rules, event })
     }
 }

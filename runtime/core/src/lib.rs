@@ -79,14 +79,18 @@ impl Partition {
     /// When a record is applied twice or out of order, and when an invariant of the rows is broken.
     pub fn apply(&self, tables: &mut Tables<'_>, record: &Record, effects: &mut Vec<Effect>) {
         tables.advance(record.lsn, record.stamp);
-        let mut cx = Context::new(*self, tables, record.lsn, record.stamp, effects);
+        let mut cx = Context::new(*self, tables, record, effects);
         match &record.event {
             Event::Invoked(invoke) => invocation::invoke::apply(&mut cx, invoke),
             Event::DeploymentPinned { attempt, pin } => {
                 invocation::pin::apply(&mut cx, *attempt, *pin);
             }
             Event::CommandProposed { attempt, command, callee } => {
-                invocation::journal::apply(&mut cx, *attempt, command, callee.as_deref());
+                invocation::journal::apply(&mut cx, *attempt, command, callee.as_deref(), None);
+            }
+            Event::TimedCommandProposed { attempt, command, callee, delay_ms } => {
+                let (callee, due) = (callee.as_deref(), Some(cx.at.after_ms(*delay_ms)));
+                invocation::journal::apply(&mut cx, *attempt, command, callee, due);
             }
             Event::RunProposed { attempt, completion, result } => {
                 invocation::journal::run_proposed(&mut cx, *attempt, *completion, result);
@@ -101,6 +105,9 @@ impl Partition {
             Event::TimerFired { timer } => timer::fired(&mut cx, timer),
             Event::SignalReceived { target, signal, result } => {
                 invocation::signal::apply(&mut cx, *target, signal, result);
+            }
+            Event::SignalRequested { request, target, signal, result } => {
+                invocation::signal::requested(&mut cx, *request, *target, signal, result);
             }
             Event::CancelRequested { request, target } => {
                 invocation::cancel::requested(&mut cx, *request, *target);

@@ -78,5 +78,8 @@ fn deliver(cx: &mut Context<'_, '_>, message: &Message) {
             invocation::attach::apply(cx, *from, *target, *wait);
         }
         Message::Kill { target } => invocation::kill::apply(cx, *target),
+        Message::KillCallee { target, caller, invocation } => {
+            invocation::kill::callee(cx, *target, *caller, *invocation);
+        }
     }
 }

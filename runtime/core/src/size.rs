@@ -11,10 +11,14 @@ impl Event {
     pub fn payload_bytes(&self) -> usize {
         match self {
             Self::Invoked(invoke) => of_invoke(invoke),
-            Self::CommandProposed { command, .. } => command.entry().body.len(),
+            Self::CommandProposed { command, .. } | Self::TimedCommandProposed { command, .. } => {
+                command.entry().body.len()
+            }
             Self::RunProposed { result, .. } => of_result(result),
             Self::AttemptFailed { failure, .. } => of_attempt_failure(failure),
-            Self::SignalReceived { result, .. } => of_notification(result),
+            Self::SignalReceived { result, .. } | Self::SignalRequested { result, .. } => {
+                of_notification(result)
+            }
             Self::MessageReceived { message, .. } => of_message(message),
             Self::AttemptSuspended { awaiting, .. } => awaiting.size() * AWAITING_NODE_BYTES,
             Self::DeploymentRegistered { .. } => DEPLOYMENT_BYTES,
@@ -47,7 +51,7 @@ fn of_message(message: &Message) -> usize {
         Message::Invoke(invoke) => of_invoke(invoke),
         Message::Notify { notification, .. } => of_notification(&notification.result),
         Message::Signal { result, .. } => of_notification(result),
-        Message::Attach { .. } | Message::Kill { .. } => 0,
+        Message::Attach { .. } | Message::Kill { .. } | Message::KillCallee { .. } => 0,
     }
 }
 

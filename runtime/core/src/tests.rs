@@ -1,10 +1,13 @@
 //! Stories: events in, effects out; and the laws that hold for all of them.
 
 mod completion;
+mod decoding;
 mod formats;
+mod kill;
 mod laws;
 mod lifecycle;
 mod objects;
 mod partitions;
+mod signals;
 mod support;
 mod tables;

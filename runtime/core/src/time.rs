@@ -10,6 +10,11 @@ use serde::{Deserialize, Serialize};
 )]
 pub struct Timestamp(pub u64);
 
+/// The longest delay of a sleep or a send, in milliseconds: a hundred years. Longer than any data
+/// directory lives, and short enough that every time made with it has a year of four digits, which is
+/// all that its text form (RFC 3339) can say.
+pub const DELAY_MAX_MS: u64 = 36_525 * 24 * 3_600_000;
+
 impl Timestamp {
     /// The moment `duration_ms` milliseconds later; the end of time rather than an overflow.
     pub fn after_ms(self, duration_ms: u64) -> Self {

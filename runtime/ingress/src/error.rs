@@ -92,6 +92,17 @@ pub enum Rejection {
     /// The invocation has no result yet.
     #[error("the invocation exists but has not completed yet")]
     NotReady,
+    /// The invocation has taken as many signals as it may.
+    #[error(
+        "the invocation's journal takes no more signals: it has room for {entries_max} of \
+         {bytes_max} bytes together; send less, or send a reference to it"
+    )]
+    JournalFull {
+        /// How many there may be.
+        entries_max: u32,
+        /// How many bytes they may take.
+        bytes_max: u64,
+    },
     /// The node is stopping.
     #[error("the node is stopping; try again")]
     Stopping,
@@ -139,7 +150,7 @@ impl Rejection {
             | Self::Id { .. }
             | Self::Target(_) => StatusCode::BAD_REQUEST,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } | Self::JournalFull { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotReady => StatusCode::from_u16(NOT_READY).unwrap_or(StatusCode::BAD_REQUEST),
             Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoRoom => StatusCode::INSUFFICIENT_STORAGE,

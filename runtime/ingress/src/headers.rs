@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, header};
 use jiff::{SignedDuration, Span};
-use runtime_core::tables::deployment::InputRule;
+use runtime_core::{tables::deployment::InputRule, time::DELAY_MAX_MS};
 
 use crate::error::Rejection;
 
@@ -59,8 +59,15 @@ pub(crate) fn delay_ms(query: Option<&str>) -> Result<Option<u64>, Rejection> {
             .and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()))
             .map_err(|error| bad(error.to_string()))?,
     };
-    let delay_ms = u64::try_from(duration.as_millis());
-    delay_ms.map(Some).map_err(|_| bad("a delay is not negative".to_owned()))
+    if duration.is_negative() {
+        return Err(bad("a delay is not negative".to_owned()));
+    }
+    match u64::try_from(duration.as_millis()) {
+        Ok(delay_ms) if delay_ms <= DELAY_MAX_MS => Ok(Some(delay_ms)),
+        Ok(_) | Err(_) => {
+            Err(bad(format!("the longest delay is {DELAY_MAX_MS} ms, a hundred years")))
+        }
+    }
 }
 
 /// The value of a query parameter, whose name may be written in any case.

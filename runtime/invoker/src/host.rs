@@ -18,7 +18,7 @@ use http::{Request, Uri};
 use runtime_core::attempt::Fault;
 use tokio::{net::TcpStream, time};
 
-use crate::{quick_ack::QuickAck, stream::transport};
+use crate::{quick_ack::QuickAck, stream::unreachable};
 
 /// Streams that one connection carries before another one is made: below the limit of 200 that
 /// hyper's servers announce. A server that announces less gets less.
@@ -68,7 +68,7 @@ impl Room {
     /// Begins a request.
     pub(crate) fn open(mut self, request: Request<()>) -> Result<Stream, Fault> {
         let opened = self.sender.send_request(request, false);
-        let (response, sending) = opened.map_err(|error| transport(&error))?;
+        let (response, sending) = opened.map_err(|error| unreachable(&error))?;
         Ok(Stream { response, sending, place: self.place })
     }
 }
@@ -123,7 +123,8 @@ impl Host {
             return Ok(room);
         }
         let connection = time::timeout(timeout, dial(uri)).await.map_err(|_| {
-            Fault::Transport { message: format!("no connection within {} ms", timeout.as_millis()) }
+            let message = format!("no connection within {} ms", timeout.as_millis());
+            Fault::Unreachable { message }
         })??;
         let room = connection.take();
         self.connections().push(connection);
@@ -138,8 +139,8 @@ impl Host {
 async fn dial(uri: &Uri) -> Result<Connection, Fault> {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let connecting = TcpStream::connect((host, uri.port_u16().unwrap_or(80)));
-    let stream = connecting.await.map_err(|error| transport(&error))?;
-    stream.set_nodelay(true).map_err(|error| transport(&error))?;
+    let stream = connecting.await.map_err(|error| unreachable(&error))?;
+    stream.set_nodelay(true).map_err(|error| unreachable(&error))?;
     let (sender, mut connection) = Builder::new()
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -148,7 +149,7 @@ async fn dial(uri: &Uri) -> Result<Connection, Fault> {
         .enable_push(false)
         .handshake(QuickAck::new(stream))
         .await
-        .map_err(|error| transport(&error))?;
+        .map_err(|error| unreachable(&error))?;
     let streams = Arc::default();
     let pings = connection.ping_pong();
     let in_use = Arc::clone(&streams);

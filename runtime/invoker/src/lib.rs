@@ -18,4 +18,6 @@ mod task;
 pub use supervisor::{Invoker, Settings};
 
 #[cfg(test)]
+mod panic_tests;
+#[cfg(test)]
 mod tests;

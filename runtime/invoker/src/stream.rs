@@ -276,7 +276,10 @@ impl Head {
                 Ok((head, Answering::Direct(body)))
             }
             Self::Pooled(response) => {
-                let response = response.await.map_err(|error| transport(&error))?;
+                let response = response.await.map_err(|error| match error.is_connect() {
+                    true => unreachable(&error),
+                    false => transport(&error),
+                })?;
                 let (head, body) = response.into_parts();
                 Ok((head, Answering::Pooled(body)))
             }
@@ -363,7 +366,12 @@ pub(crate) fn retry_after_ms(value: &str, now: SystemTime) -> Option<u64> {
     u64::try_from(wait.as_millis()).ok()
 }
 
-/// A fault of the transport.
-pub(crate) fn transport(error: &(dyn std::error::Error + 'static)) -> Fault {
+/// There was no connection to send the request on.
+pub(crate) fn unreachable(error: &(dyn std::error::Error + 'static)) -> Fault {
+    Fault::Unreachable { message: causes(error) }
+}
+
+/// The connection broke with the request on its way.
+fn transport(error: &(dyn std::error::Error + 'static)) -> Fault {
     Fault::Transport { message: causes(error) }
 }

@@ -145,6 +145,11 @@ impl Invoker {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// The time of day, by which SDKs say when: milliseconds since the epoch.
+    pub(crate) fn wall_ms(&self) -> u64 {
+        self.clock.wall_us() / 1000
+    }
+
     pub(crate) fn instant(&self, at_ms: u64) -> Instant {
         // A far deadline is as good as none: a day is longer than any attempt is idle.
         self.started + Duration::from_millis(at_ms.min(self.now_ms() + 86_400_000))

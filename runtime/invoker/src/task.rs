@@ -1,15 +1,20 @@
 //! One attempt: bytes from the endpoint into the machine, its outputs to the endpoint and to the
 //! partition.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use http::Uri;
 use protocol::{ProtocolVersion, ids::Derivation, wire::frame::FrameDecoder};
 use runtime_core::{
+    PartitionId,
     attempt::{Attempt, AttemptOptions, Entropy, Fault, Output, RetryPolicy},
-    effect::StartAttempt,
-    event::{Event, Pin},
-    tables::deployment::Deployment,
+    effect::{Effect, StartAttempt},
+    event::{AttemptRef, Pin},
+    obligations,
+    tables::{Tables, deployment::Deployment},
 };
 use runtime_partition::{Stopped, random};
 use runtime_schema::RegistrySnapshot;
@@ -41,35 +46,70 @@ pub(crate) async fn run(
     start: Box<StartAttempt>,
     notices: mpsc::UnboundedReceiver<Notice>,
 ) {
-    let invoker = Arc::clone(&slot.invoker);
-    let registry = invoker.registry.snapshot();
-    match locate(&registry, &start, &invoker.settings) {
-        Ok(located) => {
-            let pin = start.pin.is_none().then_some(located.options.pin);
-            match exchange(&invoker, &start, &located) {
-                Ok(exchange) => {
-                    let attempt = Attempt::new(*start, located.options);
-                    let conversation =
-                        Conversation { slot, registry, attempt, exchange, pin, is_over: false };
-                    // The only error is that the node stops: the attempt is started again then.
-                    let _ = conversation.hold(notices).await;
-                }
-                Err(fault) => give_up(&slot, *start, homeless(&registry), fault).await,
-            }
-        }
-        Err(fault) => give_up(&slot, *start, homeless(&registry), fault).await,
+    let (invoker, name) = (Arc::clone(&slot.invoker), slot.name);
+    guard(&invoker, name, attempt(slot, start, notices)).await;
+}
+
+/// Sees to it that a panic is a failure of this one attempt: without a word its invocation would be
+/// running until a restart.
+pub(crate) async fn guard(
+    invoker: &Invoker,
+    (partition, name): (PartitionId, AttemptRef),
+    attempt: impl Future<Output = ()>,
+) {
+    let Err(panic) = AssertUnwindSafe(attempt).catch_unwind().await else { return };
+    let message = said(&*panic).to_owned();
+    let read = move |tables: &Tables<'_>| obligations::start(tables, name);
+    if let Ok(Some(Effect::StartAttempt(start))) = invoker.partitions.read(partition, read).await {
+        let registry = invoker.registry.snapshot();
+        let options = match locate(&registry, &start, &invoker.settings) {
+            Ok(located) => located.options,
+            Err(_) => homeless(&registry),
+        };
+        give_up(invoker, partition, *start, options, Fault::Internal { message }).await;
     }
 }
 
-/// Says what is wrong with an attempt that cannot begin.
-async fn give_up(slot: &Slot, start: StartAttempt, options: AttemptOptions, fault: Fault) {
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
+}
+
+async fn attempt(slot: Slot, start: Box<StartAttempt>, notices: mpsc::UnboundedReceiver<Notice>) {
+    let invoker = Arc::clone(&slot.invoker);
+    let registry = invoker.registry.snapshot();
+    let located = locate(&registry, &start, &invoker.settings);
+    let begun = located.and_then(|located| {
+        let exchange = exchange(&invoker, &start, &located)?;
+        Ok((exchange, located.options))
+    });
+    match begun {
+        Ok((exchange, options)) => {
+            let attempt = Attempt::new(*start, options);
+            let conversation = Conversation { slot, registry, attempt, exchange, is_over: false };
+            // The only error is that the node stops: the attempt is started again then.
+            let _ = conversation.hold(notices).await;
+        }
+        Err(fault) => give_up(&invoker, slot.name.0, *start, homeless(&registry), fault).await,
+    }
+}
+
+/// Says what is wrong with an attempt that cannot go on.
+async fn give_up(
+    invoker: &Invoker,
+    partition: PartitionId,
+    start: StartAttempt,
+    options: AttemptOptions,
+    fault: Fault,
+) {
     let mut attempt = Attempt::new(start, options);
     attempt.broken(fault, &mut SystemEntropy);
     let proposals = attempt.take_outputs().into_iter().filter_map(|output| match output {
         Output::Propose(event) => Some(event),
         Output::Send(_) | Output::HalfClose | Output::Finish => None,
     });
-    let _ = slot.invoker.partitions.propose_all(slot.name.0, proposals.collect()).await;
+    let _ = invoker.partitions.propose_all(partition, proposals.collect()).await;
 }
 
 /// The pinned deployment, or the latest one of the service.
@@ -137,7 +177,7 @@ fn exchange(invoker: &Invoker, start: &StartAttempt, located: &Located) -> Resul
     let deployment: &Deployment = &located.deployment.deployment;
     let (target, version) = (&start.target, located.options.pin.protocol);
     let uri = format!("{}/invoke/{}/{}", deployment.uri, target.service, target.handler);
-    let uri: Uri = uri.parse().map_err(|error| Fault::Transport {
+    let uri: Uri = uri.parse().map_err(|error| Fault::Unreachable {
         message: format!("'{uri}' is not an address: {error}"),
     })?;
     let way = invoker.clients.way(deployment, &uri);
@@ -150,8 +190,6 @@ struct Conversation {
     registry: Arc<RegistrySnapshot>,
     attempt: Attempt,
     exchange: Exchange,
-    /// To be proposed before the attempt's first word; `None` when it is known already.
-    pin: Option<Pin>,
     is_over: bool,
 }
 
@@ -196,11 +234,12 @@ impl Conversation {
     }
 
     fn frames(&mut self, decoder: &mut FrameDecoder) {
-        let now_ms = self.slot.invoker.now_ms();
+        let (now_ms, wall_ms) = (self.slot.invoker.now_ms(), self.slot.invoker.wall_ms());
         while !self.attempt.has_ended() {
             match decoder.next() {
                 Ok(Some(frame)) => {
-                    self.attempt.receive(now_ms, frame, &*self.registry, &mut SystemEntropy);
+                    let (registry, entropy) = (&*self.registry, &mut SystemEntropy);
+                    self.attempt.receive(now_ms, wall_ms, frame, registry, entropy);
                 }
                 Ok(None) => return,
                 Err(error) => self.attempt.broken(Fault::Wire(error), &mut SystemEntropy),
@@ -214,13 +253,7 @@ impl Conversation {
             match output {
                 Output::Send(bytes) => self.exchange.send(bytes),
                 Output::HalfClose => self.exchange.half_close(),
-                Output::Propose(event) => {
-                    if let Some(pin) = self.pin.take() {
-                        let attempt = self.attempt.name();
-                        proposals.push(Event::DeploymentPinned { attempt, pin });
-                    }
-                    proposals.push(event);
-                }
+                Output::Propose(event) => proposals.push(event),
                 Output::Finish => {
                     self.exchange.half_close();
                     self.is_over = true;

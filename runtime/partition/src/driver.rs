@@ -242,7 +242,7 @@ impl Driver {
         let mut tables = Tables::new(&mut self.live, self.store.base());
         for (offset, event) in (0..).zip(events) {
             let stamp = runtime_core::time::Stamp(first_stamp.0 + offset);
-            let record = Record { lsn: Lsn(first_lsn.0 + offset), stamp, event };
+            let record = Record::new(Lsn(first_lsn.0 + offset), stamp, event);
             self.partition.apply(&mut tables, &record, &mut effects);
             payloads.push(record.encode());
             self.applied = record.lsn;

@@ -147,6 +147,7 @@ impl Partitions {
             Ok(Outcome::Answer(
                 Answer::Accepted { .. }
                 | Answer::Control(_)
+                | Answer::Signalled(_)
                 | Answer::Registered { .. }
                 | Answer::Removed { .. },
             ))

@@ -50,11 +50,13 @@ impl Lane {
             Event::Invoked(_) => Self::New,
             Event::DeploymentPinned { .. }
             | Event::CommandProposed { .. }
+            | Event::TimedCommandProposed { .. }
             | Event::RunProposed { .. }
             | Event::AttemptSuspended { .. }
             | Event::AttemptEnded { .. }
             | Event::AttemptFailed { .. }
-            | Event::SignalReceived { .. } => Self::Running,
+            | Event::SignalReceived { .. }
+            | Event::SignalRequested { .. } => Self::Running,
             Event::TimerFired { .. }
             | Event::CancelRequested { .. }
             | Event::KillRequested { .. }

@@ -209,7 +209,7 @@ async fn each_fault_is_shown_and_retried_and_harms_nobody_else() {
         ("status404", "does not know the service or handler"),
         ("status429", "busy"),
         ("wrong_type", "content type \"text/plain\""),
-        ("breaks_off", "cannot be reached"),
+        ("breaks_off", "the connection to the endpoint broke"),
         ("ends_early", "closed the stream before the attempt ended"),
         ("garbage", "cannot be read"),
         ("unknown_message", "is not for the runtime"),

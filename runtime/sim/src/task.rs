@@ -68,7 +68,6 @@ pub struct Task {
     /// `None` for a handler that there is not.
     body: Option<AttemptBody<Pipe>>,
     request: Pipe,
-    pin: Option<Pin>,
     to_sdk: VecDeque<Bytes>,
     /// The request has ended, behind what is still on the wire.
     is_request_closed: bool,
@@ -89,7 +88,6 @@ impl Task {
     ) -> Self {
         let pin = start.pin.unwrap_or(Pin { deployment: DeploymentId(1), protocol: version });
         let name = start.attempt;
-        let new_pin = start.pin.is_none().then_some(pin);
         let options = AttemptOptions {
             pin,
             bidirectional,
@@ -116,7 +114,6 @@ impl Task {
             attempt,
             body,
             request,
-            pin: new_pin,
             to_sdk: VecDeque::new(),
             is_request_closed: false,
             is_input_closed: false,
@@ -151,13 +148,7 @@ impl Task {
             match output {
                 Output::Send(bytes) => self.to_sdk.push_back(bytes),
                 Output::HalfClose | Output::Finish => self.is_request_closed = true,
-                Output::Propose(event) => {
-                    if let Some(pin) = self.pin.take() {
-                        let attempt = self.name;
-                        proposals.push(Event::DeploymentPinned { attempt, pin });
-                    }
-                    proposals.push(event);
-                }
+                Output::Propose(event) => proposals.push(event),
             }
         }
     }
@@ -185,7 +176,7 @@ impl Task {
                     {
                         return Err(error.message);
                     }
-                    self.attempt.receive(now_ms, frame, &SimRegistry, random);
+                    self.attempt.receive(now_ms, now_ms, frame, &SimRegistry, random);
                 }
                 Ok(None) => break,
                 Err(error) => self.attempt.broken(Fault::Wire(error), random),

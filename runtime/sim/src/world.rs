@@ -512,7 +512,7 @@ impl World {
             self.refresh(partition, &mut event)?;
         }
         let lsn = runtime_core::Lsn(0);
-        let bytes = Record { lsn, stamp: Stamp(0), event: event.clone() }.encode();
+        let bytes = Record::new(lsn, Stamp(0), event.clone()).encode();
         self.note(&bytes);
         self.node()?.partitions().propose_now(partition, event);
         Ok(())
@@ -522,6 +522,7 @@ impl World {
     fn refresh(&mut self, partition: PartitionId, event: &mut Event) -> Result<(), String> {
         let name = match event {
             Event::CommandProposed { attempt, .. }
+            | Event::TimedCommandProposed { attempt, .. }
             | Event::RunProposed { attempt, .. }
             | Event::AttemptSuspended { attempt, .. }
             | Event::AttemptEnded { attempt }
@@ -530,6 +531,7 @@ impl World {
             Event::Invoked(_)
             | Event::TimerFired { .. }
             | Event::SignalReceived { .. }
+            | Event::SignalRequested { .. }
             | Event::CancelRequested { .. }
             | Event::KillRequested { .. }
             | Event::MessageReceived { .. }

@@ -112,7 +112,7 @@ fn a_sleep_suspends_when_the_input_ends_and_goes_on_when_it_is_over() {
         let frames = said(&mut vm);
         assert_eq!(types(&frames), [MessageType::SLEEP_COMMAND, MessageType::SUSPENSION]);
         let awaiting = Suspension::decode(&frames[1], version).unwrap().awaiting;
-        let leaves = awaiting.all_leaves();
+        let leaves: Vec<_> = awaiting.all_leaves().collect();
         assert!(leaves.contains(&&NotificationId::Completion(1)));
         assert!(leaves.contains(&&NotificationId::Signal(SignalId::Index(1))));
 
@@ -341,16 +341,8 @@ fn a_join_names_its_tree_and_what_stands_alone_stands_beside_it() {
     assert_eq!(vm.turn().unwrap(), Turn::Suspended);
     let awaiting = Suspension::decode(said(&mut vm).last().unwrap(), ProtocolVersion::V7).unwrap();
     let completions = |ids: &[u32]| ids.iter().map(|id| NotificationId::Completion(*id)).collect();
-    let joined = Awaiting {
-        combinator: Combinator::AllCompleted,
-        leaves: completions(&[1, 2]),
-        nested: Vec::new(),
-    };
-    let expected = Awaiting {
-        combinator: Combinator::FirstCompleted,
-        leaves: completions(&[3]),
-        nested: vec![joined],
-    };
+    let joined = Awaiting::node(Combinator::AllCompleted, completions(&[1, 2]), Vec::new());
+    let expected = Awaiting::node(Combinator::FirstCompleted, completions(&[3]), vec![joined]);
     assert_eq!(awaiting.awaiting, expected, "and no cancel signal, since all are shielded");
 }
 

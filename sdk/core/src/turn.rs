@@ -339,11 +339,8 @@ impl Vm {
             return Err(VmError::WaitsForNothing { after });
         }
         if may_be_cancelled && self.is_cancellable() {
-            awaiting = Awaiting {
-                combinator: Combinator::FirstCompleted,
-                leaves: vec![cancel_signal()],
-                nested: vec![awaiting],
-            };
+            let leaves = vec![cancel_signal()];
+            awaiting = Awaiting::node(Combinator::FirstCompleted, leaves, vec![awaiting]);
         }
         self.write(&Suspension { awaiting }.encode(self.version));
         self.stage = Stage::Closed;
@@ -356,11 +353,9 @@ impl Vm {
         let nodes = (1u32..).map(Place).zip(&self.waiting.nodes);
         let below = nodes.filter(|(_, (parent, _))| *parent == place);
         let nested = below.map(|(node, (_, combinator))| self.awaited(node, *combinator));
-        Awaiting {
-            combinator,
-            leaves: waits.map(|(handle, _)| self.id(*handle)).collect(),
-            nested: nested.filter(|awaiting| !awaiting.is_empty()).collect(),
-        }
+        let leaves = waits.map(|(handle, _)| self.id(*handle)).collect();
+        let nested = nested.filter(|awaiting| !awaiting.is_empty()).collect();
+        Awaiting::node(combinator, leaves, nested)
     }
 }
 

@@ -14,7 +14,7 @@ use runtime_core::{
     PartitionId,
     attempt::{Attempt, AttemptOptions, Fault, Output},
     effect::StartAttempt,
-    event::{AttemptRef, Event, Pin},
+    event::{AttemptRef, Event},
 };
 use runtime_schema::RegistrySnapshot;
 use runtime_sim::{pipe::Pipe, random::Random};
@@ -29,7 +29,6 @@ pub(crate) struct TestAttempt {
     body: Option<AttemptBody<Pipe>>,
     to_sdk: Pipe,
     decoder: FrameDecoder,
-    pin: Option<Pin>,
     /// Commands in its journal, those of earlier attempts included.
     pub(crate) commands: u32,
 }
@@ -66,7 +65,6 @@ impl TestAttempt {
         let (name, invocation) = (start.attempt, start.id.to_string());
         let is_command = |entry: &&Entry| entry.ty.is_command();
         let commands = start.journal.iter().filter(is_command).count();
-        let pin = start.pin.is_none().then_some(options.pin);
         let mut attempt = Attempt::new(start, options);
         attempt.open(now_ms);
         Self {
@@ -78,7 +76,6 @@ impl TestAttempt {
             body,
             to_sdk,
             decoder: FrameDecoder::new(FRAME_BYTES_MAX),
-            pin,
             commands: u32::try_from(commands).unwrap_or(u32::MAX),
         }
     }
@@ -118,13 +115,7 @@ impl TestAttempt {
             match output {
                 Output::Send(bytes) => self.to_sdk.write(bytes),
                 Output::HalfClose | Output::Finish => self.to_sdk.close(),
-                Output::Propose(event) => {
-                    if let Some(pin) = self.pin.take() {
-                        let attempt = self.name;
-                        proposals.push(Event::DeploymentPinned { attempt, pin });
-                    }
-                    proposals.push(event);
-                }
+                Output::Propose(event) => proposals.push(event),
             }
         }
         has_moved
@@ -191,7 +182,7 @@ impl TestAttempt {
                     _ => stepped.failure = Some(error.message),
                 }
             }
-            self.attempt.receive(now_ms, frame, &*self.registry, random);
+            self.attempt.receive(now_ms, now_ms, frame, &*self.registry, random);
         }
     }
 }

@@ -29,8 +29,14 @@ pub enum Fault {
     /// A command names a service or handler that nobody offers.
     #[error("{0}")]
     UnknownTarget(#[from] ResolveError),
-    /// The endpoint could not be reached, or the connection broke.
+    /// There is no connection to the endpoint: the request was never sent.
     #[error("the endpoint cannot be reached: {message}")]
+    Unreachable {
+        /// What the transport said.
+        message: String,
+    },
+    /// The connection broke when the request was on its way.
+    #[error("the connection to the endpoint broke: {message}")]
     Transport {
         /// What the transport said.
         message: String,
@@ -52,6 +58,12 @@ pub enum Fault {
     #[error("{message}")]
     Deployment {
         /// What is missing.
+        message: String,
+    },
+    /// This server's own code broke while it ran the attempt.
+    #[error("this server broke while it ran the attempt, which is a bug of ours: {message}")]
+    Internal {
+        /// What the panic said.
         message: String,
     },
     /// Nothing came for too long.
@@ -79,10 +91,31 @@ impl Fault {
             | Self::Wire(_)
             | Self::InvalidCommand { .. }
             | Self::UnknownTarget(_)
+            | Self::Unreachable { .. }
             | Self::Transport { .. }
             | Self::EndedEarly
             | Self::Deployment { .. }
+            | Self::Internal { .. }
             | Self::Timeout { .. } => None,
+        }
+    }
+
+    /// Whether the handler can't have run: it has not failed then, and what it would do on its next
+    /// try must not depend on this one.
+    pub(super) fn is_before_handler(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Deployment { .. } => true,
+            // What a server or a gateway says instead of asking the handler.
+            Self::Response { status, .. } => matches!(status, 401 | 404 | 413 | 415 | 429 | 503),
+            Self::Sdk(_)
+            | Self::Protocol { .. }
+            | Self::Wire(_)
+            | Self::InvalidCommand { .. }
+            | Self::UnknownTarget(_)
+            | Self::Transport { .. }
+            | Self::EndedEarly
+            | Self::Internal { .. }
+            | Self::Timeout { .. } => false,
         }
     }
 
@@ -94,9 +127,11 @@ impl Fault {
             Self::Protocol { .. } | Self::Wire(_) => 571,
             Self::InvalidCommand { .. }
             | Self::UnknownTarget(_)
+            | Self::Unreachable { .. }
             | Self::Transport { .. }
             | Self::EndedEarly
             | Self::Deployment { .. }
+            | Self::Internal { .. }
             | Self::Timeout { .. } => 500,
         }
     }
@@ -112,8 +147,10 @@ impl Fault {
             | Self::Sdk(_)
             | Self::Protocol { .. }
             | Self::Wire(_)
+            | Self::Unreachable { .. }
             | Self::Transport { .. }
             | Self::EndedEarly
+            | Self::Internal { .. }
             | Self::Timeout { .. } => None,
         };
         let error_code = error_code.map(str::to_owned);
@@ -131,9 +168,11 @@ impl Fault {
             | Self::Wire(_)
             | Self::InvalidCommand { .. }
             | Self::UnknownTarget(_)
+            | Self::Unreachable { .. }
             | Self::Transport { .. }
             | Self::EndedEarly
             | Self::Deployment { .. }
+            | Self::Internal { .. }
             | Self::Timeout { .. } => (String::new(), None),
         };
         AttemptFailure { code, error_code, message, stacktrace, related_command }

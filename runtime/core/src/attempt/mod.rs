@@ -14,8 +14,12 @@
 //! fails and [`Attempt::on_timeout`] when [`Attempt::deadline_ms`] has passed, and carries out the
 //! [`Output`]s in order. After [`Output::Finish`] the machine says nothing more.
 //!
+//! Times are the shell's: `now_ms` is a monotonic clock, `wall_ms` the time of day by which an SDK's
+//! absolute times are understood.
+//!
 //! The machine keeps nothing that a crash may not take: everything lasting is in what it proposes.
 
+mod asked;
 mod callee;
 mod fault;
 mod receive;
@@ -37,6 +41,7 @@ use crate::{
     event::{AttemptFailure, AttemptRef, Event, Pin},
 };
 
+use asked::Asked;
 pub use callee::{HandlerFacts, Registry, ResolveError};
 pub use fault::Fault;
 pub use retry::RetryPolicy;
@@ -95,6 +100,10 @@ pub struct Attempt {
     commands: u32,
     /// Whether Output is in the journal.
     has_output: bool,
+    /// Whether the first word that stores something has to say where the invocation runs from now on.
+    is_pin_owed: bool,
+    /// Completions that the journal has asked for, the attempt's own commands included.
+    asked: Asked,
     /// Runs of this attempt whose proposal asked for a mere acknowledgement.
     acknowledge: BTreeSet<CompletionId>,
     /// When the last frame went in or out, by the shell's monotonic clock in milliseconds.
@@ -115,6 +124,7 @@ enum State {
 impl Attempt {
     /// An attempt that has not opened its stream yet.
     pub fn new(start: StartAttempt, options: AttemptOptions) -> Self {
+        let is_pin_owed = start.pin.is_none();
         Self {
             name: start.attempt,
             options,
@@ -123,6 +133,8 @@ impl Attempt {
             seen: 0,
             commands: 0,
             has_output: false,
+            is_pin_owed,
+            asked: Asked::default(),
             acknowledge: BTreeSet::new(),
             last_frame_ms: 0,
             outputs: Vec::new(),
@@ -229,6 +241,13 @@ impl Attempt {
     }
 
     fn propose(&mut self, event: Event) {
+        // A failure stores no entry: the deployment may never have been reached, and the next
+        // attempt is free to choose another.
+        let stores = !matches!(event, Event::AttemptFailed { .. });
+        if stores && std::mem::take(&mut self.is_pin_owed) {
+            let (attempt, pin) = (self.name, self.options.pin);
+            self.outputs.push(Output::Propose(Event::DeploymentPinned { attempt, pin }));
+        }
         self.outputs.push(Output::Propose(event));
     }
 
@@ -238,9 +257,12 @@ impl Attempt {
     }
 
     fn fail(&mut self, fault: Fault, entropy: &mut dyn Entropy) {
-        let next = retry::decide(&self.options.retry, self.start.policy_attempts, &fault, entropy);
+        let next = retry::decide(&self.options.retry, &self.start, &fault, entropy);
         let failure: AttemptFailure = fault.into_failure();
         self.propose(Event::AttemptFailed { attempt: self.name, failure, next });
         self.finish();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use protocol::{
     AwakeableId, InvocationId, ServiceKind,
-    journal::{Command, Entry, InvocationTarget},
+    journal::{Command, Entry, InvocationTarget, notification::FIRST_AWAKEABLE_SIGNAL},
     wire::{
         MessageType,
         control::{AttemptError, AwaitingOn, RunProposal, Suspension},
@@ -11,13 +11,18 @@ use protocol::{
 };
 
 use super::{Attempt, Entropy, Fault, Registry, State};
-use crate::event::{Event, ProposedCommand};
+use crate::{
+    event::{Event, ProposedCommand},
+    time::DELAY_MAX_MS,
+};
 
 impl Attempt {
-    /// Takes the next frame. Frames after a terminal one are ignored.
+    /// Takes the next frame. Frames after a terminal one are ignored. `wall_ms` is the time of day at
+    /// which it came, in milliseconds since the epoch.
     pub fn receive(
         &mut self,
         now_ms: u64,
+        wall_ms: u64,
         frame: Frame,
         registry: &dyn Registry,
         entropy: &mut dyn Entropy,
@@ -26,13 +31,14 @@ impl Attempt {
             return;
         }
         self.last_frame_ms = now_ms;
-        if let Err(fault) = self.accept(frame, registry, entropy) {
+        if let Err(fault) = self.accept(wall_ms, frame, registry, entropy) {
             self.fail(fault, entropy);
         }
     }
 
     fn accept(
         &mut self,
+        wall_ms: u64,
         frame: Frame,
         registry: &dyn Registry,
         entropy: &mut dyn Entropy,
@@ -44,13 +50,14 @@ impl Attempt {
             MessageType::SUSPENSION => self.suspended(&frame),
             MessageType::ERROR => Err(Fault::Sdk(AttemptError::decode(&frame)?)),
             MessageType::END => self.ended(),
-            ty if ty.is_command() => self.command(frame, registry, entropy),
+            ty if ty.is_command() => self.command(wall_ms, frame, registry, entropy),
             ty => Err(Fault::Protocol { message: format!("{ty:?} is not for the runtime") }),
         }
     }
 
     fn command(
         &mut self,
+        wall_ms: u64,
         frame: Frame,
         registry: &dyn Registry,
         entropy: &mut dyn Entropy,
@@ -61,13 +68,15 @@ impl Attempt {
             let message = format!("{:?} after the output", frame.ty);
             return Err(Fault::Protocol { message });
         }
-        let callee = self.check(command.command(), registry, entropy)?;
+        let callee = self.check(command.command(), registry, entropy)?.map(Box::new);
+        let delay_ms = delay_ms(command.command(), wall_ms)?;
+        self.asked.command(command.entry())?;
         self.has_output = matches!(command.command(), Command::Output { .. });
         self.commands += 1;
-        self.propose(Event::CommandProposed {
-            attempt: self.name,
-            command,
-            callee: callee.map(Box::new),
+        let attempt = self.name;
+        self.propose(match delay_ms {
+            None => Event::CommandProposed { attempt, command, callee },
+            Some(delay_ms) => Event::TimedCommandProposed { attempt, command, callee, delay_ms },
         });
         Ok(())
     }
@@ -117,8 +126,14 @@ impl Attempt {
                 }
             }
             Command::CompleteAwakeable { id, .. } => {
-                if let Err(error) = id.parse::<AwakeableId>() {
-                    return invalid(format!("'{id}' is not an awakeable id: {error}"));
+                let AwakeableId { signal, .. } = match id.parse() {
+                    Ok(id) => id,
+                    Err(error) => {
+                        return invalid(format!("'{id}' is not an awakeable id: {error}"));
+                    }
+                };
+                if signal < FIRST_AWAKEABLE_SIGNAL {
+                    return invalid(format!("'{id}' names signal {signal}, which is no awakeable"));
                 }
             }
             Command::Output { .. }
@@ -142,6 +157,7 @@ impl Attempt {
 
     fn run_proposed(&mut self, frame: &Frame) -> Result<(), Fault> {
         let RunProposal { completion, result, ack_requested } = RunProposal::decode(frame)?;
+        self.asked.run_proposed(completion)?;
         if ack_requested && self.version().has_run_ack() {
             self.acknowledge.insert(completion);
         }
@@ -155,6 +171,7 @@ impl Attempt {
             let message = "a suspension that waits for nothing".to_owned();
             return Err(Fault::Protocol { message });
         }
+        self.asked.awaited(&awaiting)?;
         let (attempt, seen) = (self.name, self.seen);
         self.propose(Event::AttemptSuspended { attempt, awaiting, seen });
         self.finish();
@@ -170,4 +187,41 @@ impl Attempt {
         self.finish();
         Ok(())
     }
+}
+
+/// How far ahead a command's absolute time is. It is a time of the SDK's clock, which neither ours nor
+/// the log's stamps follow: only the distance from now means the same to both.
+fn delay_ms(command: &Command, wall_ms: u64) -> Result<Option<u64>, Fault> {
+    let (what, at_ms) = match command {
+        Command::Sleep { wake_up_time_ms, .. } => ("sleep", *wake_up_time_ms),
+        // Most sends are for now and say 0.
+        Command::OneWayCall { invoke_time_ms: at_ms @ 1.., .. } => ("delayed call", *at_ms),
+        Command::OneWayCall { .. }
+        | Command::Input { .. }
+        | Command::Output { .. }
+        | Command::GetLazyState { .. }
+        | Command::SetState { .. }
+        | Command::ClearState { .. }
+        | Command::ClearAllState
+        | Command::GetLazyStateKeys { .. }
+        | Command::GetEagerState { .. }
+        | Command::GetEagerStateKeys { .. }
+        | Command::GetPromise { .. }
+        | Command::PeekPromise { .. }
+        | Command::CompletePromise { .. }
+        | Command::Call { .. }
+        | Command::SendSignal { .. }
+        | Command::Run { .. }
+        | Command::AttachInvocation { .. }
+        | Command::GetInvocationOutput { .. }
+        | Command::CompleteAwakeable { .. } => return Ok(None),
+    };
+    let delay_ms = at_ms.saturating_sub(wall_ms);
+    if delay_ms > DELAY_MAX_MS {
+        let message = format!(
+            "a {what} of {delay_ms} ms is too long: the limit is {DELAY_MAX_MS} ms, a hundred years"
+        );
+        return Err(Fault::InvalidCommand { message });
+    }
+    Ok(Some(delay_ms))
 }

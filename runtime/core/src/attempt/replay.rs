@@ -18,6 +18,7 @@ impl Attempt {
         for entry in journal {
             self.commands += u32::from(entry.ty.is_command());
             self.has_output |= entry.ty == MessageType::OUTPUT_COMMAND;
+            self.asked.replayed(&entry);
             let frame = Frame { ty: entry.ty, flags: 0, body: entry.body };
             if frame.body.len() <= COPIED_BODY_BYTES_MAX {
                 frame.encode(&mut buffer);

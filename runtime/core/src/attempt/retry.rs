@@ -1,9 +1,12 @@
 //! What follows a failed attempt.
 
-use protocol::{TerminalFailure, wire::control::ErrorBehavior};
+use protocol::{
+    TerminalFailure,
+    wire::{WireError, control::ErrorBehavior},
+};
 
 use super::{Entropy, Fault};
-use crate::{event::AfterFailure, tables::deployment::OnMaxAttempts};
+use crate::{effect::StartAttempt, event::AfterFailure, tables::deployment::OnMaxAttempts};
 
 /// How failed attempts are retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,12 +49,20 @@ impl RetryPolicy {
         }
         delay_ms
     }
+
+    /// The delay when it has been going wrong for so long: the same growth, told by time.
+    fn delay_after_ms(&self, waited_ms: u64) -> u64 {
+        let more_thousandths = self.factor_thousandths.saturating_sub(1000);
+        let grown = u128::from(waited_ms) * u128::from(more_thousandths) / 1000;
+        let grown_ms = u64::try_from(grown).unwrap_or(u64::MAX);
+        grown_ms.max(self.initial_interval_ms).min(self.max_interval_ms)
+    }
 }
 
-/// Decides by what the SDK asked for, then by the policy. `counted` attempts have failed before.
+/// Decides by what the SDK asked for, then by the policy.
 pub(super) fn decide(
     policy: &RetryPolicy,
-    counted: u32,
+    start: &StartAttempt,
     fault: &Fault,
     entropy: &mut dyn Entropy,
 ) -> AfterFailure {
@@ -64,10 +75,20 @@ pub(super) fn decide(
             ErrorBehavior::Retry => (),
         }
     }
-    if let Some(delay_ms) = fault.retry_after_ms() {
-        return AfterFailure::Retry { delay_ms, counts: false };
+    if let Fault::Wire(WireError::TooDeep { .. }) = fault {
+        return AfterFailure::Pause; // The handler would build the same tree again.
     }
-    let failures = counted + 1;
+    if let Some(delay_ms) = fault.retry_after_ms() {
+        return retry(fault, delay_ms, false);
+    }
+    if let Fault::Deployment { .. } = fault {
+        // No attempt was made, so none is used up. Without a count the time since the last entry
+        // says how long this has been going on.
+        let waited_ms = start.now.0.saturating_sub(start.last_entry_at.0);
+        let delay_ms = spread(policy.delay_after_ms(waited_ms), entropy);
+        return retry(fault, delay_ms, false);
+    }
+    let failures = start.policy_attempts.saturating_add(1);
     if policy.max_attempts.is_some_and(|max_attempts| failures >= max_attempts) {
         return match policy.on_max_attempts {
             OnMaxAttempts::Pause => AfterFailure::Pause,
@@ -76,8 +97,18 @@ pub(super) fn decide(
             }
         };
     }
-    let delay_ms = policy.delay_ms(failures);
-    // Up to a third more, so that what failed together is not tried again together.
-    let spread_ms = entropy.next_u64() % (delay_ms / 3 + 1);
-    AfterFailure::Retry { delay_ms: delay_ms + spread_ms, counts: true }
+    retry(fault, spread(policy.delay_ms(failures), entropy), true)
+}
+
+fn retry(fault: &Fault, delay_ms: u64, counts: bool) -> AfterFailure {
+    if fault.is_before_handler() {
+        AfterFailure::RetryUnreached { delay_ms, counts }
+    } else {
+        AfterFailure::Retry { delay_ms, counts }
+    }
+}
+
+/// Up to a third more, so that what failed together is not tried again together.
+fn spread(delay_ms: u64, entropy: &mut dyn Entropy) -> u64 {
+    delay_ms + entropy.next_u64() % (delay_ms / 3 + 1)
 }

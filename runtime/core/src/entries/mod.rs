@@ -25,12 +25,14 @@ use crate::{
     time::Timestamp,
 };
 
-/// The only place where the kind of command is branched on.
+/// The only place where the kind of command is branched on. `due` is the time that the command names,
+/// by our clock; format 1 took the SDK's as it stood.
 pub(crate) fn apply(
     cx: &mut Context<'_, '_>,
     lsn: Lsn,
     command: &Command,
     callee: Option<&Callee>,
+    due: Option<Timestamp>,
 ) {
     match command {
         Command::Input { .. } => panic!("{:?}: the Attempt refuses a second Input", cx.lsn),
@@ -48,14 +50,15 @@ pub(crate) fn apply(
             promise::complete(cx, lsn, key, result, *completion);
         }
         Command::Sleep { wake_up_time_ms, completion } => {
-            sleep::apply(cx, lsn, Timestamp(*wake_up_time_ms), *completion);
+            let due = due.unwrap_or(Timestamp(*wake_up_time_ms));
+            sleep::apply(cx, lsn, due, *completion);
         }
         Command::Call { request, invocation_id_completion, result_completion } => {
             let completions = (*invocation_id_completion, *result_completion);
             call::apply(cx, lsn, request, completions, callee);
         }
         Command::OneWayCall { request, invoke_time_ms, invocation_id_completion } => {
-            let start_at = Timestamp(*invoke_time_ms);
+            let start_at = due.unwrap_or(Timestamp(*invoke_time_ms));
             send::apply(cx, lsn, request, start_at, *invocation_id_completion, callee);
         }
         Command::SendSignal { target, signal, result } => {

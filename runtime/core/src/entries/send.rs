@@ -6,7 +6,7 @@ use super::call;
 use crate::{
     Lsn,
     context::Context,
-    event::{Callee, Source},
+    event::{Callee, Rules, Source},
     invocation,
     time::Timestamp,
 };
@@ -20,6 +20,11 @@ pub(crate) fn apply(
     callee: Option<&Callee>,
 ) {
     let caller = invocation::expect(cx.tables, lsn);
-    let source = Source::OneWayCall { caller: caller.id, caller_target: caller.target.clone() };
+    let (caller, caller_target) = (caller.id, caller.target.clone());
+    let source = if cx.follows(Rules::V2) {
+        Source::Sent { caller, invocation: lsn, caller_target }
+    } else {
+        Source::OneWayCall { caller, caller_target }
+    };
     call::start(cx, lsn, request, id_completion, callee, source, Some(start_at));
 }

@@ -8,7 +8,7 @@ use protocol::{
     },
 };
 
-use super::{complete, notify::notify, start_attempt};
+use super::{complete, notify::notify, signal, start_attempt};
 use crate::{
     context::Context,
     effect::{Answer, Control, Effect},
@@ -34,11 +34,11 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) -> Control {
         }
         Status::Waiting(WaitingFor::Notification { .. } | WaitingFor::Retry { .. })
         | Status::Running { .. } => {
-            signal(cx, lsn);
+            tell(cx, lsn);
             Control::Signalled
         }
         Status::Paused => {
-            signal(cx, lsn);
+            tell(cx, lsn);
             // Whoever cancels wants it to end, and it can only end by going on.
             super::expect(cx.tables, lsn).policy_attempts = 0;
             start_attempt(cx, lsn);
@@ -47,7 +47,10 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) -> Control {
     }
 }
 
-fn signal(cx: &mut Context<'_, '_>, lsn: crate::Lsn) {
+fn tell(cx: &mut Context<'_, '_>, lsn: crate::Lsn) {
+    if !signal::has_room_for_cancel(cx, lsn) {
+        return; // It has been told more than often enough.
+    }
     let id = NotificationId::Signal(SignalId::Index(CANCEL_SIGNAL));
     notify(cx, lsn, NotificationKind::Signal, id, NotificationResult::Void);
 }

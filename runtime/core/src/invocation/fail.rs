@@ -21,8 +21,11 @@ pub(crate) fn apply(
     let lsn = attempt.invocation;
     invocation.last_failure = Some(Box::new(failure.clone()));
     match next {
-        AfterFailure::Retry { delay_ms, counts } => {
-            invocation.retry_count = invocation.retry_count.saturating_add(1);
+        AfterFailure::Retry { delay_ms, counts }
+        | AfterFailure::RetryUnreached { delay_ms, counts } => {
+            if matches!(next, AfterFailure::Retry { .. }) {
+                invocation.retry_count = invocation.retry_count.saturating_add(1);
+            }
             invocation.policy_attempts =
                 invocation.policy_attempts.saturating_add(u32::from(*counts));
             let at = cx.at.after_ms(*delay_ms);

@@ -126,7 +126,7 @@ fn duplicate(cx: &mut Context<'_, '_>, existing: Lsn, invoke: &Invoke) {
             debug_assert_eq!(caller.kind, NotificationKind::Call, "a call expects its result");
             attach::wait_for(cx, existing, *caller);
         }
-        Source::OneWayCall { .. } => (),
+        Source::OneWayCall { .. } | Source::Sent { .. } => (),
     }
 }
 

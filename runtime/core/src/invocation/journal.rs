@@ -14,6 +14,7 @@ use crate::{
     entries,
     event::{AttemptRef, Callee, ProposedCommand},
     tables::{invocation::Status, journal::JournalEntry},
+    time::Timestamp,
 };
 
 pub(crate) fn apply(
@@ -21,6 +22,7 @@ pub(crate) fn apply(
     attempt: AttemptRef,
     command: &ProposedCommand,
     callee: Option<&Callee>,
+    due: Option<Timestamp>,
 ) {
     let Some(invocation) = running(cx.tables, attempt) else { return };
     if invocation.output.is_some() {
@@ -30,7 +32,7 @@ pub(crate) fn apply(
     invocation.retry_count = 0;
     invocation.last_failure = None;
     append(cx, attempt.invocation, command.entry().clone());
-    entries::apply(cx, attempt.invocation, command.command(), callee);
+    entries::apply(cx, attempt.invocation, command.command(), callee, due);
 }
 
 /// A side effect has its result.

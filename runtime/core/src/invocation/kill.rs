@@ -11,7 +11,7 @@ use crate::{
     Lsn,
     context::Context,
     effect::{Answer, Control, Effect},
-    event::{AttemptRef, Message, RequestId},
+    event::{AttemptRef, Message, RequestId, Rules, Source},
     outbox,
     tables::invocation::Status,
 };
@@ -31,7 +31,7 @@ pub(crate) fn requested(cx: &mut Context<'_, '_>, request: RequestId, target: In
     cx.emit(Effect::Answer { request, answer: Answer::Control(control) });
 }
 
-/// The invocation that started it was killed.
+/// The invocation that started it was killed: by the target's id alone, as format 1 had it.
 pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) {
     let Some(lsn) = cx.tables.invocation_lsn(target) else { return };
     if !matches!(super::expect(cx.tables, lsn).status, Status::Completed { .. }) {
@@ -39,16 +39,42 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) {
     }
 }
 
+/// An invocation was killed that had called or sent `target`. What lives under that id may be another
+/// one by now, or have been there before: only what this very caller has started goes with it.
+pub(crate) fn callee(
+    cx: &mut Context<'_, '_>,
+    target: InvocationId,
+    caller: InvocationId,
+    created: Lsn,
+) {
+    let Some(lsn) = cx.tables.invocation_lsn(target) else { return };
+    let is_callee = match &super::expect(cx.tables, lsn).source {
+        Source::Call { caller: by, .. } => (by.id, by.invocation) == (caller, created),
+        Source::Sent { caller: by, invocation, .. } => (*by, *invocation) == (caller, created),
+        // A row of format 1, which knows no more.
+        Source::OneWayCall { caller: by, .. } => *by == caller,
+        Source::IngressCall { .. } | Source::IngressSend { .. } => false,
+    };
+    if is_callee {
+        apply(cx, target);
+    }
+}
+
 /// Kills an invocation that has not ended, with this failure as its result.
 pub(crate) fn with(cx: &mut Context<'_, '_>, lsn: Lsn, failure: TerminalFailure) {
     let invocation = super::expect(cx.tables, lsn);
-    let journal_len = invocation.journal_len;
+    let (id, journal_len) = (invocation.id, invocation.journal_len);
     if let Status::Running { attempt } = invocation.status {
         let attempt = AttemptRef { invocation: lsn, attempt };
         cx.emit(Effect::AbortAttempt { attempt });
     }
-    for callee in callees(cx, lsn, journal_len) {
-        outbox::send(cx, callee.partition_key, Message::Kill { target: callee });
+    for target in callees(cx, lsn, journal_len) {
+        let message = if cx.follows(Rules::V2) {
+            Message::KillCallee { target, caller: id, invocation: lsn }
+        } else {
+            Message::Kill { target }
+        };
+        outbox::send(cx, target.partition_key, message);
     }
     complete::complete(cx, lsn, Err(failure));
 }

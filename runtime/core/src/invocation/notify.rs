@@ -10,6 +10,7 @@ use super::start_attempt;
 use crate::{
     Lsn,
     context::Context,
+    event::Rules,
     tables::{
         completion::{CompletionState, Delivery},
         invocation::{Status, WaitingFor},
@@ -50,13 +51,22 @@ pub(crate) fn notify(
     match &id {
         NotificationId::Completion(completion) => {
             match cx.tables.completion(lsn, *completion) {
+                // An answer of another kind is not the answer to this command.
+                Some(CompletionState::Pending { kind: expected, .. })
+                    if expected != kind && cx.follows(Rules::V2) =>
+                {
+                    return;
+                }
                 Some(CompletionState::Pending { .. }) => (),
                 // Answered before, or never asked: the first answer stands.
                 Some(CompletionState::Done(_)) | None => return,
             }
             cx.tables.put_completion(lsn, *completion, CompletionState::Done(delivery));
         }
-        NotificationId::Signal(signal) => cx.tables.put_signal(lsn, signal, delivery),
+        NotificationId::Signal(signal) if cx.follows(Rules::V2) => {
+            cx.tables.add_delivery(lsn, signal, delivery);
+        }
+        NotificationId::Signal(signal) => cx.tables.put_delivery(lsn, signal, delivery),
     }
     let entry = wire::notification::encode(&Notification { kind, id, result }, version);
     super::journal::append_notification(cx, lsn, entry);

@@ -1,7 +1,8 @@
 //! Two tables that tell whether a notification has arrived.
 //!
 //! Completions: key invocation and completion id; row pending, or where the answer stands.
-//! Signals: key invocation and signal; row where the last delivery stands.
+//! Signals: key invocation and signal; row where the last deliveries stand. Behind them, one row of
+//! how much they have brought.
 
 use protocol::journal::{
     CompletionId, EntryIndex, NotificationId, NotificationKind, awaiting::Outcome,
@@ -35,6 +36,42 @@ pub struct Delivery {
     pub failed: bool,
 }
 
+/// Where the last deliveries of a signal stand. Of each kind, since only user code knows which of
+/// several it takes next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deliveries {
+    /// Index of the last entry that brought anything but a failure.
+    pub success: Option<EntryIndex>,
+    /// Index of the last entry that brought a failure.
+    pub failure: Option<EntryIndex>,
+}
+
+/// What signals have brought into a journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalUse {
+    /// Entries.
+    pub entries: u32,
+    /// Bytes of their names and payloads.
+    pub bytes: u64,
+}
+
+impl Deliveries {
+    fn add(&mut self, Delivery { index, failed }: Delivery) {
+        let last = if failed { &mut self.failure } else { &mut self.success };
+        *last = Some(index);
+    }
+
+    fn outcome(self, seen: EntryIndex) -> Outcome {
+        let is_news = |index: Option<EntryIndex>| index.is_some_and(|index| index >= seen);
+        match (is_news(self.success), is_news(self.failure)) {
+            (false, false) => Outcome::Pending,
+            (true, false) => Outcome::Success,
+            (false, true) => Outcome::Failure,
+            (true, true) => Outcome::Either,
+        }
+    }
+}
+
 impl Tables<'_> {
     /// What is known of a completion; `None` when no command asked for it.
     pub fn completion(&self, invocation: Lsn, id: CompletionId) -> Option<CompletionState> {
@@ -50,8 +87,35 @@ impl Tables<'_> {
         self.put_of(invocation, completion_key(invocation, id), Row::Completion(state));
     }
 
-    pub(crate) fn put_signal(&mut self, invocation: Lsn, signal: &SignalId, delivery: Delivery) {
+    /// Where the deliveries of a signal stand; `None` before the first.
+    pub(crate) fn deliveries(&self, invocation: Lsn, signal: &SignalId) -> Option<Deliveries> {
+        let row = self.get(&signal_key(invocation, signal))?;
+        if let Row::Delivery(only) = row {
+            let mut deliveries = Deliveries::default();
+            deliveries.add(only);
+            return Some(deliveries);
+        }
+        Some(expect_row!(row, Deliveries))
+    }
+
+    /// The last delivery is all that is known, as format 1 had it.
+    pub(crate) fn put_delivery(&mut self, invocation: Lsn, signal: &SignalId, delivery: Delivery) {
         self.put_of(invocation, signal_key(invocation, signal), Row::Delivery(delivery));
+    }
+
+    pub(crate) fn add_delivery(&mut self, invocation: Lsn, signal: &SignalId, delivery: Delivery) {
+        let mut deliveries = self.deliveries(invocation, signal).unwrap_or_default();
+        deliveries.add(delivery);
+        self.put_of(invocation, signal_key(invocation, signal), Row::Deliveries(deliveries));
+    }
+
+    pub(crate) fn signal_use(&self, invocation: Lsn) -> SignalUse {
+        let row = self.get(&signal_use_key(invocation));
+        row.map(|row| expect_row!(row, SignalUse)).unwrap_or_default()
+    }
+
+    pub(crate) fn put_signal_use(&mut self, invocation: Lsn, signal_use: SignalUse) {
+        self.put_of(invocation, signal_use_key(invocation), Row::SignalUse(signal_use));
     }
 
     /// What a suspended invocation that has seen the first `seen` entries may learn of `id`.
@@ -61,20 +125,18 @@ impl Tables<'_> {
         id: &NotificationId,
         seen: EntryIndex,
     ) -> Outcome {
-        let delivery = match id {
+        let deliveries = match id {
             NotificationId::Completion(id) => match self.completion(invocation, *id) {
-                Some(CompletionState::Done(delivery)) => Some(delivery),
+                Some(CompletionState::Done(delivery)) => {
+                    let mut deliveries = Deliveries::default();
+                    deliveries.add(delivery);
+                    Some(deliveries)
+                }
                 Some(CompletionState::Pending { .. }) | None => None,
             },
-            NotificationId::Signal(signal) => {
-                self.get(&signal_key(invocation, signal)).map(|row| expect_row!(row, Delivery))
-            }
+            NotificationId::Signal(signal) => self.deliveries(invocation, signal),
         };
-        match delivery.filter(|delivery| delivery.index >= seen) {
-            None => Outcome::Pending,
-            Some(Delivery { failed: true, .. }) => Outcome::Failure,
-            Some(Delivery { failed: false, .. }) => Outcome::Success,
-        }
+        deliveries.map_or(Outcome::Pending, |deliveries| deliveries.outcome(seen))
     }
 
     /// Forgets all completions and signals of an invocation; returns what was still pending.
@@ -112,6 +174,11 @@ fn successor(mut key: Key) -> Key {
 
 fn completion_key(invocation: Lsn, id: CompletionId) -> Key {
     Table::Completion.key().lsn(invocation).u32(id).done()
+}
+
+/// Behind all signals of the invocation.
+fn signal_use_key(invocation: Lsn) -> Key {
+    Table::Signal.key().lsn(invocation).u8(2).done()
 }
 
 fn signal_key(invocation: Lsn, signal: &SignalId) -> Key {

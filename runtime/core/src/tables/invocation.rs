@@ -68,7 +68,7 @@ pub struct Invocation {
     pub has_notifications: bool,
     /// Whether others than its caller wait for its result.
     pub has_waiters: bool,
-    /// Attempts that failed since a command was last stored.
+    /// Attempts that got to the handler and failed since a command was last stored.
     pub retry_count: u32,
     /// Attempts that the retry policy has counted since the invocation last made room.
     pub policy_attempts: u32,

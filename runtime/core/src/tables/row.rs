@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    completion::{CompletionState, Delivery},
+    completion::{CompletionState, Deliveries, Delivery, SignalUse},
     deployment::StoredDeployment,
     invocation::Invocation,
     journal::JournalEntry,
@@ -47,10 +47,15 @@ pub enum Row {
     Waiter(CallRef),
     /// See [`StoredDeployment`].
     Deployment(Box<StoredDeployment>),
+    /// See [`Deliveries`]. From here on: format 2.
+    Deliveries(Deliveries),
+    /// See [`SignalUse`].
+    SignalUse(SignalUse),
 }
 
-/// Version of the encoding of rows, the first byte of every stored value.
-pub const ROW_FORMAT: u8 = 1;
+/// Version of the encoding of rows, the first byte of every stored value. Rows are read in every
+/// format and written in this one. Format 2 has more variants than 1, at any depth.
+pub const ROW_FORMAT: u8 = 2;
 
 /// A stored row could not be read back.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +64,7 @@ pub enum RowDecodeError {
     #[error("row is empty")]
     Empty,
     /// Written by a newer version of this software.
-    #[error("row format {0} is newer than {ROW_FORMAT}, the newest this version can read")]
+    #[error("row format is {0}, which this version cannot read: it knows 1 to {ROW_FORMAT}")]
     UnknownFormat(u8),
     /// Not what this format looks like.
     #[error("row cannot be decoded: {0}")]
@@ -81,7 +86,7 @@ impl Row {
     /// Reads stored bytes back.
     pub fn decode(bytes: &[u8]) -> Result<Self, RowDecodeError> {
         let (&format, row) = bytes.split_first().ok_or(RowDecodeError::Empty)?;
-        if format != ROW_FORMAT {
+        if !(1..=ROW_FORMAT).contains(&format) {
             return Err(RowDecodeError::UnknownFormat(format));
         }
         Ok(postcard::from_bytes(row)?)
@@ -94,6 +99,8 @@ impl Row {
             | Self::Lsn(_)
             | Self::Completion(_)
             | Self::Delivery(_)
+            | Self::Deliveries(_)
+            | Self::SignalUse(_)
             | Self::Object(_)
             | Self::Waiter(_)
             | Self::Timer(_) => 0,

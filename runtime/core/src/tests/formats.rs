@@ -17,7 +17,7 @@ use crate::{
     effect::Completion,
     event::{
         AfterFailure, AttemptFailure, CallRef, Callee, Event, Message, Pin, Record, RelatedCommand,
-        RequestId, Retention, Source,
+        RequestId, Retention, Rules, Source,
     },
     tables::{
         Row,
@@ -120,11 +120,8 @@ fn broken() -> AttemptFailure {
 
 fn tree() -> Awaiting {
     let leaf = Awaiting::any_of(vec![NotificationId::Signal(SignalId::Name("go".to_owned()))]);
-    Awaiting {
-        combinator: Combinator::AllCompleted,
-        leaves: vec![NotificationId::Completion(2), NotificationId::Signal(SignalId::Index(17))],
-        nested: vec![leaf],
-    }
+    let leaves = vec![NotificationId::Completion(2), NotificationId::Signal(SignalId::Index(17))];
+    Awaiting::node(Combinator::AllCompleted, leaves, vec![leaf])
 }
 
 fn notification(result: NotificationResult) -> Notification {
@@ -219,6 +216,16 @@ fn events() -> Vec<(&'static str, Event)> {
         ),
         ("DeploymentRemoved", Event::DeploymentRemoved { request, deployment: DeploymentId(9) }),
     ]
+}
+
+/// Events that have what format 2 has brought.
+fn later_events() -> Vec<(&'static str, Event)> {
+    Vec::new()
+}
+
+/// Rows that have what format 2 has brought.
+fn later_rows() -> Vec<(&'static str, Row)> {
+    Vec::new()
 }
 
 fn invocation(status: Status) -> Row {
@@ -335,42 +342,69 @@ fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(digits).collect()
 }
 
-#[test]
-fn what_format_1_has_written_is_read_and_written_the_same() {
-    let golden: Vec<(&str, &str)> =
-        include_str!("formats.txt").lines().filter_map(|line| line.rsplit_once(": ")).collect();
-    let record = |event| Record { lsn: Lsn(300), stamp: Stamp(1_000_000), event };
+/// The bytes of each example by its name, as `formats.txt` has them.
+fn golden() -> Vec<(&'static str, &'static str)> {
+    include_str!("formats.txt").lines().filter_map(|line| line.rsplit_once(": ")).collect()
+}
+
+/// Checks that every example is read from its golden bytes, and that `written` are those bytes.
+fn check<T: PartialEq + std::fmt::Debug>(
+    prefix: &str,
+    examples: Vec<(&'static str, T)>,
+    read: impl Fn(&[u8]) -> T,
+    write: impl Fn(&T) -> Vec<u8>,
+) {
+    let golden: Vec<_> =
+        golden().into_iter().filter(|(name, _)| name.starts_with(prefix)).collect();
     let mut written = Vec::new();
-    for (name, event) in events() {
-        let name = format!("event {name}");
-        let record = record(event);
+    for (name, example) in examples {
+        let name = format!("{prefix}{name}");
         if let Some((_, bytes)) = golden.iter().find(|(of, _)| *of == name) {
-            assert_eq!(Record::decode(Lsn(300), &unhex(bytes)).unwrap(), record, "{name}");
+            assert_eq!(read(&unhex(bytes)), example, "{name}");
         }
-        written.push((name, hex(&record.encode())));
-    }
-    for (name, row) in rows() {
-        let name = format!("row {name}");
-        if let Some((_, bytes)) = golden.iter().find(|(of, _)| *of == name) {
-            assert_eq!(Row::decode(&unhex(bytes)).unwrap(), row, "{name}");
-        }
-        written.push((name, hex(&row.encode(Vec::new()))));
+        written.push(format!("{name}: {}", hex(&write(&example))));
     }
     let golden: Vec<String> = golden.iter().map(|(name, hex)| format!("{name}: {hex}")).collect();
-    let written: Vec<String> = written.iter().map(|(name, hex)| format!("{name}: {hex}")).collect();
     assert!(golden == written, "formats.txt should be\n{}", written.join("\n"));
 }
 
 #[test]
+fn what_format_1_has_written_is_read_and_written_the_same() {
+    let record = |bytes: &[u8]| Record::decode(Lsn(300), bytes).unwrap();
+    let of = |rules, events: Vec<(&'static str, Event)>| {
+        let stamp = Stamp(1_000_000);
+        let record = move |event| Record { lsn: Lsn(300), stamp, rules, event };
+        events.into_iter().map(|(name, event)| (name, record(event))).collect::<Vec<_>>()
+    };
+    check("event ", of(Rules::V1, events()), record, |record| record.encode().to_vec());
+    check("event2 ", of(Rules::V2, later_events()), record, |record| record.encode().to_vec());
+    let row = |bytes: &[u8]| Row::decode(bytes).unwrap();
+    // Rows are written in the newest format: it differs from the first in that byte alone.
+    check("row ", rows(), row, |row| {
+        let mut bytes = row.encode(Vec::new());
+        assert_eq!(std::mem::replace(&mut bytes[0], 1), 2);
+        bytes
+    });
+    check("row2 ", later_rows(), row, |row| row.encode(Vec::new()));
+}
+
+#[test]
+fn a_record_keeps_the_rules_it_was_made_under() {
+    let golden = golden();
+    for (name, bytes) in golden.iter().filter(|(name, _)| name.starts_with("event")) {
+        let rules = if name.starts_with("event ") { Rules::V1 } else { Rules::V2 };
+        let record = Record::decode(Lsn(1), &unhex(bytes)).unwrap();
+        assert_eq!((record.rules, hex(&record.encode())), (rules, (*bytes).to_owned()), "{name}");
+    }
+}
+
+#[test]
 fn a_newer_format_is_refused_by_its_number() {
-    let refused = Record::decode(Lsn(1), &[9, 0]).unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "event format 9 is newer than 1, the newest this version can read"
-    );
-    let refused = Row::decode(&[9]).unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "row format 9 is newer than 1, the newest this version can read"
-    );
+    for unknown in [0, 3, 9] {
+        let refused = Record::decode(Lsn(1), &[unknown, 0]).unwrap_err();
+        let expected = "which this version cannot read: it knows 1 to 2";
+        assert_eq!(refused.to_string(), format!("event format is {unknown}, {expected}"));
+        let refused = Row::decode(&[unknown]).unwrap_err();
+        assert_eq!(refused.to_string(), format!("row format is {unknown}, {expected}"));
+    }
 }

@@ -5,7 +5,7 @@ use protocol::{journal::NotificationResult, journal::notification::SignalId};
 use super::support::*;
 use crate::{
     Lsn,
-    event::{AfterFailure, Event, RequestId},
+    event::{AfterFailure, Event, RequestId, Rules},
     tables::{Snapshot, invocation::StatusKind},
 };
 
@@ -197,4 +197,67 @@ fn an_invocation_that_is_not_kept_never_reaches_the_store() {
     assert_eq!(written.len(), 1, "the meta row alone: {written:?}");
     assert!(world.base.get(&written[0].0).is_none());
     assert_eq!(created, Lsn(1));
+}
+
+#[test]
+fn a_runs_result_completes_no_sleep() {
+    let result_of = |attempt| Event::RunProposed { attempt, completion: 1, result: Ok("x".into()) };
+    let mut world = World::single();
+    let created = world.apply(invoked(call(1)));
+    let first = attempt(created, created);
+    world.apply(command(first, sleep(5000, 1)));
+    world.effects();
+    world.apply(result_of(first));
+    assert_eq!(world.effects(), "", "kind and id are compared");
+    world.now_ms = 5000;
+    world.apply(timer(5000, created, 1));
+    assert_eq!(world.effects(), "notify 1@1 [2] Sleep c1");
+    // A log of format 1 may have it otherwise.
+    let mut world = World::single();
+    world.rules = Rules::V1;
+    let created = world.apply(invoked(call(1)));
+    world.apply(command(attempt(created, created), sleep(5000, 1)));
+    world.effects();
+    world.apply(result_of(attempt(created, created)));
+    assert_eq!(world.effects(), "notify 1@1 [2] Run c1");
+}
+
+#[test]
+fn a_failure_before_the_handler_is_not_told_to_the_handler() {
+    let mut world = World::single();
+    let created = world.apply(invoked(call(1)));
+    let first = attempt(created, created);
+    world.apply(failed(first, AfterFailure::RetryUnreached { delay_ms: 100, counts: true }));
+    world.now_ms = 1102;
+    world.effects();
+    let again = world.apply(timer(1102, created, 0));
+    assert_eq!(world.effects(), "start 1@3 Greeter/greet entries=1 state=[] retries=0");
+    let second = attempt(created, again);
+    world.apply(failed(second, AfterFailure::RetryUnreached { delay_ms: 100, counts: false }));
+    let row = world.tables().invocation(created).unwrap();
+    assert_eq!((row.retry_count, row.policy_attempts), (0, 1));
+}
+
+#[test]
+fn a_delay_counts_from_the_record_whatever_the_sdks_clock_says() {
+    let mut world = World::single();
+    let created = world.apply(invoked(call(1)));
+    let first = attempt(created, created);
+    world.effects();
+    // By the SDK's clock it is over long ago, or in a thousand years.
+    for (said_ms, completion) in [(1, 1), (40_000_000_000_000, 2)] {
+        let Event::CommandProposed { attempt, command, callee } =
+            command(first, sleep(said_ms, completion))
+        else {
+            panic!("a command")
+        };
+        let timed = Event::TimedCommandProposed { attempt, command, callee, delay_ms: 2000 };
+        world.apply(timed);
+        let due_ms = world.now_ms + 2000;
+        assert_eq!(world.effects(), format!("timer {due_ms}"));
+    }
+    world.now_ms += 2000;
+    let at_ms = world.now_ms;
+    world.apply(timer(at_ms, created, 2));
+    assert!(world.effects().starts_with("notify 1@1 [3] Sleep c2"));
 }

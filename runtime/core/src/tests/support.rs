@@ -15,7 +15,7 @@ use crate::{
     effect::{Answer, Effect},
     event::{
         AfterFailure, AttemptFailure, AttemptRef, Callee, Event, Invoke, ProposedCommand, Record,
-        RequestId, Retention, Source,
+        RequestId, Retention, Rules, Source,
     },
     tables::{Key, Overlay, Row, Snapshot, Tables},
     time::{Stamp, Timestamp},
@@ -51,6 +51,8 @@ pub(super) struct World {
     pub(super) applied: u64,
     pub(super) now_ms: u64,
     pub(super) effects: Vec<Effect>,
+    /// What its records are made under.
+    pub(super) rules: Rules,
 }
 
 impl World {
@@ -62,6 +64,7 @@ impl World {
             applied: 0,
             now_ms: 1000,
             effects: Vec::new(),
+            rules: Rules::CURRENT,
         }
     }
 
@@ -74,7 +77,7 @@ impl World {
         self.applied += 1;
         self.now_ms += 1;
         let stamp = Stamp(self.now_ms * 1000);
-        let record = Record { lsn: Lsn(self.applied), stamp, event };
+        let record = Record { lsn: Lsn(self.applied), stamp, rules: self.rules, event };
         // Whatever is applied must survive the log.
         let decoded = Record::decode(record.lsn, &record.encode()).unwrap();
         assert_eq!(decoded, record);
@@ -139,6 +142,7 @@ fn render(effect: &Effect) -> String {
                 Answer::Completed { completion, .. } => format!("stored {:?}", completion.result),
                 Answer::AlreadyInvoked { .. } => "already invoked".to_owned(),
                 Answer::Control(control) => format!("{control:?}"),
+                Answer::Signalled(answer) => format!("{answer:?}"),
                 Answer::Registered { .. } => "registered".to_owned(),
                 Answer::Removed { existed } => format!("removed {existed}"),
             };

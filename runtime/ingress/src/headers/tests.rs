@@ -50,6 +50,16 @@ fn delays_are_durations() {
 }
 
 #[test]
+fn a_delay_longer_than_the_longest_names_the_limit() {
+    let delay = |query: &str| delay_ms(Some(query));
+    assert_eq!(delay("delay=36525d").unwrap(), Some(DELAY_MAX_MS));
+    for too_long in ["delay=1000000000000s", "delay=36525d%201ms", "delay=9000000000000000s"] {
+        let refused = delay(too_long).unwrap_err().to_string();
+        assert!(refused.contains("the longest delay is 3155760000000 ms"), "{refused}");
+    }
+}
+
+#[test]
 fn handlers_get_all_headers_but_the_connections_own() {
     let mut headers = typed("application/json");
     headers.insert("host", HeaderValue::from_static("x"));

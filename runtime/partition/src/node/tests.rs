@@ -71,7 +71,7 @@ fn stamp(lsn: u64) -> Stamp {
 fn record(lsn: u64) -> Record {
     let target = protocol::InvocationId { partition_key: protocol::PartitionKey(0), uuid: 1 };
     let event = Event::CancelRequested { request: RequestId(lsn), target };
-    Record { lsn: Lsn(lsn), stamp: stamp(lsn), event }
+    Record::new(Lsn(lsn), stamp(lsn), event)
 }
 
 /// A log with so many records, a segment each, without those up to `trimmed`.

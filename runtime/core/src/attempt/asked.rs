@@ -1,0 +1,99 @@
+//! Which completions the commands of a journal have asked for: what an SDK may wait for and answer.
+
+use std::collections::BTreeSet;
+
+use protocol::{
+    journal::{Awaiting, CompletionId, Entry, NotificationId},
+    wire::{self, MessageType},
+};
+
+use super::Fault;
+
+/// Completions asked for. Journals are read by a scan of the two fields that matter, since they are
+/// replayed on each attempt.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// In ascending order, which is the order in which SDKs choose them.
+    ids: Vec<CompletionId>,
+    /// Runs whose result has not been proposed.
+    runs: BTreeSet<CompletionId>,
+}
+
+impl Asked {
+    /// An entry of the journal, as it was stored: nothing is refused any more.
+    pub(super) fn replayed(&mut self, entry: &Entry) {
+        if entry.ty.is_command() {
+            let asked = wire::command::completions(entry);
+            asked.into_iter().flatten().for_each(|id| _ = self.insert(id));
+            self.runs.extend(asked[1].filter(|_| entry.ty == MessageType::RUN_COMMAND));
+        } else if entry.ty == MessageType::RUN_COMPLETION
+            && let Some(id) = wire::notification::completion_id(entry)
+        {
+            self.runs.remove(&id);
+        }
+    }
+
+    /// A new command. Its completions have to be new, too.
+    pub(super) fn command(&mut self, entry: &Entry) -> Result<(), Fault> {
+        let asked = wire::command::completions(entry);
+        for id in asked.into_iter().flatten() {
+            if id == 0 {
+                return Err(protocol(format!("{:?} asks for completion 0", entry.ty)));
+            }
+            if !self.insert(id) {
+                let message = format!("{:?} asks for completion {id} a second time", entry.ty);
+                return Err(protocol(message));
+            }
+        }
+        self.runs.extend(asked[1].filter(|_| entry.ty == MessageType::RUN_COMMAND));
+        Ok(())
+    }
+
+    /// A run's result: there has to be such a run, and it has one result.
+    pub(super) fn run_proposed(&mut self, id: CompletionId) -> Result<(), Fault> {
+        if self.runs.remove(&id) {
+            Ok(())
+        } else {
+            Err(protocol(format!("a result of run {id}, which is not a run that waits for one")))
+        }
+    }
+
+    /// A suspension: what no command has asked for never comes.
+    pub(super) fn awaited(&self, awaiting: &Awaiting) -> Result<(), Fault> {
+        let unknown = awaiting.all_leaves().find_map(|leaf| match leaf {
+            NotificationId::Completion(id) => Some(*id).filter(|id| !self.contains(*id)),
+            NotificationId::Signal(_) => None,
+        });
+        match unknown {
+            None => Ok(()),
+            Some(id) => {
+                let message =
+                    format!("a suspension on completion {id}, which no command asked for");
+                Err(protocol(message))
+            }
+        }
+    }
+
+    fn contains(&self, id: CompletionId) -> bool {
+        self.ids.binary_search(&id).is_ok()
+    }
+
+    /// Whether it is new.
+    fn insert(&mut self, id: CompletionId) -> bool {
+        if self.ids.last().is_none_or(|last| *last < id) {
+            self.ids.push(id);
+            return true;
+        }
+        match self.ids.binary_search(&id) {
+            Ok(_) => false,
+            Err(at) => {
+                self.ids.insert(at, id);
+                true
+            }
+        }
+    }
+}
+
+fn protocol(message: String) -> Fault {
+    Fault::Protocol { message }
+}

@@ -1,0 +1,354 @@
+//! Conversations with an SDK: frames in, proposals out.
+
+use bytes::Bytes;
+use protocol::{
+    AwakeableId, DeploymentId, HandlerKind, InvocationId, PartitionKey, ProtocolVersion,
+    ServiceKind, Target,
+    journal::{
+        Awaiting, CallRequest, Combinator, Command, Entry, Notification, NotificationId,
+        NotificationKind, NotificationResult,
+    },
+    wire::{
+        self, MessageType,
+        control::{End, RunProposal, Suspension},
+        frame::Frame,
+    },
+};
+
+use super::{
+    Attempt, AttemptOptions, Entropy, Fault, HandlerFacts, Output, Registry, ResolveError,
+    RetryPolicy,
+};
+use crate::{
+    Lsn,
+    effect::StartAttempt,
+    event::{AfterFailure, AttemptFailure, AttemptRef, Event, Pin},
+    tables::deployment::OnMaxAttempts,
+    time::{DELAY_MAX_MS, Timestamp},
+};
+
+const WALL_MS: u64 = 1_000_000;
+
+struct Zeros;
+
+impl Entropy for Zeros {
+    fn next_u64(&mut self) -> u64 {
+        0
+    }
+}
+
+struct Everything;
+
+impl Registry for Everything {
+    fn resolve(&self, _: &str, _: &str) -> Result<HandlerFacts, ResolveError> {
+        Ok(HandlerFacts {
+            service_kind: ServiceKind::Service,
+            handler_kind: HandlerKind::Service,
+            journal_retention_ms: 0,
+            idempotency_retention_ms: 0,
+            workflow_retention_ms: 0,
+        })
+    }
+}
+
+const PIN: Pin = Pin { deployment: DeploymentId(1), protocol: ProtocolVersion::V7 };
+
+fn id() -> InvocationId {
+    InvocationId { partition_key: PartitionKey(0), uuid: 1 }
+}
+
+fn entry(command: Command) -> Entry {
+    wire::command::encode(&command.into(), ProtocolVersion::V7)
+}
+
+fn start(commands: Vec<Command>) -> StartAttempt {
+    let input = Command::Input { headers: Vec::new(), value: Bytes::new() };
+    StartAttempt {
+        attempt: AttemptRef { invocation: Lsn(1), attempt: Lsn(1) },
+        id: id(),
+        target: Target::new("Greeter", "", "greet"),
+        service_kind: ServiceKind::Service,
+        handler_kind: HandlerKind::Service,
+        pin: Some(PIN),
+        journal: std::iter::once(input).chain(commands).map(entry).collect(),
+        state: Vec::new(),
+        partial_state: false,
+        random_seed: 1,
+        retry_count: 0,
+        policy_attempts: 0,
+        last_entry_at: Timestamp(5000),
+        now: Timestamp(5000),
+        idempotency_key: None,
+        scope: None,
+        limit_key: None,
+    }
+}
+
+fn opened(start: StartAttempt) -> Attempt {
+    let retry = RetryPolicy { max_attempts: Some(3), ..RetryPolicy::default() };
+    let mut attempt = Attempt::new(
+        start,
+        AttemptOptions {
+            derivation: protocol::ids::Derivation::Plain,
+            pin: PIN,
+            bidirectional: true,
+            inactivity_timeout_ms: 1000,
+            abort_timeout_ms: 1000,
+            lazy_state: false,
+            retry,
+        },
+    );
+    attempt.open(0);
+    attempt.take_outputs();
+    attempt
+}
+
+fn proposals(attempt: &mut Attempt) -> Vec<Event> {
+    let outputs = attempt.take_outputs().into_iter();
+    outputs
+        .filter_map(|output| match output {
+            Output::Propose(event) => Some(event),
+            Output::Send(_) | Output::HalfClose | Output::Finish => None,
+        })
+        .collect()
+}
+
+fn say(attempt: &mut Attempt, frame: Frame) -> Vec<Event> {
+    attempt.receive(0, WALL_MS, frame, &Everything, &mut Zeros);
+    proposals(attempt)
+}
+
+fn command(attempt: &mut Attempt, command: Command) -> Vec<Event> {
+    let Entry { ty, body } = entry(command);
+    say(attempt, Frame::new(ty, body))
+}
+
+fn failure(events: &[Event]) -> (&AttemptFailure, &AfterFailure) {
+    let [Event::AttemptFailed { failure, next, .. }] = events else { panic!("{events:?}") };
+    (failure, next)
+}
+
+fn run(completion: u32) -> Command {
+    Command::Run { completion }
+}
+
+fn result_of(completion: u32) -> Frame {
+    let result = Ok(Bytes::from("x"));
+    RunProposal { completion, result, ack_requested: false }.encode(ProtocolVersion::V7)
+}
+
+fn suspension_on(completion: u32) -> Frame {
+    let awaiting = Awaiting::any_of(vec![NotificationId::Completion(completion)]);
+    Suspension { awaiting }.encode(ProtocolVersion::V7)
+}
+
+fn request() -> CallRequest {
+    CallRequest {
+        service: "Greeter".into(),
+        handler: "greet".into(),
+        key: String::new(),
+        parameter: Bytes::new(),
+        headers: Vec::new(),
+        idempotency_key: None,
+        scope: None,
+        limit_key: None,
+    }
+}
+
+#[test]
+fn an_invocation_is_pinned_with_the_first_entry_it_stores_and_by_no_failure() {
+    let unpinned = || opened(StartAttempt { pin: None, ..start(Vec::new()) });
+    let mut attempt = unpinned();
+    attempt.broken(Fault::EndedEarly, &mut Zeros);
+    failure(&proposals(&mut attempt));
+
+    let mut attempt = unpinned();
+    let events = command(&mut attempt, run(1));
+    assert!(
+        matches!(
+            &events[..],
+            [Event::DeploymentPinned { pin: PIN, .. }, Event::CommandProposed { .. }]
+        ),
+        "{events:?}"
+    );
+    assert_eq!(say(&mut attempt, result_of(1)).len(), 1, "once");
+
+    let mut attempt = opened(start(Vec::new()));
+    assert_eq!(command(&mut attempt, run(1)).len(), 1, "one that is pinned stays where it is");
+}
+
+#[test]
+fn only_a_run_that_waits_for_its_result_takes_one() {
+    let sleep = Command::Sleep { wake_up_time_ms: 0, completion: 2 };
+    let mut journal = start(vec![run(1), sleep, run(3)]);
+    let done = Notification {
+        kind: NotificationKind::Run,
+        id: NotificationId::Completion(3),
+        result: NotificationResult::Void,
+    };
+    journal.journal.push(wire::notification::encode(&done, ProtocolVersion::V7));
+    for (wrong, why) in [(2, "a sleep"), (3, "a run that has its result"), (4, "nothing at all")] {
+        let mut attempt = opened(journal.clone());
+        let events = say(&mut attempt, result_of(wrong));
+        let (failure, _) = failure(&events);
+        assert_eq!(failure.code, 571, "{why}");
+        assert!(failure.message.contains(&format!("run {wrong}")), "{}", failure.message);
+    }
+    let mut attempt = opened(journal);
+    assert!(matches!(say(&mut attempt, result_of(1))[..], [Event::RunProposed { .. }]));
+    command(&mut attempt, run(9));
+    assert!(matches!(say(&mut attempt, result_of(9))[..], [Event::RunProposed { .. }]));
+    assert_eq!(failure(&say(&mut attempt, result_of(9))).0.code, 571, "one result is all");
+}
+
+#[test]
+fn a_suspension_on_what_no_command_asked_for_is_a_fault() {
+    let call =
+        Command::Call { request: request(), invocation_id_completion: 4, result_completion: 5 };
+    for known in [1, 4, 5, 6] {
+        let mut attempt = opened(start(vec![run(1), call.clone()]));
+        command(&mut attempt, Command::Sleep { wake_up_time_ms: 0, completion: 6 });
+        let events = say(&mut attempt, suspension_on(known));
+        assert!(matches!(events[..], [Event::AttemptSuspended { .. }]), "{known}: {events:?}");
+    }
+    let mut attempt = opened(start(vec![run(1), call]));
+    let events = say(&mut attempt, suspension_on(7));
+    let (failure, _) = failure(&events);
+    assert_eq!(failure.code, 571);
+    assert!(failure.message.contains("completion 7, which no command asked for"));
+}
+
+#[test]
+fn a_completion_is_asked_for_once_and_has_a_number() {
+    let mut attempt = opened(start(vec![run(1)]));
+    assert_eq!(failure(&command(&mut attempt, run(1))).0.code, 571);
+    let mut attempt = opened(start(Vec::new()));
+    assert_eq!(failure(&command(&mut attempt, run(0))).0.code, 571);
+}
+
+#[test]
+fn an_sdks_time_becomes_a_distance_from_when_it_was_said() {
+    let sleep = |wake_up_time_ms| Command::Sleep { wake_up_time_ms, completion: 1 };
+    let send = |invoke_time_ms| Command::OneWayCall {
+        request: request(),
+        invoke_time_ms,
+        invocation_id_completion: 1,
+    };
+    for (said, expected) in [
+        (sleep(WALL_MS + 2000), Some(2000)),
+        (sleep(WALL_MS - 1), Some(0)),
+        (sleep(0), Some(0)),
+        (send(WALL_MS + 7), Some(7)),
+        (send(1), Some(0)),
+        (send(0), None),
+    ] {
+        let mut attempt = opened(start(Vec::new()));
+        let stored = entry(said.clone());
+        let events = command(&mut attempt, said);
+        let (proposed, delay_ms) = match &events[..] {
+            [Event::TimedCommandProposed { command, delay_ms, .. }] => (command, Some(*delay_ms)),
+            [Event::CommandProposed { command, .. }] => (command, None),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(delay_ms, expected);
+        assert_eq!(*proposed.entry(), stored, "the journal has what was sent");
+    }
+}
+
+#[test]
+fn a_delay_has_a_longest_and_says_so() {
+    let at = |ahead_ms| Command::Sleep { wake_up_time_ms: WALL_MS + ahead_ms, completion: 1 };
+    let mut attempt = opened(start(Vec::new()));
+    assert!(matches!(
+        command(&mut attempt, at(DELAY_MAX_MS))[..],
+        [Event::TimedCommandProposed { .. }]
+    ));
+    for too_far in [DELAY_MAX_MS + 1, u64::MAX - WALL_MS] {
+        let mut attempt = opened(start(Vec::new()));
+        let events = command(&mut attempt, at(too_far));
+        let (failure, _) = failure(&events);
+        assert!(
+            failure.message.contains("3155760000000 ms, a hundred years"),
+            "{}",
+            failure.message
+        );
+    }
+}
+
+#[test]
+fn what_never_got_to_the_handler_is_no_failure_of_it() {
+    let after = |fault, policy_attempts| {
+        let mut attempt = opened(StartAttempt { policy_attempts, ..start(Vec::new()) });
+        attempt.broken(fault, &mut Zeros);
+        failure(&proposals(&mut attempt)).1.clone()
+    };
+    let message = || "no".to_owned();
+    let response = |status| Fault::Response { status, message: message(), retry_after_ms: None };
+    for fault in [Fault::Unreachable { message: message() }, response(404), response(503)] {
+        assert!(matches!(after(fault, 0), AfterFailure::RetryUnreached { counts: true, .. }));
+    }
+    for fault in [Fault::Transport { message: message() }, Fault::EndedEarly, response(502)] {
+        assert!(matches!(after(fault, 0), AfterFailure::Retry { counts: true, .. }));
+    }
+    // Those who can't be reached use the policy up, those who do not exist do not.
+    assert_eq!(after(Fault::Unreachable { message: message() }, 2), AfterFailure::Pause);
+    let missing = after(Fault::Deployment { message: message() }, 70);
+    assert_eq!(missing, AfterFailure::RetryUnreached { delay_ms: 500, counts: false });
+}
+
+#[test]
+fn without_a_deployment_the_delay_grows_with_the_time_it_is_missing() {
+    for (missing_ms, expected_ms) in [(0, 500), (400, 500), (3000, 3000), (3_600_000, 60_000)] {
+        let now = Timestamp(5000 + missing_ms);
+        let mut attempt = opened(StartAttempt { now, ..start(Vec::new()) });
+        attempt.broken(Fault::Deployment { message: "gone".to_owned() }, &mut Zeros);
+        let events = proposals(&mut attempt);
+        let (_, next) = failure(&events);
+        let expected = AfterFailure::RetryUnreached { delay_ms: expected_ms, counts: false };
+        assert_eq!(*next, expected, "{missing_ms}");
+    }
+}
+
+#[test]
+fn a_tree_that_is_too_deep_pauses_the_invocation() {
+    let mut awaiting = Awaiting::any_of(vec![NotificationId::Completion(1)]);
+    for _ in 0..1000 {
+        awaiting = Awaiting::node(Combinator::AllCompleted, Vec::new(), vec![awaiting]);
+    }
+    let frame = Suspension { awaiting }.encode(ProtocolVersion::V7);
+    let mut attempt = opened(start(vec![run(1)]));
+    let events = say(&mut attempt, frame);
+    let (failure, next) = failure(&events);
+    assert_eq!(*next, AfterFailure::Pause);
+    assert!(failure.message.contains("more than 1000 levels"), "{}", failure.message);
+}
+
+#[test]
+fn a_reserved_signal_is_no_awakeable() {
+    let complete = |signal| Command::CompleteAwakeable {
+        id: AwakeableId { invocation: id(), signal }.to_string(),
+        result: Ok(Bytes::new()),
+    };
+    for reserved in [0, 1, 16] {
+        let mut attempt = opened(start(Vec::new()));
+        let events = command(&mut attempt, complete(reserved));
+        assert!(failure(&events).0.message.contains("no awakeable"), "{reserved}");
+    }
+    let mut attempt = opened(start(Vec::new()));
+    assert!(matches!(command(&mut attempt, complete(17))[..], [Event::CommandProposed { .. }]));
+}
+
+#[test]
+fn the_policy_decides_what_follows_the_last_attempt() {
+    let mut attempt = opened(StartAttempt { policy_attempts: 2, ..start(Vec::new()) });
+    attempt.options.retry.on_max_attempts = OnMaxAttempts::Kill;
+    attempt.broken(Fault::EndedEarly, &mut Zeros);
+    assert!(matches!(failure(&proposals(&mut attempt)).1, AfterFailure::Kill(_)));
+    let mut attempt = opened(start(vec![run(1)]));
+    let output = Command::Output { result: Ok(Bytes::new()) };
+    assert_eq!(command(&mut attempt, output).len(), 1);
+    assert!(matches!(say(&mut attempt, End.encode())[..], [Event::AttemptEnded { .. }]));
+    assert!(attempt.has_ended());
+    let late = Frame::new(MessageType::END, Bytes::new());
+    assert!(say(&mut attempt, late).is_empty());
+}

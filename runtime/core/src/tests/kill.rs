@@ -1,0 +1,124 @@
+//! Kill: what the invocation has started goes with it, and nobody else.
+
+use bytes::Bytes;
+use protocol::{
+    HandlerKind, ServiceKind,
+    journal::{CallRequest, Command},
+};
+
+use super::support::*;
+use crate::{
+    Lsn,
+    event::{AttemptRef, Callee, Event, RequestId, Retention, Rules},
+    tables::invocation::StatusKind,
+};
+
+fn request() -> CallRequest {
+    CallRequest {
+        service: "Greeter".into(),
+        handler: "greet".into(),
+        key: String::new(),
+        parameter: Bytes::new(),
+        headers: Vec::new(),
+        idempotency_key: None,
+        scope: None,
+        limit_key: None,
+    }
+}
+
+/// Calls or sends to the id 2, which is derived, and so comes again.
+fn start_callee(world: &mut World, caller: AttemptRef, is_send: bool, first: u32) -> Lsn {
+    let callee = Callee {
+        id: id(2),
+        service_kind: ServiceKind::Service,
+        handler_kind: HandlerKind::Service,
+        retention: Retention::default(),
+        random_seed: 1,
+    };
+    let (request, completion) = (request(), first);
+    let command = if is_send {
+        Command::OneWayCall { request, invoke_time_ms: 0, invocation_id_completion: completion }
+    } else {
+        let result_completion = completion + 1;
+        Command::Call { request, invocation_id_completion: completion, result_completion }
+    };
+    world.apply(command_for(caller, command, Some(callee)))
+}
+
+fn finish(world: &mut World, created: Lsn) {
+    let name = attempt(created, created);
+    world.apply(output(name, "x"));
+    world.apply(ended(name));
+}
+
+fn kill(world: &mut World, target: u128) {
+    world.apply(Event::KillRequested { request: RequestId(5), target: id(target) });
+}
+
+fn status(world: &mut World, lsn: Lsn) -> Option<StatusKind> {
+    world.tables().invocation(lsn).map(|row| row.status.kind())
+}
+
+#[test]
+fn a_callee_that_lives_again_is_not_killed_by_its_former_caller() {
+    for is_send in [false, true] {
+        let mut world = World::single();
+        let created = world.apply(invoked(call(1)));
+        let callee = start_callee(&mut world, attempt(created, created), is_send, 1);
+        finish(&mut world, callee);
+        // The same derived id, asked for by a client this time, or by another caller.
+        let again = world.apply(invoked(call(2)));
+        kill(&mut world, 1);
+        assert_eq!(status(&mut world, again), Some(StatusKind::Running), "send={is_send}");
+        finish(&mut world, again);
+        world.now_ms += 100_000;
+        let other = world.apply(invoked(call(3)));
+        let third = start_callee(&mut world, attempt(other, other), is_send, 1);
+        let stranger = world.apply(invoked(call(4)));
+        start_callee(&mut world, attempt(stranger, stranger), is_send, 1);
+        kill(&mut world, 4);
+        assert_eq!(status(&mut world, third), Some(StatusKind::Running), "send={is_send}");
+        kill(&mut world, 3);
+        assert_eq!(status(&mut world, third), None, "its own caller's kill reaches it");
+    }
+}
+
+#[test]
+fn the_same_caller_id_in_a_later_life_is_another_caller() {
+    let mut world = World::single();
+    let mut invoke = call(1);
+    invoke.retention = Retention::default();
+    let first = world.apply(invoked(invoke.clone()));
+    let callee = start_callee(&mut world, attempt(first, first), true, 1);
+    finish(&mut world, first);
+    let second = world.apply(invoked(invoke));
+    assert_ne!(first, second);
+    // It joins the callee that its predecessor has started.
+    start_callee(&mut world, attempt(second, second), true, 1);
+    kill(&mut world, 1);
+    assert_eq!(status(&mut world, callee), Some(StatusKind::Running));
+}
+
+#[test]
+fn what_format_1_has_sent_is_killed_by_its_callers_id() {
+    let mut world = World::single();
+    world.rules = Rules::V1;
+    let created = world.apply(invoked(call(1)));
+    let callee = start_callee(&mut world, attempt(created, created), true, 1);
+    world.checkpoint();
+    world.rules = Rules::V2;
+    kill(&mut world, 1);
+    assert_eq!(status(&mut world, callee), None);
+}
+
+#[test]
+fn a_log_of_format_1_is_folded_by_its_rule() {
+    let mut world = World::single();
+    world.rules = Rules::V1;
+    let created = world.apply(invoked(call(1)));
+    let callee = start_callee(&mut world, attempt(created, created), false, 1);
+    finish(&mut world, callee);
+    let again = world.apply(invoked(call(2)));
+    kill(&mut world, 1);
+    assert_eq!(status(&mut world, again), Some(StatusKind::Completed));
+}
