@@ -169,7 +169,7 @@ impl Driver {
     /// Timers and removals whose time has come are events like all else.
     fn add_due(&mut self, now: Timestamp, events: &mut Vec<Event>) {
         let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
-        let tables = Tables::new(&mut self.live, self.store.base());
+        let mut tables = Tables::new(&mut self.live, self.store.base());
         if is_due(self.next_timer) {
             let due = tables.timers_due(Timestamp(0), now, self.settings.timers_max);
             // The rows that fire are gone when this batch is applied: the search goes on behind
@@ -181,9 +181,11 @@ impl Driver {
             events.extend(due.into_iter().map(|timer| Event::TimerFired { timer }));
         }
         let budget_bytes = self.settings.retention_budget_bytes;
-        let is_over_budget = tables.meta().retained_bytes > budget_bytes;
-        if is_due(self.next_expiry) || is_over_budget {
-            events.push(Event::RetentionDue { budget_bytes, limit: self.settings.expiries_max });
+        let retained = tables.retained();
+        // What was promised stays whatever it takes: there is nothing to do about it here.
+        let may_make_room = retained.bytes > budget_bytes && retained.may_shrink;
+        if is_due(self.next_expiry) || may_make_room {
+            events.push(Event::CleanupDue { budget_bytes, limit: self.settings.expiries_max });
             self.next_expiry = tables.next_expiry(Timestamp(0)).map(|(at, _, _)| at);
         }
     }
