@@ -295,6 +295,11 @@ impl Evaluation {
         false
     }
 
+    /// How many different notifications are waited for.
+    pub fn leaves(&self) -> usize {
+        self.leaves.len()
+    }
+
     /// Nodes looked at so far, for whoever counts the work.
     pub fn visited(&self) -> usize {
         self.visited

@@ -136,7 +136,11 @@ fn decide(node: &Nested, outcome: &dyn Fn(&NotificationId) -> Outcome) -> Result
         Combinator::FirstSucceededOrAllFailed if all => Outcome::Failure,
         Combinator::AllSucceededOrFirstFailed if failure => Outcome::Failure,
         Combinator::AllSucceededOrFirstFailed if all => Outcome::Success,
-        _ => Outcome::Pending,
+        Combinator::Unknown
+        | Combinator::FirstCompleted
+        | Combinator::AllCompleted
+        | Combinator::FirstSucceededOrAllFailed
+        | Combinator::AllSucceededOrFirstFailed => Outcome::Pending,
     })
 }
 

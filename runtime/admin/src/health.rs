@@ -6,7 +6,10 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use runtime_partition::{PartitionHealth, health::STUCK_AFTER};
+use runtime_partition::{
+    PartitionHealth,
+    health::{OverBudget, STUCK_AFTER},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -60,6 +63,13 @@ impl Health {
             self.warnings.push(format!(
                 "partition {id}: the disk is nearly full, so new work is refused and running work \
                  waits; free some room, and both go on by themselves"
+            ));
+        }
+        if let Some(OverBudget { retained_bytes, budget_bytes }) = partition.promised_over_budget {
+            self.warnings.push(format!(
+                "partition {id}: results that idempotency keys and workflows promise take \
+                 {retained_bytes} bytes, more than the retention budget of {budget_bytes}; they are \
+                 kept: raise retention-budget-bytes, or promise them for a shorter time"
             ));
         }
     }

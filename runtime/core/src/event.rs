@@ -105,6 +105,14 @@ pub enum Event {
         signal: SignalId,
         result: NotificationResult,
     },
+    /// Finished invocations may be due for removal, or take more room than they may. What a key or a
+    /// workflow promises goes at its time; everything else may go before that.
+    CleanupDue {
+        /// How many bytes finished invocations may take.
+        budget_bytes: u64,
+        /// How many removals this record may make.
+        limit: u32,
+    },
 }
 
 /// Names a request of an edge of this process, for its answer. Meaningless after a restart: the
@@ -281,6 +289,8 @@ pub enum Message {
     Kill { target: InvocationId },
     /// Kill one of your invocations if this one has started it: its id and the lsn that created it.
     KillCallee { target: InvocationId, caller: InvocationId, invocation: Lsn },
+    /// `from` has ended and does not wait for the result of `target` any more.
+    Detach { from: CallRef, target: InvocationId },
 }
 
 /// A command as the SDK sent it, with what it says. Only the bytes are persisted; reading them

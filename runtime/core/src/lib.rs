@@ -124,6 +124,9 @@ impl Partition {
             Event::RetentionDue { budget_bytes, limit } => {
                 retention::apply(&mut cx, *budget_bytes, *limit);
             }
+            Event::CleanupDue { budget_bytes, limit } => {
+                retention::cleanup(&mut cx, *budget_bytes, *limit);
+            }
             Event::DeploymentRegistered { request, deployment } => {
                 registry::registered(&mut cx, *request, deployment);
             }

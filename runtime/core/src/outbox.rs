@@ -81,5 +81,6 @@ fn deliver(cx: &mut Context<'_, '_>, message: &Message) {
         Message::KillCallee { target, caller, invocation } => {
             invocation::kill::callee(cx, *target, *caller, *invocation);
         }
+        Message::Detach { from, target } => invocation::attach::detach(cx, *from, *target),
     }
 }

@@ -29,6 +29,7 @@ impl Event {
             | Self::KillRequested { .. }
             | Self::MessagesAcknowledged { .. }
             | Self::RetentionDue { .. }
+            | Self::CleanupDue { .. }
             | Self::DeploymentRemoved { .. } => 0,
         }
     }
@@ -51,7 +52,10 @@ fn of_message(message: &Message) -> usize {
         Message::Invoke(invoke) => of_invoke(invoke),
         Message::Notify { notification, .. } => of_notification(&notification.result),
         Message::Signal { result, .. } => of_notification(result),
-        Message::Attach { .. } | Message::Kill { .. } | Message::KillCallee { .. } => 0,
+        Message::Attach { .. }
+        | Message::Detach { .. }
+        | Message::Kill { .. }
+        | Message::KillCallee { .. } => 0,
     }
 }
 

@@ -2,12 +2,15 @@
 
 mod completion;
 mod decoding;
+mod ends;
 mod formats;
 mod kill;
 mod laws;
 mod lifecycle;
 mod objects;
 mod partitions;
+mod retention;
 mod signals;
 mod support;
 mod tables;
+mod width;

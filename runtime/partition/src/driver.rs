@@ -24,7 +24,7 @@ use crate::{
     checkpoint::{Checkpoints, Schedule},
     clock::Clock,
     dispatch::Dispatch,
-    health::PartitionHealth,
+    health::{OverBudget, PartitionHealth},
     inbox::Inbox,
     lanes::{Admission, Answering, Arrivals, Bounds, Read},
 };
@@ -105,6 +105,8 @@ pub struct Driver {
     pub(crate) next_expiry: Option<Timestamp>,
     /// Attempts that the invoker had no room for, and those found running at start, oldest first.
     pub(crate) owed: Owed,
+    /// Whether what was promised takes more than the retention budget, as of the last turn.
+    pub(crate) is_overpromised: bool,
 }
 
 /// Attempts to be offered (again) when there is room.
@@ -176,10 +178,12 @@ impl Driver {
             return;
         }
         let tables = Tables::new(&mut self.live, self.store.base());
+        let retained = tables.retained();
+        let budget_bytes = self.settings.retention_budget_bytes;
         let health = PartitionHealth {
             has_room: !self.inbox.has_no_room(),
-            retained_bytes: tables.meta().retained_bytes,
-            retention_budget_bytes: self.settings.retention_budget_bytes,
+            promised_over_budget: (retained.bytes > budget_bytes && !retained.may_shrink)
+                .then_some(OverBudget { retained_bytes: retained.bytes, budget_bytes }),
         };
         for ping in pings {
             let _ = ping.send(health.clone()); // Whoever asked may have gone.
@@ -211,7 +215,7 @@ impl Driver {
     /// Timers and removals whose time has come are events like all else.
     fn add_due(&mut self, now: Timestamp, admission: Admission, events: &mut Vec<Event>) {
         let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
-        let tables = Tables::new(&mut self.live, self.store.base());
+        let mut tables = Tables::new(&mut self.live, self.store.base());
         if is_due(self.next_timer) && admission != Admission::Reserve {
             let due = tables.timers_due(Timestamp(0), now, self.settings.timers_max);
             // The rows that fire are gone when this batch is applied: the search goes on behind
@@ -224,8 +228,19 @@ impl Driver {
         }
         let budget_bytes = self.settings.retention_budget_bytes;
         let is_over_budget = tables.meta().retained_bytes > budget_bytes;
-        if is_due(self.next_expiry) || is_over_budget {
-            events.push(Event::RetentionDue { budget_bytes, limit: self.settings.expiries_max });
+        let may_make_room = is_over_budget && tables.retained().may_shrink;
+        // What was promised stays whatever it takes; once is enough to say so.
+        let is_overpromised = is_over_budget && !may_make_room;
+        if is_overpromised && !self.is_overpromised {
+            tracing::warn!(
+                partition = self.partition.id.0,
+                budget_bytes,
+                "results that were promised take more than the retention budget, and are kept"
+            );
+        }
+        self.is_overpromised = is_overpromised;
+        if is_due(self.next_expiry) || may_make_room {
+            events.push(Event::CleanupDue { budget_bytes, limit: self.settings.expiries_max });
             self.next_expiry = tables.next_expiry(Timestamp(0)).map(|(at, _, _)| at);
         }
     }

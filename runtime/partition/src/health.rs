@@ -15,10 +15,17 @@ pub const STUCK_AFTER: Duration = Duration::from_secs(10);
 pub struct PartitionHealth {
     /// Whether the disk has room for new work.
     pub has_room: bool,
+    /// Set when finished invocations take more than they may and nothing of it may go before its time.
+    pub promised_over_budget: Option<OverBudget>,
+}
+
+/// What was promised to be kept takes more room than was planned for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OverBudget {
     /// Estimate of the bytes that finished invocations take.
     pub retained_bytes: u64,
-    /// How many they may take.
-    pub retention_budget_bytes: u64,
+    /// How many they should.
+    pub budget_bytes: u64,
 }
 
 /// A question that is under way.

@@ -63,6 +63,7 @@ impl Lane {
             | Event::MessageReceived { .. }
             | Event::MessagesAcknowledged { .. }
             | Event::RetentionDue { .. }
+            | Event::CleanupDue { .. }
             | Event::DeploymentRegistered { .. }
             | Event::DeploymentRemoved { .. } => Self::Control,
         }

@@ -169,6 +169,7 @@ impl Node {
                     unseen_until: applied,
                     may_start: true,
                 },
+                is_overpromised: false,
             };
             driver.prepare();
             drivers.push(driver);
@@ -297,7 +298,7 @@ fn send_owed_messages(drivers: &mut [Driver]) {
 impl Driver {
     /// Looks up what the rows say of the future, once.
     fn prepare(&mut self) {
-        let tables = Tables::new(&mut self.live, self.store.base());
+        let mut tables = Tables::new(&mut self.live, self.store.base());
         self.next_timer = tables.next_timer(Timestamp(0));
         self.next_expiry = tables.next_expiry(Timestamp(0)).map(|(at, _, _)| at);
     }

@@ -537,6 +537,7 @@ impl World {
             | Event::MessageReceived { .. }
             | Event::MessagesAcknowledged { .. }
             | Event::RetentionDue { .. }
+            | Event::CleanupDue { .. }
             | Event::DeploymentRegistered { .. }
             | Event::DeploymentRemoved { .. } => return Ok(()),
         };

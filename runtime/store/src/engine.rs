@@ -148,7 +148,7 @@ impl Store {
     /// When the last checkpoint has not been installed yet: there is at most one frozen overlay.
     pub fn freeze(&mut self, live: &mut Overlay, applied: Lsn) -> Checkpoint {
         assert!(self.base.frozen.is_none(), "a checkpoint at a time");
-        let frozen = Arc::new(std::mem::take(live));
+        let frozen = Arc::new(live.take());
         self.base.frozen = Some((Arc::clone(&frozen), applied));
         Checkpoint { database: Arc::clone(&self.database), frozen, applied }
     }

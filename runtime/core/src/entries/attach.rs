@@ -31,7 +31,7 @@ pub(crate) fn apply(
 }
 
 /// The id that a target stands for: idempotent and workflow invocations have derived ones.
-fn resolve(derivation: Derivation, target: &InvocationTarget) -> Option<InvocationId> {
+pub(crate) fn resolve(derivation: Derivation, target: &InvocationTarget) -> Option<InvocationId> {
     match target {
         InvocationTarget::Id(id) => id.parse().ok(),
         InvocationTarget::Idempotent { service, key, handler, idempotency_key, scope } => Some(

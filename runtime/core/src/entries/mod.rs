@@ -1,7 +1,7 @@
 //! What each journal command does to the partition, one command a module. The entry itself is
 //! already in the journal; completions made here stand right behind it.
 
-mod attach;
+pub(crate) mod attach;
 mod awakeable;
 mod call;
 mod output;

@@ -2,28 +2,31 @@
 
 use bytes::Bytes;
 use protocol::{
-    Target, TerminalFailure,
+    HandlerKind, Target, TerminalFailure,
     journal::{CompletionId, NotificationId, NotificationKind, NotificationResult},
 };
 
 use super::{answer_at_once, expect_completion};
 use crate::{
-    Lsn, context::Context, invocation, invocation::notify::notify, tables::promise::Promise,
+    Lsn,
+    context::Context,
+    event::Rules,
+    invocation::{self, notify::notify, purge},
+    tables::{expiry::PromiseName, promise::Promise},
 };
 
 pub(crate) fn get(cx: &mut Context<'_, '_>, lsn: Lsn, name: &str, completion: CompletionId) {
     let Target { service, key, .. } = target(cx, lsn);
-    let mut waiting = match cx.tables.promise(&service, &key, name) {
+    match cx.tables.promise_mut(&service, &key, name) {
         Some(Promise::Completed(result)) => {
-            answer_at_once(cx, lsn, completion, NotificationKind::GetPromise, result.into());
+            let result = result.clone().into();
+            answer_at_once(cx, lsn, completion, NotificationKind::GetPromise, result);
             return;
         }
-        Some(Promise::Pending(waiting)) => waiting,
-        None => Vec::new(),
-    };
+        Some(Promise::Pending(waiting)) => waiting.push((lsn, completion)),
+        None => make(cx, lsn, name, Promise::Pending(vec![(lsn, completion)])),
+    }
     expect_completion(cx, lsn, completion, NotificationKind::GetPromise, None);
-    waiting.push((lsn, completion));
-    cx.tables.put_promise(&service, &key, name, Promise::Pending(waiting));
 }
 
 pub(crate) fn peek(cx: &mut Context<'_, '_>, lsn: Lsn, name: &str, completion: CompletionId) {
@@ -49,16 +52,32 @@ pub(crate) fn complete(
             answer_at_once(cx, lsn, completion, NotificationKind::CompletePromise, refusal);
             return;
         }
-        Some(Promise::Pending(waiting)) => waiting,
-        None => Vec::new(),
+        Some(Promise::Pending(waiting)) => {
+            cx.tables.put_promise(&service, &key, name, Promise::Completed(result.clone()));
+            waiting
+        }
+        None => {
+            make(cx, lsn, name, Promise::Completed(result.clone()));
+            Vec::new()
+        }
     };
-    cx.tables.put_promise(&service, &key, name, Promise::Completed(result.clone()));
     let done = NotificationResult::Void;
     answer_at_once(cx, lsn, completion, NotificationKind::CompletePromise, done);
     // All handlers of a workflow key live on its partition, and an ended one is not notified.
     for (waiter, completion) in waiting {
         let id = NotificationId::Completion(completion);
         notify(cx, waiter, NotificationKind::GetPromise, id, result.clone().into());
+    }
+}
+
+/// The first word about a promise. The run takes those of its workflow with it; one that another
+/// handler makes ends by time if the run never comes.
+fn make(cx: &mut Context<'_, '_>, lsn: Lsn, name: &str, promise: Promise) {
+    let kind = invocation::expect(cx.tables, lsn).handler_kind;
+    let Target { service: workflow, key, .. } = target(cx, lsn);
+    cx.tables.put_promise(&workflow, &key, name, promise);
+    if kind != HandlerKind::Workflow && cx.follows(Rules::V2) {
+        purge::schedule_promise(cx, PromiseName { workflow, key, name: name.to_owned() });
     }
 }
 

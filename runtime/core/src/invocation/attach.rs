@@ -44,6 +44,13 @@ pub(crate) fn wait_for(cx: &mut Context<'_, '_>, lsn: Lsn, from: CallRef) {
     }
 }
 
+/// `from` has ended: nobody hears of the result of `target` in its place.
+pub(crate) fn detach(cx: &mut Context<'_, '_>, from: CallRef, target: InvocationId) {
+    if let Some(lsn) = cx.tables.invocation_lsn(target) {
+        cx.tables.delete_waiter(lsn, &from);
+    }
+}
+
 /// Sends the answer of a call, an attach or a look to whoever waits for it.
 pub(crate) fn answer(cx: &mut Context<'_, '_>, to: CallRef, result: NotificationResult) {
     let id = NotificationId::Completion(to.completion);

@@ -24,6 +24,7 @@ pub(crate) mod fail;
 pub(crate) mod invoke;
 pub(crate) mod journal;
 pub(crate) mod kill;
+mod leave;
 pub(crate) mod notify;
 pub(crate) mod pin;
 pub(crate) mod purge;
@@ -37,7 +38,7 @@ use crate::{
     event::AttemptRef,
     tables::{
         Tables,
-        invocation::{Invocation, Status, WaitingFor},
+        invocation::{Invocation, Status, StatusKind, WaitingFor},
     },
     time::Timestamp,
 };
@@ -75,6 +76,9 @@ pub(crate) fn expect<'t>(tables: &'t mut Tables<'_>, lsn: Lsn) -> &'t mut Invoca
 pub(crate) fn set_status(cx: &mut Context<'_, '_>, lsn: Lsn, status: Status) {
     let at = cx.at;
     let new = status.kind();
+    if new != StatusKind::Suspended {
+        cx.tables.forget_wait(lsn);
+    }
     let invocation = expect(cx.tables, lsn);
     let old = invocation.status.kind();
     invocation.status = status;

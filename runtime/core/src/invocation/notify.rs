@@ -13,7 +13,7 @@ use crate::{
     event::Rules,
     tables::{
         completion::{CompletionState, Delivery},
-        invocation::{Status, WaitingFor},
+        invocation::Status,
     },
 };
 
@@ -68,20 +68,16 @@ pub(crate) fn notify(
         }
         NotificationId::Signal(signal) => cx.tables.put_delivery(lsn, signal, delivery),
     }
-    let entry = wire::notification::encode(&Notification { kind, id, result }, version);
+    let notification = Notification { kind, id, result };
+    let entry = wire::notification::encode(&notification, version);
     super::journal::append_notification(cx, lsn, entry);
-    wake_if_resolved(cx, lsn);
-}
-
-/// Starts a suspended invocation if what it waits for has arrived.
-fn wake_if_resolved(cx: &mut Context<'_, '_>, lsn: Lsn) {
-    let Status::Waiting(WaitingFor::Notification { awaiting, seen }) =
-        &super::expect(cx.tables, lsn).status
-    else {
-        return;
+    // A suspended invocation goes on if that is what it was waiting for.
+    let is_resolved = if cx.follows(Rules::V2) {
+        cx.tables.is_resolved_by(lsn, &notification.id)
+    } else {
+        cx.tables.is_resolved_anew(lsn)
     };
-    let (awaiting, seen) = (awaiting.clone(), *seen);
-    if awaiting.is_resolved(&mut |id| cx.tables.outcome(lsn, id, seen)) {
+    if is_resolved {
         start_attempt(cx, lsn);
     }
 }

@@ -2,23 +2,79 @@
 
 use protocol::HandlerKind;
 
+use super::invoke::completion_of;
 use crate::{
     Lsn,
     context::Context,
     effect::Effect,
+    event::{Retention, Rules},
     tables::{
-        expiry::Expiring,
-        invocation::{Status, StatusKind},
+        expiry::{Expiring, PromiseName, ROWS_BYTES},
+        invocation::{Invocation, Status, StatusKind},
     },
     time::Timestamp,
 };
 
-/// What a finished invocation costs beside its journal: its row and the rows of its indexes.
-const ROWS_BYTES: u64 = 1024;
+/// How long a promise is kept whose workflow has not run, in milliseconds: 30 days. Somebody has
+/// completed it or waits for it ahead of the run, which may come much later; after a month without
+/// anything of that workflow it is taken that it never will.
+const PROMISE_WITHOUT_RUN_MS: u64 = 30 * 24 * 3_600_000;
 
-/// Estimate of the bytes a finished invocation takes.
-pub(crate) fn retained_bytes(journal_bytes: u64) -> u64 {
-    ROWS_BYTES + journal_bytes
+/// A finished invocation is kept until `expires_at`.
+pub(crate) fn retain(cx: &mut Context<'_, '_>, lsn: Lsn, expires_at: Timestamp) {
+    let (at, follows) = (cx.at, cx.follows(Rules::V2));
+    let invocation = super::expect(cx.tables, lsn);
+    let (retention, journal_bytes) = (invocation.retention, invocation.journal_bytes);
+    let bytes = if follows {
+        let bytes = ROWS_BYTES + result_bytes(&invocation.status);
+        cx.tables.put_expiry_of_all(expires_at, lsn, bytes);
+        bytes
+    } else {
+        cx.tables.put_expiry(expires_at, lsn, Expiring::All);
+        ROWS_BYTES
+    };
+    cx.tables.meta_mut().retained_bytes += bytes + journal_bytes;
+    cx.emit(Effect::ArmExpiry { at: expires_at });
+    let has_journal_time = retention.journal_ms < retention.completion_ms;
+    let journal_until = at.after_ms(retention.journal_ms);
+    if has_journal_time && journal_until <= at {
+        return remove_journal(cx, lsn);
+    }
+    if follows {
+        cx.tables.put_early(Expiring::Journal, at, lsn);
+    }
+    if has_journal_time {
+        cx.tables.put_expiry(journal_until, lsn, Expiring::Journal);
+        cx.emit(Effect::ArmExpiry { at: journal_until });
+    }
+}
+
+/// Gives room back.
+fn release(cx: &mut Context<'_, '_>, bytes: u64) {
+    let lsn = cx.lsn;
+    let meta = cx.tables.meta_mut();
+    match meta.retained_bytes.checked_sub(bytes) {
+        Some(left) => meta.retained_bytes = left,
+        None => panic!(
+            "{lsn:?}: {bytes} bytes of finished invocations are given back, but only {} are taken",
+            meta.retained_bytes
+        ),
+    }
+}
+
+fn result_bytes(status: &Status) -> u64 {
+    let Some(completion) = completion_of(status) else { return 0 };
+    let bytes = match &completion.result {
+        Ok(value) => value.len(),
+        Err(failure) => failure.message.len(),
+    };
+    bytes as u64
+}
+
+/// Whether its result was promised to somebody who may ask again: by an idempotency key, or as that
+/// of a workflow.
+fn is_promised(invocation: &Invocation) -> bool {
+    invocation.idempotency_key.is_some() || invocation.handler_kind == HandlerKind::Workflow
 }
 
 /// Whether it has ended and its retention is over: then it counts as absent, removed or not.
@@ -51,15 +107,15 @@ pub(crate) fn remove(cx: &mut Context<'_, '_>, lsn: Lsn) {
     let (id, target) = (invocation.id, invocation.target.clone());
     let (kind, retention) = (invocation.handler_kind, invocation.retention);
     let (journal_len, journal_bytes) = (invocation.journal_len, invocation.journal_bytes);
-    let pin = invocation.pin;
+    let (pin, is_promised) = (invocation.pin, is_promised(invocation));
     if let Some(expires_at) = expires_at {
-        cx.tables.delete_expiry(expires_at, lsn, Expiring::All);
-        if journal_len > 0 && retention.journal_ms < retention.completion_ms {
-            let journal_until = completed_at.after_ms(retention.journal_ms);
-            cx.tables.delete_expiry(journal_until, lsn, Expiring::Journal);
+        let bytes = cx.tables.take_expiry_of_all(expires_at, lsn);
+        if journal_len > 0 {
+            forget_journal(cx, lsn, retention, completed_at);
+        } else if !is_promised {
+            cx.tables.delete_early(Expiring::All, completed_at, lsn);
         }
-        let meta = cx.tables.meta_mut();
-        meta.retained_bytes = meta.retained_bytes.saturating_sub(retained_bytes(journal_bytes));
+        release(cx, bytes + journal_bytes);
     }
     cx.tables.delete_journal(lsn, journal_len);
     cx.tables.unindex_status(StatusKind::Completed, lsn);
@@ -74,23 +130,67 @@ pub(crate) fn remove(cx: &mut Context<'_, '_>, lsn: Lsn) {
     cx.tables.delete_invocation(lsn, id);
 }
 
-/// The journal goes before the rest.
-pub(crate) fn schedule_journal(cx: &mut Context<'_, '_>, lsn: Lsn, at: Timestamp) {
-    if at <= cx.at {
-        remove_journal(cx, lsn);
-    } else {
-        cx.tables.put_expiry(at, lsn, Expiring::Journal);
-        cx.emit(Effect::ArmExpiry { at });
+/// Removes the journal of a finished invocation, at its time or before; status and result stay.
+pub(crate) fn journal(cx: &mut Context<'_, '_>, lsn: Lsn) {
+    let invocation = super::expect(cx.tables, lsn);
+    let (retention, ended_at) = (invocation.retention, ended_at(invocation));
+    forget_journal(cx, lsn, retention, ended_at);
+    remove_journal(cx, lsn);
+}
+
+/// Forgets when the journal was to go.
+fn forget_journal(cx: &mut Context<'_, '_>, lsn: Lsn, retention: Retention, ended_at: Timestamp) {
+    cx.tables.delete_early(Expiring::Journal, ended_at, lsn);
+    if retention.journal_ms < retention.completion_ms {
+        let until = ended_at.after_ms(retention.journal_ms);
+        cx.tables.delete_expiry(until, lsn, Expiring::Journal);
     }
 }
 
-/// Removes the journal of a finished invocation; status and result stay.
-pub(crate) fn remove_journal(cx: &mut Context<'_, '_>, lsn: Lsn) {
+fn remove_journal(cx: &mut Context<'_, '_>, lsn: Lsn) {
+    let follows = cx.follows(Rules::V2);
     let invocation = super::expect(cx.tables, lsn);
     let (len, bytes) = (invocation.journal_len, invocation.journal_bytes);
+    let (ended_at, is_promised) = (ended_at(invocation), is_promised(invocation));
     invocation.journal_len = 0;
     invocation.journal_bytes = 0;
     cx.tables.delete_journal(lsn, len);
-    let meta = cx.tables.meta_mut();
-    meta.retained_bytes = meta.retained_bytes.saturating_sub(bytes);
+    release(cx, bytes);
+    if follows && !is_promised {
+        cx.tables.put_early(Expiring::All, ended_at, lsn);
+    }
+}
+
+fn ended_at(invocation: &Invocation) -> Timestamp {
+    match invocation.status {
+        Status::Completed { at, .. } => at,
+        Status::Waiting(_) | Status::Running { .. } | Status::Paused => {
+            panic!("the journal of {} is removed but it has not ended", invocation.id)
+        }
+    }
+}
+
+/// A promise was made by another than its workflow's run. The run takes its promises with it; if it
+/// never comes, they end by time.
+pub(crate) fn schedule_promise(cx: &mut Context<'_, '_>, name: PromiseName) {
+    let (at, lsn) = (cx.at.after_ms(PROMISE_WITHOUT_RUN_MS), cx.lsn);
+    cx.tables.put_expiry_of_promise(at, lsn, name);
+    cx.emit(Effect::ArmExpiry { at });
+}
+
+/// Its time has come: it goes, unless something of that workflow is there, which may wait for it or
+/// ask for it.
+pub(crate) fn promise(cx: &mut Context<'_, '_>, at: Timestamp, lsn: Lsn) {
+    let name = cx.tables.take_expiry_of_promise(at, lsn);
+    let PromiseName { workflow, key, name: own } = &name;
+    if cx.tables.promise(workflow, key, own).is_none() {
+        return; // It has gone with the run.
+    }
+    if cx.tables.has_invocation_of(workflow, key) {
+        let at = cx.at.after_ms(PROMISE_WITHOUT_RUN_MS);
+        cx.tables.put_expiry_of_promise(at, lsn, name);
+        cx.emit(Effect::ArmExpiry { at });
+    } else {
+        cx.tables.delete_promise(workflow, key, own);
+    }
 }

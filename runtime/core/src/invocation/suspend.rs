@@ -16,7 +16,7 @@ pub(crate) fn apply(
     invocation.retry_count = 0;
     let lsn = attempt.invocation;
     // Only what the attempt was not shown can be news: everything else is already in its tree.
-    if awaiting.is_resolved(&mut |id| cx.tables.outcome(lsn, id, seen)) {
+    if cx.tables.is_resolved(lsn, awaiting, seen) {
         start_attempt(cx, lsn);
     } else {
         set_waiting(cx, lsn, WaitingFor::Notification { awaiting: awaiting.clone(), seen });

@@ -28,6 +28,13 @@ impl Tables<'_> {
         self.delete(status_key(status, invocation));
     }
 
+    /// Whether there is any invocation of an object or a workflow, finished or not.
+    pub(crate) fn has_invocation_of(&self, service: &str, key: &str) -> bool {
+        let prefix = Table::IndexTarget.key().bytes(service.as_bytes()).bytes(key.as_bytes());
+        let prefix = prefix.done();
+        self.seek(&prefix, &prefix).is_some()
+    }
+
     pub(crate) fn index_target(&mut self, target: &Target, invocation: Lsn) {
         self.create(target_key(target, invocation), Row::Unit);
     }

@@ -47,6 +47,8 @@ pub enum Table {
     Expiry = 17,
     /// By deployment id: the registry.
     Deployment = 18,
+    /// By what goes and when it ended: finished invocations that may be removed before their time.
+    Early = 19,
 }
 
 /// Builds a key part by part.

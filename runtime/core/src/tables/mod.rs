@@ -7,11 +7,13 @@
 pub mod completion;
 pub mod deployment;
 pub mod expiry;
+mod hints;
 pub mod index;
 pub mod invocation;
 pub mod journal;
 pub mod key;
 pub mod meta;
+pub(crate) mod meter;
 pub mod object;
 pub mod outbox;
 pub mod overlay;
@@ -19,6 +21,7 @@ pub mod promise;
 pub mod row;
 pub mod state;
 pub mod timer;
+mod wait;
 pub mod waiter;
 
 use crate::{Lsn, time::Stamp};
@@ -83,6 +86,7 @@ impl<'a> Tables<'a> {
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<Row> {
+        meter::count(1);
         match self.live.get(key) {
             Some(slot) => slot.row.clone(),
             None => self.base.get(key),
@@ -91,6 +95,7 @@ impl<'a> Tables<'a> {
 
     /// The row, to be changed in place. It counts as written.
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Row> {
+        meter::count(1);
         self.live.get_mut(key, |key| self.base.get(key))
     }
 
@@ -139,6 +144,19 @@ impl<'a> Tables<'a> {
     /// The first row at or after `from` whose key starts with `prefix`.
     pub(crate) fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
         overlay::seek_layers(self.live, self.base, prefix, from)
+    }
+
+    /// The first key of a queue at or after `from`. What is found out about its beginning is
+    /// remembered, so that its removed rows are passed once.
+    pub(crate) fn first_of(&mut self, prefix: Key, from: &[u8]) -> Option<Key> {
+        let floor = self.live.hints.floor(&prefix);
+        let is_beginning = from.iter().skip(prefix.len()).all(|byte| *byte == 0);
+        if !is_beginning && from > &floor[..] {
+            return self.seek(&prefix, from).map(|(key, _)| key);
+        }
+        let first = self.seek(&prefix, &floor).map(|(key, _)| key);
+        self.live.hints.raise_floor(prefix, first.clone());
+        first
     }
 
     /// Up to `limit` rows whose key starts with `prefix`, from `from` on.

@@ -38,14 +38,10 @@ impl Tables<'_> {
     /// Forgets the messages to `to` up to `sequence`.
     pub(crate) fn delete_outgoing(&mut self, to: PartitionId, sequence: u64) {
         let prefix = Table::Outbox.key().u16(to.0).done();
-        let mut from = prefix.clone();
-        while let Some((key, _)) = self.seek(&prefix, &from) {
-            if key > row_key(to, sequence) {
-                return;
-            }
-            self.delete(key.clone());
-            from = key;
-            from.push(0);
+        while let Some(key) = self.first_of(prefix.clone(), &prefix)
+            && key <= row_key(to, sequence)
+        {
+            self.delete(key);
         }
     }
 }

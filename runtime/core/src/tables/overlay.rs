@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 use std::ops::Bound;
 
-use super::{Key, Row, Snapshot};
+use super::{Key, Row, Snapshot, hints::Hints, meter};
 
 /// A changed row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +19,19 @@ pub struct Slot {
 pub struct Overlay {
     slots: BTreeMap<Key, Slot>,
     bytes: usize,
+    pub(super) hints: Hints,
 }
 
 /// What a slot costs beside its key and payload: map node, row, allocator.
 const SLOT_OVERHEAD_BYTES: usize = 160;
 
 impl Overlay {
+    /// Takes the changes out, to be frozen. What is known of the rows stays: they do not change by it.
+    pub fn take(&mut self) -> Self {
+        let hints = std::mem::take(&mut self.hints);
+        std::mem::replace(self, Self { hints, ..Self::default() })
+    }
+
     /// The changed row at `key`, or `None` when only the layers below know.
     pub fn get(&self, key: &[u8]) -> Option<&Slot> {
         self.slots.get(key)
@@ -60,6 +67,7 @@ impl Overlay {
             Entry::Occupied(slot) => slot.into_mut(),
             Entry::Vacant(place) => {
                 let row = below(place.key())?;
+                self.hints.written(place.key());
                 let slot = Slot { row: Some(row), fresh: false };
                 self.bytes += cost(place.key(), &slot);
                 place.insert(slot)
@@ -82,12 +90,14 @@ impl Overlay {
     pub(crate) fn put_with(&mut self, key: Key, row: Row, is_fresh: impl FnOnce(&Key) -> bool) {
         match self.slots.entry(key) {
             Entry::Occupied(mut slot) => {
+                self.hints.written(slot.key());
                 let slot = slot.get_mut();
                 self.bytes = self.bytes.saturating_sub(payload(slot));
                 slot.row = Some(row);
                 self.bytes += payload(slot);
             }
             Entry::Vacant(place) => {
+                self.hints.written(place.key());
                 let slot = Slot { row: Some(row), fresh: is_fresh(place.key()) };
                 self.bytes += cost(place.key(), &slot);
                 place.insert(slot);
@@ -139,6 +149,7 @@ pub fn seek_layers(
     let mut below = base.seek(prefix, from);
     let mut from = Key::from_slice(from);
     loop {
+        meter::count(1);
         let above = top.first_slot(&from).filter(|(key, _)| key.starts_with(prefix));
         let (key, slot) = match (above, &below) {
             (None, _) => return below,

@@ -22,8 +22,22 @@ impl Tables<'_> {
         self.get(&row_key(workflow, key, name)).map(|row| *expect_row!(row, Promise))
     }
 
+    pub(crate) fn promise_mut(
+        &mut self,
+        workflow: &str,
+        key: &str,
+        name: &str,
+    ) -> Option<&mut Promise> {
+        let row = self.get_mut(row_key(workflow, key, name))?;
+        Some(expect_row!(row, Promise))
+    }
+
     pub(crate) fn put_promise(&mut self, workflow: &str, key: &str, name: &str, promise: Promise) {
         self.put(row_key(workflow, key, name), Row::Promise(Box::new(promise)));
+    }
+
+    pub(crate) fn delete_promise(&mut self, workflow: &str, key: &str, name: &str) {
+        self.delete(row_key(workflow, key, name));
     }
 
     pub(crate) fn delete_promises(&mut self, workflow: &str, key: &str) {

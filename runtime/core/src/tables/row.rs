@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     completion::{CompletionState, Deliveries, Delivery, SignalUse},
     deployment::StoredDeployment,
+    expiry::PromiseName,
     invocation::Invocation,
     journal::JournalEntry,
     meta::Meta,
@@ -51,6 +52,10 @@ pub enum Row {
     Deliveries(Deliveries),
     /// See [`SignalUse`].
     SignalUse(SignalUse),
+    /// How many bytes a finished invocation counts for beside its journal.
+    Retained(u64),
+    /// See [`PromiseName`].
+    PromiseName(Box<PromiseName>),
 }
 
 /// Version of the encoding of rows, the first byte of every stored value. Rows are read in every
@@ -101,13 +106,14 @@ impl Row {
             | Self::Delivery(_)
             | Self::Deliveries(_)
             | Self::SignalUse(_)
+            | Self::Retained(_)
             | Self::Object(_)
             | Self::Waiter(_)
             | Self::Timer(_) => 0,
             Self::Bytes(bytes) => bytes.len(),
             Self::Journal(entry) => entry.entry.body.len(),
             Self::Invocation(_) => 600,
-            Self::Meta(_) | Self::Promise(_) => 200,
+            Self::Meta(_) | Self::Promise(_) | Self::PromiseName(_) => 200,
             Self::Outgoing(_) => 1000,
             Self::Deployment(_) => 4000,
         }

@@ -33,12 +33,12 @@ pub enum Timer {
 
 impl Tables<'_> {
     /// Timers in the order of their times, those at or before `until`, up to `limit`.
-    pub fn timers_due(&self, from: Timestamp, until: Timestamp, limit: usize) -> Vec<TimerKey> {
+    pub fn timers_due(&mut self, from: Timestamp, until: Timestamp, limit: usize) -> Vec<TimerKey> {
         let prefix = Table::Timer.key().done();
         let mut due = Vec::new();
         let mut at = Table::Timer.key().u64(from.0).done();
         while due.len() < limit {
-            let Some((key, _)) = self.seek(&prefix, &at) else { break };
+            let Some(key) = self.first_of(prefix.clone(), &at) else { break };
             let Some(timer) = decode_key(&key).filter(|timer| timer.at <= until) else { break };
             due.push(timer);
             at = key;
@@ -48,9 +48,9 @@ impl Tables<'_> {
     }
 
     /// The time of the first timer at or after `from`.
-    pub fn next_timer(&self, from: Timestamp) -> Option<Timestamp> {
+    pub fn next_timer(&mut self, from: Timestamp) -> Option<Timestamp> {
         let prefix = Table::Timer.key().done();
-        let (key, _) = self.seek(&prefix, &Table::Timer.key().u64(from.0).done())?;
+        let key = self.first_of(prefix, &Table::Timer.key().u64(from.0).done())?;
         decode_key(&key).map(|timer| timer.at)
     }
 

@@ -8,6 +8,15 @@ impl Tables<'_> {
         self.put(row_key(invocation, &waiter), Row::Waiter(waiter));
     }
 
+    /// Forgets one who waits, if it does.
+    pub(crate) fn delete_waiter(&mut self, invocation: Lsn, waiter: &CallRef) {
+        let key = row_key(invocation, waiter);
+        // Under the same id another may wait by now.
+        if self.get(&key) == Some(Row::Waiter(*waiter)) {
+            self.delete(key);
+        }
+    }
+
     /// Forgets all who wait and returns them.
     pub(crate) fn take_waiters(&mut self, invocation: Lsn) -> Vec<CallRef> {
         let prefix = Table::Waiter.key().lsn(invocation).done();

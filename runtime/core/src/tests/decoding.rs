@@ -52,7 +52,7 @@ fn odd_commands() -> Vec<(&'static str, u64, Vec<u8>)> {
         ("a completion id that does not fit", 0x0411, number(11, u64::MAX)),
         ("a completion id twice: the last counts", 0x0411, [number(11, 3), number(11, 4)].concat()),
         ("a name that is empty and there", 0x0411, [number(11, 3), field(12, b"")].concat()),
-        ("a result twice: the last counts", 0x0401, [value.clone(), field(15, &[])].concat()),
+        ("a result twice: the last counts", 0x0401, [value, field(15, &[])].concat()),
         ("a failure without anything", 0x0401, field(15, &[])),
         ("a value without content", 0x0401, field(14, &[])),
         ("a state key that is empty", 0x0403, field(3, &[])),

@@ -21,11 +21,12 @@ use crate::{
     },
     tables::{
         Row,
-        completion::{CompletionState, Delivery},
+        completion::{CompletionState, Deliveries, Delivery, SignalUse},
         deployment::{
             Deployment, HandlerDefinition, InputRule, OnMaxAttempts, Options, OutputRule,
             RetryOptions, ServiceDefinition, StoredDeployment,
         },
+        expiry::PromiseName,
         invocation::{Invocation, Status, WaitingFor},
         journal::JournalEntry,
         meta::Meta,
@@ -220,12 +221,53 @@ fn events() -> Vec<(&'static str, Event)> {
 
 /// Events that have what format 2 has brought.
 fn later_events() -> Vec<(&'static str, Event)> {
-    Vec::new()
+    let name = attempt(Lsn(300), Lsn(301));
+    let message = |message| Event::MessageReceived { from: PartitionId(1), sequence: 2, message };
+    let mut sent = call(1);
+    let caller_target = Target::new("Greeter", "", "greet");
+    sent.source = Source::Sent { caller: id(1), invocation: Lsn(300), caller_target };
+    let Event::CommandProposed { attempt, command, callee } = command(name, sleep(1, 2)) else {
+        panic!("a command")
+    };
+    let next = AfterFailure::RetryUnreached { delay_ms: 5, counts: false };
+    vec![
+        ("Invoked by one-way call", invoked(sent)),
+        (
+            "AttemptFailed unreached",
+            Event::AttemptFailed { attempt: name, failure: broken(), next },
+        ),
+        (
+            "MessageReceived kill callee",
+            message(Message::KillCallee { target: id(2), caller: id(1), invocation: Lsn(300) }),
+        ),
+        ("MessageReceived detach", message(Message::Detach { from: caller(), target: id(2) })),
+        (
+            "TimedCommandProposed",
+            Event::TimedCommandProposed { attempt, command, callee, delay_ms: 2000 },
+        ),
+        (
+            "SignalRequested",
+            Event::SignalRequested {
+                request: RequestId(5),
+                target: id(1),
+                signal: SignalId::Index(17),
+                result: NotificationResult::Value(Bytes::from("1")),
+            },
+        ),
+        ("CleanupDue", Event::CleanupDue { budget_bytes: 1 << 32, limit: 256 }),
+    ]
 }
 
 /// Rows that have what format 2 has brought.
 fn later_rows() -> Vec<(&'static str, Row)> {
-    Vec::new()
+    let name =
+        PromiseName { workflow: "Order".to_owned(), key: "o-1".to_owned(), name: "p".to_owned() };
+    vec![
+        ("Deliveries", Row::Deliveries(Deliveries { success: Some(3), failure: None })),
+        ("SignalUse", Row::SignalUse(SignalUse { entries: 2, bytes: 300 })),
+        ("Retained", Row::Retained(1500)),
+        ("PromiseName", Row::PromiseName(Box::new(name))),
+    ]
 }
 
 fn invocation(status: Status) -> Row {

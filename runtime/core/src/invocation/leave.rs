@@ -1,0 +1,121 @@
+//! An invocation ends: it takes back what it has left with others. Questions that are still open are
+//! nobody's any more, and whoever would answer them is told to forget who asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::{
+    InvocationId,
+    journal::{Command, CompletionId, NotificationKind, NotificationResult},
+    wire::{self, MessageType},
+};
+
+use crate::{
+    Lsn,
+    context::Context,
+    entries,
+    event::{CallRef, Message, Rules},
+    object, outbox,
+    tables::{
+        invocation::{Status, WaitingFor},
+        promise::Promise,
+        timer::TimerKey,
+    },
+};
+
+/// Undoes what the invocation has left elsewhere: timers, its place in an inbox, what is known of its
+/// notifications, its place among those who wait for a result or a promise.
+pub(super) fn apply(cx: &mut Context<'_, '_>, lsn: Lsn) {
+    let invocation = super::expect(cx.tables, lsn);
+    let has_notifications = invocation.has_notifications;
+    let target = invocation.target.clone();
+    match invocation.status {
+        Status::Waiting(WaitingFor::Start { at } | WaitingFor::Retry { at }) => {
+            cx.tables.delete_timer(&TimerKey { at, invocation: lsn, completion: 0 });
+        }
+        Status::Waiting(WaitingFor::Object { place }) => object::leave_inbox(cx, &target, place),
+        Status::Waiting(WaitingFor::Notification { .. })
+        | Status::Running { .. }
+        | Status::Paused => (),
+        Status::Completed { .. } => panic!("{:?}: {lsn:?} ends twice", cx.lsn),
+    }
+    if !has_notifications {
+        return;
+    }
+    let mut open = BTreeMap::new();
+    for (completion, kind, timer) in cx.tables.delete_notifications(lsn) {
+        if let Some(at) = timer {
+            cx.tables.delete_timer(&TimerKey { at, invocation: lsn, completion });
+        }
+        match kind {
+            NotificationKind::Call
+            | NotificationKind::AttachInvocation
+            | NotificationKind::GetPromise => _ = open.insert(completion, kind),
+            // These wait for nobody who would remember it.
+            NotificationKind::GetLazyState
+            | NotificationKind::GetLazyStateKeys
+            | NotificationKind::PeekPromise
+            | NotificationKind::CompletePromise
+            | NotificationKind::Sleep
+            | NotificationKind::CallInvocationId
+            | NotificationKind::Run
+            | NotificationKind::GetInvocationOutput
+            | NotificationKind::Signal => (),
+        }
+    }
+    if !open.is_empty() && cx.follows(Rules::V2) {
+        take_back(cx, lsn, &open);
+    }
+}
+
+/// The journal says who was asked.
+fn take_back(cx: &mut Context<'_, '_>, lsn: Lsn, open: &BTreeMap<CompletionId, NotificationKind>) {
+    let invocation = super::expect(cx.tables, lsn);
+    let (id, journal_len) = (invocation.id, invocation.journal_len);
+    let target = invocation.target.clone();
+    let journal = cx.tables.journal(lsn, journal_len);
+    let callees: BTreeMap<CompletionId, InvocationId> = journal
+        .iter()
+        .filter(|entry| entry.ty == MessageType::CALL_INVOCATION_ID_COMPLETION)
+        .filter_map(|entry| {
+            let completion = wire::notification::completion_id(entry)?;
+            match wire::notification::decode(entry).ok()?.result {
+                NotificationResult::InvocationId(id) => Some((completion, id.parse().ok()?)),
+                NotificationResult::Void
+                | NotificationResult::Value(_)
+                | NotificationResult::Failure(_)
+                | NotificationResult::StateKeys(_) => None,
+            }
+        })
+        .collect();
+    let mut promises = BTreeSet::new();
+    for entry in &journal {
+        let [_, Some(completion)] = wire::command::completions(entry) else { continue };
+        let Some(kind) = open.get(&completion).copied() else { continue };
+        let from = CallRef { id, invocation: lsn, completion, kind };
+        match wire::command::decode(entry).map(|named| named.command) {
+            // Only an id that others can name too may have been there before the call.
+            Ok(Command::Call { request, invocation_id_completion, .. })
+                if request.idempotency_key.is_some() =>
+            {
+                let callee = callees.get(&invocation_id_completion);
+                callee.into_iter().for_each(|target| detach(cx, from, *target));
+            }
+            Ok(Command::AttachInvocation { target, .. }) => {
+                let target = entries::attach::resolve(cx.partition.derivation, &target);
+                target.into_iter().for_each(|target| detach(cx, from, target));
+            }
+            Ok(Command::GetPromise { key, .. }) => _ = promises.insert(key),
+            Ok(_) | Err(_) => (),
+        }
+    }
+    for name in promises {
+        let promise = cx.tables.promise_mut(&target.service, &target.key, &name);
+        if let Some(Promise::Pending(waiting)) = promise {
+            waiting.retain(|(waiter, _)| *waiter != lsn);
+        }
+    }
+}
+
+fn detach(cx: &mut Context<'_, '_>, from: CallRef, target: InvocationId) {
+    outbox::send(cx, target.partition_key, Message::Detach { from, target });
+}

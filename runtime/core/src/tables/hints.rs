@@ -1,0 +1,96 @@
+//! What is remembered beside the rows of an overlay, for speed alone: everything here can be forgotten
+//! at any time and is found out again from the rows.
+
+use std::collections::BTreeMap;
+
+use protocol::journal::awaiting::Evaluation;
+
+use super::{Key, Table};
+use crate::Lsn;
+
+/// How many leaves of waits are remembered. Beyond it all are forgotten, which costs a look at their
+/// rows; a leaf takes about two hundred bytes.
+const WAIT_LEAVES_MAX: usize = 1 << 18;
+
+/// Longer than the rest of any queue's key.
+const BEHIND_ALL: [u8; 24] = [0xff; 24];
+
+/// Things known of the rows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Hints {
+    /// For queues, by prefix: no row stands before this key. Queues are emptied from their beginning,
+    /// and a removed row that lower layers still have is in the way until the next checkpoint.
+    floors: BTreeMap<Key, Key>,
+    /// Wide waits under way, by invocation.
+    waits: BTreeMap<Lsn, Evaluation>,
+    wait_leaves: usize,
+}
+
+/// They say nothing that the rows do not say.
+impl PartialEq for Hints {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Hints {}
+
+impl Hints {
+    /// Where the first row of a queue can be.
+    pub(super) fn floor(&self, prefix: &Key) -> Key {
+        self.floors.get(prefix).unwrap_or(prefix).clone()
+    }
+
+    /// The first row of a queue has been looked for, and this was it.
+    pub(super) fn raise_floor(&mut self, prefix: Key, first: Option<Key>) {
+        let first = first.unwrap_or_else(|| {
+            let mut behind = prefix.clone();
+            behind.extend_from_slice(&BEHIND_ALL);
+            behind
+        });
+        self.floors.insert(prefix, first);
+    }
+
+    /// A row is written.
+    pub(super) fn written(&mut self, key: &Key) {
+        let Some(prefix) = queue_of(key) else { return };
+        if let Some(floor) = self.floors.get_mut(prefix)
+            && key < floor
+        {
+            *floor = key.clone();
+        }
+    }
+
+    pub(super) fn wait_mut(&mut self, invocation: Lsn) -> Option<&mut Evaluation> {
+        self.waits.get_mut(&invocation)
+    }
+
+    pub(super) fn remember_wait(&mut self, invocation: Lsn, wait: Evaluation) {
+        if self.wait_leaves + wait.leaves() > WAIT_LEAVES_MAX {
+            self.waits.clear();
+            self.wait_leaves = 0;
+        }
+        self.forget_wait(invocation);
+        self.wait_leaves += wait.leaves();
+        self.waits.insert(invocation, wait);
+    }
+
+    pub(super) fn forget_wait(&mut self, invocation: Lsn) {
+        if let Some(wait) = self.waits.remove(&invocation) {
+            self.wait_leaves -= wait.leaves();
+        }
+    }
+}
+
+/// The prefix of the queue that a key is in.
+fn queue_of(key: &[u8]) -> Option<&[u8]> {
+    const TIMER: u8 = Table::Timer as u8;
+    const EXPIRY: u8 = Table::Expiry as u8;
+    const EARLY: u8 = Table::Early as u8;
+    const OUTBOX: u8 = Table::Outbox as u8;
+    match *key.first()? {
+        TIMER | EXPIRY | EARLY => key.get(..1),
+        OUTBOX => key.get(..3), // One for each receiver.
+        _ => None,
+    }
+}

@@ -1,0 +1,102 @@
+//! Whether what a suspended invocation waits for is there.
+//!
+//! The rows say so, and a look at those of all leaves answers it. Wide waits are looked at once and
+//! then counted: each notification costs as much as it decides, and not another look at the rest.
+
+use protocol::journal::{Awaiting, EntryIndex, NotificationId, awaiting::Evaluation};
+
+use super::{Row, Table, Tables, meter};
+use crate::{
+    Lsn,
+    tables::invocation::{Status, WaitingFor},
+};
+
+/// Trees of up to this many nodes, and of up to this many leaves, are looked at each time: that is
+/// cheaper than to remember them.
+const NARROW_MAX: usize = 16;
+
+impl Tables<'_> {
+    /// Whether a tree is resolved by what an invocation that has seen `seen` entries may learn. If
+    /// not, the invocation is to be suspended on it.
+    pub(crate) fn is_resolved(
+        &mut self,
+        invocation: Lsn,
+        awaiting: &Awaiting,
+        seen: EntryIndex,
+    ) -> bool {
+        if is_narrow(awaiting) {
+            return self.look(invocation, awaiting, seen);
+        }
+        let wait = Evaluation::begin(awaiting, &mut |id| self.outcome(invocation, id, seen));
+        self.remember(invocation, wait)
+    }
+
+    /// Whether the suspended invocation's tree is resolved by the notification that has just been
+    /// stored. False when it is not suspended.
+    pub(crate) fn is_resolved_by(&mut self, invocation: Lsn, id: &NotificationId) -> bool {
+        let Some((_, seen)) = self.suspended(invocation) else { return false };
+        if self.live.hints.wait_mut(invocation).is_some() {
+            let outcome = self.outcome(invocation, id, seen);
+            let wait = self.live.hints.wait_mut(invocation);
+            return wait.is_some_and(|wait| {
+                let before = wait.visited();
+                let is_resolved = wait.learn(id, outcome);
+                meter::count(wait.visited() - before);
+                is_resolved
+            });
+        }
+        let Some((awaiting, seen)) = self.suspended(invocation) else { return false };
+        if is_narrow(awaiting) {
+            return self.look(invocation, awaiting, seen);
+        }
+        let wait = Evaluation::begin(awaiting, &mut |id| self.outcome(invocation, id, seen));
+        self.remember(invocation, wait)
+    }
+
+    /// The same by a look at everything: for rules under which a later delivery could take back what
+    /// an earlier one has said.
+    pub(crate) fn is_resolved_anew(&mut self, invocation: Lsn) -> bool {
+        self.forget_wait(invocation);
+        let suspended = self.suspended(invocation);
+        suspended.is_some_and(|(awaiting, seen)| self.look(invocation, awaiting, seen))
+    }
+
+    /// The invocation goes on, or ends.
+    pub(crate) fn forget_wait(&mut self, invocation: Lsn) {
+        self.live.hints.forget_wait(invocation);
+    }
+
+    fn look(&self, invocation: Lsn, awaiting: &Awaiting, seen: EntryIndex) -> bool {
+        awaiting.is_resolved(&mut |id| self.outcome(invocation, id, seen))
+    }
+
+    fn remember(&mut self, invocation: Lsn, wait: Option<Evaluation>) -> bool {
+        match wait {
+            None => true,
+            Some(wait) => {
+                meter::count(wait.visited());
+                self.live.hints.remember_wait(invocation, wait);
+                false
+            }
+        }
+    }
+
+    /// What an invocation waits for. It must have been changed, so that its row is in the overlay.
+    fn suspended(&self, invocation: Lsn) -> Option<(&Awaiting, EntryIndex)> {
+        let row = self.live.get(&Table::Invocation.key().lsn(invocation).done())?.row.as_ref()?;
+        let Row::Invocation(row) = row else { return None };
+        match &row.status {
+            Status::Waiting(WaitingFor::Notification { awaiting, seen }) => Some((awaiting, *seen)),
+            Status::Waiting(_)
+            | Status::Running { .. }
+            | Status::Paused
+            | Status::Completed { .. } => None,
+        }
+    }
+}
+
+fn is_narrow(awaiting: &Awaiting) -> bool {
+    let nodes = awaiting.nodes();
+    nodes.len() <= NARROW_MAX
+        && nodes.iter().map(|node| node.leaves.len()).sum::<usize>() <= NARROW_MAX
+}

@@ -1,0 +1,165 @@
+//! A wide wait costs in proportion to its width, whatever its tree. The work on rows is counted: no
+//! test here asks for the time.
+
+use protocol::journal::{Awaiting, Combinator, NotificationId, NotificationResult};
+
+use super::support::*;
+use crate::{
+    Lsn,
+    event::{AttemptRef, Event, RequestId},
+    tables::meter,
+    time::Timestamp,
+};
+
+/// How many timers a shell fires at once.
+const BATCH: usize = 1024;
+
+fn leaves(ids: std::ops::RangeInclusive<u32>) -> Vec<NotificationId> {
+    ids.map(NotificationId::Completion).collect()
+}
+
+fn all(width: u32) -> Awaiting {
+    Awaiting::node(Combinator::AllCompleted, leaves(1..=width), Vec::new())
+}
+
+/// The first of many that only the last can decide: each branch needs all of its two leaves, and they
+/// share one that comes at the end.
+fn first_of_pairs(width: u32) -> Awaiting {
+    let pair = |n| {
+        let leaves = vec![NotificationId::Completion(n), NotificationId::Completion(width)];
+        Awaiting::node(Combinator::AllCompleted, leaves, Vec::new())
+    };
+    Awaiting::node(Combinator::FirstCompleted, Vec::new(), (1..width).map(pair).collect())
+}
+
+/// A chain of nodes, each of which waits for a share of the leaves and for the next node.
+fn nested(width: u32) -> Awaiting {
+    let share = 8;
+    let mut tree = Awaiting::node(Combinator::AllCompleted, leaves(1..=share), Vec::new());
+    for from in (share + 1..=width).step_by(share as usize) {
+        let own = leaves(from..=(from + share - 1).min(width));
+        tree = Awaiting::node(Combinator::AllSucceededOrFirstFailed, own, vec![tree]);
+    }
+    tree
+}
+
+fn signalled(width: u32) -> Awaiting {
+    let signals = (17..17 + width).map(protocol::journal::notification::SignalId::Index);
+    let leaves = signals.map(NotificationId::Signal).collect();
+    Awaiting::node(Combinator::AllCompleted, leaves, Vec::new())
+}
+
+fn suspend(world: &mut World, name: AttemptRef, awaiting: Awaiting, seen: u32) {
+    world.apply(Event::AttemptSuspended { attempt: name, awaiting, seen });
+}
+
+/// Sleeps that end one after the other, or all at once, and one suspension on all of them; the work
+/// that all this takes.
+fn work_of_sleeps(width: u32, tree: fn(u32) -> Awaiting, step_ms: u64, checkpoints: bool) -> usize {
+    let mut world = World::single();
+    let created = world.apply(invoked(call(1)));
+    let name = attempt(created, created);
+    meter::take();
+    for completion in 1..=width {
+        let at_ms = 1_000_000 + step_ms * u64::from(completion);
+        world.apply(command(name, sleep(at_ms, completion)));
+    }
+    suspend(&mut world, name, tree(width), width + 1);
+    world.effects.clear();
+    if checkpoints {
+        world.checkpoint();
+    }
+    world.now_ms = 100_000_000;
+    let mut fired = 0;
+    loop {
+        let until = Timestamp(world.now_ms);
+        let due = world.tables().timers_due(Timestamp(0), until, BATCH);
+        if due.is_empty() {
+            break;
+        }
+        fired += due.len();
+        world.tables().next_timer(due.last().unwrap().at);
+        due.into_iter().for_each(|timer| _ = world.apply(Event::TimerFired { timer }));
+    }
+    assert_eq!(fired, width as usize);
+    let started = world.effects();
+    assert!(started.contains("start 1@"), "{started}");
+    assert_eq!(started.lines().filter(|line| line.starts_with("start")).count(), 1);
+    finish(&mut world, created);
+    meter::take()
+}
+
+fn finish(world: &mut World, created: Lsn) {
+    world.apply(Event::KillRequested { request: RequestId(5), target: id(1) });
+    assert!(world.effects().contains("failed 409 killed"));
+    world.now_ms += 100_000;
+    world.apply(Event::CleanupDue { budget_bytes: u64::MAX, limit: 10 });
+    assert!(world.tables().invocation(created).is_none());
+}
+
+fn assert_linear(what: &str, work: impl Fn(u32) -> usize) {
+    let (half, whole) = (work(4000), work(8000));
+    assert!(whole < half * 9 / 4, "{what}: {half} for 4000, {whole} for 8000");
+    assert!(whole < 8000 * 60, "{what}: {whole} for 8000");
+}
+
+#[test]
+fn a_joined_sleep_costs_the_same_in_a_wide_join() {
+    assert_linear("all", |width| work_of_sleeps(width, all, 1, false));
+    assert_linear("first of pairs", |width| work_of_sleeps(width, first_of_pairs, 1, false));
+    assert_linear("nested", |width| work_of_sleeps(width, nested, 1, false));
+}
+
+#[test]
+fn timers_that_fire_in_batches_are_not_looked_for_behind_those_that_fired() {
+    // Their rows are in the base, so that each leaves a trace in the overlay; at one time or at many.
+    assert_linear("one time", |width| work_of_sleeps(width, all, 0, true));
+    assert_linear("many times", |width| work_of_sleeps(width, all, 1, true));
+}
+
+#[test]
+fn awakeables_and_a_promise_with_many_waiters_are_no_wider() {
+    assert_linear("awakeables", |width| {
+        let mut world = World::single();
+        let created = world.apply(invoked(call(1)));
+        suspend(&mut world, attempt(created, created), signalled(width), 1);
+        world.effects.clear();
+        meter::take();
+        for index in 17..17 + width {
+            let signal = protocol::journal::notification::SignalId::Index(index);
+            let (request, target) = (RequestId(1), id(1));
+            let result = NotificationResult::Void;
+            world.apply(Event::SignalRequested { request, target, signal, result });
+        }
+        assert_eq!(world.effects().matches("start 1@").count(), 1);
+        finish(&mut world, created);
+        meter::take()
+    });
+}
+
+#[test]
+fn messages_that_are_acknowledged_one_by_one_are_not_looked_for_again() {
+    let work = |count: u64| {
+        let mut world = World::new(0, 2);
+        let mut far = id(9);
+        far.partition_key = protocol::PartitionKey(u64::MAX);
+        let created = world.apply(invoked(call(1)));
+        for _ in 0..count {
+            let send = protocol::journal::Command::SendSignal {
+                target: far.to_string(),
+                signal: protocol::journal::notification::SignalId::Index(17),
+                result: NotificationResult::Void,
+            };
+            world.apply(command(attempt(created, created), send));
+        }
+        world.checkpoint();
+        meter::take();
+        for sequence in 1..=count {
+            let by = crate::PartitionId(1);
+            world.apply(Event::MessagesAcknowledged { by, sequence });
+        }
+        meter::take()
+    };
+    let (half, whole) = (work(1000), work(2000));
+    assert!(whole < half * 9 / 4, "{half} for 1000, {whole} for 2000");
+}
