@@ -5,7 +5,10 @@ use std::sync::Arc;
 use redb::Database;
 use runtime_core::{Lsn, tables::Overlay};
 
-use crate::format::{APPLIED_LSN, META, ROWS};
+use crate::{
+    format::{APPLIED_LSN, META, ROWS},
+    patient::patiently,
+};
 
 /// A checkpoint to be written, on any thread.
 pub struct Checkpoint {
@@ -26,9 +29,9 @@ impl Checkpoint {
         self.frozen.len()
     }
 
-    /// Writes it in one durable transaction, in key order.
+    /// Writes it in one durable transaction, in key order. Waits while the disk is full.
     pub fn run(self) -> CheckpointDone {
-        CheckpointDone { applied: self.applied, written: self.write() }
+        CheckpointDone { applied: self.applied, written: patiently(|| self.write()) }
     }
 
     fn write(&self) -> Result<(), redb::Error> {
