@@ -13,8 +13,11 @@ use runtime_core::{Lsn, tables::Overlay};
 use crate::{
     base::{Base, FileRows},
     checkpoint::{Checkpoint, CheckpointDone},
+    compact,
     error::{CheckpointError, OpenError},
-    format::{APPLIED_LSN, DIRECTORY, FORMAT, META, PARTITION, PARTITIONS, ROWS, STORE_FORMAT},
+    format::{
+        APPLIED_LSN, DIRECTORY, FORMAT, META, PARTITION, PARTITIONS, ROW_BYTES, ROWS, STORE_FORMAT,
+    },
     patient::{self, Condition, PatientBackend},
 };
 
@@ -38,11 +41,13 @@ pub struct Store {
     database: Arc<Database>,
     base: Base,
     applied: Lsn,
+    /// Bytes in the rows of the file, if it counts them.
+    row_bytes: Option<u64>,
     condition: Arc<Condition>,
 }
 
 impl Store {
-    /// Opens a file that is there.
+    /// Opens a file that is there. One that is mostly free is compacted first, which may take seconds.
     ///
     /// # Errors
     /// When it cannot be read, or is not the store of this name.
@@ -52,7 +57,9 @@ impl Store {
             // redb would make a new one of it.
             return Err(OpenError::File(io::Error::new(io::ErrorKind::InvalidData, "it is empty")));
         }
-        Self::open(FileBackend::new(file)?, name, patient::PAUSE)
+        Self::open(FileBackend::new(file)?, name, patient::PAUSE, |database, file_bytes| {
+            compact::consider(database, path, file_bytes)
+        })
     }
 
     /// Makes a file, durable in its directory; there is a whole one or none after a crash.
@@ -66,7 +73,7 @@ impl Store {
             Ok(()) | Err(_) => (), // What a crash left.
         }
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&temporary)?;
-        let store = Self::open(FileBackend::new(file)?, name, patient::PAUSE)?;
+        let store = Self::open(FileBackend::new(file)?, name, patient::PAUSE, |_, _| Ok(()))?;
         std::fs::rename(&temporary, path)?;
         if let Some(dir) = path.parent() {
             std::fs::File::open(dir)?.sync_all()?;
@@ -85,17 +92,18 @@ impl Store {
         partitions: u16,
     ) -> Result<Self, OpenError> {
         let name = StoreName { partition, partitions, directory: None };
-        Self::open(backend, name, Duration::ZERO)
+        Self::open(backend, name, Duration::ZERO, |_, _| Ok(()))
     }
 
     fn open(
         medium: impl StorageBackend,
         name: StoreName,
         pause: Duration,
+        prepare: impl FnOnce(&mut Database, u64) -> Result<(), OpenError>,
     ) -> Result<Self, OpenError> {
         let condition = Condition::new(pause);
-        let backend = PatientBackend::new(medium, Arc::clone(&condition));
-        let database =
+        let backend = PatientBackend::new(medium, Arc::clone(&condition))?;
+        let mut database =
             Builder::new().set_cache_size(CACHE_BYTES_MAX).create_with_backend(backend)?;
         let applied = match identify(&database)? {
             None => {
@@ -107,15 +115,29 @@ impl Store {
                 Lsn(identity.applied)
             }
         };
+        prepare(&mut database, condition.len())?;
+        let row_bytes = compact::row_bytes(&database)?;
         let file = read(&database, applied, &condition)?;
         let base = Base { frozen: None, file };
-        Ok(Self { database: Arc::new(database), base, applied, condition })
+        Ok(Self { database: Arc::new(database), base, applied, row_bytes, condition })
     }
 
     /// Whether a checkpoint waits for room on the disk: the log grows meanwhile, so new work is to
     /// be refused. It ends by itself.
     pub fn is_waiting_for_room(&self) -> &Arc<AtomicBool> {
         self.condition.is_waiting()
+    }
+
+    /// How long the file is, in bytes.
+    pub fn file_bytes(&self) -> u64 {
+        self.condition.len()
+    }
+
+    /// Which part of the file is free, from 0 to 1, estimated and rather too much than too little: it
+    /// is used again, and given back at a start when it is more than half. `None` for a large file of
+    /// an older version, which does not say what is in it.
+    pub fn free_share(&self) -> Option<f64> {
+        Some(compact::free_share(self.file_bytes(), self.row_bytes?))
     }
 
     /// The last record that the file knows.
@@ -147,12 +169,13 @@ impl Store {
     /// everything.
     pub fn install(&mut self, done: CheckpointDone) -> Result<Lsn, CheckpointError> {
         let read = || read(&self.database, done.applied, &self.condition);
-        let file = done
+        let (row_bytes, file) = done
             .written
-            .and_then(|()| read())
+            .and_then(|row_bytes| Ok((row_bytes, read()?)))
             .map_err(|error| CheckpointError(self.condition.explain(&error)))?;
         self.base = Base { frozen: None, file };
         self.applied = done.applied;
+        self.row_bytes = row_bytes;
         Ok(self.applied)
     }
 }
@@ -223,6 +246,7 @@ fn create(database: &Database, name: StoreName) -> Result<(), redb::Error> {
             meta.insert(DIRECTORY[1], low)?;
         }
         meta.insert(APPLIED_LSN, 0)?;
+        meta.insert(ROW_BYTES, 0)?;
         transaction.open_table(ROWS)?;
     }
     transaction.commit()?;

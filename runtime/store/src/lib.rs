@@ -11,6 +11,7 @@
 
 mod base;
 mod checkpoint;
+mod compact;
 mod engine;
 pub mod error;
 mod format;

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -50,6 +50,8 @@ pub(crate) struct Condition {
     is_waiting: Arc<AtomicBool>,
     is_stopping: Mutex<bool>,
     stopped: Condvar,
+    /// How long the medium is, in bytes.
+    len: AtomicU64,
     /// The first error that no waiting mends.
     failure: OnceLock<String>,
 }
@@ -61,6 +63,7 @@ impl Condition {
             is_waiting: Arc::default(),
             is_stopping: Mutex::default(),
             stopped: Condvar::new(),
+            len: AtomicU64::new(0),
             failure: OnceLock::new(),
         })
     }
@@ -68,6 +71,11 @@ impl Condition {
     /// Whether a checkpoint waits for room.
     pub(crate) fn is_waiting(&self) -> &Arc<AtomicBool> {
         &self.is_waiting
+    }
+
+    /// How long the medium is, in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.len.load(Ordering::Relaxed)
     }
 
     /// Nobody waits any more.
@@ -138,8 +146,9 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 }
 
 impl<B: StorageBackend> PatientBackend<B> {
-    pub(crate) fn new(medium: B, condition: Arc<Condition>) -> Self {
-        Self { medium, condition, kept: Mutex::default(), has_kept: AtomicBool::new(false) }
+    pub(crate) fn new(medium: B, condition: Arc<Condition>) -> io::Result<Self> {
+        condition.len.store(medium.len()?, Ordering::Relaxed);
+        Ok(Self { medium, condition, kept: Mutex::default(), has_kept: AtomicBool::new(false) })
     }
 
     /// Does something until there is room for it, if this thread may wait.
@@ -213,6 +222,7 @@ impl<B: StorageBackend> StorageBackend for PatientBackend<B> {
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.write_kept()?;
         self.until_room(|| format!("setting the length to {len}"), || self.medium.set_len(len))?;
+        self.condition.len.store(len, Ordering::Relaxed);
         self.condition.has_room();
         Ok(())
     }

@@ -340,3 +340,52 @@ fn a_store_that_has_no_room_to_be_opened_says_so() {
     backend.limit(Some(0));
     assert!(matches!(open(&backend), Ok(_) | Err(OpenError::Full(_))));
 }
+
+/// Rows of 300 KB from `rows`, put or deleted by one checkpoint.
+fn bulk(store: &mut Store, lsn: u64, rows: std::ops::Range<u8>, is_put: bool) {
+    let mut live = Overlay::default();
+    for n in rows {
+        match is_put {
+            true => live.put(key(n), Row::Bytes(Bytes::from(vec![n; 300_000]))),
+            false => live.delete(key(n)),
+        }
+    }
+    let job = store.freeze(&mut live, Lsn(lsn));
+    store.install(job.run()).unwrap();
+}
+
+#[test]
+fn a_file_that_is_mostly_free_is_given_back_at_a_start() {
+    for counts in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("partition-0.redb");
+        let name = StoreName { partition: 0, partitions: 1, directory: None };
+        let mut store = Store::create_file(&path, name).unwrap();
+        bulk(&mut store, 1, 0..100, true);
+        bulk(&mut store, 2, 100..200, true);
+        assert!(store.free_share().unwrap() < 0.5);
+        drop(store);
+        let full_bytes = std::fs::metadata(&path).unwrap().len();
+        let mut store = Store::open_file(&path, name).unwrap();
+        assert_eq!(store.file_bytes(), full_bytes, "it is needed");
+        bulk(&mut store, 3, 0..180, false);
+        assert!(store.free_share().unwrap() > 0.5);
+        drop(store);
+        if !counts {
+            // As an older version leaves it.
+            let database = redb::Database::open(&path).unwrap();
+            let transaction = database.begin_write().unwrap();
+            transaction.open_table(format::META).unwrap().remove(format::ROW_BYTES).unwrap();
+            transaction.commit().unwrap();
+        }
+        let mut store = Store::open_file(&path, name).unwrap();
+        assert!(store.file_bytes() < full_bytes / 2, "{}", store.file_bytes());
+        assert!(store.free_share().unwrap() < 0.5);
+        assert_eq!(store.applied(), Lsn(3));
+        assert_eq!(store.base().get(&key(179)), None);
+        let kept = |n| Some(Row::Bytes(Bytes::from(vec![n; 300_000])));
+        (180..200).for_each(|n| assert_eq!(store.base().get(&key(n)), kept(n)));
+        bulk(&mut store, 4, 0..10, true);
+        assert_eq!(store.base().get(&key(5)), kept(5));
+    }
+}
