@@ -52,6 +52,11 @@ impl Awaiting {
         self.leaves.is_empty() && self.nested.iter().all(Self::is_empty)
     }
 
+    /// How many leaves and nodes there are.
+    pub fn size(&self) -> usize {
+        1 + self.leaves.len() + self.nested.iter().map(Self::size).sum::<usize>()
+    }
+
     /// Every notification named anywhere in the tree, duplicates included.
     pub fn all_leaves(&self) -> Vec<&NotificationId> {
         let mut leaves: Vec<_> = self.leaves.iter().collect();

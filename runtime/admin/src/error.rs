@@ -5,7 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use runtime_partition::Stopped;
+use runtime_partition::{RequestError, Stopped};
 use runtime_schema::discover::RegistrationError;
 use serde::Serialize;
 
@@ -37,9 +37,9 @@ pub enum Refusal {
     /// What the endpoint offers can't be registered.
     #[error(transparent)]
     Registration(#[from] RegistrationError),
-    /// The node is stopping.
-    #[error("the node is stopping; try again")]
-    Stopping(#[from] Stopped),
+    /// The request has no answer.
+    #[error(transparent)]
+    Request(#[from] RequestError),
 }
 
 /// The body of every refusal.
@@ -49,6 +49,12 @@ pub struct ErrorBody {
     pub message: String,
     /// The API's code for it, if it has one.
     pub restate_code: Option<String>,
+}
+
+impl From<Stopped> for Refusal {
+    fn from(stopped: Stopped) -> Self {
+        Self::Request(stopped.into())
+    }
 }
 
 impl Refusal {
@@ -61,7 +67,8 @@ impl Refusal {
             Self::Discovery(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Registration(RegistrationError::KindChanged { .. }) => StatusCode::CONFLICT,
             Self::Registration(_) => StatusCode::BAD_REQUEST,
-            Self::Stopping(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Request(RequestError::Stopped(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Request(RequestError::NoRoom) => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
 
@@ -73,7 +80,7 @@ impl Refusal {
             | Self::BadRequest(_)
             | Self::Conflict(_)
             | Self::NotImplemented(_)
-            | Self::Stopping(_) => None,
+            | Self::Request(_) => None,
         }
     }
 }

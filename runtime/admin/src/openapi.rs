@@ -23,6 +23,7 @@ use crate::{deployments, error::ErrorBody, health, invocations, services};
         invocations::cancel,
         invocations::kill,
         health::health,
+        health::ready,
         health::version,
     ),
     components(schemas(ErrorBody))

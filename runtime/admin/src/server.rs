@@ -36,6 +36,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/invocations/{invocation}/cancel", patch(invocations::cancel))
         .route("/invocations/{invocation}/kill", patch(invocations::kill))
         .route("/health", get(health::health))
+        .route("/health/ready", get(health::ready))
         .route("/version", get(health::version));
     Router::new()
         .nest("/v3", api.clone())

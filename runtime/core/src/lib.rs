@@ -24,6 +24,7 @@ pub mod obligations;
 mod outbox;
 mod registry;
 mod retention;
+mod size;
 pub mod tables;
 pub mod time;
 mod timer;

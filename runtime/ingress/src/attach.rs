@@ -17,7 +17,7 @@ pub(crate) async fn attach(
     ingress: &Ingress,
     id: InvocationId,
 ) -> Result<Response<Body>, Rejection> {
-    match ingress.partitions.attach(id).await.map_err(|_| Rejection::Stopping)? {
+    match ingress.partitions.attach(id).await? {
         Some(completion) => Ok(answer(ingress, id, &completion)),
         None => Ok(response::failure(id, &TerminalFailure::not_found())),
     }
@@ -41,8 +41,7 @@ pub(crate) async fn output(
                 Status::Waiting(_) | Status::Running { .. } | Status::Paused => true,
             })
         })
-        .await
-        .map_err(|_| Rejection::Stopping)?;
+        .await?;
     match status {
         Some(Status::Completed { completion, .. }) => Ok(answer(ingress, id, &completion)),
         Some(Status::Waiting(_) | Status::Running { .. } | Status::Paused) => {

@@ -2,6 +2,7 @@
 
 use http::{HeaderValue, Response, StatusCode, header};
 use protocol::TerminalFailure;
+use runtime_partition::{RequestError, Stopped};
 use serde::Serialize;
 
 use crate::{
@@ -94,6 +95,26 @@ pub enum Rejection {
     /// The node is stopping.
     #[error("the node is stopping; try again")]
     Stopping,
+    /// The disk is nearly full: nothing new is taken on.
+    #[error(
+        "the server's disk is nearly full and takes no new work; free some room, then try again"
+    )]
+    NoRoom,
+}
+
+impl From<Stopped> for Rejection {
+    fn from(_: Stopped) -> Self {
+        Self::Stopping
+    }
+}
+
+impl From<RequestError> for Rejection {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Stopped(_) => Self::Stopping,
+            RequestError::NoRoom => Self::NoRoom,
+        }
+    }
 }
 
 /// What the real server answers when a result is not there yet; not a registered status.
@@ -121,6 +142,7 @@ impl Rejection {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotReady => StatusCode::from_u16(NOT_READY).unwrap_or(StatusCode::BAD_REQUEST),
             Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
 

@@ -10,8 +10,11 @@ struct Health {
     services: Vec<String>,
 }
 
-pub(crate) fn health(ingress: &Ingress) -> Response<Body> {
+/// Answers 503 when a partition's thread is gone or stuck.
+pub(crate) async fn health(ingress: &Ingress) -> Response<Body> {
+    let is_live = ingress.partitions.health().await.iter().all(Option::is_some);
+    let status = if is_live { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let registry = ingress.registry.snapshot();
     let names = registry.services().into_iter().map(|service| service.definition().name.clone());
-    response::json(StatusCode::OK, &Health { services: names.collect() })
+    response::json(status, &Health { services: names.collect() })
 }

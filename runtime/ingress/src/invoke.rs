@@ -38,8 +38,7 @@ where
             invoke.source = Source::IngressCall { request };
             invoke
         })
-        .await
-        .map_err(|_| Rejection::Stopping)?;
+        .await?;
     Ok(match answer {
         CallAnswer::Completed { completion, was_stored } => {
             response::result(id, &completion, &output, was_stored)

@@ -48,8 +48,7 @@ where
             invoke.source = Source::IngressSend { request };
             Event::Invoked(invoke)
         })
-        .await
-        .map_err(|_| Rejection::Stopping)?;
+        .await?;
     // The machine answers a send in no other way.
     let Answer::Accepted { id, duplicate, start_at } = answer else {
         return Err(Rejection::Stopping);

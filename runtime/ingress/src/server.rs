@@ -120,7 +120,7 @@ where
             let body = body::read(request.into_body(), limit_bytes).await?;
             awakeable::complete(ingress, &id, resolve, body).await
         }
-        Route::Health => Ok(health::health(ingress)),
+        Route::Health => Ok(health::health(ingress).await),
     }
 }
 

@@ -67,6 +67,11 @@ pub trait Log: Send + Sync {
 
     /// Records up to `upto` are no longer needed.
     fn trim(&self, partition: PartitionId, upto: Lsn);
+
+    /// Whether the disk has too little room to take new work on.
+    fn is_short(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

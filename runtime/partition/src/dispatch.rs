@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use runtime_core::{
-    PartitionId, effect::Effect, event::Event, tables::deployment::StoredDeployment,
+    PartitionId,
+    effect::Effect,
+    event::{Event, Source},
+    tables::deployment::StoredDeployment,
 };
 
 use crate::{edges::Edges, inbox::Inbox, waiters::Waiters};
@@ -32,7 +35,7 @@ impl Dispatch {
                 Effect::StartAttempt(start) => {
                     let attempt = start.attempt;
                     if !self.edges.start_attempt(self.partition, start) {
-                        self.inbox(self.partition).put(|inbox| inbox.refused.push(attempt));
+                        self.inbox(self.partition).put(|lanes| lanes.notices.refused.push(attempt));
                         self.edges.attempt_refused();
                     }
                 }
@@ -46,7 +49,7 @@ impl Dispatch {
                 Effect::Completed { id, completion } => self.waiters.completed(id, &completion),
                 Effect::Send { to, sequence, message, .. } => {
                     let event = Event::MessageReceived { from: self.partition, sequence, message };
-                    self.inbox(to).put(|inbox| inbox.peers.push(event));
+                    self.inbox(to).put(|lanes| lanes.push_peer(event));
                 }
                 Effect::Acknowledge { to, sequence } => {
                     acknowledged.insert(to, sequence);
@@ -56,9 +59,18 @@ impl Dispatch {
             }
         }
         for (to, sequence) in acknowledged {
-            self.inbox(to).put(|inbox| {
-                inbox.acknowledged.insert(self.partition, sequence);
+            self.inbox(to).put(|lanes| {
+                lanes.notices.acknowledged.insert(self.partition, sequence);
             });
+        }
+    }
+
+    /// Tells a client that there is no room for what it wants. Nothing of it was applied or logged.
+    pub(crate) fn refuse(&self, event: &Event) {
+        if let Event::Invoked(invoke) = event
+            && let Source::IngressCall { request } | Source::IngressSend { request } = invoke.source
+        {
+            self.waiters.refuse(request);
         }
     }
 

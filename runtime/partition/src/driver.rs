@@ -18,19 +18,28 @@ use runtime_core::{
 };
 use runtime_log::Log;
 use runtime_store::Store;
+use tokio::sync::oneshot;
 
 use crate::{
     checkpoint::{Checkpoints, Schedule},
     clock::Clock,
     dispatch::Dispatch,
-    inbox::{Answering, Inbox, Read},
+    health::PartitionHealth,
+    inbox::Inbox,
+    lanes::{Admission, Answering, Arrivals, Bounds, Read},
 };
+
+/// While the disk is nearly full, a partition looks this often whether there is room again.
+const ROOM_CHECK_MS: u64 = 100;
 
 /// Limits of a partition's work.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Records of one turn. More make larger batches and longer turns.
     pub batch_records_max: usize,
+    /// Their bytes, each counted with 8 KiB beside its payload. A turn takes one event in any case, so
+    /// a batch has at most this much and the largest event there is.
+    pub batch_bytes_max: usize,
     /// Timers that one turn fires.
     pub timers_max: usize,
     /// Finished invocations that one turn removes.
@@ -49,6 +58,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             batch_records_max: 4096,
+            batch_bytes_max: 32 << 20,
             timers_max: 1024,
             expiries_max: 256,
             starts_max: 256,
@@ -111,16 +121,19 @@ pub(crate) struct Owed {
 impl Driver {
     /// Does everything that can be done now; waits for work at most `patience`.
     pub fn turn(&mut self, patience: Duration) -> Turn {
-        let events_max = if self.schedule.is_overloaded(self.live.size_bytes()) {
-            0
-        } else {
-            self.settings.batch_records_max
+        let admission = self.admission();
+        let bounds = Bounds {
+            admission,
+            events_max: self.settings.batch_records_max,
+            bytes_max: self.settings.batch_bytes_max,
         };
-        let arrivals = self.inbox.take(patience, events_max);
-        if arrivals.log_failed || arrivals.stop {
+        let Arrivals { notices, mut events, reads, no_room, .. } =
+            self.inbox.take(patience, bounds);
+        self.answer_pings(notices.pings);
+        if notices.log_failed || notices.stop {
             return Turn::Stopped;
         }
-        if let Some(done) = arrivals.checkpoint {
+        if let Some(done) = notices.checkpoint {
             let checkpointed = match self.store.install(done) {
                 Ok(checkpointed) => checkpointed,
                 Err(error) => {
@@ -131,27 +144,52 @@ impl Driver {
             self.log.trim(log_id(self.partition.id), runtime_log::Lsn(checkpointed.0));
             self.schedule.finished(self.clock.now_us());
         }
-        let mut events = arrivals.peers;
+        no_room.iter().for_each(|event| self.dispatch.refuse(event));
+        let acknowledged = notices.acknowledged.into_iter();
         events.extend(
-            arrivals
-                .acknowledged
-                .into_iter()
-                .map(|(by, sequence)| Event::MessagesAcknowledged { by, sequence }),
+            acknowledged.map(|(by, sequence)| Event::MessagesAcknowledged { by, sequence }),
         );
-        events.extend(arrivals.events);
         let now = Timestamp(self.clock.now_us() / 1000);
-        self.add_due(now, &mut events);
+        self.add_due(now, admission, &mut events);
         let has_events = !events.is_empty();
         self.apply(events);
-        self.look(arrivals.reads);
+        self.look(reads);
         // After a refusal nothing is offered until the invoker asks for it.
-        self.owed.may_start &= arrivals.refused.is_empty();
-        self.owed.may_start |= arrivals.attempts_wanted;
-        self.owed.attempts.extend(arrivals.refused);
+        self.owed.may_start &= notices.refused.is_empty();
+        self.owed.may_start |= notices.attempts_wanted;
+        self.owed.attempts.extend(notices.refused);
         let offered = self.offer_owed();
         self.maybe_checkpoint();
-        let until = self.next_wake_up();
+        let until = self.next_wake_up(now, admission);
         if has_events || offered { Turn::Worked { until } } else { Turn::Idle { until } }
+    }
+
+    /// What this turn may take in.
+    fn admission(&self) -> Admission {
+        let is_nearly_full = self.log.is_short() || self.store.is_waiting_for_room();
+        self.inbox.set_no_room(is_nearly_full);
+        if is_nearly_full {
+            Admission::Reserve
+        } else if self.schedule.is_overloaded(self.live.size_bytes()) {
+            Admission::Hold
+        } else {
+            Admission::All
+        }
+    }
+
+    fn answer_pings(&mut self, pings: Vec<oneshot::Sender<PartitionHealth>>) {
+        if pings.is_empty() {
+            return;
+        }
+        let tables = Tables::new(&mut self.live, self.store.base());
+        let health = PartitionHealth {
+            has_room: !self.inbox.has_no_room(),
+            retained_bytes: tables.meta().retained_bytes,
+            retention_budget_bytes: self.settings.retention_budget_bytes,
+        };
+        for ping in pings {
+            let _ = ping.send(health.clone()); // Whoever asked may have gone.
+        }
     }
 
     /// The last record applied.
@@ -164,19 +202,23 @@ impl Driver {
         look(&Tables::new(&mut self.live, self.store.base()))
     }
 
-    fn next_wake_up(&self) -> Option<Timestamp> {
+    fn next_wake_up(&self, now: Timestamp, admission: Admission) -> Option<Timestamp> {
         if self.owed.may_start {
             return Some(Timestamp(0)); // There is more to offer.
         }
         let checkpoint = self.schedule.next(self.live.size_bytes());
+        if admission == Admission::Reserve {
+            // Timers wait, and nobody calls when there is room again.
+            return checkpoint.into_iter().chain([now.after_ms(ROOM_CHECK_MS)]).min();
+        }
         [self.next_timer, self.next_expiry, checkpoint].into_iter().flatten().min()
     }
 
     /// Timers and removals whose time has come are events like all else.
-    fn add_due(&mut self, now: Timestamp, events: &mut Vec<Event>) {
+    fn add_due(&mut self, now: Timestamp, admission: Admission, events: &mut Vec<Event>) {
         let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
         let tables = Tables::new(&mut self.live, self.store.base());
-        if is_due(self.next_timer) {
+        if is_due(self.next_timer) && admission != Admission::Reserve {
             let due = tables.timers_due(Timestamp(0), now, self.settings.timers_max);
             // The rows that fire are gone when this batch is applied: the search goes on behind
             // them, and what is left of the same millisecond is found by the next turn.
@@ -288,8 +330,10 @@ impl Driver {
         let job = self.store.freeze(&mut self.live, self.applied);
         let (checkpoints, inbox) = (Arc::clone(&self.checkpoints), Arc::clone(&self.inbox));
         self.after_durable(move || {
-            checkpoints
-                .run(job, Box::new(move |done| inbox.put(|inbox| inbox.checkpoint = Some(done))));
+            checkpoints.run(
+                job,
+                Box::new(move |done| inbox.put(|lanes| lanes.notices.checkpoint = Some(done))),
+            );
         });
     }
 
@@ -302,7 +346,7 @@ impl Driver {
         let inbox = Arc::clone(&self.inbox);
         let is_batch = !records.is_empty();
         if is_batch {
-            inbox.put(|inbox| inbox.syncing += 1);
+            inbox.put(|lanes| lanes.syncing += 1);
         }
         let batch = runtime_log::Batch {
             partition: log_id(self.partition.id),
@@ -315,12 +359,12 @@ impl Driver {
                 Ok(()) => {
                     done();
                     if is_batch {
-                        inbox.put(|inbox| inbox.syncing -= 1);
+                        inbox.put(|lanes| lanes.syncing -= 1);
                     }
                 }
                 Err(error) => {
                     tracing::error!(%error, "the log cannot write; nothing is acknowledged any more");
-                    inbox.put(|inbox| inbox.log_failed = true);
+                    inbox.put(|lanes| lanes.notices.log_failed = true);
                 }
             }),
         );

@@ -13,14 +13,27 @@ use runtime_core::{
 use tokio::sync::oneshot;
 
 use crate::{
-    inbox::{Answering, Inbox},
+    health::{self, PartitionHealth},
+    inbox::Inbox,
+    lanes::{Answering, Lane},
     waiters::{Outcome, Waiters},
 };
 
 /// The node is shutting down, or a disk error has stopped it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the node is stopping")]
+#[error("the node is stopping; try again")]
 pub struct Stopped;
+
+/// A request has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The node stops; whether the request counts is unknown.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// The request was refused: nothing of it is kept.
+    #[error("the disk is nearly full: free some room, then try again")]
+    NoRoom,
+}
 
 /// All partitions of this node. Cheap to clone.
 #[derive(Clone)]
@@ -67,7 +80,7 @@ impl Partitions {
     /// # Errors
     /// When the node is stopping.
     pub async fn propose(&self, to: PartitionId, event: Event) -> Result<(), Stopped> {
-        self.inbox(to).push_events(std::iter::once(event)).await
+        self.inbox(to).push_events(vec![event]).await
     }
 
     /// Hands several events to a partition, which takes them in one turn.
@@ -75,7 +88,7 @@ impl Partitions {
     /// # Errors
     /// When the node is stopping.
     pub async fn propose_all(&self, to: PartitionId, events: Vec<Event>) -> Result<(), Stopped> {
-        self.inbox(to).push_events(events.into_iter()).await
+        self.inbox(to).push_events(events).await
     }
 
     /// Proposes an event without waiting for a place: for the simulator, which is no one's thread.
@@ -86,19 +99,22 @@ impl Partitions {
     /// Proposes an event that is answered, and waits for the answer: it is durable then.
     ///
     /// # Errors
-    /// When the node stops before the answer is there; whether the event counts is unknown then.
+    /// When the node stops before the answer is there, and when the disk has no room for new work.
     pub async fn request(
         &self,
         to: PartitionId,
         event: impl FnOnce(RequestId) -> Event,
-    ) -> Result<Answer, Stopped> {
+    ) -> Result<Answer, RequestError> {
         let request = self.next_request();
+        let event = event(request);
+        self.check_room(to, &event)?;
         let mut place = self.waiters(to).wait(request, None);
-        self.propose(to, event(request)).await?;
+        self.propose(to, event).await?;
         match (&mut place.receiver).await {
             Ok(Outcome::Answer(answer)) => Ok(answer),
+            Ok(Outcome::NoRoom) => Err(RequestError::NoRoom),
             // It waits for no invocation, so it can't hear of one.
-            Ok(Outcome::Completed(_)) | Err(_) => Err(Stopped),
+            Ok(Outcome::Completed(_)) | Err(_) => Err(Stopped.into()),
         }
     }
 
@@ -106,16 +122,19 @@ impl Partitions {
     /// `Source::IngressCall` with the given request.
     ///
     /// # Errors
-    /// When the node stops before the answer is there.
+    /// When the node stops before the answer is there, and when the disk has no room for new work.
     pub async fn call(
         &self,
         invoke: impl FnOnce(RequestId) -> Box<Invoke>,
-    ) -> Result<CallAnswer, Stopped> {
+    ) -> Result<CallAnswer, RequestError> {
         let request = self.next_request();
         let invoke = invoke(request);
         let to = self.owner(invoke.id.partition_key);
-        let mut place = self.waiters(to).wait(request, Some(invoke.id));
-        self.propose(to, Event::Invoked(invoke)).await?;
+        let id = invoke.id;
+        let event = Event::Invoked(invoke);
+        self.check_room(to, &event)?;
+        let mut place = self.waiters(to).wait(request, Some(id));
+        self.propose(to, event).await?;
         match (&mut place.receiver).await {
             Ok(Outcome::Completed(completion)) => {
                 Ok(CallAnswer::Completed { completion, was_stored: false })
@@ -131,7 +150,8 @@ impl Partitions {
                 | Answer::Registered { .. }
                 | Answer::Removed { .. },
             ))
-            | Err(_) => Err(Stopped),
+            | Err(_) => Err(Stopped.into()),
+            Ok(Outcome::NoRoom) => Err(RequestError::NoRoom),
         }
     }
 
@@ -150,13 +170,14 @@ impl Partitions {
             Some(Status::Waiting(_) | Status::Running { .. } | Status::Paused) => {
                 match (&mut place.receiver).await {
                     Ok(Outcome::Completed(completion)) => Ok(Some(completion)),
-                    Ok(Outcome::Answer(_)) | Err(_) => Err(Stopped),
+                    Ok(Outcome::Answer(_) | Outcome::NoRoom) | Err(_) => Err(Stopped),
                 }
             }
         }
     }
 
-    /// Reads rows between two records; the answer comes when everything read is durable.
+    /// Reads rows between two records, behind every event that was proposed before; the answer comes
+    /// when everything read is durable. Events that are held back for want of room are passed.
     ///
     /// # Errors
     /// When the node is stopping.
@@ -172,14 +193,31 @@ impl Partitions {
                 let _ = sender.send(seen); // Nobody waits for it any more.
             }) as Answering
         });
-        self.inbox(from).put(|inbox| inbox.reads.push(read));
+        self.inbox(from).put(|lanes| lanes.push_read(read));
         receiver.await.map_err(|_| Stopped)
+    }
+
+    /// Whether each partition's thread does its work, and how it stands, by number. A partition that
+    /// says nothing for ten seconds is stuck: `None`.
+    pub async fn health(&self) -> Vec<Option<PartitionHealth>> {
+        let pings: Vec<_> = self.0.inboxes.iter().map(|inbox| health::ping(inbox)).collect();
+        let mut answers = Vec::with_capacity(pings.len());
+        for ping in pings {
+            answers.push(ping.answer().await);
+        }
+        answers
+    }
+
+    /// Refuses new work at once when the disk has no room for it, before anything waits.
+    fn check_room(&self, to: PartitionId, event: &Event) -> Result<(), RequestError> {
+        let is_refused = Lane::of(event) == Lane::New && self.inbox(to).has_no_room();
+        if is_refused { Err(RequestError::NoRoom) } else { Ok(()) }
     }
 
     /// The invoker has room again: attempts that it refused are offered anew.
     pub fn attempts_wanted(&self) {
         for inbox in self.0.inboxes.iter() {
-            inbox.put(|inbox| inbox.attempts_wanted = true);
+            inbox.put(|lanes| lanes.notices.attempts_wanted = true);
         }
     }
 
@@ -188,14 +226,14 @@ impl Partitions {
     #[doc(hidden)]
     pub fn take_peer_events(&self, partition: usize) -> Vec<Event> {
         let mut taken = Vec::new();
-        self.0.inboxes[partition].put(|inbox| taken = std::mem::take(&mut inbox.peers));
+        self.0.inboxes[partition].put(|lanes| taken = std::mem::take(lanes.peers_mut()).into());
         taken
     }
 
     /// Puts it back.
     #[doc(hidden)]
     pub fn put_peer_events(&self, partition: usize, events: Vec<Event>) {
-        self.0.inboxes[partition].put(|inbox| inbox.peers = events);
+        self.0.inboxes[partition].put(|lanes| *lanes.peers_mut() = events.into());
     }
 
     /// Refuses everything from now on, and lets go of whoever waits.

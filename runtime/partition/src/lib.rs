@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Reading order: [`handle`] (what the edges call), [`edges`] (what they are called with), [`clock`],
-//! `inbox` (what waits for the next turn), [`driver`] (the turn), `dispatch` (effect to edge),
+//! `lanes` and `inbox` (what waits for the next turn), [`driver`] (the turn), [`health`], `dispatch` (effect to edge),
 //! `waiters` (who waits for an answer), [`checkpoint`], [`node`] (recovery and the threads).
 //!
 //! **Invariant:** durable before visible. Effects leave only from the log's callback, after the
@@ -21,7 +21,9 @@ mod dispatch;
 pub mod driver;
 pub mod edges;
 pub mod handle;
+pub mod health;
 mod inbox;
+mod lanes;
 pub mod node;
 pub mod random;
 mod waiters;
@@ -29,7 +31,8 @@ mod waiters;
 pub use clock::{Clock, NodeClock};
 pub use driver::Settings;
 pub use edges::Edges;
-pub use handle::{CallAnswer, Partitions, Stopped};
+pub use handle::{CallAnswer, Partitions, RequestError, Stopped};
+pub use health::PartitionHealth;
 pub use node::{Node, StartError};
 
 #[cfg(test)]

@@ -3,12 +3,20 @@
 
 use std::time::Duration;
 
+use protocol::{journal::Entry, wire::MessageType};
 use runtime_core::{
-    event::{Event, RequestId},
+    Lsn,
+    event::{AttemptRef, Event, Invoke, RequestId, Retention, Source},
+    tables::Tables,
     time::Timestamp,
 };
 
-use crate::{checkpoint::Schedule, inbox::Inbox, random};
+use crate::{
+    checkpoint::Schedule,
+    inbox::Inbox,
+    lanes::{Admission, Answering, Bounds, EVENT_BYTES, Lane},
+    random,
+};
 
 /// Never reached: whoever waits for as long as this is woken.
 const FOREVER: Duration = Duration::from_secs(3600);
@@ -20,17 +28,32 @@ fn event() -> Event {
     Event::CancelRequested { request: RequestId(1), target: id }
 }
 
+/// An event of a running attempt with so many bytes.
+fn result(bytes: usize) -> Event {
+    let attempt = AttemptRef { invocation: Lsn(1), attempt: Lsn(1) };
+    Event::RunProposed { attempt, completion: 1, result: Ok(vec![0; bytes].into()) }
+}
+
+const ALL: Bounds =
+    Bounds { admission: Admission::All, events_max: usize::MAX, bytes_max: usize::MAX };
+const HOLD: Bounds = Bounds { admission: Admission::Hold, ..ALL };
+const RESERVE: Bounds = Bounds { admission: Admission::Reserve, ..ALL };
+
+fn taken(inbox: &Inbox, bounds: Bounds) -> usize {
+    inbox.take(FOREVER, bounds).events.len()
+}
+
 #[test]
 fn events_that_come_in_while_a_batch_syncs_share_the_next_turn() {
     let inbox = Inbox::new();
     inbox.force_event(event());
-    assert_eq!(inbox.take(FOREVER, usize::MAX).events.len(), 1, "an idle log makes nobody wait");
-    inbox.put(|arrivals| arrivals.syncing += 1);
+    assert_eq!(taken(&inbox, ALL), 1, "an idle log makes nobody wait");
+    inbox.put(|lanes| lanes.syncing += 1);
     inbox.force_event(event());
     std::thread::scope(|scope| {
-        let turn = scope.spawn(|| inbox.take(FOREVER, usize::MAX).events.len());
+        let turn = scope.spawn(|| taken(&inbox, ALL));
         inbox.force_event(event());
-        inbox.put(|arrivals| arrivals.syncing -= 1);
+        inbox.put(|lanes| lanes.syncing -= 1);
         assert_eq!(turn.join().unwrap(), 2);
     });
 }
@@ -38,22 +61,117 @@ fn events_that_come_in_while_a_batch_syncs_share_the_next_turn() {
 #[test]
 fn a_full_batch_and_bad_news_do_not_wait_for_the_log() {
     let inbox = Inbox::new();
-    inbox.put(|arrivals| arrivals.syncing += 1);
+    inbox.put(|lanes| lanes.syncing += 1);
     (0..512).for_each(|_| inbox.force_event(event()));
-    assert_eq!(inbox.take(FOREVER, usize::MAX).events.len(), 512);
-    inbox.put(|arrivals| arrivals.log_failed = true);
-    assert!(inbox.take(FOREVER, usize::MAX).log_failed);
+    assert_eq!(taken(&inbox, ALL), 512);
+    inbox.put(|lanes| lanes.notices.log_failed = true);
+    assert!(inbox.take(FOREVER, ALL).notices.log_failed);
 }
 
 #[test]
-fn edges_wait_while_the_overlay_is_full_and_others_do_not() {
+fn whoever_asks_for_health_waits_for_nothing_else() {
     let inbox = Inbox::new();
+    inbox.put(|lanes| lanes.syncing += 1);
     inbox.force_event(event());
-    assert_eq!(inbox.take(A_MOMENT, 0).events.len(), 0);
-    inbox.put(|arrivals| arrivals.peers.push(event()));
-    let taken = inbox.take(FOREVER, 0);
-    assert_eq!((taken.peers.len(), taken.events.len()), (1, 0));
-    assert_eq!(inbox.take(FOREVER, 10).events.len(), 1, "nothing is lost");
+    let _ping = crate::health::ping(&inbox);
+    assert_eq!(inbox.take(FOREVER, RESERVE).notices.pings.len(), 1);
+}
+
+#[test]
+fn edges_wait_while_the_overlay_is_full_and_operators_do_not() {
+    let inbox = Inbox::new();
+    inbox.force_event(result(1));
+    assert_eq!(inbox.take(A_MOMENT, HOLD).events.len(), 0);
+    inbox.force_event(event());
+    inbox.put(|lanes| lanes.push_peer(event()));
+    assert_eq!(taken(&inbox, HOLD), 2);
+    assert_eq!(taken(&inbox, ALL), 1, "nothing is lost");
+}
+
+#[test]
+fn a_read_sees_every_event_that_was_put_in_before_it() {
+    let inbox = Inbox::new();
+    let read = || Box::new(|_: &Tables<'_>| Box::new(|| ()) as Answering);
+    inbox.force_event(result(1));
+    inbox.force_event(result(1));
+    inbox.put(|lanes| lanes.push_read(read()));
+    inbox.force_event(result(1));
+    let first = inbox.take(FOREVER, Bounds { events_max: 1, ..ALL });
+    assert_eq!((first.events.len(), first.reads.len()), (1, 0), "one of its events is left");
+    let second = inbox.take(FOREVER, Bounds { events_max: 1, ..ALL });
+    assert_eq!((second.events.len(), second.reads.len()), (1, 1));
+    // What is held back may be so for long, and has not been acknowledged.
+    inbox.put(|lanes| lanes.push_read(read()));
+    assert_eq!(inbox.take(FOREVER, HOLD).reads.len(), 1);
+}
+
+#[test]
+fn a_turn_is_bounded_by_bytes_and_takes_one_event_whatever_it_has() {
+    let inbox = Inbox::new();
+    (0..129).for_each(|_| inbox.force_event(result(32 << 20)));
+    let bounds = Bounds { bytes_max: 32 << 20, ..ALL };
+    assert_eq!(taken(&inbox, bounds), 1);
+    (0..3).for_each(|_| inbox.put(|lanes| lanes.push_peer(result(15 << 20))));
+    let first = inbox.take(FOREVER, bounds);
+    assert_eq!(first.events.len(), 2, "peers take half a turn, and what crosses it");
+    let small = Inbox::new();
+    (0..100).for_each(|_| small.force_event(result(0)));
+    let bounds = Bounds { bytes_max: 10 * EVENT_BYTES, ..ALL };
+    assert_eq!(taken(&small, bounds), 10, "an event without a payload is not free");
+}
+
+#[test]
+fn on_a_nearly_full_disk_new_work_is_refused_running_work_waits_and_operators_go_on() {
+    let inbox = Inbox::new();
+    inbox.force_event(invoked());
+    inbox.force_event(result(1));
+    inbox.force_event(event());
+    let first = inbox.take(FOREVER, RESERVE);
+    assert_eq!((first.no_room.len(), first.events.len()), (1, 1));
+    inbox.put(|lanes| lanes.syncing += 1);
+    inbox.force_event(event());
+    assert_eq!(inbox.take(A_MOMENT, RESERVE).events.len(), 0, "one batch at a time");
+    inbox.put(|lanes| lanes.syncing -= 1);
+    assert_eq!(taken(&inbox, RESERVE), 1);
+    assert_eq!(taken(&inbox, ALL), 1, "what ran goes on");
+}
+
+#[tokio::test]
+async fn permits_that_are_given_back_are_those_that_were_taken() {
+    let inbox = Inbox::new();
+    // Larger than the lane, many together, and one by one: in the end the lane is as wide as before.
+    inbox.push_events(vec![result(100 << 20)]).await.unwrap();
+    assert_eq!(inbox.free(Lane::Running), 0);
+    assert_eq!(inbox.free(Lane::Control), inbox.free(Lane::New), "the other lanes are free");
+    taken(&inbox, ALL);
+    let free = inbox.free(Lane::Running);
+    inbox.push_events((0..9000).map(|_| result(10)).collect()).await.unwrap();
+    taken(&inbox, ALL);
+    assert_eq!(inbox.free(Lane::Running), free);
+    inbox.push_events(vec![result(1 << 20), result(2 << 20)]).await.unwrap();
+    assert_eq!(inbox.free(Lane::Running), free - (3 << 20) - 2 * EVENT_BYTES);
+    inbox.push_events(vec![event()]).await.unwrap();
+    taken(&inbox, ALL);
+    assert_eq!(inbox.free(Lane::Running), free);
+    assert_eq!(inbox.free(Lane::Control), free);
+}
+
+fn invoked() -> Event {
+    let id = protocol::InvocationId { partition_key: protocol::PartitionKey(0), uuid: 1 };
+    Event::Invoked(Box::new(Invoke {
+        id,
+        target: protocol::Target::new("Greeter", "", "greet"),
+        service_kind: protocol::ServiceKind::Service,
+        handler_kind: protocol::HandlerKind::Service,
+        source: Source::IngressSend { request: RequestId(1) },
+        input: Entry { ty: MessageType::INPUT_COMMAND, body: Vec::new().into() },
+        start_at: None,
+        idempotency_key: None,
+        scope: None,
+        limit_key: None,
+        retention: Retention::default(),
+        random_seed: 1,
+    }))
 }
 
 #[test]

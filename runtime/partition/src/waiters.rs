@@ -17,6 +17,8 @@ pub(crate) enum Outcome {
     Answer(Answer),
     /// The invocation it waits for has ended.
     Completed(Arc<Completion>),
+    /// The disk has no room for it.
+    NoRoom,
 }
 
 /// The waiting requests of one partition.
@@ -66,6 +68,12 @@ impl Waiters {
         if let Some(waiter) = self.remove(request) {
             // The receiver may be gone: nobody is there to be told.
             let _ = waiter.sender.send(Outcome::Answer(answer));
+        }
+    }
+
+    pub(crate) fn refuse(&self, request: RequestId) {
+        if let Some(waiter) = self.remove(request) {
+            let _ = waiter.sender.send(Outcome::NoRoom);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`args`] (what was typed), [`config`] (what it means), [`data_dir`] (whose data it
 //! is), [`node`] (everything built in order), [`edges`] (effects to the invoker and the registry),
-//! [`shutdown`].
+//! [`shutdown`], [`panics`].
 
 mod args;
 mod config;
@@ -10,6 +10,7 @@ mod data_dir;
 mod discovery;
 mod edges;
 mod node;
+mod panics;
 mod shutdown;
 mod telemetry;
 
@@ -25,6 +26,7 @@ use args::{Args, Verb};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    panics::end_the_process();
     let Args { verb } = Args::parse();
     let outcome = match verb {
         Verb::Serve(serve) => config::Config::resolve(&serve).and_then(node::run),

@@ -23,6 +23,7 @@ use crate::{
     data_dir::DataDir,
     discovery::HttpDiscovery,
     edges::NodeEdges,
+    panics,
     shutdown::{Reason, Shutdown},
     telemetry,
 };
@@ -34,6 +35,7 @@ pub(crate) fn run(config: Config) -> Result<()> {
     telemetry::start();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_name(panics::EDGE_THREAD)
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(serve(config))

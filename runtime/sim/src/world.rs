@@ -20,7 +20,7 @@ use runtime_core::{
     tables::invocation::Status,
     time::Stamp,
 };
-use runtime_partition::{CallAnswer, Partitions, Stopped};
+use runtime_partition::{CallAnswer, Partitions, RequestError};
 
 use crate::{
     checks,
@@ -108,7 +108,7 @@ pub struct Operation {
 }
 
 type Heard = Result<Bytes, u32>;
-type Asking = std::pin::Pin<Box<dyn Future<Output = Result<Heard, Stopped>>>>;
+type Asking = std::pin::Pin<Box<dyn Future<Output = Result<Heard, RequestError>>>>;
 
 /// Everything there is.
 pub struct World {

@@ -4,7 +4,6 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use redb::{Builder, Database, ReadableDatabase, StorageBackend, backends::FileBackend};
@@ -124,7 +123,7 @@ impl Store {
 
     /// Whether a checkpoint waits for room on the disk: the log grows meanwhile, so new work is to
     /// be refused. It ends by itself.
-    pub fn is_waiting_for_room(&self) -> &Arc<AtomicBool> {
+    pub fn is_waiting_for_room(&self) -> bool {
         self.condition.is_waiting()
     }
 

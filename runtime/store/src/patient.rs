@@ -43,11 +43,11 @@ pub(crate) fn patiently<T>(write: impl FnOnce() -> T) -> T {
     write()
 }
 
-/// How a medium is: shared by its store, and by whoever refuses new work meanwhile.
+/// How a medium is, as its store sees it.
 #[derive(Debug)]
 pub(crate) struct Condition {
     pause: Duration,
-    is_waiting: Arc<AtomicBool>,
+    is_waiting: AtomicBool,
     is_stopping: Mutex<bool>,
     stopped: Condvar,
     /// How long the medium is, in bytes.
@@ -60,7 +60,7 @@ impl Condition {
     pub(crate) fn new(pause: Duration) -> Arc<Self> {
         Arc::new(Self {
             pause,
-            is_waiting: Arc::default(),
+            is_waiting: AtomicBool::new(false),
             is_stopping: Mutex::default(),
             stopped: Condvar::new(),
             len: AtomicU64::new(0),
@@ -69,8 +69,8 @@ impl Condition {
     }
 
     /// Whether a checkpoint waits for room.
-    pub(crate) fn is_waiting(&self) -> &Arc<AtomicBool> {
-        &self.is_waiting
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::SeqCst)
     }
 
     /// How long the medium is, in bytes.

@@ -235,7 +235,7 @@ fn grown() -> (SimBackend, Store, Overlay) {
 
 /// Comes back once a checkpoint waits for room.
 fn await_full(store: &Store) {
-    while !store.is_waiting_for_room().load(std::sync::atomic::Ordering::SeqCst) {
+    while !store.is_waiting_for_room() {
         std::thread::yield_now();
     }
 }
@@ -258,7 +258,7 @@ fn a_full_disk_makes_a_checkpoint_wait_while_readers_go_on() {
             backend.limit(None);
             assert_eq!(store.install(checkpoint.join().unwrap()), Ok(Lsn(32)));
         });
-        assert!(!store.is_waiting_for_room().load(std::sync::atomic::Ordering::SeqCst));
+        assert!(!store.is_waiting_for_room());
         drop(store);
         let store = open(&backend.crash(|_| 0)).unwrap();
         assert_eq!(store.applied(), Lsn(32));

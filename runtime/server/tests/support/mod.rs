@@ -1,13 +1,28 @@
 //! The real binary on free ports, killed when it is dropped.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use http::Method;
 use interop_suite::client::Server;
 
 pub(crate) struct Abide(Child);
+
+impl Abide {
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// How it has ended.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.0.wait().unwrap()
+    }
+}
 
 impl Drop for Abide {
     fn drop(&mut self) {

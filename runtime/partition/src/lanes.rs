@@ -1,0 +1,293 @@
+//! What waits for a partition's next turn, and how much of it a turn takes. No locks here.
+//!
+//! Events of edges and reads stand in one queue, in the order in which they came, so a read sees
+//! every event that was put in before it. While a kind of event is held back, the others and the
+//! reads pass it; nothing that is held back has been acknowledged.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use runtime_core::{
+    PartitionId,
+    event::{AttemptRef, Event},
+    tables::Tables,
+};
+use runtime_store::CheckpointDone;
+use tokio::sync::oneshot;
+
+use crate::health::PartitionHealth;
+
+/// A look at the rows; it sends its own answer.
+pub(crate) type Read = Box<dyn FnOnce(&Tables<'_>) -> Answering + Send>;
+
+/// Sends a read's answer once what it saw is durable.
+pub(crate) type Answering = Box<dyn FnOnce() + Send>;
+
+/// What every event costs beside its payload when bytes are counted: its own memory, its record's
+/// head and the rows that it makes.
+pub(crate) const EVENT_BYTES: usize = 8 * 1024;
+
+/// So many events are worth a turn of their own while a batch is on its way to disk.
+const BATCH_FULL: usize = 512;
+
+/// Who an event comes from, which is what decides whether it may be taken when there is little room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// A client wants something new.
+    New,
+    /// Running attempts go on, and results come in that somebody waits for.
+    Running,
+    /// Operators, and what makes room.
+    Control,
+}
+
+impl Lane {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 3;
+
+    /// The lane of an event of an edge.
+    pub(crate) fn of(event: &Event) -> Self {
+        match event {
+            Event::Invoked(_) => Self::New,
+            Event::DeploymentPinned { .. }
+            | Event::CommandProposed { .. }
+            | Event::RunProposed { .. }
+            | Event::AttemptSuspended { .. }
+            | Event::AttemptEnded { .. }
+            | Event::AttemptFailed { .. }
+            | Event::SignalReceived { .. } => Self::Running,
+            Event::TimerFired { .. }
+            | Event::CancelRequested { .. }
+            | Event::KillRequested { .. }
+            | Event::MessageReceived { .. }
+            | Event::MessagesAcknowledged { .. }
+            | Event::RetentionDue { .. }
+            | Event::DeploymentRegistered { .. }
+            | Event::DeploymentRemoved { .. } => Self::Control,
+        }
+    }
+}
+
+/// Which events a turn takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// All.
+    All,
+    /// Memory is short until a checkpoint is written: edges wait, but for operators.
+    Hold,
+    /// The disk is nearly full: new work is refused, running work waits, operators go on.
+    Reserve,
+}
+
+impl Admission {
+    /// Whether a turn takes events of this lane out of the queue.
+    fn takes(self, lane: Lane) -> bool {
+        match self {
+            Self::All => true,
+            Self::Hold => lane == Lane::Control,
+            // New work is taken out to be refused.
+            Self::Reserve => matches!(lane, Lane::Control | Lane::New),
+        }
+    }
+}
+
+/// How much a turn takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) admission: Admission,
+    /// Events, those of peers included.
+    pub(crate) events_max: usize,
+    /// Their payloads and [`EVENT_BYTES`] each. One event is taken whatever it takes.
+    pub(crate) bytes_max: usize,
+}
+
+/// An event, and the permits that were taken for it.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) event: Event,
+    pub(crate) permits: u32,
+}
+
+#[expect(clippy::large_enum_variant, reason = "nearly all are events, moved in and out once")]
+enum Work {
+    Event(Lane, Queued),
+    Read(Read),
+}
+
+/// Everything that came in since the last turn.
+#[derive(Default)]
+pub(crate) struct Lanes {
+    /// Messages of other partitions: first, since they only finish what has begun.
+    peers: VecDeque<Event>,
+    work: VecDeque<Work>,
+    /// How many events of each lane are in `work`.
+    waiting: [usize; Lane::COUNT],
+    reads: usize,
+    pub(crate) notices: Notices,
+    /// Batches of this partition that are on their way to disk.
+    pub(crate) syncing: usize,
+}
+
+/// What is neither event nor read. It is few, and taken whole.
+#[derive(Default)]
+pub(crate) struct Notices {
+    /// Who asks whether the partition is alive.
+    pub(crate) pings: Vec<oneshot::Sender<PartitionHealth>>,
+    /// For each other partition the last of our messages that it has on disk.
+    pub(crate) acknowledged: BTreeMap<PartitionId, u64>,
+    /// Attempts that the invoker refused.
+    pub(crate) refused: Vec<AttemptRef>,
+    /// The invoker has room again.
+    pub(crate) attempts_wanted: bool,
+    /// A checkpoint is written.
+    pub(crate) checkpoint: Option<CheckpointDone>,
+    /// The log can't write any more.
+    pub(crate) log_failed: bool,
+    /// The node stops.
+    pub(crate) stop: bool,
+}
+
+/// What a turn has taken.
+#[derive(Default)]
+pub(crate) struct Arrivals {
+    pub(crate) notices: Notices,
+    /// Of peers, then of edges; each in order.
+    pub(crate) events: Vec<Event>,
+    /// Reads that see these events.
+    pub(crate) reads: Vec<Read>,
+    /// New work for which there is no room.
+    pub(crate) no_room: Vec<Event>,
+    /// Permits to give back, by lane.
+    pub(crate) permits: [usize; Lane::COUNT],
+}
+
+/// What an event counts for in bounds of bytes.
+pub(crate) fn weight(event: &Event) -> usize {
+    EVENT_BYTES + event.payload_bytes()
+}
+
+impl Lanes {
+    pub(crate) fn push_event(&mut self, queued: Queued) {
+        let lane = Lane::of(&queued.event);
+        self.waiting[lane as usize] += 1;
+        self.work.push_back(Work::Event(lane, queued));
+    }
+
+    pub(crate) fn push_read(&mut self, read: Read) {
+        self.reads += 1;
+        self.work.push_back(Work::Read(read));
+    }
+
+    pub(crate) fn push_peer(&mut self, event: Event) {
+        self.peers.push_back(event);
+    }
+
+    /// For the simulator; see `Partitions::take_peer_events`.
+    pub(crate) fn peers_mut(&mut self) -> &mut VecDeque<Event> {
+        &mut self.peers
+    }
+
+    /// Whether a turn is worth its while. What came in while a batch is on its way to disk shares the
+    /// next one: it could not be durable any sooner.
+    pub(crate) fn is_ready(&self, admission: Admission) -> bool {
+        let notices = &self.notices;
+        if notices.log_failed || notices.stop || !notices.pings.is_empty() {
+            return true;
+        }
+        let lanes = [Lane::New, Lane::Running, Lane::Control];
+        let admitted = lanes.into_iter().filter(|lane| admission.takes(*lane));
+        let events: usize = admitted.map(|lane| self.waiting[lane as usize]).sum();
+        if self.syncing > 0 {
+            return self.peers.len() + events >= BATCH_FULL && admission != Admission::Reserve;
+        }
+        events > 0
+            || self.reads > 0
+            || !self.peers.is_empty()
+            || !notices.acknowledged.is_empty()
+            || !notices.refused.is_empty()
+            || notices.attempts_wanted
+            || notices.checkpoint.is_some()
+    }
+
+    /// Takes the next turn's work.
+    pub(crate) fn take(&mut self, bounds: Bounds) -> Arrivals {
+        let mut taken =
+            Arrivals { notices: std::mem::take(&mut self.notices), ..Arrivals::default() };
+        if bounds.admission == Admission::Reserve && self.syncing > 0 {
+            // What is left of the disk takes one batch at a time, so that none is stuck behind another.
+            return taken;
+        }
+        let mut room = Room { events: bounds.events_max, bytes: bounds.bytes_max, is_empty: true };
+        self.take_peers(&mut taken, &mut room);
+        self.take_work(&mut taken, &mut room, bounds.admission);
+        taken
+    }
+
+    /// At most half of the turn while edges wait, so that partners can't keep them out.
+    fn take_peers(&mut self, taken: &mut Arrivals, room: &mut Room) {
+        let (events_min, bytes_min) =
+            if self.work.is_empty() { (0, 0) } else { (room.events / 2, room.bytes / 2) };
+        while let Some(event) = self.peers.front() {
+            let is_over_half = room.events <= events_min || room.bytes <= bytes_min;
+            if (is_over_half && !room.is_empty) || !room.fits(weight(event)) {
+                return;
+            }
+            taken.events.extend(self.peers.pop_front());
+        }
+    }
+
+    fn take_work(&mut self, taken: &mut Arrivals, room: &mut Room, admission: Admission) {
+        let mut held = VecDeque::new();
+        while let Some(work) = self.work.pop_front() {
+            match work {
+                Work::Read(read) => {
+                    self.reads -= 1;
+                    taken.reads.push(read);
+                }
+                Work::Event(lane, queued) if !admission.takes(lane) => {
+                    held.push_back(Work::Event(lane, queued));
+                }
+                Work::Event(Lane::New, queued) if admission == Admission::Reserve => {
+                    self.leave(taken, Lane::New, queued.permits);
+                    taken.no_room.push(queued.event);
+                }
+                Work::Event(lane, queued) => {
+                    if !room.fits(weight(&queued.event)) {
+                        self.work.push_front(Work::Event(lane, queued));
+                        break;
+                    }
+                    self.leave(taken, lane, queued.permits);
+                    taken.events.push(queued.event);
+                }
+            }
+        }
+        // Back to where it stood: before all that was not looked at.
+        while let Some(work) = held.pop_back() {
+            self.work.push_front(work);
+        }
+    }
+
+    fn leave(&mut self, taken: &mut Arrivals, lane: Lane, permits: u32) {
+        self.waiting[lane as usize] -= 1;
+        taken.permits[lane as usize] += permits as usize;
+    }
+}
+
+/// What is left of a turn.
+struct Room {
+    events: usize,
+    bytes: usize,
+    is_empty: bool,
+}
+
+impl Room {
+    /// Takes room for an event; the first one always has it.
+    fn fits(&mut self, bytes: usize) -> bool {
+        let fits = self.is_empty || (self.events > 0 && self.bytes >= bytes);
+        if fits {
+            self.events = self.events.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.is_empty = false;
+        }
+        fits
+    }
+}

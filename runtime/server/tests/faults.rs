@@ -1,0 +1,65 @@
+//! What a server that can't go on does: it ends and says why, since a supervisor can only help a
+//! process that is gone.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use http::Method;
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use runtime_core::tables::{Row, invocation::Status};
+
+use support::start;
+
+const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
+
+/// A data directory with invocations in every state, at rest.
+fn fixture(to: &Path) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../partition/tests/fixtures/format-1");
+    fs::create_dir(to.join("log")).unwrap();
+    for (from, to) in [(from.join("log"), to.join("log")), (from, to.to_owned())] {
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_file() {
+                fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+}
+
+/// Makes the paused invocations of a partition unreadable: nothing touches them before somebody asks.
+fn break_paused(file: &Path) {
+    let database = Database::create(file).unwrap();
+    let keys: Vec<Vec<u8>> = {
+        let rows = database.begin_read().unwrap().open_table(ROWS).unwrap();
+        let rows = rows.iter().unwrap().map(Result::unwrap);
+        let paused = rows.filter(|(_, row)| is_paused(&Row::decode(row.value()).unwrap()));
+        paused.map(|(key, _)| key.value().to_vec()).collect()
+    };
+    assert!(!keys.is_empty());
+    let writing = database.begin_write().unwrap();
+    for key in keys {
+        writing.open_table(ROWS).unwrap().insert(&key[..], &[1, 77][..]).unwrap();
+    }
+    writing.commit().unwrap();
+}
+
+fn is_paused(row: &Row) -> bool {
+    matches!(row, Row::Invocation(invocation) if matches!(invocation.status, Status::Paused))
+}
+
+#[tokio::test]
+async fn a_panic_of_a_partition_ends_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    fixture(dir.path());
+    for partition in 0..2 {
+        break_paused(&dir.path().join(format!("partition-{partition}.redb")));
+    }
+    let (mut abide, server) = start(dir.path()).await;
+    let url = format!("{}/invocations", server.admin);
+    assert!(server.send(Method::GET, &url, &[], "").await.is_err(), "nobody is left to answer");
+    assert_eq!(abide.wait().code(), Some(101));
+}
