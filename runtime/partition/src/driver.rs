@@ -136,7 +136,13 @@ impl Driver {
             return Turn::Stopped;
         }
         if let Some(done) = notices.checkpoint {
-            let checkpointed = self.store.install(done);
+            let checkpointed = match self.store.install(done) {
+                Ok(checkpointed) => checkpointed,
+                Err(error) => {
+                    tracing::error!(partition = self.partition.id.0, "{error}");
+                    return Turn::Stopped;
+                }
+            };
             self.log.trim(log_id(self.partition.id), runtime_log::Lsn(checkpointed.0));
             self.schedule.finished(self.clock.now_us());
         }

@@ -8,6 +8,8 @@ use runtime_core::{
     tables::{Key, Overlay, Row, Snapshot, overlay::seek_layers},
 };
 
+use crate::patient::Condition;
+
 type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 /// A consistent view that stays as it is: frozen rows and a read transaction, published together.
@@ -21,29 +23,39 @@ pub struct Base {
 
 /// The rows of the file, as of one transaction, and the last record that they show.
 #[derive(Clone)]
-pub(crate) struct FileRows(Arc<Rows>, Lsn);
+pub(crate) struct FileRows {
+    rows: Arc<Rows>,
+    applied: Lsn,
+    condition: Arc<Condition>,
+}
 
 impl FileRows {
-    pub(crate) fn new(rows: Rows, applied: Lsn) -> Self {
-        Self(Arc::new(rows), applied)
+    pub(crate) fn new(rows: Rows, applied: Lsn, condition: Arc<Condition>) -> Self {
+        Self { rows: Arc::new(rows), applied, condition }
+    }
+
+    /// Nobody above can do anything about a file that cannot be read, and going on without it would
+    /// forget what was acknowledged.
+    fn stop(&self, error: &StorageError) -> ! {
+        panic!("the tables cannot be read: {}; see to the disk", self.condition.explain(error))
     }
 }
 
 impl Snapshot for FileRows {
     fn get(&self, key: &[u8]) -> Option<Row> {
-        let found = self.0.get(key).unwrap_or_else(|error| stop(&error));
+        let found = self.rows.get(key).unwrap_or_else(|error| self.stop(&error));
         found.map(|value| decode(key, value.value()))
     }
 
     fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
-        let mut rows = self.0.range(from..).unwrap_or_else(|error| stop(&error));
-        let (key, value) = rows.next()?.unwrap_or_else(|error| stop(&error));
+        let mut rows = self.rows.range(from..).unwrap_or_else(|error| self.stop(&error));
+        let (key, value) = rows.next()?.unwrap_or_else(|error| self.stop(&error));
         let key = key.value();
         key.starts_with(prefix).then(|| (Key::from_slice(key), decode(key, value.value())))
     }
 
     fn applied(&self) -> Lsn {
-        self.1
+        self.applied
     }
 }
 
@@ -73,10 +85,4 @@ fn decode(key: &[u8], value: &[u8]) -> Row {
         Ok(row) => row,
         Err(error) => panic!("the row at {key:?} of the store cannot be read: {error}"),
     }
-}
-
-/// Nobody above can do anything about a file that cannot be read, and going on without it would
-/// forget what was acknowledged.
-fn stop(error: &StorageError) -> ! {
-    panic!("the store cannot be read: {error}")
 }

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use redb::Database;
+use redb::{Database, ReadableTable};
 use runtime_core::{Lsn, tables::Overlay};
 
-use crate::format::{APPLIED_LSN, META, ROWS};
+use crate::{
+    format::{APPLIED_LSN, META, ROW_BYTES, ROWS},
+    patient::patiently,
+};
 
 /// A checkpoint to be written, on any thread.
 pub struct Checkpoint {
@@ -17,7 +20,8 @@ pub struct Checkpoint {
 /// A checkpoint that was written, or could not be.
 pub struct CheckpointDone {
     pub(crate) applied: Lsn,
-    pub(crate) written: Result<(), redb::Error>,
+    /// Bytes in the rows of the file then, if it counts them.
+    pub(crate) written: Result<Option<u64>, redb::Error>,
 }
 
 impl Checkpoint {
@@ -26,32 +30,49 @@ impl Checkpoint {
         self.frozen.len()
     }
 
-    /// Writes it in one durable transaction, in key order.
+    /// Writes it in one durable transaction, in key order. Waits while the disk is full.
     pub fn run(self) -> CheckpointDone {
-        CheckpointDone { applied: self.applied, written: self.write() }
+        CheckpointDone { applied: self.applied, written: patiently(|| self.write()) }
     }
 
-    fn write(&self) -> Result<(), redb::Error> {
+    fn write(&self) -> Result<Option<u64>, redb::Error> {
         let mut transaction = self.database.begin_write()?;
         // Without it, opening after a crash reads the whole file: seconds for millions of rows.
         transaction.set_quick_repair(true);
-        {
+        let row_bytes = {
             let mut rows = transaction.open_table(ROWS)?;
             let mut buffer = Vec::with_capacity(1024);
+            let (mut gained_bytes, mut lost_bytes) = (0, 0);
             for (key, row) in self.frozen.iter() {
                 match row {
                     Some(row) => {
                         buffer = row.encode(buffer);
-                        rows.insert(&key[..], &buffer[..])?;
+                        gained_bytes += bytes_of(key, &buffer);
+                        let old = rows.insert(&key[..], &buffer[..])?;
+                        lost_bytes += old.map_or(0, |old| bytes_of(key, old.value()));
                     }
                     None => {
-                        rows.remove(&key[..])?;
+                        let old = rows.remove(&key[..])?;
+                        lost_bytes += old.map_or(0, |old| bytes_of(key, old.value()));
                     }
                 }
             }
-            transaction.open_table(META)?.insert(APPLIED_LSN, self.applied.0)?;
-        }
+            let mut meta = transaction.open_table(META)?;
+            meta.insert(APPLIED_LSN, self.applied.0)?;
+            let row_bytes = meta.get(ROW_BYTES)?.map(|bytes| bytes.value());
+            // An older version may have written in between, which does not count.
+            let row_bytes =
+                row_bytes.map(|bytes| (bytes + gained_bytes).saturating_sub(lost_bytes));
+            if let Some(row_bytes) = row_bytes {
+                meta.insert(ROW_BYTES, row_bytes)?;
+            }
+            row_bytes
+        };
         transaction.commit()?;
-        Ok(())
+        Ok(row_bytes)
     }
+}
+
+fn bytes_of(key: &[u8], value: &[u8]) -> u64 {
+    (key.len() + value.len()) as u64
 }

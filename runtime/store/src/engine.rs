@@ -1,51 +1,24 @@
 //! The adapter to redb: opening, and the steps of a checkpoint.
 
+use std::fs::OpenOptions;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use redb::{Builder, Database, ReadableDatabase, StorageBackend};
+use redb::{Builder, Database, ReadableDatabase, StorageBackend, backends::FileBackend};
 use runtime_core::{Lsn, tables::Overlay};
 
 use crate::{
     base::{Base, FileRows},
     checkpoint::{Checkpoint, CheckpointDone},
-    format::{APPLIED_LSN, DIRECTORY, FORMAT, META, PARTITION, PARTITIONS, ROWS, STORE_FORMAT},
+    compact,
+    error::{CheckpointError, OpenError},
+    format::{
+        APPLIED_LSN, DIRECTORY, FORMAT, META, PARTITION, PARTITIONS, ROW_BYTES, ROWS, STORE_FORMAT,
+    },
+    patient::{self, Condition, PatientBackend},
 };
-
-/// A store cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// It is no store, it is damaged, or another process has it.
-    #[error("it is not a store that can be read: {0}")]
-    Database(#[from] redb::DatabaseError),
-    /// Reading or writing it failed.
-    #[error("it cannot be read or written: {0}")]
-    Redb(#[from] redb::Error),
-    /// Written by another version of this software.
-    #[error("its format is {found}, this version can only read {STORE_FORMAT}")]
-    Format {
-        /// What it says.
-        found: u64,
-    },
-    /// It belongs to another partition, or to a node with another number of them.
-    #[error("it is partition {found} of {found_of}, expected {expected} of {expected_of}")]
-    Partition {
-        /// What it says.
-        found: u64,
-        /// What it says.
-        found_of: u64,
-        /// What it should be.
-        expected: u16,
-        /// What it should be.
-        expected_of: u16,
-    },
-    /// It was copied from another node's data.
-    #[error("it is another data directory's; restore the one that belongs here")]
-    Directory,
-    /// Making it failed half-way; nothing is left of it.
-    #[error("it cannot be made: {0}")]
-    Create(#[from] std::io::Error),
-}
 
 /// What a file is: whose rows it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,16 +40,25 @@ pub struct Store {
     database: Arc<Database>,
     base: Base,
     applied: Lsn,
+    /// Bytes in the rows of the file, if it counts them.
+    row_bytes: Option<u64>,
+    condition: Arc<Condition>,
 }
 
 impl Store {
-    /// Opens a file that is there.
+    /// Opens a file that is there. One that is mostly free is compacted first, which may take seconds.
     ///
     /// # Errors
     /// When it cannot be read, or is not the store of this name.
     pub fn open_file(path: &Path, name: StoreName) -> Result<Self, OpenError> {
-        let database = Builder::new().set_cache_size(CACHE_BYTES_MAX).open(path)?;
-        Self::open(database, name)
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        if file.metadata()?.len() == 0 {
+            // redb would make a new one of it.
+            return Err(OpenError::File(io::Error::new(io::ErrorKind::InvalidData, "it is empty")));
+        }
+        Self::open(FileBackend::new(file)?, name, patient::PAUSE, |database, file_bytes| {
+            compact::consider(database, path, file_bytes)
+        })
     }
 
     /// Makes a file, durable in its directory; there is a whole one or none after a crash.
@@ -86,11 +68,11 @@ impl Store {
     pub fn create_file(path: &Path, name: StoreName) -> Result<Self, OpenError> {
         let temporary = path.with_extension("redb.new");
         match std::fs::remove_file(&temporary) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             Ok(()) | Err(_) => (), // What a crash left.
         }
-        let database = Builder::new().set_cache_size(CACHE_BYTES_MAX).create(&temporary)?;
-        let store = Self::open(database, name)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&temporary)?;
+        let store = Self::open(FileBackend::new(file)?, name, patient::PAUSE, |_, _| Ok(()))?;
         std::fs::rename(&temporary, path)?;
         if let Some(dir) = path.parent() {
             std::fs::File::open(dir)?.sync_all()?;
@@ -98,7 +80,8 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens a store on another medium than a file, or creates it.
+    /// Opens a store on another medium than a file, or creates it. A medium that is full is asked
+    /// again without a pause.
     ///
     /// # Errors
     /// As [`Self::open_file`].
@@ -107,12 +90,20 @@ impl Store {
         partition: u16,
         partitions: u16,
     ) -> Result<Self, OpenError> {
-        let database =
-            Builder::new().set_cache_size(CACHE_BYTES_MAX).create_with_backend(backend)?;
-        Self::open(database, StoreName { partition, partitions, directory: None })
+        let name = StoreName { partition, partitions, directory: None };
+        Self::open(backend, name, Duration::ZERO, |_, _| Ok(()))
     }
 
-    fn open(database: Database, name: StoreName) -> Result<Self, OpenError> {
+    fn open(
+        medium: impl StorageBackend,
+        name: StoreName,
+        pause: Duration,
+        prepare: impl FnOnce(&mut Database, u64) -> Result<(), OpenError>,
+    ) -> Result<Self, OpenError> {
+        let condition = Condition::new(pause);
+        let backend = PatientBackend::new(medium, Arc::clone(&condition))?;
+        let mut database =
+            Builder::new().set_cache_size(CACHE_BYTES_MAX).create_with_backend(backend)?;
         let applied = match identify(&database)? {
             None => {
                 create(&database, name)?;
@@ -123,18 +114,34 @@ impl Store {
                 Lsn(identity.applied)
             }
         };
-        let file = read(&database, applied)?;
-        Ok(Self { database: Arc::new(database), base: Base { frozen: None, file }, applied })
+        prepare(&mut database, condition.len())?;
+        let row_bytes = compact::row_bytes(&database)?;
+        let file = read(&database, applied, &condition)?;
+        let base = Base { frozen: None, file };
+        Ok(Self { database: Arc::new(database), base, applied, row_bytes, condition })
+    }
+
+    /// Whether a checkpoint waits for room on the disk: the log grows meanwhile, so new work is to
+    /// be refused. It ends by itself.
+    pub fn is_waiting_for_room(&self) -> bool {
+        self.condition.is_waiting()
+    }
+
+    /// How long the file is, in bytes.
+    pub fn file_bytes(&self) -> u64 {
+        self.condition.len()
+    }
+
+    /// Which part of the file is free, from 0 to 1, estimated and rather too much than too little: it
+    /// is used again, and given back at a start when it is more than half. `None` for a large file of
+    /// an older version, which does not say what is in it.
+    pub fn free_share(&self) -> Option<f64> {
+        Some(compact::free_share(self.file_bytes(), self.row_bytes?))
     }
 
     /// The last record that the file knows.
     pub fn applied(&self) -> Lsn {
         self.applied
-    }
-
-    /// Whether a checkpoint waits for room on the disk.
-    pub fn is_waiting_for_room(&self) -> bool {
-        false
     }
 
     /// What a reader sees below the live overlay.
@@ -155,17 +162,27 @@ impl Store {
 
     /// Lets go of the frozen overlay: the file has it. Returns the record it stands at.
     ///
-    /// # Panics
-    /// When the file could not be written: going on would let the overlay grow without bound, and
-    /// the log has everything.
-    pub fn install(&mut self, done: CheckpointDone) -> Lsn {
-        let written = done.written.and_then(|()| read(&self.database, done.applied));
-        match written {
-            Ok(file) => self.base = Base { frozen: None, file },
-            Err(error) => panic!("a checkpoint cannot be written: {error}"),
-        }
+    /// # Errors
+    /// When the file could not be written for another reason than a full disk. It can't be read any
+    /// more either, and the overlay would grow without bound, so the process must end: the log has
+    /// everything.
+    pub fn install(&mut self, done: CheckpointDone) -> Result<Lsn, CheckpointError> {
+        let read = || read(&self.database, done.applied, &self.condition);
+        let (row_bytes, file) = done
+            .written
+            .and_then(|row_bytes| Ok((row_bytes, read()?)))
+            .map_err(|error| CheckpointError(self.condition.explain(&error)))?;
+        self.base = Base { frozen: None, file };
         self.applied = done.applied;
-        self.applied
+        self.row_bytes = row_bytes;
+        Ok(self.applied)
+    }
+}
+
+impl Drop for Store {
+    /// A checkpoint that waits for room need not be written any more: the log has everything.
+    fn drop(&mut self) {
+        self.condition.stop();
     }
 }
 
@@ -228,6 +245,7 @@ fn create(database: &Database, name: StoreName) -> Result<(), redb::Error> {
             meta.insert(DIRECTORY[1], low)?;
         }
         meta.insert(APPLIED_LSN, 0)?;
+        meta.insert(ROW_BYTES, 0)?;
         transaction.open_table(ROWS)?;
     }
     transaction.commit()?;
@@ -244,6 +262,11 @@ fn halves(fingerprint: u128) -> [u64; 2] {
     [half(0), half(8)]
 }
 
-fn read(database: &Database, applied: Lsn) -> Result<FileRows, redb::Error> {
-    Ok(FileRows::new(database.begin_read()?.open_table(ROWS)?, applied))
+fn read(
+    database: &Database,
+    applied: Lsn,
+    condition: &Arc<Condition>,
+) -> Result<FileRows, redb::Error> {
+    let rows = database.begin_read()?.open_table(ROWS)?;
+    Ok(FileRows::new(rows, applied, Arc::clone(condition)))
 }

@@ -2,7 +2,8 @@
 //!
 //! The file is a redb database with two tables. `rows` maps keys to encoded rows (see the tables of
 //! `runtime-core`). `meta` maps these names to numbers: `format`, `partition`, `partitions`,
-//! `applied_lsn` and, in data directories that have a secret, the halves of its fingerprint.
+//! `applied_lsn`, `row_bytes` and, in data directories that have a secret, the halves of its
+//! fingerprint.
 
 use redb::TableDefinition;
 
@@ -19,4 +20,6 @@ pub(crate) const PARTITION: &str = "partition";
 pub(crate) const PARTITIONS: &str = "partitions";
 /// The data directory's fingerprint, in two halves; absent where the directory has none.
 pub(crate) const DIRECTORY: [&str; 2] = ["directory_high", "directory_low"];
+/// Bytes in all keys and values of `rows`; absent in files of older versions until it is counted.
+pub(crate) const ROW_BYTES: &str = "row_bytes";
 pub(crate) const APPLIED_LSN: &str = "applied_lsn";

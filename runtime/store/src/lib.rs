@@ -7,17 +7,21 @@
 //!
 //! **Contract:** the caller runs a checkpoint only when everything in it is durable in the log, so
 //! the file never knows more than the log does. Reads cannot fail: a file that cannot be read stops
-//! the process.
+//! the process. A full disk makes a checkpoint wait (`patient`), any other error ends the process.
 
 mod base;
 mod checkpoint;
+mod compact;
 mod engine;
+pub mod error;
 mod format;
+mod patient;
 pub mod sim_backend;
 
 pub use base::Base;
 pub use checkpoint::{Checkpoint, CheckpointDone};
-pub use engine::{OpenError, Store, StoreName};
+pub use engine::{Store, StoreName};
+pub use error::{CheckpointError, OpenError};
 
 #[cfg(test)]
 mod tests;

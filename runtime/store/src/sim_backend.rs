@@ -1,5 +1,7 @@
-//! A storage medium in memory that loses, tears and refuses writes, for simulations and tests.
+//! A storage medium in memory that loses, tears and refuses writes and may be full, for simulations
+//! and tests.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +21,15 @@ struct Medium {
     pending: Vec<Pending>,
     operations: u64,
     fail_at: Option<u64>,
+    fail_once_at: Option<u64>,
+    /// Blocks that were ever written and not cut off since: what takes room.
+    blocks: BTreeSet<u64>,
+    blocks_max: Option<u64>,
+    refusals: u64,
 }
+
+/// Room is counted in blocks of this many bytes, as file systems have it.
+const BLOCK_BYTES: u64 = 4096;
 
 #[derive(Debug, Clone)]
 enum Pending {
@@ -36,6 +46,36 @@ impl SimBackend {
     /// Refuses the operation with this number and all that follow.
     pub fn fail_at(&self, operation: u64) {
         self.medium().fail_at = Some(operation);
+    }
+
+    /// Refuses the operation with this number, as a disk does that has trouble once.
+    pub fn fail_once_at(&self, operation: u64) {
+        self.medium().fail_once_at = Some(operation);
+    }
+
+    /// Has room for so many bytes from now on, rounded up to blocks; `None` for as many as one likes.
+    /// Writes to places that have a block go on. Whoever waits for room must be another thread.
+    pub fn limit(&self, bytes_max: Option<u64>) {
+        self.medium().blocks_max = bytes_max.map(|bytes| bytes.div_ceil(BLOCK_BYTES));
+    }
+
+    /// Has no room for the next so many writes, wherever they go: for a simulation on one thread.
+    pub fn refuse_room(&self, times: u64) {
+        self.medium().refusals = times;
+    }
+
+    /// Bytes that take room.
+    pub fn room_taken(&self) -> u64 {
+        self.medium().blocks.len() as u64 * BLOCK_BYTES
+    }
+
+    /// Bytes that were written and not synced: what a crash puts at risk.
+    pub fn pending_bytes(&self) -> u64 {
+        let pending = |pending: &Pending| match pending {
+            Pending::Write { data, .. } => data.len() as u64,
+            Pending::SetLen(_) => 0,
+        };
+        self.medium().pending.iter().map(pending).sum()
     }
 
     /// The medium that a crash would leave: of what was not synced, each write is kept, lost or
@@ -62,7 +102,8 @@ impl SimBackend {
                 }
             }
         }
-        let medium = Medium { synced: image.clone(), current: image, ..Medium::default() };
+        let blocks = medium.blocks.clone();
+        let medium = Medium { synced: image.clone(), current: image, blocks, ..Medium::default() };
         Self(Arc::new(Mutex::new(medium)))
     }
 
@@ -76,7 +117,28 @@ impl SimBackend {
         if medium.fail_at.is_some_and(|fail_at| medium.operations >= fail_at) {
             return Err(io::Error::other("injected fault"));
         }
+        if medium.fail_once_at.is_some_and(|fail_at| medium.operations == fail_at) {
+            return Err(io::Error::other("injected fault, once"));
+        }
         Ok(medium)
+    }
+}
+
+impl Medium {
+    fn take_room(&mut self, offset: u64, bytes: u64) -> Result<(), io::Error> {
+        let full = || Err(io::Error::from(io::ErrorKind::StorageFull));
+        if let Some(refusals) = self.refusals.checked_sub(1) {
+            self.refusals = refusals;
+            return full();
+        }
+        let blocks = offset / BLOCK_BYTES..(offset + bytes).div_ceil(BLOCK_BYTES);
+        let more = blocks.clone().filter(|block| !self.blocks.contains(block)).count() as u64;
+        let is_full = |max: u64| self.blocks.len() as u64 + more > max;
+        if more > 0 && self.blocks_max.is_some_and(is_full) {
+            return full();
+        }
+        self.blocks.extend(blocks);
+        Ok(())
     }
 }
 
@@ -99,6 +161,8 @@ impl StorageBackend for SimBackend {
         let len = usize::try_from(len).map_err(io::Error::other)?;
         medium.current.resize(len, 0);
         medium.pending.push(Pending::SetLen(len));
+        let blocks = (len as u64).div_ceil(BLOCK_BYTES);
+        medium.blocks.retain(|block| *block < blocks);
         Ok(())
     }
 
@@ -111,6 +175,7 @@ impl StorageBackend for SimBackend {
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
         let mut medium = self.operate()?;
+        medium.take_room(offset, data.len() as u64)?;
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
         let end = offset + data.len();
         if medium.current.len() < end {

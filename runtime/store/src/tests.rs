@@ -98,7 +98,7 @@ proptest! {
                 }
                 Step::Install => {
                     if let Some((checkpoint, rows, at)) = job.take() {
-                        prop_assert_eq!(store.install(checkpoint.run()), Lsn(at));
+                        prop_assert_eq!(store.install(checkpoint.run()), Ok(Lsn(at)));
                         (saved, saved_lsn) = (rows, at);
                     }
                 }
@@ -126,7 +126,7 @@ fn a_checkpoint_is_all_or_nothing() {
         let mut live = Overlay::default();
         (0..16).for_each(|n| live.put(key(n), row(n)));
         let job = store.freeze(&mut live, Lsn(16));
-        store.install(job.run());
+        store.install(job.run()).unwrap();
         (0..8).for_each(|n| live.put(key(n), row(100 + n)));
         (8..12).for_each(|n| live.delete(key(n)));
         (backend, store, live)
@@ -135,7 +135,7 @@ fn a_checkpoint_is_all_or_nothing() {
     let old = all(&mut Overlay::default(), store.base());
     let start = backend.operations();
     let job = store.freeze(&mut live, Lsn(28));
-    store.install(job.run());
+    store.install(job.run()).unwrap();
     let new = all(&mut Overlay::default(), store.base());
     let end = backend.operations();
     assert!(end > start + 2, "a checkpoint writes and syncs");
@@ -196,6 +196,8 @@ fn a_store_of_another_partition_directory_or_format_is_refused_by_name() {
     let other = dir.path().join("other");
     std::fs::write(&other, "not a store").unwrap();
     assert!(matches!(Store::open_file(&other, own), Err(OpenError::Database(_))));
+    std::fs::write(&other, "").unwrap();
+    assert!(Store::open_file(&other, own).err().unwrap().to_string().contains("it is empty"));
 }
 
 #[test]
@@ -209,4 +211,181 @@ fn a_file_is_made_whole_and_never_by_opening_it() {
     drop(Store::create_file(&path, name).unwrap());
     assert_eq!(Store::open_file(&path, name).unwrap().applied(), Lsn(0));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+/// Rows that fill pages.
+fn large(n: u8) -> Row {
+    Row::Bytes(Bytes::from(vec![n; 3000]))
+}
+
+/// A medium with 16 rows, opened afresh so that nothing is in memory, and as many new ones.
+fn grown() -> (SimBackend, Store, Overlay) {
+    let backend = SimBackend::default();
+    let mut store = open(&backend).unwrap();
+    let mut live = Overlay::default();
+    (0..16).for_each(|n| live.put(key(n), large(n)));
+    let job = store.freeze(&mut live, Lsn(16));
+    store.install(job.run()).unwrap();
+    drop(store);
+    (0..16).for_each(|n| live.put(key(n), large(100 + n)));
+    (16..200).for_each(|n| live.put(key(n), large(n)));
+    let store = open(&backend).unwrap();
+    (backend, store, live)
+}
+
+/// Comes back once a checkpoint waits for room.
+fn await_full(store: &Store) {
+    while !store.is_waiting_for_room() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_full_disk_makes_a_checkpoint_wait_while_readers_go_on() {
+    for room in [0, 1, 5, 20] {
+        let (backend, mut store, mut live) = grown();
+        backend.limit(Some(backend.room_taken() + room * 4096));
+        let job = store.freeze(&mut live, Lsn(32));
+        std::thread::scope(|scope| {
+            let checkpoint = scope.spawn(|| job.run());
+            await_full(&store);
+            // Below the frozen rows are those of the file, which is read now.
+            let file = &store.base().file;
+            (0..16).for_each(|n| assert_eq!(file.get(&key(n)), Some(large(n))));
+            let after = open(&backend.crash(chooser(room))).unwrap();
+            assert_eq!(after.applied(), Lsn(16), "a crash meanwhile leaves the last checkpoint");
+            assert_eq!(after.base().get(&key(3)), Some(large(3)));
+            backend.limit(None);
+            assert_eq!(store.install(checkpoint.join().unwrap()), Ok(Lsn(32)));
+        });
+        assert!(!store.is_waiting_for_room());
+        drop(store);
+        let store = open(&backend.crash(|_| 0)).unwrap();
+        assert_eq!(store.applied(), Lsn(32));
+        (0..16).for_each(|n| assert_eq!(store.base().get(&key(n)), Some(large(100 + n))));
+        (16..200).for_each(|n| assert_eq!(store.base().get(&key(n)), Some(large(n))));
+    }
+}
+
+#[test]
+fn a_node_that_stops_does_not_wait_for_room() {
+    let (backend, mut store, mut live) = grown();
+    backend.limit(Some(backend.room_taken()));
+    let job = store.freeze(&mut live, Lsn(32));
+    let done = std::thread::scope(|scope| {
+        let checkpoint = scope.spawn(|| job.run());
+        await_full(&store);
+        drop(store);
+        checkpoint.join().unwrap()
+    });
+    assert!(done.written.is_err());
+    assert_eq!(open(&backend.crash(|_| 0)).unwrap().applied(), Lsn(16));
+}
+
+/// A refusal at any time is waited for, and what comes between it and the sync is in order.
+#[test]
+fn a_checkpoint_survives_any_number_of_refusals() {
+    for refusals in (1..60).step_by(7) {
+        let (backend, mut store, mut live) = grown();
+        backend.refuse_room(refusals);
+        let job = store.freeze(&mut live, Lsn(32));
+        assert_eq!(store.install(job.run()), Ok(Lsn(32)));
+        drop(store);
+        let store = open(&backend.crash(|_| 0)).unwrap();
+        assert_eq!(store.applied(), Lsn(32));
+        (0..16).for_each(|n| assert_eq!(store.base().get(&key(n)), Some(large(100 + n))));
+        (16..200).for_each(|n| assert_eq!(store.base().get(&key(n)), Some(large(n))));
+    }
+}
+
+/// Trouble of the disk is told with its cause, and is no panic; the last checkpoint or the new one is
+/// there after it.
+#[test]
+fn trouble_at_any_write_of_a_checkpoint_is_told() {
+    let (backend, mut store, mut live) = grown();
+    let start = backend.operations();
+    let job = store.freeze(&mut live, Lsn(32));
+    store.install(job.run()).unwrap();
+    let end = backend.operations();
+    for fail_at in start + 1..=end {
+        let (backend, mut store, mut live) = grown();
+        backend.fail_once_at(fail_at);
+        let job = store.freeze(&mut live, Lsn(32));
+        let error = store.install(job.run()).unwrap_err().to_string();
+        assert!(error.contains("injected fault, once"), "{error}");
+        assert!(error.contains("the log has everything"), "{error}");
+        drop(store);
+        let after = open(&backend.crash(chooser(fail_at))).unwrap();
+        assert!([16, 32].contains(&after.applied().0));
+    }
+}
+
+#[test]
+fn a_store_that_has_no_room_to_be_opened_says_so() {
+    let whole = SimBackend::default();
+    drop(open(&whole).unwrap());
+    let mut refusals = 0;
+    for bytes in (0..whole.room_taken()).step_by(4096) {
+        let backend = SimBackend::default();
+        backend.limit(Some(bytes));
+        // Closing takes room too, and may go without.
+        if let Err(refusal) = open(&backend) {
+            assert!(matches!(refusal, OpenError::Full(_)), "{bytes}: {refusal}");
+            refusals += 1;
+        }
+    }
+    assert!(refusals > 0);
+    let (backend, store, _) = grown();
+    drop(store);
+    backend.limit(Some(0));
+    assert!(matches!(open(&backend), Ok(_) | Err(OpenError::Full(_))));
+}
+
+/// Rows of 300 KB from `rows`, put or deleted by one checkpoint.
+fn bulk(store: &mut Store, lsn: u64, rows: std::ops::Range<u8>, is_put: bool) {
+    let mut live = Overlay::default();
+    for n in rows {
+        match is_put {
+            true => live.put(key(n), Row::Bytes(Bytes::from(vec![n; 300_000]))),
+            false => live.delete(key(n)),
+        }
+    }
+    let job = store.freeze(&mut live, Lsn(lsn));
+    store.install(job.run()).unwrap();
+}
+
+#[test]
+fn a_file_that_is_mostly_free_is_given_back_at_a_start() {
+    for counts in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("partition-0.redb");
+        let name = StoreName { partition: 0, partitions: 1, directory: None };
+        let mut store = Store::create_file(&path, name).unwrap();
+        bulk(&mut store, 1, 0..100, true);
+        bulk(&mut store, 2, 100..200, true);
+        assert!(store.free_share().unwrap() < 0.5);
+        drop(store);
+        let full_bytes = std::fs::metadata(&path).unwrap().len();
+        let mut store = Store::open_file(&path, name).unwrap();
+        assert_eq!(store.file_bytes(), full_bytes, "it is needed");
+        bulk(&mut store, 3, 0..180, false);
+        assert!(store.free_share().unwrap() > 0.5);
+        drop(store);
+        if !counts {
+            // As an older version leaves it.
+            let database = redb::Database::open(&path).unwrap();
+            let transaction = database.begin_write().unwrap();
+            transaction.open_table(format::META).unwrap().remove(format::ROW_BYTES).unwrap();
+            transaction.commit().unwrap();
+        }
+        let mut store = Store::open_file(&path, name).unwrap();
+        assert!(store.file_bytes() < full_bytes / 2, "{}", store.file_bytes());
+        assert!(store.free_share().unwrap() < 0.5);
+        assert_eq!(store.applied(), Lsn(3));
+        assert_eq!(store.base().get(&key(179)), None);
+        let kept = |n| Some(Row::Bytes(Bytes::from(vec![n; 300_000])));
+        (180..200).for_each(|n| assert_eq!(store.base().get(&key(n)), kept(n)));
+        bulk(&mut store, 4, 0..10, true);
+        assert_eq!(store.base().get(&key(5)), kept(5));
+    }
 }

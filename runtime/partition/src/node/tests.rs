@@ -97,8 +97,17 @@ fn tables(records: u64) -> Store {
         partition.apply(&mut tables, &record(lsn), &mut Vec::new());
     }
     let checkpoint = store.freeze(&mut live, Lsn(records));
-    store.install(checkpoint.run());
+    store.install(checkpoint.run()).unwrap();
     store
+}
+
+/// Writes checkpoints at once.
+struct AtOnce;
+
+impl Checkpoints for AtOnce {
+    fn run(&self, job: runtime_store::Checkpoint, done: OnDone) {
+        done(job.run());
+    }
 }
 
 fn recover(tables: Store, log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Result<Node, StartError> {
@@ -111,6 +120,27 @@ fn recover(tables: Store, log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Result<No
         settings: Settings::default(),
     };
     Node::recover(parts, |_| Arc::new(Nobody))
+}
+
+/// The process ends then, with what was found and a code that says so.
+#[test]
+fn a_checkpoint_that_cannot_be_written_stops_the_partition() {
+    let backend = SimBackend::default();
+    let log = log(5, 0);
+    let parts = Parts {
+        stores: vec![Store::open_backend(backend.clone(), 0, 1).unwrap()],
+        log: Arc::clone(&log) as _,
+        clock: Arc::new(Still::default()),
+        derivation: Derivation::Plain,
+        checkpoints: Arc::new(AtOnce),
+        settings: Settings { checkpoint_interval: Duration::ZERO, ..Settings::default() },
+    };
+    let mut node = Node::recover(parts, |_| Arc::new(Nobody)).unwrap();
+    backend.fail_once_at(backend.operations() + 1);
+    let driver = &mut node.drivers_mut()[0];
+    assert_ne!(driver.turn(Duration::ZERO), Turn::Stopped);
+    log.commit();
+    assert_eq!(driver.turn(Duration::ZERO), Turn::Stopped);
 }
 
 #[test]
