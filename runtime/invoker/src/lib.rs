@@ -1,6 +1,6 @@
 //! The shell of the Attempt machine: HTTP out to deployments.
 //!
-//! Reading order: `supervisor` (which attempts there are), `task` (one attempt: bytes, machine,
+//! Reading order: `supervisor` (which attempts there are), `places` (how many there may be), `task` (one attempt: bytes, machine,
 //! proposals), `stream` (what a request and a response look like), `client` (ways to deployments),
 //! `host` (connections to one), [`discover`] (asking an endpoint what it offers).
 //!
@@ -10,6 +10,7 @@
 mod client;
 pub mod discover;
 mod host;
+mod places;
 mod quick_ack;
 mod stream;
 mod supervisor;

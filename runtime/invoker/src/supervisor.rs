@@ -1,7 +1,6 @@
 //! Which attempts there are, and how many there may be.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use runtime_partition::{Clock, Partitions};
 use runtime_schema::SharedRegistry;
 use tokio::{runtime::Handle, sync::mpsc};
 
-use crate::{client::Clients, task};
+use crate::{client::Clients, places::Places, task};
 
 /// Limits of the invoker.
 #[derive(Debug, Clone)]
@@ -62,9 +61,7 @@ pub struct Invoker {
     /// How to reach each attempt that is under way. Unbounded, since a partition cannot wait: what
     /// is in flight is bounded by what the attempt itself has asked for.
     attempts: Mutex<HashMap<(PartitionId, AttemptRef), mpsc::UnboundedSender<Notice>>>,
-    in_flight: AtomicUsize,
-    /// Whether an attempt was refused since there was last room.
-    has_refused: AtomicBool,
+    places: Places,
 }
 
 /// What a partition tells an attempt.
@@ -92,12 +89,11 @@ impl Invoker {
             registry,
             clock,
             clients: Clients::new(settings.connect_timeout),
+            places: Places::new(settings.attempts_max),
             settings,
             started: Instant::now(),
             runtime: Handle::current(),
             attempts: Mutex::default(),
-            in_flight: AtomicUsize::new(0),
-            has_refused: AtomicBool::new(false),
         })
     }
 
@@ -107,8 +103,7 @@ impl Invoker {
         partition: PartitionId,
         start: Box<StartAttempt>,
     ) -> bool {
-        if self.in_flight.fetch_add(1, Ordering::SeqCst) >= self.settings.attempts_max {
-            self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if !self.places.take() {
             return false;
         }
         let name = (partition, start.attempt);
@@ -157,19 +152,7 @@ impl Invoker {
 
     /// A partition has noted that it was refused: it hears of room, of that which there is too.
     pub fn attempt_refused(&self) {
-        self.has_refused.store(true, Ordering::SeqCst);
-        self.announce_room();
-    }
-
-    fn release(&self) {
-        self.in_flight.fetch_sub(1, Ordering::SeqCst);
-        self.announce_room();
-    }
-
-    /// Either whoever makes room sees the refusal, or whoever notes the refusal sees the room.
-    fn announce_room(&self) {
-        let has_room = self.in_flight.load(Ordering::SeqCst) < self.settings.attempts_max;
-        if has_room && self.has_refused.swap(false, Ordering::SeqCst) {
+        if self.places.refused() {
             self.partitions.attempts_wanted();
         }
     }
@@ -190,6 +173,8 @@ pub(crate) struct Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.invoker.attempts().remove(&self.name);
-        self.invoker.release();
+        if self.invoker.places.release() {
+            self.invoker.partitions.attempts_wanted();
+        }
     }
 }

@@ -11,8 +11,7 @@ use bytes::Bytes;
 use runtime_core::{
     Lsn, Partition, PartitionId,
     effect::Effect,
-    event::{AttemptRef, Event, Record},
-    obligations,
+    event::{Event, Record},
     tables::{Overlay, Tables},
     time::Timestamp,
 };
@@ -27,6 +26,7 @@ use crate::{
     health::{OverBudget, PartitionHealth},
     inbox::Inbox,
     lanes::{Admission, Answering, Arrivals, Bounds, Read},
+    owed::Owed,
 };
 
 /// While the disk is nearly full, a partition looks this often whether there is room again.
@@ -109,17 +109,6 @@ pub struct Driver {
     pub(crate) is_overpromised: bool,
 }
 
-/// Attempts to be offered (again) when there is room.
-#[derive(Debug, Default)]
-pub(crate) struct Owed {
-    pub(crate) attempts: std::collections::BTreeSet<AttemptRef>,
-    /// Where the search for running invocations goes on after a start; `None` when it is done.
-    pub(crate) unseen_from: Option<Lsn>,
-    /// The last record folded at start. Attempts with a later lsn are offered when they start.
-    pub(crate) unseen_until: Lsn,
-    pub(crate) may_start: bool,
-}
-
 impl Driver {
     /// Does everything that can be done now; waits for work at most `patience`.
     pub fn turn(&mut self, patience: Duration) -> Turn {
@@ -156,10 +145,7 @@ impl Driver {
         let has_events = !events.is_empty();
         self.apply(events);
         self.look(reads);
-        // After a refusal nothing is offered until the invoker asks for it.
-        self.owed.may_start &= notices.refused.is_empty();
-        self.owed.may_start |= notices.attempts_wanted;
-        self.owed.attempts.extend(notices.refused);
+        self.owed.note(notices.refused, notices.attempts_wanted);
         let offered = self.offer_owed();
         self.maybe_checkpoint();
         let until = self.next_wake_up(now, admission);
@@ -190,6 +176,8 @@ impl Driver {
             has_room: !self.inbox.has_no_room(),
             promised_over_budget: (retained.bytes > budget_bytes && !retained.may_shrink)
                 .then_some(OverBudget { retained_bytes: retained.bytes, budget_bytes }),
+            tables_bytes: self.store.file_bytes(),
+            tables_free_share: self.store.free_share(),
         };
         for ping in pings {
             let _ = ping.send(health.clone()); // Whoever asked may have gone.
@@ -207,7 +195,7 @@ impl Driver {
     }
 
     fn next_wake_up(&self, now: Timestamp, admission: Admission) -> Option<Timestamp> {
-        if self.owed.may_start {
+        if self.owed.may_start() {
             return Some(Timestamp(0)); // There is more to offer.
         }
         let checkpoint = self.schedule.next(self.live.size_bytes());
@@ -300,39 +288,12 @@ impl Driver {
 
     /// Offers attempts that are owed, while the invoker has room.
     fn offer_owed(&mut self) -> bool {
-        if !std::mem::take(&mut self.owed.may_start) {
-            return false;
-        }
-        let limit = self.settings.starts_max;
         let tables = Tables::new(&mut self.live, self.store.base());
-        if let Some(from) = self.owed.unseen_from
-            && self.owed.attempts.len() < limit
-        {
-            let running = obligations::running(&tables, from, limit);
-            self.owed.unseen_from = match running.last() {
-                Some(last) if last.invocation < self.owed.unseen_until => {
-                    Some(Lsn(last.invocation.0 + 1))
-                }
-                Some(_) | None => None,
-            };
-            let until = self.owed.unseen_until;
-            // What started later has been offered when it did.
-            self.owed.attempts.extend(running.iter().filter(|name| name.attempt <= until));
+        let Some(starts) = self.owed.take(&tables, self.settings.starts_max) else { return false };
+        if !starts.is_empty() {
+            let dispatch = Arc::clone(&self.dispatch);
+            self.after_durable(move || dispatch.dispatch(starts, None));
         }
-        let mut starts = Vec::new();
-        while starts.len() < limit
-            && let Some(attempt) = self.owed.attempts.pop_first()
-        {
-            starts.extend(obligations::start(&tables, attempt));
-        }
-        let is_more = !self.owed.attempts.is_empty() || self.owed.unseen_from.is_some();
-        if starts.is_empty() {
-            self.owed.may_start = is_more;
-            return is_more;
-        }
-        self.owed.may_start = is_more;
-        let dispatch = Arc::clone(&self.dispatch);
-        self.after_durable(move || dispatch.dispatch(starts, None));
         true
     }
 

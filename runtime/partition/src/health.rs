@@ -11,12 +11,16 @@ use crate::inbox::Inbox;
 pub const STUCK_AFTER: Duration = Duration::from_secs(10);
 
 /// How a partition stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PartitionHealth {
     /// Whether the disk has room for new work.
     pub has_room: bool,
     /// Set when finished invocations take more than they may and nothing of it may go before its time.
     pub promised_over_budget: Option<OverBudget>,
+    /// How long the file of its tables is, in bytes.
+    pub tables_bytes: u64,
+    /// Which part of that is free, from 0 to 1, estimated; `None` when it can't be told.
+    pub tables_free_share: Option<f64>,
 }
 
 /// What was promised to be kept takes more room than was planned for it.

@@ -5,7 +5,6 @@
 //! replaces the one before, and reads and notices are as many as there are callers and attempts.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use runtime_core::event::Event;
@@ -14,6 +13,7 @@ use tokio::sync::Semaphore;
 use crate::{
     Stopped,
     lanes::{Admission, Arrivals, Bounds, Lane, Lanes, Queued, weight},
+    sync::{self, Condvar, Mutex, MutexGuard},
 };
 
 /// Bytes of one lane's events that may wait for one partition, each event counted with
@@ -34,7 +34,7 @@ pub(crate) struct Inbox {
 impl Inbox {
     pub(crate) fn new() -> Self {
         Self {
-            lanes: Mutex::default(),
+            lanes: Mutex::new(Lanes::default()),
             arrived: Condvar::new(),
             room: std::array::from_fn(|_| Semaphore::new(LANE_BYTES_MAX as usize)),
             no_room: AtomicBool::new(false),
@@ -84,11 +84,8 @@ impl Inbox {
     pub(crate) fn take(&self, patience: Duration, bounds: Bounds) -> Arrivals {
         let mut lanes = self.lock();
         if !patience.is_zero() {
-            lanes = self
-                .arrived
-                .wait_timeout_while(lanes, patience, |lanes| !lanes.is_ready(bounds.admission))
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            let admission = bounds.admission;
+            lanes = sync::wait(&self.arrived, lanes, patience, |lanes| lanes.is_ready(admission));
         }
         let taken = lanes.take(bounds);
         drop(lanes);
@@ -121,7 +118,6 @@ impl Inbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
-        // A panic while the lock is held stops the process anyway.
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.lanes)
     }
 }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Reading order: [`handle`] (what the edges call), [`edges`] (what they are called with), [`clock`],
-//! `lanes` and `inbox` (what waits for the next turn), [`driver`] (the turn), [`health`], `dispatch` (effect to edge),
+//! `lanes` and `inbox` (what waits for the next turn), [`driver`] (the turn), `owed` (attempts for which there was no room), [`health`], `dispatch` (effect to edge),
 //! `waiters` (who waits for an answer), [`checkpoint`], [`node`] (recovery and the threads).
 //!
 //! **Invariant:** durable before visible. Effects leave only from the log's callback, after the
@@ -25,7 +25,9 @@ pub mod health;
 mod inbox;
 mod lanes;
 pub mod node;
+mod owed;
 pub mod random;
+mod sync;
 mod waiters;
 
 pub use clock::{Clock, NodeClock};
@@ -35,5 +37,7 @@ pub use handle::{CallAnswer, Partitions, RequestError, Stopped};
 pub use health::PartitionHealth;
 pub use node::{Node, StartError};
 
+#[cfg(all(test, feature = "loom"))]
+mod loom_tests;
 #[cfg(test)]
 mod tests;

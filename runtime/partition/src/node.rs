@@ -26,9 +26,10 @@ use crate::{
     checkpoint::{Checkpoints, Schedule},
     clock::Clock,
     dispatch::Dispatch,
-    driver::{Driver, Owed, Settings, Turn, log_id},
+    driver::{Driver, Settings, Turn, log_id},
     edges::Edges,
     inbox::Inbox,
+    owed::Owed,
     waiters::Waiters,
 };
 
@@ -163,12 +164,7 @@ impl Node {
                 applied,
                 next_timer: None,
                 next_expiry: None,
-                owed: Owed {
-                    attempts: Default::default(),
-                    unseen_from: Some(Lsn(0)),
-                    unseen_until: applied,
-                    may_start: true,
-                },
+                owed: Owed::after_recovery(applied),
                 is_overpromised: false,
             };
             driver.prepare();

@@ -1,7 +1,7 @@
 //! Who waits for an answer: requests by number, and among them those that wait for an invocation.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use protocol::InvocationId;
 use runtime_core::{
@@ -9,6 +9,8 @@ use runtime_core::{
     event::RequestId,
 };
 use tokio::sync::oneshot;
+
+use crate::sync::{self, Mutex, MutexGuard};
 
 /// What a waiting request hears.
 #[derive(Debug)]
@@ -93,6 +95,13 @@ impl Waiters {
         *self.lock() = Waiting::default();
     }
 
+    /// Whether nobody waits.
+    #[cfg(all(test, feature = "loom"))]
+    pub(crate) fn is_empty(&self) -> bool {
+        let waiting = self.lock();
+        waiting.requests.is_empty() && waiting.by_invocation.is_empty()
+    }
+
     fn remove(&self, request: RequestId) -> Option<Waiter> {
         let mut waiting = self.lock();
         let waiter = waiting.requests.remove(&request)?;
@@ -108,6 +117,6 @@ impl Waiters {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.0)
     }
 }
