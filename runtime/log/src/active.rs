@@ -143,15 +143,16 @@ impl<F> Active<F> {
     }
 
     /// Sees to it that there is room for `bytes` and the reserve behind them. Full when there is not
-    /// even room for the bytes.
+    /// even room for the bytes and `left` behind them.
     pub(crate) fn make_room<D: Disk<File = F>>(
         &mut self,
         disk: &D,
         bytes: u64,
+        left: u64,
         options: &Options,
     ) -> Result<(), Trouble> {
-        let least = self.end.offset + bytes;
-        let reserved = least + options.reserve_bytes;
+        let reserved = self.end.offset + bytes + options.reserve_bytes;
+        let least = self.end.offset + bytes + left;
         if self.allocated.is_none_or(|allocated| allocated >= reserved) {
             return Ok(());
         }

@@ -30,6 +30,14 @@ impl From<u64> for Options {
     }
 }
 
+impl Options {
+    /// The part of the reserve that no record takes: with it a full log can still begin another segment,
+    /// so that those that nobody needs make room.
+    pub(crate) fn closing_bytes(&self) -> u64 {
+        self.reserve_bytes / 8
+    }
+}
+
 /// The reserve unless the options say otherwise: what partitions have applied when the disk is found
 /// full, and after that what makes room: purges, deletes, requests to the admin API.
 pub const RESERVE_BYTES: u64 = 8 << 20;

@@ -75,7 +75,7 @@ impl<D: Disk> LogWriter<D> {
             status: Arc::default(),
             metrics: Arc::default(),
         };
-        match writer.make_room(0) {
+        match writer.make_room(0, 0) {
             Ok(()) | Err(Trouble::Full) => Ok(writer),
             Err(Trouble::Failed(source)) => {
                 let what = "no room can be allocated for the log".to_owned();
@@ -189,8 +189,10 @@ impl<D: Disk> LogWriter<D> {
     pub(crate) fn retry(&mut self) {
         self.tidy();
         if self.failure.is_none() && self.status.is_short() {
-            match self.make_room(0) {
-                Ok(()) | Err(Trouble::Full) => (),
+            match self.make_room(0, 0) {
+                // There may be room for the next segment too.
+                Ok(()) => self.close_at = self.options.segment_bytes,
+                Err(Trouble::Full) => (),
                 Err(Trouble::Failed(error)) => drop(self.fail(&error)),
             }
         }
@@ -227,7 +229,7 @@ impl<D: Disk> LogWriter<D> {
         if self.active.end.offset >= self.close_at {
             self.close_full()?;
         }
-        let count = match self.make_room(bytes) {
+        let count = match self.make_room(bytes, self.options.closing_bytes()) {
             Ok(()) => self.pending.len(),
             Err(Trouble::Full) => self.fitting(),
             Err(failed) => return Err(failed),
@@ -241,7 +243,8 @@ impl<D: Disk> LogWriter<D> {
 
     /// How many of the pending batches fit the room that there is.
     fn fitting(&self) -> usize {
-        let mut room = self.active.room_bytes().unwrap_or_default();
+        let room = self.active.room_bytes().unwrap_or_default();
+        let mut room = room.saturating_sub(self.options.closing_bytes());
         let fits = |(batch, _): &&(Batch, Done)| {
             let left = room.checked_sub(frame::batch_bytes(batch));
             left.map(|left| room = left).is_some()
@@ -289,7 +292,7 @@ impl<D: Disk> LogWriter<D> {
         self.active.mend(&*self.disk)?;
         self.buffer.clear();
         frame::encode_seal(self.active.magic, self.active.end, &mut self.buffer);
-        self.make_room(self.buffer.len() as u64)?;
+        self.make_room(self.buffer.len() as u64, 0)?;
         let written = self.write_buffer()?;
         self.sync(written)?;
         self.metrics.seals.fetch_add(1, Ordering::Relaxed);
@@ -325,8 +328,8 @@ impl<D: Disk> LogWriter<D> {
         Ok(())
     }
 
-    fn make_room(&mut self, bytes: u64) -> Result<(), Trouble> {
-        let made = self.active.make_room(&*self.disk, bytes, &self.options);
+    fn make_room(&mut self, bytes: u64, left: u64) -> Result<(), Trouble> {
+        let made = self.active.make_room(&*self.disk, bytes, left, &self.options);
         let is_unknown = self.active.room_bytes().is_none();
         let stays_short = is_unknown && self.status.is_short(); // Until something was written.
         self.note_room(made.is_err() || stays_short || self.is_below_reserve());
@@ -340,7 +343,9 @@ impl<D: Disk> LogWriter<D> {
     fn note_room(&self, is_short: bool) {
         // Where room cannot be allocated there is enough of it until a write meets a full disk.
         let unknown = if is_short { 0 } else { u64::MAX };
-        self.status.set(is_short, self.active.room_bytes().unwrap_or(unknown));
+        let closing_bytes = self.options.closing_bytes();
+        let room = self.active.room_bytes().map(|room| room.saturating_sub(closing_bytes));
+        self.status.set(is_short, room.unwrap_or(unknown));
     }
 
     /// Closes a full segment, if there is room for the next one; otherwise it grows on.
@@ -368,7 +373,7 @@ impl<D: Disk> LogWriter<D> {
         }
         let closed = self.close(false);
         self.segments.remove_trimmed(&*self.disk);
-        self.make_room(0).and(closed)
+        self.make_room(0, 0).and(closed)
     }
 
     /// Starts the next segment; everything in the last one is synced.

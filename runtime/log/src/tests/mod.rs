@@ -4,7 +4,9 @@ mod contract;
 mod crash;
 mod damage;
 mod format_1;
+mod full;
 mod hostile;
+mod real_disk;
 mod seal;
 mod trim;
 
@@ -88,10 +90,12 @@ fn index(offset: u64) -> usize {
 
 /// What a program that appends knows: the last record of each partition that was acknowledged, and the
 /// last that was handed over.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Known {
     acked: BTreeMap<u16, u64>,
     pushed: BTreeMap<u16, u64>,
+    /// Where acknowledgements come that wait for room.
+    told: Vec<mpsc::Receiver<(u16, u64)>>,
 }
 
 impl Known {
@@ -114,13 +118,18 @@ impl Known {
                 );
             }
             log.commit();
-            drop(acknowledged);
-            self.acked.extend(told);
+            self.told.push(told);
+            self.hear();
         }
+    }
+
+    fn hear(&mut self) {
+        self.acked.extend(self.told.iter().flat_map(mpsc::Receiver::try_iter));
     }
 
     /// What a log must have after a crash: everything acknowledged, nothing that was never appended.
     fn check(&mut self, log: &ManualLog<SimDisk>, what: &str) {
+        self.hear();
         for partition in [0, 1] {
             let acked = self.acked.get(&partition).copied().unwrap_or(0);
             let pushed = self.pushed.get(&partition).copied().unwrap_or(0);
