@@ -3,27 +3,26 @@
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{
-    Batch, Done, Log, Lsn, ManualLog, Metrics, OpenError, PartitionId, Records, disk::RealDisk,
+    Batch, Done, Log, Lsn, ManualLog, Metrics, OpenError, Options, PartitionId, Records,
+    chores::{Chore, Chores},
+    disk::{Disk, RealDisk},
 };
 
 /// When several batches share an fsync, others are likely to follow the next one within this time, and
 /// an fsync costs as much for one as for many. Batches that come alone are not made to wait.
 const GATHER: Duration = Duration::from_micros(300);
 
-/// A log that has been idle for this long seals its last batch.
-const SEAL_AFTER: Duration = Duration::from_secs(1);
-
 /// The log of a node, in files.
-pub struct FileLog {
-    shared: Arc<Shared>,
+pub struct FileLog<D: Disk = RealDisk> {
+    shared: Arc<Shared<D>>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
-    log: ManualLog<RealDisk>,
+struct Shared<D: Disk> {
+    log: ManualLog<D>,
     queue: Mutex<Queue>,
     arrived: Condvar,
 }
@@ -36,32 +35,47 @@ struct Queue {
 }
 
 impl FileLog {
-    /// Opens the log in a directory, or starts one, and its thread.
+    /// Opens the log in a directory, or starts one, and its thread; a number alone is that of bytes in
+    /// a segment.
     ///
     /// # Errors
     /// When the disk refuses, and when the log is damaged.
-    pub fn open(dir: &Path, segment_bytes: u64) -> Result<Self, OpenError> {
-        let io =
-            |source| OpenError::Io { what: format!("{} cannot be used", dir.display()), source };
-        let disk = RealDisk::open(dir).map_err(io)?;
+    pub fn open(dir: &Path, options: impl Into<Options>) -> Result<Self, OpenError> {
+        let disk = RealDisk::open(dir).map_err(|source| OpenError::Io {
+            what: format!("{} cannot be used", dir.display()),
+            source,
+        })?;
+        Self::open_on(disk, options)
+    }
+}
+
+impl<D: Disk> FileLog<D> {
+    /// Opens the log on a disk, or starts one, and its thread.
+    ///
+    /// # Errors
+    /// When the disk refuses, and when the log is damaged.
+    pub fn open_on(disk: D, options: impl Into<Options>) -> Result<Self, OpenError> {
         let shared = Arc::new(Shared {
-            log: ManualLog::open(disk, segment_bytes)?,
+            log: ManualLog::open(disk, options)?,
             queue: Mutex::default(),
             arrived: Condvar::new(),
         });
         let owner = Arc::clone(&shared);
         let thread = thread::Builder::new().name("log".to_owned()).spawn(move || owner.run());
-        Ok(Self { shared, thread: Some(thread.map_err(io)?) })
+        let what = "the log's thread cannot be started".to_owned();
+        let thread = thread.map_err(|source| OpenError::Io { what, source })?;
+        Ok(Self { shared, thread: Some(thread) })
     }
 
     /// What the log has done so far.
     pub fn metrics(&self) -> Arc<Metrics> {
-        Arc::clone(self.shared.log.writer().metrics())
+        self.shared.log.metrics()
     }
 }
 
-impl Drop for FileLog {
-    /// Commits what is left, seals, and waits for the thread.
+impl<D: Disk> Drop for FileLog<D> {
+    /// Commits what is left, seals, and waits for the thread. What there is no room for is told
+    /// nothing: it is not durable, but nobody has been told that it never will be.
     fn drop(&mut self) {
         self.shared.put(|queue| queue.stop = true);
         if let Some(thread) = self.thread.take() {
@@ -71,8 +85,9 @@ impl Drop for FileLog {
     }
 }
 
-impl Log for FileLog {
+impl<D: Disk> Log for FileLog<D> {
     fn append(&self, batch: Batch, done: Done) {
+        batch.check();
         self.shared.put(|queue| queue.batches.push((batch, done)));
     }
 
@@ -84,16 +99,30 @@ impl Log for FileLog {
         self.shared.log.last_lsn(partition)
     }
 
+    fn oldest(&self, partition: PartitionId) -> Lsn {
+        self.shared.log.oldest(partition)
+    }
+
     fn trim(&self, partition: PartitionId, upto: Lsn) {
         self.shared.put(|queue| queue.trims.push((partition, upto)));
     }
+
+    fn is_short(&self) -> bool {
+        self.shared.log.is_short()
+    }
+
+    fn room_bytes(&self) -> u64 {
+        self.shared.log.room_bytes()
+    }
 }
 
-impl Shared {
+impl<D: Disk> Shared<D> {
     fn run(&self) {
+        let started = Instant::now();
+        let mut chores = Chores::default();
         let mut was_shared = false;
         loop {
-            let mut queue = self.take();
+            let mut queue = self.take(chores.wait(started.elapsed()));
             if (queue.batches.len() > 1 || was_shared) && !queue.stop {
                 thread::sleep(GATHER);
                 let more = std::mem::take(&mut *self.lock());
@@ -107,6 +136,7 @@ impl Shared {
             }
             if self.log.has_pending() {
                 self.log.commit();
+                chores.committed(started.elapsed(), self.log.is_sealed());
             }
             for (partition, upto) in queue.trims {
                 self.log.trim(partition, upto);
@@ -116,27 +146,34 @@ impl Shared {
                 let _ = self.log.seal();
                 return;
             }
+            self.do_chores(&mut chores, started);
         }
     }
 
-    /// Takes everything there is; waits for something, and seals the log meanwhile if that is long.
-    fn take(&self) -> Queue {
-        let mut queue = self.lock();
-        if queue.is_empty() {
-            queue = self
-                .arrived
-                .wait_timeout_while(queue, SEAL_AFTER, |queue| queue.is_empty())
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+    fn do_chores(&self, chores: &mut Chores, started: Instant) {
+        while let Some(chore) = chores.due(started.elapsed()) {
+            match chore {
+                Chore::Seal => drop(self.log.seal()), // A failure: the next append tells.
+                Chore::Retry => self.log.retry(),
+            }
+            chores.committed(started.elapsed(), self.log.is_sealed());
         }
-        if queue.is_empty() {
-            drop(queue);
-            let _ = self.log.seal(); // As above: the next append tells.
-            queue = self
+        chores.owes(started.elapsed(), self.log.owes());
+    }
+
+    /// Takes everything there is; waits for something, at most until there is a chore.
+    fn take(&self, patience: Option<Duration>) -> Queue {
+        let is_empty = |queue: &mut Queue| queue.is_empty();
+        let mut queue = match patience {
+            None => self
                 .arrived
-                .wait_while(self.lock(), |queue| queue.is_empty())
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+                .wait_while(self.lock(), is_empty)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(patience) => {
+                let waited = self.arrived.wait_timeout_while(self.lock(), patience, is_empty);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
         std::mem::take(&mut *queue)
     }
 

@@ -2,127 +2,216 @@
 //!
 //! ```text
 //! offset  size  what (integers are big-endian)
-//!      0     4  magic AB 1D E1 06
-//!      4     4  CRC-32C of everything after it, header and payload
-//!      8     4  length of the payload
-//!     12     2  partition
-//!     14     2  kind: 1 batch, 2 seal
-//!     16     8  lsn of the first record
-//!     24     4  number of records
-//!     28     8  segment of the last synced position when this was written
-//!     36     8  offset of the last synced position when this was written
-//!     44     -  payload: each record as its length (4 bytes) and its bytes
+//!      0     8  magic: 8 random bytes, those of the segment
+//!      8     4  CRC-32C of everything after it, header and payload
+//!     12     4  length of the payload
+//!     16     2  partition
+//!     18     2  kind: 1 batch, 2 seal
+//!     20     8  lsn of the first record
+//!     28     4  number of records
+//!     32     8  segment of the last synced position when this was written
+//!     40     8  offset of the last synced position when this was written
+//!     48     -  payload: each record as its length (4 bytes) and its bytes
 //! ```
+//!
+//! In segments of format 1 the magic is AB 1D E1 06 and what follows stands 4 bytes earlier.
 //!
 //! The synced position is what tells a torn tail from damage: at most the frames of one group commit
 //! are not yet synced, so a broken frame at a position that a later frame names as synced was whole
-//! once. A seal carries nothing but that position, for the last batches of a log that falls idle.
+//! once. A seal carries nothing but that position, for the last batches of a log that falls idle. The
+//! magic is random because payloads are whatever clients send: nobody can make one that looks like a
+//! frame of the segment it will stand in.
 
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::{Batch, Lsn, PartitionId};
+use crate::{BATCH_BYTES_MAX, Batch, Lsn, PartitionId};
 
-const MAGIC: u32 = 0xAB1D_E106;
 /// Bytes before the payload.
-pub const HEADER_BYTES: usize = 44;
+pub(crate) const HEADER_BYTES: usize = 48;
+const HEADER_BYTES_OF_FORMAT_1: usize = 44;
+const MAGIC_OF_FORMAT_1: [u8; 4] = [0xAB, 0x1D, 0xE1, 0x06];
 const KIND_BATCH: u16 = 1;
 const KIND_SEAL: u16 = 2;
 
+/// What the frames of a segment begin with, as its format has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Magic {
+    /// The same four bytes everywhere.
+    One,
+    /// Those of the segment.
+    Two([u8; 8]),
+}
+
+impl Magic {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::One => &MAGIC_OF_FORMAT_1,
+            Self::Two(magic) => magic,
+        }
+    }
+
+    pub(crate) fn header_bytes(self) -> usize {
+        match self {
+            Self::One => HEADER_BYTES_OF_FORMAT_1,
+            Self::Two(_) => HEADER_BYTES,
+        }
+    }
+
+    /// The longest payload there can be. Format 1 knew no bound.
+    fn payload_bytes_max(self) -> u64 {
+        match self {
+            Self::One => u64::from(u32::MAX),
+            Self::Two(_) => BATCH_BYTES_MAX,
+        }
+    }
+}
+
 /// A place in the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
+pub(crate) struct Position {
     /// Number of the segment.
-    pub segment: u64,
+    pub(crate) segment: u64,
     /// Bytes from its start.
-    pub offset: u64,
+    pub(crate) offset: u64,
 }
 
 /// A frame read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// What it carries; `None` for a seal.
-    pub batch: Option<Batch>,
+    pub(crate) batch: Option<Batch>,
     /// Everything before this was on disk when it was written.
-    pub synced: Position,
+    pub(crate) synced: Position,
     /// Bytes it takes.
-    pub len: usize,
+    pub(crate) len: u64,
+}
+
+/// Bytes that a batch takes in a segment; none for a barrier, which is not written.
+pub(crate) fn batch_bytes(batch: &Batch) -> u64 {
+    if batch.records.is_empty() { 0 } else { HEADER_BYTES as u64 + batch.payload_bytes() }
 }
 
 /// Appends the frame of a batch.
-pub(crate) fn encode_batch(batch: &Batch, synced: Position, into: &mut Vec<u8>) {
-    let count = u32::try_from(batch.records.len()).unwrap_or(u32::MAX);
-    encode(KIND_BATCH, batch.partition, batch.first_lsn, count, synced, into, |into| {
+pub(crate) fn encode_batch(magic: [u8; 8], batch: &Batch, synced: Position, into: &mut Vec<u8>) {
+    let header = Header {
+        kind: KIND_BATCH,
+        partition: batch.partition,
+        first_lsn: batch.first_lsn,
+        count: length(batch.records.len()),
+        synced,
+    };
+    encode(magic, &header, into, |into| {
         for record in &batch.records {
-            into.put_u32(u32::try_from(record.len()).unwrap_or(u32::MAX));
+            into.put_u32(length(record.len()));
             into.extend_from_slice(record);
         }
     });
 }
 
 /// Appends a seal.
-pub(crate) fn encode_seal(synced: Position, into: &mut Vec<u8>) {
-    encode(KIND_SEAL, PartitionId(0), Lsn(0), 0, synced, into, |_| ());
+pub(crate) fn encode_seal(magic: [u8; 8], synced: Position, into: &mut Vec<u8>) {
+    let (partition, first_lsn) = (PartitionId(0), Lsn(0));
+    let header = Header { kind: KIND_SEAL, partition, first_lsn, count: 0, synced };
+    encode(magic, &header, into, |_| ());
 }
 
-fn encode(
+struct Header {
     kind: u16,
     partition: PartitionId,
     first_lsn: Lsn,
     count: u32,
     synced: Position,
-    into: &mut Vec<u8>,
-    payload: impl FnOnce(&mut Vec<u8>),
-) {
-    let start = into.len();
-    into.put_u32(MAGIC);
-    into.put_u32(0);
-    into.put_u32(0);
-    into.put_u16(partition.0);
-    into.put_u16(kind);
-    into.put_u64(first_lsn.0);
-    into.put_u32(count);
-    into.put_u64(synced.segment);
-    into.put_u64(synced.offset);
-    payload(into);
-    let length = into.len() - start - HEADER_BYTES;
-    into[start + 8..start + 12]
-        .copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
-    let crc = crc32c::crc32c(&into[start + 8..]);
-    into[start + 4..start + 8].copy_from_slice(&crc.to_be_bytes());
 }
 
-/// Reads the frame at the start of `bytes`; says what is wrong when there is no whole one.
-pub(crate) fn decode(bytes: &Bytes) -> Result<Frame, &'static str> {
-    if bytes.len() < HEADER_BYTES {
-        return Err("the file ends within a header");
+fn encode(magic: [u8; 8], header: &Header, into: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
+    let start = into.len();
+    into.extend_from_slice(&magic);
+    into.put_u32(0);
+    into.put_u32(0);
+    into.put_u16(header.partition.0);
+    into.put_u16(header.kind);
+    into.put_u64(header.first_lsn.0);
+    into.put_u32(header.count);
+    into.put_u64(header.synced.segment);
+    into.put_u64(header.synced.offset);
+    payload(into);
+    let len = length(into.len() - start - HEADER_BYTES);
+    into[start + 12..start + 16].copy_from_slice(&len.to_be_bytes());
+    let crc = crc32c::crc32c(&into[start + 12..]);
+    into[start + 8..start + 12].copy_from_slice(&crc.to_be_bytes());
+}
+
+/// A length as it stands in a frame.
+///
+/// # Panics
+/// When it cannot: a length that is cut short is read back as something else.
+fn length(len: usize) -> u32 {
+    match u32::try_from(len) {
+        Ok(length) if u64::from(length) <= BATCH_BYTES_MAX => length,
+        _ => panic!("a length of {len} in a frame; the largest is {BATCH_BYTES_MAX}"),
     }
-    let mut header = &bytes[..HEADER_BYTES];
-    if header.get_u32() != MAGIC {
-        return Err("there is no frame here");
-    }
-    let crc = header.get_u32();
-    let length = usize::try_from(header.get_u32()).unwrap_or(usize::MAX);
-    let partition = PartitionId(header.get_u16());
-    let kind = header.get_u16();
-    let first_lsn = Lsn(header.get_u64());
-    let count = header.get_u32();
-    let synced = Position { segment: header.get_u64(), offset: header.get_u64() };
-    let Some(len) = HEADER_BYTES.checked_add(length).filter(|len| *len <= bytes.len()) else {
-        return Err("the file ends within a frame");
-    };
-    if crc32c::crc32c(&bytes[8..len]) != crc {
-        return Err("the checksum does not match");
-    }
-    let batch = match kind {
-        KIND_BATCH => {
-            let records = records(bytes.slice(HEADER_BYTES..len), count)
-                .ok_or("the records do not fit the frame")?;
-            Some(Batch { partition, first_lsn, records })
+}
+
+/// What the first bytes of a frame say, not yet checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim {
+    crc: u32,
+    partition: PartitionId,
+    kind: u16,
+    first_lsn: Lsn,
+    count: u32,
+    pub(crate) synced: Position,
+    /// Bytes of the whole frame.
+    pub(crate) len: u64,
+}
+
+impl Claim {
+    /// Reads the header at the start of `bytes`.
+    pub(crate) fn read(bytes: &[u8], magic: Magic) -> Result<Self, &'static str> {
+        if bytes.len() < magic.header_bytes() {
+            return Err("the file ends within a header");
         }
-        KIND_SEAL => None,
-        _ => return Err("the kind of frame is unknown"),
-    };
-    Ok(Frame { batch, synced, len })
+        let (start, mut rest) = bytes.split_at(magic.bytes().len());
+        if start != magic.bytes() {
+            return Err("there is no frame here");
+        }
+        let crc = rest.get_u32();
+        let payload_bytes = u64::from(rest.get_u32());
+        let claim = Self {
+            crc,
+            partition: PartitionId(rest.get_u16()),
+            kind: rest.get_u16(),
+            first_lsn: Lsn(rest.get_u64()),
+            count: rest.get_u32(),
+            synced: Position { segment: rest.get_u64(), offset: rest.get_u64() },
+            len: magic.header_bytes() as u64 + payload_bytes,
+        };
+        if payload_bytes > magic.payload_bytes_max() {
+            return Err("the frame is longer than any that is written");
+        }
+        Ok(claim)
+    }
+
+    /// Checks the whole frame, which is what `bytes` are, and takes its records out.
+    pub(crate) fn check(&self, bytes: &Bytes, magic: Magic) -> Result<Frame, &'static str> {
+        let header_bytes = magic.header_bytes();
+        if bytes.len() as u64 != self.len || bytes.len() < header_bytes {
+            return Err("the file ends within a frame");
+        }
+        if crc32c::crc32c(&bytes[magic.bytes().len() + 4..]) != self.crc {
+            return Err("the checksum does not match");
+        }
+        let batch = match self.kind {
+            KIND_BATCH => {
+                let records = records(bytes.slice(header_bytes..), self.count)
+                    .ok_or("the records do not fit the frame")?;
+                Some(Batch { partition: self.partition, first_lsn: self.first_lsn, records })
+            }
+            KIND_SEAL => None,
+            _ => return Err("the kind of frame is unknown"),
+        };
+        Ok(Frame { batch, synced: self.synced, len: self.len })
+    }
 }
 
 fn records(mut payload: Bytes, count: u32) -> Option<Vec<Bytes>> {

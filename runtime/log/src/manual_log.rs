@@ -1,27 +1,30 @@
 //! A log without a thread: whoever owns it decides when it commits. For simulations and tests.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use bytes::Bytes;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    Batch, Done, Log, Lsn, OpenError, PartitionId, ReadError, Records,
-    disk::Disk,
-    frame,
-    segment::{self, Header},
-    writer::LogWriter,
+    AppendError, Batch, Done, Log, Lsn, Metrics, OpenError, Options, PartitionId, Records,
+    disk::Disk, reader::Reader, room::Status, writer::LogWriter,
 };
 
 /// The log.
-pub struct ManualLog<D: Disk>(Mutex<LogWriter<D>>);
+pub struct ManualLog<D: Disk> {
+    disk: Arc<D>,
+    status: Arc<Status>,
+    metrics: Arc<Metrics>,
+    writer: Mutex<LogWriter<D>>,
+}
 
 impl<D: Disk> ManualLog<D> {
-    /// Opens the log on a disk, or starts one.
+    /// Opens the log on a disk, or starts one; a number alone is that of bytes in a segment.
     ///
     /// # Errors
     /// When the disk refuses, and when the log is damaged.
-    pub fn open(disk: D, segment_bytes: u64) -> Result<Self, OpenError> {
-        Ok(Self(Mutex::new(LogWriter::open(disk, segment_bytes)?)))
+    pub fn open(disk: D, options: impl Into<Options>) -> Result<Self, OpenError> {
+        let disk = Arc::new(disk);
+        let writer = LogWriter::open(Arc::clone(&disk), options.into())?;
+        let (status, metrics) = (Arc::clone(writer.status()), Arc::clone(writer.metrics()));
+        Ok(Self { disk, status, metrics, writer: Mutex::new(writer) })
     }
 
     /// Whether there is something to commit.
@@ -29,74 +32,82 @@ impl<D: Disk> ManualLog<D> {
         self.writer().has_pending()
     }
 
-    /// Commits what was appended, and tells everybody.
-    pub fn commit(&self) {
-        let outcomes = self.writer().commit();
+    /// Commits what was appended, as far as there is room for it, and tells everybody whose batch is
+    /// durable or never will be. False when something still waits for room.
+    pub fn commit(&self) -> bool {
+        let (outcomes, is_done) = {
+            let mut writer = self.writer();
+            (writer.commit(), !writer.has_pending())
+        };
         outcomes.into_iter().for_each(|(done, outcome)| done(outcome));
+        is_done
     }
 
-    /// See [`LogWriter::seal`].
+    /// Notes on disk that the last batches are synced, as an idle log does; and closes a segment that
+    /// nobody needs. Without room for that the log stays as it is.
     ///
     /// # Errors
-    /// When the disk refuses.
-    pub fn seal(&self) -> Result<(), crate::AppendError> {
+    /// When the disk refuses; nothing is appended after that.
+    pub fn seal(&self) -> Result<(), AppendError> {
         self.writer().seal()
     }
 
-    pub(crate) fn writer(&self) -> MutexGuard<'_, LogWriter<D>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether everything that is durable is named as synced by something on disk.
+    pub fn is_sealed(&self) -> bool {
+        self.writer().is_sealed()
+    }
+
+    /// Whether something is to be tried again: see [`ManualLog::retry`].
+    pub fn owes(&self) -> bool {
+        self.writer().owes()
+    }
+
+    /// Tries again what did not work: to remove segments, to get room, to commit what waits for it.
+    pub fn retry(&self) {
+        self.writer().retry();
+        if self.has_pending() {
+            self.commit();
+        }
+    }
+
+    /// What the log has done so far.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, LogWriter<D>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<D: Disk> Log for ManualLog<D> {
     fn append(&self, batch: Batch, done: Done) {
+        batch.check();
         self.writer().push(batch, done);
     }
 
     fn read(&self, partition: PartitionId, from: Lsn) -> Records<'_> {
-        let segments = self.writer().segments_from(partition, from);
-        let records = segments.into_iter().flat_map(move |number| {
-            let writer = self.writer();
-            match read_segment(writer.disk(), number, partition, from) {
-                Ok(records) => records.into_iter().map(Ok).collect::<Vec<_>>(),
-                Err(error) => vec![Err(error)],
-            }
-        });
-        Box::new(records)
+        let segments = self.writer().segments_with(partition, from);
+        Box::new(Reader::new(&*self.disk, partition, from, segments))
     }
 
     fn last_lsn(&self, partition: PartitionId) -> Lsn {
         self.writer().last_lsn(partition)
     }
 
+    fn oldest(&self, partition: PartitionId) -> Lsn {
+        self.writer().oldest(partition)
+    }
+
     fn trim(&self, partition: PartitionId, upto: Lsn) {
         self.writer().trim(partition, upto);
     }
-}
 
-/// The records of one partition in one segment.
-fn read_segment<D: Disk>(
-    disk: &D,
-    number: u64,
-    partition: PartitionId,
-    from: Lsn,
-) -> Result<Vec<(Lsn, Bytes)>, ReadError> {
-    let file = segment::file_name(number);
-    let bytes = match disk.read(&file) {
-        Ok(bytes) => Bytes::from(bytes),
-        Err(source) => return Err(ReadError::Io { file, source }),
-    };
-    let damaged = |offset: usize| ReadError::Damaged { file: file.clone(), offset: offset as u64 };
-    let (_, mut offset) = Header::decode(&bytes).map_err(|_| damaged(0))?;
-    let mut records = Vec::new();
-    while offset < bytes.len() {
-        let frame = frame::decode(&bytes.slice(offset..)).map_err(|_| damaged(offset))?;
-        offset += frame.len;
-        let Some(batch) = frame.batch.filter(|batch| batch.partition == partition) else {
-            continue;
-        };
-        let lsns = (batch.first_lsn.0..).map(Lsn);
-        records.extend(lsns.zip(batch.records).filter(|(lsn, _)| *lsn >= from));
+    fn is_short(&self) -> bool {
+        self.status.is_short()
     }
-    Ok(records)
+
+    fn room_bytes(&self) -> u64 {
+        self.status.room_bytes()
+    }
 }

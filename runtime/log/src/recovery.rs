@@ -1,170 +1,301 @@
-//! Opening: read what is there, cut a torn tail, refuse damage by name.
+//! Opening: read what is there, tell a torn tail from damage, refuse damage by name.
 //!
-//! A segment is synced whole before the next one is made, so a broken frame anywhere but in the last
-//! segment is damage. In the last segment it is damage when any other frame, before or after it,
-//! names a later position as synced; otherwise it is what a crash left of the last group commit, and
-//! nobody was told that it was durable.
+//! A segment's successor names the length at which it was closed, so a broken frame before that is
+//! damage. In the last segment a broken frame is damage when a whole one, before or after it, names a
+//! later position as synced; otherwise it is what a crash left of the last group commit, and nobody was
+//! told that it was durable.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use bytes::Bytes;
 
 use crate::{
     Lsn, OpenError, PartitionId,
+    active::{Active, Plan},
+    carry::carry,
     disk::Disk,
-    frame::{self, Position},
-    segment::{self, Header, HeaderError},
+    frame::{Frame, Magic, Position},
+    room::{Options, Trouble},
+    scan::{Flaw, Frames},
+    segment::{self, HEADER_BYTES_MAX, Header, HeaderError},
+    segments::{Segment, Segments},
 };
 
-/// What the log knows of one segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SegmentInfo {
-    pub(crate) number: u64,
-    /// Last record in it of each partition that has one in it.
-    pub(crate) last_lsns: BTreeMap<PartitionId, Lsn>,
-}
-
-/// What was found.
+/// What was found, and the segment to go on in.
 pub(crate) struct Recovered<F> {
-    pub(crate) segments: Vec<SegmentInfo>,
+    pub(crate) segments: Segments,
     /// Last record of each partition, trimmed or not.
     pub(crate) last_lsns: BTreeMap<PartitionId, Lsn>,
-    /// The last segment, cut and synced, and its length; `None` in an empty directory.
-    pub(crate) active: Option<(F, u64)>,
+    pub(crate) active: Active<F>,
 }
 
-pub(crate) fn recover<D: Disk>(disk: &D) -> Result<Recovered<D::File>, OpenError> {
-    let io = |what: &str| {
-        let what = what.to_owned();
-        move |source| OpenError::Io { what, source }
+/// How the last segment ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tail {
+    pub(crate) number: u64,
+    pub(crate) magic: Magic,
+    /// Everything before this is on disk, whatever became of the last process.
+    pub(crate) certain: u64,
+    /// Up to here its frames are whole.
+    pub(crate) whole: u64,
+    /// Length of the file.
+    len: u64,
+}
+
+/// A segment's file, before its frames are read.
+struct Head {
+    name: String,
+    header: Header,
+    /// Where the header ends.
+    start: u64,
+    len: u64,
+}
+
+#[derive(Default)]
+struct Found {
+    segments: Vec<Segment>,
+    last_lsns: BTreeMap<PartitionId, Lsn>,
+}
+
+pub(crate) fn recover<D: Disk>(
+    disk: &D,
+    options: &Options,
+) -> Result<Recovered<D::File>, OpenError> {
+    loop {
+        let heads = read_heads(disk)?;
+        let mut found = Found::default();
+        let Some(first) = heads.first() else { return begin(disk, options) };
+        found.last_lsns.clone_from(&first.header.last_lsns);
+        let before = found.last_lsns.clone();
+        for pair in heads.windows(2) {
+            found.read_closed(disk, &pair[0], pair[1].header.predecessor_bytes)?;
+        }
+        let last = &heads[heads.len() - 1];
+        let tail = found.read_last(disk, last)?;
+        let is_empty = found.segments.last().is_none_or(|segment| segment.last_lsns.is_empty());
+        if last.header.magic == Magic::One && is_empty && heads.len() > 1 {
+            // Format 1 gave a segment its name before it was on disk, and nothing proves that it was.
+            remove(disk, &last.name)?;
+            continue;
+        }
+        let segments = Segments::found(found.segments, &before);
+        return go_on(disk, &tail, segments, found.last_lsns, options);
+    }
+}
+
+/// The first segment of a log.
+fn begin<D: Disk>(disk: &D, options: &Options) -> Result<Recovered<D::File>, OpenError> {
+    let last_lsns = BTreeMap::new();
+    let plan = Plan {
+        number: 1,
+        predecessor_bytes: 0,
+        last_lsns: last_lsns.clone(),
+        carried_bytes: 0,
+        needs_reserve: false,
     };
+    let active = Active::make(disk, &plan, options, |_| Ok(())).map_err(|trouble: Trouble| {
+        let what = "the first segment cannot be made".to_owned();
+        OpenError::Io { what, source: trouble.into() }
+    })?;
+    let mut segments = Segments::default();
+    segments.begin(0, Segment::new(1, active.magic, 0, BTreeMap::new()));
+    Ok(Recovered { segments, last_lsns, active })
+}
+
+/// Goes on in the last segment if all of it is certain, in a new one otherwise.
+fn go_on<D: Disk>(
+    disk: &D,
+    tail: &Tail,
+    mut segments: Segments,
+    last_lsns: BTreeMap<PartitionId, Lsn>,
+    options: &Options,
+) -> Result<Recovered<D::File>, OpenError> {
+    let name = segment::file_name(tail.number);
+    if let Magic::Two(magic) = tail.magic
+        && tail.certain == tail.len
+    {
+        // Its bytes are on disk; that it has its name may not be.
+        disk.sync_dir().map_err(io("the log's directory cannot be synced"))?;
+        let file = disk.open(&name).map_err(io(&format!("{name} cannot be opened")))?;
+        let end = Position { segment: tail.number, offset: tail.certain };
+        return Ok(Recovered { segments, last_lsns, active: Active::at(file, magic, end) });
+    }
+    let (active, before) = carry(disk, tail, &last_lsns, options)?;
+    let mut carried = last_lsns.clone();
+    carried.retain(|partition, last| before.get(partition) != Some(last));
+    segments.cut_last(&before);
+    let next = Segment::new(active.end.segment, active.magic, before.len(), carried);
+    segments.begin(tail.certain, next);
+    Ok(Recovered { segments, last_lsns, active })
+}
+
+/// The heads of all segments, in order.
+fn read_heads<D: Disk>(disk: &D) -> Result<Vec<Head>, OpenError> {
     let names = disk.list().map_err(io("the log's directory cannot be listed"))?;
+    for name in names.iter().filter(|name| segment::is_unfinished(name)) {
+        disk.remove(name).map_err(io(&format!("{name} cannot be removed")))?;
+    }
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number_of(name)).collect();
     numbers.sort_unstable();
     if let Some(gap) = numbers.windows(2).find(|pair| pair[0] + 1 != pair[1]) {
         return Err(OpenError::SegmentMissing { missing: gap[0] + 1 });
     }
-    let mut found = Recovered { segments: Vec::new(), last_lsns: BTreeMap::new(), active: None };
-    let mut synced = Position::default();
-    for (at, &number) in numbers.iter().enumerate() {
+    let mut heads = Vec::new();
+    for &number in &numbers {
         let name = segment::file_name(number);
-        let bytes = Bytes::from(disk.read(&name).map_err(io(&format!("{name} cannot be read")))?);
-        let is_last = at + 1 == numbers.len();
-        let Some((header, mut offset)) = read_header(&name, &bytes, number, is_last)? else {
-            // Made, but not yet synced when the crash came: nothing was ever in it.
-            disk.remove(&name).map_err(io(&format!("{name} cannot be removed")))?;
-            disk.sync_dir().map_err(io("the log's directory cannot be synced"))?;
-            break;
-        };
-        for (partition, lsn) in &header.last_lsns {
-            found.last_lsns.entry(*partition).or_insert(*lsn);
-        }
-        let mut info = SegmentInfo { number, last_lsns: BTreeMap::new() };
-        let damaged = |offset: usize, reason: String| OpenError::Damaged {
-            file: name.clone(),
-            offset: offset as u64,
-            reason,
-        };
-        let end = loop {
-            let rest = bytes.slice(offset..);
-            if rest.is_empty() {
-                break offset;
+        match read_head(disk, &name, number)? {
+            Some(head) => heads.push(head),
+            None if Some(&number) == numbers.last() && (number == 1 || !heads.is_empty()) => {
+                // Made, but not yet synced when the crash came: nothing was ever in it.
+                remove(disk, &name)?;
             }
-            let frame = match frame::decode(&rest) {
-                Ok(frame) => frame,
-                Err(reason) => {
-                    let broken = Position { segment: number, offset: offset as u64 };
-                    let known = synced.max(latest_synced_behind(&rest));
-                    if !is_last || known > broken {
-                        return Err(damaged(offset, reason.to_owned()));
-                    }
-                    break offset;
-                }
-            };
-            synced = synced.max(frame.synced);
-            if let Some(batch) = &frame.batch {
-                let last = found.last_lsns.entry(batch.partition).or_default();
-                if batch.first_lsn.0 != last.0 + 1 {
-                    let (partition, first) = (batch.partition.0, batch.first_lsn.0);
-                    let reason = format!(
-                        "record {first} of partition {partition} follows record {}",
-                        last.0
-                    );
-                    return Err(damaged(offset, reason));
-                }
-                last.0 += batch.records.len() as u64;
-                info.last_lsns.insert(batch.partition, *last);
-            }
-            offset += frame.len;
-        };
-        found.segments.push(info);
-        if is_last {
-            let mut file = disk.open(&name).map_err(io(&format!("{name} cannot be opened")))?;
-            if end < bytes.len() {
-                disk.truncate(&mut file, end as u64)
-                    .map_err(io(&format!("the torn tail of {name} cannot be cut")))?;
-            }
-            // What was read may only be in the page cache; nobody may act on it before this.
-            disk.sync(&mut file).map_err(io(&format!("{name} cannot be synced")))?;
-            disk.sync_dir().map_err(io("the log's directory cannot be synced"))?;
-            found.active = Some((file, end as u64));
+            None => return Err(damaged(&name, 0, "the header cannot be read")),
         }
     }
-    if found.active.is_none()
-        && let Some(last) = found.segments.last()
-    {
-        // The segment that was being made is gone: its predecessor is the last one again.
-        let name = segment::file_name(last.number);
-        let len = disk.read(&name).map_err(io(&format!("{name} cannot be read")))?.len() as u64;
-        let mut file = disk.open(&name).map_err(io(&format!("{name} cannot be opened")))?;
-        disk.sync(&mut file).map_err(io(&format!("{name} cannot be synced")))?;
-        found.active = Some((file, len));
-    }
-    Ok(found)
+    Ok(heads)
 }
 
-/// The header, or `None` when the last segment does not have a whole one yet.
-fn read_header(
-    name: &str,
-    bytes: &Bytes,
-    number: u64,
-    is_last: bool,
-) -> Result<Option<(Header, usize)>, OpenError> {
-    let damaged = |reason: &str| OpenError::Damaged {
-        file: name.to_owned(),
-        offset: 0,
-        reason: reason.to_owned(),
-    };
-    match Header::decode(bytes) {
+/// The head of a segment, or `None` when it is one of format 1 that was never finished.
+fn read_head<D: Disk>(disk: &D, name: &str, number: u64) -> Result<Option<Head>, OpenError> {
+    let cannot_read = || io(&format!("{name} cannot be read"));
+    let len = disk.len(name).map_err(cannot_read())?;
+    let bytes = disk.read_at(name, 0, HEADER_BYTES_MAX).map_err(cannot_read())?;
+    let bytes = Bytes::from(bytes);
+    match Header::decode(&bytes) {
         Ok((header, _)) if header.number != number => {
-            Err(damaged("the header is that of another segment"))
+            Err(damaged(name, 0, "the header is that of another segment"))
         }
-        Ok(found) => Ok(Some(found)),
+        Ok((header, start)) => Ok(Some(Head { name: name.to_owned(), header, start, len })),
         Err(HeaderError::Format(found)) => {
             Err(OpenError::Format { file: name.to_owned(), found, expected: segment::FORMAT })
         }
         Err(HeaderError::Broken) => {
-            let is_used = latest_synced_behind(bytes) != Position::default();
-            if is_last && !is_used && !has_frame(bytes) {
-                return Ok(None);
-            }
-            Err(damaged("the header cannot be read"))
+            let frames = Frames::new(disk, name, Magic::One, 0, len);
+            let is_unused = Header::is_torn_format_1(&bytes)
+                && !frames.is_any_behind().map_err(cannot_read())?;
+            if is_unused { Ok(None) } else { Err(damaged(name, 0, "the header cannot be read")) }
         }
     }
 }
 
-/// The latest position that any whole frame in `bytes` names as synced, wherever it stands.
-fn latest_synced_behind(bytes: &Bytes) -> Position {
-    frames_anywhere(bytes).map(|frame| frame.synced).max().unwrap_or_default()
+impl Found {
+    /// Reads a segment that was closed at `end`; where its successor does not say that, at its end.
+    fn read_closed<D: Disk>(
+        &mut self,
+        disk: &D,
+        head: &Head,
+        end: Option<u64>,
+    ) -> Result<(), OpenError> {
+        let end = end.unwrap_or(head.len);
+        if head.len < end {
+            let reason = format!("the file ends here, and was closed with {end} bytes");
+            return Err(damaged(&head.name, head.len, &reason));
+        }
+        let mut frames = self.begin(disk, head, end)?;
+        while let Some(frame) = frames.read() {
+            let at = frames.offset();
+            match frame {
+                Ok(frame) => self.take(head, at - frame.len, &frame)?,
+                Err(flaw) => return Err(refused(&head.name, at, flaw)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the last segment, as far as there are frames.
+    fn read_last<D: Disk>(&mut self, disk: &D, head: &Head) -> Result<Tail, OpenError> {
+        let number = head.header.number;
+        let mut certain = head.header.made_bytes;
+        let mut frames = self.begin(disk, head, head.len)?;
+        while let Some(frame) = frames.read() {
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(Flaw::Broken(reason)) => {
+                    let is_damage = certain > frames.offset()
+                        || frames
+                            .is_vouched_for(number)
+                            .map_err(io(&format!("{} cannot be read", head.name)))?;
+                    if is_damage {
+                        return Err(damaged(&head.name, frames.offset(), reason));
+                    }
+                    break;
+                }
+                Err(flaw) => return Err(refused(&head.name, frames.offset(), flaw)),
+            };
+            let at = frames.offset() - frame.len;
+            self.take(head, at, &frame)?;
+            let proven = frame.proves(Position { segment: number, offset: at });
+            if let Some(proven) = proven.filter(|proven| proven.segment == number) {
+                certain = certain.max(proven.offset);
+            }
+        }
+        let whole = frames.offset();
+        if whole < certain {
+            let reason = format!("the file ends here, and had {certain} bytes");
+            return Err(damaged(&head.name, whole, &reason));
+        }
+        Ok(Tail { number, magic: head.header.magic, certain, whole, len: head.len })
+    }
+
+    /// Begins a segment: what its header says of those before it must be what they say themselves.
+    fn begin<'a, D: Disk>(
+        &mut self,
+        disk: &'a D,
+        head: &Head,
+        end: u64,
+    ) -> Result<Frames<'a, D>, OpenError> {
+        for (partition, last) in &head.header.last_lsns {
+            let found = *self.last_lsns.entry(*partition).or_insert(*last);
+            if found != *last && head.header.magic != Magic::One {
+                let (id, found, named) = (partition.0, found.0, last.0);
+                let reason = format!(
+                    "it follows record {named} of partition {id}, and the segment before it ends with {found}"
+                );
+                return Err(damaged(&head.name, 0, &reason));
+            }
+        }
+        let (magic, start) = (head.header.magic, head.start);
+        let last_lsns = BTreeMap::new();
+        let number = head.header.number;
+        self.segments.push(Segment { number, magic, start, end, last_lsns, is_removed: false });
+        Ok(Frames::new(disk, &head.name, magic, start, end))
+    }
+
+    fn take(&mut self, head: &Head, at: u64, frame: &Frame) -> Result<(), OpenError> {
+        let Some(batch) = &frame.batch else { return Ok(()) };
+        let last = self.last_lsns.entry(batch.partition).or_default();
+        if batch.first_lsn.0 != last.0 + 1 {
+            let (partition, first) = (batch.partition.0, batch.first_lsn.0);
+            let reason =
+                format!("record {first} of partition {partition} follows record {}", last.0);
+            return Err(damaged(&head.name, at, &reason));
+        }
+        last.0 += batch.records.len() as u64;
+        if let Some(segment) = self.segments.last_mut() {
+            segment.last_lsns.insert(batch.partition, *last);
+        }
+        Ok(())
+    }
 }
 
-fn has_frame(bytes: &Bytes) -> bool {
-    frames_anywhere(bytes).next().is_some()
+fn remove<D: Disk>(disk: &D, name: &str) -> Result<(), OpenError> {
+    disk.remove(name).map_err(io(&format!("{name} cannot be removed")))?;
+    disk.sync_dir().map_err(io("the log's directory cannot be synced"))
 }
 
-fn frames_anywhere(bytes: &Bytes) -> impl Iterator<Item = frame::Frame> {
-    (0..bytes.len()).filter_map(|at| {
-        // The magic's first byte is rare enough to make this cheap.
-        (bytes[at] == 0xAB).then(|| frame::decode(&bytes.slice(at..)).ok())?
-    })
+fn refused(file: &str, offset: u64, flaw: Flaw) -> OpenError {
+    match flaw {
+        Flaw::Io(source) => OpenError::Io { what: format!("{file} cannot be read"), source },
+        Flaw::Broken(reason) => damaged(file, offset, reason),
+    }
+}
+
+fn damaged(file: &str, offset: u64, reason: &str) -> OpenError {
+    OpenError::Damaged { file: file.to_owned(), offset, reason: reason.to_owned() }
+}
+
+fn io(what: &str) -> impl FnOnce(io::Error) -> OpenError + use<> {
+    let what = what.to_owned();
+    move |source| OpenError::Io { what, source }
 }

@@ -3,32 +3,51 @@
 //! ```text
 //! offset  size  what (integers are big-endian)
 //!      0     8  "ABIDELOG"
-//!      8     4  format, 1
+//!      8     4  format, 2
 //!     12     8  number of the segment
-//!     20     4  number of partitions that follow
-//!     24  10*n  partition (2) and the lsn of its last record before this segment (8)
+//!     20     8  magic of its frames, random
+//!     28     8  length at which its predecessor was closed; 0 without one
+//!     36     8  length of this file when it was given its name
+//!     44     4  number of partitions that follow
+//!     48  10*n  partition (2) and the lsn of its last record before this segment (8)
 //!      -     4  CRC-32C of everything before it
 //!      -     -  frames
 //! ```
 //!
+//! Format 1, which is read but no longer written, has neither the magic nor the two lengths.
+//!
 //! The last lsns stand in every header, so that the log knows them also when it has trimmed all
-//! records of a partition. A header is synced before its segment is used.
+//! records of a partition. A segment is written under another name, synced, and only then given its
+//! own, so whatever has the name of a segment had a whole header once, and everything in it up to the
+//! length that the header names was on disk. What its predecessor has beyond the length at which it was
+//! closed is not part of the log: recovery copies what it keeps of that into the new segment.
 
 use std::collections::BTreeMap;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::{Lsn, PartitionId};
+use crate::{Lsn, PartitionId, frame::Magic};
 
 const MAGIC: &[u8; 8] = b"ABIDELOG";
-/// Version of the bytes of segments and frames.
-pub const FORMAT: u32 = 1;
+/// Version of the bytes of segments and frames that is written.
+pub(crate) const FORMAT: u32 = 2;
+/// The version before, which is still read.
+pub(crate) const FORMAT_1: u32 = 1;
 const SUFFIX: &str = ".seg";
+const UNFINISHED: &str = ".new";
+const FIXED_BYTES: usize = 48;
+/// No header is longer: there are no more than 2^16 partitions.
+pub(crate) const HEADER_BYTES_MAX: usize = FIXED_BYTES + 10 * (1 << 16) + 4;
 
 /// The head of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) number: u64,
+    pub(crate) magic: Magic,
+    /// Length at which the predecessor was closed; `None` where the format does not say.
+    pub(crate) predecessor_bytes: Option<u64>,
+    /// Length of the file when it got its name: all of that was on disk.
+    pub(crate) made_bytes: u64,
     /// Last record of each partition before this segment.
     pub(crate) last_lsns: BTreeMap<PartitionId, Lsn>,
 }
@@ -45,19 +64,41 @@ pub(crate) fn file_name(number: u64) -> String {
     format!("{number:016}{SUFFIX}")
 }
 
+/// Name of a segment's file before it is whole.
+pub(crate) fn unfinished_name(number: u64) -> String {
+    format!("{number:016}{SUFFIX}{UNFINISHED}")
+}
+
 /// Number of the segment in a file of this name, if it is one.
 pub(crate) fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(SUFFIX)?;
     (digits.len() == 16).then(|| digits.parse().ok())?
 }
 
+/// Whether a file of this name is a segment that was never finished.
+pub(crate) fn is_unfinished(name: &str) -> bool {
+    name.strip_suffix(UNFINISHED).is_some_and(|name| number_of(name).is_some())
+}
+
+/// Length of the header that names so many partitions.
+pub(crate) fn header_bytes(partitions: usize) -> u64 {
+    (FIXED_BYTES + 10 * partitions + 4) as u64
+}
+
 impl Header {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The bytes of format 2.
+    pub(crate) fn encode(&self, magic: [u8; 8]) -> Vec<u8> {
+        let Ok(count) = u32::try_from(self.last_lsns.len()) else {
+            panic!("{} partitions in a header; there are at most 65536", self.last_lsns.len());
+        };
         let mut bytes = Vec::new();
         bytes.extend_from_slice(MAGIC);
         bytes.put_u32(FORMAT);
         bytes.put_u64(self.number);
-        bytes.put_u32(u32::try_from(self.last_lsns.len()).unwrap_or(u32::MAX));
+        bytes.extend_from_slice(&magic);
+        bytes.put_u64(self.predecessor_bytes.unwrap_or_default());
+        bytes.put_u64(self.made_bytes);
+        bytes.put_u32(count);
         for (partition, lsn) in &self.last_lsns {
             bytes.put_u16(partition.0);
             bytes.put_u64(lsn.0);
@@ -67,7 +108,7 @@ impl Header {
     }
 
     /// Reads the header and says how long it is.
-    pub(crate) fn decode(bytes: &Bytes) -> Result<(Self, usize), HeaderError> {
+    pub(crate) fn decode(bytes: &Bytes) -> Result<(Self, u64), HeaderError> {
         let mut rest = bytes.clone();
         let mut magic = [0; 8];
         rest.try_copy_to_slice(&mut magic).map_err(|_| HeaderError::Broken)?;
@@ -75,26 +116,46 @@ impl Header {
             return Err(HeaderError::Broken);
         }
         let format = rest.try_get_u32().map_err(|_| HeaderError::Broken)?;
-        if format != FORMAT {
+        if format != FORMAT && format != FORMAT_1 {
             return Err(HeaderError::Format(format));
         }
-        let header = Self::decode_rest(&mut rest).ok_or(HeaderError::Broken)?;
+        let mut header = Self::decode_rest(&mut rest, format).ok_or(HeaderError::Broken)?;
         let len = bytes.len() - rest.len();
         let crc = rest.try_get_u32().map_err(|_| HeaderError::Broken)?;
         if crc != crc32c::crc32c(&bytes[..len]) {
             return Err(HeaderError::Broken);
         }
-        Ok((header, len + 4))
+        let len = (len + 4) as u64;
+        header.made_bytes = header.made_bytes.max(len);
+        Ok((header, len))
     }
 
-    fn decode_rest(rest: &mut Bytes) -> Option<Self> {
+    fn decode_rest(rest: &mut Bytes, format: u32) -> Option<Self> {
         let number = rest.try_get_u64().ok()?;
+        let (mut magic, mut predecessor_bytes, mut made_bytes) = (Magic::One, None, 0);
+        if format == FORMAT {
+            let mut random = [0; 8];
+            rest.try_copy_to_slice(&mut random).ok()?;
+            magic = Magic::Two(random);
+            predecessor_bytes = Some(rest.try_get_u64().ok()?);
+            made_bytes = rest.try_get_u64().ok()?;
+        }
         let count = rest.try_get_u32().ok()?;
         let mut last_lsns = BTreeMap::new();
         for _ in 0..count {
             let partition = PartitionId(rest.try_get_u16().ok()?);
             last_lsns.insert(partition, Lsn(rest.try_get_u64().ok()?));
         }
-        Some(Self { number, last_lsns })
+        Some(Self { number, magic, predecessor_bytes, made_bytes, last_lsns })
+    }
+
+    /// Whether these bytes are what a crash can leave of a header of format 1, which was written under
+    /// the segment's own name: nothing, the start of one, or zeros where its first block should be.
+    pub(crate) fn is_torn_format_1(bytes: &[u8]) -> bool {
+        let mut start = MAGIC.to_vec();
+        start.put_u32(FORMAT_1);
+        let len = bytes.len().min(start.len());
+        bytes.len() < HEADER_BYTES_MAX
+            && (bytes[..len] == start[..len] || bytes[..len].iter().all(|byte| *byte == 0))
     }
 }

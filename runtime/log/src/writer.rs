@@ -7,17 +7,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
     AppendError, Batch, Done, Lsn, OpenError, PartitionId,
+    active::{Active, Plan},
     disk::Disk,
-    frame::{self, Position},
-    recovery::{Recovered, SegmentInfo, recover},
-    segment::{self, Header},
+    frame,
+    recovery::{Recovered, recover},
+    room::{Options, Status, Trouble},
+    segments::{Segment, Segments},
 };
+
+/// Frames are put together up to about this many bytes before they are written.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// An idle log closes a segment that nobody needs when it has this many bytes, or as many as a segment
+/// may have: so little is read in vain at the next start.
+const CLOSE_BYTES: u64 = 1 << 20;
 
 /// What a log has done so far.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// Syncs of log files.
+    /// Syncs of commits and seals.
     pub syncs: AtomicU64,
+    /// Of these, syncs of seals.
+    pub seals: AtomicU64,
     /// Bytes written to log files.
     pub bytes: AtomicU64,
     /// Batches made durable.
@@ -25,91 +36,84 @@ pub struct Metrics {
 }
 
 /// The writing end of a log, without a thread: `push` batches, then `commit` them.
-pub struct LogWriter<D: Disk> {
-    disk: D,
-    segment_bytes: u64,
-    file: D::File,
-    /// Where the next frame goes.
-    end: Position,
-    /// Everything before this is on disk.
-    synced: Position,
-    /// Whether a frame on disk says so.
+pub(crate) struct LogWriter<D: Disk> {
+    disk: Arc<D>,
+    options: Options,
+    active: Active<D::File>,
+    /// Length at which the active segment is closed.
+    close_at: u64,
+    /// Whether everything in the log is named as synced.
     is_sealed: bool,
-    segments: Vec<SegmentInfo>,
+    segments: Segments,
+    /// Last record of each partition that was pushed.
     last_lsns: BTreeMap<PartitionId, Lsn>,
-    trimmed: BTreeMap<PartitionId, Lsn>,
     pending: Vec<(Batch, Done)>,
     buffer: Vec<u8>,
     failure: Option<AppendError>,
+    status: Arc<Status>,
     metrics: Arc<Metrics>,
 }
 
 /// The outcomes of a commit, for the caller to tell: in order, and when it holds no lock.
-pub type Outcomes = Vec<(Done, Result<(), AppendError>)>;
+pub(crate) type Outcomes = Vec<(Done, Result<(), AppendError>)>;
 
 impl<D: Disk> LogWriter<D> {
-    /// Opens the log on a disk, or starts one. A segment is closed when it has `segment_bytes`.
-    ///
-    /// # Errors
-    /// When the disk refuses, and when the log is damaged.
-    pub fn open(disk: D, segment_bytes: u64) -> Result<Self, OpenError> {
-        let Recovered { mut segments, last_lsns, active } = recover(&disk)?;
-        let (file, end) = match active {
-            Some((file, len)) => {
-                let number = segments.last().map_or(1, |last| last.number);
-                (file, Position { segment: number, offset: len })
-            }
-            None => {
-                let what = "the first segment cannot be made".to_owned();
-                let made = make_segment(&disk, 1, &last_lsns);
-                segments.push(SegmentInfo { number: 1, last_lsns: BTreeMap::new() });
-                made.map_err(|source| OpenError::Io { what, source })?
-            }
-        };
-        Ok(Self {
+    /// Opens the log on a disk, or starts one.
+    pub(crate) fn open(disk: Arc<D>, options: Options) -> Result<Self, OpenError> {
+        let Recovered { segments, last_lsns, active } = recover(&*disk, &options)?;
+        let mut writer = Self {
             disk,
-            segment_bytes,
-            file,
-            end,
-            synced: end,
-            is_sealed: false,
+            options,
+            active,
+            close_at: options.segment_bytes,
+            is_sealed: true,
             segments,
             last_lsns,
-            trimmed: BTreeMap::new(),
             pending: Vec::new(),
             buffer: Vec::new(),
             failure: None,
+            status: Arc::default(),
             metrics: Arc::default(),
-        })
-    }
-
-    /// The disk it writes to.
-    pub fn disk(&self) -> &D {
-        &self.disk
+        };
+        match writer.make_room(0, 0) {
+            Ok(()) | Err(Trouble::Full) => Ok(writer),
+            Err(Trouble::Failed(source)) => {
+                let what = "no room can be allocated for the log".to_owned();
+                Err(OpenError::Io { what, source })
+            }
+        }
     }
 
     /// What it has done so far.
-    pub fn metrics(&self) -> &Arc<Metrics> {
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
+    /// What room it has.
+    pub(crate) fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
     /// The last record of a partition, durable or not.
-    pub fn last_lsn(&self, partition: PartitionId) -> Lsn {
+    pub(crate) fn last_lsn(&self, partition: PartitionId) -> Lsn {
         self.last_lsns.get(&partition).copied().unwrap_or_default()
     }
 
-    pub(crate) fn segments_from(&self, partition: PartitionId, from: Lsn) -> Vec<u64> {
-        let has = |segment: &&SegmentInfo| {
-            segment.last_lsns.get(&partition).is_some_and(|last| *last >= from)
-        };
-        self.segments.iter().filter(has).map(|segment| segment.number).collect()
+    /// See [`crate::Log::oldest`].
+    pub(crate) fn oldest(&self, partition: PartitionId) -> Lsn {
+        self.segments.oldest(partition)
+    }
+
+    /// The segments that have records of a partition from `from` on, as far as they are durable.
+    pub(crate) fn segments_with(&self, partition: PartitionId, from: Lsn) -> Vec<Segment> {
+        self.segments.with(partition, from, self.active.end.offset)
     }
 
     /// Takes a batch for the next commit.
     ///
     /// # Panics
     /// When it does not continue its partition.
-    pub fn push(&mut self, batch: Batch, done: Done) {
+    pub(crate) fn push(&mut self, batch: Batch, done: Done) {
         let last = self.last_lsns.entry(batch.partition).or_default();
         assert!(
             batch.records.is_empty() || batch.first_lsn.0 == last.0 + 1,
@@ -123,120 +127,273 @@ impl<D: Disk> LogWriter<D> {
     }
 
     /// Whether there is something to commit.
-    pub fn has_pending(&self) -> bool {
+    pub(crate) fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    /// Writes and syncs everything pushed. The outcomes are to be told in order.
-    pub fn commit(&mut self) -> Outcomes {
-        let pending = std::mem::take(&mut self.pending);
-        if self.failure.is_none()
-            && let Err(error) = self.write(&pending)
-        {
-            self.failure = Some(AppendError { message: error.to_string() });
-        }
-        let outcome = match &self.failure {
-            Some(failure) => Err(failure.clone()),
-            None => Ok(()),
-        };
-        pending.into_iter().map(|(_, done)| (done, outcome.clone())).collect()
+    /// Whether everything that is durable is named as synced. A log that has failed says so too, as
+    /// nothing more will be.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.is_sealed || self.failure.is_some()
     }
 
-    /// Notes on disk that the last batches are synced, when nothing has followed them that could.
+    /// Whether something is to be tried again: there was no room for it, or the disk refused.
+    pub(crate) fn owes(&self) -> bool {
+        self.failure.is_none()
+            && (self.has_pending() || self.status.is_short() || self.segments.is_removal_owed())
+    }
+
+    /// Writes and syncs what was pushed, as far as there is room. The outcomes are to be told in
+    /// order; a batch that waits for room has none yet, and stays pending with all that follow.
+    pub(crate) fn commit(&mut self) -> Outcomes {
+        let written = match &self.failure {
+            Some(_) => Ok(self.pending.len()),
+            None => self.write_pending(),
+        };
+        let count = match written {
+            Ok(count) => count,
+            Err(Trouble::Full) => 0,
+            Err(Trouble::Failed(error)) => {
+                self.fail(&error);
+                self.pending.len()
+            }
+        };
+        let outcome = self.failure.clone().map_or(Ok(()), Err);
+        self.pending.drain(..count).map(|(_, done)| (done, outcome.clone())).collect()
+    }
+
+    /// Notes on disk that the last batches are synced, when nothing has followed them that could. A
+    /// seal for which there is no room is left out: the log is not sealed then.
     ///
     /// # Errors
     /// When the disk refuses; nothing is appended after that.
-    pub fn seal(&mut self) -> Result<(), AppendError> {
-        if self.is_sealed || self.failure.is_some() {
-            return self.failure.clone().map_or(Ok(()), Err);
+    pub(crate) fn seal(&mut self) -> Result<(), AppendError> {
+        let sealed = match &self.failure {
+            Some(failure) => return Err(failure.clone()),
+            None if self.is_sealed => Ok(()),
+            None => self.write_seal(),
+        };
+        match sealed.and_then(|()| self.close_trimmed()) {
+            Ok(()) | Err(Trouble::Full) => Ok(()),
+            Err(Trouble::Failed(error)) => Err(self.fail(&error)),
         }
+    }
+
+    /// Records up to `upto` are no longer needed; segments that nobody needs go.
+    pub(crate) fn trim(&mut self, partition: PartitionId, upto: Lsn) {
+        self.segments.trim(partition, upto);
+        self.tidy();
+    }
+
+    /// Tries again what is owed, except for what is to be committed.
+    pub(crate) fn retry(&mut self) {
+        self.tidy();
+        if self.failure.is_none() && self.status.is_short() {
+            match self.make_room(0, 0) {
+                // There may be room for the next segment too.
+                Ok(()) => self.close_at = self.options.segment_bytes,
+                Err(Trouble::Full) => (),
+                Err(Trouble::Failed(error)) => drop(self.fail(&error)),
+            }
+        }
+    }
+
+    /// Removes what nobody needs. A failed log stays as it is: what is on its disk is not known.
+    fn tidy(&mut self) {
+        if self.failure.is_some() {
+            return;
+        }
+        self.segments.remove_trimmed(&*self.disk);
+        let is_waiting = self.status.is_short() && self.has_pending();
+        if (self.is_sealed && !self.has_pending()) || is_waiting {
+            match self.close_trimmed() {
+                Ok(()) | Err(Trouble::Full) => (),
+                Err(Trouble::Failed(error)) => drop(self.fail(&error)),
+            }
+        }
+    }
+
+    fn fail(&mut self, error: &io::Error) -> AppendError {
+        let failure = AppendError { message: error.to_string() };
+        self.failure = Some(failure.clone());
+        failure
+    }
+
+    /// Writes the first batches that are pending, as many as there is room for; says how many.
+    fn write_pending(&mut self) -> Result<usize, Trouble> {
+        let bytes = self.pending.iter().map(|(batch, _)| frame::batch_bytes(batch)).sum();
+        if bytes == 0 {
+            return Ok(self.pending.len()); // Barriers alone: what they wait for is on disk already.
+        }
+        self.active.mend(&*self.disk)?;
+        if self.active.end.offset >= self.close_at {
+            self.close_full()?;
+        }
+        let count = match self.make_room(bytes, self.options.closing_bytes()) {
+            Ok(()) => self.pending.len(),
+            Err(Trouble::Full) => self.fitting(),
+            Err(failed) => return Err(failed),
+        };
+        if count == 0 {
+            return Err(Trouble::Full);
+        }
+        self.write_batches(count)?;
+        Ok(count)
+    }
+
+    /// How many of the pending batches fit the room that there is.
+    fn fitting(&self) -> usize {
+        let room = self.active.room_bytes().unwrap_or_default();
+        let mut room = room.saturating_sub(self.options.closing_bytes());
+        let fits = |(batch, _): &&(Batch, Done)| {
+            let left = room.checked_sub(frame::batch_bytes(batch));
+            left.map(|left| room = left).is_some()
+        };
+        self.pending.iter().take_while(fits).count()
+    }
+
+    fn write_batches(&mut self, count: usize) -> Result<(), Trouble> {
+        let pending = std::mem::take(&mut self.pending);
+        let batches = || pending[..count].iter().map(|(batch, _)| batch);
+        let written = self.write_frames(batches().filter(|batch| !batch.records.is_empty()));
+        if written.is_ok() {
+            for batch in batches().filter(|batch| !batch.records.is_empty()) {
+                let last = Lsn(batch.first_lsn.0 + batch.records.len() as u64 - 1);
+                self.segments.wrote(batch.partition, last);
+                self.metrics.batches.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.pending = pending;
+        written
+    }
+
+    /// Writes frames in pieces, and syncs them together.
+    fn write_frames<'a>(
+        &mut self,
+        batches: impl Iterator<Item = &'a Batch>,
+    ) -> Result<(), Trouble> {
+        let mut written = 0;
         self.buffer.clear();
-        frame::encode_seal(self.synced, &mut self.buffer);
-        self.write_buffer().map_err(|error| {
-            let failure = AppendError { message: error.to_string() };
-            self.failure = Some(failure.clone());
-            failure
-        })?;
+        for batch in batches {
+            frame::encode_batch(self.active.magic, batch, self.active.end, &mut self.buffer);
+            if self.buffer.len() >= PIECE_BYTES {
+                written += self.write_buffer()?;
+            }
+        }
+        written += self.write_buffer()?;
+        if written > 0 {
+            self.sync(written)?;
+            self.is_sealed = false;
+        }
+        Ok(())
+    }
+
+    fn write_seal(&mut self) -> Result<(), Trouble> {
+        self.active.mend(&*self.disk)?;
+        self.buffer.clear();
+        frame::encode_seal(self.active.magic, self.active.end, &mut self.buffer);
+        self.make_room(self.buffer.len() as u64, 0)?;
+        let written = self.write_buffer()?;
+        self.sync(written)?;
+        self.metrics.seals.fetch_add(1, Ordering::Relaxed);
         self.is_sealed = true;
         Ok(())
     }
 
-    /// Records up to `upto` are no longer needed; segments that nobody needs go.
-    pub fn trim(&mut self, partition: PartitionId, upto: Lsn) {
-        self.trimmed.insert(partition, upto);
-        while self.segments.len() > 1 {
-            let is_needed = self.segments[0].last_lsns.iter().any(|(partition, last)| {
-                self.trimmed.get(partition).is_none_or(|trimmed| trimmed < last)
-            });
-            if is_needed {
-                return;
+    /// Writes what was put together. When there is no room for it nothing stays of the commit.
+    fn write_buffer(&mut self) -> Result<u64, Trouble> {
+        if self.buffer.is_empty() {
+            return Ok(0);
+        }
+        let written = match self.active.append(&*self.disk, &self.buffer) {
+            Ok(()) => Ok(self.buffer.len() as u64),
+            Err(Trouble::Full) => {
+                // If it cannot be cut now it is before the next write.
+                let _ = self.active.mend(&*self.disk);
+                self.note_room(true);
+                Err(Trouble::Full)
             }
-            // One after the other for sure: after a crash the segments that are left have no gap. A
-            // file that stays behind is removed by the next trim.
-            let removed = self.disk.remove(&segment::file_name(self.segments[0].number));
-            if removed.and_then(|()| self.disk.sync_dir()).is_err() {
-                return;
-            }
-            self.segments.remove(0);
-        }
-    }
-
-    fn write(&mut self, pending: &[(Batch, Done)]) -> io::Result<()> {
-        if pending.iter().all(|(batch, _)| batch.records.is_empty()) {
-            return Ok(()); // Barriers alone: what they wait for is on disk already.
-        }
-        if self.end.offset >= self.segment_bytes {
-            self.roll(pending)?;
-        }
+            Err(failed) => Err(failed),
+        };
         self.buffer.clear();
-        let mut batches = 0;
-        for (batch, _) in pending.iter().filter(|(batch, _)| !batch.records.is_empty()) {
-            frame::encode_batch(batch, self.synced, &mut self.buffer);
-            let last = Lsn(batch.first_lsn.0 + batch.records.len() as u64 - 1);
-            if let Some(active) = self.segments.last_mut() {
-                active.last_lsns.insert(batch.partition, last);
-            }
-            batches += 1;
-        }
-        self.write_buffer()?;
-        self.is_sealed = false;
-        self.metrics.batches.fetch_add(batches, Ordering::Relaxed);
-        Ok(())
+        self.buffer.shrink_to(2 * PIECE_BYTES);
+        written
     }
 
-    fn write_buffer(&mut self) -> io::Result<()> {
-        self.disk.append(&mut self.file, &self.buffer)?;
-        self.disk.sync(&mut self.file)?;
-        self.end.offset += self.buffer.len() as u64;
-        self.synced = self.end;
-        self.metrics.bytes.fetch_add(self.buffer.len() as u64, Ordering::Relaxed);
+    fn sync(&mut self, written: u64) -> Result<(), Trouble> {
+        self.active.sync(&*self.disk, written)?;
+        self.note_room(self.is_below_reserve());
+        self.metrics.bytes.fetch_add(written, Ordering::Relaxed);
         self.metrics.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
+    fn make_room(&mut self, bytes: u64, left: u64) -> Result<(), Trouble> {
+        let made = self.active.make_room(&*self.disk, bytes, left, &self.options);
+        let is_unknown = self.active.room_bytes().is_none();
+        let stays_short = is_unknown && self.status.is_short(); // Until something was written.
+        self.note_room(made.is_err() || stays_short || self.is_below_reserve());
+        made
+    }
+
+    fn is_below_reserve(&self) -> bool {
+        self.active.room_bytes().is_some_and(|room| room < self.options.reserve_bytes)
+    }
+
+    fn note_room(&self, is_short: bool) {
+        // Where room cannot be allocated there is enough of it until a write meets a full disk.
+        let unknown = if is_short { 0 } else { u64::MAX };
+        let closing_bytes = self.options.closing_bytes();
+        let room = self.active.room_bytes().map(|room| room.saturating_sub(closing_bytes));
+        self.status.set(is_short, room.unwrap_or(unknown));
+    }
+
+    /// Closes a full segment, if there is room for the next one; otherwise it grows on.
+    fn close_full(&mut self) -> Result<(), Trouble> {
+        match self.close(true) {
+            Err(Trouble::Full) => {
+                self.close_at = self.active.end.offset + self.options.step_bytes;
+                Ok(())
+            }
+            closed => closed,
+        }
+    }
+
+    /// Closes the active segment when nobody needs anything in it, so that it can go. When the log is
+    /// short that is done for the smallest, as it makes room.
+    fn close_trimmed(&mut self) -> Result<(), Trouble> {
+        let least = if self.status.is_short() { 0 } else { CLOSE_BYTES };
+        let is_grown = self.active.end.offset >= least.min(self.options.segment_bytes);
+        if !self.segments.is_active_done() || !is_grown {
+            return Ok(());
+        }
+        self.active.mend(&*self.disk)?;
+        if self.status.is_short() {
+            self.active.give_back(&*self.disk)?;
+        }
+        let closed = self.close(false);
+        self.segments.remove_trimmed(&*self.disk);
+        self.make_room(0, 0).and(closed)
+    }
+
     /// Starts the next segment; everything in the last one is synced.
-    fn roll(&mut self, pending: &[(Batch, Done)]) -> io::Result<()> {
+    fn close(&mut self, needs_reserve: bool) -> Result<(), Trouble> {
         let mut last_lsns = self.last_lsns.clone();
-        for (batch, _) in pending.iter().rev().filter(|(batch, _)| !batch.records.is_empty()) {
+        for (batch, _) in self.pending.iter().rev().filter(|(batch, _)| !batch.records.is_empty()) {
             last_lsns.insert(batch.partition, Lsn(batch.first_lsn.0 - 1));
         }
-        let number = self.end.segment + 1;
-        let (file, end) = make_segment(&self.disk, number, &last_lsns)?;
-        (self.file, self.end, self.synced) = (file, end, end);
-        self.segments.push(SegmentInfo { number, last_lsns: BTreeMap::new() });
+        let (number, partitions) = (self.active.end.segment + 1, last_lsns.len());
+        let predecessor_bytes = self.active.end.offset;
+        let plan = Plan { number, predecessor_bytes, last_lsns, carried_bytes: 0, needs_reserve };
+        let next = Active::make(&*self.disk, &plan, &self.options, |_| Ok(()))?;
+        let segment = Segment::new(number, next.magic, partitions, BTreeMap::new());
+        self.segments.begin(predecessor_bytes, segment);
+        let mut closed = std::mem::replace(&mut self.active, next);
+        // Room that is not given back is lost until the segment is removed, nothing else.
+        let _ = closed.give_back(&*self.disk);
+        self.close_at = self.options.segment_bytes;
+        self.is_sealed = true;
+        self.note_room(self.is_below_reserve());
         Ok(())
     }
-}
-
-fn make_segment<D: Disk>(
-    disk: &D,
-    number: u64,
-    last_lsns: &BTreeMap<PartitionId, Lsn>,
-) -> io::Result<(D::File, Position)> {
-    let header = Header { number, last_lsns: last_lsns.clone() }.encode();
-    let mut file = disk.create(&segment::file_name(number))?;
-    disk.append(&mut file, &header)?;
-    disk.sync(&mut file)?;
-    disk.sync_dir()?;
-    Ok((file, Position { segment: number, offset: header.len() as u64 }))
 }

@@ -81,8 +81,20 @@ impl Log for EagerLog {
         self.0.last_lsn(partition)
     }
 
+    fn oldest(&self, partition: runtime_log::PartitionId) -> runtime_log::Lsn {
+        self.0.oldest(partition)
+    }
+
     fn trim(&self, partition: runtime_log::PartitionId, upto: runtime_log::Lsn) {
         self.0.trim(partition, upto);
+    }
+
+    fn is_short(&self) -> bool {
+        self.0.is_short()
+    }
+
+    fn room_bytes(&self) -> u64 {
+        self.0.room_bytes()
     }
 }
 

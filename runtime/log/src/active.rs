@@ -1,0 +1,194 @@
+//! The segment that is written: how it is made, how it grows, and the room it has.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use crate::{
+    Lsn, PartitionId,
+    disk::Disk,
+    frame::{Magic, Position},
+    room::{Options, Trouble},
+    segment::{self, Header},
+};
+
+/// The segment that is written.
+#[derive(Debug)]
+pub(crate) struct Active<F> {
+    file: F,
+    pub(crate) magic: [u8; 8],
+    /// Where the next frame goes. Everything before it is on disk.
+    pub(crate) end: Position,
+    /// Bytes that the file can have without asking for room; `None` where room cannot be allocated.
+    allocated: Option<u64>,
+    /// Whether the file may have bytes behind `end` that were not all written.
+    is_ragged: bool,
+}
+
+/// A segment to be made.
+pub(crate) struct Plan {
+    pub(crate) number: u64,
+    /// Length at which its predecessor is closed; 0 without one.
+    pub(crate) predecessor_bytes: u64,
+    /// Last record of each partition before it.
+    pub(crate) last_lsns: BTreeMap<PartitionId, Lsn>,
+    /// Bytes of the frames that it begins with.
+    pub(crate) carried_bytes: u64,
+    /// Whether it is made only when there is room for the reserve behind that.
+    pub(crate) needs_reserve: bool,
+}
+
+impl<F> Active<F> {
+    /// A segment that exists, whole and on disk up to its end.
+    pub(crate) fn at(file: F, magic: [u8; 8], end: Position) -> Self {
+        Self { file, magic, end, allocated: Some(end.offset), is_ragged: false }
+    }
+
+    /// Makes a segment; `carry` appends the frames that it begins with. When this fails with
+    /// [`Trouble::Full`] nothing is left of it.
+    pub(crate) fn make<D: Disk<File = F>>(
+        disk: &D,
+        plan: &Plan,
+        options: &Options,
+        carry: impl FnOnce(&mut Self) -> Result<(), Trouble>,
+    ) -> Result<Self, Trouble> {
+        let unfinished = segment::unfinished_name(plan.number);
+        // Whoever sees the name of a segment sees all of it, and it is on disk.
+        let made = Self::write(disk, plan, options, carry).and_then(|made| {
+            disk.rename(&unfinished, &segment::file_name(plan.number))?;
+            Ok(made)
+        });
+        match made {
+            Ok(mut made) => {
+                // Nobody uses it before it is sure to be there.
+                disk.sync_dir().map_err(Trouble::Failed)?;
+                made.end.offset = made_bytes(plan);
+                Ok(made)
+            }
+            Err(trouble) => {
+                // What stays behind is removed when the log is opened, or made anew.
+                let _ = disk.remove(&unfinished);
+                Err(trouble)
+            }
+        }
+    }
+
+    fn write<D: Disk<File = F>>(
+        disk: &D,
+        plan: &Plan,
+        options: &Options,
+        carry: impl FnOnce(&mut Self) -> Result<(), Trouble>,
+    ) -> Result<Self, Trouble> {
+        let magic = disk.magic()?;
+        let header = Header {
+            number: plan.number,
+            magic: Magic::Two(magic),
+            predecessor_bytes: Some(plan.predecessor_bytes),
+            made_bytes: made_bytes(plan),
+            last_lsns: plan.last_lsns.clone(),
+        };
+        let file = disk.create(&segment::unfinished_name(plan.number))?;
+        let mut made = Self::at(file, magic, Position { segment: plan.number, offset: 0 });
+        let reserved = header.made_bytes + options.reserve_bytes;
+        let least = if plan.needs_reserve { reserved } else { header.made_bytes };
+        made.allocate(disk, &[reserved + options.step_bytes, reserved, least])?;
+        made.append(disk, &header.encode(magic))?;
+        carry(&mut made)?;
+        // A file that is not used yet: nothing is tried again on pages that were not written.
+        disk.sync(&mut made.file)?;
+        let len = disk.len(&segment::unfinished_name(plan.number))?;
+        assert!(
+            len == header.made_bytes,
+            "segment {} was made with {len} bytes, its header says {}",
+            plan.number,
+            header.made_bytes
+        );
+        made.is_ragged = false;
+        Ok(made)
+    }
+
+    /// Appends bytes that count when [`Active::sync`] has returned.
+    pub(crate) fn append<D: Disk<File = F>>(
+        &mut self,
+        disk: &D,
+        bytes: &[u8],
+    ) -> Result<(), Trouble> {
+        self.is_ragged = true;
+        disk.append(&mut self.file, bytes)?;
+        Ok(())
+    }
+
+    /// Makes the `bytes` that were appended since the last time durable. No error of this can be
+    /// mended: the kernel may take for clean what it could not write.
+    pub(crate) fn sync<D: Disk<File = F>>(&mut self, disk: &D, bytes: u64) -> Result<(), Trouble> {
+        disk.sync(&mut self.file).map_err(Trouble::Failed)?;
+        self.end.offset += bytes;
+        self.is_ragged = false;
+        Ok(())
+    }
+
+    /// Cuts what an earlier try to append has left behind.
+    pub(crate) fn mend<D: Disk<File = F>>(&mut self, disk: &D) -> Result<(), Trouble> {
+        if self.is_ragged {
+            self.give_back(disk)?;
+            self.is_ragged = false;
+        }
+        Ok(())
+    }
+
+    /// Gives back the room behind the end.
+    pub(crate) fn give_back<D: Disk<File = F>>(&mut self, disk: &D) -> Result<(), Trouble> {
+        disk.truncate(&mut self.file, self.end.offset)?;
+        self.allocated = self.allocated.map(|_| self.end.offset);
+        Ok(())
+    }
+
+    /// Sees to it that there is room for `bytes` and the reserve behind them. Full when there is not
+    /// even room for the bytes and `left` behind them.
+    pub(crate) fn make_room<D: Disk<File = F>>(
+        &mut self,
+        disk: &D,
+        bytes: u64,
+        left: u64,
+        options: &Options,
+    ) -> Result<(), Trouble> {
+        let reserved = self.end.offset + bytes + options.reserve_bytes;
+        let least = self.end.offset + bytes + left;
+        if self.allocated.is_none_or(|allocated| allocated >= reserved) {
+            return Ok(());
+        }
+        self.allocate(disk, &[reserved + options.step_bytes, reserved, least])
+    }
+
+    /// Bytes that can be appended without asking for room; `None` where that is not known.
+    pub(crate) fn room_bytes(&self) -> Option<u64> {
+        self.allocated.map(|allocated| allocated - self.end.offset)
+    }
+
+    /// Allocates up to the first of these lengths for which there is room.
+    fn allocate<D: Disk<File = F>>(&mut self, disk: &D, lengths: &[u64]) -> Result<(), Trouble> {
+        for &length in lengths {
+            let Some(allocated) = self.allocated.filter(|allocated| *allocated < length) else {
+                return Ok(());
+            };
+            match disk.allocate(&mut self.file, allocated, length) {
+                Ok(()) => {
+                    self.allocated = Some(length);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                    self.allocated = None;
+                    return Ok(());
+                }
+                Err(error) => match Trouble::from(error) {
+                    Trouble::Full => (),
+                    failed @ Trouble::Failed(_) => return Err(failed),
+                },
+            }
+        }
+        Err(Trouble::Full)
+    }
+}
+
+fn made_bytes(plan: &Plan) -> u64 {
+    segment::header_bytes(plan.last_lsns.len()) + plan.carried_bytes
+}

@@ -1,0 +1,231 @@
+//! What was on disk and is not any more is refused, by file and offset.
+
+use super::*;
+use crate::{frame::HEADER_BYTES, frame::Position, scan::Frames};
+
+/// Where the frames of a segment begin, and what each names as synced.
+fn frames(disk: &SimDisk, name: &str) -> Vec<(u64, Position)> {
+    let (header, start) = header(disk, name);
+    let end = disk.len(name).unwrap();
+    let mut frames = Frames::new(disk, name, header.magic, start, end);
+    let mut found = Vec::new();
+    while let Some(Ok(frame)) = frames.read() {
+        found.push((frames.offset() - frame.len, frame.synced));
+    }
+    found
+}
+
+/// The last position in the last segment that something in the log names as synced.
+fn certain(disk: &SimDisk) -> (String, u64) {
+    let name = disk.list().unwrap().pop().unwrap();
+    let made = header(disk, &name).0.made_bytes;
+    let named = frames(disk, &name).into_iter().map(|(_, synced)| synced);
+    let number = segment::number_of(&name).unwrap();
+    let named = named.filter(|synced| synced.segment == number).map(|synced| synced.offset);
+    (name, named.max().unwrap_or(made).max(made))
+}
+
+#[test]
+fn a_flipped_bit_is_damage_and_named() {
+    let disk = SimDisk::default();
+    script(&disk);
+    let names = disk.list().unwrap();
+    assert!(names.len() > 2);
+    let (last, certain) = certain(&disk);
+    for name in &names {
+        for at in 0..content(&disk, name).len() {
+            let copy = disk.crash(|_| 1);
+            copy.tamper(name, |content| content[at] ^= 1 << (at % 8));
+            match ManualLog::open(copy, SEGMENT_BYTES) {
+                Err(OpenError::Damaged { file, offset, .. }) => {
+                    assert_eq!(&file, name);
+                    assert!(offset <= at as u64, "{name} at {at}: {offset}");
+                }
+                Err(OpenError::Format { file, .. }) => assert_eq!(&file, name),
+                Err(error) => panic!("{name} at {at}: {error}"),
+                // The last frames of the last segment have nobody who vouches for them.
+                Ok(_) => assert!(name == &last && at as u64 >= certain, "{name} at {at}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn damage_at_a_thousand_places_is_refused_by_name() {
+    let mut choose = chooser(7);
+    let mut refused = 0;
+    for seed in 0..40 {
+        let disk = SimDisk::new(seed);
+        script(&disk);
+        let (last, certain) = certain(&disk);
+        for _ in 0..25 {
+            let names = disk.list().unwrap();
+            let name = &names[below(&mut choose, names.len())];
+            let end = if *name == last { certain } else { disk.len(name).unwrap() };
+            let from = choose(end);
+            let len = 1 + choose(64).min(end - from - 1);
+            let copy = disk.crash(|_| 1);
+            let before = content(&copy, name);
+            copy.tamper(name, |content| {
+                for changed in &mut content[index(from)..index(from + len)] {
+                    *changed = byte(&mut choose);
+                }
+            });
+            if content(&copy, name) == before {
+                continue;
+            }
+            let error = ManualLog::open(copy, SEGMENT_BYTES).err().unwrap();
+            match error {
+                OpenError::Damaged { file, offset, .. } => {
+                    assert!(file == *name && offset <= from + len, "{file} at {offset}: {name}");
+                }
+                OpenError::Format { file, .. } => assert_eq!(file, *name),
+                OpenError::Io { .. } | OpenError::SegmentMissing { .. } => panic!("{error}"),
+            }
+            refused += 1;
+        }
+    }
+    assert!(refused > 950, "{refused}");
+}
+
+#[test]
+fn a_closed_segment_that_was_cut_is_damage_also_at_a_frame_border() {
+    let disk = SimDisk::default();
+    script(&disk);
+    let name = disk.list().unwrap().remove(0);
+    let len = disk.len(&name).unwrap();
+    for (border, _) in frames(&disk, &name) {
+        let copy = disk.crash(|_| 1);
+        copy.tamper(&name, |content| content.truncate(index(border)));
+        let error = ManualLog::open(copy, SEGMENT_BYTES).err().unwrap();
+        let OpenError::Damaged { file, offset, reason } = error else { panic!("{error}") };
+        assert_eq!((file, offset), (name.clone(), border));
+        assert!(reason.contains(&format!("closed with {len} bytes")), "{reason}");
+    }
+}
+
+#[test]
+fn the_last_segment_has_what_it_was_made_with() {
+    let disk = SimDisk::default();
+    let mut known = Known::default();
+    known.append(&ManualLog::open(disk.clone(), 1 << 20).unwrap(), 3);
+    // What nobody vouched for is carried into a second segment.
+    ManualLog::open(disk.clone(), 1 << 20).unwrap();
+    let name = file_name(2);
+    let carried = frames(&disk, &name);
+    assert!(!carried.is_empty());
+    for (border, _) in carried {
+        let copy = disk.crash(|_| 1);
+        copy.tamper(&name, |content| content.truncate(index(border)));
+        let error = ManualLog::open(copy, 1 << 20).err().unwrap();
+        assert!(
+            matches!(&error, OpenError::Damaged { file, offset, .. } if *file == name && *offset == border),
+            "{error}"
+        );
+    }
+    // The old tail is no longer part of the log, whatever becomes of it.
+    let copy = disk.crash(|_| 1);
+    copy.tamper(&file_name(1), |content| {
+        let len = content.len();
+        content[len - HEADER_BYTES..].fill(0xFF);
+    });
+    let log = ManualLog::open(copy, 1 << 20).unwrap();
+    known.check(&log, "with a damaged old tail");
+}
+
+#[test]
+fn a_sealed_log_vouches_for_its_last_batch() {
+    let disk = SimDisk::default();
+    let log = ManualLog::open(disk.clone(), 1 << 20).unwrap();
+    assert!(log.is_sealed());
+    log.append(batch(0, 1, 3), Box::new(|outcome| outcome.unwrap()));
+    log.commit();
+    assert!(!log.is_sealed());
+    let end = index(disk.len(&file_name(1)).unwrap());
+    log.seal().unwrap();
+    assert!(log.is_sealed());
+    drop(log);
+    disk.tamper(&file_name(1), |content| content[end - 1] ^= 1);
+    assert!(matches!(ManualLog::open(disk, 1 << 20), Err(OpenError::Damaged { .. })));
+}
+
+#[test]
+fn a_missing_segment_and_an_unknown_format_are_refused() {
+    let disk = SimDisk::default();
+    script(&disk);
+    let names = disk.list().unwrap();
+    for unknown in [0, 3, 9] {
+        for name in &names {
+            let copy = disk.crash(|_| 1);
+            copy.tamper(name, |content| content[11] = unknown);
+            let error = ManualLog::open(copy, SEGMENT_BYTES).err().unwrap();
+            let OpenError::Format { file, found, expected } = error else { panic!("{error}") };
+            assert_eq!((&file, found, expected), (name, u32::from(unknown), 2));
+        }
+    }
+    let copy = disk.crash(|_| 1);
+    copy.remove(&names[1]).unwrap();
+    let error = ManualLog::open(copy, SEGMENT_BYTES).err().unwrap();
+    assert!(
+        matches!(error, OpenError::SegmentMissing { missing } if file_name(missing) == names[1])
+    );
+}
+
+/// A segment of another log, or of an older copy of this one.
+#[test]
+fn a_segment_that_does_not_follow_the_one_before_is_refused() {
+    let disks = [SimDisk::new(1), SimDisk::new(2)];
+    for (disk, rounds) in disks.iter().zip([6, 9]) {
+        let log = ManualLog::open(disk.clone(), SEGMENT_BYTES).unwrap();
+        for round in 1..=rounds {
+            log.append(batch(0, round, 1), Box::new(|_| ()));
+            log.append(batch(1, round, 1), Box::new(|_| ()));
+            log.commit();
+        }
+        log.append(batch(u16::try_from(rounds).unwrap(), 1, 9), Box::new(|_| ()));
+        for first in 1..=9 {
+            log.append(batch(9, first + if rounds == 9 { 9 } else { 0 }, 1), Box::new(|_| ()));
+            log.commit();
+        }
+    }
+    let other = content(&disks[1], &file_name(2));
+    disks[0].tamper(&file_name(2), |content| *content = other);
+    let error = ManualLog::open(disks[0].clone(), SEGMENT_BYTES).err().unwrap();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+}
+
+#[test]
+fn any_bytes_at_all_are_opened_or_refused() {
+    let disk = SimDisk::default();
+    script(&disk);
+    let names = disk.list().unwrap();
+    let whole = content(&disk, &names[0]);
+    let mut choose = chooser(11);
+    for _ in 0..3000 {
+        let copy = disk.crash(|_| 1);
+        let name = &names[below(&mut choose, names.len())];
+        copy.tamper(name, |content| {
+            match choose(4) {
+                0 => *content = (0..choose(300)).map(|_| byte(&mut choose)).collect(),
+                1 => content.truncate(below(&mut choose, whole.len())),
+                2 => content.extend_from_slice(&whole[below(&mut choose, whole.len())..]),
+                _ => (),
+            }
+            for _ in 0..choose(20) {
+                if !content.is_empty() {
+                    let at = below(&mut choose, content.len());
+                    content[at] = byte(&mut choose);
+                }
+            }
+            if content.len() > 12 && choose(2) == 0 {
+                content[..12].copy_from_slice(&whole[..12]);
+                content[11] = [1, 2][below(&mut choose, 2)];
+            }
+        });
+        if let Ok(log) = ManualLog::open(copy, SEGMENT_BYTES) {
+            for partition in [0, 1] {
+                log.read(PartitionId(partition), Lsn(1)).for_each(drop);
+            }
+        }
+    }
+}
