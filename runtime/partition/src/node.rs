@@ -133,6 +133,8 @@ impl Node {
             let partition = Partition { id, count, derivation };
             let (mut live, applied) = fold(partition, &store, &*log)?;
             clock.advance_past(Tables::new(&mut live, store.base()).meta().stamp);
+            // The log forgets what it was told when it stops.
+            log.trim(log_id(id), runtime_log::Lsn(store.applied().0));
             folded.push((partition, store, live, applied));
         }
         let inboxes: Arc<[Arc<Inbox>]> = folded.iter().map(|_| Arc::new(Inbox::new())).collect();

@@ -68,6 +68,8 @@ const ADMIN_PORT: u16 = 9070;
 const DEFAULT_PARTITIONS: u16 = 2;
 /// More partitions than this are of no use to one node.
 pub(crate) const PARTITIONS_MAX: u16 = 256;
+/// Half of what a record can have, so that there is room for all that comes with a body.
+const REQUEST_SIZE_MAX_BYTES: usize = 64 << 20;
 /// Streams that a service process is trusted with at the same time.
 const DEFAULT_ATTEMPTS_MAX: usize = 10_000;
 /// Small enough that trimming frees space soon, large enough that rolling is rare.
@@ -105,6 +107,13 @@ impl Config {
             (1..=PARTITIONS_MAX).contains(&partitions),
             "partitions is {partitions}, expected 1 to {PARTITIONS_MAX}"
         );
+        let request_size_max_bytes =
+            file.request_size_max_bytes.unwrap_or(runtime_ingress::DEFAULT_REQUEST_SIZE_MAX_BYTES);
+        ensure!(
+            request_size_max_bytes <= REQUEST_SIZE_MAX_BYTES,
+            "request-size-max-bytes is {request_size_max_bytes}, expected at most \
+             {REQUEST_SIZE_MAX_BYTES}, half of the largest record of the log"
+        );
         let max_protocol = serve
             .max_service_protocol_version
             .or(file.max_service_protocol_version)
@@ -130,9 +139,7 @@ impl Config {
             partitions,
             max_protocol,
             attempts_max: file.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX),
-            request_size_max_bytes: file
-                .request_size_max_bytes
-                .unwrap_or(runtime_ingress::DEFAULT_REQUEST_SIZE_MAX_BYTES),
+            request_size_max_bytes,
             log_segment_bytes: file.log_segment_bytes.unwrap_or(DEFAULT_LOG_SEGMENT_BYTES),
             defaults,
             partition,
