@@ -19,11 +19,28 @@ pub(crate) fn run() -> Result<()> {
     // README's commands, in its order.
     step("demo", || demo::run(&["--once".to_owned()]))?;
     step("tests", || cargo(&["test", "--workspace"]))?;
+    step("threads that meet", loom)?;
     step("interop, TypeScript", || {
         let arguments = ["--against", "abide", "--services", "typescript"].map(str::to_owned);
         forward("interop-suite", "interop-suite", &arguments)
     })?;
     step("chaos, small", || chaos::run(&["--orders", "60", "--kills", "20"].map(str::to_owned)))
+}
+
+/// Tries every way in which threads can meet, with the locks of a model checker.
+pub(crate) fn loom() -> Result<()> {
+    let features = "runtime-partition/loom,runtime-invoker/loom";
+    cargo(&[
+        "test",
+        "-p",
+        "runtime-partition",
+        "-p",
+        "runtime-invoker",
+        "--features",
+        features,
+        "--lib",
+        "loom",
+    ])
 }
 
 fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -8,6 +8,7 @@ mod demo;
 mod fuzz;
 mod http;
 mod json;
+mod mutants;
 mod processes;
 mod stage;
 mod tidy;
@@ -27,6 +28,9 @@ cargo xtask <chore>
   interop [...]                   official SDKs' services against abide or the real server
   fuzz [--target stream|text] [--seconds N]
                                   random bytes and texts for the protocol's decoders
+  mutants [--only TEXT] [--from N]
+                                  one-line mutations of the durable core, each to be noticed
+  loom                            the ways in which threads can meet, all of them
   bench [...]                     the load report: run, rows, load, --help
   tidy                            what the compiler does not check
   ci                              everything that has to pass";
@@ -43,6 +47,8 @@ fn main() -> ExitCode {
         "sim" => forward("runtime-sim", "sim", rest),
         "interop" => forward("interop-suite", "interop-suite", rest),
         "bench" => forward("benches", "benches", rest),
+        "mutants" => mutants::run(rest),
+        "loom" => ci::loom(),
         "fuzz" => fuzz::run(rest),
         "tidy" => tidy::run(),
         "ci" => ci::run(),

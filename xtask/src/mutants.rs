@@ -1,0 +1,205 @@
+//! One-line mutations of the durable core, each of which the tests must notice.
+//!
+//! `xtask/mutants.txt` lists them: what is left out or turned round, where, and whose tests should see
+//! it. Each is made in a copy of the tree that keeps its own build, so a mutation costs one crate's
+//! rebuild and its tests. Whatever survives is a hole in the tests, or changes nothing and says why.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::{Result, number, option};
+
+const LIST: &str = "xtask/mutants.txt";
+
+/// A mutation that hangs the tests for so long is caught.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How often a running test is looked after.
+const LOOK_AFTER: Duration = Duration::from_millis(50);
+
+/// One mutation.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Mutant {
+    name: String,
+    file: String,
+    from: String,
+    to: String,
+    /// Arguments of `cargo test`, one set after the other until one notices.
+    tests: Vec<String>,
+    /// Why it changes nothing, if it does not.
+    equivalent: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Caught(String),
+    Survived,
+    /// It does not even compile: it says nothing about the tests.
+    Broken,
+}
+
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let only = option(arguments, "--only").unwrap_or_default();
+    let from = usize::try_from(number(arguments, "--from", 1)?).unwrap_or(1).max(1);
+    let text = fs::read_to_string(LIST).map_err(|error| format!("{LIST}: {error}"))?;
+    let mutants = parse(&text)?;
+    let tree = copy_tree()?;
+    let (mut caught, mut bad) = (0, Vec::new());
+    for (at, mutant) in mutants.iter().enumerate().skip(from - 1) {
+        if !mutant.name.contains(only) {
+            continue;
+        }
+        let started = Instant::now();
+        let verdict = judge(&tree, mutant)?;
+        let seconds = started.elapsed().as_secs();
+        let (number, name) = (at + 1, &mutant.name);
+        match (&verdict, &mutant.equivalent) {
+            (Verdict::Caught(by), None) => {
+                caught += 1;
+                println!("{number:3} caught    {seconds:4} s  {name}  by {by}");
+            }
+            (Verdict::Survived, Some(reason)) => {
+                caught += 1;
+                println!("{number:3} no change {seconds:4} s  {name}: {reason}");
+            }
+            (verdict, _) => {
+                println!("{number:3} {verdict:?} {seconds:4} s  {name}");
+                bad.push(name.clone());
+            }
+        }
+    }
+    println!("{caught} of {} accounted for", caught + bad.len());
+    if bad.is_empty() { Ok(()) } else { Err(format!("not as they should be: {}", bad.join(", "))) }
+}
+
+/// Reads the list: sections that begin with `== name`, lines `key: value`, and the old and the new line
+/// after `-` and `+`.
+fn parse(text: &str) -> Result<Vec<Mutant>> {
+    let mut mutants: Vec<Mutant> = Vec::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("== ") {
+            mutants.push(Mutant { name: name.to_owned(), ..Mutant::default() });
+            continue;
+        }
+        let Some(mutant) = mutants.last_mut() else { continue };
+        if let Some(old) = line.strip_prefix('-') {
+            append(&mut mutant.from, old);
+        } else if let Some(new) = line.strip_prefix('+') {
+            append(&mut mutant.to, new);
+        } else if let Some(file) = line.strip_prefix("file: ") {
+            file.clone_into(&mut mutant.file);
+        } else if let Some(tests) = line.strip_prefix("test: ") {
+            mutant.tests.push(tests.to_owned());
+        } else if let Some(reason) = line.strip_prefix("changes nothing: ") {
+            mutant.equivalent = Some(reason.to_owned());
+        } else if !line.is_empty() {
+            return Err(format!("{LIST}: '{}': what is '{line}'?", mutant.name));
+        }
+    }
+    Ok(mutants)
+}
+
+fn append(text: &mut String, line: &str) {
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(line);
+}
+
+/// The tree as git knows it, beside a build of its own that outlives this run.
+fn copy_tree() -> Result<PathBuf> {
+    let tree = Path::new("target/mutants/tree").to_owned();
+    let listed = Command::new("git").args(["ls-files", "-z"]).output();
+    let listed = listed.map_err(|error| format!("git ls-files: {error}"))?.stdout;
+    for name in String::from_utf8_lossy(&listed).split('\0').filter(|name| !name.is_empty()) {
+        let to = tree.join(name);
+        let new = fs::read(name).map_err(|error| format!("{name}: {error}"))?;
+        // What is the same keeps its time, so that cargo keeps what it has built of it.
+        if fs::read(&to).is_ok_and(|old| old == new) {
+            continue;
+        }
+        let dir = to.parent().unwrap_or(&tree);
+        fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        fs::write(&to, new).map_err(|error| format!("{}: {error}", to.display()))?;
+    }
+    Ok(tree)
+}
+
+fn judge(tree: &Path, mutant: &Mutant) -> Result<Verdict> {
+    let path = tree.join(&mutant.file);
+    let complain = |what: &str| format!("{LIST}: '{}': {}: {what}", mutant.name, mutant.file);
+    let original = fs::read_to_string(&path).map_err(|error| complain(&error.to_string()))?;
+    if original.matches(&mutant.from).count() != 1 {
+        return Err(complain("the old lines do not stand there exactly once"));
+    }
+    let write = |text: &str| fs::write(&path, text).map_err(|error| complain(&error.to_string()));
+    write(&original.replacen(&mutant.from, &mutant.to, 1))?;
+    let verdict = test(tree, mutant);
+    write(&original)?;
+    verdict
+}
+
+fn test(tree: &Path, mutant: &Mutant) -> Result<Verdict> {
+    for tests in &mutant.tests {
+        if !cargo(tree, &format!("{tests} --no-run"))? {
+            return Ok(Verdict::Broken);
+        }
+        if !cargo(tree, tests)? {
+            return Ok(Verdict::Caught(tests.clone()));
+        }
+    }
+    Ok(Verdict::Survived)
+}
+
+/// Whether `cargo test` ends well, and in time.
+fn cargo(tree: &Path, arguments: &str) -> Result<bool> {
+    let child = Command::new("cargo")
+        .args(["test", "--quiet"])
+        .args(arguments.split_whitespace())
+        .current_dir(tree)
+        .env("CARGO_TARGET_DIR", "../build")
+        .env("RUST_BACKTRACE", "0")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut child = child.map_err(|error| format!("cargo: {error}"))?;
+    let started = Instant::now();
+    loop {
+        match child.try_wait().map_err(|error| format!("cargo: {error}"))? {
+            Some(status) => return Ok(status.success()),
+            None if started.elapsed() > TIMEOUT => {
+                end(&mut child);
+                return Ok(false);
+            }
+            None => std::thread::sleep(LOOK_AFTER),
+        }
+    }
+}
+
+/// Ends cargo and what it has started: a test that hangs would outlive it otherwise.
+fn end(child: &mut Child) {
+    let of = child.id().to_string();
+    let _ = Command::new("pkill").args(["-KILL", "-P", &of]).status();
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_read_and_every_mutation_fits_the_tree() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mutants = parse(&fs::read_to_string(root.join(LIST)).unwrap()).unwrap();
+        assert!(mutants.len() >= 40, "{} mutations", mutants.len());
+        for mutant in mutants {
+            let text = fs::read_to_string(root.join(&mutant.file)).unwrap();
+            let found = text.matches(&mutant.from).count();
+            assert_eq!(found, 1, "'{}': {}", mutant.name, mutant.file);
+            assert!(mutant.from != mutant.to && !mutant.tests.is_empty(), "{}", mutant.name);
+        }
+    }
+}
