@@ -4,6 +4,7 @@ mod completion;
 mod decoding;
 mod ends;
 mod formats;
+mod happenings;
 mod kill;
 mod laws;
 mod lifecycle;

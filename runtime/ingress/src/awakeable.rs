@@ -28,19 +28,7 @@ pub(crate) async fn complete(
     resolve: bool,
     body: Bytes,
 ) -> Result<Response<Body>, Rejection> {
-    let AwakeableId { invocation, signal } =
-        id.parse().map_err(|error: protocol::ids::IdParseError| Rejection::Id {
-            what: "awakeable",
-            id: id.to_owned(),
-            reason: error.to_string(),
-        })?;
-    // The numbers below are the protocol's own: 1 cancels an invocation.
-    if signal < FIRST_AWAKEABLE_SIGNAL {
-        let reason = format!(
-            "it names signal {signal}, but awakeables are numbered from {FIRST_AWAKEABLE_SIGNAL}"
-        );
-        return Err(Rejection::Id { what: "awakeable", id: id.to_owned(), reason });
-    }
+    let AwakeableId { invocation, signal } = parse(id)?;
     let result = if resolve {
         NotificationResult::Value(body)
     } else {
@@ -73,5 +61,44 @@ pub(crate) async fn complete(
         | Answer::Control(_)
         | Answer::Registered { .. }
         | Answer::Removed { .. } => Err(Rejection::Stopping),
+    }
+}
+
+/// Reads an awakeable's id.
+fn parse(id: &str) -> Result<AwakeableId, Rejection> {
+    let bad = |reason: String| Rejection::Id { what: "awakeable", id: id.to_owned(), reason };
+    let awakeable: AwakeableId =
+        id.parse().map_err(|error: protocol::ids::IdParseError| bad(error.to_string()))?;
+    let signal = awakeable.signal;
+    // The numbers below are the protocol's own: 1 cancels an invocation.
+    if signal < FIRST_AWAKEABLE_SIGNAL {
+        return Err(bad(format!(
+            "it names signal {signal}, but awakeables are numbered from {FIRST_AWAKEABLE_SIGNAL}"
+        )));
+    }
+    Ok(awakeable)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{InvocationId, PartitionKey};
+
+    use super::*;
+
+    #[test]
+    fn a_reserved_signal_is_refused_as_an_awakeable() {
+        let id = |signal| {
+            let invocation = InvocationId { partition_key: PartitionKey(7), uuid: 9 };
+            AwakeableId { invocation, signal }.to_string()
+        };
+        for reserved in [0, 1, 2, 16] {
+            let refused = parse(&id(reserved)).unwrap_err();
+            assert_eq!(refused.response().status(), StatusCode::BAD_REQUEST);
+            let reason = format!("names signal {reserved}, but awakeables are numbered from 17");
+            assert!(refused.to_string().contains(&reason), "{refused}");
+        }
+        assert_eq!(parse(&id(17)).unwrap().signal, 17);
+        let full = Rejection::JournalFull { entries_max: 1, bytes_max: 2 };
+        assert_eq!(full.response().status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 }
