@@ -37,11 +37,25 @@ pub struct Health {
     pub ready: bool,
     /// What an operator should know, and what to do about it.
     pub warnings: Vec<String>,
+    /// The partitions that have answered.
+    pub partitions: Vec<PartitionTables>,
+}
+
+/// The table file of a partition.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PartitionTables {
+    /// The partition's number.
+    pub partition: usize,
+    /// How long the file is, in bytes.
+    pub bytes: u64,
+    /// Which part of it is free, from 0 to 1, estimated.
+    pub free_share: Option<f64>,
 }
 
 impl Health {
     fn of(partitions: &[Option<PartitionHealth>]) -> Self {
-        let mut health = Self { live: true, ready: true, warnings: Vec::new() };
+        let mut health =
+            Self { live: true, ready: true, warnings: Vec::new(), partitions: Vec::new() };
         for (id, partition) in partitions.iter().enumerate() {
             match partition {
                 Some(partition) => health.add(id, partition),
@@ -58,6 +72,11 @@ impl Health {
     }
 
     fn add(&mut self, id: usize, partition: &PartitionHealth) {
+        self.partitions.push(PartitionTables {
+            partition: id,
+            bytes: partition.tables_bytes,
+            free_share: partition.tables_free_share,
+        });
         if !partition.has_room {
             self.ready = false;
             self.warnings.push(format!(
@@ -113,4 +132,48 @@ pub async fn version(State(admin): State<Admin>) -> Json<Version> {
         max_admin_api_version: 4,
         ingress_endpoint: admin.ingress_url,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partition() -> PartitionHealth {
+        PartitionHealth {
+            has_room: true,
+            promised_over_budget: None,
+            tables_bytes: 1000,
+            tables_free_share: Some(0.25),
+        }
+    }
+
+    #[test]
+    fn what_is_well_says_nothing() {
+        let health = Health::of(&[Some(partition()), Some(partition())]);
+        assert!(health.live && health.ready && health.warnings.is_empty());
+        assert_eq!(health.partitions[1].bytes, 1000);
+    }
+
+    #[test]
+    fn a_partition_that_does_not_answer_is_not_alive() {
+        let health = Health::of(&[Some(partition()), None]);
+        assert!(!health.live && !health.ready);
+        assert!(health.warnings[0].starts_with("partition 1 has not answered"), "{health:?}");
+    }
+
+    #[test]
+    fn a_nearly_full_disk_is_alive_and_not_ready() {
+        let health = Health::of(&[Some(PartitionHealth { has_room: false, ..partition() })]);
+        assert!(health.live && !health.ready);
+        assert!(health.warnings[0].contains("the disk is nearly full"), "{health:?}");
+    }
+
+    #[test]
+    fn promises_beyond_the_budget_are_a_warning_and_no_fault() {
+        let over = OverBudget { retained_bytes: 9000, budget_bytes: 5000 };
+        let partition = PartitionHealth { promised_over_budget: Some(over), ..partition() };
+        let health = Health::of(&[Some(partition)]);
+        assert!(health.live && health.ready);
+        assert!(health.warnings[0].contains("9000 bytes, more than the retention budget of 5000"));
+    }
 }

@@ -204,15 +204,14 @@ impl<B: StorageBackend> StorageBackend for PatientBackend<B> {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let what = || format!("reading {} bytes at {offset}", out.len());
+        let bytes = out.len();
+        let what = || format!("reading {bytes} bytes at {offset}");
         if !self.has_kept.load(Ordering::SeqCst) {
-            let what = what();
-            return self.condition.note(|| what, self.medium.read(offset, out));
+            return self.condition.note(what, self.medium.read(offset, out));
         }
-        let what = what();
         // Held, so that no page moves from here to the medium in between.
         let kept = lock(&self.kept);
-        self.condition.note(|| what, self.medium.read(offset, out))?;
+        self.condition.note(what, self.medium.read(offset, out))?;
         for (at, data) in &kept.pages {
             overlay(offset, out, *at, data);
         }
