@@ -279,9 +279,9 @@ impl Found {
     }
 }
 
+/// Removes a segment that was never finished. The next one has its name, so that is durable with that.
 fn remove<D: Disk>(disk: &D, name: &str) -> Result<(), OpenError> {
-    disk.remove(name).map_err(io(&format!("{name} cannot be removed")))?;
-    disk.sync_dir().map_err(io("the log's directory cannot be synced"))
+    disk.remove(name).map_err(io(&format!("{name} cannot be removed")))
 }
 
 fn refused(file: &str, offset: u64, flaw: Flaw) -> OpenError {

@@ -85,6 +85,16 @@ fn an_interrupted_recovery_is_begun_again() {
     }
 }
 
+/// A segment that was being made takes room until it is gone.
+#[test]
+fn a_segment_that_was_never_finished_is_removed() {
+    let disk = SimDisk::default();
+    ManualLog::open(disk.clone(), SEGMENT_BYTES).unwrap();
+    disk.tamper(&segment::unfinished_name(2), |content| content.resize(99, 1));
+    ManualLog::open(disk.clone(), SEGMENT_BYTES).unwrap();
+    assert_eq!(disk.list().unwrap(), [file_name(1)]);
+}
+
 #[test]
 fn a_crash_puts_something_at_risk() {
     let disk = SimDisk::default();

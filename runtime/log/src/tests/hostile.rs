@@ -135,6 +135,26 @@ fn a_frame_proves_only_what_is_before_it() {
     assert_eq!(with_a_last_frame_naming(|_, _| u64::MAX).unwrap(), 1);
 }
 
+/// What proves damage is found wherever it stands, also across the border of what is read at a time.
+#[test]
+fn a_proof_is_found_at_any_distance() {
+    let chunk_bytes = 256 << 10;
+    for distance in [60, chunk_bytes - 7, chunk_bytes - 1, chunk_bytes, 2 * chunk_bytes - 11] {
+        let disk = SimDisk::default();
+        ManualLog::open(disk.clone(), 1 << 20).unwrap();
+        let name = file_name(1);
+        let magic = magic(&disk, &name);
+        disk.tamper(&name, |content| {
+            let broken = content.len();
+            content.resize(broken + distance, 0x11);
+            let synced = Position { segment: 1, offset: (broken + 50) as u64 };
+            frame::encode_seal(magic, synced, content);
+        });
+        let error = ManualLog::open(disk, 1 << 20).err();
+        assert!(matches!(error, Some(OpenError::Damaged { .. })), "{distance}");
+    }
+}
+
 /// A whole frame, not only a broken one's followers, may name what is not before it.
 #[test]
 fn a_whole_frame_that_names_what_is_behind_it_proves_nothing() {
