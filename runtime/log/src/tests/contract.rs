@@ -43,6 +43,17 @@ fn a_commit_larger_than_what_is_put_together_is_one_sync() {
 }
 
 #[test]
+fn a_batch_that_does_not_follow_is_not_taken() {
+    for first in [1, 3] {
+        let log = ManualLog::open(SimDisk::default(), 1 << 20).unwrap();
+        log.append(batch(0, 1, 1), Box::new(|_| ()));
+        let append = || log.append(batch(0, first, 1), Box::new(|_| ()));
+        let taken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(append));
+        assert!(taken.is_err(), "record {first} after record 1");
+    }
+}
+
+#[test]
 fn after_one_failure_nothing_is_acknowledged() {
     for operation in [Operation::Append, Operation::Sync] {
         let disk = SimDisk::default();

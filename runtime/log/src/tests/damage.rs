@@ -191,6 +191,28 @@ fn a_segment_that_does_not_follow_the_one_before_is_refused() {
     assert!(file == name && reason.contains("it follows record"), "{file}: {reason}");
 }
 
+/// A whole frame, of this very segment, that leaves records out or has them twice: no crash does that.
+#[test]
+fn a_record_that_does_not_follow_the_one_before_is_damage() {
+    for first in [1, 3] {
+        let disk = SimDisk::default();
+        let log = ManualLog::open(disk.clone(), 1 << 20).unwrap();
+        log.append(batch(0, 1, 1), Box::new(|outcome| outcome.unwrap()));
+        log.commit();
+        drop(log);
+        let name = file_name(1);
+        let magic = magic(&disk, &name);
+        let end = content(&disk, &name).len() as u64;
+        let synced = Position { segment: 1, offset: end };
+        disk.tamper(&name, |bytes| {
+            crate::frame::encode_batch(magic, &batch(0, first, 1), synced, bytes);
+        });
+        let refused = ManualLog::open(disk, 1 << 20).err().unwrap().to_string();
+        let reason = format!("record {first} of partition 0 follows record 1");
+        assert!(refused.contains(&reason), "{refused}");
+    }
+}
+
 #[test]
 fn any_bytes_at_all_are_opened_or_refused() {
     let disk = SimDisk::default();
