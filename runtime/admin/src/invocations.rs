@@ -284,7 +284,9 @@ fn view(row: &Invocation) -> InvocationView {
         modified_at: moment(row.modified_at),
         next_attempt_at,
         deployment_id: row.pin.map(|pin| pin.deployment.to_string()),
-        retry_count: row.retry_count,
+        // The first leaves out attempts that never got to the handler, the second those that asked for a
+        // pause of their own.
+        retry_count: row.retry_count.max(row.policy_attempts),
         journal_size: row.journal_len,
         idempotency_key: row.idempotency_key.clone(),
         last_failure: row.last_failure.as_ref().map(|failure| FailureView {

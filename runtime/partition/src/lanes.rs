@@ -34,15 +34,17 @@ const BATCH_FULL: usize = 512;
 pub(crate) enum Lane {
     /// A client wants something new.
     New,
-    /// Running attempts go on, and results come in that somebody waits for.
+    /// Running attempts go on.
     Running,
+    /// Clients bring results that somebody waits for: as held back as running work, but not in its way.
+    Results,
     /// Operators, and what makes room.
     Control,
 }
 
 impl Lane {
     /// How many there are.
-    pub(crate) const COUNT: usize = 3;
+    pub(crate) const COUNT: usize = 4;
 
     /// The lane of an event of an edge.
     pub(crate) fn of(event: &Event) -> Self {
@@ -54,9 +56,8 @@ impl Lane {
             | Event::RunProposed { .. }
             | Event::AttemptSuspended { .. }
             | Event::AttemptEnded { .. }
-            | Event::AttemptFailed { .. }
-            | Event::SignalReceived { .. }
-            | Event::SignalRequested { .. } => Self::Running,
+            | Event::AttemptFailed { .. } => Self::Running,
+            Event::SignalReceived { .. } | Event::SignalRequested { .. } => Self::Results,
             Event::TimerFired { .. }
             | Event::CancelRequested { .. }
             | Event::KillRequested { .. }
@@ -196,7 +197,7 @@ impl Lanes {
         if notices.log_failed || notices.stop || !notices.pings.is_empty() {
             return true;
         }
-        let lanes = [Lane::New, Lane::Running, Lane::Control];
+        let lanes = [Lane::New, Lane::Running, Lane::Results, Lane::Control];
         let admitted = lanes.into_iter().filter(|lane| admission.takes(*lane));
         let events: usize = admitted.map(|lane| self.waiting[lane as usize]).sum();
         if self.syncing > 0 {
