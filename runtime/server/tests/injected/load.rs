@@ -25,6 +25,17 @@ struct Acknowledged {
     asked: Instant,
 }
 
+/// What came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Acknowledged,
+    Refused,
+    Unknown,
+}
+
+/// So many refusals in a row, each of a key of its own, come from all partitions.
+const REFUSALS: u32 = 10;
+
 #[derive(Debug, Default)]
 struct Book {
     acknowledged: Vec<Acknowledged>,
@@ -62,7 +73,8 @@ impl Load {
         })
     }
 
-    /// Sends and calls on several connections, until each was refused once or the load is over.
+    /// Sends and calls on several connections, until each was refused [`REFUSALS`] times in a row or
+    /// the load is over.
     pub(crate) fn start(
         self: &Arc<Self>,
         name: &str,
@@ -72,9 +84,17 @@ impl Load {
         let one = |connection| {
             let (load, name) = (Arc::clone(self), format!("{name}-{connection}"));
             tokio::spawn(async move {
+                let mut refusals = 0;
                 for number in 0.. {
                     let key = format!("{name}-{number}");
-                    if load.is_over.load(SeqCst) || !load.ask(&key, number % 2 == 0).await {
+                    // A call may have to wait for room; those who only send go on asking.
+                    let is_send = connection % 2 == 0 || number % 2 == 0;
+                    refusals = match load.ask(&key, is_send).await {
+                        Asked::Refused => refusals + 1,
+                        Asked::Acknowledged => 0,
+                        Asked::Unknown => return,
+                    };
+                    if load.is_over.load(SeqCst) || refusals == REFUSALS {
                         return;
                     }
                 }
@@ -87,8 +107,8 @@ impl Load {
         self.is_over.store(true, SeqCst);
     }
 
-    /// Asks for one invocation; whether it makes sense to go on.
-    pub(crate) async fn ask(&self, key: &str, is_send: bool) -> bool {
+    /// Asks for one invocation.
+    pub(crate) async fn ask(&self, key: &str, is_send: bool) -> Asked {
         let body = Random(key.len() as u64).bytes(self.body_bytes);
         let path = if is_send { "add/send" } else { "add" };
         let uri = format!("{}/Tally/{key}/{path}", self.server.ingress);
@@ -105,16 +125,16 @@ impl Load {
                     answer.invocation().unwrap()
                 };
                 book.acknowledged.push(Acknowledged { key: key.to_owned(), id, asked });
-                true
+                Asked::Acknowledged
             }
             Ok(answer) if answer.status == StatusCode::INSUFFICIENT_STORAGE => {
                 answer.expect_failure(507, NO_ROOM).unwrap();
                 book.refused.push(key.to_owned());
-                false
+                Asked::Refused
             }
             Ok(_) | Err(_) => {
                 book.unknown.push(key.to_owned());
-                false
+                Asked::Unknown
             }
         }
     }
