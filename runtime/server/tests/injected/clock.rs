@@ -26,6 +26,12 @@ use crate::{
 
 const HOUR: i64 = 3600;
 
+/// Between two things of a kind, of which there are five at full size.
+const STAGGER: Duration = Duration::from_millis(100);
+
+/// When all have begun and none has ended.
+const MEANWHILE: Duration = Duration::from_millis(700);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sleeps_and_delays_keep_their_time_whatever_the_clock_shows() {
     report("clock", run(size("REPEAT", 1), size("LATE_MS", 10_000))).await;
@@ -142,7 +148,7 @@ impl Machine {
     /// clock.
     async fn measure(&mut self, when: &str, is_right: bool, then: Option<i64>) -> Result<usize> {
         self.names += 1;
-        let samples: u64 = size("SAMPLES", 2);
+        let samples: u32 = size("SAMPLES", 2);
         let mut tasks = Vec::new();
         // How long things are to take: a second, at full size two as well.
         for wanted_ms in [1000, size("MORE_MS", 0)].into_iter().filter(|wanted_ms| *wanted_ms > 0) {
@@ -152,14 +158,17 @@ impl Machine {
                 for sample in 0..samples {
                     let name = format!("{}-{wanted_ms}-{what:?}-{sample}", self.names);
                     let (server, told) = (self.rig.server.clone(), self.told.clone());
-                    let took = tokio::spawn(took(server, told, what, name, wanted_ms));
+                    let took = tokio::spawn(async move {
+                        // One after the other: a busy moment of the machine is not one of all.
+                        tokio::time::sleep(STAGGER * sample).await;
+                        took(server, told, what, name, wanted_ms).await
+                    });
                     tasks.push((what, wanted_ms, took));
                 }
             }
         }
         if let Some(seconds) = then {
-            // Everything has begun: the shortest waits are a second long.
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(MEANWHILE).await;
             self.set(seconds)?;
         }
         let (cases, mut least, mut most) = (tasks.len(), f64::MAX, f64::MIN);
