@@ -25,7 +25,7 @@ const RUNS: [Run; 4] = [
     Run {
         name: "disk",
         test: "disk::a_full_disk_refuses_new_work_and_goes_on_by_itself",
-        options: &[("--rounds", "1"), ("--free-mb", "8"), ("--small-bytes", "200")],
+        options: &[("--rounds", "5"), ("--free-mb", "8"), ("--small-bytes", "200")],
     },
     Run {
         name: "clock",

@@ -58,13 +58,15 @@ fn a_full_disk_refuses_new_work_and_goes_on_by_itself() {
 #[ignore = "it is a process of disk::a_full_disk_refuses_new_work_and_goes_on_by_itself"]
 async fn in_a_namespace() {
     assert!(size("IN_A_NAMESPACE", 0) == 1, "it mounts, so it runs where nobody else sees it");
-    for body_bytes in [size("SMALL_BYTES", 8_000), 100_000] {
-        let run = run(body_bytes, size("FREE_MB", 4), size("ROUNDS", 1));
-        report(&format!("disk, requests of {body_bytes} bytes"), run).await;
+    for round in 1..=size("ROUNDS", 1) {
+        for body_bytes in [size("SMALL_BYTES", 8_000), 100_000] {
+            let run = run(body_bytes, size("FREE_MB", 4));
+            report(&format!("disk: round {round}: requests of {body_bytes} bytes"), run).await;
+        }
     }
 }
 
-async fn run(body_bytes: usize, free_mb: u64, rounds: u64) -> Result<String> {
+async fn run(body_bytes: usize, free_mb: u64) -> Result<String> {
     let dir = tempfile::tempdir()?;
     let mount = Mount::new(&dir.path().join("disk"))?;
     let settings = "log-segment-bytes = 4194304\ncheckpoint-interval-ms = 200\n";
@@ -74,14 +76,12 @@ async fn run(body_bytes: usize, free_mb: u64, rounds: u64) -> Result<String> {
     rig.register(&services::serve(&told).await?).await?;
     let load = Load::new(&rig.server, body_bytes);
     let mut stage = Stage { rig, told, load, mount, acknowledged: 0, refused: 0 };
-    for round in 1..=rounds {
-        for (end, name) in [(End::Room, "room"), (End::Kill, "kill"), (End::KillTwice, "twice")] {
-            let name = format!("{round}-{name}");
-            println!("disk: {name}");
-            let lived = stage.live(&name, free_mb, end).await;
-            lived.with_context(|| format!("{name}; it said: {}", stage.rig.said()))?;
-        }
+    for (end, name) in [(End::Room, "room"), (End::Kill, "kill"), (End::KillTwice, "twice")] {
+        let lived = stage.live(name, free_mb, end).await;
+        lived.with_context(|| format!("{name}; it said: {}", stage.rig.said()))?;
     }
+    let died = stage.die_filling("filling", free_mb).await;
+    died.with_context(|| format!("filling; it said: {}", stage.rig.said()))?;
     let Stage { acknowledged, refused, .. } = stage;
     Ok(format!("{acknowledged} acknowledged and run exactly once, {refused} refused and not run"))
 }
@@ -171,6 +171,27 @@ impl Stage {
         self.load.check().await
     }
 
+    /// Killed in the middle of its work, so that recovery has to write when there is no room.
+    async fn die_filling(&mut self, name: &str, free_mb: u64) -> Result<()> {
+        let mut ballast = self.mount.ballast(free_mb)?;
+        let tasks = self.load.start(name, 6);
+        until("some requests are taken", || self.load.counts().acknowledged >= 20).await?;
+        ballast.grow()?;
+        self.rig.kill()?;
+        self.load.stop();
+        until("the disk is full", || self.mount.free_bytes().is_ok_and(|free| free == 0)).await?;
+        let is_up = self.start_full().await?;
+        drop(ballast);
+        if !is_up {
+            self.rig.start().await.context("with room again")?;
+        }
+        for task in tasks {
+            task.await?;
+        }
+        self.acknowledged += self.load.counts().acknowledged;
+        self.load.check().await
+    }
+
     async fn cast(&self, name: &str) -> Result<Cast> {
         let server = &self.rig.server;
         let key = [("idempotency-key", name), ("content-type", "application/octet-stream")];
@@ -236,6 +257,7 @@ impl Stage {
 
     /// Starts it on a full disk; whether it is up. If not, it has said what to do.
     async fn start_full(&mut self) -> Result<bool> {
+        println!("disk: {} bytes are free", self.mount.free_bytes()?);
         match self.rig.start().await {
             Ok(()) => {
                 println!("disk: it starts while the disk is full");
