@@ -5,6 +5,7 @@
 mod chaos;
 mod ci;
 mod demo;
+mod faults;
 mod fuzz;
 mod http;
 mod json;
@@ -26,6 +27,7 @@ cargo xtask <chore>
                                   many orders under many kills, then everything is checked
   sim [...]                       the simulator: --seeds N, --seed N, --help
   interop [...]                   official SDKs' services against abide or the real server
+  faults <run> [...]              kills, full disks, clocks that are set, disks that refuse
   fuzz [--target stream|text] [--seconds N]
                                   random bytes and texts for the protocol's decoders
   mutants [--only TEXT] [--from N]
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         "bench" => forward("benches", "benches", rest),
         "mutants" => mutants::run(rest),
         "loom" => ci::loom(),
+        "faults" => faults::run(rest),
         "fuzz" => fuzz::run(rest),
         "tidy" => tidy::run(),
         "ci" => ci::run(),

@@ -16,7 +16,7 @@ use runtime_core::{
     time::Timestamp,
 };
 use runtime_log::Log;
-use runtime_store::Store;
+use runtime_store::{Room, Store};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -92,6 +92,8 @@ pub struct Driver {
     pub(crate) settings: Settings,
     pub(crate) live: Overlay,
     pub(crate) store: Store,
+    /// Of the stores of the whole node.
+    pub(crate) room: Room,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) inbox: Arc<Inbox>,
@@ -154,7 +156,7 @@ impl Driver {
 
     /// What this turn may take in.
     fn admission(&self) -> Admission {
-        let is_nearly_full = self.log.is_short() || self.store.is_waiting_for_room();
+        let is_nearly_full = self.log.is_short() || self.room.is_short();
         self.inbox.set_no_room(is_nearly_full);
         if is_nearly_full {
             Admission::Reserve

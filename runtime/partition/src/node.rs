@@ -19,7 +19,7 @@ use runtime_core::{
     time::Timestamp,
 };
 use runtime_log::Log;
-use runtime_store::Store;
+use runtime_store::{Room, Store};
 
 use crate::{
     Partitions,
@@ -128,6 +128,7 @@ impl Node {
     ) -> Result<Self, StartError> {
         let Parts { stores, log, clock, derivation, checkpoints, settings } = parts;
         let count = u16::try_from(stores.len()).unwrap_or(u16::MAX);
+        let room = Room::of(&stores);
         let mut folded = Vec::with_capacity(stores.len());
         for (id, store) in (0..count).map(PartitionId).zip(stores) {
             let partition = Partition { id, count, derivation };
@@ -157,6 +158,7 @@ impl Node {
                 settings: settings.clone(),
                 live,
                 store,
+                room: room.clone(),
                 log: Arc::clone(&log),
                 clock: Arc::clone(&clock),
                 inbox: Arc::clone(&inboxes[at]),

@@ -45,6 +45,24 @@ pub struct Store {
     condition: Arc<Condition>,
 }
 
+/// Whether the stores of a node find room on their disk. One thread writes the checkpoints of all of
+/// them, and they are on one disk: when one waits, all do.
+#[derive(Debug, Clone)]
+pub struct Room(Arc<[Arc<Condition>]>);
+
+impl Room {
+    /// The room of these.
+    pub fn of(stores: &[Store]) -> Self {
+        Self(stores.iter().map(|store| Arc::clone(&store.condition)).collect())
+    }
+
+    /// Whether a checkpoint waits for room: the log grows meanwhile, so new work is to be refused. It
+    /// ends by itself.
+    pub fn is_short(&self) -> bool {
+        self.0.iter().any(|condition| condition.is_waiting())
+    }
+}
+
 impl Store {
     /// Opens a file that is there. One that is mostly free is compacted first, which may take seconds.
     ///
@@ -121,8 +139,7 @@ impl Store {
         Ok(Self { database: Arc::new(database), base, applied, row_bytes, condition })
     }
 
-    /// Whether a checkpoint waits for room on the disk: the log grows meanwhile, so new work is to
-    /// be refused. It ends by itself.
+    /// Whether a checkpoint of this store waits for room on the disk; see [`Room`].
     pub fn is_waiting_for_room(&self) -> bool {
         self.condition.is_waiting()
     }

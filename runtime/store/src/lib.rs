@@ -20,7 +20,7 @@ pub mod sim_backend;
 
 pub use base::Base;
 pub use checkpoint::{Checkpoint, CheckpointDone};
-pub use engine::{Store, StoreName};
+pub use engine::{Room, Store, StoreName};
 pub use error::{CheckpointError, OpenError};
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use runtime_log::{Batch, ManualLog, sim_disk::SimDisk};
 use runtime_store::sim_backend::SimBackend;
 
 use super::*;
-use crate::checkpoint::OnDone;
+use crate::checkpoint::{CheckpointThread, OnDone};
 
 struct Nobody;
 
@@ -141,6 +141,40 @@ fn a_checkpoint_that_cannot_be_written_stops_the_partition() {
     assert_ne!(driver.turn(Duration::ZERO), Turn::Stopped);
     log.commit();
     assert_eq!(driver.turn(Duration::ZERO), Turn::Stopped);
+}
+
+/// One thread writes the checkpoints of all, so those of others wait behind it.
+#[test]
+fn all_partitions_refuse_new_work_while_one_checkpoint_waits_for_room() {
+    let backend = SimBackend::default();
+    let log = log(5, 0);
+    let parts = Parts {
+        stores: vec![
+            Store::open_backend(backend.clone(), 0, 2).unwrap(),
+            Store::open_backend(SimBackend::default(), 1, 2).unwrap(),
+        ],
+        log: Arc::clone(&log) as _,
+        clock: Arc::new(Still::default()),
+        derivation: Derivation::Plain,
+        checkpoints: Arc::new(CheckpointThread::spawn().unwrap()),
+        settings: Settings { checkpoint_interval: Duration::ZERO, ..Settings::default() },
+    };
+    let mut node = Node::recover(parts, |_| Arc::new(Nobody)).unwrap();
+    backend.limit(Some(backend.room_taken()));
+    let [waits, other] = node.drivers_mut() else { panic!("there are two partitions") };
+    waits.turn(Duration::ZERO);
+    log.commit();
+    while !waits.store.is_waiting_for_room() {
+        std::thread::yield_now();
+    }
+    other.turn(Duration::ZERO);
+    assert!(other.inbox.has_no_room(), "its next checkpoint cannot be written either");
+    backend.limit(None);
+    while waits.store.is_waiting_for_room() {
+        std::thread::yield_now();
+    }
+    other.turn(Duration::ZERO);
+    assert!(!other.inbox.has_no_room());
 }
 
 #[test]

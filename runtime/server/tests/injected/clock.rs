@@ -1,0 +1,235 @@
+//! The wall clock is set forward and back, while the node runs and between two runs: sleeps, delayed
+//! sends and retries take as long as they say.
+//!
+//! Only what is preloaded sees the other time; the machine's clock is left alone. An SDK names the
+//! time at which a sleep is over, so it and the node must see the same time when it begins: `There`
+//! stands for a service on the node's machine, `Here` for one whose clock is right, which is asked
+//! only while the node's is right too, whatever it was before.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+
+use crate::{
+    load::until,
+    report,
+    rig::{Rig, shim},
+    services::{self, Told},
+    size,
+};
+
+const HOUR: i64 = 3600;
+
+/// Between two things of a kind, of which there are five at full size.
+const STAGGER: Duration = Duration::from_millis(100);
+
+/// When all have begun and none has ended.
+const MEANWHILE: Duration = Duration::from_millis(700);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sleeps_and_delays_keep_their_time_whatever_the_clock_shows() {
+    report("clock", run(size("REPEAT", 1), size("LATE_MS", 10_000))).await;
+}
+
+async fn run(repeat: u64, late_ms: u64) -> Result<String> {
+    let mut cases = 0;
+    for _ in 0..repeat {
+        let dir = tempfile::tempdir()?;
+        let mut machine = Machine::new(dir.path(), late_ms)?;
+        cases += machine.live_through_hours().await?;
+        drop(machine);
+        let dir = tempfile::tempdir()?;
+        cases += Machine::new(dir.path(), late_ms)?.begin_behind().await?;
+    }
+    Ok(format!("{cases} times measured, none early by 0.1 % or late by 0.1 % and {late_ms} ms"))
+}
+
+/// A node and a service that see the same wrong time.
+struct Machine {
+    rig: Rig,
+    told: Told,
+    there: Service,
+    here: Option<String>,
+    offset: PathBuf,
+    late_ms: u64,
+    names: u64,
+}
+
+/// A process that is killed with its owner.
+struct Service(Child, String);
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Machine {
+    fn new(dir: &Path, late_ms: u64) -> Result<Self> {
+        let offset = dir.join("offset");
+        fs::write(&offset, 0_i64.to_le_bytes())?;
+        let mut rig = Rig::new(dir, &dir.join("data"), "")?;
+        rig.environment = vec![
+            ("LD_PRELOAD".to_owned(), shim(dir, "clock")?),
+            ("SHIM_CLOCK".to_owned(), offset.display().to_string()),
+        ];
+        let bind = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let there = Command::new(std::env::current_exe()?)
+            .args(["--ignored", "--exact", "services::there"])
+            .envs(rig.environment.iter().cloned())
+            .env("FAULTS_BIND", bind.to_string())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let there = Service(there, format!("http://{bind}"));
+        Ok(Self { rig, told: Told::new(), there, here: None, offset, late_ms, names: 0 })
+    }
+
+    /// Sets the clock to so many seconds beside the right time.
+    fn set(&self, seconds: i64) -> Result<()> {
+        println!("clock: set to {seconds:+} s");
+        let file = fs::File::options().write(true).open(&self.offset)?;
+        // Eight aligned bytes at once: the shim reads one number or the other.
+        file.write_all_at(&(seconds * 1_000_000).to_le_bytes(), 0)?;
+        Ok(())
+    }
+
+    async fn start(&mut self) -> Result<()> {
+        self.rig.start().await?;
+        if self.here.is_none() {
+            let here = services::serve(&self.told).await?;
+            self.rig.register(&here).await?;
+            let server = self.rig.server.clone();
+            let (rig, there) = (&self.rig, &self.there.1);
+            server.eventually(|| rig.register(there)).await?;
+            self.here = Some(here);
+        }
+        Ok(())
+    }
+
+    /// Forward and back while it runs, then over restarts.
+    async fn live_through_hours(&mut self) -> Result<usize> {
+        self.start().await?;
+        let mut cases = self.measure("nothing is set", true, None).await?;
+        cases += self.measure("an hour forward meanwhile", true, Some(HOUR)).await?;
+        cases += self.measure("an hour ahead", false, None).await?;
+        cases += self.measure("an hour back meanwhile", false, Some(0)).await?;
+        cases += self.measure("right again", true, None).await?;
+        cases += self.measure("an hour back from there meanwhile", true, Some(-HOUR)).await?;
+        cases += self.measure("an hour behind", false, None).await?;
+        self.rig.kill()?;
+        self.set(HOUR)?;
+        self.start().await?;
+        cases += self.measure("two hours forward over a restart", false, None).await?;
+        self.rig.kill()?;
+        self.set(0)?;
+        self.start().await?;
+        cases += self.measure("an hour back over a restart", true, None).await?;
+        Ok(cases)
+    }
+
+    /// Started before the machine knew the time.
+    async fn begin_behind(&mut self) -> Result<usize> {
+        self.set(-30)?;
+        self.start().await?;
+        let mut cases = self.measure("30 s behind", false, None).await?;
+        cases += self.measure("stepped right meanwhile", false, Some(0)).await?;
+        cases += self.measure("right after 30 s behind", true, None).await?;
+        Ok(cases)
+    }
+
+    /// Begins everything, sets the clock if it is to be set meanwhile, and measures by the monotonic
+    /// clock.
+    async fn measure(&mut self, when: &str, is_right: bool, then: Option<i64>) -> Result<usize> {
+        self.names += 1;
+        let samples: u32 = size("SAMPLES", 2);
+        let mut tasks = Vec::new();
+        // How long things are to take: a second, at full size two as well.
+        for wanted_ms in [1000, size("MORE_MS", 0)].into_iter().filter(|wanted_ms| *wanted_ms > 0) {
+            let handlers = if is_right { &["Here", "There"][..] } else { &["There"] };
+            let sleeps = handlers.iter().map(|handler| What::Sleep(handler));
+            for what in sleeps.chain([What::Delay, What::Retry]) {
+                for sample in 0..samples {
+                    let name = format!("{}-{wanted_ms}-{what:?}-{sample}", self.names);
+                    let (server, told) = (self.rig.server.clone(), self.told.clone());
+                    let took = tokio::spawn(async move {
+                        // One after the other: a busy moment of the machine is not one of all.
+                        tokio::time::sleep(STAGGER * sample).await;
+                        took(server, told, what, name, wanted_ms).await
+                    });
+                    tasks.push((what, wanted_ms, took));
+                }
+            }
+        }
+        if let Some(seconds) = then {
+            tokio::time::sleep(MEANWHILE).await;
+            self.set(seconds)?;
+        }
+        let (cases, mut least, mut most) = (tasks.len(), f64::MAX, f64::MIN);
+        let mut late = std::collections::BTreeMap::<_, f64>::new();
+        for (what, wanted_ms, task) in tasks {
+            let took =
+                task.await?.with_context(|| format!("{when}: {what:?} of {wanted_ms} ms"))?;
+            let by_ms = (took.as_secs_f64() * 1000.0) - wanted_ms as f64;
+            let share_ms = wanted_ms as f64 / 1000.0;
+            // An SDK counts whole milliseconds.
+            ensure!(by_ms >= -share_ms - 1.0, "{when}: {what:?} of {wanted_ms} ms took {took:?}");
+            (least, most) = (least.min(by_ms), most.max(by_ms));
+            let best = late.entry((what, wanted_ms)).or_insert(f64::MAX);
+            *best = best.min(by_ms - share_ms);
+        }
+        // What a busy machine holds up is some of them; a wrong clock moves all.
+        for ((what, wanted_ms), late_ms) in late {
+            let is_in_time = late_ms <= self.late_ms as f64;
+            ensure!(is_in_time, "{when}: {what:?} of {wanted_ms} ms were {late_ms:.0} ms late");
+        }
+        println!("clock: {when}: {cases} took {least:+.1} to {most:+.1} ms more than they should");
+        Ok(cases)
+    }
+}
+
+/// What takes its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    /// A sleep of this service.
+    Sleep(&'static str),
+    /// A delayed send.
+    Delay,
+    /// The pause before a retry.
+    Retry,
+}
+
+/// How long something took.
+async fn took(
+    server: interop_suite::client::Server,
+    told: Told,
+    what: What,
+    name: String,
+    wanted_ms: u64,
+) -> Result<Duration> {
+    let begun = Instant::now();
+    match what {
+        What::Sleep(service) => {
+            server.call(&format!("/{service}/sleep"), json!(wanted_ms)).await?;
+            Ok(begun.elapsed())
+        }
+        What::Delay => {
+            let path = format!("/Timer/mark/send?delay={wanted_ms}ms");
+            server.post(&path, &json!(name)).await?.ok()?;
+            until("a delayed send runs", || !told.moments(&name).is_empty()).await?;
+            Ok(told.moments(&name)[0] - begun)
+        }
+        What::Retry => {
+            server.call("/Timer/again", json!([name, wanted_ms])).await?;
+            let moments = told.moments(&name);
+            ensure!(moments.len() == 2, "it was tried {} times", moments.len());
+            Ok(moments[1] - moments[0])
+        }
+    }
+}
