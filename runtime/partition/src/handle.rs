@@ -198,6 +198,21 @@ impl Partitions {
         self.0.inboxes[partition].put(|inbox| inbox.peers = events);
     }
 
+    /// Events of edges that a partition has not taken yet: for the simulator's counts.
+    #[doc(hidden)]
+    pub fn waiting_events(&self, partition: usize) -> usize {
+        let mut waiting = 0;
+        self.0.inboxes[partition].put(|inbox| waiting = inbox.events.len());
+        waiting
+    }
+
+    /// Forgets room that was announced together with a refusal: for the simulator, which shows that
+    /// this is noticed.
+    #[doc(hidden)]
+    pub fn forget_room_with_refusal(&self, partition: usize) {
+        self.0.inboxes[partition].put(|inbox| inbox.attempts_wanted &= inbox.refused.is_empty());
+    }
+
     /// Refuses everything from now on, and lets go of whoever waits.
     pub fn stop(&self) {
         self.0.inboxes.iter().for_each(|inbox| inbox.close());
