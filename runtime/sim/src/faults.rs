@@ -147,7 +147,7 @@ impl World {
             Strike::Stall => {
                 if self.stalled.is_none() {
                     let at = self.any_partition()?;
-                    self.stalled = Some((at, 4 + self.random.index(20)));
+                    self.stalled = Some((at, 10 + self.random.index(70)));
                     self.stats.inject(Fault::Stalled);
                 }
             }

@@ -156,6 +156,10 @@ impl Sabotage {
             limits.overload = Promises::TODAY.completions_last;
             limits.promises.completions_last = true;
         }
+        if self == Self::UnsortedHandOver {
+            // Where there is an order to lose: between three partitions or more.
+            limits.partitions = Some(4);
+        }
         limits
     }
 }

@@ -1,5 +1,8 @@
 //! A smaller world that still fails: fewer operations, fewer steps, fewer kinds of faults.
 
+use std::cell::Cell;
+use std::sync::Once;
+
 use crate::{Limits, Report, Sabotage, run};
 
 /// Makes the limits of a failing seed smaller for as long as it still fails; the last fault.
@@ -37,12 +40,33 @@ pub fn fails(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> Option<S
     try_run(seed, limits, sabotage).err()
 }
 
+thread_local! {
+    static IS_IN_WORLD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A panic within a world is its fault, or the end of a node that is expected to end: either is told
+/// otherwise, and its backtrace would cost more than the world.
+fn silence_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !IS_IN_WORLD.get() {
+                before(panic);
+            }
+        }));
+    });
+}
+
 /// Runs a world.
 ///
 /// # Errors
 /// Its fault; a panic is one too.
 pub fn try_run(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> Result<Report, String> {
+    silence_panics();
+    IS_IN_WORLD.set(true);
     let outcome = std::panic::catch_unwind(|| run(seed, limits, sabotage));
+    IS_IN_WORLD.set(false);
     match outcome {
         Ok(outcome) => outcome,
         Err(panic) => {
