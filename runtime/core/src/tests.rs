@@ -2,6 +2,7 @@
 
 mod completion;
 mod formats;
+mod invariants;
 mod laws;
 mod lifecycle;
 mod objects;
