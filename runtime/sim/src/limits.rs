@@ -23,6 +23,9 @@ pub struct Limits {
     pub overload: bool,
     /// Whether operators kill, cancel and register.
     pub operators: bool,
+    /// How many of a thousand programs have another send where they have sent, so that an order can be
+    /// lost.
+    pub relays: u64,
     /// Promises that are kept only by some versions of the runtime.
     pub promises: Promises,
     /// A crash for sure: just before, or just after, the commit with this number.
@@ -68,7 +71,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             operations: 12,
-            steps: 1500,
+            steps: 1200,
             crashes: true,
             power_cuts: true,
             disk_errors: true,
@@ -77,6 +80,7 @@ impl Default for Limits {
             slow_syncs: true,
             overload: true,
             operators: true,
+            relays: 200,
             promises: Promises::TODAY,
             crash_at: None,
             partitions: None,
@@ -158,7 +162,7 @@ impl Sabotage {
         }
         if self == Self::UnsortedHandOver {
             // Where there is an order to lose: between three partitions or more.
-            limits.partitions = Some(4);
+            limits = Limits { relays: 1000, partitions: Some(4), operators: false, ..limits };
         }
         limits
     }

@@ -344,6 +344,13 @@ impl Media {
         self.backends[partition].watch().trouble.plan = Some(Plan::Error(operations));
     }
 
+    /// Nothing more is written: a database that is dropped would tidy up, which one that crashes can't.
+    pub(crate) fn close(&self) {
+        for backend in &self.backends {
+            backend.watch().trouble.plan = Some(Plan::Cut(0));
+        }
+    }
+
     /// Nothing fails any more that has not failed yet.
     pub fn calm(&self) {
         let mut watch = self.disk.watch();

@@ -279,13 +279,17 @@ impl SimNode {
     /// The same, and what it found at risk.
     pub fn lose_power(self, random: &mut Random, stats: &mut Stats) -> Media {
         self.count_refusals(stats);
-        self.media.lose_power(random, stats)
+        let left = self.media.lose_power(random, stats);
+        self.media.close();
+        left
     }
 
     /// What is left when the process is killed: what it wrote is there, synced or not.
     pub fn kill(self, stats: &mut Stats) -> Media {
         self.count_refusals(stats);
-        self.media.keep()
+        let left = self.media.keep();
+        self.media.close();
+        left
     }
 
     fn count_refusals(&self, stats: &mut Stats) {

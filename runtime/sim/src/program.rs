@@ -6,7 +6,10 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{limits::Promises, random::Random};
+use crate::{
+    limits::{Limits, Promises},
+    random::Random,
+};
 
 /// The service without keys.
 pub const SERVICE: &str = "Svc";
@@ -187,13 +190,14 @@ pub fn decode(bytes: &[u8]) -> Program {
 pub struct Author {
     next_tag: u32,
     next_number: u32,
+    relays: u64,
     promises: Promises,
 }
 
 impl Author {
-    /// One who counts on these promises.
-    pub fn new(promises: Promises) -> Self {
-        Self { next_tag: 0, next_number: 0, promises }
+    /// One who writes for worlds of these limits.
+    pub fn new(limits: &Limits) -> Self {
+        Self { next_tag: 0, next_number: 0, relays: limits.relays, promises: limits.promises }
     }
 
     /// A program for a client to start.
@@ -221,7 +225,7 @@ impl Author {
 
     fn service(&mut self, random: &mut Random, depth: u32) -> Program {
         let mut steps = Vec::new();
-        if random.chance(200) {
+        if random.chance(self.relays) {
             self.relay(random, &mut steps);
         }
         for _ in 0..1 + random.below(5) {

@@ -2,6 +2,7 @@
 //! everything must come to its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use abide_sdk::Endpoint;
 use bytes::Bytes;
@@ -115,7 +116,7 @@ impl World {
             ..Defaults::default()
         };
         let mut world = Self {
-            author: Author::new(limits.promises),
+            author: Author::new(&limits),
             limits,
             sabotage,
             temper,
@@ -347,6 +348,7 @@ impl World {
 /// Some worlds have overlays that are soon full.
 fn settings(limits: &Limits, random: &mut Random) -> Settings {
     let mut settings = small_settings();
+    settings.checkpoint_interval = Duration::from_millis([40, 150][random.index(2)]);
     let is_tight = random.chance(300);
     if limits.overload && is_tight {
         settings.overlay_bytes_max = 1024 + random.index(2048);
