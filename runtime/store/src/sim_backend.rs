@@ -168,8 +168,19 @@ impl StorageBackend for SimBackend {
 
     fn sync_data(&self) -> Result<(), io::Error> {
         let mut medium = self.operate()?;
-        medium.synced = medium.current.clone();
-        medium.pending.clear();
+        // What was written is little beside the whole.
+        for pending in std::mem::take(&mut medium.pending) {
+            match pending {
+                Pending::SetLen(len) => medium.synced.resize(len, 0),
+                Pending::Write { offset, data } => {
+                    let end = offset + data.len();
+                    if medium.synced.len() < end {
+                        medium.synced.resize(end, 0);
+                    }
+                    medium.synced[offset..end].copy_from_slice(&data);
+                }
+            }
+        }
         Ok(())
     }
 

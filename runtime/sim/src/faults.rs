@@ -1,0 +1,369 @@
+//! What goes wrong, how often, and what follows: the node is down and comes back.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use runtime_core::{
+    event::{AfterFailure, AttemptFailure, Event},
+    time::Timestamp,
+};
+
+use crate::{
+    checks,
+    limits::{Limits, Sabotage},
+    node::{Media, SimNode},
+    random::Random,
+    sabotage,
+    stats::Fault,
+    world::World,
+};
+
+/// Something that goes wrong, or that somebody does at the wrong moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strike {
+    LosePower,
+    KillProcess,
+    CutLog,
+    CutEntry,
+    CutTables,
+    FailLog,
+    FailTables,
+    SlowSync,
+    Stall,
+    JumpClock,
+    StepWall,
+    CutConnection,
+    MakeZombie,
+    Kill,
+    Cancel,
+    Register,
+}
+
+/// How often each of them strikes in a world, in thousandths of its steps: each world has its own.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Temper {
+    weights: Vec<(u64, Strike)>,
+    /// How often, in thousandths, the power goes during a recovery.
+    recovery_cut: u64,
+    /// How often, in thousandths, the clock is behind after a restart.
+    set_back: u64,
+}
+
+impl Temper {
+    pub(crate) fn new(random: &mut Random, limits: &Limits) -> Self {
+        let most = [
+            (limits.crashes, 6, Strike::LosePower),
+            (limits.crashes, 4, Strike::KillProcess),
+            (limits.power_cuts, 6, Strike::CutLog),
+            (limits.power_cuts, 4, Strike::CutEntry),
+            (limits.power_cuts, 4, Strike::CutTables),
+            (limits.disk_errors, 3, Strike::FailLog),
+            (limits.disk_errors, 3, Strike::FailTables),
+            (limits.slow_syncs, 5, Strike::SlowSync),
+            (limits.slow_syncs, 5, Strike::Stall),
+            (limits.jumps, 8, Strike::JumpClock),
+            (limits.promises.wall_may_step && limits.jumps, 6, Strike::StepWall),
+            (limits.cuts, 12, Strike::CutConnection),
+            (limits.cuts, 12, Strike::MakeZombie),
+            (limits.operators, 4, Strike::Kill),
+            (limits.operators, 4, Strike::Cancel),
+            (limits.operators, 3, Strike::Register),
+        ];
+        let mut weights = Vec::new();
+        for (is_allowed, most, strike) in most {
+            let weight = if random.chance(500) { 1 + random.below(most) } else { 0 };
+            if is_allowed && weight > 0 {
+                weights.push((weight, strike));
+            }
+        }
+        let recovery_cut = if limits.power_cuts { random.below(300) } else { 0 };
+        let set_back = if limits.jumps { random.below(400) } else { 0 };
+        Self { weights, recovery_cut, set_back }
+    }
+
+    fn pick(&self, mut choice: u64) -> Option<Strike> {
+        for (weight, strike) in &self.weights {
+            if choice < *weight {
+                return Some(*strike);
+            }
+            choice -= weight;
+        }
+        None
+    }
+}
+
+/// How a node goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Down {
+    /// With the machine: what was not synced may be lost.
+    Power,
+    /// Alone: what was written stays.
+    Process,
+}
+
+impl World {
+    /// What goes wrong with this step, if anything.
+    pub(crate) fn strike(&mut self, choice: u64) -> Result<bool, String> {
+        let Some(strike) = self.temper.pick(choice) else { return Ok(false) };
+        match strike {
+            Strike::LosePower => {
+                let bit = self.node()?.has_pending();
+                self.stats.add(Fault::PowerLoss, bit);
+                self.go_down(Down::Power)?;
+            }
+            Strike::KillProcess => {
+                let node = self.node()?;
+                let bit = node.has_pending() || node.media().has_unsynced_log();
+                self.stats.add(Fault::ProcessKilled, bit);
+                self.go_down(Down::Process)?;
+            }
+            Strike::CutLog => {
+                self.stats.inject(Fault::LogPowerCut);
+                let after = self.random.below(6);
+                self.node()?.media().cut_log_after(after);
+            }
+            Strike::CutEntry => self.node()?.media().cut_log_at_entry(),
+            Strike::CutTables => {
+                self.stats.inject(Fault::CheckpointCut);
+                let (at, after) = (self.any_partition()?, self.random.below(24));
+                self.node()?.media().cut_tables_after(at, after);
+            }
+            Strike::FailLog => {
+                self.stats.inject(Fault::LogError);
+                let after = self.random.below(6);
+                self.node()?.media().fail_log_after(after);
+            }
+            Strike::FailTables => {
+                self.stats.inject(Fault::TableError);
+                let (at, after) = (self.any_partition()?, self.random.below(24));
+                self.node()?.media().fail_tables_after(at, after);
+            }
+            Strike::SlowSync => {
+                if self.slow.steps_left == 0 {
+                    self.stats.inject(Fault::SlowSync);
+                    self.slow.steps_left = 4 + self.random.index(30);
+                    self.slow.turns = 0;
+                }
+            }
+            Strike::Stall => {
+                if self.stalled.is_none() {
+                    let at = self.any_partition()?;
+                    self.stalled = Some((at, 10 + self.random.index(70)));
+                    self.stats.inject(Fault::Stalled);
+                }
+            }
+            Strike::JumpClock => self.jump()?,
+            Strike::StepWall => {
+                let by_ms = i64::try_from(self.random.below(7_200_000)).unwrap_or(0) - 3_600_000;
+                self.clock.step_wall_ms(by_ms);
+                self.stats.add(Fault::WallStep, !self.tasks.is_empty());
+            }
+            Strike::CutConnection => self.cut_connection()?,
+            Strike::MakeZombie => self.make_zombie()?,
+            Strike::Kill => self.end_somebody(true)?,
+            Strike::Cancel => self.end_somebody(false)?,
+            Strike::Register => self.register()?,
+        }
+        Ok(true)
+    }
+
+    fn any_partition(&mut self) -> Result<usize, String> {
+        let count = self.node()?.count();
+        Ok(self.random.index(count))
+    }
+
+    fn jump(&mut self) -> Result<(), String> {
+        let (now_ms, by_ms) = (self.clock.now_ms(), self.random.below(2000));
+        self.clock.advance_ms(by_ms);
+        let mut bit = false;
+        for at in 0..self.node()?.count() {
+            let next = self.node()?.tables(at, |tables| tables.next_timer(Timestamp(now_ms + 1)));
+            bit |= next.is_some_and(|next| next.0 <= now_ms + by_ms);
+        }
+        self.stats.add(Fault::ClockJump, bit);
+        Ok(())
+    }
+
+    fn cut_connection(&mut self) -> Result<(), String> {
+        self.stats.add(Fault::ConnectionCut, !self.tasks.is_empty());
+        if self.tasks.is_empty() {
+            return Ok(());
+        }
+        let at = self.random.index(self.tasks.len());
+        self.tasks[at].cut(&mut self.random);
+        self.carry_out(at)
+    }
+
+    /// A partition is told that an attempt has failed, which goes on nevertheless.
+    fn make_zombie(&mut self) -> Result<(), String> {
+        let living: Vec<usize> =
+            (0..self.tasks.len()).filter(|at| !self.tasks[*at].is_zombie).collect();
+        if living.is_empty() {
+            return Ok(());
+        }
+        let at = living[self.random.index(living.len())];
+        self.stats.inject(Fault::Zombie);
+        self.tasks[at].is_zombie = true;
+        let (partition, attempt) = (self.tasks[at].partition, self.tasks[at].name);
+        let failure = AttemptFailure {
+            code: 500,
+            error_code: None,
+            message: "lost".to_owned(),
+            stacktrace: String::new(),
+            related_command: None,
+        };
+        let next = AfterFailure::Retry { delay_ms: self.random.below(50), counts: true };
+        self.propose(partition, Event::AttemptFailed { attempt, failure, next }, false)
+    }
+
+    /// What has happened to the node meanwhile: its power went, or it gave up.
+    pub(crate) fn look_after_node(&mut self) -> Result<(), String> {
+        if let Some(fault) = self.node()?.media().is_off() {
+            let media = self.node()?.media();
+            let bit = if fault == Fault::LogPowerCut {
+                media.has_unsynced_log()
+            } else {
+                media.have_unsynced_tables()
+            };
+            self.stats.bite(fault, bit);
+            return self.go_down(Down::Power);
+        }
+        if !self.node()?.has_stopped() {
+            return Ok(());
+        }
+        if !self.node()?.media().has_log_failed() {
+            return Err("a partition has stopped by itself".to_owned());
+        }
+        self.stats.bite(Fault::LogError, true);
+        self.go_down(Down::Process)
+    }
+
+    /// A turn of some partition, unless it is stalled.
+    pub(crate) fn any_turn(&mut self) -> Result<(), String> {
+        let at = self.any_partition()?;
+        match &mut self.stalled {
+            Some((stalled, turns_left)) if *stalled == at => {
+                *turns_left -= 1;
+                if *turns_left == 0 {
+                    self.stalled = None;
+                    let waiting = self.node()?.has_peer_events(at);
+                    self.stats.bite(Fault::Stalled, waiting);
+                }
+                Ok(())
+            }
+            Some(_) | None => self.take_turn(at).map(|_| ()),
+        }
+    }
+
+    /// One partition's turn. A node whose tables can't be written ends, as its process would.
+    pub(crate) fn take_turn(&mut self, at: usize) -> Result<bool, String> {
+        let sabotage = self.sabotage;
+        let slow = self.slow.steps_left > 0;
+        let node = self.node()?;
+        sabotage::before_turn(node, sabotage);
+        let (is_overloaded, is_waiting) = node.holds_back(at);
+        let worked = if node.media().have_tables_failed() {
+            match catch_unwind(AssertUnwindSafe(|| node.turn(at))) {
+                Ok(worked) => worked,
+                Err(_) => {
+                    self.stats.bite(Fault::TableError, true);
+                    self.go_down(Down::Process)?;
+                    return Ok(true);
+                }
+            }
+        } else {
+            node.turn(at)
+        };
+        if self.limits.promises.results_last {
+            let budget_bytes = self.settings.retention_budget_bytes;
+            let kept = self.node()?.tables(at, |tables| tables.meta().retained_bytes);
+            self.stats.add(Fault::Budget, kept > budget_bytes);
+        }
+        if is_overloaded {
+            self.stats.add(Fault::Overload, is_waiting);
+        }
+        if worked && slow {
+            self.slow.turns += 1;
+        }
+        if worked {
+            let since = Timestamp(self.clock.now_ms());
+            self.node()?
+                .tables(at, |tables| checks::of_turn(tables, since))
+                .map_err(|broken| format!("partition {at}: {broken}"))?;
+        }
+        Ok(worked)
+    }
+
+    /// Everything stops at once, and a new process begins.
+    pub(crate) fn go_down(&mut self, how: Down) -> Result<(), String> {
+        self.tasks.clear();
+        self.cut_clients_off();
+        self.cut_operators_off();
+        self.slow.steps_left = 0;
+        if let Some((at, _)) = self.stalled.take() {
+            let waiting = self.node()?.has_peer_events(at);
+            self.stats.bite(Fault::Stalled, waiting);
+        }
+        let Some(node) = self.node.take() else { return Err("there is no node".to_owned()) };
+        let media = match how {
+            Down::Power => node.lose_power(&mut self.random, &mut self.stats),
+            Down::Process => node.kill(&mut self.stats),
+        };
+        self.clock.advance_ms(self.random.below(300));
+        self.recover(media)
+    }
+
+    fn recover(&mut self, media: Media) -> Result<(), String> {
+        let is_set_back = self.random.chance(self.temper.set_back);
+        let back_ms = if is_set_back { self.random.below(2000) } else { 0 };
+        self.clock.restart(back_ms);
+        let is_cut = self.random.chance(self.temper.recovery_cut);
+        if is_cut {
+            if self.random.chance(600) {
+                media.cut_log_after(self.random.below(4));
+            } else {
+                let at = self.random.index(media.count());
+                media.cut_tables_after(at, self.random.below(10));
+            }
+        }
+        let (settings, sabotage) = (self.settings.clone(), self.sabotage);
+        let watched = media.clone();
+        let node = match SimNode::recover_with(media, &self.clock, settings.clone(), sabotage) {
+            Err(_) if watched.is_off().is_some() => {
+                self.stats.add(Fault::RecoveryCut, true);
+                let media = watched.lose_power(&mut self.random, &mut self.stats);
+                SimNode::recover_with(media, &self.clock, settings, sabotage)?
+            }
+            outcome => {
+                if is_cut {
+                    self.stats.inject(Fault::RecoveryCut);
+                }
+                outcome?
+            }
+        };
+        node.media().calm();
+        if back_ms > 0 {
+            self.stats.add(Fault::ClockBehind, self.clock.is_behind());
+        }
+        self.begin(node)
+    }
+
+    /// A recovered node: what holds at any moment holds now, too.
+    pub(crate) fn begin(&mut self, mut node: SimNode) -> Result<(), String> {
+        sabotage::after_recovery(&mut node, self.sabotage);
+        node.set_places(self.places);
+        for at in 0..node.count() {
+            node.tables(at, checks::of_all)
+                .map_err(|broken| format!("partition {at} after recovery: {broken}"))?;
+        }
+        self.node = Some(node);
+        self.take_registry()?;
+        self.check_registry()
+    }
+
+    /// Whether the clock forgets what it gave: to be asked once.
+    pub(crate) fn sabotage_clock(&self) {
+        if self.sabotage == Some(Sabotage::ClockNotAdvanced) {
+            self.clock.forget_stamps();
+        }
+    }
+}
