@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{HandlerKind, wire};
+use protocol::{HandlerKind, journal::NotificationResult, wire};
 
 use crate::{
     Lsn, PartitionId,
+    invocation::purge,
     tables::{
         Key, Row, Table, Tables,
-        completion::CompletionState,
+        completion::{CompletionState, Deliveries, Delivery},
         expiry::{Expiring, ROWS_BYTES},
         invocation::{Invocation, Status, StatusKind, WaitingFor},
         key::KeyReader,
@@ -170,6 +171,26 @@ fn check_finished(
         let until = at.after_ms(retention.journal_ms);
         ensure!(goes(until, Expiring::Journal), "{lsn:?} has ended, but its journal never goes");
     }
+    check_may_go_early(tables, lsn, invocation, at, expires_at)
+}
+
+/// What has ended under format 2 may go before its time, unless its result was promised.
+fn check_may_go_early(
+    tables: &Tables<'_>,
+    lsn: Lsn,
+    invocation: &Invocation,
+    at: Timestamp,
+    expires_at: Option<Timestamp>,
+) -> Checked {
+    let row = expires_at.and_then(|at| tables.get(&expiry_key(at, lsn, Expiring::All)));
+    let what = if invocation.journal_len > 0 { Expiring::Journal } else { Expiring::All };
+    if !matches!(row, Some(Row::Retained(_)))
+        || (what == Expiring::All && purge::is_promised(invocation))
+    {
+        return Ok(());
+    }
+    let early = Table::Early.key().u8(what as u8).u64(at.0).lsn(lsn).done();
+    ensure!(tables.get(&early).is_some(), "{lsn:?} has ended, but {what:?} may not go early");
     Ok(())
 }
 
@@ -289,25 +310,50 @@ fn check_notifications(tables: &Tables<'_>) -> Checked {
                 let is_set = tables.timer(&timer) == Some(Timer::Sleep);
                 ensure!(is_set, "{lsn:?}: a sleep has no timer at {at:?}");
             }
-            let (Row::Completion(CompletionState::Done(delivery)) | Row::Delivery(delivery)) = &row
-            else {
-                continue; // Pending.
-            };
-            let entry = tables.journal_entry(lsn, delivery.index);
-            let is_there = entry.is_some_and(|stored| stored.entry.ty.is_notification());
-            ensure!(is_there, "{lsn:?}: no notification stands at {}", delivery.index);
+            for delivery in deliveries(&row) {
+                check_delivery(tables, lsn, delivery)?;
+            }
+            if let Row::SignalUse(signals) = &row {
+                let (entries, len) = (signals.entries, invocation.journal_len);
+                ensure!(entries <= len, "{lsn:?}: {entries} signals stand in {len} entries");
+            }
         }
     }
     Ok(())
 }
 
+/// All that a row says of what stands in the journal.
+fn deliveries(row: &Row) -> Vec<Delivery> {
+    if let Row::Completion(CompletionState::Done(delivery)) | Row::Delivery(delivery) = row {
+        return vec![*delivery];
+    }
+    let Row::Deliveries(Deliveries { success, failure }) = row else { return Vec::new() };
+    let success = success.map(|index| Delivery { index, failed: false });
+    success.into_iter().chain(failure.map(|index| Delivery { index, failed: true })).collect()
+}
+
+fn check_delivery(tables: &Tables<'_>, lsn: Lsn, delivery: Delivery) -> Checked {
+    let Delivery { index, failed } = delivery;
+    let entry = tables.journal_entry(lsn, index).map(|stored| stored.entry);
+    let entry = entry.filter(|entry| entry.ty.is_notification());
+    let Some(entry) = entry else {
+        return Err(format!("{lsn:?}: no notification stands at {index}"));
+    };
+    let notification = wire::notification::decode(&entry)
+        .map_err(|error| format!("{lsn:?}: the notification at {index}: {error}"))?;
+    let is_failure = matches!(notification.result, NotificationResult::Failure(_));
+    ensure!(is_failure == failed, "{lsn:?}: what stands at {index} is no such result");
+    Ok(())
+}
+
 /// Only what has ended goes.
 fn check_expiries(tables: &Tables<'_>) -> Checked {
-    for (key, _) in rows(tables, Table::Expiry) {
+    for (key, row) in rows(tables, Table::Expiry) {
         let mut reader = KeyReader::new(&key);
         let (at, lsn) = reader.u64().zip(reader.lsn()).ok_or("an expiry has a broken key")?;
         let what = reader.u8();
         if what == Some(Expiring::Promise as u8) {
+            ensure!(matches!(row, Row::PromiseName(_)), "no promise goes at {at}, but {row:?}");
             continue; // In place of the invocation stands the record that made it.
         }
         let Some(invocation) = tables.invocation(lsn) else {

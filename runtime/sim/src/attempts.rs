@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{DeploymentId, InvocationId, ProtocolVersion, journal::Entry, wire::frame::Frame};
+use protocol::{
+    DeploymentId, InvocationId, ProtocolVersion, ids::Derivation, journal::Entry,
+    wire::frame::Frame,
+};
 use runtime_core::{
     Lsn, PartitionId,
     attempt::{AttemptOptions, RetryPolicy},
@@ -12,7 +15,14 @@ use runtime_core::{
 };
 use runtime_schema::RegistrySnapshot;
 
-use crate::{limits::Sabotage, node::Wish, sabotage, stats::Fault, task::Task, world::World};
+use crate::{
+    limits::Sabotage,
+    node::Wish,
+    sabotage,
+    stats::Fault,
+    task::{Task, Time},
+    world::World,
+};
 
 /// Where invocations have been seen to run.
 #[derive(Default)]
@@ -38,7 +48,7 @@ impl World {
     /// Does what a partition wants; false when none wants anything.
     pub(crate) fn grant_wish(&mut self) -> Result<bool, String> {
         let Some(wish) = self.node()?.wish() else { return Ok(false) };
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.clock.elapsed_ms();
         match wish {
             Wish::Start(partition, start) => self.start(partition, *start)?,
             Wish::Notify(partition, name, index, entry) => {
@@ -76,6 +86,7 @@ impl World {
             inactivity_timeout_ms: 1000,
             abort_timeout_ms: 5000,
             lazy_state: start.random_seed.is_multiple_of(3),
+            derivation: Derivation::Plain,
             retry: RetryPolicy {
                 initial_interval_ms: 10,
                 factor_thousandths: 2000,
@@ -88,7 +99,7 @@ impl World {
             Some(Sabotage::ShownAgain) => sabotage::last_notification(&start.journal),
             Some(_) | None => None,
         };
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.clock.elapsed_ms();
         let mut task = Task::new(partition, start, options, &self.endpoint, registry, now_ms);
         if let Some(frame) = again {
             task.show_last(&frame);
@@ -103,11 +114,11 @@ impl World {
 
     /// Moves some bytes of some attempt; false when none has any.
     pub(crate) fn step_task(&mut self) -> Result<bool, String> {
-        let (count, now_ms) = (self.tasks.len(), self.clock.now_ms());
+        let (count, time) = (self.tasks.len(), self.time());
         let first = self.random.index(count.max(1));
         for at in (0..count).map(|offset| (first + offset) % count) {
             let task = &mut self.tasks[at];
-            let moved = task.step(now_ms, &mut self.random);
+            let moved = task.step(time, &mut self.random);
             if moved.map_err(|error| format!("{:?}: {error}", self.tasks[at].name))? {
                 self.carry_out(at)?;
                 return Ok(true);
@@ -116,8 +127,28 @@ impl World {
         Ok(false)
     }
 
+    /// Everything that SDKs have said is heard.
+    pub(crate) fn deliver_all(&mut self) -> Result<(), String> {
+        let time = self.time();
+        let mut at = 0;
+        while let Some(task) = self.tasks.get_mut(at) {
+            let name = task.name;
+            let moved = task.hear(time, &mut self.random);
+            if moved.map_err(|error| format!("{name:?}: {error}"))? {
+                self.carry_out(at)?;
+            }
+            let is_same = self.tasks.get(at).is_some_and(|task| task.name == name);
+            at += usize::from(is_same && !self.tasks[at].has_words());
+        }
+        Ok(())
+    }
+
+    fn time(&self) -> Time {
+        Time { now_ms: self.clock.elapsed_ms(), wall_ms: self.clock.wall_ms() }
+    }
+
     pub(crate) fn time_out(&mut self) -> Result<(), String> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.clock.elapsed_ms();
         let mut at = 0;
         while at < self.tasks.len() {
             let before = self.tasks.len();
@@ -153,7 +184,7 @@ impl World {
         if self.sabotage == Some(Sabotage::NoFencing) && is_of_task {
             sabotage::refresh(self.node()?, usize::from(partition.0), &mut event);
         }
-        let bytes = Record { lsn: Lsn(0), stamp: Stamp(0), event: event.clone() }.encode();
+        let bytes = Record::new(Lsn(0), Stamp(0), event.clone()).encode();
         self.note(&bytes);
         self.node()?.partitions().propose_now(partition, event);
         Ok(())

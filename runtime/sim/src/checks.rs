@@ -12,6 +12,7 @@ use runtime_core::{
 
 use crate::{
     clients::Operation,
+    clock::SimClock,
     node::SimNode,
     program::{OBJECT, OBJECTS, Place, Program, Step},
 };
@@ -47,6 +48,14 @@ pub fn is_all_done(tables: &Tables<'_>) -> bool {
         && rows(tables, Table::Outbox).is_empty()
 }
 
+/// When the first timer is due at or after `from_ms`.
+pub fn next_timer_ms(tables: &Tables<'_>, from_ms: u64) -> Option<u64> {
+    let (prefix, from) = (Table::Timer.key().done(), Table::Timer.key().u64(from_ms).done());
+    let (key, _) = Snapshot::seek(tables, &prefix, &from)?;
+    let at = key[prefix.len()..].first_chunk()?;
+    Some(u64::from_be_bytes(*at))
+}
+
 /// Invocations that have not ended, for people.
 pub fn unfinished(tables: &Tables<'_>) -> Vec<String> {
     let mut unfinished = Vec::new();
@@ -79,6 +88,21 @@ pub fn is_nothing_left(tables: &Tables<'_>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// No world has to do for longer than this, in milliseconds. Who takes an hour that somebody sets the
+/// wall clock by for one that has passed, or waits for one, takes much longer.
+const WORLD_MS_MAX: u64 = 15 * 60_000;
+
+/// Nothing has waited for a clock that was set.
+///
+/// # Errors
+/// How long everything took.
+pub fn is_in_time(clock: &SimClock) -> Result<(), String> {
+    match clock.elapsed_ms() {
+        0..=WORLD_MS_MAX => Ok(()),
+        took_ms => Err(format!("everything took {took_ms} ms")),
+    }
 }
 
 fn rows(tables: &Tables<'_>, table: Table) -> Vec<(Vec<u8>, Row)> {

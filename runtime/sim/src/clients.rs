@@ -7,15 +7,16 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use protocol::{
     AwakeableId, HandlerKind, InvocationId, ServiceKind, Target,
+    ids::Derivation,
     journal::{Command, NamedCommand, NotificationResult, notification::SignalId},
     wire,
 };
 use runtime_core::{
     attempt::Registry,
-    effect::{Answer, Completion},
+    effect::{Answer, Completion, SignalAnswer},
     event::{Event, Invoke, RequestId, Source},
 };
-use runtime_partition::{CallAnswer, Partitions, Stopped};
+use runtime_partition::{CallAnswer, Partitions, RequestError};
 use runtime_schema::RegistrySnapshot;
 
 use crate::{
@@ -45,7 +46,7 @@ pub struct Operation {
 pub(crate) type Heard = Result<Bytes, u32>;
 pub(crate) type Asking = Waiting<Said>;
 /// Waits for something that the node says.
-pub(crate) type Waiting<T> = std::pin::Pin<Box<dyn Future<Output = Result<T, Stopped>>>>;
+pub(crate) type Waiting<T> = std::pin::Pin<Box<dyn Future<Output = Result<T, RequestError>>>>;
 
 /// What the node says to a client.
 pub(crate) enum Said {
@@ -71,7 +72,7 @@ enum Way {
 /// An awakeable that is completed from outside, as the ingress does it.
 pub(crate) struct Completing {
     id: AwakeableId,
-    asking: Option<Waiting<()>>,
+    asking: Option<Waiting<Answer>>,
     is_acknowledged: bool,
 }
 
@@ -84,10 +85,10 @@ impl Operation {
     pub(crate) fn id(&self) -> InvocationId {
         let (service, key, handler) = self.program.target();
         match &self.program.place {
-            Place::Workflow(key) => InvocationId::for_workflow(None, service, key),
+            Place::Workflow(key) => Derivation::Plain.workflow(None, service, key),
             Place::Service | Place::Brief | Place::Object(_) => {
                 let idempotency_key = format!("op-{}", self.number);
-                InvocationId::for_idempotency_key(None, service, key, handler, &idempotency_key)
+                Derivation::Plain.idempotency_key(None, service, key, handler, &idempotency_key)
             }
         }
     }
@@ -218,7 +219,8 @@ impl World {
                     Ok(Said::Unknown) if operation.heard.is_some() && !operation.is_brief() => {
                         return Err(format!("operation {} is forgotten", operation.number));
                     }
-                    Ok(Said::Unknown) | Err(Stopped) => (),
+                    Err(RequestError::NoRoom) => self.is_refused = true,
+                    Ok(Said::Unknown) | Err(RequestError::Stopped(_)) => (),
                 }
             }
             // One that was not heard of has been cut off, and asks again: its request may be lost,
@@ -231,7 +233,7 @@ impl World {
                 operation.ask(partitions.clone(), &registry, way);
             }
         }
-        Ok(self.hear_completions() || has_heard)
+        Ok(self.hear_completions()? || has_heard)
     }
 
     /// Clients lose their connections with the node.
@@ -243,8 +245,6 @@ impl World {
         self.stats.add(Fault::ClientCutOff, has_waited);
         for completing in &mut self.completions {
             completing.asking = None;
-            // What was acknowledged is there, if that is promised.
-            completing.is_acknowledged &= self.limits.promises.completions_last;
         }
     }
 
@@ -272,18 +272,27 @@ impl World {
         Ok(true)
     }
 
-    fn hear_completions(&mut self) -> bool {
+    fn hear_completions(&mut self) -> Result<bool, String> {
         let mut has_heard = false;
         for completing in &mut self.completions {
             let Some(asking) = &mut completing.asking else { continue };
             let mut cx = Context::from_waker(Waker::noop());
             let Poll::Ready(answer) = asking.as_mut().poll(&mut cx) else { continue };
             completing.asking = None;
-            completing.is_acknowledged = answer.is_ok();
-            self.stats.bite(Fault::Completed, answer.is_ok());
             has_heard = true;
+            match answer {
+                Ok(Answer::Signalled(answer @ (SignalAnswer::Stored
+                | SignalAnswer::AlreadyCompleted
+                // Nobody waits any more: an operator has ended it, and nothing is kept of it.
+                | SignalAnswer::NotFound))) => {
+                    completing.is_acknowledged = true;
+                    self.stats.bite(Fault::Completed, answer == SignalAnswer::Stored);
+                }
+                Ok(answer) => return Err(format!("a completion was answered with {answer:?}")),
+                Err(_) => (),
+            }
         }
-        has_heard
+        Ok(has_heard)
     }
 }
 
@@ -296,7 +305,7 @@ fn way_for(operation: &Operation, wanted: Way) -> Way {
     }
 }
 
-async fn call(partitions: Partitions, invoke: Invoke) -> Result<Said, Stopped> {
+async fn call(partitions: Partitions, invoke: Invoke) -> Result<Said, RequestError> {
     let answer = partitions
         .call(|request| {
             let source = Source::IngressCall { request };
@@ -313,7 +322,7 @@ async fn send(
     partitions: Partitions,
     invoke: Invoke,
     is_accepted: Arc<AtomicBool>,
-) -> Result<Said, Stopped> {
+) -> Result<Said, RequestError> {
     let id = invoke.id;
     let to = partitions.owner(id.partition_key);
     let accepted = partitions
@@ -333,7 +342,7 @@ async fn attach(
     partitions: Partitions,
     id: InvocationId,
     is_accepted: Arc<AtomicBool>,
-) -> Result<Said, Stopped> {
+) -> Result<Said, RequestError> {
     let was_accepted = is_accepted.load(Ordering::Relaxed);
     Ok(match partitions.attach(id).await? {
         Some(completion) => ended(&completion),
@@ -348,12 +357,11 @@ fn ended(completion: &Completion) -> Said {
 }
 
 /// As the ingress does it: the answer comes when the completion is durable.
-async fn complete(partitions: Partitions, id: AwakeableId) -> Result<(), Stopped> {
-    let AwakeableId { invocation, signal } = id;
-    let to = partitions.owner(invocation.partition_key);
+async fn complete(partitions: Partitions, id: AwakeableId) -> Result<Answer, RequestError> {
+    let AwakeableId { invocation: target, signal } = id;
+    let to = partitions.owner(target.partition_key);
     let signal = SignalId::Index(signal);
     let result = NotificationResult::Value(Bytes::from(FROM_OUTSIDE));
-    let event = Event::SignalReceived { target: invocation, signal, result };
-    partitions.propose(to, event).await?;
-    partitions.read(to, |_| ()).await
+    let event = |request| Event::SignalRequested { request, target, signal, result };
+    partitions.request(to, event).await
 }

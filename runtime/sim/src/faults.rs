@@ -7,10 +7,12 @@ use runtime_core::{
     time::Timestamp,
 };
 
+use runtime_partition::Settings;
+
 use crate::{
     checks,
     limits::{Limits, Sabotage},
-    node::{Media, SimNode},
+    node::{Media, RESERVE_BYTES, SimNode},
     random::Random,
     sabotage,
     stats::Fault,
@@ -27,6 +29,8 @@ pub(crate) enum Strike {
     CutTables,
     FailLog,
     FailTables,
+    FillLog,
+    FillTables,
     SlowSync,
     Stall,
     JumpClock,
@@ -44,8 +48,8 @@ pub(crate) struct Temper {
     weights: Vec<(u64, Strike)>,
     /// How often, in thousandths, the power goes during a recovery.
     recovery_cut: u64,
-    /// How often, in thousandths, the clock is behind after a restart.
-    set_back: u64,
+    /// How often, in thousandths, the wall clock is set while the node is down.
+    wall_set: u64,
 }
 
 impl Temper {
@@ -58,10 +62,12 @@ impl Temper {
             (limits.power_cuts, 4, Strike::CutTables),
             (limits.disk_errors, 3, Strike::FailLog),
             (limits.disk_errors, 3, Strike::FailTables),
+            (limits.full_disks, 4, Strike::FillLog),
+            (limits.full_disks, 5, Strike::FillTables),
             (limits.slow_syncs, 5, Strike::SlowSync),
             (limits.slow_syncs, 5, Strike::Stall),
             (limits.jumps, 8, Strike::JumpClock),
-            (limits.promises.wall_may_step && limits.jumps, 6, Strike::StepWall),
+            (limits.jumps, 6, Strike::StepWall),
             (limits.cuts, 12, Strike::CutConnection),
             (limits.cuts, 12, Strike::MakeZombie),
             (limits.operators, 4, Strike::Kill),
@@ -76,8 +82,8 @@ impl Temper {
             }
         }
         let recovery_cut = if limits.power_cuts { random.below(300) } else { 0 };
-        let set_back = if limits.jumps { random.below(400) } else { 0 };
-        Self { weights, recovery_cut, set_back }
+        let wall_set = if limits.jumps { random.below(400) } else { 0 };
+        Self { weights, recovery_cut, wall_set }
     }
 
     fn pick(&self, mut choice: u64) -> Option<Strike> {
@@ -137,6 +143,12 @@ impl World {
                 let (at, after) = (self.any_partition()?, self.random.below(24));
                 self.node()?.media().fail_tables_after(at, after);
             }
+            Strike::FillLog => self.fill_log()?,
+            Strike::FillTables => {
+                self.stats.inject(Fault::TablesFull);
+                let (at, writes) = (self.any_partition()?, 1 + self.random.below(30));
+                self.node()?.media().fill_tables(at, writes);
+            }
             Strike::SlowSync => {
                 if self.slow.steps_left == 0 {
                     self.stats.inject(Fault::SlowSync);
@@ -153,8 +165,9 @@ impl World {
             }
             Strike::JumpClock => self.jump()?,
             Strike::StepWall => {
-                let by_ms = i64::try_from(self.random.below(7_200_000)).unwrap_or(0) - 3_600_000;
-                self.clock.step_wall_ms(by_ms);
+                // What SDKs have said by the old time is heard by the old time.
+                self.deliver_all()?;
+                self.set_wall();
                 self.stats.add(Fault::WallStep, !self.tasks.is_empty());
             }
             Strike::CutConnection => self.cut_connection()?,
@@ -164,6 +177,55 @@ impl World {
             Strike::Register => self.register()?,
         }
         Ok(true)
+    }
+
+    /// By up to an hour, forward or back.
+    fn set_wall(&mut self) {
+        let by_ms = i64::try_from(self.random.below(7_200_000)).unwrap_or(0) - 3_600_000;
+        self.clock.step_wall_ms(by_ms);
+    }
+
+    /// There is little room, or none, until somebody makes some.
+    fn fill_log(&mut self) -> Result<(), String> {
+        if self.full_steps_left == 0 {
+            self.stats.inject(Fault::LogFull);
+            self.full_steps_left = 50 + self.random.index(300);
+            self.is_refused = false;
+            let spare_bytes = self.random.below(RESERVE_BYTES / 2);
+            self.node()?.media().fill_log(spare_bytes);
+        }
+        Ok(())
+    }
+
+    /// A step has passed on a disk that is full.
+    pub(crate) fn wait_for_room(&mut self) -> Result<(), String> {
+        if self.full_steps_left > 0 {
+            self.full_steps_left -= 1;
+            if self.full_steps_left == 0 {
+                self.free_log()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// There is room again, and nothing is refused any more.
+    pub(crate) fn free_log(&mut self) -> Result<(), String> {
+        self.full_steps_left = 0;
+        let is_refused = std::mem::take(&mut self.is_refused);
+        self.stats.bite(Fault::LogFull, is_refused);
+        let node = self.node()?;
+        node.media().free_log();
+        node.retry();
+        Ok(())
+    }
+
+    /// Writes a checkpoint that is waiting; false when there is none.
+    pub(crate) fn checkpoint(&mut self) -> Result<bool, String> {
+        let before = self.node()?.media().table_refusals_left();
+        let was_one = self.node()?.checkpoint();
+        let after = self.node()?.media().table_refusals_left();
+        self.stats.bite(Fault::TablesFull, after < before);
+        Ok(was_one)
     }
 
     fn any_partition(&mut self) -> Result<usize, String> {
@@ -176,8 +238,9 @@ impl World {
         self.clock.advance_ms(by_ms);
         let mut bit = false;
         for at in 0..self.node()?.count() {
-            let next = self.node()?.tables(at, |tables| tables.next_timer(Timestamp(now_ms + 1)));
-            bit |= next.is_some_and(|next| next.0 <= now_ms + by_ms);
+            let next_ms =
+                self.node()?.tables(at, |tables| checks::next_timer_ms(tables, now_ms + 1));
+            bit |= next_ms.is_some_and(|next_ms| next_ms <= now_ms + by_ms);
         }
         self.stats.add(Fault::ClockJump, bit);
         Ok(())
@@ -230,10 +293,13 @@ impl World {
         if !self.node()?.has_stopped() {
             return Ok(());
         }
-        if !self.node()?.media().has_log_failed() {
-            return Err("a partition has stopped by itself".to_owned());
-        }
-        self.stats.bite(Fault::LogError, true);
+        let media = self.node()?.media();
+        let fault = match (media.has_log_failed(), media.have_tables_failed()) {
+            (true, _) => Fault::LogError,
+            (false, true) => Fault::TableError,
+            (false, false) => return Err("a partition has stopped by itself".to_owned()),
+        };
+        self.stats.bite(fault, true);
         self.go_down(Down::Process)
     }
 
@@ -273,8 +339,8 @@ impl World {
         } else {
             node.turn(at)
         };
-        if self.limits.promises.results_last {
-            let budget_bytes = self.settings.retention_budget_bytes;
+        let budget_bytes = self.settings.retention_budget_bytes;
+        if budget_bytes < Settings::default().retention_budget_bytes {
             let kept = self.node()?.tables(at, |tables| tables.meta().retained_bytes);
             self.stats.add(Fault::Budget, kept > budget_bytes);
         }
@@ -313,38 +379,62 @@ impl World {
     }
 
     fn recover(&mut self, media: Media) -> Result<(), String> {
-        let is_set_back = self.random.chance(self.temper.set_back);
-        let back_ms = if is_set_back { self.random.below(2000) } else { 0 };
-        self.clock.restart(back_ms);
+        let is_wall_set = self.random.chance(self.temper.wall_set);
+        if is_wall_set {
+            self.set_wall();
+        }
+        self.clock.restart();
         let is_cut = self.random.chance(self.temper.recovery_cut);
         if is_cut {
             if self.random.chance(600) {
-                media.cut_log_after(self.random.below(4));
+                media.cut_log_after(self.random.below(8));
             } else {
                 let at = self.random.index(media.count());
                 media.cut_tables_after(at, self.random.below(10));
             }
         }
-        let (settings, sabotage) = (self.settings.clone(), self.sabotage);
-        let watched = media.clone();
-        let node = match SimNode::recover_with(media, &self.clock, settings.clone(), sabotage) {
-            Err(_) if watched.is_off().is_some() => {
+        let node = match self.boot(media.clone()) {
+            Err(_) if media.is_off().is_some() => {
                 self.stats.add(Fault::RecoveryCut, true);
-                let media = watched.lose_power(&mut self.random, &mut self.stats);
-                SimNode::recover_with(media, &self.clock, settings, sabotage)?
+                let media = media.lose_power(&mut self.random, &mut self.stats);
+                self.clock.restart();
+                self.boot_with_room(media)?
             }
             outcome => {
                 if is_cut {
                     self.stats.inject(Fault::RecoveryCut);
                 }
-                outcome?
+                match outcome {
+                    Ok(node) => node,
+                    Err(_) if media.is_log_full() => self.boot_with_room(media)?,
+                    Err(error) => return Err(error),
+                }
             }
         };
         node.media().calm();
-        if back_ms > 0 {
-            self.stats.add(Fault::ClockBehind, self.clock.is_behind());
+        if is_wall_set {
+            self.stats.add(Fault::ClockBehind, self.clock.is_wall_behind());
         }
         self.begin(node)
+    }
+
+    fn boot(&self, media: Media) -> Result<SimNode, String> {
+        SimNode::recover_with(media, &self.clock, self.settings.clone(), self.sabotage)
+    }
+
+    /// On a full disk an operator may have to make room first.
+    fn boot_with_room(&mut self, media: Media) -> Result<SimNode, String> {
+        if !media.is_log_full() {
+            return self.boot(media);
+        }
+        let outcome = self.boot(media.keep());
+        self.stats.add(Fault::StartWithoutRoom, outcome.is_err());
+        if outcome.is_err() {
+            media.free_log();
+            self.full_steps_left = 0;
+            return self.boot(media.keep());
+        }
+        outcome
     }
 
     /// A recovered node: what holds at any moment holds now, too.

@@ -147,7 +147,7 @@ impl World {
     /// Does everything in turn; answers with what was seen.
     async fn perform(&self, ctx: &Context, hands: Hands<'_>, program: &Program) -> Result<Raw> {
         let earliest_ms = self.surroundings().starts_ms.get(&program.number).copied();
-        let now_ms = self.clock.wall_ms();
+        let now_ms = self.clock.elapsed_ms();
         if program.number > 0 && earliest_ms.is_some_and(|earliest_ms| now_ms < earliest_ms) {
             self.fault(format!("program {} started before its time", program.number));
         }
@@ -158,9 +158,15 @@ impl World {
         Ok(Raw(seen.freeze()))
     }
 
+    /// When a delay that begins now may be over: a thousandth less is what the clock may gain, and a
+    /// few milliseconds are lost where times are cut to whole ones.
+    pub(crate) fn earliest_ms(&self, delay_ms: u64) -> u64 {
+        self.clock.elapsed_ms() + (delay_ms - delay_ms.div_ceil(1000)).saturating_sub(2)
+    }
+
     /// Remembers when a delayed program may start.
     pub(crate) fn expect_start(&self, program: &Program, delay_ms: u64) {
-        let start_ms = self.clock.wall_ms() + delay_ms;
+        let start_ms = self.earliest_ms(delay_ms);
         let mut surroundings = self.surroundings();
         let earliest_ms = surroundings.starts_ms.entry(program.number).or_insert(start_ms);
         *earliest_ms = start_ms.min(*earliest_ms);

@@ -31,7 +31,7 @@ pub mod stats;
 pub mod task;
 pub mod world;
 
-pub use limits::{Limits, Moment, Promises, Sabotage};
+pub use limits::{Limits, Moment, Sabotage};
 pub use stats::{Fault, Stats};
 pub use world::{Report, World, run};
 

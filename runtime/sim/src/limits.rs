@@ -13,9 +13,11 @@ pub struct Limits {
     pub power_cuts: bool,
     /// Whether the disk refuses an operation of the log or of the tables.
     pub disk_errors: bool,
+    /// Whether disks get full, for a while.
+    pub full_disks: bool,
     /// Whether connections break and zombies go on.
     pub cuts: bool,
-    /// Whether the clock jumps, and is behind after a restart.
+    /// Whether time jumps, and the wall clock is set: while the node runs, and over a restart.
     pub jumps: bool,
     /// Whether syncs take long.
     pub slow_syncs: bool,
@@ -26,36 +28,10 @@ pub struct Limits {
     /// How many of a thousand programs have another send where they have sent, so that an order can be
     /// lost.
     pub relays: u64,
-    /// Promises that are kept only by some versions of the runtime.
-    pub promises: Promises,
     /// A crash for sure: just before, or just after, the commit with this number.
     pub crash_at: Option<(u64, Moment)>,
     /// How many partitions; chosen by the seed when absent.
     pub partitions: Option<usize>,
-}
-
-/// What worlds count on beside what always holds. Each is a behaviour that was broken when its worlds
-/// were written; it is switched on for good in the commit that mends it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Promises {
-    /// A completion of an awakeable that was acknowledged is never given again: also under overload.
-    pub completions_last: bool,
-    /// A signal that is sent twice before anybody looks is received twice.
-    pub signals_add_up: bool,
-    /// The byte budget ends no result before its time.
-    pub results_last: bool,
-    /// A wall clock that steps moves no timer.
-    pub wall_may_step: bool,
-}
-
-impl Promises {
-    /// Those that the runtime keeps today.
-    pub const TODAY: Self = Self {
-        completions_last: false,
-        signals_add_up: false,
-        results_last: false,
-        wall_may_step: false,
-    };
 }
 
 /// On which side of an fsync.
@@ -75,13 +51,13 @@ impl Default for Limits {
             crashes: true,
             power_cuts: true,
             disk_errors: true,
+            full_disks: true,
             cuts: true,
             jumps: true,
             slow_syncs: true,
             overload: true,
             operators: true,
             relays: 200,
-            promises: Promises::TODAY,
             crash_at: None,
             partitions: None,
         }
@@ -96,6 +72,7 @@ impl Limits {
             crashes: false,
             power_cuts: false,
             disk_errors: false,
+            full_disks: false,
             cuts: false,
             jumps: false,
             slow_syncs: false,
@@ -155,11 +132,6 @@ impl Sabotage {
     /// The worlds in which it is to be noticed.
     pub fn limits(self) -> Limits {
         let mut limits = Limits::default();
-        if self == Self::CompletionAcknowledgedEarly {
-            // Where the acknowledgement counts.
-            limits.overload = Promises::TODAY.completions_last;
-            limits.promises.completions_last = true;
-        }
         if self == Self::UnsortedHandOver {
             // Where there is an order to lose: between three partitions or more.
             limits = Limits { relays: 1000, partitions: Some(4), operators: false, ..limits };

@@ -1,11 +1,11 @@
-//! The media under a node: simulated ones that are watched, so that it is known what a crash found at
-//! risk, and that fail when they are told to.
+//! The media under a node: simulated ones that fail when they are told to, and that say what a crash
+//! found at risk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::StorageBackend;
+use bytes::Bytes;
 use runtime_log::{disk::Disk, sim_disk::SimDisk};
 use runtime_store::sim_backend::SimBackend;
 
@@ -14,304 +14,117 @@ use crate::{
     stats::{Fault, Stats},
 };
 
-/// How operations fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Plan {
-    /// After so many, all of them: the power is gone.
-    Cut(u64),
-    /// After so many, one.
-    Error(u64),
-}
-
-/// How operations fail, and whether one did.
-#[derive(Debug, Clone, Copy, Default)]
-struct Trouble {
-    plan: Option<Plan>,
-    has_failed: bool,
-}
-
-impl Trouble {
-    /// Whether this operation fails.
-    fn strikes(&mut self) -> bool {
-        let left = match &mut self.plan {
-            None => return false,
-            Some(Plan::Cut(left) | Plan::Error(left)) => left,
-        };
-        if *left > 0 {
-            *left -= 1;
-            return false;
-        }
-        self.has_failed = true;
-        if matches!(self.plan, Some(Plan::Error(_))) {
-            self.plan = None;
-        }
-        true
-    }
-
-    fn is_off(&self) -> bool {
-        self.has_failed && matches!(self.plan, Some(Plan::Cut(_)))
-    }
-}
-
-fn injected() -> io::Error {
-    io::Error::other("injected fault")
-}
-
-/// The log's disk.
+/// The log's disk, which a world can trick in two ways that no disk knows of.
 #[derive(Debug, Clone, Default)]
-pub struct WatchedDisk {
+pub struct TrickedDisk {
     disk: SimDisk,
-    watch: Arc<Mutex<DiskWatch>>,
+    tricks: Arc<Mutex<Tricks>>,
 }
 
-#[derive(Debug, Clone, Default)]
-struct DiskWatch {
-    trouble: Trouble,
-    /// For each file that has unsynced bytes: how many are synced.
-    unsynced: BTreeMap<String, usize>,
-    new_entries: BTreeSet<String>,
-    removals: BTreeSet<String>,
-    /// Whether the power goes with the next operation on the directory, between it and its sync.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tricks {
+    /// Whether the power goes when the next file has got its name or is removed, before the directory
+    /// is synced.
     is_entry_cut: bool,
     /// Whether syncs do nothing: a sabotage.
     is_deaf: bool,
 }
 
-impl DiskWatch {
-    /// A file has been made or removed, and its directory is not synced.
-    fn entry_changed(&mut self) {
-        if std::mem::take(&mut self.is_entry_cut) {
-            self.trouble.plan = Some(Plan::Cut(0));
+impl TrickedDisk {
+    fn tricks(&self) -> MutexGuard<'_, Tricks> {
+        lock(&self.tricks)
+    }
+
+    /// Which files there are has changed, and is not synced.
+    fn entry_changed(&self) {
+        if std::mem::take(&mut self.tricks().is_entry_cut) {
+            self.disk.power_cut_at(self.disk.operations() + 1);
         }
     }
 }
 
-impl WatchedDisk {
-    fn watch(&self) -> MutexGuard<'_, DiskWatch> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+impl Disk for TrickedDisk {
+    type File = <SimDisk as Disk>::File;
 
-    fn unsynced_at(&self, name: &str) -> io::Result<()> {
-        let len = self.disk.read(name)?.len();
-        self.watch().unsynced.entry(name.to_owned()).or_insert(len);
-        Ok(())
+    fn magic(&self) -> io::Result<[u8; 8]> {
+        self.disk.magic()
     }
-
-    /// Fails if it is to; `under_way` happens nevertheless, since nobody knows how far it got.
-    fn operate<T>(
-        &self,
-        under_way: impl FnOnce() -> io::Result<()>,
-        operation: impl FnOnce() -> io::Result<T>,
-    ) -> io::Result<T> {
-        let strikes = self.watch().trouble.strikes();
-        if strikes {
-            under_way()?;
-            return Err(injected());
-        }
-        operation()
-    }
-
-    /// What a loss of power leaves; counts what it found.
-    fn lose_power(&self, random: &mut Random, stats: &mut Stats) -> Self {
-        let left = self.disk.crash(|bound| random.below(bound));
-        let watch = self.watch();
-        for (name, synced) in &watch.unsynced {
-            let before = self.disk.read(name).unwrap_or_default();
-            if watch.new_entries.contains(name) || before.len() == *synced {
-                continue;
-            }
-            let after = left.read(name).unwrap_or_default();
-            let is_prefix = before.starts_with(&after);
-            stats.add(Fault::LogBytesLost, after.len() == *synced);
-            let is_torn = is_prefix && after.len() > *synced && after.len() < before.len();
-            stats.add(Fault::LogBytesTorn, is_torn);
-            stats.add(Fault::LogBytesReordered, !is_prefix);
-        }
-        for name in &watch.new_entries {
-            stats.add(Fault::EntryLost, left.read(name).is_err());
-        }
-        for name in &watch.removals {
-            stats.add(Fault::RemovalLost, left.read(name).is_ok());
-        }
-        drop(watch);
-        Self { disk: left, watch: Arc::default() }
-    }
-
-    /// What a killed process leaves: everything, synced or not.
-    fn keep(&self) -> Self {
-        let watch =
-            DiskWatch { trouble: Trouble::default(), is_entry_cut: false, ..self.watch().clone() };
-        Self { disk: self.disk.clone(), watch: Arc::new(Mutex::new(watch)) }
-    }
-}
-
-impl Disk for WatchedDisk {
-    type File = String;
 
     fn list(&self) -> io::Result<Vec<String>> {
         self.disk.list()
     }
 
-    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        self.disk.read(name)
+    fn len(&self, name: &str) -> io::Result<u64> {
+        self.disk.len(name)
     }
 
-    fn create(&self, name: &str) -> io::Result<String> {
-        self.operate(
-            || Ok(()),
-            || {
-                let mut watch = self.watch();
-                watch.new_entries.insert(name.to_owned());
-                watch.entry_changed();
-                drop(watch);
-                self.disk.create(name)
-            },
-        )
+    fn read_at(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        self.disk.read_at(name, offset, len)
     }
 
-    fn open(&self, name: &str) -> io::Result<String> {
+    fn create(&self, name: &str) -> io::Result<Self::File> {
+        self.disk.create(name)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Self::File> {
         self.disk.open(name)
     }
 
-    fn append(&self, file: &mut String, bytes: &[u8]) -> io::Result<()> {
-        let (mut same, name) = (file.clone(), file.clone());
-        let is_cut = matches!(self.watch().trouble.plan, Some(Plan::Cut(_)));
-        // A refused write may have got half of the way; one during a power cut is in no order anyway.
-        let half = if is_cut { bytes } else { &bytes[..bytes.len() / 2] };
-        self.operate(
-            || {
-                self.unsynced_at(&name)?;
-                self.disk.append(&mut same, half)
-            },
-            || {
-                self.unsynced_at(&name)?;
-                self.disk.append(file, bytes)
-            },
-        )
+    fn append(&self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()> {
+        self.disk.append(file, bytes)
     }
 
-    fn truncate(&self, file: &mut String, len: u64) -> io::Result<()> {
-        self.operate(|| Ok(()), || self.disk.truncate(file, len))
+    fn truncate(&self, file: &mut Self::File, len: u64) -> io::Result<()> {
+        self.disk.truncate(file, len)
     }
 
-    fn sync(&self, file: &mut String) -> io::Result<()> {
-        if self.watch().is_deaf {
-            return Ok(());
-        }
-        self.operate(
-            || Ok(()),
-            || {
-                self.watch().unsynced.remove(file);
-                self.disk.sync(file)
-            },
-        )
+    fn allocate(&self, file: &mut Self::File, from: u64, to: u64) -> io::Result<()> {
+        self.disk.allocate(file, from, to)
+    }
+
+    fn sync(&self, file: &mut Self::File) -> io::Result<()> {
+        if self.tricks().is_deaf { Ok(()) } else { self.disk.sync(file) }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)?;
+        self.entry_changed();
+        Ok(())
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        if self.watch().is_deaf {
-            return Ok(());
-        }
-        self.operate(
-            || Ok(()),
-            || {
-                let mut watch = self.watch();
-                watch.new_entries.clear();
-                watch.removals.clear();
-                drop(watch);
-                self.disk.sync_dir()
-            },
-        )
+        if self.tricks().is_deaf { Ok(()) } else { self.disk.sync_dir() }
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.operate(
-            || Ok(()),
-            || {
-                let mut watch = self.watch();
-                watch.unsynced.remove(name);
-                if !watch.new_entries.remove(name) {
-                    watch.removals.insert(name.to_owned());
-                }
-                watch.entry_changed();
-                drop(watch);
-                self.disk.remove(name)
-            },
-        )
+        self.disk.remove(name)?;
+        self.entry_changed();
+        Ok(())
     }
 }
 
-/// The medium of one partition's tables.
-#[derive(Debug, Clone, Default)]
-pub struct WatchedBackend {
-    backend: SimBackend,
-    watch: Arc<Mutex<TableWatch>>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct TableWatch {
-    trouble: Trouble,
-    unsynced: u64,
-}
-
-impl WatchedBackend {
-    fn watch(&self) -> MutexGuard<'_, TableWatch> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn strikes(&self) -> bool {
-        self.watch().trouble.strikes()
-    }
-
-    fn crash(&self, choose: impl FnMut(u64) -> u64) -> Self {
-        Self { backend: self.backend.crash(choose), watch: Arc::default() }
-    }
-}
-
-impl StorageBackend for WatchedBackend {
-    fn len(&self) -> Result<u64, io::Error> {
-        self.backend.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
-        self.backend.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        if self.strikes() {
-            return Err(injected());
-        }
-        self.watch().unsynced += 1;
-        self.backend.set_len(len)
-    }
-
-    fn sync_data(&self) -> Result<(), io::Error> {
-        if self.strikes() {
-            return Err(injected());
-        }
-        self.watch().unsynced = 0;
-        self.backend.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        let strikes = self.strikes();
-        self.watch().unsynced += 1;
-        self.backend.write(offset, data)?;
-        if strikes { Err(injected()) } else { Ok(()) }
-    }
-}
-
-/// What outlives a node.
+/// What outlives a node. Clones share everything.
 #[derive(Debug, Clone, Default)]
 pub struct Media {
-    pub(crate) disk: WatchedDisk,
-    pub(crate) backends: Vec<WatchedBackend>,
+    pub(crate) disk: TrickedDisk,
+    pub(crate) backends: Vec<SimBackend>,
+    plans: Arc<Mutex<Plans>>,
+}
+
+/// What is to go wrong, by the number of the operation.
+#[derive(Debug, Default)]
+struct Plans {
+    log_error_at: Option<u64>,
+    table_cuts_at: BTreeMap<usize, u64>,
+    table_errors_at: BTreeMap<usize, u64>,
+    is_log_full: bool,
 }
 
 impl Media {
     /// Empty media for so many partitions.
     pub fn new(partitions: usize) -> Self {
-        let backends = (0..partitions).map(|_| WatchedBackend::default()).collect();
-        Self { disk: WatchedDisk::default(), backends }
+        let backends = (0..partitions).map(|_| SimBackend::default()).collect();
+        Self { backends, ..Self::default() }
     }
 
     /// How many partitions there are.
@@ -321,71 +134,117 @@ impl Media {
 
     /// The power goes with an operation of the log's disk that is so many away.
     pub fn cut_log_after(&self, operations: u64) {
-        self.disk.watch().trouble.plan = Some(Plan::Cut(operations));
+        self.disk.disk.power_cut_at(self.disk.disk.operations() + 1 + operations);
     }
 
-    /// The power goes when a file of the log has been made or removed, before that is synced.
+    /// The power goes when a file of the log has got its name or was removed, before that is synced.
     pub fn cut_log_at_entry(&self) {
-        self.disk.watch().is_entry_cut = true;
+        self.disk.tricks().is_entry_cut = true;
     }
 
     /// An operation of the log's disk that is so many away fails.
     pub fn fail_log_after(&self, operations: u64) {
-        self.disk.watch().trouble.plan = Some(Plan::Error(operations));
+        if !self.has_log_failed() {
+            let at = self.disk.disk.operations() + 1 + operations;
+            self.plans().log_error_at = Some(at);
+            self.disk.disk.fail_at(at);
+        }
     }
 
     /// The power goes with an operation of a partition's tables.
     pub fn cut_tables_after(&self, partition: usize, operations: u64) {
-        self.backends[partition].watch().trouble.plan = Some(Plan::Cut(operations));
+        let at = self.backends[partition].operations() + 1 + operations;
+        self.plans().table_cuts_at.insert(partition, at);
+        self.backends[partition].fail_at(at);
     }
 
     /// An operation of a partition's tables fails.
     pub fn fail_tables_after(&self, partition: usize, operations: u64) {
-        self.backends[partition].watch().trouble.plan = Some(Plan::Error(operations));
+        if !self.have_tables_failed() {
+            let at = self.backends[partition].operations() + 1 + operations;
+            self.plans().table_errors_at.insert(partition, at);
+            self.backends[partition].fail_once_at(at);
+        }
+    }
+
+    /// The log's disk has room for so many more bytes, and no more than that.
+    pub fn fill_log(&self, spare_bytes: u64) {
+        let disk = &self.disk.disk;
+        disk.set_capacity_bytes(Some(disk.used_bytes() + spare_bytes));
+        self.plans().is_log_full = true;
+    }
+
+    /// There is room for the log again.
+    pub fn free_log(&self) {
+        self.disk.disk.set_capacity_bytes(None);
+        self.plans().is_log_full = false;
+    }
+
+    /// Whether the log's disk has an end.
+    pub fn is_log_full(&self) -> bool {
+        self.plans().is_log_full
+    }
+
+    /// The next writes of a partition's tables find no room.
+    pub fn fill_tables(&self, partition: usize, writes: u64) {
+        self.backends[partition].refuse_room(writes);
+    }
+
+    /// How many writes of the tables are still to find no room.
+    pub fn table_refusals_left(&self) -> u64 {
+        self.backends.iter().map(SimBackend::refusals_left).sum()
     }
 
     /// Nothing more is written: a database that is dropped would tidy up, which one that crashes can't.
     pub(crate) fn close(&self) {
-        for backend in &self.backends {
-            backend.watch().trouble.plan = Some(Plan::Cut(0));
-        }
+        self.backends.iter().for_each(|backend| backend.fail_at(0));
     }
 
-    /// Nothing fails any more that has not failed yet.
+    /// Nothing fails any more that has not failed yet; what is full stays so.
     pub fn calm(&self) {
-        let mut watch = self.disk.watch();
-        (watch.trouble.plan, watch.is_entry_cut) = (None, false);
-        drop(watch);
-        self.backends.iter().for_each(|backend| backend.watch().trouble.plan = None);
+        let (has_log_failed, have_tables_failed) =
+            (self.has_log_failed(), self.have_tables_failed());
+        let mut plans = self.plans();
+        plans.log_error_at = plans.log_error_at.filter(|_| has_log_failed);
+        plans.table_cuts_at.clear();
+        if !have_tables_failed {
+            plans.table_errors_at.clear();
+        }
+        self.disk.tricks().is_entry_cut = false;
+        self.disk.disk.forget_faults();
+        self.backends.iter().for_each(SimBackend::forget_faults);
     }
 
     /// Whether the power has gone, and where.
     pub fn is_off(&self) -> Option<Fault> {
-        if self.disk.watch().trouble.is_off() {
+        if self.disk.disk.has_lost_power() {
             return Some(Fault::LogPowerCut);
         }
-        let is_off = self.backends.iter().any(|backend| backend.watch().trouble.is_off());
-        is_off.then_some(Fault::CheckpointCut)
+        self.has_come(&self.plans().table_cuts_at).then_some(Fault::CheckpointCut)
     }
 
     /// Whether an operation of the log was refused.
     pub fn has_log_failed(&self) -> bool {
-        self.disk.watch().trouble.has_failed
+        self.plans().log_error_at.is_some_and(|at| self.disk.disk.operations() >= at)
     }
 
     /// Whether an operation of the tables was refused.
     pub fn have_tables_failed(&self) -> bool {
-        self.backends.iter().any(|backend| backend.watch().trouble.has_failed)
+        self.has_come(&self.plans().table_errors_at)
+    }
+
+    fn has_come(&self, plans: &BTreeMap<usize, u64>) -> bool {
+        plans.iter().any(|(partition, at)| self.backends[*partition].operations() >= *at)
     }
 
     /// Whether the log has bytes that are not synced.
     pub fn has_unsynced_log(&self) -> bool {
-        !self.disk.watch().unsynced.is_empty()
+        self.disk.disk.at_risk().bytes > 0
     }
 
     /// Whether a table has writes that are not synced.
     pub fn have_unsynced_tables(&self) -> bool {
-        self.backends.iter().any(|backend| backend.watch().unsynced > 0)
+        self.backends.iter().any(|backend| backend.pending_bytes() > 0)
     }
 
     /// Whether no log was ever on them.
@@ -395,21 +254,75 @@ impl Media {
 
     /// Whether syncs of the log do nothing.
     pub(crate) fn set_deaf(&self, is_deaf: bool) {
-        self.disk.watch().is_deaf = is_deaf;
+        self.disk.tricks().is_deaf = is_deaf;
     }
 
-    /// What a loss of power leaves.
+    /// What a loss of power leaves; counts what it found at risk.
     pub(crate) fn lose_power(&self, random: &mut Random, stats: &mut Stats) -> Self {
-        let disk = self.disk.lose_power(random, stats);
+        let before = &self.disk.disk;
+        let left = before.crash(|bound| random.below(bound));
+        count_losses(&contents(before), &contents(&before.crash(|_| 0)), &contents(&left), stats);
         let backends = self.backends.iter();
         let backends = backends.map(|backend| backend.crash(|bound| random.below(bound)));
-        Self { disk, backends: backends.collect() }
+        let plans = Plans { is_log_full: self.is_log_full(), ..Plans::default() };
+        Self {
+            backends: backends.collect(),
+            disk: TrickedDisk { disk: left, tricks: Arc::default() },
+            plans: Arc::new(Mutex::new(plans)),
+        }
     }
 
-    /// What a killed process leaves.
+    /// What a killed process leaves: everything, synced or not.
     pub(crate) fn keep(&self) -> Self {
-        // A copy: what drops the old database would write to it. Its writes are all kept.
-        let backends = self.backends.iter().map(|backend| backend.crash(|_| 1));
-        Self { disk: self.disk.keep(), backends: backends.collect() }
+        self.disk.disk.forget_faults();
+        let plans = Plans { is_log_full: self.is_log_full(), ..Plans::default() };
+        Self {
+            disk: TrickedDisk { disk: self.disk.disk.clone(), tricks: Arc::default() },
+            // Copies: what drops an old database would write to it.
+            backends: self.backends.iter().map(SimBackend::keep).collect(),
+            plans: Arc::new(Mutex::new(plans)),
+        }
     }
+
+    fn plans(&self) -> MutexGuard<'_, Plans> {
+        lock(&self.plans)
+    }
+}
+
+type Contents = BTreeMap<String, Bytes>;
+
+/// All files of a disk.
+fn contents(disk: &SimDisk) -> Contents {
+    let content = |name: &String| {
+        let len = disk.len(name).ok()?;
+        let bytes = disk.read_at(name, 0, usize::try_from(len).ok()?).ok()?;
+        Some((name.clone(), Bytes::from(bytes)))
+    };
+    disk.list().unwrap_or_default().iter().filter_map(content).collect()
+}
+
+/// What became of what the process saw (`before`) and was not synced (beyond `synced`).
+fn count_losses(before: &Contents, synced: &Contents, after: &Contents, stats: &mut Stats) {
+    for (name, before) in before {
+        let Some(synced) = synced.get(name) else {
+            stats.add(Fault::EntryLost, !after.contains_key(name));
+            continue;
+        };
+        let Some(after) = after.get(name) else { continue };
+        if before == synced {
+            continue;
+        }
+        let is_prefix = before.starts_with(after);
+        stats.add(Fault::LogBytesLost, after == synced);
+        let is_torn = is_prefix && after.len() > synced.len() && after.len() < before.len();
+        stats.add(Fault::LogBytesTorn, is_torn);
+        stats.add(Fault::LogBytesReordered, !is_prefix && after != synced);
+    }
+    for name in synced.keys().filter(|name| !before.contains_key(*name)) {
+        stats.add(Fault::RemovalLost, after.contains_key(name));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,7 +14,7 @@ use runtime_core::{
     event::{AttemptRef, Event},
     tables::{Tables, deployment::StoredDeployment},
 };
-use runtime_log::{Log, ManualLog};
+use runtime_log::{Log, ManualLog, Options};
 use runtime_partition::{
     Edges, Node, Partitions, Settings, StartError,
     checkpoint::{Checkpoints, OnDone},
@@ -26,7 +26,7 @@ use runtime_store::{Checkpoint, Store};
 use crate::{
     clock::SimClock,
     limits::Sabotage,
-    media::WatchedDisk,
+    media::TrickedDisk,
     random::Random,
     sabotage,
     stats::{Fault, Stats},
@@ -34,8 +34,13 @@ use crate::{
 
 pub use crate::media::Media;
 
-/// Bytes of a segment: a few commits, so that segments come and go all the time.
-const SEGMENT_BYTES: u64 = 4096;
+/// Segments of a few commits, so that they come and go all the time; and a reserve for what partitions
+/// have applied when the disk is found full.
+const LOG: Options =
+    Options { segment_bytes: 4096, reserve_bytes: RESERVE_BYTES, step_bytes: 4096 };
+
+/// Several turns of all partitions.
+pub(crate) const RESERVE_BYTES: u64 = 64 << 10;
 
 /// What the partitions want from the edges.
 #[derive(Debug)]
@@ -52,7 +57,7 @@ pub enum Wish {
 pub struct SimNode {
     node: Node,
     media: Media,
-    log: Arc<ManualLog<WatchedDisk>>,
+    log: Arc<ManualLog<TrickedDisk>>,
     edges: Arc<SimEdges>,
     checkpoints: Arc<SimCheckpoints>,
     has_stopped: bool,
@@ -119,7 +124,7 @@ impl SimNode {
         let open = |error: &dyn std::fmt::Display| format!("recovery: {error}");
         let is_recovering = !media.is_new();
         media.set_deaf(is_recovering && sabotage == Some(Sabotage::RecoveryWithoutSync));
-        let log = ManualLog::open(media.disk.clone(), SEGMENT_BYTES);
+        let log = ManualLog::open(media.disk.clone(), LOG);
         media.set_deaf(false);
         let log = Arc::new(log.map_err(|error| open(&error))?);
         let stores = (0..count)
@@ -186,7 +191,10 @@ impl SimNode {
     pub fn next_wake_up_ms(&mut self, partition: usize) -> Option<u64> {
         match self.node.drivers_mut()[partition].turn(Duration::ZERO) {
             Turn::Worked { until } | Turn::Idle { until } => until.map(|until| until.0),
-            Turn::Stopped => None,
+            Turn::Stopped => {
+                self.has_stopped = true;
+                None
+            }
         }
     }
 
@@ -208,6 +216,18 @@ impl SimNode {
     pub fn seal(&self) {
         // Who appends next hears of a refusal.
         let _ = self.log.seal();
+    }
+
+    /// Whether the log's disk is so full that new work is refused.
+    pub fn is_short(&self) -> bool {
+        self.log.is_short()
+    }
+
+    /// Tries again what the log could not do.
+    pub fn retry(&self) {
+        if self.log.owes() {
+            self.log.retry();
+        }
     }
 
     /// Writes a checkpoint that is waiting; false when there is none.

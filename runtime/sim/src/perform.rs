@@ -156,7 +156,7 @@ impl World {
     ) -> Result<()> {
         self.sleep(ctx, name, duration_ms).await?;
         let end_ms = self.surroundings().wake_ups_ms.get(name).copied().unwrap_or(0);
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.clock.elapsed_ms();
         if now_ms < end_ms {
             self.fault(format!("{name:?} woke {} ms early", end_ms - now_ms));
         }
@@ -266,7 +266,7 @@ impl World {
         name: &(String, usize),
         duration_ms: u64,
     ) -> Durable<'c, ()> {
-        let end_ms = self.clock.now_ms() + duration_ms;
+        let end_ms = self.earliest_ms(duration_ms);
         let mut surroundings = self.surroundings();
         let earliest_ms = surroundings.wake_ups_ms.entry(name.clone()).or_insert(end_ms);
         *earliest_ms = end_ms.min(*earliest_ms);

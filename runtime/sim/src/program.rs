@@ -6,10 +6,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    limits::{Limits, Promises},
-    random::Random,
-};
+use crate::{limits::Limits, random::Random};
 
 /// The service without keys.
 pub const SERVICE: &str = "Svc";
@@ -191,13 +188,12 @@ pub struct Author {
     next_tag: u32,
     next_number: u32,
     relays: u64,
-    promises: Promises,
 }
 
 impl Author {
     /// One who writes for worlds of these limits.
     pub fn new(limits: &Limits) -> Self {
-        Self { next_tag: 0, next_number: 0, relays: limits.relays, promises: limits.promises }
+        Self { next_tag: 0, next_number: 0, relays: limits.relays }
     }
 
     /// A program for a client to start.
@@ -246,10 +242,7 @@ impl Author {
                     Step::Send(self.object(random), delay_ms)
                 }
                 11 => Step::Outside,
-                12 => {
-                    let at_once = self.promises.signals_add_up && random.chance(500);
-                    Step::Signal { at_once }
-                }
+                12 => Step::Signal { at_once: random.chance(500) },
                 13 => Step::Attach(self.object(random)),
                 14 => Step::Idempotent(self.object(random)),
                 15 if depth > 0 => Step::Workflow(self.workflow(random)),

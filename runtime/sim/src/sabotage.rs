@@ -64,8 +64,20 @@ impl Log for LyingLog {
         self.log.last_lsn(partition)
     }
 
+    fn oldest(&self, partition: PartitionId) -> Lsn {
+        self.log.oldest(partition)
+    }
+
     fn trim(&self, partition: PartitionId, upto: Lsn) {
         self.log.trim(partition, upto);
+    }
+
+    fn is_short(&self) -> bool {
+        self.log.is_short()
+    }
+
+    fn room_bytes(&self) -> u64 {
+        self.log.room_bytes()
     }
 }
 
@@ -121,6 +133,7 @@ pub(crate) fn refresh(node: &mut SimNode, at: usize, event: &mut Event) {
 fn attempt_of(event: &mut Event) -> Option<&mut AttemptRef> {
     match event {
         Event::CommandProposed { attempt, .. }
+        | Event::TimedCommandProposed { attempt, .. }
         | Event::RunProposed { attempt, .. }
         | Event::AttemptSuspended { attempt, .. }
         | Event::AttemptEnded { attempt }

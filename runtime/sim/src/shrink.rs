@@ -14,6 +14,7 @@ pub fn shrink(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> (Limits
             Limits { crashes: false, ..limits.clone() },
             Limits { power_cuts: false, ..limits.clone() },
             Limits { disk_errors: false, ..limits.clone() },
+            Limits { full_disks: false, ..limits.clone() },
             Limits { slow_syncs: false, ..limits.clone() },
             Limits { overload: false, ..limits.clone() },
             Limits { operators: false, ..limits.clone() },

@@ -3,8 +3,6 @@
 
 use std::fmt;
 
-use crate::limits::Promises;
-
 /// A kind of thing that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(usize)]
@@ -33,6 +31,12 @@ pub enum Fault {
     LogError,
     /// The disk refuses an operation of the tables.
     TableError,
+    /// The log's disk has no room for a while.
+    LogFull,
+    /// The node starts while the log's disk has no room.
+    StartWithoutRoom,
+    /// The disk of the tables has no room for a while.
+    TablesFull,
     /// Syncs take long.
     SlowSync,
     /// A partition's thread does not get on.
@@ -41,7 +45,7 @@ pub enum Fault {
     ClockJump,
     /// Somebody sets the wall clock.
     WallStep,
-    /// The clock is behind the log after a restart.
+    /// The wall clock is set while the node is down.
     ClockBehind,
     /// Edges are held back.
     Overload,
@@ -71,7 +75,7 @@ const FAULTS: usize = Fault::ALL.len();
 
 impl Fault {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::PowerLoss,
         Self::LogPowerCut,
         Self::LogBytesLost,
@@ -84,6 +88,9 @@ impl Fault {
         Self::ProcessKilled,
         Self::LogError,
         Self::TableError,
+        Self::LogFull,
+        Self::StartWithoutRoom,
+        Self::TablesFull,
         Self::SlowSync,
         Self::Stalled,
         Self::ClockJump,
@@ -117,11 +124,16 @@ impl Fault {
             Self::ProcessKilled => ("process killed", "unwritten records or unsynced bytes"),
             Self::LogError => ("disk error under the log", "the node ended"),
             Self::TableError => ("disk error under the tables", "the node ended"),
+            Self::LogFull => ("log's disk full for a while", "new work was refused"),
+            Self::StartWithoutRoom => {
+                ("starts on a full disk", "there was too little room to start")
+            }
+            Self::TablesFull => ("tables' disk full for a while", "a checkpoint waited for room"),
             Self::SlowSync => ("slow sync", "more than one batch waited"),
             Self::Stalled => ("a partition stalled", "messages of others waited"),
             Self::ClockJump => ("clock jumps ahead", "a timer became due"),
             Self::WallStep => ("wall clock set", "an invocation was under way"),
-            Self::ClockBehind => ("clock set back over a restart", "it was behind the log"),
+            Self::ClockBehind => ("wall clock set over a restart", "it was behind the log"),
             Self::Overload => ("turns with a full overlay", "an event was held back"),
             Self::StartRefused => ("attempts offered", "there was no place"),
             Self::ConnectionCut => ("connections to cut", "an attempt broke off"),
@@ -193,14 +205,9 @@ impl Stats {
         }
     }
 
-    /// Faults that have never found anything, of those that these promises allow.
-    pub fn toothless(&self, promises: &Promises) -> Vec<Fault> {
-        let is_possible = |fault: &Fault| {
-            (*fault != Fault::WallStep || promises.wall_may_step)
-                && (*fault != Fault::Budget || promises.results_last)
-        };
-        let is_toothless = |fault: &Fault| is_possible(fault) && self.of(*fault).bit == 0;
-        Fault::ALL.into_iter().filter(is_toothless).collect()
+    /// Faults that have never found anything.
+    pub fn toothless(&self) -> Vec<Fault> {
+        Fault::ALL.into_iter().filter(|fault| self.of(*fault).bit == 0).collect()
     }
 }
 

@@ -20,7 +20,7 @@ use runtime_core::{
     PartitionId,
     attempt::{Attempt, AttemptOptions, Fault, Output},
     effect::StartAttempt,
-    event::{AttemptRef, Event, Pin},
+    event::{AttemptRef, Event},
 };
 use runtime_schema::RegistrySnapshot;
 
@@ -28,6 +28,15 @@ use crate::{pipe::Pipe, random::Random};
 
 /// Codes of attempts whose handler is not what its journal says, or whose SDK broke the protocol.
 const SDK_FAULTS: std::ops::RangeInclusive<u32> = 570..=573;
+
+/// What an attempt's edge reads from its clocks, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Time {
+    /// One that nobody sets.
+    pub now_ms: u64,
+    /// The time of day.
+    pub wall_ms: u64,
+}
 
 /// An attempt under way.
 pub struct Task {
@@ -137,13 +146,26 @@ impl Task {
     ///
     /// # Errors
     /// When the SDK finds a fault in the journal: handlers are deterministic here.
-    pub fn step(&mut self, now_ms: u64, random: &mut Random) -> Result<bool, String> {
+    pub fn step(&mut self, time: Time, random: &mut Random) -> Result<bool, String> {
         let has_request =
             !self.to_sdk.is_empty() || (self.is_request_closed && !self.is_input_closed);
         if has_request && (self.to_runtime.is_empty() || random.chance(500)) {
             self.move_to_sdk(random);
             return Ok(true);
         }
+        self.hear(time, random)
+    }
+
+    /// Whether there are any.
+    pub(crate) fn has_words(&self) -> bool {
+        !self.to_runtime.is_empty()
+    }
+
+    /// Moves some bytes of the SDK's to the runtime; false when there are none.
+    ///
+    /// # Errors
+    /// As [`Task::step`].
+    pub fn hear(&mut self, time: Time, random: &mut Random) -> Result<bool, String> {
         let Some(mut bytes) = self.to_runtime.pop_front() else { return Ok(false) };
         split(&mut bytes, &mut self.to_runtime, random);
         self.decoder.push(bytes);
@@ -156,7 +178,7 @@ impl Task {
                     {
                         return Err(error.message);
                     }
-                    self.attempt.receive(now_ms, now_ms, frame, &*self.registry, random);
+                    self.attempt.receive(time.now_ms, time.wall_ms, frame, &*self.registry, random);
                 }
                 Ok(None) => break,
                 Err(error) => self.attempt.broken(Fault::Wire(error), random),

@@ -58,6 +58,10 @@ pub struct World {
     pub(crate) pins: Pins,
     pub(crate) stats: Stats,
     pub(crate) slow: Slow,
+    /// Steps until there is room on the log's disk; 0 while there is.
+    pub(crate) full_steps_left: usize,
+    /// Whether somebody was refused since there is none.
+    pub(crate) is_refused: bool,
     /// A partition whose thread does not get on, and how many turns that costs it.
     pub(crate) stalled: Option<(usize, usize)>,
     /// Attempts that the invoker has places for.
@@ -133,6 +137,8 @@ impl World {
             pins: Pins::default(),
             stats: Stats::default(),
             slow: Slow::default(),
+            full_steps_left: 0,
+            is_refused: false,
             stalled: None,
             places: 2 + random.index(6),
             bidirectional: random.chance(700),
@@ -165,6 +171,7 @@ impl World {
                 self.go_on()?;
             }
             self.look_after_node()?;
+            self.wait_for_room()?;
             self.take_registry()?;
             if let Some(fault) = self.outside.surroundings().faults.first() {
                 return Err(fault.clone());
@@ -186,9 +193,12 @@ impl World {
             }
             160..370 => self.any_turn()?,
             370..520 => self.commit()?,
-            520..530 => self.node()?.seal(),
+            520..530 => {
+                self.node()?.seal();
+                self.node()?.retry();
+            }
             530..570 => {
-                self.node()?.checkpoint();
+                self.checkpoint()?;
             }
             570..590 => self.time_out()?,
             590..710 => {
@@ -208,6 +218,7 @@ impl World {
     /// the answer be the same.
     fn rest(&mut self) -> Result<(), String> {
         self.node()?.media().calm();
+        self.free_log()?;
         self.slow.steps_left = 0;
         self.stalled = None;
         let mut is_asked_again = false;
@@ -222,7 +233,8 @@ impl World {
             // What was refused before may only be met now.
             self.look_after_node()?;
             is_busy |= self.node()?.commit();
-            is_busy |= self.node()?.checkpoint();
+            is_busy |= self.checkpoint()?;
+            self.node()?.retry();
             self.take_registry()?;
             while self.grant_wish()? {
                 is_busy = true;
@@ -283,6 +295,7 @@ impl World {
             node.tables(at, checks::is_nothing_left)?;
         }
         checks::tags(node, &operations, &doomed, &looks)?;
+        checks::is_in_time(&self.clock)?;
         let node = self.node.take();
         self.operations = operations;
         // Refusals are counted when a node goes.
@@ -353,8 +366,7 @@ fn settings(limits: &Limits, random: &mut Random) -> Settings {
     if limits.overload && is_tight {
         settings.overlay_bytes_max = 1024 + random.index(2048);
     }
-    let is_poor = random.chance(300);
-    if limits.promises.results_last && is_poor {
+    if random.chance(300) {
         settings.retention_budget_bytes = 2048;
     }
     settings
