@@ -191,8 +191,8 @@ impl World {
             self.stats.inject(Fault::LogFull);
             self.full_steps_left = 50 + self.random.index(300);
             self.is_refused = false;
-            let spare_bytes = self.random.below(RESERVE_BYTES / 2);
-            self.node()?.media().fill_log(spare_bytes);
+            let taken_bytes = self.random.below(RESERVE_BYTES + RESERVE_BYTES / 4);
+            self.node()?.media().fill_log(taken_bytes);
         }
         Ok(())
     }
@@ -383,6 +383,7 @@ impl World {
         if is_wall_set {
             self.set_wall();
         }
+        let before_ms = self.clock.now_ms();
         self.clock.restart();
         let is_cut = self.random.chance(self.temper.recovery_cut);
         if is_cut {
@@ -412,6 +413,8 @@ impl World {
             }
         };
         node.media().calm();
+        // A wall clock that is ahead after a start means that so much time has passed.
+        self.outside.forgive(self.clock.now_ms().saturating_sub(before_ms));
         if is_wall_set {
             self.stats.add(Fault::ClockBehind, self.clock.is_wall_behind());
         }

@@ -164,6 +164,15 @@ impl World {
         self.clock.elapsed_ms() + (delay_ms - delay_ms.div_ceil(1000)).saturating_sub(2)
     }
 
+    /// So much time seems to have passed: what is under way may be over so much earlier.
+    pub(crate) fn forgive(&self, by_ms: u64) {
+        let mut surroundings = self.surroundings();
+        let Surroundings { wake_ups_ms, starts_ms, .. } = &mut *surroundings;
+        for at_ms in wake_ups_ms.values_mut().chain(starts_ms.values_mut()) {
+            *at_ms = at_ms.saturating_sub(by_ms);
+        }
+    }
+
     /// Remembers when a delayed program may start.
     pub(crate) fn expect_start(&self, program: &Program, delay_ms: u64) {
         let start_ms = self.earliest_ms(delay_ms);

@@ -144,9 +144,10 @@ impl Media {
 
     /// An operation of the log's disk that is so many away fails.
     pub fn fail_log_after(&self, operations: u64) {
-        if !self.has_log_failed() {
-            let at = self.disk.disk.operations() + 1 + operations;
-            self.plans().log_error_at = Some(at);
+        let at = self.disk.disk.operations() + 1 + operations;
+        let mut plans = self.plans();
+        if plans.log_error_at.is_none() {
+            plans.log_error_at = Some(at);
             self.disk.disk.fail_at(at);
         }
     }
@@ -167,10 +168,11 @@ impl Media {
         }
     }
 
-    /// The log's disk has room for so many more bytes, and no more than that.
-    pub fn fill_log(&self, spare_bytes: u64) {
+    /// The log's disk is full: somebody else has what is free, and takes so many bytes of what the log
+    /// gives back.
+    pub fn fill_log(&self, taken_bytes: u64) {
         let disk = &self.disk.disk;
-        disk.set_capacity_bytes(Some(disk.used_bytes() + spare_bytes));
+        disk.set_capacity_bytes(Some(disk.used_bytes().saturating_sub(taken_bytes)));
         self.plans().is_log_full = true;
     }
 

@@ -1,10 +1,18 @@
 //! Broken rows are told, each by what is wrong with them.
 
+use protocol::journal::{NotificationResult, notification::SignalId};
+
 use super::support::*;
 use crate::{
-    Lsn, invariants,
+    Lsn,
+    event::Event,
+    invariants,
     tables::{
-        Tables, completion::CompletionState, invocation::StatusKind, journal::JournalEntry,
+        Tables,
+        completion::{CompletionState, Delivery},
+        expiry::Expiring,
+        invocation::{Status, StatusKind},
+        journal::JournalEntry,
         timer::TimerKey,
     },
     time::Timestamp,
@@ -78,4 +86,37 @@ fn what_is_broken_is_told() {
         tables.put_object("Counter", "k", object);
     });
     assert!(queue.contains("wait for"), "{queue}");
+}
+
+/// A signal has brought a value and a failure; where each of them stands is right.
+#[test]
+fn deliveries_that_the_journal_does_not_have_are_told() {
+    let broken = |index, failed| {
+        let (mut world, _, holder, _) = world();
+        let signal = SignalId::Name("go".into());
+        world.apply(Event::SignalReceived {
+            target: id(2),
+            signal: signal.clone(),
+            result: NotificationResult::Void,
+        });
+        assert_eq!(invariants::check(&world.tables()), Ok(()));
+        world.tables().add_delivery(holder, &signal, Delivery { index, failed });
+        invariants::check(&world.tables()).unwrap_err()
+    };
+    // Beside the value at 2 nothing else has come.
+    assert!(broken(3, true).contains("no notification stands at 3"), "{}", broken(3, true));
+    assert!(broken(1, true).contains("no notification stands at 1"), "{}", broken(1, true));
+    assert!(broken(2, true).contains("no such result"), "{}", broken(2, true));
+}
+
+#[test]
+fn what_may_go_early_and_is_not_named_is_told() {
+    let unnamed = broken(|tables, ended_one, _, _| {
+        let (lsn, what) = tables.next_early().unwrap();
+        assert_eq!((lsn, what), (ended_one, Expiring::Journal));
+        let invocation = tables.invocation(lsn).unwrap();
+        let Status::Completed { at, .. } = invocation.status else { panic!("it has ended") };
+        tables.delete_early(what, at, lsn);
+    });
+    assert!(unnamed.contains("may not go early"), "{unnamed}");
 }
