@@ -7,7 +7,7 @@
 //! Reading order: [`time`], [`event`] (what may be in the log), [`effect`] (what the shell may be
 //! told to do), [`tables`] (what is remembered), `invocation` (the lifecycle, one transition a
 //! file), `entries` (what each journal command does, one command a file), [`obligations`] (what the
-//! rows still owe the world), [`attempt`].
+//! rows still owe the world), [`invariants`] (what always holds of them), [`attempt`].
 //!
 //! **Invariant:** this crate does no IO, has no clock, no randomness, no threads and no `async`.
 //! `apply` cannot fail: a request that makes no sense is answered with an effect, and a broken
@@ -18,6 +18,7 @@ mod context;
 pub mod effect;
 mod entries;
 pub mod event;
+pub mod invariants;
 mod invocation;
 mod object;
 pub mod obligations;

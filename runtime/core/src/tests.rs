@@ -5,6 +5,7 @@ mod decoding;
 mod ends;
 mod formats;
 mod happenings;
+mod invariants;
 mod kill;
 mod laws;
 mod lifecycle;

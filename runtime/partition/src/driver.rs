@@ -196,6 +196,12 @@ impl Driver {
         look(&Tables::new(&mut self.live, self.store.base()))
     }
 
+    /// Whether events of edges are held back until the overlay has shrunk: for the simulator's counts.
+    #[doc(hidden)]
+    pub fn is_overloaded(&self) -> bool {
+        self.schedule.is_overloaded(self.live.size_bytes())
+    }
+
     fn next_wake_up(&self, now: Timestamp, admission: Admission) -> Option<Timestamp> {
         if self.owed.may_start() {
             return Some(Timestamp(0)); // There is more to offer.

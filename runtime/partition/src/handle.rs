@@ -237,6 +237,23 @@ impl Partitions {
         self.0.inboxes[partition].put(|lanes| *lanes.peers_mut() = events.into());
     }
 
+    /// Events of edges that a partition has not taken yet: for the simulator's counts.
+    #[doc(hidden)]
+    pub fn waiting_events(&self, partition: usize) -> usize {
+        let mut waiting = 0;
+        self.0.inboxes[partition].put(|lanes| waiting = lanes.events_waiting());
+        waiting
+    }
+
+    /// Forgets room that was announced together with a refusal: for the simulator, which shows that
+    /// this is noticed.
+    #[doc(hidden)]
+    pub fn forget_room_with_refusal(&self, partition: usize) {
+        self.0.inboxes[partition].put(|lanes| {
+            lanes.notices.attempts_wanted &= lanes.notices.refused.is_empty();
+        });
+    }
+
     /// Refuses everything from now on, and lets go of whoever waits.
     pub fn stop(&self) {
         self.0.inboxes.iter().for_each(|inbox| inbox.close());

@@ -190,6 +190,11 @@ impl Lanes {
         &mut self.peers
     }
 
+    /// How many events of edges wait.
+    pub(crate) fn events_waiting(&self) -> usize {
+        self.waiting.iter().sum()
+    }
+
     /// Whether a turn is worth its while. What came in while a batch is on its way to disk shares the
     /// next one: it could not be durable any sooner.
     pub(crate) fn is_ready(&self, admission: Admission) -> bool {

@@ -1,43 +1,48 @@
-//! Runs programs on the real SDK: two services whose handlers do what their input says. All they know of
-//! the world beside it is [`Surroundings`].
+//! A service, an object and a workflow on the real SDK, whose handlers do what their input says. All they
+//! know of the world beside it is [`Surroundings`].
 
-use std::collections::BTreeMap;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use abide_sdk::{Clock, Durable, Request, prelude::*};
+use abide_sdk::{Clock, prelude::*};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{
     clock::SimClock,
-    program::{HANDLER, OBJECT, Place, SERVICE, Step, decode, encode},
+    program::{Program, Step, decode},
 };
 
 /// The world outside, which no crash of the runtime touches.
 #[derive(Debug, Default)]
 pub struct Surroundings {
     /// Results of side effects: each execution has another.
-    executions: u64,
+    pub(crate) executions: u64,
     /// How often a flaky step has failed, by invocation and step.
-    failures: BTreeMap<(String, usize), u32>,
+    pub(crate) failures: BTreeMap<(String, usize), u32>,
     /// The earliest end that any attempt asked for, by invocation and step.
-    wake_ups_ms: BTreeMap<(String, usize), u64>,
+    pub(crate) wake_ups_ms: BTreeMap<(String, usize), u64>,
+    /// The earliest start that any attempt asked for, by program.
+    pub(crate) starts_ms: BTreeMap<u32, u64>,
+    /// Awakeables that wait for somebody outside.
+    pub(crate) awaiting: BTreeSet<String>,
+    /// What readers saw of objects' lists, by key.
+    pub(crate) looks: BTreeMap<String, BTreeSet<Bytes>>,
     /// What went wrong that nobody else can see.
-    pub faults: Vec<String>,
+    pub(crate) faults: Vec<String>,
 }
 
 /// The world outside, as all handlers share it, and its time.
 #[derive(Clone)]
 pub struct World {
     surroundings: Arc<Mutex<Surroundings>>,
-    clock: Arc<SimClock>,
+    pub(crate) clock: Arc<SimClock>,
 }
 
 struct Time(Arc<SimClock>);
 
 impl Clock for Time {
     fn now_ms(&self) -> u64 {
-        self.0.now_ms()
+        self.0.wall_ms()
     }
 }
 
@@ -47,172 +52,146 @@ impl World {
         Self { surroundings: Arc::default(), clock }
     }
 
-    /// Both services.
+    /// All services.
     pub fn endpoint(&self) -> Endpoint {
         let clock = Arc::new(Time(Arc::clone(&self.clock)));
-        Endpoint::new().clock(clock).bind(Service(self.clone())).bind(Object(self.clone()))
+        let endpoint = Endpoint::new().clock(clock);
+        endpoint.bind(Service(self.clone())).bind(Object(self.clone())).bind(Flow(self.clone()))
     }
 
     /// What has happened.
     pub fn surroundings(&self) -> MutexGuard<'_, Surroundings> {
         self.surroundings.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    pub(crate) fn fault(&self, fault: String) {
+        self.surroundings().faults.push(fault);
+    }
 }
 
-struct Service(World);
+/// What a handler has in hand beside the plain context.
+#[derive(Clone, Copy)]
+pub(crate) enum Hands<'c> {
+    /// Nothing.
+    Empty,
+    /// The state of an object, to write.
+    Object(&'c ObjectContext),
+    /// The promises of a workflow.
+    Workflow(&'c WorkflowContext),
+}
+
+pub(crate) struct Service(World);
 
 #[service(name = "Svc")]
 impl Service {
     pub async fn go(&self, ctx: &Context, program: Raw) -> Result<Raw> {
-        self.0.perform(ctx, None, &decode(&program.0)).await
+        self.0.perform(ctx, Hands::Empty, &decode(&program.0)).await
+    }
+
+    #[handler(idempotency_retention = "400ms")]
+    pub async fn brief(&self, ctx: &Context, program: Raw) -> Result<Raw> {
+        self.0.perform(ctx, Hands::Empty, &decode(&program.0)).await
     }
 }
 
-struct Object(World);
+pub(crate) struct Object(World);
+
+pub(crate) const LIST: State<Raw> = State::new("list");
 
 #[object(name = "Obj")]
 impl Object {
     pub async fn go(&self, ctx: &ObjectContext, program: Raw) -> Result<Raw> {
-        self.0.perform(ctx, Some(ctx), &decode(&program.0)).await
+        self.0.perform(ctx, Hands::Object(ctx), &decode(&program.0)).await
+    }
+
+    pub async fn look(&self, ctx: &SharedObjectContext) -> Result<Raw> {
+        let list = LIST.get(ctx).await?.unwrap_or_default();
+        let mut surroundings = self.0.surroundings();
+        surroundings.looks.entry(ctx.key().to_owned()).or_default().insert(list.0.clone());
+        drop(surroundings);
+        Ok(list)
     }
 }
 
-const LIST: State<Raw> = State::new("list");
+pub(crate) struct Flow(World);
+
+/// What the promise of a step is completed with.
+pub(crate) fn promised(at: u32) -> u32 {
+    at * 7
+}
+
+pub(crate) fn promise(at: u32) -> Promise<u32> {
+    Promise::named(format!("p{at}"))
+}
+
+#[workflow(name = "Flow")]
+impl Flow {
+    pub async fn run(&self, ctx: &WorkflowContext, program: Raw) -> Result<Raw> {
+        self.0.perform(ctx, Hands::Workflow(ctx), &decode(&program.0)).await
+    }
+
+    pub async fn resolve(&self, ctx: &SharedWorkflowContext, at: u32) -> Result<()> {
+        promise(at).resolve(ctx, promised(at)).await?;
+        // Completed once, by whom and how often it may be tried.
+        if promise(at).resolve(ctx, 0).await.map_err(|failure| failure.code()) != Err(409) {
+            self.0.fault(format!("{}: a promise was completed twice", ctx.invocation_id()));
+        }
+        if promise(at).peek(ctx).await? != Some(promised(at)) {
+            self.0.fault(format!("{}: a promise is not what it was", ctx.invocation_id()));
+        }
+        Ok(())
+    }
+}
 
 impl World {
     /// Does everything in turn; answers with what was seen.
-    async fn perform(
-        &self,
-        ctx: &Context,
-        object: Option<&ObjectContext>,
-        steps: &[Step],
-    ) -> Result<Raw> {
+    async fn perform(&self, ctx: &Context, hands: Hands<'_>, program: &Program) -> Result<Raw> {
+        let earliest_ms = self.surroundings().starts_ms.get(&program.number).copied();
+        let now_ms = self.clock.elapsed_ms();
+        if program.number > 0 && earliest_ms.is_some_and(|earliest_ms| now_ms < earliest_ms) {
+            self.fault(format!("program {} started before its time", program.number));
+        }
         let mut seen = BytesMut::new();
-        for (at, step) in steps.iter().enumerate() {
-            self.step(ctx, object, at, step, &mut seen).await?;
+        for (at, step) in program.steps.iter().enumerate() {
+            self.step(ctx, hands, at, step, &mut seen).await?;
         }
         Ok(Raw(seen.freeze()))
     }
 
-    async fn step(
-        &self,
-        ctx: &Context,
-        object: Option<&ObjectContext>,
-        at: usize,
-        step: &Step,
-        seen: &mut BytesMut,
-    ) -> Result<()> {
-        let name = (ctx.invocation_id().to_owned(), at);
-        match step {
-            Step::Append(tag) => {
-                let Some(object) = object else { return Err("only objects append".into()) };
-                let list = LIST.get(object).await?.unwrap_or_default();
-                let mut list = BytesMut::from(&list.0[..]);
-                list.put_u32(*tag);
-                LIST.set(object, Raw(list.freeze()));
-            }
-            Step::Run => {
-                let run = ctx.run("run", async || {
-                    let mut surroundings = self.surroundings();
-                    surroundings.executions += 1;
-                    Ok(Raw(Bytes::copy_from_slice(&surroundings.executions.to_be_bytes())))
-                });
-                see(seen, &run.await);
-            }
-            Step::Sleep(duration_ms) => {
-                self.sleep(ctx, &name, *duration_ms).await?;
-                let end_ms = self.surroundings().wake_ups_ms.get(&name).copied().unwrap_or(0);
-                let now_ms = self.clock.now_ms();
-                if now_ms < end_ms {
-                    let fault = format!("{name:?} woke {} ms early", end_ms - now_ms);
-                    self.surroundings().faults.push(fault);
-                }
-            }
-            Step::Call(place, steps) => {
-                let answer = request(place).call::<Raw>(ctx, HANDLER, &Raw(encode(steps))).await;
-                see(seen, &answer);
-            }
-            Step::CallBoth((one, its), (other, others)) => {
-                let first = request(one).call::<Raw>(ctx, HANDLER, &Raw(encode(its)));
-                let second = request(other).call::<Raw>(ctx, HANDLER, &Raw(encode(others)));
-                // Every other pair is joined by what knows nothing of us.
-                if at.is_multiple_of(2) {
-                    join_all([first, second]).await.iter().for_each(|answer| see(seen, answer));
-                } else {
-                    let (first, second) = futures::join!(first, second);
-                    see(seen, &first);
-                    see(seen, &second);
-                }
-            }
-            Step::Send(place, steps, delay_ms) => {
-                let send = request(place).after(delay_ms.ms());
-                send.call::<Raw>(ctx, HANDLER, &Raw(encode(steps)));
-            }
-            Step::Awakeable => {
-                let (id, completed) = ctx.awakeable::<Raw>();
-                let program = Raw(encode(&[Step::Complete(id)]));
-                Request::service(SERVICE).send().call::<Raw>(ctx, HANDLER, &program);
-                see(seen, &completed.await);
-            }
-            Step::Complete(awakeable) => {
-                ctx.resolve_awakeable(awakeable, &Raw(Bytes::from("done")));
-            }
-            Step::Timeout(duration_ms) => {
-                let (_, never) = ctx.awakeable::<Raw>();
-                let sleep = self.sleep(ctx, &name, *duration_ms);
-                let is_right = abide_sdk::select! {
-                    _ = never => false,
-                    slept = sleep => slept.map(|()| true)?,
-                };
-                if !is_right {
-                    self.surroundings().faults.push(format!("{name:?}: the wrong one won"));
-                }
-            }
-            Step::Flaky(times) => {
-                let mut surroundings = self.surroundings();
-                let failures = surroundings.failures.entry(name).or_default();
-                if *failures < *times {
-                    *failures += 1;
-                    return Err(io::Error::other("flaky").into());
-                }
-            }
-            Step::Fail => return Err(Terminal::new(418, "meant to").into()),
-        }
-        Ok(())
+    /// When a delay that begins now may be over: a thousandth less is what the clock may gain, and a
+    /// few milliseconds are lost where times are cut to whole ones.
+    pub(crate) fn earliest_ms(&self, delay_ms: u64) -> u64 {
+        self.clock.elapsed_ms() + (delay_ms - delay_ms.div_ceil(1000)).saturating_sub(2)
     }
 
-    fn sleep<'c>(
-        &self,
-        ctx: &'c Context,
-        name: &(String, usize),
-        duration_ms: u64,
-    ) -> Durable<'c, ()> {
-        let end_ms = self.clock.now_ms() + duration_ms;
+    /// So much time seems to have passed: what is under way may be over so much earlier.
+    pub(crate) fn forgive(&self, by_ms: u64) {
         let mut surroundings = self.surroundings();
-        let earliest_ms = surroundings.wake_ups_ms.entry(name.clone()).or_insert(end_ms);
-        *earliest_ms = end_ms.min(*earliest_ms);
-        drop(surroundings);
-        ctx.sleep(duration_ms.ms())
+        let Surroundings { wake_ups_ms, starts_ms, .. } = &mut *surroundings;
+        for at_ms in wake_ups_ms.values_mut().chain(starts_ms.values_mut()) {
+            *at_ms = at_ms.saturating_sub(by_ms);
+        }
+    }
+
+    /// Remembers when a delayed program may start.
+    pub(crate) fn expect_start(&self, program: &Program, delay_ms: u64) {
+        let start_ms = self.earliest_ms(delay_ms);
+        let mut surroundings = self.surroundings();
+        let earliest_ms = surroundings.starts_ms.entry(program.number).or_insert(start_ms);
+        *earliest_ms = start_ms.min(*earliest_ms);
     }
 }
 
-fn see(seen: &mut BytesMut, answer: &Result<Raw, Terminal>) {
-    match answer {
-        Ok(value) => {
-            seen.put_u8(1);
-            seen.put_u32(u32::try_from(value.0.len()).unwrap_or(u32::MAX));
-            seen.extend_from_slice(&value.0);
-        }
-        Err(failure) => {
-            seen.put_u8(2);
-            seen.put_u32(u32::from(failure.code()));
-        }
-    }
+/// Appends to an object's list.
+pub(crate) async fn append(object: &ObjectContext, tag: u32) -> Result<()> {
+    let list = LIST.get(object).await?.unwrap_or_default();
+    let mut list = BytesMut::from(&list.0[..]);
+    list.put_u32(tag);
+    LIST.set(object, Raw(list.freeze()));
+    Ok(())
 }
 
-fn request(place: &Place) -> Request<abide_sdk::InHandler> {
-    match place {
-        Place::Service => Request::service(SERVICE),
-        Place::Object(key) => Request::object(OBJECT, key),
-    }
+/// A program for somebody who helps this one.
+pub(crate) fn helper(step: Step) -> Program {
+    Program::helper(vec![step])
 }

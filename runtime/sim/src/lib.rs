@@ -2,24 +2,38 @@
 //! store on media that lose and tear writes, the real Attempt and the real SDK, and handlers that are
 //! small random programs.
 //!
-//! Reading order: [`program`] (what handlers do), [`handlers`] (doing it on the SDK), [`task`]
-//! (one attempt: machine, wire, SDK), [`pipe`] (a request's body), [`node`] (the runtime on simulated media), [`world`] (the loop and the
-//! faults), [`checks`] (what must hold), [`shrink`] (a smaller world that still fails).
+//! Reading order: [`program`] (what handlers do), [`handlers`] and [`perform`] (doing it on the SDK),
+//! [`task`] (one attempt: machine, wire, SDK), [`pipe`] (a request's body), [`media`] (what it stands on),
+//! [`node`] (the runtime on simulated media), [`world`] (the loop), [`clients`], [`operators`], [`attempts`]
+//! and [`faults`] (what happens in it), [`checks`] (what must hold), [`stats`] (what found something at
+//! risk), [`limits`] (what may happen), [`sabotage`] (what is left out), [`shrink`] (a smaller world that
+//! still fails).
 //!
 //! The same seed gives the same world, byte for byte: `world::World::digest` says so.
 
+pub mod attempts;
 pub mod checks;
+pub mod clients;
 pub mod clock;
+pub mod faults;
 pub mod handlers;
+pub mod limits;
+pub mod media;
 pub mod node;
+pub mod operators;
+pub mod perform;
 pub mod pipe;
 pub mod program;
 pub mod random;
+pub mod sabotage;
 pub mod shrink;
+pub mod stats;
 pub mod task;
 pub mod world;
 
-pub use world::{Limits, Moment, Report, Sabotage, World, run};
+pub use limits::{Limits, Moment, Sabotage};
+pub use stats::{Fault, Stats};
+pub use world::{Report, World, run};
 
 #[cfg(test)]
 mod tests;

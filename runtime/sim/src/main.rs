@@ -3,15 +3,20 @@
 #![expect(clippy::print_stdout, reason = "the outcomes are for whoever runs it")]
 
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::Parser;
 use runtime_sim::{
-    Limits,
-    shrink::{fails, shrink},
+    Limits, Sabotage, Stats,
+    shrink::{fails, shrink, try_run},
 };
+
+/// Many small allocations are what a world is made of; unoptimised, this one checks itself too much.
+#[cfg(not(debug_assertions))]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The simulator.
 #[derive(Parser)]
@@ -28,55 +33,119 @@ struct Args {
     /// Threads; each runs worlds of its own.
     #[arg(long, default_value_t = 2)]
     threads: u64,
+    /// Leave each part of the design out in turn, and say after how many worlds that is noticed.
+    #[arg(long)]
+    sabotage: bool,
+    /// Leave only this part out, by its name in `limits.rs`.
+    #[arg(long, requires = "sabotage")]
+    only: Option<String>,
 }
 
 /// More faults than this are of no use.
 const FAULTS_MAX: usize = 10;
 
+/// So many worlds give every fault its chance.
+const ENOUGH_SEEDS: u64 = 300;
+
 fn main() -> ExitCode {
     let args = Args::parse();
-    let limits = Limits::default();
-    // A world that panics has a fault, which is reported below.
-    std::panic::set_hook(Box::new(|_| ()));
-    if let Some(seed) = args.seed {
-        return match fails(seed, &limits, None) {
-            None => {
-                println!("seed {seed}: all is as it must be");
-                ExitCode::SUCCESS
-            }
-            Some(fault) => {
-                println!("seed {seed}: {fault}");
-                let (limits, fault) = shrink(seed, &limits, None);
-                println!("smaller: {limits:?}\n{fault}");
-                ExitCode::FAILURE
-            }
-        };
+    match args.seed {
+        Some(seed) => run_one(seed),
+        None if args.sabotage => run_sabotages(&args),
+        None => run_many(&args),
     }
+}
+
+fn run_one(seed: u64) -> ExitCode {
+    let limits = Limits::default();
+    match try_run(seed, &limits, None) {
+        Ok(report) => {
+            println!("{}seed {seed}: all is as it must be", report.stats);
+            ExitCode::SUCCESS
+        }
+        Err(fault) => {
+            println!("seed {seed}: {fault}");
+            let (limits, fault) = shrink(seed, &limits, None);
+            println!("smaller: {limits:?}\n{fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What all threads have found so far.
+#[derive(Default)]
+struct Found {
+    faults: usize,
+    passed: u64,
+    stats: Stats,
+}
+
+fn run_many(args: &Args) -> ExitCode {
+    let limits = Limits::default();
     let started = Instant::now();
     let next = AtomicU64::new(args.from);
-    let faults = Mutex::new(Vec::new());
+    let found = Mutex::new(Found::default());
+    let lock = || found.lock().unwrap_or_else(PoisonError::into_inner);
     std::thread::scope(|scope| {
         for _ in 0..args.threads {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    let mut known = faults.lock().unwrap_or_else(|poison| poison.into_inner());
-                    if seed >= args.from + args.seeds || known.len() >= FAULTS_MAX {
+                    if seed >= args.from + args.seeds || lock().faults >= FAULTS_MAX {
                         return;
                     }
-                    drop(known);
-                    if let Some(fault) = fails(seed, &limits, None) {
-                        println!("seed {seed}: {fault}");
-                        known = faults.lock().unwrap_or_else(|poison| poison.into_inner());
-                        known.push(seed);
+                    let outcome = try_run(seed, &limits, None);
+                    let mut found = lock();
+                    match outcome {
+                        Ok(report) => {
+                            found.passed += 1;
+                            found.stats.merge(&report.stats);
+                        }
+                        Err(fault) => {
+                            println!("seed {seed}: {fault}");
+                            found.faults += 1;
+                        }
                     }
                 }
             });
         }
     });
-    let failed = faults.into_inner().map_or(0, |faults| faults.len());
-    let passed = args.seeds - failed as u64;
+    let Found { faults, passed, stats } =
+        found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    println!("{stats}");
+    let toothless = stats.toothless();
+    let is_toothless = args.seeds >= ENOUGH_SEEDS && !toothless.is_empty();
+    if is_toothless {
+        println!("never found anything at risk: {toothless:?}");
+    }
     println!("{:.1} s", started.elapsed().as_secs_f64());
-    println!("{passed} passed, {failed} failed");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{passed} passed, {faults} failed");
+    if faults == 0 && !is_toothless { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run_sabotages(args: &Args) -> ExitCode {
+    let mut is_all_noticed = true;
+    let is_wanted = |sabotage: &Sabotage| {
+        args.only.as_ref().is_none_or(|only| format!("{sabotage:?}") == *only)
+    };
+    for sabotage in Sabotage::ALL.into_iter().filter(is_wanted) {
+        let limits = sabotage.limits();
+        let seeds = args.from..args.from + args.seeds;
+        let mut tried = 0;
+        let noticed = seeds.into_iter().find_map(|seed| {
+            tried += 1;
+            fails(seed, &limits, Some(sabotage))
+        });
+        match noticed {
+            Some(fault) => {
+                let fault: String = fault.chars().take(150).collect();
+                println!("{sabotage:?}: noticed in world {tried}: {fault}");
+            }
+            None => {
+                println!("{sabotage:?}: not noticed within {tried} worlds");
+                is_all_noticed = false;
+            }
+        }
+    }
+    if is_all_noticed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

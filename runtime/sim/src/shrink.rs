@@ -1,6 +1,9 @@
 //! A smaller world that still fails: fewer operations, fewer steps, fewer kinds of faults.
 
-use crate::world::{Limits, Sabotage, run};
+use std::cell::Cell;
+use std::sync::Once;
+
+use crate::{Limits, Report, Sabotage, run};
 
 /// Makes the limits of a failing seed smaller for as long as it still fails; the last fault.
 pub fn shrink(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> (Limits, String) {
@@ -9,6 +12,12 @@ pub fn shrink(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> (Limits
     loop {
         let candidates = [
             Limits { crashes: false, ..limits.clone() },
+            Limits { power_cuts: false, ..limits.clone() },
+            Limits { disk_errors: false, ..limits.clone() },
+            Limits { full_disks: false, ..limits.clone() },
+            Limits { slow_syncs: false, ..limits.clone() },
+            Limits { overload: false, ..limits.clone() },
+            Limits { operators: false, ..limits.clone() },
             Limits { cuts: false, ..limits.clone() },
             Limits { jumps: false, ..limits.clone() },
             Limits { operations: limits.operations / 2, ..limits.clone() },
@@ -29,14 +38,42 @@ pub fn shrink(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> (Limits
 
 /// The fault of a world; a panic is one too.
 pub fn fails(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> Option<String> {
+    try_run(seed, limits, sabotage).err()
+}
+
+thread_local! {
+    static IS_IN_WORLD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A panic within a world is its fault, or the end of a node that is expected to end: either is told
+/// otherwise, and its backtrace would cost more than the world.
+fn silence_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !IS_IN_WORLD.get() {
+                before(panic);
+            }
+        }));
+    });
+}
+
+/// Runs a world.
+///
+/// # Errors
+/// Its fault; a panic is one too.
+pub fn try_run(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> Result<Report, String> {
+    silence_panics();
+    IS_IN_WORLD.set(true);
     let outcome = std::panic::catch_unwind(|| run(seed, limits, sabotage));
+    IS_IN_WORLD.set(false);
     match outcome {
-        Ok(Ok(_)) => None,
-        Ok(Err(fault)) => Some(fault),
+        Ok(outcome) => outcome,
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Some(format!("panic: {}", text.unwrap_or_default()))
+            Err(format!("panic: {}", text.unwrap_or_default()))
         }
     }
 }

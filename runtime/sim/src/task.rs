@@ -2,61 +2,41 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin as Pinned;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use abide_sdk::{AttemptBody, Endpoint};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hyper::body::Body;
 use protocol::{
-    DeploymentId, HandlerKind, ProtocolVersion, ServiceKind,
-    ids::Derivation,
     journal::{Entry, EntryIndex},
-    wire::{MessageType, control::AttemptError, frame::FrameDecoder},
+    wire::{
+        MessageType,
+        control::AttemptError,
+        frame::{Frame, FrameDecoder},
+    },
 };
 use runtime_core::{
     PartitionId,
-    attempt::{
-        Attempt, AttemptOptions, Fault, HandlerFacts, Output, Registry, ResolveError, RetryPolicy,
-    },
+    attempt::{Attempt, AttemptOptions, Fault, Output},
     effect::StartAttempt,
-    event::{AttemptRef, Event, Pin},
+    event::{AttemptRef, Event},
 };
+use runtime_schema::RegistrySnapshot;
 
-use crate::{
-    pipe::Pipe,
-    program::{OBJECT, SERVICE},
-    random::Random,
-};
-
-/// The two services there are.
-pub struct SimRegistry;
-
-/// Longer than any simulation lasts.
-const RETENTION_MS: u64 = 100 * 24 * 3_600_000;
-
-impl Registry for SimRegistry {
-    fn resolve(&self, service: &str, handler: &str) -> Result<HandlerFacts, ResolveError> {
-        let (service_kind, handler_kind) = match service {
-            SERVICE => (ServiceKind::Service, HandlerKind::Service),
-            OBJECT => (ServiceKind::VirtualObject, HandlerKind::Exclusive),
-            _ => {
-                let (service, handler) = (service.to_owned(), handler.to_owned());
-                return Err(ResolveError::UnknownHandler { service, handler });
-            }
-        };
-        Ok(HandlerFacts {
-            service_kind,
-            handler_kind,
-            // What nobody asks for again goes at once, which is the more fragile path.
-            journal_retention_ms: 0,
-            idempotency_retention_ms: RETENTION_MS,
-            workflow_retention_ms: RETENTION_MS,
-        })
-    }
-}
+use crate::{pipe::Pipe, random::Random};
 
 /// Codes of attempts whose handler is not what its journal says, or whose SDK broke the protocol.
 const SDK_FAULTS: std::ops::RangeInclusive<u32> = 570..=573;
+
+/// What an attempt's edge reads from its clocks, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Time {
+    /// One that nobody sets.
+    pub now_ms: u64,
+    /// The time of day.
+    pub wall_ms: u64,
+}
 
 /// An attempt under way.
 pub struct Task {
@@ -64,6 +44,9 @@ pub struct Task {
     pub partition: PartitionId,
     /// Its name.
     pub name: AttemptRef,
+    /// Whether the partition was told that it has failed.
+    pub is_zombie: bool,
+    registry: Arc<RegistrySnapshot>,
     attempt: Attempt,
     /// `None` for a handler that there is not.
     body: Option<AttemptBody<Pipe>>,
@@ -74,6 +57,8 @@ pub struct Task {
     is_input_closed: bool,
     to_runtime: VecDeque<Bytes>,
     decoder: FrameDecoder,
+    /// What follows the replay and should not: a sabotage.
+    again: Option<Bytes>,
 }
 
 impl Task {
@@ -81,36 +66,22 @@ impl Task {
     pub fn new(
         partition: PartitionId,
         start: StartAttempt,
+        options: AttemptOptions,
         endpoint: &Endpoint,
-        version: ProtocolVersion,
-        bidirectional: bool,
+        registry: Arc<RegistrySnapshot>,
         now_ms: u64,
     ) -> Self {
-        let pin = start.pin.unwrap_or(Pin { deployment: DeploymentId(1), protocol: version });
         let name = start.attempt;
-        let options = AttemptOptions {
-            pin,
-            bidirectional,
-            inactivity_timeout_ms: 1000,
-            abort_timeout_ms: 5000,
-            lazy_state: start.random_seed.is_multiple_of(3),
-            derivation: Derivation::Plain,
-            retry: RetryPolicy {
-                initial_interval_ms: 10,
-                factor_thousandths: 2000,
-                max_interval_ms: 200,
-                max_attempts: None,
-                ..RetryPolicy::default()
-            },
-        };
         let request = Pipe::default();
         let opening = endpoint.open(&start.target.service, &start.target.handler);
-        let body = opening.map(|opening| opening.attempt(pin.protocol, request.clone()));
+        let body = opening.map(|opening| opening.attempt(options.pin.protocol, request.clone()));
         let mut attempt = Attempt::new(start, options);
         attempt.open(now_ms);
         Self {
             partition,
             name,
+            is_zombie: false,
+            registry,
             attempt,
             body,
             request,
@@ -119,6 +90,7 @@ impl Task {
             is_input_closed: false,
             to_runtime: VecDeque::new(),
             decoder: FrameDecoder::new(1 << 20),
+            again: None,
         }
     }
 
@@ -130,6 +102,22 @@ impl Task {
     /// Shows it an entry.
     pub fn notify(&mut self, now_ms: u64, index: EntryIndex, entry: Entry) {
         self.attempt.notify(now_ms, index, entry);
+    }
+
+    /// Shows it behind the machine's back what it has seen: a sabotage.
+    pub(crate) fn show_again(&mut self, frame: &Frame) {
+        if !self.is_request_closed {
+            let mut bytes = BytesMut::new();
+            frame.encode(&mut bytes);
+            self.to_sdk.push_back(bytes.freeze());
+        }
+    }
+
+    /// The same, at once behind the replay.
+    pub(crate) fn show_last(&mut self, frame: &Frame) {
+        let mut bytes = BytesMut::new();
+        frame.encode(&mut bytes);
+        self.again = Some(bytes.freeze());
     }
 
     /// The connection breaks, as the runtime sees it.
@@ -151,19 +139,33 @@ impl Task {
                 Output::Propose(event) => proposals.push(event),
             }
         }
+        self.to_sdk.extend(self.again.take());
     }
 
     /// Moves some bytes one way or the other; false when there are none.
     ///
     /// # Errors
     /// When the SDK finds a fault in the journal: handlers are deterministic here.
-    pub fn step(&mut self, now_ms: u64, random: &mut Random) -> Result<bool, String> {
+    pub fn step(&mut self, time: Time, random: &mut Random) -> Result<bool, String> {
         let has_request =
             !self.to_sdk.is_empty() || (self.is_request_closed && !self.is_input_closed);
         if has_request && (self.to_runtime.is_empty() || random.chance(500)) {
             self.move_to_sdk(random);
             return Ok(true);
         }
+        self.hear(time, random)
+    }
+
+    /// Whether there are any.
+    pub(crate) fn has_words(&self) -> bool {
+        !self.to_runtime.is_empty()
+    }
+
+    /// Moves some bytes of the SDK's to the runtime; false when there are none.
+    ///
+    /// # Errors
+    /// As [`Task::step`].
+    pub fn hear(&mut self, time: Time, random: &mut Random) -> Result<bool, String> {
         let Some(mut bytes) = self.to_runtime.pop_front() else { return Ok(false) };
         split(&mut bytes, &mut self.to_runtime, random);
         self.decoder.push(bytes);
@@ -176,7 +178,7 @@ impl Task {
                     {
                         return Err(error.message);
                     }
-                    self.attempt.receive(now_ms, now_ms, frame, &SimRegistry, random);
+                    self.attempt.receive(time.now_ms, time.wall_ms, frame, &*self.registry, random);
                 }
                 Ok(None) => break,
                 Err(error) => self.attempt.broken(Fault::Wire(error), random),

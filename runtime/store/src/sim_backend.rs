@@ -11,7 +11,7 @@ use redb::StorageBackend;
 #[derive(Debug, Clone, Default)]
 pub struct SimBackend(Arc<Mutex<Medium>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Medium {
     /// What a crash leaves.
     synced: Vec<u8>,
@@ -62,6 +62,24 @@ impl SimBackend {
     /// Has no room for the next so many writes, wherever they go: for a simulation on one thread.
     pub fn refuse_room(&self, times: u64) {
         self.medium().refusals = times;
+    }
+
+    /// How many of those writes are still to come.
+    pub fn refusals_left(&self) -> u64 {
+        self.medium().refusals
+    }
+
+    /// Lets nothing fail that has not failed yet.
+    pub fn forget_faults(&self) {
+        let mut medium = self.medium();
+        (medium.fail_at, medium.fail_once_at, medium.refusals) = (None, None, 0);
+    }
+
+    /// What a killed process leaves: all that it wrote, which a loss of power may still take.
+    pub fn keep(&self) -> Self {
+        let kept = Self(Arc::new(Mutex::new(self.medium().clone())));
+        kept.forget_faults();
+        kept
     }
 
     /// Bytes that take room.
@@ -168,8 +186,19 @@ impl StorageBackend for SimBackend {
 
     fn sync_data(&self) -> Result<(), io::Error> {
         let mut medium = self.operate()?;
-        medium.synced = medium.current.clone();
-        medium.pending.clear();
+        // What was written is little beside the whole.
+        for pending in std::mem::take(&mut medium.pending) {
+            match pending {
+                Pending::SetLen(len) => medium.synced.resize(len, 0),
+                Pending::Write { offset, data } => {
+                    let end = offset + data.len();
+                    if medium.synced.len() < end {
+                        medium.synced.resize(end, 0);
+                    }
+                    medium.synced[offset..end].copy_from_slice(&data);
+                }
+            }
+        }
         Ok(())
     }
 

@@ -73,7 +73,7 @@ fn result_bytes(status: &Status) -> u64 {
 
 /// Whether its result was promised to somebody who may ask again: by an idempotency key, or as that
 /// of a workflow.
-fn is_promised(invocation: &Invocation) -> bool {
+pub(crate) fn is_promised(invocation: &Invocation) -> bool {
     invocation.idempotency_key.is_some() || invocation.handler_kind == HandlerKind::Workflow
 }
 

@@ -15,7 +15,7 @@ use crate::{
     Lsn, PartitionId,
     effect::Effect,
     event::Event,
-    obligations,
+    invariants, obligations,
     tables::{
         Row, Table, Tables,
         completion::CompletionState,
@@ -90,6 +90,23 @@ proptest! {
                     let after = rows(&mut world);
                     prop_assert!(before.iter().filter(is_other).eq(after.iter().filter(is_other)));
                 }
+            }
+        }
+    }
+
+    /// The invariants hold after each record, whatever it says.
+    #[test]
+    fn the_invariants_hold_after_each_record(
+        happenings in proptest::collection::vec(happening(), 1..80)
+    ) {
+        let (mut world, mut next_completion) = (World::new(0, 2), 0);
+        for happening in &happenings {
+            for event in events(&mut world, happening, &mut next_completion) {
+                world.apply(event.clone());
+                let checked = invariants::check(&world.tables());
+                prop_assert_eq!(checked, Ok(()), "after {:?}", event);
+                let since = invariants::check_since(&world.tables(), Timestamp(0));
+                prop_assert_eq!(since, Ok(()));
             }
         }
     }

@@ -135,6 +135,14 @@ impl SimDisk {
         self.state().faults_next.insert(operation);
     }
 
+    /// Lets nothing fail that has not failed yet. A full disk stays full.
+    pub fn forget_faults(&self) {
+        let mut state = self.state();
+        state.power_cut_at = None;
+        state.faults_at.clear();
+        state.faults_next.clear();
+    }
+
     /// Sets how many bytes the disk holds; `None` is any number. What is allocated counts.
     pub fn set_capacity_bytes(&self, capacity_bytes: Option<u64>) {
         self.state().capacity_bytes = capacity_bytes;

@@ -1,0 +1,209 @@
+//! Attempts: started, shown entries, broken off; their bytes moved, and what they propose.
+
+use std::collections::BTreeMap;
+
+use protocol::{
+    DeploymentId, InvocationId, ProtocolVersion, ids::Derivation, journal::Entry,
+    wire::frame::Frame,
+};
+use runtime_core::{
+    Lsn, PartitionId,
+    attempt::{AttemptOptions, RetryPolicy},
+    effect::StartAttempt,
+    event::{AttemptRef, Event, Pin, Record},
+    time::Stamp,
+};
+use runtime_schema::RegistrySnapshot;
+
+use crate::{
+    limits::Sabotage,
+    node::Wish,
+    sabotage,
+    stats::Fault,
+    task::{Task, Time},
+    world::World,
+};
+
+/// Where invocations have been seen to run.
+#[derive(Default)]
+pub(crate) struct Pins(BTreeMap<(PartitionId, Lsn, InvocationId), Pin>);
+
+impl Pins {
+    /// An invocation stays where its first command was stored.
+    fn check(&mut self, partition: PartitionId, start: &StartAttempt) -> Result<(), String> {
+        let mut commands = start.journal.iter().filter(|entry| entry.ty.is_command());
+        if commands.nth(1).is_none() {
+            return Ok(()); // Only its input.
+        }
+        let name = (partition, start.attempt.invocation, start.id);
+        let Some(pin) = start.pin else {
+            return Err(format!("{name:?} has commands, but no deployment"));
+        };
+        let known = *self.0.entry(name).or_insert(pin);
+        if known == pin { Ok(()) } else { Err(format!("{name:?} moved from {known:?} to {pin:?}")) }
+    }
+}
+
+impl World {
+    /// Does what a partition wants; false when none wants anything.
+    pub(crate) fn grant_wish(&mut self) -> Result<bool, String> {
+        let Some(wish) = self.node()?.wish() else { return Ok(false) };
+        let now_ms = self.clock.elapsed_ms();
+        match wish {
+            Wish::Start(partition, start) => self.start(partition, *start)?,
+            Wish::Notify(partition, name, index, entry) => {
+                if let Some(at) = self.find(partition, name) {
+                    if self.sabotage == Some(Sabotage::AnsweredTwice) {
+                        self.tasks[at].show_again(&frame(&entry));
+                    }
+                    self.tasks[at].notify(now_ms, index, entry);
+                    self.carry_out(at)?;
+                }
+            }
+            Wish::Abort(partition, name) => {
+                if let Some(at) = self.find(partition, name) {
+                    self.tasks.remove(at);
+                    self.node()?.give_place_back();
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn start(&mut self, partition: PartitionId, start: StartAttempt) -> Result<(), String> {
+        self.pins.check(partition, &start)?;
+        let registry = self.registry.snapshot();
+        let pin = match start.pin {
+            Some(pin) => pin,
+            None => choose(&registry, &start.target.service)?,
+        };
+        let latest = registry.latest_deployment(&start.target.service);
+        let is_older = latest.is_some_and(|latest| latest.deployment.id != pin.deployment);
+        self.stats.bite(Fault::Registered, start.pin.is_some() && is_older);
+        let options = AttemptOptions {
+            pin,
+            bidirectional: self.bidirectional,
+            inactivity_timeout_ms: 1000,
+            abort_timeout_ms: 5000,
+            lazy_state: start.random_seed.is_multiple_of(3),
+            derivation: Derivation::Plain,
+            retry: RetryPolicy {
+                initial_interval_ms: 10,
+                factor_thousandths: 2000,
+                max_interval_ms: 200,
+                max_attempts: None,
+                ..RetryPolicy::default()
+            },
+        };
+        let again = match self.sabotage {
+            Some(Sabotage::ShownAgain) => sabotage::last_notification(&start.journal),
+            Some(_) | None => None,
+        };
+        let now_ms = self.clock.elapsed_ms();
+        let mut task = Task::new(partition, start, options, &self.endpoint, registry, now_ms);
+        if let Some(frame) = again {
+            task.show_last(&frame);
+        }
+        self.tasks.push(task);
+        self.carry_out(self.tasks.len() - 1)
+    }
+
+    fn find(&self, partition: PartitionId, name: AttemptRef) -> Option<usize> {
+        self.tasks.iter().position(|task| task.partition == partition && task.name == name)
+    }
+
+    /// Moves some bytes of some attempt; false when none has any.
+    pub(crate) fn step_task(&mut self) -> Result<bool, String> {
+        let (count, time) = (self.tasks.len(), self.time());
+        let first = self.random.index(count.max(1));
+        for at in (0..count).map(|offset| (first + offset) % count) {
+            let task = &mut self.tasks[at];
+            let moved = task.step(time, &mut self.random);
+            if moved.map_err(|error| format!("{:?}: {error}", self.tasks[at].name))? {
+                self.carry_out(at)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Everything that SDKs have said is heard.
+    pub(crate) fn deliver_all(&mut self) -> Result<(), String> {
+        let time = self.time();
+        let mut at = 0;
+        while let Some(task) = self.tasks.get_mut(at) {
+            let name = task.name;
+            let moved = task.hear(time, &mut self.random);
+            if moved.map_err(|error| format!("{name:?}: {error}"))? {
+                self.carry_out(at)?;
+            }
+            let is_same = self.tasks.get(at).is_some_and(|task| task.name == name);
+            at += usize::from(is_same && !self.tasks[at].has_words());
+        }
+        Ok(())
+    }
+
+    fn time(&self) -> Time {
+        Time { now_ms: self.clock.elapsed_ms(), wall_ms: self.clock.wall_ms() }
+    }
+
+    pub(crate) fn time_out(&mut self) -> Result<(), String> {
+        let now_ms = self.clock.elapsed_ms();
+        let mut at = 0;
+        while at < self.tasks.len() {
+            let before = self.tasks.len();
+            self.tasks[at].on_timeout(now_ms, &mut self.random);
+            self.carry_out(at)?;
+            at += usize::from(self.tasks.len() == before);
+        }
+        Ok(())
+    }
+
+    /// Proposes what an attempt wants to, and forgets it when it has ended.
+    pub(crate) fn carry_out(&mut self, at: usize) -> Result<(), String> {
+        let mut proposals = Vec::new();
+        let (partition, is_zombie) = (self.tasks[at].partition, self.tasks[at].is_zombie);
+        self.tasks[at].carry_out(&mut proposals);
+        self.stats.bite(Fault::Zombie, is_zombie && !proposals.is_empty());
+        for event in proposals {
+            self.propose(partition, event, true)?;
+        }
+        if self.tasks[at].has_ended() {
+            self.tasks.remove(at);
+            self.node()?.give_place_back();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn propose(
+        &mut self,
+        partition: PartitionId,
+        mut event: Event,
+        is_of_task: bool,
+    ) -> Result<(), String> {
+        if self.sabotage == Some(Sabotage::NoFencing) && is_of_task {
+            sabotage::refresh(self.node()?, usize::from(partition.0), &mut event);
+        }
+        let bytes = Record::new(Lsn(0), Stamp(0), event.clone()).encode();
+        self.note(&bytes);
+        self.node()?.partitions().propose_now(partition, event);
+        Ok(())
+    }
+}
+
+/// The latest deployment of a service, and the newest version that both sides speak.
+fn choose(registry: &RegistrySnapshot, service: &str) -> Result<Pin, String> {
+    let Some(stored) = registry.latest_deployment(service) else {
+        return Err(format!("{service} is not registered any more"));
+    };
+    let deployment: DeploymentId = stored.deployment.id;
+    let (min, max) = stored.deployment.protocol_range;
+    match ProtocolVersion::negotiate(min, max, ProtocolVersion::MAX) {
+        Some(protocol) => Ok(Pin { deployment, protocol }),
+        None => Err(format!("{deployment} speaks no version of ours")),
+    }
+}
+
+fn frame(entry: &Entry) -> Frame {
+    Frame { ty: entry.ty, flags: 0, body: entry.body.clone() }
+}

@@ -1,0 +1,367 @@
+//! Clients: they ask, are cut off, ask again, and remember what they were told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use protocol::{
+    AwakeableId, HandlerKind, InvocationId, ServiceKind, Target,
+    ids::Derivation,
+    journal::{Command, NamedCommand, NotificationResult, notification::SignalId},
+    wire,
+};
+use runtime_core::{
+    attempt::Registry,
+    effect::{Answer, Completion, SignalAnswer},
+    event::{Event, Invoke, RequestId, Source},
+};
+use runtime_partition::{CallAnswer, Partitions, RequestError};
+use runtime_schema::RegistrySnapshot;
+
+use crate::{
+    limits::Sabotage,
+    perform::FROM_OUTSIDE,
+    program::{Place, Program, encode},
+    stats::Fault,
+    world::World,
+};
+
+/// What a client asked for and what it heard.
+pub struct Operation {
+    /// What it wants done.
+    pub program: Program,
+    pub(crate) number: usize,
+    pub(crate) asking: Option<Asking>,
+    pub(crate) heard: Option<Heard>,
+    /// Until when the answer is promised.
+    until_ms: Option<u64>,
+    /// Whether it was told that its request is durable.
+    is_accepted: Arc<AtomicBool>,
+    /// Whether an operator was told that he has ended it.
+    pub(crate) is_ended: bool,
+}
+
+/// An answer, or the code of a failure.
+pub(crate) type Heard = Result<Bytes, u32>;
+pub(crate) type Asking = Waiting<Said>;
+/// Waits for something that the node says.
+pub(crate) type Waiting<T> = std::pin::Pin<Box<dyn Future<Output = Result<T, RequestError>>>>;
+
+/// What the node says to a client.
+pub(crate) enum Said {
+    /// The invocation has ended.
+    Ended(Heard, Option<u64>),
+    /// There is no such invocation, and never was for sure.
+    Unknown,
+    /// There is none although it was acknowledged, or another answer that makes no sense.
+    Wrong(String),
+}
+
+/// How to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Wait for the answer.
+    Call,
+    /// Wait for the acknowledgement, then attach.
+    Send,
+    /// Attach, without asking for anything new.
+    Attach,
+}
+
+/// An awakeable that is completed from outside, as the ingress does it.
+pub(crate) struct Completing {
+    id: AwakeableId,
+    asking: Option<Waiting<Answer>>,
+    is_acknowledged: bool,
+}
+
+impl Operation {
+    fn is_brief(&self) -> bool {
+        self.program.place == Place::Brief
+    }
+
+    /// The invocation's id.
+    pub(crate) fn id(&self) -> InvocationId {
+        let (service, key, handler) = self.program.target();
+        match &self.program.place {
+            Place::Workflow(key) => Derivation::Plain.workflow(None, service, key),
+            Place::Service | Place::Brief | Place::Object(_) => {
+                let idempotency_key = format!("op-{}", self.number);
+                Derivation::Plain.idempotency_key(None, service, key, handler, &idempotency_key)
+            }
+        }
+    }
+
+    fn invoke(&self, registry: &RegistrySnapshot) -> Invoke {
+        let (service, key, handler) = self.program.target();
+        let kinds = match &self.program.place {
+            Place::Service | Place::Brief => (ServiceKind::Service, HandlerKind::Service),
+            Place::Object(_) => (ServiceKind::VirtualObject, HandlerKind::Exclusive),
+            Place::Workflow(_) => (ServiceKind::Workflow, HandlerKind::Workflow),
+        };
+        let idempotency_key = format!("op-{}", self.number);
+        let retention = registry.resolve(service, handler).map(|facts| facts.retention(true));
+        let input = Command::Input { headers: Vec::new(), value: encode(&self.program) };
+        Invoke {
+            id: self.id(),
+            target: Target::new(service, key, handler),
+            service_kind: kinds.0,
+            handler_kind: kinds.1,
+            source: Source::IngressCall { request: RequestId(0) },
+            input: wire::command::encode(
+                &NamedCommand::from(input),
+                protocol::ProtocolVersion::MAX,
+            ),
+            start_at: None,
+            idempotency_key: Some(idempotency_key),
+            scope: None,
+            limit_key: None,
+            retention: retention.unwrap_or_default(),
+            random_seed: self.number as u64,
+        }
+    }
+
+    fn ask(&mut self, partitions: Partitions, registry: &RegistrySnapshot, way: Way) {
+        let (invoke, is_accepted) = (self.invoke(registry), Arc::clone(&self.is_accepted));
+        self.asking = Some(match way {
+            Way::Call => Box::pin(call(partitions, invoke)),
+            Way::Send => Box::pin(send(partitions, invoke, is_accepted)),
+            Way::Attach => Box::pin(attach(partitions, invoke.id, is_accepted)),
+        });
+    }
+
+    /// Compares what it hears with what it knows.
+    fn hear(&mut self, heard: Heard, until_ms: Option<u64>, now_ms: u64) -> Result<bool, String> {
+        if self.is_ended && heard != Err(409) {
+            return Err(format!("operation {} was ended, but heard {heard:?}", self.number));
+        }
+        let is_new = self.heard.as_ref().is_some_and(|before| *before != heard);
+        if is_new && self.until_ms.is_none_or(|until_ms| now_ms < until_ms) {
+            let (number, before) = (self.number, &self.heard);
+            return Err(format!("operation {number} heard {before:?}, then {heard:?}"));
+        }
+        self.heard = Some(heard);
+        self.until_ms = until_ms;
+        Ok(is_new)
+    }
+}
+
+impl World {
+    /// Somebody asks for something: anew, again since he was cut off, or again although he knows.
+    pub(crate) fn start_operation(&mut self) {
+        let Some(node) = &self.node else { return };
+        let partitions = node.partitions().clone();
+        let registry = self.registry.snapshot();
+        let is_again = self.operations.len() >= self.limits.operations || self.random.chance(100);
+        if is_again && !self.operations.is_empty() {
+            let at = self.random.index(self.operations.len());
+            let ways = if self.random.chance(500) { Way::Call } else { Way::Attach };
+            let operation = &mut self.operations[at];
+            if operation.asking.is_none() {
+                let way = way_for(operation, ways);
+                operation.ask(partitions, &registry, way);
+            }
+            return;
+        }
+        if self.operations.len() >= self.limits.operations {
+            return;
+        }
+        let mut operation = Operation {
+            program: self.author.root(&mut self.random),
+            number: self.operations.len(),
+            asking: None,
+            heard: None,
+            until_ms: None,
+            is_accepted: Arc::default(),
+            is_ended: false,
+        };
+        let way = if self.random.chance(500) { Way::Call } else { Way::Send };
+        let way = way_for(&operation, way);
+        operation.ask(partitions, &registry, way);
+        self.operations.push(operation);
+    }
+
+    /// All are asked again.
+    pub(crate) fn ask_all_again(&mut self) -> Result<(), String> {
+        let partitions = self.node()?.partitions().clone();
+        let registry = self.registry.snapshot();
+        for operation in &mut self.operations {
+            let way = way_for(operation, Way::Call);
+            operation.ask(partitions.clone(), &registry, way);
+        }
+        Ok(())
+    }
+
+    /// Clients hear what there is to hear; true when one did.
+    pub(crate) fn listen(&mut self) -> Result<bool, String> {
+        let mut has_heard = false;
+        let now_ms = self.clock.now_ms();
+        let partitions = self.node()?.partitions().clone();
+        let registry = self.registry.snapshot();
+        for operation in &mut self.operations {
+            if let Some(asking) = &mut operation.asking {
+                let mut cx = Context::from_waker(Waker::noop());
+                let Poll::Ready(said) = asking.as_mut().poll(&mut cx) else { continue };
+                operation.asking = None;
+                has_heard = true;
+                match said {
+                    Ok(Said::Ended(heard, until_ms)) => {
+                        let was_heard = operation.heard.is_some();
+                        let is_new = operation.hear(heard, until_ms, now_ms)?;
+                        if operation.is_brief() && was_heard {
+                            self.stats.add(Fault::Expired, is_new);
+                        }
+                    }
+                    Ok(Said::Wrong(what)) => {
+                        return Err(format!("operation {}: {what}", operation.number));
+                    }
+                    Ok(Said::Unknown) if operation.heard.is_some() && !operation.is_brief() => {
+                        return Err(format!("operation {} is forgotten", operation.number));
+                    }
+                    Err(RequestError::NoRoom) => self.is_refused = true,
+                    Ok(Said::Unknown) | Err(RequestError::Stopped(_)) => (),
+                }
+            }
+            // One that was not heard of has been cut off, and asks again: its request may be lost,
+            // unless it was acknowledged.
+            if operation.asking.is_none() && operation.heard.is_none() {
+                let is_accepted = operation.is_accepted.load(Ordering::Relaxed);
+                let is_attaching = is_accepted || self.random.chance(300);
+                let way = if is_attaching && has_heard { Way::Attach } else { Way::Send };
+                let way = way_for(operation, way);
+                operation.ask(partitions.clone(), &registry, way);
+            }
+        }
+        Ok(self.hear_completions()? || has_heard)
+    }
+
+    /// Clients lose their connections with the node.
+    pub(crate) fn cut_clients_off(&mut self) {
+        let mut has_waited = false;
+        for operation in &mut self.operations {
+            has_waited |= operation.asking.take().is_some();
+        }
+        self.stats.add(Fault::ClientCutOff, has_waited);
+        for completing in &mut self.completions {
+            completing.asking = None;
+        }
+    }
+
+    /// Completes an awakeable that waits for it; false when there is none.
+    pub(crate) fn complete_one(&mut self) -> Result<bool, String> {
+        let waiting = std::mem::take(&mut self.outside.surroundings().awaiting);
+        for id in waiting {
+            let id: AwakeableId = id.parse().map_err(|error| format!("{id}: {error}"))?;
+            if !self.completions.iter().any(|known| known.id == id) {
+                let completing = Completing { id, asking: None, is_acknowledged: false };
+                self.completions.push(completing);
+            }
+        }
+        let is_idle = |one: &&mut Completing| one.asking.is_none() && !one.is_acknowledged;
+        let Some(completing) = self.completions.iter_mut().find(is_idle) else { return Ok(false) };
+        let Some(node) = &self.node else { return Ok(false) };
+        self.stats.inject(Fault::Completed);
+        completing.asking = Some(Box::pin(complete(node.partitions().clone(), completing.id)));
+        if self.sabotage == Some(Sabotage::CompletionAcknowledgedEarly) {
+            if let Some(asking) = &mut completing.asking {
+                let _ = asking.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            }
+            (completing.asking, completing.is_acknowledged) = (None, true);
+        }
+        Ok(true)
+    }
+
+    fn hear_completions(&mut self) -> Result<bool, String> {
+        let mut has_heard = false;
+        for completing in &mut self.completions {
+            let Some(asking) = &mut completing.asking else { continue };
+            let mut cx = Context::from_waker(Waker::noop());
+            let Poll::Ready(answer) = asking.as_mut().poll(&mut cx) else { continue };
+            completing.asking = None;
+            has_heard = true;
+            match answer {
+                Ok(Answer::Signalled(answer @ (SignalAnswer::Stored
+                | SignalAnswer::AlreadyCompleted
+                // Nobody waits any more: an operator has ended it, and nothing is kept of it.
+                | SignalAnswer::NotFound))) => {
+                    completing.is_acknowledged = true;
+                    self.stats.bite(Fault::Completed, answer == SignalAnswer::Stored);
+                }
+                Ok(answer) => return Err(format!("a completion was answered with {answer:?}")),
+                Err(_) => (),
+            }
+        }
+        Ok(has_heard)
+    }
+}
+
+/// A workflow's run answers no second call, and what is kept for a moment may be gone.
+fn way_for(operation: &Operation, wanted: Way) -> Way {
+    match (&operation.program.place, wanted) {
+        (Place::Workflow(_), Way::Call) => Way::Send,
+        (Place::Brief, _) => Way::Call,
+        (_, wanted) => wanted,
+    }
+}
+
+async fn call(partitions: Partitions, invoke: Invoke) -> Result<Said, RequestError> {
+    let answer = partitions
+        .call(|request| {
+            let source = Source::IngressCall { request };
+            Box::new(Invoke { source, ..invoke })
+        })
+        .await?;
+    Ok(match answer {
+        CallAnswer::Completed { completion, .. } => ended(&completion),
+        CallAnswer::AlreadyInvoked => Said::Wrong("it was invoked already".to_owned()),
+    })
+}
+
+async fn send(
+    partitions: Partitions,
+    invoke: Invoke,
+    is_accepted: Arc<AtomicBool>,
+) -> Result<Said, RequestError> {
+    let id = invoke.id;
+    let to = partitions.owner(id.partition_key);
+    let accepted = partitions
+        .request(to, |request| {
+            let source = Source::IngressSend { request };
+            Event::Invoked(Box::new(Invoke { source, ..invoke }))
+        })
+        .await?;
+    if !matches!(accepted, Answer::Accepted { .. }) {
+        return Ok(Said::Wrong(format!("a send was answered with {accepted:?}")));
+    }
+    is_accepted.store(true, Ordering::Relaxed);
+    attach(partitions, id, is_accepted).await
+}
+
+async fn attach(
+    partitions: Partitions,
+    id: InvocationId,
+    is_accepted: Arc<AtomicBool>,
+) -> Result<Said, RequestError> {
+    let was_accepted = is_accepted.load(Ordering::Relaxed);
+    Ok(match partitions.attach(id).await? {
+        Some(completion) => ended(&completion),
+        None if was_accepted => Said::Wrong("it was acknowledged, but is not there".to_owned()),
+        None => Said::Unknown,
+    })
+}
+
+fn ended(completion: &Completion) -> Said {
+    let heard = completion.result.clone().map_err(|failure| failure.code);
+    Said::Ended(heard, completion.expires_at.map(|at| at.0))
+}
+
+/// As the ingress does it: the answer comes when the completion is durable.
+async fn complete(partitions: Partitions, id: AwakeableId) -> Result<Answer, RequestError> {
+    let AwakeableId { invocation: target, signal } = id;
+    let to = partitions.owner(target.partition_key);
+    let signal = SignalId::Index(signal);
+    let result = NotificationResult::Value(Bytes::from(FROM_OUTSIDE));
+    let event = |request| Event::SignalRequested { request, target, signal, result };
+    partitions.request(to, event).await
+}

@@ -1,0 +1,462 @@
+//! What goes wrong, how often, and what follows: the node is down and comes back.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use runtime_core::{
+    event::{AfterFailure, AttemptFailure, Event},
+    time::Timestamp,
+};
+
+use runtime_partition::Settings;
+
+use crate::{
+    checks,
+    limits::{Limits, Sabotage},
+    node::{Media, RESERVE_BYTES, SimNode},
+    random::Random,
+    sabotage,
+    stats::Fault,
+    world::World,
+};
+
+/// Something that goes wrong, or that somebody does at the wrong moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strike {
+    LosePower,
+    KillProcess,
+    CutLog,
+    CutEntry,
+    CutTables,
+    FailLog,
+    FailTables,
+    FillLog,
+    FillTables,
+    SlowSync,
+    Stall,
+    JumpClock,
+    StepWall,
+    CutConnection,
+    MakeZombie,
+    Kill,
+    Cancel,
+    Register,
+}
+
+/// How often each of them strikes in a world, in thousandths of its steps: each world has its own.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Temper {
+    weights: Vec<(u64, Strike)>,
+    /// How often, in thousandths, the power goes during a recovery.
+    recovery_cut: u64,
+    /// How often, in thousandths, the wall clock is set while the node is down.
+    wall_set: u64,
+}
+
+impl Temper {
+    pub(crate) fn new(random: &mut Random, limits: &Limits) -> Self {
+        let most = [
+            (limits.crashes, 6, Strike::LosePower),
+            (limits.crashes, 4, Strike::KillProcess),
+            (limits.power_cuts, 6, Strike::CutLog),
+            (limits.power_cuts, 4, Strike::CutEntry),
+            (limits.power_cuts, 4, Strike::CutTables),
+            (limits.disk_errors, 3, Strike::FailLog),
+            (limits.disk_errors, 3, Strike::FailTables),
+            (limits.full_disks, 4, Strike::FillLog),
+            (limits.full_disks, 5, Strike::FillTables),
+            (limits.slow_syncs, 5, Strike::SlowSync),
+            (limits.slow_syncs, 5, Strike::Stall),
+            (limits.jumps, 8, Strike::JumpClock),
+            (limits.jumps, 6, Strike::StepWall),
+            (limits.cuts, 12, Strike::CutConnection),
+            (limits.cuts, 12, Strike::MakeZombie),
+            (limits.operators, 4, Strike::Kill),
+            (limits.operators, 4, Strike::Cancel),
+            (limits.operators, 3, Strike::Register),
+        ];
+        let mut weights = Vec::new();
+        for (is_allowed, most, strike) in most {
+            let weight = if random.chance(500) { 1 + random.below(most) } else { 0 };
+            if is_allowed && weight > 0 {
+                weights.push((weight, strike));
+            }
+        }
+        let recovery_cut = if limits.power_cuts { random.below(300) } else { 0 };
+        let wall_set = if limits.jumps { random.below(400) } else { 0 };
+        Self { weights, recovery_cut, wall_set }
+    }
+
+    fn pick(&self, mut choice: u64) -> Option<Strike> {
+        for (weight, strike) in &self.weights {
+            if choice < *weight {
+                return Some(*strike);
+            }
+            choice -= weight;
+        }
+        None
+    }
+}
+
+/// How a node goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Down {
+    /// With the machine: what was not synced may be lost.
+    Power,
+    /// Alone: what was written stays.
+    Process,
+}
+
+impl World {
+    /// What goes wrong with this step, if anything.
+    pub(crate) fn strike(&mut self, choice: u64) -> Result<bool, String> {
+        let Some(strike) = self.temper.pick(choice) else { return Ok(false) };
+        match strike {
+            Strike::LosePower => {
+                let bit = self.node()?.has_pending();
+                self.stats.add(Fault::PowerLoss, bit);
+                self.go_down(Down::Power)?;
+            }
+            Strike::KillProcess => {
+                let node = self.node()?;
+                let bit = node.has_pending() || node.media().has_unsynced_log();
+                self.stats.add(Fault::ProcessKilled, bit);
+                self.go_down(Down::Process)?;
+            }
+            Strike::CutLog => {
+                self.stats.inject(Fault::LogPowerCut);
+                let after = self.random.below(6);
+                self.node()?.media().cut_log_after(after);
+            }
+            Strike::CutEntry => self.node()?.media().cut_log_at_entry(),
+            Strike::CutTables => {
+                self.stats.inject(Fault::CheckpointCut);
+                let (at, after) = (self.any_partition()?, self.random.below(24));
+                self.node()?.media().cut_tables_after(at, after);
+            }
+            Strike::FailLog => {
+                self.stats.inject(Fault::LogError);
+                let after = self.random.below(6);
+                self.node()?.media().fail_log_after(after);
+            }
+            Strike::FailTables => {
+                self.stats.inject(Fault::TableError);
+                let (at, after) = (self.any_partition()?, self.random.below(24));
+                self.node()?.media().fail_tables_after(at, after);
+            }
+            Strike::FillLog => self.fill_log()?,
+            Strike::FillTables => {
+                self.stats.inject(Fault::TablesFull);
+                let (at, writes) = (self.any_partition()?, 1 + self.random.below(30));
+                self.node()?.media().fill_tables(at, writes);
+            }
+            Strike::SlowSync => {
+                if self.slow.steps_left == 0 {
+                    self.stats.inject(Fault::SlowSync);
+                    self.slow.steps_left = 4 + self.random.index(30);
+                    self.slow.turns = 0;
+                }
+            }
+            Strike::Stall => {
+                if self.stalled.is_none() {
+                    let at = self.any_partition()?;
+                    self.stalled = Some((at, 10 + self.random.index(70)));
+                    self.stats.inject(Fault::Stalled);
+                }
+            }
+            Strike::JumpClock => self.jump()?,
+            Strike::StepWall => {
+                // What SDKs have said by the old time is heard by the old time.
+                self.deliver_all()?;
+                self.set_wall();
+                self.stats.add(Fault::WallStep, !self.tasks.is_empty());
+            }
+            Strike::CutConnection => self.cut_connection()?,
+            Strike::MakeZombie => self.make_zombie()?,
+            Strike::Kill => self.end_somebody(true)?,
+            Strike::Cancel => self.end_somebody(false)?,
+            Strike::Register => self.register()?,
+        }
+        Ok(true)
+    }
+
+    /// By up to an hour, forward or back.
+    fn set_wall(&mut self) {
+        let by_ms = i64::try_from(self.random.below(7_200_000)).unwrap_or(0) - 3_600_000;
+        self.clock.step_wall_ms(by_ms);
+    }
+
+    /// There is little room, or none, until somebody makes some.
+    fn fill_log(&mut self) -> Result<(), String> {
+        if self.full_steps_left == 0 {
+            self.stats.inject(Fault::LogFull);
+            self.full_steps_left = 50 + self.random.index(300);
+            self.is_refused = false;
+            let taken_bytes = self.random.below(RESERVE_BYTES + RESERVE_BYTES / 4);
+            self.node()?.media().fill_log(taken_bytes);
+        }
+        Ok(())
+    }
+
+    /// A step has passed on a disk that is full.
+    pub(crate) fn wait_for_room(&mut self) -> Result<(), String> {
+        if self.full_steps_left > 0 {
+            self.full_steps_left -= 1;
+            if self.full_steps_left == 0 {
+                self.free_log()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// There is room again, and nothing is refused any more.
+    pub(crate) fn free_log(&mut self) -> Result<(), String> {
+        self.full_steps_left = 0;
+        let is_refused = std::mem::take(&mut self.is_refused);
+        self.stats.bite(Fault::LogFull, is_refused);
+        let node = self.node()?;
+        node.media().free_log();
+        node.retry();
+        Ok(())
+    }
+
+    /// Writes a checkpoint that is waiting; false when there is none.
+    pub(crate) fn checkpoint(&mut self) -> Result<bool, String> {
+        let before = self.node()?.media().table_refusals_left();
+        let was_one = self.node()?.checkpoint();
+        let after = self.node()?.media().table_refusals_left();
+        self.stats.bite(Fault::TablesFull, after < before);
+        Ok(was_one)
+    }
+
+    fn any_partition(&mut self) -> Result<usize, String> {
+        let count = self.node()?.count();
+        Ok(self.random.index(count))
+    }
+
+    fn jump(&mut self) -> Result<(), String> {
+        let (now_ms, by_ms) = (self.clock.now_ms(), self.random.below(2000));
+        self.clock.advance_ms(by_ms);
+        let mut bit = false;
+        for at in 0..self.node()?.count() {
+            let next_ms =
+                self.node()?.tables(at, |tables| checks::next_timer_ms(tables, now_ms + 1));
+            bit |= next_ms.is_some_and(|next_ms| next_ms <= now_ms + by_ms);
+        }
+        self.stats.add(Fault::ClockJump, bit);
+        Ok(())
+    }
+
+    fn cut_connection(&mut self) -> Result<(), String> {
+        self.stats.add(Fault::ConnectionCut, !self.tasks.is_empty());
+        if self.tasks.is_empty() {
+            return Ok(());
+        }
+        let at = self.random.index(self.tasks.len());
+        self.tasks[at].cut(&mut self.random);
+        self.carry_out(at)
+    }
+
+    /// A partition is told that an attempt has failed, which goes on nevertheless.
+    fn make_zombie(&mut self) -> Result<(), String> {
+        let living: Vec<usize> =
+            (0..self.tasks.len()).filter(|at| !self.tasks[*at].is_zombie).collect();
+        if living.is_empty() {
+            return Ok(());
+        }
+        let at = living[self.random.index(living.len())];
+        self.stats.inject(Fault::Zombie);
+        self.tasks[at].is_zombie = true;
+        let (partition, attempt) = (self.tasks[at].partition, self.tasks[at].name);
+        let failure = AttemptFailure {
+            code: 500,
+            error_code: None,
+            message: "lost".to_owned(),
+            stacktrace: String::new(),
+            related_command: None,
+        };
+        let next = AfterFailure::Retry { delay_ms: self.random.below(50), counts: true };
+        self.propose(partition, Event::AttemptFailed { attempt, failure, next }, false)
+    }
+
+    /// What has happened to the node meanwhile: its power went, or it gave up.
+    pub(crate) fn look_after_node(&mut self) -> Result<(), String> {
+        if let Some(fault) = self.node()?.media().is_off() {
+            let media = self.node()?.media();
+            let bit = if fault == Fault::LogPowerCut {
+                media.has_unsynced_log()
+            } else {
+                media.have_unsynced_tables()
+            };
+            self.stats.bite(fault, bit);
+            return self.go_down(Down::Power);
+        }
+        if !self.node()?.has_stopped() {
+            return Ok(());
+        }
+        let media = self.node()?.media();
+        let fault = match (media.has_log_failed(), media.have_tables_failed()) {
+            (true, _) => Fault::LogError,
+            (false, true) => Fault::TableError,
+            (false, false) => return Err("a partition has stopped by itself".to_owned()),
+        };
+        self.stats.bite(fault, true);
+        self.go_down(Down::Process)
+    }
+
+    /// A turn of some partition, unless it is stalled.
+    pub(crate) fn any_turn(&mut self) -> Result<(), String> {
+        let at = self.any_partition()?;
+        match &mut self.stalled {
+            Some((stalled, turns_left)) if *stalled == at => {
+                *turns_left -= 1;
+                if *turns_left == 0 {
+                    self.stalled = None;
+                    let waiting = self.node()?.has_peer_events(at);
+                    self.stats.bite(Fault::Stalled, waiting);
+                }
+                Ok(())
+            }
+            Some(_) | None => self.take_turn(at).map(|_| ()),
+        }
+    }
+
+    /// One partition's turn. A node whose tables can't be written ends, as its process would.
+    pub(crate) fn take_turn(&mut self, at: usize) -> Result<bool, String> {
+        let sabotage = self.sabotage;
+        let slow = self.slow.steps_left > 0;
+        let node = self.node()?;
+        sabotage::before_turn(node, sabotage);
+        let (is_overloaded, is_waiting) = node.holds_back(at);
+        let worked = if node.media().have_tables_failed() {
+            match catch_unwind(AssertUnwindSafe(|| node.turn(at))) {
+                Ok(worked) => worked,
+                Err(_) => {
+                    self.stats.bite(Fault::TableError, true);
+                    self.go_down(Down::Process)?;
+                    return Ok(true);
+                }
+            }
+        } else {
+            node.turn(at)
+        };
+        let budget_bytes = self.settings.retention_budget_bytes;
+        if budget_bytes < Settings::default().retention_budget_bytes {
+            let kept = self.node()?.tables(at, |tables| tables.meta().retained_bytes);
+            self.stats.add(Fault::Budget, kept > budget_bytes);
+        }
+        if is_overloaded {
+            self.stats.add(Fault::Overload, is_waiting);
+        }
+        if worked && slow {
+            self.slow.turns += 1;
+        }
+        if worked {
+            let since = Timestamp(self.clock.now_ms());
+            self.node()?
+                .tables(at, |tables| checks::of_turn(tables, since))
+                .map_err(|broken| format!("partition {at}: {broken}"))?;
+        }
+        Ok(worked)
+    }
+
+    /// Everything stops at once, and a new process begins.
+    pub(crate) fn go_down(&mut self, how: Down) -> Result<(), String> {
+        self.tasks.clear();
+        self.cut_clients_off();
+        self.cut_operators_off();
+        self.slow.steps_left = 0;
+        if let Some((at, _)) = self.stalled.take() {
+            let waiting = self.node()?.has_peer_events(at);
+            self.stats.bite(Fault::Stalled, waiting);
+        }
+        let Some(node) = self.node.take() else { return Err("there is no node".to_owned()) };
+        let media = match how {
+            Down::Power => node.lose_power(&mut self.random, &mut self.stats),
+            Down::Process => node.kill(&mut self.stats),
+        };
+        self.clock.advance_ms(self.random.below(300));
+        self.recover(media)
+    }
+
+    fn recover(&mut self, media: Media) -> Result<(), String> {
+        let is_wall_set = self.random.chance(self.temper.wall_set);
+        if is_wall_set {
+            self.set_wall();
+        }
+        let before_ms = self.clock.now_ms();
+        self.clock.restart();
+        let is_cut = self.random.chance(self.temper.recovery_cut);
+        if is_cut {
+            if self.random.chance(600) {
+                media.cut_log_after(self.random.below(8));
+            } else {
+                let at = self.random.index(media.count());
+                media.cut_tables_after(at, self.random.below(10));
+            }
+        }
+        let node = match self.boot(media.clone()) {
+            Err(_) if media.is_off().is_some() => {
+                self.stats.add(Fault::RecoveryCut, true);
+                let media = media.lose_power(&mut self.random, &mut self.stats);
+                self.clock.restart();
+                self.boot_with_room(media)?
+            }
+            outcome => {
+                if is_cut {
+                    self.stats.inject(Fault::RecoveryCut);
+                }
+                match outcome {
+                    Ok(node) => node,
+                    Err(_) if media.is_log_full() => self.boot_with_room(media)?,
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        node.media().calm();
+        // A wall clock that is ahead after a start means that so much time has passed.
+        self.outside.forgive(self.clock.now_ms().saturating_sub(before_ms));
+        if is_wall_set {
+            self.stats.add(Fault::ClockBehind, self.clock.is_wall_behind());
+        }
+        self.begin(node)
+    }
+
+    fn boot(&self, media: Media) -> Result<SimNode, String> {
+        SimNode::recover_with(media, &self.clock, self.settings.clone(), self.sabotage)
+    }
+
+    /// On a full disk an operator may have to make room first.
+    fn boot_with_room(&mut self, media: Media) -> Result<SimNode, String> {
+        if !media.is_log_full() {
+            return self.boot(media);
+        }
+        let outcome = self.boot(media.keep());
+        self.stats.add(Fault::StartWithoutRoom, outcome.is_err());
+        if outcome.is_err() {
+            media.free_log();
+            self.full_steps_left = 0;
+            return self.boot(media.keep());
+        }
+        outcome
+    }
+
+    /// A recovered node: what holds at any moment holds now, too.
+    pub(crate) fn begin(&mut self, mut node: SimNode) -> Result<(), String> {
+        sabotage::after_recovery(&mut node, self.sabotage);
+        node.set_places(self.places);
+        for at in 0..node.count() {
+            node.tables(at, checks::of_all)
+                .map_err(|broken| format!("partition {at} after recovery: {broken}"))?;
+        }
+        self.node = Some(node);
+        self.take_registry()?;
+        self.check_registry()
+    }
+
+    /// Whether the clock forgets what it gave: to be asked once.
+    pub(crate) fn sabotage_clock(&self) {
+        if self.sabotage == Some(Sabotage::ClockNotAdvanced) {
+            self.clock.forget_stamps();
+        }
+    }
+}

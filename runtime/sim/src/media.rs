@@ -1,0 +1,330 @@
+//! The media under a node: simulated ones that fail when they are told to, and that say what a crash
+//! found at risk.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use runtime_log::{disk::Disk, sim_disk::SimDisk};
+use runtime_store::sim_backend::SimBackend;
+
+use crate::{
+    random::Random,
+    stats::{Fault, Stats},
+};
+
+/// The log's disk, which a world can trick in two ways that no disk knows of.
+#[derive(Debug, Clone, Default)]
+pub struct TrickedDisk {
+    disk: SimDisk,
+    tricks: Arc<Mutex<Tricks>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Tricks {
+    /// Whether the power goes when the next file has got its name or is removed, before the directory
+    /// is synced.
+    is_entry_cut: bool,
+    /// Whether syncs do nothing: a sabotage.
+    is_deaf: bool,
+}
+
+impl TrickedDisk {
+    fn tricks(&self) -> MutexGuard<'_, Tricks> {
+        lock(&self.tricks)
+    }
+
+    /// Which files there are has changed, and is not synced.
+    fn entry_changed(&self) {
+        if std::mem::take(&mut self.tricks().is_entry_cut) {
+            self.disk.power_cut_at(self.disk.operations() + 1);
+        }
+    }
+}
+
+impl Disk for TrickedDisk {
+    type File = <SimDisk as Disk>::File;
+
+    fn magic(&self) -> io::Result<[u8; 8]> {
+        self.disk.magic()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+
+    fn len(&self, name: &str) -> io::Result<u64> {
+        self.disk.len(name)
+    }
+
+    fn read_at(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        self.disk.read_at(name, offset, len)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Self::File> {
+        self.disk.create(name)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Self::File> {
+        self.disk.open(name)
+    }
+
+    fn append(&self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()> {
+        self.disk.append(file, bytes)
+    }
+
+    fn truncate(&self, file: &mut Self::File, len: u64) -> io::Result<()> {
+        self.disk.truncate(file, len)
+    }
+
+    fn allocate(&self, file: &mut Self::File, from: u64, to: u64) -> io::Result<()> {
+        self.disk.allocate(file, from, to)
+    }
+
+    fn sync(&self, file: &mut Self::File) -> io::Result<()> {
+        if self.tricks().is_deaf { Ok(()) } else { self.disk.sync(file) }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)?;
+        self.entry_changed();
+        Ok(())
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        if self.tricks().is_deaf { Ok(()) } else { self.disk.sync_dir() }
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)?;
+        self.entry_changed();
+        Ok(())
+    }
+}
+
+/// What outlives a node. Clones share everything.
+#[derive(Debug, Clone, Default)]
+pub struct Media {
+    pub(crate) disk: TrickedDisk,
+    pub(crate) backends: Vec<SimBackend>,
+    plans: Arc<Mutex<Plans>>,
+}
+
+/// What is to go wrong, by the number of the operation.
+#[derive(Debug, Default)]
+struct Plans {
+    log_error_at: Option<u64>,
+    table_cuts_at: BTreeMap<usize, u64>,
+    table_errors_at: BTreeMap<usize, u64>,
+    is_log_full: bool,
+}
+
+impl Media {
+    /// Empty media for so many partitions.
+    pub fn new(partitions: usize) -> Self {
+        let backends = (0..partitions).map(|_| SimBackend::default()).collect();
+        Self { backends, ..Self::default() }
+    }
+
+    /// How many partitions there are.
+    pub fn count(&self) -> usize {
+        self.backends.len()
+    }
+
+    /// The power goes with an operation of the log's disk that is so many away.
+    pub fn cut_log_after(&self, operations: u64) {
+        self.disk.disk.power_cut_at(self.disk.disk.operations() + 1 + operations);
+    }
+
+    /// The power goes when a file of the log has got its name or was removed, before that is synced.
+    pub fn cut_log_at_entry(&self) {
+        self.disk.tricks().is_entry_cut = true;
+    }
+
+    /// An operation of the log's disk that is so many away fails.
+    pub fn fail_log_after(&self, operations: u64) {
+        let at = self.disk.disk.operations() + 1 + operations;
+        let mut plans = self.plans();
+        if plans.log_error_at.is_none() {
+            plans.log_error_at = Some(at);
+            self.disk.disk.fail_at(at);
+        }
+    }
+
+    /// The power goes with an operation of a partition's tables.
+    pub fn cut_tables_after(&self, partition: usize, operations: u64) {
+        let at = self.backends[partition].operations() + 1 + operations;
+        self.plans().table_cuts_at.insert(partition, at);
+        self.backends[partition].fail_at(at);
+    }
+
+    /// An operation of a partition's tables fails.
+    pub fn fail_tables_after(&self, partition: usize, operations: u64) {
+        if !self.have_tables_failed() {
+            let at = self.backends[partition].operations() + 1 + operations;
+            self.plans().table_errors_at.insert(partition, at);
+            self.backends[partition].fail_once_at(at);
+        }
+    }
+
+    /// The log's disk is full: somebody else has what is free, and takes so many bytes of what the log
+    /// gives back.
+    pub fn fill_log(&self, taken_bytes: u64) {
+        let disk = &self.disk.disk;
+        disk.set_capacity_bytes(Some(disk.used_bytes().saturating_sub(taken_bytes)));
+        self.plans().is_log_full = true;
+    }
+
+    /// There is room for the log again.
+    pub fn free_log(&self) {
+        self.disk.disk.set_capacity_bytes(None);
+        self.plans().is_log_full = false;
+    }
+
+    /// Whether the log's disk has an end.
+    pub fn is_log_full(&self) -> bool {
+        self.plans().is_log_full
+    }
+
+    /// The next writes of a partition's tables find no room.
+    pub fn fill_tables(&self, partition: usize, writes: u64) {
+        self.backends[partition].refuse_room(writes);
+    }
+
+    /// How many writes of the tables are still to find no room.
+    pub fn table_refusals_left(&self) -> u64 {
+        self.backends.iter().map(SimBackend::refusals_left).sum()
+    }
+
+    /// Nothing more is written: a database that is dropped would tidy up, which one that crashes can't.
+    pub(crate) fn close(&self) {
+        self.backends.iter().for_each(|backend| backend.fail_at(0));
+    }
+
+    /// Nothing fails any more that has not failed yet; what is full stays so.
+    pub fn calm(&self) {
+        let (has_log_failed, have_tables_failed) =
+            (self.has_log_failed(), self.have_tables_failed());
+        let mut plans = self.plans();
+        plans.log_error_at = plans.log_error_at.filter(|_| has_log_failed);
+        plans.table_cuts_at.clear();
+        if !have_tables_failed {
+            plans.table_errors_at.clear();
+        }
+        self.disk.tricks().is_entry_cut = false;
+        self.disk.disk.forget_faults();
+        self.backends.iter().for_each(SimBackend::forget_faults);
+    }
+
+    /// Whether the power has gone, and where.
+    pub fn is_off(&self) -> Option<Fault> {
+        if self.disk.disk.has_lost_power() {
+            return Some(Fault::LogPowerCut);
+        }
+        self.has_come(&self.plans().table_cuts_at).then_some(Fault::CheckpointCut)
+    }
+
+    /// Whether an operation of the log was refused.
+    pub fn has_log_failed(&self) -> bool {
+        self.plans().log_error_at.is_some_and(|at| self.disk.disk.operations() >= at)
+    }
+
+    /// Whether an operation of the tables was refused.
+    pub fn have_tables_failed(&self) -> bool {
+        self.has_come(&self.plans().table_errors_at)
+    }
+
+    fn has_come(&self, plans: &BTreeMap<usize, u64>) -> bool {
+        plans.iter().any(|(partition, at)| self.backends[*partition].operations() >= *at)
+    }
+
+    /// Whether the log has bytes that are not synced.
+    pub fn has_unsynced_log(&self) -> bool {
+        self.disk.disk.at_risk().bytes > 0
+    }
+
+    /// Whether a table has writes that are not synced.
+    pub fn have_unsynced_tables(&self) -> bool {
+        self.backends.iter().any(|backend| backend.pending_bytes() > 0)
+    }
+
+    /// Whether no log was ever on them.
+    pub(crate) fn is_new(&self) -> bool {
+        self.disk.disk.list().is_ok_and(|names| names.is_empty())
+    }
+
+    /// Whether syncs of the log do nothing.
+    pub(crate) fn set_deaf(&self, is_deaf: bool) {
+        self.disk.tricks().is_deaf = is_deaf;
+    }
+
+    /// What a loss of power leaves; counts what it found at risk.
+    pub(crate) fn lose_power(&self, random: &mut Random, stats: &mut Stats) -> Self {
+        let before = &self.disk.disk;
+        let left = before.crash(|bound| random.below(bound));
+        count_losses(&contents(before), &contents(&before.crash(|_| 0)), &contents(&left), stats);
+        let backends = self.backends.iter();
+        let backends = backends.map(|backend| backend.crash(|bound| random.below(bound)));
+        let plans = Plans { is_log_full: self.is_log_full(), ..Plans::default() };
+        Self {
+            backends: backends.collect(),
+            disk: TrickedDisk { disk: left, tricks: Arc::default() },
+            plans: Arc::new(Mutex::new(plans)),
+        }
+    }
+
+    /// What a killed process leaves: everything, synced or not.
+    pub(crate) fn keep(&self) -> Self {
+        self.disk.disk.forget_faults();
+        let plans = Plans { is_log_full: self.is_log_full(), ..Plans::default() };
+        Self {
+            disk: TrickedDisk { disk: self.disk.disk.clone(), tricks: Arc::default() },
+            // Copies: what drops an old database would write to it.
+            backends: self.backends.iter().map(SimBackend::keep).collect(),
+            plans: Arc::new(Mutex::new(plans)),
+        }
+    }
+
+    fn plans(&self) -> MutexGuard<'_, Plans> {
+        lock(&self.plans)
+    }
+}
+
+type Contents = BTreeMap<String, Bytes>;
+
+/// All files of a disk.
+fn contents(disk: &SimDisk) -> Contents {
+    let content = |name: &String| {
+        let len = disk.len(name).ok()?;
+        let bytes = disk.read_at(name, 0, usize::try_from(len).ok()?).ok()?;
+        Some((name.clone(), Bytes::from(bytes)))
+    };
+    disk.list().unwrap_or_default().iter().filter_map(content).collect()
+}
+
+/// What became of what the process saw (`before`) and was not synced (beyond `synced`).
+fn count_losses(before: &Contents, synced: &Contents, after: &Contents, stats: &mut Stats) {
+    for (name, before) in before {
+        let Some(synced) = synced.get(name) else {
+            stats.add(Fault::EntryLost, !after.contains_key(name));
+            continue;
+        };
+        let Some(after) = after.get(name) else { continue };
+        if before == synced {
+            continue;
+        }
+        let is_prefix = before.starts_with(after);
+        stats.add(Fault::LogBytesLost, after == synced);
+        let is_torn = is_prefix && after.len() > synced.len() && after.len() < before.len();
+        stats.add(Fault::LogBytesTorn, is_torn);
+        stats.add(Fault::LogBytesReordered, !is_prefix && after != synced);
+    }
+    for name in synced.keys().filter(|name| !before.contains_key(*name)) {
+        stats.add(Fault::RemovalLost, after.contains_key(name));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

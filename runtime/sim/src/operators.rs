@@ -1,0 +1,216 @@
+//! Operators: they kill, cancel, and register deployments while everything is under way.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use protocol::{DeploymentId, InvocationId, journal::Command, wire};
+use runtime_core::{
+    Lsn, REGISTRY_PARTITION,
+    effect::{Answer, Control},
+    event::Event,
+    tables::{Tables, invocation::StatusKind},
+};
+use runtime_schema::discover;
+
+use crate::{
+    clients::Waiting,
+    program::{BRIEF_HANDLER, HANDLER, RUN_HANDLER, decode},
+    stats::Fault,
+    world::World,
+};
+
+/// What an operator has asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Kill(InvocationId),
+    Cancel(InvocationId),
+    Register(DeploymentId),
+}
+
+/// A request of an operator that has no answer yet.
+pub(crate) struct Request {
+    order: Order,
+    asking: Waiting<Answer>,
+}
+
+/// What operators have done.
+#[derive(Default)]
+pub(crate) struct Operators {
+    requests: Vec<Request>,
+    /// Programs that an operator wanted to end.
+    pub(crate) doomed: BTreeSet<u32>,
+    /// Deployments whose registration was acknowledged.
+    registered: BTreeSet<DeploymentId>,
+    next_deployment: u128,
+}
+
+/// More deployments than this tell nothing new.
+const DEPLOYMENTS_MAX: u128 = 4;
+
+const LIVE: [StatusKind; 6] = [
+    StatusKind::Scheduled,
+    StatusKind::Inboxed,
+    StatusKind::Running,
+    StatusKind::BackingOff,
+    StatusKind::Suspended,
+    StatusKind::Paused,
+];
+
+impl World {
+    /// An operator picks somebody who has not ended, and ends him or asks him to end.
+    pub(crate) fn end_somebody(&mut self, is_kill: bool) -> Result<(), String> {
+        let count = self.node()?.count();
+        let at = self.random.index(count);
+        let kind = LIVE[self.random.index(LIVE.len())];
+        let victims = self.node()?.tables(at, |tables| victims(tables, kind));
+        if victims.is_empty() {
+            return Ok(());
+        }
+        let (id, program) = victims[self.random.index(victims.len())];
+        self.operators.doomed.insert(program);
+        let (order, fault) = if is_kill {
+            (Order::Kill(id), Fault::Killed)
+        } else {
+            (Order::Cancel(id), Fault::Cancelled)
+        };
+        self.stats.inject(fault);
+        let partitions = self.node()?.partitions().clone();
+        let asking = Box::pin(async move {
+            let to = partitions.owner(id.partition_key);
+            let event = |request| {
+                if is_kill {
+                    Event::KillRequested { request, target: id }
+                } else {
+                    Event::CancelRequested { request, target: id }
+                }
+            };
+            partitions.request(to, event).await
+        });
+        self.operators.requests.push(Request { order, asking });
+        Ok(())
+    }
+
+    /// An operator registers the same services anew, on an endpoint that speaks another version.
+    pub(crate) fn register(&mut self) -> Result<(), String> {
+        if self.operators.next_deployment >= DEPLOYMENTS_MAX {
+            return Ok(());
+        }
+        self.operators.next_deployment += 1;
+        let number = self.operators.next_deployment;
+        let id = DeploymentId(number);
+        let target = discover::Endpoint {
+            id,
+            uri: format!("sim://endpoint-{number}"),
+            http1: false,
+            headers: Vec::new(),
+            metadata: Vec::new(),
+            sdk: None,
+        };
+        let mut manifest = self.endpoint.manifest();
+        manifest.max_protocol_version = 5 + u32::try_from(self.random.below(3)).unwrap_or(0);
+        let plan = discover::plan(&self.registry.snapshot(), target, &manifest, false);
+        let deployment = Arc::new(plan.map_err(|error| error.to_string())?.deployment);
+        let partitions = self.node()?.partitions().clone();
+        let asking = Box::pin(async move {
+            let event = |request| Event::DeploymentRegistered { request, deployment };
+            partitions.request(REGISTRY_PARTITION, event).await
+        });
+        self.stats.inject(Fault::Registered);
+        self.operators.requests.push(Request { order: Order::Register(id), asking });
+        Ok(())
+    }
+
+    /// Operators hear what there is to hear; true when one did.
+    pub(crate) fn listen_to_orders(&mut self) -> Result<bool, String> {
+        let mut answered = Vec::new();
+        self.operators.requests.retain_mut(|request| {
+            let mut cx = Context::from_waker(Waker::noop());
+            let Poll::Ready(answer) = request.asking.as_mut().poll(&mut cx) else { return true };
+            answered.extend(answer.ok().map(|answer| (request.order, answer)));
+            false
+        });
+        let has_heard = !answered.is_empty();
+        for (order, answer) in answered {
+            self.hear_of(order, &answer)?;
+        }
+        Ok(has_heard)
+    }
+
+    fn hear_of(&mut self, order: Order, answer: &Answer) -> Result<(), String> {
+        match (order, answer) {
+            (Order::Kill(id), Answer::Control(control)) => {
+                self.stats.bite(Fault::Killed, *control == Control::Ended);
+                self.is_ended_by_order(id, *control)
+            }
+            (Order::Cancel(id), Answer::Control(control)) => {
+                let bit = matches!(control, Control::Ended | Control::Signalled);
+                self.stats.bite(Fault::Cancelled, bit);
+                self.is_ended_by_order(id, *control)
+            }
+            (Order::Register(id), Answer::Registered { deployment }) if id == *deployment => {
+                self.operators.registered.insert(id);
+                Ok(())
+            }
+            (order, answer) => Err(format!("{order:?} was answered with {answer:?}")),
+        }
+    }
+
+    /// One that was ended can't have an answer of its own any more.
+    fn is_ended_by_order(&mut self, id: InvocationId, control: Control) -> Result<(), String> {
+        let operation = self.operations.iter_mut().find(|operation| operation.id() == id);
+        let Some(operation) = operation else { return Ok(()) };
+        match control {
+            Control::Ended => operation.is_ended = true,
+            Control::Signalled | Control::AlreadyCompleted => (),
+            Control::NotFound => {
+                return Err(format!("operation {} is not found", operation.number));
+            }
+        }
+        match &operation.heard {
+            Some(heard) if operation.is_ended && *heard != Err(409) => {
+                Err(format!("operation {} was ended after {heard:?}", operation.number))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Operators lose their connections with the node.
+    pub(crate) fn cut_operators_off(&mut self) {
+        self.operators.requests.clear();
+    }
+
+    pub(crate) fn are_orders_open(&self) -> bool {
+        !self.operators.requests.is_empty()
+    }
+
+    /// What was acknowledged is registered.
+    pub(crate) fn check_registry(&mut self) -> Result<(), String> {
+        let stored = self.node()?.tables(0, |tables| tables.deployments());
+        let stored: BTreeSet<_> = stored.iter().map(|stored| stored.deployment.id).collect();
+        match self.operators.registered.difference(&stored).next() {
+            Some(lost) => Err(format!("deployment {lost:?} was acknowledged and is gone")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Invocations that may be ended: programs that others do not count on to get on.
+fn victims(tables: &Tables<'_>, kind: StatusKind) -> Vec<(InvocationId, u32)> {
+    let victim = |lsn: Lsn| {
+        let row = tables.invocation(lsn)?;
+        let is_program = [HANDLER, RUN_HANDLER].contains(&&*row.target.handler);
+        if !is_program || row.target.handler == BRIEF_HANDLER {
+            return None;
+        }
+        let input = tables.journal_entry(lsn, 0)?.entry;
+        let Ok(Command::Input { value, .. }) =
+            wire::command::decode(&input).map(|named| named.command)
+        else {
+            return None;
+        };
+        let program = decode(&value).number;
+        (program > 0).then_some((row.id, program))
+    };
+    tables.by_status(kind, Lsn(0), 8).into_iter().filter_map(victim).collect()
+}

@@ -1,0 +1,150 @@
+//! Parts of the design left out on purpose: what their absence looks like from outside.
+
+use std::sync::Arc;
+
+use protocol::wire::frame::Frame;
+use runtime_core::{
+    event::{AttemptRef, Event},
+    tables::invocation::Status,
+};
+use runtime_log::{Batch, Done, Log, Lsn, PartitionId, Records};
+
+use crate::{limits::Sabotage, node::SimNode};
+
+/// The log that the partitions get.
+pub(crate) fn log(log: Arc<dyn Log>, sabotage: Option<Sabotage>) -> Arc<dyn Log> {
+    let lie = match sabotage {
+        Some(Sabotage::EffectsBeforeFsync) => Lie::Early,
+        Some(Sabotage::ReadsBeforeFsync) => Lie::BarriersEarly,
+        Some(Sabotage::LogFailureIgnored) => Lie::NoFailure,
+        Some(_) | None => return log,
+    };
+    Arc::new(LyingLog { log, lie })
+}
+
+/// A log that says "durable" when it is not.
+struct LyingLog {
+    log: Arc<dyn Log>,
+    lie: Lie,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lie {
+    /// Everything is durable at once.
+    Early,
+    /// What waits without records of its own is not made to wait.
+    BarriersEarly,
+    /// Nothing is ever refused.
+    NoFailure,
+}
+
+impl Log for LyingLog {
+    fn append(&self, batch: Batch, done: Done) {
+        let is_early = match self.lie {
+            Lie::Early => true,
+            Lie::BarriersEarly => batch.records.is_empty(),
+            Lie::NoFailure => {
+                self.log.append(batch, Box::new(|_| done(Ok(()))));
+                return;
+            }
+        };
+        if is_early {
+            self.log.append(batch, Box::new(|_| ()));
+            done(Ok(()));
+        } else {
+            self.log.append(batch, done);
+        }
+    }
+
+    fn read(&self, partition: PartitionId, from: Lsn) -> Records<'_> {
+        self.log.read(partition, from)
+    }
+
+    fn last_lsn(&self, partition: PartitionId) -> Lsn {
+        self.log.last_lsn(partition)
+    }
+
+    fn oldest(&self, partition: PartitionId) -> Lsn {
+        self.log.oldest(partition)
+    }
+
+    fn trim(&self, partition: PartitionId, upto: Lsn) {
+        self.log.trim(partition, upto);
+    }
+
+    fn is_short(&self) -> bool {
+        self.log.is_short()
+    }
+
+    fn room_bytes(&self) -> u64 {
+        self.log.room_bytes()
+    }
+}
+
+/// Before a turn: makes messages that are handed over again look new, or forgets room.
+pub(crate) fn before_turn(node: &mut SimNode, sabotage: Option<Sabotage>) {
+    match sabotage {
+        Some(Sabotage::NoDedup) => node.tamper_peers(|node, at, events| {
+            for event in events {
+                let Event::MessageReceived { from, sequence, .. } = event else { continue };
+                let meta = node.tables(at, |tables| tables.meta());
+                let last = meta.received.iter().find(|(peer, _)| peer == from);
+                let last = last.map_or(0, |(_, last)| *last);
+                if *sequence <= last {
+                    *sequence = last + 1;
+                }
+            }
+        }),
+        Some(Sabotage::ForgottenRoom) => {
+            let partitions = node.partitions().clone();
+            (0..node.count()).for_each(|at| partitions.forget_room_with_refusal(at));
+        }
+        Some(_) | None => (),
+    }
+}
+
+/// After recovery: messages come by sender, the last one first.
+pub(crate) fn after_recovery(node: &mut SimNode, sabotage: Option<Sabotage>) {
+    if sabotage == Some(Sabotage::UnsortedHandOver) {
+        node.tamper_peers(|_, _, events| {
+            let sender = |event: &Event| {
+                if let Event::MessageReceived { from, .. } = event { from.0 } else { 0 }
+            };
+            events.sort_by_key(|event| std::cmp::Reverse(sender(event)));
+        });
+    }
+}
+
+/// Makes a stale attempt's words those of the current one.
+pub(crate) fn refresh(node: &mut SimNode, at: usize, event: &mut Event) {
+    let Some(name) = attempt_of(event) else { return };
+    let invocation = name.invocation;
+    let row = node.tables(at, |tables| tables.invocation(invocation));
+    if let Some(Status::Running { attempt }) = row.map(|row| row.status) {
+        name.attempt = attempt;
+    }
+}
+
+/// The attempt that says it.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all that is not listed is said by nobody's attempt"
+)]
+fn attempt_of(event: &mut Event) -> Option<&mut AttemptRef> {
+    match event {
+        Event::CommandProposed { attempt, .. }
+        | Event::TimedCommandProposed { attempt, .. }
+        | Event::RunProposed { attempt, .. }
+        | Event::AttemptSuspended { attempt, .. }
+        | Event::AttemptEnded { attempt }
+        | Event::AttemptFailed { attempt, .. }
+        | Event::DeploymentPinned { attempt, .. } => Some(attempt),
+        _ => None,
+    }
+}
+
+/// The bytes of the last notification in a journal's replay, as a frame.
+pub(crate) fn last_notification(journal: &[protocol::journal::Entry]) -> Option<Frame> {
+    let entry = journal.iter().rev().find(|entry| entry.ty.is_notification())?;
+    Some(Frame { ty: entry.ty, flags: 0, body: entry.body.clone() })
+}
