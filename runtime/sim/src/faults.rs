@@ -395,7 +395,11 @@ impl World {
             }
         }
         let node = match self.boot(media.clone()) {
-            Err(_) if media.is_off().is_some() => {
+            // Also when it got through: what it could do without was not done.
+            outcome if media.is_off().is_some() => {
+                if let Ok(node) = outcome {
+                    node.kill(&mut self.stats);
+                }
                 self.stats.add(Fault::RecoveryCut, true);
                 let media = media.lose_power(&mut self.random, &mut self.stats);
                 self.clock.restart();

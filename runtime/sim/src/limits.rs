@@ -134,7 +134,14 @@ impl Sabotage {
         let mut limits = Limits::default();
         if self == Self::UnsortedHandOver {
             // Where there is an order to lose: between three partitions or more.
-            limits = Limits { relays: 1000, partitions: Some(4), operators: false, ..limits };
+            // And where nothing but a crash of a node with a slow partition is under way.
+            limits = Limits {
+                relays: 1000,
+                partitions: Some(4),
+                crashes: true,
+                slow_syncs: true,
+                ..Limits::quiet()
+            };
         }
         limits
     }
