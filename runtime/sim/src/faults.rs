@@ -76,7 +76,8 @@ impl Temper {
         ];
         let mut weights = Vec::new();
         for (is_allowed, most, strike) in most {
-            let weight = if random.chance(500) { 1 + random.below(most) } else { 0 };
+            let chosen = if random.chance(500) { 1 + random.below(most) } else { 0 };
+            let weight = if limits.is_worst { most } else { chosen };
             if is_allowed && weight > 0 {
                 weights.push((weight, strike));
             }
