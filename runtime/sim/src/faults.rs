@@ -76,7 +76,8 @@ impl Temper {
         ];
         let mut weights = Vec::new();
         for (is_allowed, most, strike) in most {
-            let weight = if random.chance(500) { 1 + random.below(most) } else { 0 };
+            let chosen = if random.chance(500) { 1 + random.below(most) } else { 0 };
+            let weight = if limits.is_worst { most } else { chosen };
             if is_allowed && weight > 0 {
                 weights.push((weight, strike));
             }
@@ -395,7 +396,11 @@ impl World {
             }
         }
         let node = match self.boot(media.clone()) {
-            Err(_) if media.is_off().is_some() => {
+            // Also when it got through: what it could do without was not done.
+            outcome if media.is_off().is_some() => {
+                if let Ok(node) = outcome {
+                    node.kill(&mut self.stats);
+                }
                 self.stats.add(Fault::RecoveryCut, true);
                 let media = media.lose_power(&mut self.random, &mut self.stats);
                 self.clock.restart();

@@ -25,6 +25,8 @@ pub struct Limits {
     pub overload: bool,
     /// Whether operators kill, cancel and register.
     pub operators: bool,
+    /// Whether all that may go wrong does so in each world, and as often as it ever does.
+    pub is_worst: bool,
     /// How many of a thousand programs have another send where they have sent, so that an order can be
     /// lost.
     pub relays: u64,
@@ -57,6 +59,7 @@ impl Default for Limits {
             slow_syncs: true,
             overload: true,
             operators: true,
+            is_worst: false,
             relays: 200,
             crash_at: None,
             partitions: None,
@@ -134,7 +137,15 @@ impl Sabotage {
         let mut limits = Limits::default();
         if self == Self::UnsortedHandOver {
             // Where there is an order to lose: between three partitions or more.
-            limits = Limits { relays: 1000, partitions: Some(4), operators: false, ..limits };
+            // And where nothing but a crash of a node with a slow partition is under way.
+            limits = Limits {
+                relays: 1000,
+                partitions: Some(4),
+                crashes: true,
+                slow_syncs: true,
+                is_worst: true,
+                ..Limits::quiet()
+            };
         }
         limits
     }
