@@ -189,13 +189,21 @@ impl<D: Disk> LogWriter<D> {
     pub(crate) fn retry(&mut self) {
         self.tidy();
         if self.failure.is_none() && self.status.is_short() {
-            match self.make_room(0, 0) {
+            match self.look_for_room() {
                 // There may be room for the next segment too.
                 Ok(()) => self.close_at = self.options.segment_bytes,
                 Err(Trouble::Full) => (),
                 Err(Trouble::Failed(error)) => drop(self.fail(&error)),
             }
         }
+    }
+
+    /// Where room cannot be allocated only a write can tell; what is pending is one, and a seal is the
+    /// smallest when nothing is.
+    fn look_for_room(&mut self) -> Result<(), Trouble> {
+        self.make_room(0, 0)?;
+        let is_known = self.active.room_bytes().is_some();
+        if is_known || self.has_pending() { Ok(()) } else { self.write_seal() }
     }
 
     /// Removes what nobody needs. A failed log stays as it is: what is on its disk is not known.
@@ -216,6 +224,8 @@ impl<D: Disk> LogWriter<D> {
     fn fail(&mut self, error: &io::Error) -> AppendError {
         let failure = AppendError { message: error.to_string() };
         self.failure = Some(failure.clone());
+        // Whoever appends next hears of it, so nobody may be kept from that by a disk that is full, too.
+        self.status.set(false, u64::MAX);
         failure
     }
 

@@ -1,5 +1,7 @@
 //! A full disk: nothing is lost, nobody is told no, and it goes on by itself.
 
+use std::sync::atomic::Ordering;
+
 use super::*;
 use crate::Options;
 
@@ -120,6 +122,43 @@ fn a_partial_append_is_cut_and_written_again() {
     }
 }
 
+/// The write that met the full disk may have been one that nobody waits for.
+#[test]
+fn a_log_that_has_nothing_to_write_finds_out_that_there_is_room_again() {
+    let disk = SimDisk::default();
+    disk.set_allocation(false);
+    let log = ManualLog::open(disk.clone(), OPTIONS).unwrap();
+    let hears = append(&log, 1);
+    assert!(log.commit());
+    hears.try_recv().unwrap().unwrap();
+    disk.set_capacity_bytes(Some(disk.used_bytes() + 3));
+    log.seal().unwrap();
+    assert!(log.is_short() && !log.has_pending() && log.owes());
+    log.retry();
+    assert!(log.is_short());
+    disk.set_capacity_bytes(None);
+    log.retry();
+    assert!(!log.is_short() && !log.owes());
+    let syncs = log.metrics().syncs.load(Ordering::Relaxed);
+    log.retry();
+    assert_eq!(log.metrics().syncs.load(Ordering::Relaxed), syncs, "once is enough");
+}
+
+/// New work is refused while a log is short, so one that fails then would be heard of by nobody.
+#[test]
+fn a_log_that_fails_while_it_is_short_does_not_keep_it_to_itself() {
+    let disk = SimDisk::default();
+    disk.set_capacity_bytes(Some(20_000));
+    let log = ManualLog::open(disk.clone(), OPTIONS).unwrap();
+    let next = fill_until_short(&log);
+    disk.fail_next(Operation::Sync);
+    log.seal().unwrap_err();
+    assert!(!log.is_short() && !log.owes());
+    let hears = append(&log, next);
+    assert!(log.commit());
+    hears.try_recv().unwrap().unwrap_err();
+}
+
 #[test]
 fn a_segment_grows_on_when_there_is_no_room_for_the_next() {
     let disk = SimDisk::default();
@@ -211,6 +250,9 @@ fn nothing_acknowledged_is_lost_on_a_disk_that_is_full_now_and_then() {
                 disk.set_capacity_bytes(None);
                 log.retry();
             }
+            disk.set_capacity_bytes(None);
+            log.retry();
+            assert!(!log.is_short(), "seed {seed}: there is room, and nobody sees it");
         }
         disk.set_capacity_bytes(None);
         let what = format!("seed {seed}");

@@ -7,7 +7,10 @@ use runtime_core::{
     tables::deployment::StoredDeployment,
     time::Stamp,
 };
-use runtime_log::{Batch, ManualLog, sim_disk::SimDisk};
+use runtime_log::{
+    Batch, ManualLog,
+    sim_disk::{Operation, SimDisk},
+};
 use runtime_store::sim_backend::SimBackend;
 
 use super::*;
@@ -40,7 +43,7 @@ impl Checkpoints for Nobody {
     fn run(&self, _: runtime_store::Checkpoint, _: OnDone) {}
 }
 
-/// A clock that shows what it was told last.
+/// A clock that moves by the stamps that are taken alone.
 #[derive(Debug, Default)]
 struct Still(std::sync::Mutex<u64>);
 
@@ -53,8 +56,11 @@ impl Clock for Still {
         0
     }
 
-    fn take(&self, _: u64) -> Stamp {
-        Stamp(self.now_us())
+    fn take(&self, count: u64) -> Stamp {
+        let mut now_us = self.0.lock().unwrap();
+        let first = *now_us + 1;
+        *now_us += count;
+        Stamp(first)
     }
 
     fn advance_past(&self, stamp: Stamp) {
@@ -175,6 +181,33 @@ fn all_partitions_refuse_new_work_while_one_checkpoint_waits_for_room() {
     }
     other.turn(Duration::ZERO);
     assert!(!other.inbox.has_no_room());
+}
+
+/// What a read saw must not be something that a crash can take back.
+#[test]
+fn a_read_is_answered_when_what_it_saw_is_durable_and_never_if_that_fails() {
+    let disk = SimDisk::default();
+    let log = Arc::new(ManualLog::open(disk.clone(), 1 << 20).unwrap());
+    let mut node = recover(tables(0), Arc::clone(&log) as _, Arc::new(Still::default())).unwrap();
+    let driver = &mut node.drivers_mut()[0];
+    let (told, hears) = std::sync::mpsc::channel();
+    let mut turn = || {
+        let told = told.clone();
+        driver.inbox.force_event(record(1).event);
+        driver.inbox.put(|lanes| {
+            lanes.push_read(Box::new(move |_| Box::new(move || told.send(()).unwrap())));
+        });
+        driver.turn(Duration::ZERO)
+    };
+    assert!(matches!(turn(), Turn::Worked { .. }));
+    assert!(hears.try_recv().is_err(), "what it saw is in memory alone");
+    log.commit();
+    assert!(hears.try_recv().is_ok());
+    disk.fail_next(Operation::Sync);
+    turn();
+    log.commit();
+    assert!(hears.try_recv().is_err());
+    assert_eq!(turn(), Turn::Stopped, "a log that has failed ends the partition");
 }
 
 #[test]
