@@ -184,6 +184,8 @@ impl Driver {
         for ping in pings {
             let _ = ping.send(health.clone()); // Whoever asked may have gone.
         }
+        // A log can fail while nobody appends: whoever asks next hears of it, and this node ends.
+        self.after_durable(|| ());
     }
 
     /// The last record applied.

@@ -210,6 +210,25 @@ fn a_read_is_answered_when_what_it_saw_is_durable_and_never_if_that_fails() {
     assert_eq!(turn(), Turn::Stopped, "a log that has failed ends the partition");
 }
 
+/// An idle log still seals what it has; nobody waits for that.
+#[test]
+fn a_log_that_fails_while_it_idles_is_noticed_by_a_look_at_the_health() {
+    let disk = SimDisk::default();
+    let log = Arc::new(ManualLog::open(disk.clone(), 1 << 20).unwrap());
+    let mut node = recover(tables(0), Arc::clone(&log) as _, Arc::new(Still::default())).unwrap();
+    let driver = &mut node.drivers_mut()[0];
+    driver.inbox.force_event(record(1).event);
+    driver.turn(Duration::ZERO);
+    log.commit();
+    disk.fail_next(Operation::Sync);
+    log.seal().unwrap_err();
+    assert!(matches!(driver.turn(Duration::ZERO), Turn::Idle { .. }));
+    let _ping = crate::health::ping(&driver.inbox);
+    driver.turn(Duration::ZERO);
+    log.commit();
+    assert_eq!(driver.turn(Duration::ZERO), Turn::Stopped);
+}
+
 #[test]
 fn tables_and_log_meet_or_are_refused() {
     let outcome = |records, trimmed, applied| {
