@@ -6,20 +6,21 @@ use axum::{
     Router,
     routing::{get, patch, post},
 };
+use hyper_util::service::TowerToHyperService;
+use runtime_http::Limits;
 use tokio::net::TcpListener;
 
 use crate::{Admin, deployments, health, invocations, openapi, services};
 
 /// Serves until `shutdown` resolves.
-///
-/// # Errors
-/// When the listener breaks.
 pub async fn serve(
     listener: TcpListener,
+    limits: Limits,
     admin: Admin,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(admin)).with_graceful_shutdown(shutdown).await
+    shutdown: impl Future<Output = ()>,
+) {
+    let service = TowerToHyperService::new(router(admin));
+    runtime_http::serve(listener, limits, service, shutdown).await;
 }
 
 /// All routes; those of the API also under the versions that speak it.

@@ -1,12 +1,10 @@
 //! Bodies: read whole within the limit, written whole.
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::Full;
+use runtime_http::body::{BodyError, BoxError};
 
 use crate::error::Rejection;
-
-/// Why a body could not be read.
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What answers are made of.
 pub(crate) type Body = Full<Bytes>;
@@ -20,15 +18,11 @@ pub(crate) async fn read<B>(body: B, limit_bytes: usize) -> Result<Bytes, Reject
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    if body.size_hint().lower() > limit_bytes as u64 {
-        return Err(Rejection::TooLarge { limit_bytes });
-    }
-    match Limited::new(body, limit_bytes).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Rejection::TooLarge { limit_bytes }),
-        Err(error) => Err(Rejection::Body(error.to_string())),
+    Ok(runtime_http::body::read(body, limit_bytes).await?)
+}
+
+impl From<BodyError> for Rejection {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
     }
 }

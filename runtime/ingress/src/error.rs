@@ -2,6 +2,7 @@
 
 use http::{HeaderValue, Response, StatusCode, header};
 use protocol::TerminalFailure;
+use runtime_http::body::BodyError;
 use runtime_partition::{RequestError, Stopped};
 use serde::Serialize;
 
@@ -55,15 +56,9 @@ pub enum Rejection {
         /// Its name.
         name: String,
     },
-    /// The body is too large.
-    #[error("the body is larger than {limit_bytes} bytes")]
-    TooLarge {
-        /// How large it may be.
-        limit_bytes: usize,
-    },
-    /// The body broke off.
-    #[error("the body cannot be read: {0}")]
-    Body(String),
+    /// The body is too large, too slow, or broke off.
+    #[error(transparent)]
+    Body(BodyError),
     /// The delay can't be read, or makes no sense here.
     #[error("bad delay: {0}")]
     Delay(String),
@@ -143,14 +138,17 @@ impl Rejection {
             | Self::ContentTypeMissing(_)
             | Self::BodyNotTaken
             | Self::Header { .. }
-            | Self::Body(_)
+            | Self::Body(BodyError::Broken(_))
             | Self::Delay(_)
             | Self::IdempotencyKeyOnWorkflow
             | Self::LimitKeyWithoutScope
             | Self::Id { .. }
             | Self::Target(_) => StatusCode::BAD_REQUEST,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooLarge { .. } | Self::JournalFull { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::Slow { .. }) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(BodyError::TooLarge { .. }) | Self::JournalFull { .. } => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
             Self::NotReady => StatusCode::from_u16(NOT_READY).unwrap_or(StatusCode::BAD_REQUEST),
             Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoRoom => StatusCode::INSUFFICIENT_STORAGE,

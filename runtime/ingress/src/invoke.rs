@@ -23,7 +23,7 @@ pub(crate) async fn call<B>(
     address: Address,
 ) -> Result<Response<body::Body>, Rejection>
 where
-    B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    B: HttpBody<Data = Bytes, Error: Into<runtime_http::body::BoxError>>,
 {
     let (parts, incoming) = request.into_parts();
     if headers::delay_ms(parts.uri.query())?.is_some() {

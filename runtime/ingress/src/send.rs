@@ -34,7 +34,7 @@ pub(crate) async fn send<B>(
     address: Address,
 ) -> Result<Response<body::Body>, Rejection>
 where
-    B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    B: HttpBody<Data = Bytes, Error: Into<runtime_http::body::BoxError>>,
 {
     let (parts, incoming) = request.into_parts();
     let delay_ms = headers::delay_ms(parts.uri.query())?;

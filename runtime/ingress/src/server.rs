@@ -1,17 +1,13 @@
-//! Connections: HTTP/1.1 and HTTP/2 with prior knowledge on one port.
+//! Requests: what each asks for, and what a browser must be told.
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{Request, body::Body, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-};
+use runtime_http::{Limits, body::BoxError};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -23,53 +19,24 @@ use crate::{
     response, send,
 };
 
-/// How long calls that are waiting when the node stops may still be answered.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
-
 /// Serves until `shutdown` resolves, then lets what is under way end within a moment.
-pub async fn serve(listener: TcpListener, ingress: Ingress, shutdown: impl Future<Output = ()>) {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new());
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1000);
-    let graceful = GracefulShutdown::new();
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut shutdown => break,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                // Out of file descriptors, or a client that left at once: the next may be fine.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::task::yield_now().await;
-                continue;
-            }
-        };
-        // Answers are small and waited for.
-        let _ = stream.set_nodelay(true);
+pub async fn serve(
+    listener: TcpListener,
+    limits: Limits,
+    ingress: Ingress,
+    shutdown: impl Future<Output = ()>,
+) {
+    let service = service_fn(move |request| {
         let ingress = ingress.clone();
-        let service = service_fn(move |request| {
-            let ingress = ingress.clone();
-            async move { Ok::<_, Infallible>(answer(&ingress, request).await) }
-        });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended with an error");
-            }
-        });
-    }
-    drop(listener);
-    let _ = tokio::time::timeout(SHUTDOWN_GRACE, graceful.shutdown()).await;
+        async move { Ok::<_, Infallible>(answer(&ingress, request).await) }
+    });
+    runtime_http::serve(listener, limits, service, shutdown).await;
 }
 
 /// Answers one request, from whatever carries it.
 pub async fn answer<B>(ingress: &Ingress, request: Request<B>) -> Response<Full<Bytes>>
 where
-    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     let origin = request.headers().get(header::ORIGIN).cloned();
     let wanted = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
@@ -87,7 +54,7 @@ async fn handle<B>(
     request: Request<B>,
 ) -> Result<Response<body::Body>, Rejection>
 where
-    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     if !matches!(*request.method(), Method::GET | Method::POST) {
         return Err(Rejection::Method(request.method().clone()));

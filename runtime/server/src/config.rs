@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use protocol::ProtocolVersion;
+use runtime_http::Limits;
 use runtime_partition::Settings;
 use runtime_schema::Defaults;
 use serde::Deserialize;
@@ -27,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) max_protocol: ProtocolVersion,
     /// Attempts that may be under way at the same time.
     pub(crate) attempts_max: usize,
+    /// Clients' connections at the same time.
+    pub(crate) connections_max: usize,
     /// Largest request body, in bytes.
     pub(crate) request_size_max_bytes: usize,
     /// Size at which a log segment is closed, in bytes.
@@ -47,6 +50,7 @@ struct File {
     partitions: Option<u16>,
     max_service_protocol_version: Option<u16>,
     attempts_max: Option<usize>,
+    connections_max: Option<usize>,
     request_size_max_bytes: Option<usize>,
     log_segment_bytes: Option<u64>,
     inactivity_timeout_ms: Option<u64>,
@@ -114,6 +118,9 @@ impl Config {
             "request-size-max-bytes is {request_size_max_bytes}, expected at most \
              {REQUEST_SIZE_MAX_BYTES}, half of the largest record of the log"
         );
+        let connections_max =
+            file.connections_max.unwrap_or_else(|| Limits::default().connections_max);
+        ensure!(connections_max > 0, "connections-max is 0, expected at least 1");
         let max_protocol = serve
             .max_service_protocol_version
             .or(file.max_service_protocol_version)
@@ -139,6 +146,7 @@ impl Config {
             partitions,
             max_protocol,
             attempts_max: file.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX),
+            connections_max,
             request_size_max_bytes,
             log_segment_bytes: file.log_segment_bytes.unwrap_or(DEFAULT_LOG_SEGMENT_BYTES),
             defaults,

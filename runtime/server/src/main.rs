@@ -7,6 +7,7 @@
 mod args;
 mod config;
 mod data_dir;
+mod descriptors;
 mod discovery;
 mod edges;
 mod node;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use runtime_admin::Admin;
 use runtime_core::Lsn;
+use runtime_http::Limits;
 use runtime_ingress::Ingress;
 use runtime_invoker::Invoker;
 use runtime_log::{FileLog, Log};
@@ -21,12 +22,16 @@ use tokio::net::TcpListener;
 use crate::{
     config::Config,
     data_dir::DataDir,
+    descriptors::{self, Shares},
     discovery::HttpDiscovery,
     edges::NodeEdges,
     panics,
     shutdown::{Reason, Shutdown},
     telemetry,
 };
+
+/// Connections of operators at the same time: people, their tools, and whatever looks at the health.
+const ADMIN_CONNECTIONS_MAX: usize = 256;
 
 /// How long the servers may take to end after they were told to.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,6 +55,8 @@ async fn serve(config: Config) -> Result<()> {
     let ingress_listener = bind("ingress", config.ingress_address).await?;
     let admin_listener = bind("admin", config.admin_address).await?;
     let data_dir = DataDir::open(&config.data_dir, config.partitions)?;
+    let wanted = Shares { ingress: config.connections_max, admin: ADMIN_CONNECTIONS_MAX };
+    let shares = descriptors::take(data_dir.partitions, wanted);
 
     let registry = SharedRegistry::new(config.defaults.clone());
     let clock: Arc<dyn Clock> = Arc::new(NodeClock::start());
@@ -82,9 +89,19 @@ async fn serve(config: Config) -> Result<()> {
             shutdown.started().await;
         }
     };
-    let ingress_server =
-        tokio::spawn(runtime_ingress::serve(ingress_listener, ingress, until(&shutdown)));
-    let admin_server = tokio::spawn(runtime_admin::serve(admin_listener, admin, until(&shutdown)));
+    let limits = |connections_max| Limits { connections_max, ..Limits::default() };
+    let ingress_server = tokio::spawn(runtime_ingress::serve(
+        ingress_listener,
+        limits(shares.ingress),
+        ingress,
+        until(&shutdown),
+    ));
+    let admin_server = tokio::spawn(runtime_admin::serve(
+        admin_listener,
+        limits(shares.admin),
+        admin,
+        until(&shutdown),
+    ));
 
     announce(&config, &data_dir, started);
     let reason = shutdown.started().await;

@@ -1,0 +1,252 @@
+//! Bodies, with an eye on whether they move: requests' have to come at some speed, and answers' are
+//! written in pieces, so that a reader that takes none of them is noticed.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+use crate::{
+    connections::Connection,
+    limits::{Limits, PIECE_BYTES},
+};
+
+/// What a transport says.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A request's body can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// It comes too slowly.
+    #[error(
+        "the body comes too slowly: {bytes} bytes in {} s, and the rest was not there", after.as_secs()
+    )]
+    Slow {
+        /// How much of it came.
+        bytes: u64,
+        /// In which time.
+        after: Duration,
+    },
+    /// It is larger than allowed.
+    #[error("the body is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// How large it may be.
+        limit_bytes: usize,
+    },
+    /// It broke off.
+    #[error("the body cannot be read: {0}")]
+    Broken(String),
+}
+
+/// A request's body that has to come at some speed.
+#[derive(Debug)]
+pub struct Timed<B> {
+    body: B,
+    grace: Duration,
+    bytes_per_second: u64,
+    began: Option<Instant>,
+    bytes: u64,
+    late: Option<Pin<Box<Sleep>>>,
+}
+
+impl<B> Timed<B> {
+    /// The clock starts when somebody begins to read.
+    pub fn new(body: B, limits: &Limits) -> Self {
+        Self {
+            body,
+            grace: limits.body,
+            bytes_per_second: limits.body_bytes_per_second,
+            began: None,
+            bytes: 0,
+            late: None,
+        }
+    }
+
+    /// When it is too late for the next piece.
+    fn deadline(&self, began: Instant) -> Instant {
+        let earned = Duration::from_millis(self.bytes.saturating_mul(1000) / self.bytes_per_second);
+        began + self.grace + earned
+    }
+}
+
+impl<B> Body for Timed<B>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let timed = self.get_mut();
+        match Pin::new(&mut timed.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                timed.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                timed.late = None;
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                let began = *timed.began.get_or_insert_with(Instant::now);
+                let deadline = timed.deadline(began);
+                let late =
+                    timed.late.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+                if late.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                let slow = BodyError::Slow { bytes: timed.bytes, after: began.elapsed() };
+                Poll::Ready(Some(Err(slow.into())))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Reads a whole body of at most so many bytes. What comes in many small pieces takes no more memory
+/// than what comes in one.
+///
+/// # Errors
+/// When it is larger, or slower than allowed, or breaks off.
+pub async fn read<B>(body: B, limit_bytes: usize) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    let too_large = BodyError::TooLarge { limit_bytes };
+    let expected = body.size_hint();
+    if expected.lower() > limit_bytes as u64 {
+        return Err(too_large);
+    }
+    let mut body = std::pin::pin!(body);
+    // Most bodies are one piece, which nobody has to copy.
+    let mut single: Option<Bytes> = None;
+    let mut joined: Vec<u8> = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        let bytes = single.as_ref().map_or(0, Bytes::len) + joined.len() + data.len();
+        if bytes > limit_bytes {
+            return Err(too_large);
+        }
+        if single.is_none() && joined.is_empty() {
+            single = Some(data);
+            continue;
+        }
+        if let Some(first) = single.take() {
+            joined.extend_from_slice(&first);
+        }
+        joined.extend_from_slice(&data);
+    }
+    joined.shrink_to_fit();
+    Ok(single.unwrap_or_else(|| joined.into()))
+}
+
+fn broken(error: impl Into<BoxError>) -> BodyError {
+    match error.into().downcast::<BodyError>() {
+        Ok(known) => *known,
+        Err(error) => BodyError::Broken(error.to_string()),
+    }
+}
+
+/// An answer's body, in pieces, which counts as being written until its last piece is taken.
+#[derive(Debug)]
+pub struct Answer<B> {
+    body: B,
+    /// What is left of the last piece of `body`.
+    rest: Bytes,
+    under_way: UnderWay,
+}
+
+impl<B> Answer<B> {
+    pub(crate) fn new(body: B, request: Request) -> Self {
+        let answer = request.0.activity().answer_begins(Instant::now());
+        Self { body, rest: Bytes::new(), under_way: UnderWay { answer, request } }
+    }
+}
+
+/// A request that is under way for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Request(Arc<Connection>);
+
+impl Request {
+    pub(crate) fn begin(connection: &Arc<Connection>) -> Self {
+        connection.activity().request_begins();
+        Self(Arc::clone(connection))
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.0.activity().request_ends(Instant::now());
+    }
+}
+
+/// An answer that is being written for as long as this lives.
+#[derive(Debug)]
+struct UnderWay {
+    answer: u64,
+    request: Request,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.request.0.activity().answer_ends(self.answer);
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Answer<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let answer = self.get_mut();
+        let UnderWay { answer: number, request } = &answer.under_way;
+        request.0.activity().answer_moves(*number, Instant::now());
+        if !answer.rest.is_empty() {
+            let piece = answer.rest.split_to(answer.rest.len().min(PIECE_BYTES));
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        let polled = Pin::new(&mut answer.body).poll_frame(cx);
+        let Poll::Ready(Some(Ok(frame))) = polled else { return polled };
+        Poll::Ready(Some(Ok(match frame.into_data() {
+            Ok(mut data) => {
+                let piece = data.split_to(data.len().min(PIECE_BYTES));
+                answer.rest = data;
+                Frame::data(piece)
+            }
+            Err(other) => other,
+        })))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let rest = self.rest.len() as u64;
+        let inner = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(inner.lower() + rest);
+        if let Some(upper) = inner.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
+    }
+}

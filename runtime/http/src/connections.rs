@@ -1,0 +1,98 @@
+//! Who is connected, and who has to go when there is no place.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::{sync::Notify, time::Instant};
+
+use crate::activity::Activity;
+
+/// A connection, as seen from outside.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    activity: Mutex<Activity>,
+    /// It makes room for another.
+    pub(crate) has_to_go: Notify,
+}
+
+impl Connection {
+    pub(crate) fn activity(&self) -> MutexGuard<'_, Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All connections of a server.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    max: usize,
+    all: Mutex<All>,
+}
+
+#[derive(Debug, Default)]
+struct All {
+    by_number: HashMap<u64, Arc<Connection>>,
+    next: u64,
+    /// Whether it was said that there is no place.
+    is_said: bool,
+}
+
+/// A place that is taken, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) connection: Arc<Connection>,
+    connections: Arc<Connections>,
+    number: u64,
+}
+
+impl Connections {
+    pub(crate) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { max, all: Mutex::default() })
+    }
+
+    /// A place for a new connection; the one that has been quiet for longest makes room. `None` when all
+    /// are busy.
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Place> {
+        let mut all = self.lock();
+        if all.by_number.len() >= self.max && !all.evict() {
+            if !std::mem::replace(&mut all.is_said, true) {
+                tracing::warn!(
+                    connections_max = self.max,
+                    "all connections are busy; new ones are closed until there is a place"
+                );
+            }
+            return None;
+        }
+        all.is_said = false;
+        all.next += 1;
+        let number = all.next;
+        let activity = Mutex::new(Activity::new(Instant::now()));
+        let connection = Arc::new(Connection { activity, has_to_go: Notify::new() });
+        all.by_number.insert(number, Arc::clone(&connection));
+        drop(all);
+        Some(Place { connection, connections: Arc::clone(self), number })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, All> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl All {
+    /// Sends the quietest away; false when all are busy.
+    fn evict(&mut self) -> bool {
+        let quiet = self.by_number.iter().filter_map(|(number, connection)| {
+            Some((connection.activity().quiet_since()?, *number))
+        });
+        let Some((_, number)) = quiet.min() else { return false };
+        if let Some(connection) = self.by_number.remove(&number) {
+            connection.has_to_go.notify_one();
+        }
+        true
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.lock().by_number.remove(&self.number);
+    }
+}

@@ -1,0 +1,22 @@
+//! HTTP servers as the ingress and the admin API need them: who may be connected, for how long, and how
+//! fast the other side has to be.
+//!
+//! Reading order: [`limits`] (every bound, with its reason), `activity` (what a connection is doing,
+//! pure), `connections` (who is connected, and who has to go when there is no place), [`server`] (the
+//! accept loop), `io` (bytes, watched), [`body`] (bodies, watched).
+//!
+//! **Invariant:** nothing here knows what a request means. A connection that is closed loses no result:
+//! whoever asked can ask again.
+
+mod activity;
+pub mod body;
+mod connections;
+mod io;
+pub mod limits;
+pub mod server;
+
+pub use limits::Limits;
+pub use server::serve;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! The accept loop, and what happens to a connection.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::{
+    body::{Body, Incoming},
+    service::Service,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time,
+};
+
+use crate::{
+    activity::Expired,
+    body::{self, Answer, BoxError, Timed},
+    connections::{Connection, Connections, Place},
+    io::Watched,
+    limits::{ACCEPT_RETRY, BUFFER_BYTES_MAX, Limits, PING_INTERVAL, STREAMS_MAX},
+};
+
+/// Serves HTTP/1.1 and HTTP/2 with prior knowledge until `shutdown` resolves, then lets what is under
+/// way end within [`Limits::grace`].
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    limits: Limits,
+    service: S,
+    shutdown: impl Future<Output = ()>,
+) where
+    S: Service<Request<Timed<Incoming>>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
+{
+    let limits = Arc::new(limits);
+    let connections = Connections::new(limits.connections_max);
+    // Every connection holds a receiver for as long as it lives.
+    let ending = watch::Sender::new(());
+    let mut shutdown = pin!(shutdown);
+    let mut is_failing = false;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // A client that left at once, or no file descriptors: the next may be fine, later.
+                if !std::mem::replace(&mut is_failing, true) {
+                    tracing::warn!(%error, "connections can't be accepted; trying again");
+                }
+                time::sleep(ACCEPT_RETRY).await;
+                continue;
+            }
+        };
+        if std::mem::replace(&mut is_failing, false) {
+            tracing::info!("connections are accepted again");
+        }
+        let Some(place) = connections.enter() else { continue };
+        // Answers are small and waited for.
+        let _ = stream.set_nodelay(true);
+        let (service, limits) = (service.clone(), Arc::clone(&limits));
+        tokio::spawn(converse(stream, place, limits, service, ending.subscribe()));
+    }
+    // Whoever connects now is refused instead of left without an answer.
+    drop(listener);
+    let _ = ending.send(());
+    if time::timeout(limits.grace, ending.closed()).await.is_err() {
+        tracing::info!("some requests were still under way");
+    }
+}
+
+/// Serves a connection to its end.
+async fn converse<S, B>(
+    stream: TcpStream,
+    place: Place,
+    limits: Arc<Limits>,
+    service: S,
+    mut ending: watch::Receiver<()>,
+) where
+    S: Service<Request<Timed<Incoming>>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
+{
+    let connection = Arc::clone(&place.connection);
+    let watched = Arc::clone(&connection);
+    let bounds = Arc::clone(&limits);
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let under_way = body::Request::begin(&watched);
+        let request = request.map(|body| Timed::new(body, &bounds));
+        let answering = service.call(request);
+        async move {
+            let Ok(response) = answering.await;
+            Ok::<_, Infallible>(response.map(|body| Answer::new(body, under_way)))
+        }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // How long a head takes is looked after here; to hyper, waiting for one is the same as idling.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(BUFFER_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(BUFFER_BYTES_MAX).unwrap_or(u32::MAX))
+        .max_send_buf_size(crate::limits::PIECE_BYTES)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_INTERVAL);
+    let stream = TokioIo::new(Watched::new(stream, Arc::clone(&connection)));
+    let mut serving = pin!(builder.serve_connection(stream, service));
+    let mut is_ending = false;
+    loop {
+        let look_at = next_look(&connection, &limits, is_ending);
+        tokio::select! {
+            served = &mut serving => {
+                if let Err(error) = served {
+                    tracing::debug!(error = &*error as &dyn Error, "a connection ended with an error");
+                }
+                return;
+            }
+            () = connection.has_to_go.notified() => {
+                tracing::debug!("a quiet connection makes room for another");
+                return;
+            }
+            changed = ending.changed(), if !is_ending => {
+                is_ending = true;
+                let _ = changed;
+                serving.as_mut().graceful_shutdown();
+            }
+            () = time::sleep_until(look_at) => match expired(&connection, &limits) {
+                None => (),
+                // Whoever is just about to ask again learns that it is not to.
+                Some(Expired::Idle) if !is_ending => {
+                    is_ending = true;
+                    serving.as_mut().graceful_shutdown();
+                }
+                Some(expired @ (Expired::Idle | Expired::Head | Expired::Stalled)) => {
+                    tracing::debug!(?expired, "a connection is closed");
+                    return;
+                }
+            },
+        }
+    }
+}
+
+/// When to look at a connection again. What begins meanwhile may have an earlier end than what is under
+/// way now, so a look is never far off.
+fn next_look(connection: &Connection, limits: &Limits, is_ending: bool) -> time::Instant {
+    let now = time::Instant::now();
+    let soon = now + limits.head.min(limits.stall);
+    let at = connection.activity().deadline(limits).map_or(soon, |(at, _)| at.min(soon));
+    // One that was told to end has a moment to hear of it.
+    if is_ending { at.max(now + limits.grace) } else { at }
+}
+
+fn expired(connection: &Connection, limits: &Limits) -> Option<Expired> {
+    let (at, expired) = connection.activity().deadline(limits)?;
+    (at <= time::Instant::now()).then_some(expired)
+}

@@ -1,0 +1,255 @@
+//! Real connections with short bounds. What is awaited is always an end, never a time.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::{Request, Response, StatusCode};
+use http_body_util::{Full, StreamBody};
+use hyper::{
+    body::{Frame, Incoming},
+    service::service_fn,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::{Notify, oneshot},
+};
+
+use crate::{
+    Limits,
+    body::{self, BodyError, Timed},
+    serve,
+};
+
+const LONG: Duration = Duration::from_secs(3600);
+const SHORT: Duration = Duration::from_millis(100);
+
+/// Nothing ever takes too long.
+fn patient() -> Limits {
+    Limits { head: LONG, idle: LONG, stall: LONG, body: LONG, grace: SHORT, ..Limits::default() }
+}
+
+/// What the test's server does with `/wait`, and with the body of `/large`.
+#[derive(Clone, Default)]
+struct Doings {
+    /// Whoever is in `/wait` is told here, and waits for the other.
+    waits: Arc<Notify>,
+    goes_on: Arc<Notify>,
+    /// The answer to `/large` is gone.
+    large_is_gone: Arc<Notify>,
+}
+
+/// Bytes that say when nobody has them any more.
+struct Large(Vec<u8>, Arc<Notify>);
+
+impl AsRef<[u8]> for Large {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        self.1.notify_one();
+    }
+}
+
+async fn answer(doings: Doings, request: Request<Timed<Incoming>>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    match request.uri().path() {
+        "/wait" => {
+            doings.waits.notify_one();
+            doings.goes_on.notified().await;
+        }
+        "/large" => {
+            let large = Large(vec![7; 32 << 20], doings.large_is_gone);
+            *response.body_mut() = Full::new(Bytes::from_owner(large));
+        }
+        _ => {
+            let status = match body::read(request.into_body(), 1 << 20).await {
+                Ok(body) => {
+                    *response.body_mut() = Full::new(body);
+                    StatusCode::OK
+                }
+                Err(BodyError::Slow { .. }) => StatusCode::REQUEST_TIMEOUT,
+                Err(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+                Err(BodyError::Broken(_)) => StatusCode::BAD_REQUEST,
+            };
+            *response.status_mut() = status;
+        }
+    }
+    response
+}
+
+/// A server of its own; it ends with the sender.
+async fn start(limits: Limits) -> (SocketAddr, Doings, oneshot::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let doings = Doings::default();
+    let at_work = doings.clone();
+    let service = service_fn(move |request| {
+        let doings = at_work.clone();
+        async move { Ok::<_, Infallible>(answer(doings, request).await) }
+    });
+    tokio::spawn(serve(listener, limits, service, async move { drop(stopped.await) }));
+    (address, doings, stop)
+}
+
+const ASK: &[u8] = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
+
+/// Asks, and reads the answer.
+async fn ask(stream: &mut TcpStream) -> std::io::Result<String> {
+    stream.write_all(ASK).await?;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"hi") {
+        if stream.read_buf(&mut answer).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Waits until the other side closes.
+async fn closed(stream: &mut TcpStream) {
+    let mut sink = [0; 1024];
+    while !matches!(stream.read(&mut sink).await, Ok(0) | Err(_)) {}
+}
+
+#[tokio::test]
+async fn whoever_says_nothing_or_half_a_head_goes_and_whoever_has_asked_stays() {
+    let (address, _, _stop) = start(Limits { head: SHORT, ..patient() }).await;
+    let mut kept = TcpStream::connect(address).await.unwrap();
+    assert!(ask(&mut kept).await.unwrap().starts_with("HTTP/1.1 200"));
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    closed(&mut silent).await;
+    let mut half = TcpStream::connect(address).await.unwrap();
+    half.write_all(b"POST / HTTP/1.1\r\nhost:").await.unwrap();
+    closed(&mut half).await;
+    // It has been idle for longer than a head may take.
+    assert!(ask(&mut kept).await.unwrap().starts_with("HTTP/1.1 200"));
+    // Its next head must be as quick as any.
+    kept.write_all(b"POST / HT").await.unwrap();
+    closed(&mut kept).await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_ends_and_one_that_waits_for_its_answer_does_not() {
+    let (address, doings, _stop) = start(Limits { head: SHORT, idle: SHORT, ..patient() }).await;
+    let mut waits = TcpStream::connect(address).await.unwrap();
+    waits.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    doings.waits.notified().await;
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    ask(&mut idle).await.unwrap();
+    closed(&mut idle).await;
+    doings.goes_on.notify_one();
+    let mut head = [0; 12];
+    waits.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+}
+
+#[tokio::test]
+async fn the_quietest_makes_room_and_nobody_who_waits_does() {
+    let (address, doings, _stop) = start(Limits { connections_max: 2, ..patient() }).await;
+    let mut waits = TcpStream::connect(address).await.unwrap();
+    waits.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    doings.waits.notified().await;
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut asks = TcpStream::connect(address).await.unwrap();
+    ask(&mut asks).await.unwrap();
+    closed(&mut silent).await;
+    asks.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    doings.waits.notified().await;
+    let mut refused = TcpStream::connect(address).await.unwrap();
+    closed(&mut refused).await;
+    doings.goes_on.notify_one();
+    let mut head = [0; 12];
+    waits.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_given_up_and_a_fast_one_in_many_pieces_is_read() {
+    let (address, _, _stop) = start(Limits { body: SHORT, ..patient() }).await;
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhi").await.unwrap();
+    let mut head = [0; 12];
+    slow.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 408");
+    let sent: Vec<u8> = (0..=255).cycle().take(5000).collect();
+    let pieces = sent.iter().map(|byte| Ok::<_, Infallible>(Frame::data(vec![*byte].into())));
+    let body = StreamBody::new(Pieces(pieces.collect()));
+    assert_eq!(body::read(body, 5000).await.unwrap(), sent);
+    let body = Full::new(Bytes::from_static(b"abc"));
+    assert!(matches!(body::read(body, 2).await, Err(BodyError::TooLarge { limit_bytes: 2 })));
+}
+
+/// A stream of pieces that are all there.
+struct Pieces<T>(std::collections::VecDeque<T>);
+
+impl<T: Unpin> futures::Stream for Pieces<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<T>> {
+        Poll::Ready(self.0.pop_front())
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_loses_its_connection() {
+    let (address, doings, _stop) = start(Limits { stall: SHORT, ..patient() }).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stalled = socket.connect(address).await.unwrap();
+    stalled.write_all(b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    doings.large_is_gone.notified().await;
+    // The same where the transport goes on and only one stream does not.
+    let stream = TcpStream::connect(address).await.unwrap();
+    let handshake = h2::client::Builder::new().initial_window_size(0).handshake(stream);
+    let (mut sender, connection): (SendRequest<Bytes>, _) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("http://a/large").body(()).unwrap();
+    let (response, _) = sender.send_request(request, true).unwrap();
+    let _head = response.await.unwrap();
+    doings.large_is_gone.notified().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_its_time_gets_everything() {
+    let (address, doings, _stop) =
+        start(Limits { stall: Duration::from_secs(5), ..patient() }).await;
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"GET /large HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+    let (mut bytes, mut piece) = (0, vec![0; 1 << 20]);
+    loop {
+        let read = slow.read(&mut piece).await.unwrap();
+        if read == 0 {
+            break;
+        }
+        bytes += read;
+    }
+    assert!(bytes > 32 << 20);
+    doings.large_is_gone.notified().await;
+}
+
+#[tokio::test]
+async fn what_is_under_way_when_the_server_stops_is_answered() {
+    let (address, doings, stop) = start(Limits { grace: LONG, ..patient() }).await;
+    let mut waits = TcpStream::connect(address).await.unwrap();
+    waits.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    doings.waits.notified().await;
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    ask(&mut idle).await.unwrap();
+    stop.send(()).unwrap();
+    closed(&mut idle).await;
+    doings.goes_on.notify_one();
+    let mut answer = Vec::new();
+    waits.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+}

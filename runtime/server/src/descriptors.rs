@@ -1,0 +1,76 @@
+//! File descriptors: as many as the system gives, shared out so that no client can take those that the
+//! log and the tables need.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors that connections may not have: the log's segments and those that are read, a file for each
+/// partition's tables, what a checkpoint or a compaction opens, the listeners and the runtime's own.
+const OWN: u64 = 64;
+/// Where there is no limit, or a higher one, this is enough.
+const ENOUGH: u64 = 1 << 20;
+/// The least that a node can work with.
+const LEAST: u64 = 256;
+
+/// How many connections there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// Of clients.
+    pub(crate) ingress: usize,
+    /// Of operators.
+    pub(crate) admin: usize,
+}
+
+/// Takes all descriptors that the process may have, and shares them out.
+pub(crate) fn take(partitions: u16, wanted: Shares) -> Shares {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let limit = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => raised.current,
+        Err(error) => {
+            tracing::debug!(%error, "the limit of open files stays as it is");
+            limit.current
+        }
+    };
+    let limit = limit.unwrap_or(ENOUGH).min(ENOUGH);
+    let shares = share(limit, partitions, wanted);
+    if shares != wanted {
+        tracing::warn!(
+            open_files = limit,
+            ingress_connections = shares.ingress,
+            admin_connections = shares.admin,
+            "the limit of open files allows fewer connections than the settings; raise it (ulimit -n)"
+        );
+    }
+    shares
+}
+
+/// Half of what is left of `limit` is the ingress's, an eighth the admin API's, and the rest is for
+/// connections to endpoints.
+fn share(limit: u64, partitions: u16, wanted: Shares) -> Shares {
+    let left = limit.max(LEAST).saturating_sub(OWN + 2 * u64::from(partitions));
+    let share = |part: u64, wanted: usize| {
+        let most = usize::try_from(left / part).unwrap_or(usize::MAX);
+        wanted.min(most).max(1)
+    };
+    Shares { ingress: share(2, wanted.ingress), admin: share(8, wanted.admin) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_for_everything_else() {
+        let wanted = Shares { ingress: 4096, admin: 256 };
+        assert_eq!(share(ENOUGH, 2, wanted), wanted);
+        assert_eq!(share(1024, 2, wanted), Shares { ingress: 478, admin: 119 });
+        for limit in [0, 100, 256, 1024, 4096] {
+            for partitions in [1, 2, 64] {
+                let Shares { ingress, admin } = share(limit, partitions, wanted);
+                let taken = (ingress + admin) as u64 + OWN + 2 * u64::from(partitions);
+                assert!(taken < limit.max(LEAST), "{limit} {partitions}: {taken}");
+                assert!(ingress > 0 && admin > 0);
+            }
+        }
+    }
+}
