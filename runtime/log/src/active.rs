@@ -82,6 +82,7 @@ impl<F> Active<F> {
         let header = Header {
             number: plan.number,
             magic: Magic::Two(magic),
+            owner: Some(options.owner),
             predecessor_bytes: Some(plan.predecessor_bytes),
             made_bytes: made_bytes(plan),
             last_lsns: plan.last_lsns.clone(),

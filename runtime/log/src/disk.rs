@@ -80,6 +80,15 @@ impl RealDisk {
     }
 }
 
+/// Names of the files in a directory, in order.
+pub(crate) fn names_in(dir: &Path) -> io::Result<Vec<String>> {
+    let mut names = fs::read_dir(dir)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<io::Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names)
+}
+
 impl Disk for RealDisk {
     type File = File;
 
@@ -90,11 +99,7 @@ impl Disk for RealDisk {
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        let mut names = fs::read_dir(&self.0)?
-            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-            .collect::<io::Result<Vec<_>>>()?;
-        names.sort();
-        Ok(names)
+        names_in(&self.0)
     }
 
     fn len(&self, name: &str) -> io::Result<u64> {

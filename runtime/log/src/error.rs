@@ -14,15 +14,24 @@ pub struct AppendError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The disk refused.
-    #[error("{what}: {source}")]
+    #[error("{what}{}", advice(source))]
     Io {
         /// What was being done.
         what: String,
         /// What the disk said.
         source: io::Error,
     },
+    /// A file is another data directory's.
+    #[error(
+        "{file}: it is of the log of another data directory, or of one with another number of \
+         partitions; restore the log that belongs here"
+    )]
+    Stranger {
+        /// The file.
+        file: String,
+    },
     /// A file is of another version of this software.
-    #[error("{file}: its format is {found}, this version can only read {expected}")]
+    #[error("{file}: its format is {found}, this version can read 1 to {expected}")]
     Format {
         /// The file.
         file: String,
@@ -50,6 +59,16 @@ pub enum OpenError {
         /// Its number.
         missing: u64,
     },
+}
+
+/// What to do about it, if that is known.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; make some room on its disk, then start again"
+        }
+        _ => "",
+    }
 }
 
 /// Records cannot be read back.

@@ -1,5 +1,6 @@
 //! The log on its own thread: drain everything that is ready, commit it with one sync, repeat.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -8,7 +9,8 @@ use std::time::{Duration, Instant};
 use crate::{
     Batch, Done, Log, Lsn, ManualLog, Metrics, OpenError, Options, PartitionId, Records,
     chores::{Chore, Chores},
-    disk::{Disk, RealDisk},
+    disk::{Disk, RealDisk, names_in},
+    segment,
 };
 
 /// When several batches share an fsync, others are likely to follow the next one within this time, and
@@ -32,6 +34,18 @@ struct Queue {
     batches: Vec<(Batch, Done)>,
     trims: Vec<(PartitionId, Lsn)>,
     stop: bool,
+}
+
+/// Whether there is a log in a directory: one without a segment is none.
+///
+/// # Errors
+/// When the directory is there, but cannot be read.
+pub fn exists(dir: &Path) -> io::Result<bool> {
+    match names_in(dir) {
+        Ok(names) => Ok(names.iter().any(|name| segment::number_of(name).is_some())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 impl FileLog {

@@ -29,9 +29,9 @@ mod writer;
 use bytes::Bytes;
 
 pub use error::{AppendError, OpenError, ReadError};
-pub use file_log::FileLog;
+pub use file_log::{FileLog, exists};
 pub use manual_log::ManualLog;
-pub use room::{Options, RESERVE_BYTES, STEP_BYTES};
+pub use room::{Options, Owner, RESERVE_BYTES, STEP_BYTES};
 pub use writer::Metrics;
 
 /// The largest record. A client's request of 32 MiB, the default limit, is a quarter of it.

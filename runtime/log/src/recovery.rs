@@ -16,7 +16,7 @@ use crate::{
     carry::carry,
     disk::Disk,
     frame::{Frame, Magic, Position},
-    room::{Options, Trouble},
+    room::{Options, Owner, Trouble},
     scan::{Flaw, Frames},
     segment::{self, HEADER_BYTES_MAX, Header, HeaderError},
     segments::{Segment, Segments},
@@ -63,7 +63,7 @@ pub(crate) fn recover<D: Disk>(
     options: &Options,
 ) -> Result<Recovered<D::File>, OpenError> {
     loop {
-        let heads = read_heads(disk)?;
+        let heads = read_heads(disk, options.owner)?;
         let mut found = Found::default();
         let Some(first) = heads.first() else { return begin(disk, options) };
         found.last_lsns.clone_from(&first.header.last_lsns);
@@ -131,7 +131,7 @@ fn go_on<D: Disk>(
 }
 
 /// The heads of all segments, in order.
-fn read_heads<D: Disk>(disk: &D) -> Result<Vec<Head>, OpenError> {
+fn read_heads<D: Disk>(disk: &D, owner: Owner) -> Result<Vec<Head>, OpenError> {
     let names = disk.list().map_err(io("the log's directory cannot be listed"))?;
     for name in names.iter().filter(|name| segment::is_unfinished(name)) {
         disk.remove(name).map_err(io(&format!("{name} cannot be removed")))?;
@@ -145,8 +145,11 @@ fn read_heads<D: Disk>(disk: &D) -> Result<Vec<Head>, OpenError> {
     for &number in &numbers {
         let name = segment::file_name(number);
         match read_head(disk, &name, number)? {
+            Some(head) if head.header.owner.is_some_and(|found| found != owner) => {
+                return Err(OpenError::Stranger { file: name });
+            }
             Some(head) => heads.push(head),
-            None if Some(&number) == numbers.last() && (number == 1 || !heads.is_empty()) => {
+            None if Some(&number) == numbers.last() && follows_format_1(number, &heads) => {
                 // Made, but not yet synced when the crash came: nothing was ever in it.
                 remove(disk, &name)?;
             }
@@ -154,6 +157,12 @@ fn read_heads<D: Disk>(disk: &D) -> Result<Vec<Head>, OpenError> {
         }
     }
     Ok(heads)
+}
+
+/// Whether a segment may have been made by format 1, the only one to give a file its name before it was
+/// on disk.
+fn follows_format_1(number: u64, before: &[Head]) -> bool {
+    before.last().map_or(number == 1, |head| head.header.magic == Magic::One)
 }
 
 /// The head of a segment, or `None` when it is one of format 1 that was never finished.

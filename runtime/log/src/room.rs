@@ -4,9 +4,11 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// How a log uses its disk.
+/// How a log uses its disk, and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
+    /// Whose log it is: that of anybody else is refused.
+    pub owner: Owner,
     /// A segment that has this many bytes is closed, and the next one begun.
     pub segment_bytes: u64,
     /// Allocated room that the log has behind its end, in bytes. When it has less and cannot allocate
@@ -17,10 +19,25 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Segments of 64 MiB, a reserve of [`RESERVE_BYTES`], steps of [`STEP_BYTES`].
+    /// Nobody's log in segments of 64 MiB, with a reserve of [`RESERVE_BYTES`] and steps of
+    /// [`STEP_BYTES`].
     fn default() -> Self {
-        Self { segment_bytes: 64 << 20, reserve_bytes: RESERVE_BYTES, step_bytes: STEP_BYTES }
+        Self {
+            owner: Owner::default(),
+            segment_bytes: 64 << 20,
+            reserve_bytes: RESERVE_BYTES,
+            step_bytes: STEP_BYTES,
+        }
     }
+}
+
+/// Whose log it is. Records of another one fit by their numbers alone, and would be taken for one's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Owner {
+    /// Fingerprint of the data directory; 0 for one that has none.
+    pub directory: u128,
+    /// How many partitions it has.
+    pub partitions: u16,
 }
 
 impl From<u64> for Options {

@@ -3,18 +3,21 @@
 //! ```text
 //! offset  size  what (integers are big-endian)
 //!      0     8  "ABIDELOG"
-//!      8     4  format, 2
+//!      8     4  format, 3
 //!     12     8  number of the segment
 //!     20     8  magic of its frames, random
 //!     28     8  length at which its predecessor was closed; 0 without one
 //!     36     8  length of this file when it was given its name
-//!     44     4  number of partitions that follow
-//!     48  10*n  partition (2) and the lsn of its last record before this segment (8)
+//!     44    16  fingerprint of the data directory; 0 if it has none
+//!     60     2  how many partitions the node has
+//!     62     4  number of partitions that follow
+//!     66  10*n  partition (2) and the lsn of its last record before this segment (8)
 //!      -     4  CRC-32C of everything before it
 //!      -     -  frames
 //! ```
 //!
-//! Format 1, which is read but no longer written, has neither the magic nor the two lengths.
+//! Older formats are read but no longer written: format 2 does not say whose it is, and format 1 has
+//! neither the magic nor the two lengths.
 //!
 //! The last lsns stand in every header, so that the log knows them also when it has trimmed all
 //! records of a partition. A segment is written under another name, synced, and only then given its
@@ -26,16 +29,18 @@ use std::collections::BTreeMap;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::{Lsn, PartitionId, frame::Magic};
+use crate::{Lsn, PartitionId, frame::Magic, room::Owner};
 
 const MAGIC: &[u8; 8] = b"ABIDELOG";
 /// Version of the bytes of segments and frames that is written.
-pub(crate) const FORMAT: u32 = 2;
-/// The version before, which is still read.
-pub(crate) const FORMAT_1: u32 = 1;
+pub(crate) const FORMAT: u32 = 3;
+/// The first version that has random magic and lengths.
+const FORMAT_2: u32 = 2;
+/// The oldest version that is read.
+const FORMAT_1: u32 = 1;
 const SUFFIX: &str = ".seg";
 const UNFINISHED: &str = ".new";
-const FIXED_BYTES: usize = 48;
+const FIXED_BYTES: usize = 66;
 /// No header is longer: there are no more than 2^16 partitions.
 pub(crate) const HEADER_BYTES_MAX: usize = FIXED_BYTES + 10 * (1 << 16) + 4;
 
@@ -44,6 +49,8 @@ pub(crate) const HEADER_BYTES_MAX: usize = FIXED_BYTES + 10 * (1 << 16) + 4;
 pub(crate) struct Header {
     pub(crate) number: u64,
     pub(crate) magic: Magic,
+    /// Whose it is; `None` where the format does not say.
+    pub(crate) owner: Option<Owner>,
     /// Length at which the predecessor was closed; `None` where the format does not say.
     pub(crate) predecessor_bytes: Option<u64>,
     /// Length of the file when it got its name: all of that was on disk.
@@ -86,7 +93,7 @@ pub(crate) fn header_bytes(partitions: usize) -> u64 {
 }
 
 impl Header {
-    /// The bytes of format 2.
+    /// The bytes of the format that is written.
     pub(crate) fn encode(&self, magic: [u8; 8]) -> Vec<u8> {
         let Ok(count) = u32::try_from(self.last_lsns.len()) else {
             panic!("{} partitions in a header; there are at most 65536", self.last_lsns.len());
@@ -98,6 +105,9 @@ impl Header {
         bytes.extend_from_slice(&magic);
         bytes.put_u64(self.predecessor_bytes.unwrap_or_default());
         bytes.put_u64(self.made_bytes);
+        let owner = self.owner.unwrap_or_default();
+        bytes.put_u128(owner.directory);
+        bytes.put_u16(owner.partitions);
         bytes.put_u32(count);
         for (partition, lsn) in &self.last_lsns {
             bytes.put_u16(partition.0);
@@ -116,7 +126,7 @@ impl Header {
             return Err(HeaderError::Broken);
         }
         let format = rest.try_get_u32().map_err(|_| HeaderError::Broken)?;
-        if format != FORMAT && format != FORMAT_1 {
+        if !(FORMAT_1..=FORMAT).contains(&format) {
             return Err(HeaderError::Format(format));
         }
         let mut header = Self::decode_rest(&mut rest, format).ok_or(HeaderError::Broken)?;
@@ -133,12 +143,17 @@ impl Header {
     fn decode_rest(rest: &mut Bytes, format: u32) -> Option<Self> {
         let number = rest.try_get_u64().ok()?;
         let (mut magic, mut predecessor_bytes, mut made_bytes) = (Magic::One, None, 0);
-        if format == FORMAT {
+        let mut owner = None;
+        if format >= FORMAT_2 {
             let mut random = [0; 8];
             rest.try_copy_to_slice(&mut random).ok()?;
             magic = Magic::Two(random);
             predecessor_bytes = Some(rest.try_get_u64().ok()?);
             made_bytes = rest.try_get_u64().ok()?;
+        }
+        if format == FORMAT {
+            let directory = rest.try_get_u128().ok()?;
+            owner = Some(Owner { directory, partitions: rest.try_get_u16().ok()? });
         }
         let count = rest.try_get_u32().ok()?;
         let mut last_lsns = BTreeMap::new();
@@ -146,7 +161,7 @@ impl Header {
             let partition = PartitionId(rest.try_get_u16().ok()?);
             last_lsns.insert(partition, Lsn(rest.try_get_u64().ok()?));
         }
-        Some(Self { number, magic, predecessor_bytes, made_bytes, last_lsns })
+        Some(Self { number, magic, owner, predecessor_bytes, made_bytes, last_lsns })
     }
 
     /// Whether these bytes are what a crash can leave of a header of format 1, which was written under

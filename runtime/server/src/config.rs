@@ -120,6 +120,8 @@ impl Config {
         );
         let connections_max =
             file.connections_max.unwrap_or_else(|| Limits::default().connections_max);
+        let attempts_max = file.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX);
+        ensure!(attempts_max > 0, "attempts-max is 0, expected at least 1");
         ensure!(connections_max > 0, "connections-max is 0, expected at least 1");
         let max_protocol = serve
             .max_service_protocol_version
@@ -145,7 +147,7 @@ impl Config {
                 .unwrap_or_else(|| local(ADMIN_PORT)),
             partitions,
             max_protocol,
-            attempts_max: file.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX),
+            attempts_max,
             connections_max,
             request_size_max_bytes,
             log_segment_bytes: file.log_segment_bytes.unwrap_or(DEFAULT_LOG_SEGMENT_BYTES),

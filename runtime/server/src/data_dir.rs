@@ -14,7 +14,8 @@ use runtime_partition::random;
 
 use layout::Layout;
 
-/// Says what the directory is; written last, so that a directory without it was never used.
+/// Says what the directory is. It has this name from the first use on; until log and tables are made it
+/// is a draft.
 const LAYOUT: &str = "LAYOUT";
 /// What ids of named invocations are mixed with.
 const SECRET: &str = "SECRET";
@@ -34,6 +35,8 @@ pub(crate) struct DataDir {
     pub(crate) partitions: u16,
     /// How ids of named invocations follow from their names.
     pub(crate) derivation: Derivation,
+    /// Whether it was used before: then there is a log, or something was lost.
+    pub(crate) is_in_use: bool,
     _lock: File,
 }
 
@@ -47,24 +50,34 @@ impl DataDir {
             .with_context(|| format!("the data directory {} cannot be used", path.display()))?;
         let lock = lock(&path)?;
         let file = path.join(LAYOUT);
-        let (partitions, derivation) = match fs::read_to_string(&file) {
+        let (layout, is_in_use) = match fs::read_to_string(&file) {
             Ok(text) => {
                 let layout = Layout::parse(&text)
                     .with_context(|| format!("{} cannot be used", file.display()))?;
-                (layout.partitions, derivation(&path, &layout)?)
+                (layout, true)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                refuse_remains(&path)?;
-                let derivation = create(&path, partitions).with_context(|| {
-                    format!("the data directory {} cannot be written", path.display())
-                })?;
-                (partitions, derivation)
+                let layout = match draft(&path) {
+                    Some(layout) => layout,
+                    None => create(&path, partitions)?,
+                };
+                (layout, false)
             }
             Err(error) => {
                 return Err(error).with_context(|| format!("{} cannot be read", file.display()));
             }
         };
-        Ok(Self { path, partitions, derivation, _lock: lock })
+        let derivation = derivation(&path, &layout)?;
+        Ok(Self { path, partitions: layout.partitions, derivation, is_in_use, _lock: lock })
+    }
+
+    /// Notes that log and tables are there, so that a directory that has lost them is not taken for a
+    /// new one.
+    pub(crate) fn note_use(&self) -> Result<()> {
+        if self.is_in_use {
+            return Ok(());
+        }
+        settle(&self.path, LAYOUT).with_context(|| cannot_write(&self.path))
     }
 
     /// The log's directory.
@@ -152,25 +165,47 @@ fn refuse_remains(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn create(path: &Path, partitions: u16) -> Result<Derivation> {
-    let secret: [u8; SECRET_BYTES] = random::bytes();
-    write_whole(path, SECRET, &secret, PRIVATE)?;
-    let derivation = Derivation::Secret(secret);
-    let layout = Layout { partitions, secret: derivation.fingerprint() };
-    write_whole(path, LAYOUT, layout.to_string().as_bytes(), PUBLIC)?;
-    Ok(derivation)
+/// What a start that did not get to the directory's first use has left.
+fn draft(path: &Path) -> Option<Layout> {
+    Layout::parse(&fs::read_to_string(path.join(draft_of(LAYOUT))).ok()?).ok()
 }
 
-/// Written whole or not at all, and durable: to another name first.
-fn write_whole(dir: &Path, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
-    let temporary = dir.join(format!("{name}.new"));
+fn create(path: &Path, partitions: u16) -> Result<Layout> {
+    refuse_remains(path)?;
+    let secret: [u8; SECRET_BYTES] = random::bytes();
+    let layout = Layout { partitions, secret: Derivation::Secret(secret).fingerprint() };
+    let write = || {
+        write_draft(path, SECRET, &secret, PRIVATE)?;
+        settle(path, SECRET)?;
+        write_draft(path, LAYOUT, layout.to_string().as_bytes(), PUBLIC)
+    };
+    write().with_context(|| cannot_write(path))?;
+    Ok(layout)
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("the data directory {} cannot be written", path.display())
+}
+
+/// The name under which a file is written, so that its own is only given to a whole one.
+fn draft_of(name: &str) -> String {
+    format!("{name}.new")
+}
+
+/// Writes a draft, durably.
+fn write_draft(dir: &Path, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    let mut file = options.create(true).truncate(true).write(true).mode(mode).open(&temporary)?;
+    let options = options.create(true).truncate(true).write(true).mode(mode);
+    let mut file = options.open(dir.join(draft_of(name)))?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&temporary, dir.join(name))?;
-    File::open(dir)?.sync_all()?;
-    Ok(())
+    File::open(dir)?.sync_all()
+}
+
+/// Gives a draft its name, durably.
+fn settle(dir: &Path, name: &str) -> io::Result<()> {
+    fs::rename(dir.join(draft_of(name)), dir.join(name))?;
+    File::open(dir)?.sync_all()
 }
 
 #[cfg(test)]

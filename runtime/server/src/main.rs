@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The whole chain on one line: what was wanted, and why it can't be had.
-            eprintln!("abide: {error:#}");
+            telemetry::complain(format_args!("abide: {error:#}"));
             ExitCode::FAILURE
         }
     }

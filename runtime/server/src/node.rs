@@ -11,7 +11,7 @@ use runtime_core::Lsn;
 use runtime_http::Limits;
 use runtime_ingress::Ingress;
 use runtime_invoker::Invoker;
-use runtime_log::{FileLog, Log};
+use runtime_log::{FileLog, Log, Options, Owner};
 use runtime_partition::{
     Clock, Node, NodeClock, checkpoint::CheckpointThread, node::Parts, node::store_file,
 };
@@ -29,6 +29,11 @@ use crate::{
     shutdown::{Reason, Shutdown},
     telemetry,
 };
+
+/// The first moment of 2020: this software is younger.
+const TIME_MIN_US: u64 = 1_577_836_800 * 1_000_000;
+/// The first moment of 9999, the last year that dates of HTTP can name.
+const TIME_MAX_US: u64 = 253_370_764_800 * 1_000_000;
 
 /// Connections of operators at the same time: people, their tools, and whatever looks at the health.
 const ADMIN_CONNECTIONS_MAX: usize = 256;
@@ -60,7 +65,9 @@ async fn serve(config: Config) -> Result<()> {
 
     let registry = SharedRegistry::new(config.defaults.clone());
     let clock: Arc<dyn Clock> = Arc::new(NodeClock::start());
+    check_time(clock.wall_us())?;
     let mut node = recover(&config, &data_dir, &registry, Arc::clone(&clock))?;
+    data_dir.note_use()?;
     let stopped = shutdown.clone();
     node.spawn(move |partition| {
         tracing::debug!(partition = partition.0, "a partition has stopped");
@@ -117,6 +124,19 @@ async fn serve(config: Config) -> Result<()> {
     }
 }
 
+/// A clock that was never set would date everything wrongly, and such a date can't even be written in
+/// HTTP.
+fn check_time(wall_us: u64) -> Result<()> {
+    let (from, until) = (TIME_MIN_US, TIME_MAX_US);
+    ensure!(
+        (from..until).contains(&wall_us),
+        "the system's clock is {} s after 1970, which is not in the years 2020 to 9998: set it, then \
+         start again",
+        wall_us / 1_000_000
+    );
+    Ok(())
+}
+
 fn recover(
     config: &Config,
     data_dir: &DataDir,
@@ -167,13 +187,21 @@ fn open(config: &Config, data_dir: &DataDir) -> Result<(FileLog, Vec<Store>)> {
         }
     }
     let log_path = data_dir.log();
+    let has_log = runtime_log::exists(&log_path)
+        .with_context(|| format!("{} cannot be read", log_path.display()))?;
+    let has_data = data_dir.is_in_use || stores.values().any(|store| store.applied() > Lsn(0));
     ensure!(
-        log_path.exists() || stores.values().all(|store| store.applied() == Lsn(0)),
-        "{} is missing, but the tables have data: restore the log that belongs to them",
+        has_log || !has_data,
+        "{} has no log, but this data directory was used before: restore the log that belongs to it, \
+         or choose another directory with --data-dir",
         log_path.display()
     );
-    let log =
-        FileLog::open(&log_path, config.log_segment_bytes).context("the log cannot be opened")?;
+    let owner = Owner {
+        directory: data_dir.derivation.fingerprint().unwrap_or_default(),
+        partitions: data_dir.partitions,
+    };
+    let options = Options { owner, ..Options::from(config.log_segment_bytes) };
+    let log = FileLog::open(&log_path, options).context("the log cannot be opened")?;
     for partition in 0..data_dir.partitions {
         if stores.contains_key(&partition) {
             continue;
@@ -209,9 +237,9 @@ async fn bind(what: &str, address: std::net::SocketAddr) -> Result<TcpListener> 
         .with_context(|| format!("the {what} cannot listen on {address}; is it in use?"))
 }
 
-#[expect(clippy::print_stdout, reason = "what a person who starts it wants to know")]
+/// What a person who starts it wants to know.
 fn announce(config: &Config, data_dir: &DataDir, started: Instant) {
-    println!(
+    telemetry::print(format_args!(
         "abide {} ready in {} ms\n  ingress  http://{}\n  admin    http://{}\n  data     {} ({} partitions)",
         env!("CARGO_PKG_VERSION"),
         started.elapsed().as_millis(),
@@ -219,5 +247,5 @@ fn announce(config: &Config, data_dir: &DataDir, started: Instant) {
         config.admin_address,
         data_dir.path.display(),
         data_dir.partitions,
-    );
+    ));
 }

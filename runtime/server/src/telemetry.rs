@@ -1,4 +1,10 @@
 //! Logs: to standard error, by level, as `ABIDE_LOG` says (`info` without it).
+//!
+//! Nobody may be listening: a pipe can be closed, and a log file be on the disk that is full. What can't
+//! be said is left unsaid, and nothing else depends on it.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
 
 use tracing_subscriber::EnvFilter;
 
@@ -7,7 +13,22 @@ pub(crate) fn start() {
     // A second subscriber can only come from a test harness; the first one stays.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
+        // Colours are for people; a file that is searched has no use for them.
+        .with_ansi(io::stderr().is_terminal())
+        // It would complain about a standard error that takes nothing on that same standard error, and
+        // panic.
+        .log_internal_errors(false)
         .with_target(false)
         .try_init();
+}
+
+/// Says something on standard output.
+pub(crate) fn print(line: impl Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Says why the program ends, on standard error.
+pub(crate) fn complain(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -100,7 +100,8 @@ async fn ids_of_names_follow_from_the_directorys_secret() {
     drop(abide);
 
     let older = tempfile::tempdir().unwrap();
-    std::fs::write(older.path().join("LAYOUT"), "abide-data 1\npartitions 2\n").unwrap();
+    // As its first start left it, before there was anything in it.
+    std::fs::write(older.path().join("LAYOUT.new"), "abide-data 1\npartitions 2\n").unwrap();
     let (_abide, server) = start(older.path()).await;
     assert_eq!(ids(&server).await, plain);
 }
@@ -161,7 +162,17 @@ async fn tables_log_and_layout_agree_or_are_refused_by_name() {
 
     fs::rename(path.join("log"), &moved).unwrap();
     fs::create_dir(path.join("log")).unwrap();
-    refused("the tables are at record", &["but the log ends at 0", "restore the log"]).await;
+    refused("log has no log", &["used before", "restore the log"]).await;
+    assert_eq!(fs::read_dir(path.join("log")).unwrap().count(), 0, "a copy of it still fits");
+    // As if the medium that everything is on were not there.
+    for what in tables {
+        fs::rename(path.join(what), path.join(format!("{what}.moved"))).unwrap();
+    }
+    refused("log has no log", &["used before", "restore the log"]).await;
+    for what in tables {
+        assert!(!path.join(what).exists(), "{what} is not made anew");
+        fs::rename(path.join(format!("{what}.moved")), path.join(what)).unwrap();
+    }
     fs::remove_dir_all(path.join("log")).unwrap();
     fs::rename(&moved, path.join("log")).unwrap();
 
@@ -169,16 +180,30 @@ async fn tables_log_and_layout_agree_or_are_refused_by_name() {
     fs::copy(path.join(tables[1]), path.join(tables[0])).unwrap();
     refused(tables[0], &["it is partition 1 of 2, expected 0 of 2"]).await;
     let other = tempfile::tempdir().unwrap();
-    drop(start(other.path()).await);
+    used(other.path()).await;
     fs::copy(other.path().join(tables[0]), path.join(tables[0])).unwrap();
     refused(tables[0], &["another data directory's"]).await;
     fs::rename(&moved, path.join(tables[0])).unwrap();
+
+    // Its records would fit by their numbers.
+    fs::rename(path.join("log"), &moved).unwrap();
+    fs::rename(other.path().join("log"), path.join("log")).unwrap();
+    refused(".seg", &["the log of another data directory", "restore the log that belongs"]).await;
+    fs::remove_dir_all(path.join("log")).unwrap();
+    fs::rename(&moved, path.join("log")).unwrap();
 
     let layout = fs::read_to_string(path.join("LAYOUT")).unwrap();
     fs::write(path.join("LAYOUT"), layout.replace("partitions 2", "partitions 0")).unwrap();
     refused("LAYOUT", &["0 partitions, expected 1 to 256"]).await;
     fs::write(path.join("LAYOUT"), layout.replace("partitions 2", "partitions 3")).unwrap();
     refused(tables[0], &["it is partition 0 of 2, expected 0 of 3"]).await;
+    for what in tables {
+        fs::rename(path.join(what), path.join(format!("{what}.moved"))).unwrap();
+    }
+    refused(".seg", &["with another number of partitions"]).await;
+    for what in tables {
+        fs::rename(path.join(format!("{what}.moved")), path.join(what)).unwrap();
+    }
     fs::write(path.join("LAYOUT"), layout).unwrap();
 
     let (_abide, server) = start(path).await;
@@ -199,4 +224,46 @@ async fn tables_are_made_again_from_a_log_that_has_everything() {
     let (_abide, server) = start(dir.path()).await;
     let output = server.get("/restate/workflow/Order/a/output").await.unwrap();
     assert_eq!(output.ok().unwrap(), json!("tea is ordered"));
+}
+
+/// One bit is enough for another amount, and nobody would know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bit_that_flips_in_the_tables_is_never_an_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("abide.toml");
+    fs::write(&config, "checkpoint-interval-ms = 10\n").unwrap();
+    let (mut abide, server) =
+        start_with(dir.path(), &[&format!("--config={}", config.display())]).await;
+    register(&server).await;
+    let header = [("idempotency-key", "k")];
+    let ask = async |server: &Server| {
+        server.post_with("/Desk/order", &json!("checked"), &header).await.and_then(|one| one.ok())
+    };
+    assert_eq!(ask(&server).await.unwrap(), json!("tea is ordered"));
+    let tables: Vec<_> =
+        (0..2).map(|number| dir.path().join(format!("partition-{number}.redb"))).collect();
+    let places = |bytes: &[u8]| -> Vec<usize> {
+        let text = b"tea is ordered";
+        let windows = bytes.windows(text.len()).enumerate();
+        windows.filter(|(_, window)| window == text).map(|(at, _)| at).collect()
+    };
+    // Written by a checkpoint.
+    let written = server.eventually(|| {
+        let is_there = tables.iter().any(|file| !places(&fs::read(file).unwrap()).is_empty());
+        async move {
+            ensure!(is_there, "no checkpoint has it");
+            Ok(())
+        }
+    });
+    written.await.unwrap();
+    abide.terminate();
+    assert!(abide.wait().success());
+    for file in &tables {
+        let mut bytes = fs::read(file).unwrap();
+        places(&bytes).into_iter().for_each(|at| bytes[at] ^= 1);
+        fs::write(file, bytes).unwrap();
+    }
+    let (mut abide, server) = start(dir.path()).await;
+    assert!(ask(&server).await.is_err(), "it is no answer");
+    assert_eq!(abide.wait().code(), Some(101));
 }

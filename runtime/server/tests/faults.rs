@@ -12,7 +12,7 @@ use http::Method;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use runtime_core::tables::{Row, invocation::Status};
 
-use support::start;
+use support::{refused_saying, start, start_saying};
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 
@@ -62,4 +62,20 @@ async fn a_panic_of_a_partition_ends_the_process() {
     let url = format!("{}/invocations", server.admin);
     assert!(server.send(Method::GET, &url, &[], "").await.is_err(), "nobody is left to answer");
     assert_eq!(abide.wait().code(), Some(101));
+}
+
+/// A log file can be on the disk that is full, and whoever reads a pipe can go.
+#[tokio::test]
+async fn nobody_who_listens_is_no_reason_to_end() {
+    for output in ["/dev/full", "pipe"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut abide, server) = start_saying(dir.path(), output).await;
+        let health = format!("{}/health", server.admin);
+        server.send(Method::GET, &health, &[], "").await.unwrap();
+        abide.terminate();
+        assert_eq!(abide.wait().code(), Some(0), "{output}");
+        // And a start that is refused still says so by its code.
+        fs::write(dir.path().join("LAYOUT"), "abide-data 9\n").unwrap();
+        assert_eq!(refused_saying(dir.path(), output).code(), Some(1), "{output}");
+    }
 }

@@ -8,7 +8,7 @@ use runtime_core::{
     tables::{Key, Overlay, Row, Snapshot, overlay::seek_layers},
 };
 
-use crate::patient::Condition;
+use crate::{checked, patient::Condition};
 
 type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
@@ -79,10 +79,14 @@ impl Snapshot for Base {
     }
 }
 
-/// A row that this software has written and cannot read back is a broken file or a bug.
+/// A row that this software has written and cannot read back is a broken file or a bug, and going on
+/// without it, or with what it has become, would not be what was acknowledged.
 fn decode(key: &[u8], value: &[u8]) -> Row {
-    match Row::decode(value) {
+    match checked::decode(key, value) {
         Ok(row) => row,
-        Err(error) => panic!("the row at {key:?} of the store cannot be read: {error}"),
+        Err(error) => panic!(
+            "the row at {key:?} of the tables cannot be read: {error}; restore the data directory \
+             from a copy"
+        ),
     }
 }

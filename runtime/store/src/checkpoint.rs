@@ -6,6 +6,7 @@ use redb::{Database, ReadableTable};
 use runtime_core::{Lsn, tables::Overlay};
 
 use crate::{
+    checked::Encoder,
     format::{APPLIED_LSN, META, ROW_BYTES, ROWS},
     patient::patiently,
 };
@@ -41,14 +42,14 @@ impl Checkpoint {
         transaction.set_quick_repair(true);
         let row_bytes = {
             let mut rows = transaction.open_table(ROWS)?;
-            let mut buffer = Vec::with_capacity(1024);
+            let mut encoder = Encoder::default();
             let (mut gained_bytes, mut lost_bytes) = (0, 0);
             for (key, row) in self.frozen.iter() {
                 match row {
                     Some(row) => {
-                        buffer = row.encode(buffer);
-                        gained_bytes += bytes_of(key, &buffer);
-                        let old = rows.insert(&key[..], &buffer[..])?;
+                        let value = encoder.encode(key, row);
+                        gained_bytes += bytes_of(key, value);
+                        let old = rows.insert(&key[..], value)?;
                         lost_bytes += old.map_or(0, |old| bytes_of(key, old.value()));
                     }
                     None => {

@@ -9,7 +9,10 @@ use crate::{format::STORE_FORMAT, patient::is_full};
 /// A store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It is no store, it is damaged, or another process has it.
+    /// Another process has it, which the lock of its data directory did not say.
+    #[error("another process has it open; stop that one first")]
+    InUse,
+    /// It is no store, or it is damaged.
     #[error("it is not a store that can be read: {0}")]
     Database(redb::DatabaseError),
     /// Reading or writing it failed.
@@ -57,12 +60,13 @@ impl From<redb::Error> for OpenError {
 
 impl From<redb::DatabaseError> for OpenError {
     fn from(error: redb::DatabaseError) -> Self {
-        if let redb::DatabaseError::Storage(StorageError::Io(io)) = &error
-            && is_full(io)
-        {
-            return Self::Full(error.to_string());
+        match error {
+            redb::DatabaseError::Storage(StorageError::Io(io)) if is_full(&io) => {
+                Self::Full(io.to_string())
+            }
+            redb::DatabaseError::DatabaseAlreadyOpen => Self::InUse,
+            error => Self::Database(error),
         }
-        Self::Database(error)
     }
 }
 

@@ -10,6 +10,7 @@
 //! the process. A full disk makes a checkpoint wait (`patient`), any other error ends the process.
 
 mod base;
+mod checked;
 mod checkpoint;
 mod compact;
 mod engine;

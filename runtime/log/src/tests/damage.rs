@@ -80,7 +80,9 @@ fn damage_at_a_thousand_places_is_refused_by_name() {
                     assert!(file == *name && offset <= from + len, "{file} at {offset}: {name}");
                 }
                 OpenError::Format { file, .. } => assert_eq!(file, *name),
-                OpenError::Io { .. } | OpenError::SegmentMissing { .. } => panic!("{error}"),
+                OpenError::Io { .. }
+                | OpenError::SegmentMissing { .. }
+                | OpenError::Stranger { .. } => panic!("{error}"),
             }
             refused += 1;
         }
@@ -102,6 +104,47 @@ fn a_closed_segment_that_was_cut_is_damage_also_at_a_frame_border() {
         assert_eq!((file, offset), (name.clone(), border));
         assert!(reason.contains(&format!("closed with {len} bytes")), "{reason}");
     }
+}
+
+/// Format 1 could leave such files behind, and later ones can't: what they held was acknowledged.
+#[test]
+fn a_last_segment_that_has_lost_its_header_is_damage() {
+    let disk = SimDisk::default();
+    script(&disk);
+    let name = disk.list().unwrap().pop().unwrap();
+    for left in [vec![], vec![0; 72], vec![0; 4096], b"ABIDELOG\0\0\0\x01".to_vec()] {
+        let copy = disk.crash(|_| 1);
+        copy.tamper(&name, |content| content.clone_from(&left));
+        let error = ManualLog::open(copy.clone(), SEGMENT_BYTES).err().unwrap();
+        assert!(matches!(&error, OpenError::Damaged { file, .. } if *file == name), "{error}");
+        assert!(copy.list().unwrap().contains(&name), "what is damaged stays as it is");
+    }
+}
+
+#[test]
+fn the_log_of_another_directory_is_refused_and_one_of_before_names_is_not() {
+    let disk = SimDisk::default();
+    let owner = Owner { directory: 7 << 100, partitions: 2 };
+    let options = |owner| Options { owner, ..Options::from(SEGMENT_BYTES) };
+    Known::default().append(&ManualLog::open(disk.clone(), options(owner)).unwrap(), 30);
+    let others =
+        [Owner { directory: 7, ..owner }, Owner { partitions: 3, ..owner }, Owner::default()];
+    for other in others {
+        let error = ManualLog::open(disk.crash(|_| 1), options(other)).err().unwrap();
+        let first = file_name(1);
+        assert!(matches!(&error, OpenError::Stranger { file } if *file == first), "{error}");
+    }
+    ManualLog::open(disk, options(owner)).unwrap();
+    // Format 2 did not say whose it is.
+    let mut bytes = b"ABIDELOG\0\0\0\x02".to_vec();
+    bytes.extend_from_slice(&9_u64.to_be_bytes());
+    bytes.extend_from_slice(b"8 random");
+    bytes.extend_from_slice(&[77_u64.to_be_bytes(), 48_u64.to_be_bytes()].concat());
+    bytes.extend_from_slice(&0_u32.to_be_bytes());
+    bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_be_bytes());
+    let (header, len) = Header::decode(&Bytes::from(bytes)).unwrap();
+    assert_eq!((header.number, header.owner, len), (9, None, 52));
+    assert_eq!((header.magic, header.predecessor_bytes), (Magic::Two(*b"8 random"), Some(77)));
 }
 
 #[test]
@@ -154,13 +197,13 @@ fn a_missing_segment_and_an_unknown_format_are_refused() {
     let disk = SimDisk::default();
     script(&disk);
     let names = disk.list().unwrap();
-    for unknown in [0, 3, 9] {
+    for unknown in [0, 4, 9] {
         for name in &names {
             let copy = disk.crash(|_| 1);
             copy.tamper(name, |content| content[11] = unknown);
             let error = ManualLog::open(copy, SEGMENT_BYTES).err().unwrap();
             let OpenError::Format { file, found, expected } = error else { panic!("{error}") };
-            assert_eq!((&file, found, expected), (name, u32::from(unknown), 2));
+            assert_eq!((&file, found, expected), (name, u32::from(unknown), 3));
         }
     }
     let copy = disk.crash(|_| 1);

@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::Options;
 
-const OPTIONS: Options = Options { segment_bytes: 4096, reserve_bytes: 2048, step_bytes: 1024 };
+const NOBODY: Owner = Owner { directory: 0, partitions: 0 };
+const OPTIONS: Options =
+    Options { segment_bytes: 4096, reserve_bytes: 2048, step_bytes: 1024, owner: NOBODY };
 
 /// Appends one batch, and hears of it.
 fn append(log: &dyn Log, first: u64) -> mpsc::Receiver<Result<(), AppendError>> {
@@ -224,7 +225,8 @@ fn nothing_acknowledged_is_lost_on_a_disk_that_is_full_now_and_then() {
             disk.fail_at(20 + choose(100));
         }
         let mut known = Known::default();
-        let options = Options { segment_bytes: 900, reserve_bytes: 400, step_bytes: 200 };
+        let options =
+            Options { segment_bytes: 900, reserve_bytes: 400, step_bytes: 200, owner: NOBODY };
         while !disk.has_lost_power() {
             let log = match ManualLog::open(disk.clone(), options) {
                 Ok(log) => log,

@@ -104,3 +104,26 @@ fn a_secret_without_a_layout_is_made_anew() {
     let first = DataDir::open(dir.path(), 1).unwrap().derivation;
     assert_eq!(DataDir::open(dir.path(), 1).unwrap().derivation, first);
 }
+
+/// The layout is a draft until log and tables are made; a start that did not get there is gone on with.
+#[test]
+fn a_directory_is_in_use_from_its_first_use_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = DataDir::open(dir.path(), 3).unwrap();
+    let derivation = first.derivation;
+    assert!(!first.is_in_use);
+    drop(first);
+    fs::create_dir(dir.path().join("log")).unwrap();
+    let second = DataDir::open(dir.path(), 1).unwrap();
+    assert_eq!((second.partitions, second.derivation, second.is_in_use), (3, derivation, false));
+    second.note_use().unwrap();
+    drop(second);
+    let third = DataDir::open(dir.path(), 1).unwrap();
+    assert_eq!((third.partitions, third.derivation, third.is_in_use), (3, derivation, true));
+    third.note_use().unwrap();
+    assert!(dir.path().join(LAYOUT).exists());
+    // A draft that was cut is none.
+    let cut = tempfile::tempdir().unwrap();
+    fs::write(cut.path().join("LAYOUT.new"), "abide-data 2\npartit").unwrap();
+    assert_eq!(DataDir::open(cut.path(), 2).unwrap().partitions, 2);
+}

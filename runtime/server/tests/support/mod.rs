@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+use std::fs::OpenOptions;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -37,22 +38,57 @@ pub(crate) async fn start(dir: &Path) -> (Abide, Server) {
 
 /// With more flags.
 pub(crate) async fn start_with(dir: &Path, more: &[&str]) -> (Abide, Server) {
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    start_as(dir, more, || (Stdio::null(), Stdio::null())).await
+}
+
+/// With a standard output and a standard error that take nothing: `/dev/full`, or a pipe nobody reads.
+pub(crate) async fn start_saying(dir: &Path, output: &str) -> (Abide, Server) {
+    start_as(dir, &[], || (deaf(output), deaf(output))).await
+}
+
+/// How a start ends that is refused, with outputs that take nothing.
+pub(crate) fn refused_saying(dir: &Path, output: &str) -> ExitStatus {
+    serve(dir, &[], "127.0.0.1:0", "127.0.0.1:0")
+        .stdout(deaf(output))
+        .stderr(deaf(output))
+        .status()
+        .unwrap()
+}
+
+fn deaf(output: &str) -> Stdio {
+    match output {
+        "pipe" => {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            writer.into()
+        }
+        path => OpenOptions::new().write(true).open(path).unwrap().into(),
+    }
+}
+
+async fn start_as(
+    dir: &Path,
+    more: &[&str],
+    outputs: impl FnOnce() -> (Stdio, Stdio),
+) -> (Abide, Server) {
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let (ingress, admin) = (free(), free());
-    let child = Command::new(env!("CARGO_BIN_EXE_abide"))
-        .arg("serve")
-        .arg("--data-dir")
-        .arg(dir)
-        .arg(format!("--ingress-address={ingress}"))
-        .arg(format!("--admin-address={admin}"))
-        .args(more)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let (stdout, stderr) = outputs();
+    let mut command = serve(dir, more, &ingress, &admin);
+    let child = command.stdout(stdout).stderr(stderr).spawn().unwrap();
     let server = Server::new(format!("http://{ingress}"), format!("http://{admin}"));
     let health = format!("{}/health", server.admin);
     let ready = server.eventually(|| async { server.send(Method::GET, &health, &[], "").await });
     ready.await.unwrap();
     (Abide(child), server)
+}
+
+fn serve(dir: &Path, more: &[&str], ingress: &str, admin: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_abide"));
+    command.arg("serve").arg("--data-dir").arg(dir);
+    command.arg(format!("--ingress-address={ingress}"));
+    command.arg(format!("--admin-address={admin}"));
+    // Whatever it says, it says much of it.
+    command.args(more).env("ABIDE_LOG", "debug");
+    command
 }

@@ -1,0 +1,77 @@
+//! Rows with a checksum. The medium may give back other bytes than it was given, and redb looks at its
+//! own checksums only when it repairs a file; a row that was changed would be taken for the truth.
+//!
+//! A value is one byte, 128, the row as `runtime-core` encodes it, and a CRC-32C of key and row, so that
+//! a row in another's place is noticed, too. Rows of older versions begin with their format, 1 or 2, and
+//! have no checksum until they are written again.
+
+use runtime_core::tables::{Row, RowDecodeError};
+
+/// The first byte of a value with a checksum; formats of rows are below.
+const CHECKED: u8 = 128;
+const CRC_BYTES: usize = 4;
+
+/// A stored row could not be read back.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The medium has changed it.
+    #[error("it does not have its checksum: the file is damaged")]
+    Damaged,
+    /// It is none that this software knows.
+    #[error(transparent)]
+    Row(#[from] RowDecodeError),
+}
+
+/// Encodes rows for a file, one after the other in the same memory.
+#[derive(Default)]
+pub(crate) struct Encoder {
+    row: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl Encoder {
+    pub(crate) fn encode(&mut self, key: &[u8], row: &Row) -> &[u8] {
+        self.row = row.encode(std::mem::take(&mut self.row));
+        self.value.clear();
+        self.value.push(CHECKED);
+        self.value.extend_from_slice(&self.row);
+        self.value.extend_from_slice(&checksum(key, &self.row).to_be_bytes());
+        &self.value
+    }
+}
+
+pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<Row, ReadError> {
+    let Some((&CHECKED, rest)) = value.split_first() else { return Ok(Row::decode(value)?) };
+    let at = rest.len().checked_sub(CRC_BYTES).ok_or(ReadError::Damaged)?;
+    let (row, crc) = rest.split_at(at);
+    if checksum(key, row).to_be_bytes() != crc {
+        return Err(ReadError::Damaged);
+    }
+    Ok(Row::decode(row)?)
+}
+
+fn checksum(key: &[u8], row: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(key), row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_comes_back_and_every_changed_bit_is_noticed() {
+        let row = Row::Bytes(b"hello".to_vec().into());
+        let (key, mut encoder) = (b"key".to_vec(), Encoder::default());
+        let value = encoder.encode(&key, &row).to_vec();
+        assert_eq!(decode(&key, &value).unwrap(), row);
+        for bit in 0..value.len() * 8 {
+            let mut changed = value.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode(&key, &changed).is_err(), "bit {bit}");
+        }
+        assert!(matches!(decode(b"another", &value), Err(ReadError::Damaged)));
+        assert!(matches!(decode(&key, &value[..3]), Err(ReadError::Damaged)));
+        // Older versions wrote it so.
+        assert_eq!(decode(&key, &row.encode(Vec::new())).unwrap(), row);
+    }
+}
