@@ -352,3 +352,16 @@ fn the_policy_decides_what_follows_the_last_attempt() {
     let late = Frame::new(MessageType::END, Bytes::new());
     assert!(say(&mut attempt, late).is_empty());
 }
+
+/// After a crash the partition announces again what an attempt that is started again has in its replay.
+#[test]
+fn an_attempt_is_shown_each_entry_once() {
+    let mut attempt = opened(start(vec![run(1)]));
+    let mut shown = |index| {
+        attempt.notify(0, index, entry(run(2)));
+        let outputs = attempt.take_outputs();
+        outputs.iter().filter(|output| matches!(output, Output::Send(_))).count()
+    };
+    // Input and the run were in its replay.
+    assert_eq!([shown(0), shown(1), shown(2), shown(2), shown(1), shown(3)], [0, 0, 1, 0, 0, 1]);
+}

@@ -85,18 +85,21 @@ fn a_callee_that_lives_again_is_not_killed_by_its_former_caller() {
 
 #[test]
 fn the_same_caller_id_in_a_later_life_is_another_caller() {
-    let mut world = World::single();
-    let mut invoke = call(1);
-    invoke.retention = Retention::default();
-    let first = world.apply(invoked(invoke.clone()));
-    let callee = start_callee(&mut world, attempt(first, first), true, 1);
-    finish(&mut world, first);
-    let second = world.apply(invoked(invoke));
-    assert_ne!(first, second);
-    // It joins the callee that its predecessor has started.
-    start_callee(&mut world, attempt(second, second), true, 1);
-    kill(&mut world, 1);
-    assert_eq!(status(&mut world, callee), Some(StatusKind::Running));
+    for is_send in [false, true] {
+        let mut world = World::single();
+        let mut invoke = call(1);
+        invoke.retention = Retention::default();
+        let first = world.apply(invoked(invoke.clone()));
+        let callee = start_callee(&mut world, attempt(first, first), is_send, 1);
+        finish(&mut world, first);
+        let second = world.apply(invoked(invoke));
+        assert_ne!(first, second);
+        // It joins the callee that its predecessor has started.
+        start_callee(&mut world, attempt(second, second), is_send, 1);
+        kill(&mut world, 1);
+        let callee = status(&mut world, callee);
+        assert_eq!(callee, Some(StatusKind::Running), "send={is_send}");
+    }
 }
 
 #[test]
