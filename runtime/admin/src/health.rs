@@ -84,6 +84,22 @@ impl Health {
                  waits; free some room, and both go on by themselves"
             ));
         }
+        if let Some(stuck_ms) = partition.log_stuck_ms {
+            self.ready = false;
+            self.warnings.push(format!(
+                "partition {id}: the log's disk has not finished a write for {} s, and nothing is \
+                 acknowledged until it does: see to the disk",
+                stuck_ms / 1000
+            ));
+        }
+        if let Some(stuck_ms) = partition.checkpoint_stuck_ms {
+            self.ready = false;
+            self.warnings.push(format!(
+                "partition {id}: work has waited for {} s for a checkpoint of the tables: see to their \
+                 disk, or raise overlay-bytes-max",
+                stuck_ms / 1000
+            ));
+        }
         if let Some(OverBudget { retained_bytes, budget_bytes }) = partition.promised_over_budget {
             self.warnings.push(format!(
                 "partition {id}: results that idempotency keys and workflows promise take \
@@ -141,6 +157,8 @@ mod tests {
     fn partition() -> PartitionHealth {
         PartitionHealth {
             has_room: true,
+            log_stuck_ms: None,
+            checkpoint_stuck_ms: None,
             promised_over_budget: None,
             tables_bytes: 1000,
             tables_free_share: Some(0.25),
@@ -166,6 +184,17 @@ mod tests {
         let health = Health::of(&[Some(PartitionHealth { has_room: false, ..partition() })]);
         assert!(health.live && !health.ready);
         assert!(health.warnings[0].contains("the disk is nearly full"), "{health:?}");
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_alive_and_not_ready() {
+        let log = PartitionHealth { log_stuck_ms: Some(21_500), ..partition() };
+        let tables = PartitionHealth { checkpoint_stuck_ms: Some(12_000), ..partition() };
+        for (partition, says) in [(log, "a write for 21 s"), (tables, "waited for 12 s")] {
+            let health = Health::of(&[Some(partition)]);
+            assert!(health.live && !health.ready);
+            assert!(health.warnings[0].contains(says), "{health:?}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::{
     checkpoint::{Checkpoints, Schedule},
     clock::Clock,
     dispatch::Dispatch,
-    health::{OverBudget, PartitionHealth},
+    health::{OverBudget, PartitionHealth, STUCK_AFTER},
     inbox::Inbox,
     lanes::{Admission, Answering, Arrivals, Bounds, Read},
     owed::Owed,
@@ -109,6 +109,8 @@ pub struct Driver {
     pub(crate) owed: Owed,
     /// Whether what was promised takes more than the retention budget, as of the last turn.
     pub(crate) is_overpromised: bool,
+    /// Since when edges wait for a checkpoint.
+    pub(crate) held_since_us: Option<u64>,
 }
 
 impl Driver {
@@ -155,12 +157,17 @@ impl Driver {
     }
 
     /// What this turn may take in.
-    fn admission(&self) -> Admission {
+    fn admission(&mut self) -> Admission {
         let is_nearly_full = self.log.is_short() || self.room.is_short();
         self.inbox.set_no_room(is_nearly_full);
+        if !self.schedule.is_overloaded(self.live.size_bytes()) {
+            self.held_since_us = None;
+        } else if self.held_since_us.is_none() {
+            self.held_since_us = Some(self.clock.now_us());
+        }
         if is_nearly_full {
             Admission::Reserve
-        } else if self.schedule.is_overloaded(self.live.size_bytes()) {
+        } else if self.held_since_us.is_some() {
             Admission::Hold
         } else {
             Admission::All
@@ -171,11 +178,15 @@ impl Driver {
         if pings.is_empty() {
             return;
         }
+        let stuck = [self.inbox.syncing_since_us(), self.held_since_us];
+        let [log_stuck_ms, checkpoint_stuck_ms] = stuck.map(|since_us| self.stuck_ms(since_us));
         let tables = Tables::new(&mut self.live, self.store.base());
         let retained = tables.retained();
         let budget_bytes = self.settings.retention_budget_bytes;
         let health = PartitionHealth {
             has_room: !self.inbox.has_no_room(),
+            log_stuck_ms,
+            checkpoint_stuck_ms,
             promised_over_budget: (retained.bytes > budget_bytes && !retained.may_shrink)
                 .then_some(OverBudget { retained_bytes: retained.bytes, budget_bytes }),
             tables_bytes: self.store.file_bytes(),
@@ -186,6 +197,12 @@ impl Driver {
         }
         // A log can fail while nobody appends: whoever asks next hears of it, and this node ends.
         self.after_durable(|| ());
+    }
+
+    /// How long something has lasted that should not, once that is for too long.
+    fn stuck_ms(&self, since_us: Option<u64>) -> Option<u64> {
+        let lasts_us = self.clock.now_us().saturating_sub(since_us?);
+        Some(lasts_us / 1000).filter(|lasts_ms| u128::from(*lasts_ms) >= STUCK_AFTER.as_millis())
     }
 
     /// The last record applied.
@@ -331,8 +348,15 @@ impl Driver {
     fn append(&self, first_lsn: Lsn, records: Vec<Bytes>, done: impl FnOnce() + Send + 'static) {
         let inbox = Arc::clone(&self.inbox);
         let is_batch = !records.is_empty();
+        let clock = Arc::clone(&self.clock);
         if is_batch {
-            inbox.put(|lanes| lanes.syncing += 1);
+            let now_us = clock.now_us();
+            inbox.put(|lanes| {
+                if lanes.syncing == 0 {
+                    lanes.synced_at_us = now_us;
+                }
+                lanes.syncing += 1;
+            });
         }
         let batch = runtime_log::Batch {
             partition: log_id(self.partition.id),
@@ -345,7 +369,11 @@ impl Driver {
                 Ok(()) => {
                     done();
                     if is_batch {
-                        inbox.put(|lanes| lanes.syncing -= 1);
+                        let now_us = clock.now_us();
+                        inbox.put(|lanes| {
+                            lanes.syncing -= 1;
+                            lanes.synced_at_us = now_us;
+                        });
                     }
                 }
                 Err(error) => {

@@ -15,6 +15,12 @@ pub const STUCK_AFTER: Duration = Duration::from_secs(10);
 pub struct PartitionHealth {
     /// Whether the disk has room for new work.
     pub has_room: bool,
+    /// How long the log's disk has not finished a write that is waited for, in milliseconds, from
+    /// [`STUCK_AFTER`] on.
+    pub log_stuck_ms: Option<u64>,
+    /// How long work has been held back since a checkpoint is not written, in milliseconds, from
+    /// [`STUCK_AFTER`] on.
+    pub checkpoint_stuck_ms: Option<u64>,
     /// Set when finished invocations take more than they may and nothing of it may go before its time.
     pub promised_over_budget: Option<OverBudget>,
     /// How long the file of its tables is, in bytes.

@@ -101,6 +101,12 @@ impl Inbox {
         self.room[lane as usize].available_permits()
     }
 
+    /// Since when the log has a batch of ours and finishes none; `None` while it has none.
+    pub(crate) fn syncing_since_us(&self) -> Option<u64> {
+        let lanes = self.lock();
+        (lanes.syncing > 0).then_some(lanes.synced_at_us)
+    }
+
     /// Says whether there is room for new work.
     pub(crate) fn set_no_room(&self, no_room: bool) {
         self.no_room.store(no_room, Ordering::Relaxed);

@@ -170,6 +170,7 @@ impl Node {
                 next_expiry: None,
                 owed: Owed::after_recovery(applied),
                 is_overpromised: false,
+                held_since_us: None,
             };
             driver.prepare();
             drivers.push(driver);

@@ -229,6 +229,46 @@ fn a_log_that_fails_while_it_idles_is_noticed_by_a_look_at_the_health() {
     assert_eq!(driver.turn(Duration::ZERO), Turn::Stopped);
 }
 
+/// What a look at the health says after the next turn.
+fn health(driver: &mut Driver) -> crate::PartitionHealth {
+    let ping = crate::health::ping(&driver.inbox);
+    driver.turn(Duration::ZERO);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(ping.answer()).unwrap()
+}
+
+#[test]
+fn a_disk_that_hangs_is_seen_after_ten_seconds() {
+    let backend = SimBackend::default();
+    let (log, clock) = (log(0, 0), Arc::new(Still::default()));
+    let parts = Parts {
+        stores: vec![Store::open_backend(backend, 0, 1).unwrap()],
+        log: Arc::clone(&log) as _,
+        clock: Arc::clone(&clock) as _,
+        derivation: Derivation::Plain,
+        checkpoints: Arc::new(Nobody),
+        settings: Settings { overlay_bytes_max: 1, ..Settings::default() },
+    };
+    let mut node = Node::recover(parts, |_| Arc::new(Nobody)).unwrap();
+    let driver = &mut node.drivers_mut()[0];
+    let stuck = |health: &crate::PartitionHealth| (health.log_stuck_ms, health.checkpoint_stuck_ms);
+    driver.inbox.force_event(record(1).event);
+    driver.turn(Duration::ZERO);
+    let begun_us = clock.now_us();
+    clock.advance_past(Stamp(begun_us + 9_999_000));
+    assert_eq!(stuck(&health(driver)), (None, None), "that is just slow");
+    clock.advance_past(Stamp(begun_us + 10_500_000));
+    assert!(matches!(stuck(&health(driver)), (Some(10_000..11_000), _)));
+    // The log goes on, and the checkpoint that is due then is never written.
+    log.commit();
+    driver.inbox.force_event(record(2).event);
+    driver.turn(Duration::ZERO);
+    log.commit();
+    assert_eq!(health(driver).log_stuck_ms, None);
+    clock.advance_past(Stamp(clock.now_us() + 12_000_000));
+    assert!(matches!(stuck(&health(driver)), (None, Some(12_000..))));
+}
+
 #[test]
 fn tables_and_log_meet_or_are_refused() {
     let outcome = |records, trimmed, applied| {
