@@ -63,12 +63,9 @@ pub enum OpenError {
 
 /// What to do about it, if that is known.
 fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; make some room on its disk, then start again"
-        }
-        _ => "",
-    }
+    let is_full =
+        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    if is_full { "; make some room on its disk, then start again" } else { "" }
 }
 
 /// Records cannot be read back.

@@ -412,7 +412,11 @@ impl World {
                 }
                 match outcome {
                     Ok(node) => node,
-                    Err(_) if media.is_log_full() => self.boot_with_room(media)?,
+                    Err(_) if media.is_log_full() => {
+                        // The second start gets through: a power cut that has not come is forgotten.
+                        media.calm();
+                        self.boot_with_room(media)?
+                    }
                     Err(error) => return Err(error),
                 }
             }

@@ -14,7 +14,7 @@ use runtime_core::{
     event::{AttemptRef, Event},
     tables::{Tables, deployment::StoredDeployment},
 };
-use runtime_log::{Log, ManualLog, Options};
+use runtime_log::{Log, ManualLog, Options, Owner};
 use runtime_partition::{
     Edges, Node, Partitions, Settings, StartError,
     checkpoint::{Checkpoints, OnDone},
@@ -36,8 +36,12 @@ pub use crate::media::Media;
 
 /// Segments of a few commits, so that they come and go all the time; and a reserve for what partitions
 /// have applied when the disk is found full.
-const LOG: Options =
-    Options { segment_bytes: 4096, reserve_bytes: RESERVE_BYTES, step_bytes: 4096 };
+const LOG: Options = Options {
+    owner: Owner { directory: 0, partitions: 0 },
+    segment_bytes: 4096,
+    reserve_bytes: RESERVE_BYTES,
+    step_bytes: 4096,
+};
 
 /// Several turns of all partitions.
 pub(crate) const RESERVE_BYTES: u64 = 64 << 10;

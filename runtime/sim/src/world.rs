@@ -170,8 +170,8 @@ impl World {
             if !self.strike(choice)? {
                 self.go_on()?;
             }
-            self.look_after_node()?;
             self.wait_for_room()?;
+            self.look_after_node()?;
             self.take_registry()?;
             if let Some(fault) = self.outside.surroundings().faults.first() {
                 return Err(fault.clone());

@@ -60,13 +60,15 @@ impl From<redb::Error> for OpenError {
 
 impl From<redb::DatabaseError> for OpenError {
     fn from(error: redb::DatabaseError) -> Self {
-        match error {
-            redb::DatabaseError::Storage(StorageError::Io(io)) if is_full(&io) => {
-                Self::Full(io.to_string())
-            }
-            redb::DatabaseError::DatabaseAlreadyOpen => Self::InUse,
-            error => Self::Database(error),
+        if let redb::DatabaseError::Storage(StorageError::Io(io)) = &error
+            && is_full(io)
+        {
+            return Self::Full(error.to_string());
         }
+        if matches!(error, redb::DatabaseError::DatabaseAlreadyOpen) {
+            return Self::InUse;
+        }
+        Self::Database(error)
     }
 }
 
