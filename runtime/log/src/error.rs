@@ -63,8 +63,7 @@ pub enum OpenError {
 
 /// What to do about it, if that is known.
 fn advice(error: &io::Error) -> &'static str {
-    let is_full =
-        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     if is_full { "; make some room on its disk, then start again" } else { "" }
 }
 

@@ -79,6 +79,14 @@ pub(crate) fn recover<D: Disk>(
             remove(disk, &last.name)?;
             continue;
         }
+        if tail.whole < tail.len {
+            tracing::warn!(
+                file = last.name,
+                bytes = tail.len - tail.whole,
+                "the log ends with a write that is not whole, as a crash leaves it; it was not \
+                 acknowledged, and is left out"
+            );
+        }
         let segments = Segments::found(found.segments, &before);
         return go_on(disk, &tail, segments, found.last_lsns, options);
     }
