@@ -15,7 +15,7 @@ use hyper_util::{
 };
 use runtime_core::tables::deployment::Deployment;
 
-use crate::{host::Host, stream::PooledBody};
+use crate::{host::Host, outgoing::PooledBody};
 
 /// The pooling client.
 pub(crate) type Pooled = Client<HttpsConnector<HttpConnector>, PooledBody>;

@@ -4,6 +4,7 @@
 //! start of its body are one write then, and no task or channel stands between an attempt and its
 //! stream.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -16,7 +17,7 @@ use h2::{
 };
 use http::{Request, Uri};
 use runtime_core::attempt::Fault;
-use tokio::{net::TcpStream, time};
+use tokio::{net::TcpStream, sync::Notify, time};
 
 use crate::{quick_ack::QuickAck, stream::unreachable};
 
@@ -36,13 +37,30 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// And has so long to answer.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// So many connections to one host are made at the same time, if there are attempts for all of them.
+const DIALS_MAX: usize = 4;
+
 /// The connections to one host and port.
 #[derive(Default)]
 pub(crate) struct Host {
     connections: Mutex<Vec<Connection>>,
-    /// One connection is made at a time: whoever else needs one waits for it.
-    connecting: tokio::sync::Mutex<()>,
+    dials: Mutex<Dials>,
+    /// A connection was made, or could not be.
+    dialled: Notify,
 }
+
+/// Connections that are being made, and who waits for them.
+#[derive(Default)]
+struct Dials {
+    under_way: usize,
+    waiting: usize,
+    failures: u64,
+    /// Why the last one could not be made.
+    last_failure: String,
+}
+
+/// Somebody who waits for a connection, for as long as this lives.
+struct Waiting<'a>(&'a Host);
 
 /// A connection that is up.
 struct Connection {
@@ -116,23 +134,90 @@ impl Host {
         connections.iter().find(|one| one.has_room()).map(Connection::take)
     }
 
-    /// Room on a new connection, or on one that somebody else has made meanwhile.
-    pub(crate) async fn connect(&self, uri: &Uri, timeout: Duration) -> Result<Room, Fault> {
-        let _one_at_a_time = self.connecting.lock().await;
-        if let Some(room) = self.room() {
-            return Ok(room);
+    /// Room on a new connection. Whoever comes while one is being made shares its fate: a host that is
+    /// not there is noticed by all at the same time.
+    pub(crate) async fn connect(
+        self: &Arc<Self>,
+        uri: &Uri,
+        timeout: Duration,
+    ) -> Result<Room, Fault> {
+        let _waiting = Waiting::begin(self);
+        let failures = self.dials().failures;
+        loop {
+            let mut dialled = pin!(self.dialled.notified());
+            dialled.as_mut().enable();
+            if let Some(room) = self.room() {
+                return Ok(room);
+            }
+            self.dial_if_needed(failures, uri, timeout)?;
+            dialled.await;
         }
-        let connection = time::timeout(timeout, dial(uri)).await.map_err(|_| {
-            let message = format!("no connection within {} ms", timeout.as_millis());
-            Fault::Unreachable { message }
-        })??;
-        let room = connection.take();
-        self.connections().push(connection);
-        Ok(room)
+    }
+
+    /// Makes as many connections as those who wait can use.
+    fn dial_if_needed(
+        self: &Arc<Self>,
+        failures: u64,
+        uri: &Uri,
+        timeout: Duration,
+    ) -> Result<(), Fault> {
+        let mut dials = self.dials();
+        if dials.failures > failures {
+            return Err(Fault::Unreachable { message: dials.last_failure.clone() });
+        }
+        let wanted = dials.waiting.div_ceil(STREAMS_MAX_AT_FIRST).min(DIALS_MAX);
+        while dials.under_way < wanted {
+            dials.under_way += 1;
+            let (host, uri) = (Arc::clone(self), uri.clone());
+            tokio::spawn(async move {
+                let dialled = time::timeout(timeout, dial(&uri)).await;
+                host.note(dialled.unwrap_or_else(|_| {
+                    let message = format!("no connection within {} ms", timeout.as_millis());
+                    Err(Fault::Unreachable { message })
+                }));
+            });
+        }
+        Ok(())
+    }
+
+    fn note(&self, dialled: Result<Connection, Fault>) {
+        let failure = match dialled {
+            Ok(connection) => {
+                self.connections().push(connection);
+                None
+            }
+            Err(Fault::Unreachable { message }) => Some(message),
+            Err(fault) => Some(fault.to_string()),
+        };
+        let mut dials = self.dials();
+        dials.under_way -= 1;
+        if let Some(failure) = failure {
+            dials.failures += 1;
+            dials.last_failure = failure;
+        }
+        drop(dials);
+        self.dialled.notify_waiters();
+    }
+
+    fn dials(&self) -> MutexGuard<'_, Dials> {
+        self.dials.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn connections(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Waiting<'a> {
+    fn begin(host: &'a Host) -> Self {
+        host.dials().waiting += 1;
+        Self(host)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.dials().waiting -= 1;
     }
 }
 
@@ -223,7 +308,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let way = Way::Direct(Arc::default(), LONG);
-        let mut exchange = Exchange::new(way, request(&uri), ProtocolVersion::V6, clock());
+        let mut exchange = Exchange::new(way, request(&uri), ProtocolVersion::V6, clock(), None);
         exchange.send(Bytes::from_static(b"start"));
         exchange.send(Bytes::from_static(b"input"));
         exchange.half_close();
@@ -251,7 +336,7 @@ mod tests {
     async fn a_stream_that_one_connection_does_not_take_goes_on_another() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let host = Host::default();
+        let host = Arc::new(Host::default());
         let (room, mut one) = tokio::join!(host.connect(&uri, LONG), accept(&listener));
         let first = room.unwrap().open(request(&uri)).unwrap();
         let _answering = answer(&mut one).await;
@@ -267,11 +352,64 @@ mod tests {
         assert!(host.room().is_some(), "there is room again on the first");
     }
 
+    /// Those who wait do so together: one after the other each would wait for its own time out.
+    #[tokio::test]
+    async fn a_host_that_is_not_there_fails_everybody_at_once() {
+        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let uri: Uri = format!("http://{gone}/").parse().unwrap();
+        let host = Arc::new(Host::default());
+        let calls = (0..250).map(|_| {
+            let (host, uri) = (Arc::clone(&host), uri.clone());
+            async move { host.connect(&uri, LONG).await.err() }
+        });
+        let faults = futures::future::join_all(calls).await;
+        assert!(faults.iter().all(|fault| matches!(fault, Some(Fault::Unreachable { .. }))));
+        let dials = host.dials();
+        assert!(dials.failures <= DIALS_MAX as u64, "{} dials", dials.failures);
+        assert_eq!((dials.under_way, dials.waiting), (0, 0));
+    }
+
+    /// Its window is small, it says all it has to say before it has read the request, and takes few
+    /// streams at a time: none may be left behind.
+    #[tokio::test]
+    async fn an_endpoint_that_does_not_read_its_request_loses_no_streams() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut builder = h2::server::Builder::new();
+            builder.initial_window_size(10).max_concurrent_streams(2);
+            let mut server: h2::server::Connection<_, Bytes> =
+                builder.handshake(stream).await.unwrap();
+            let mut unread = Vec::new();
+            while let Some(Ok((request, mut respond))) = server.accept().await {
+                let head =
+                    Response::builder().header("content-type", ProtocolVersion::V6.content_type());
+                let mut body = respond.send_response(head.body(()).unwrap(), false).unwrap();
+                body.send_data(Bytes::from_static(b"answer"), true).unwrap();
+                unread.push(request);
+            }
+        });
+        let host: Arc<Host> = Arc::default();
+        for _ in 0..10 {
+            let way = Way::Direct(Arc::clone(&host), LONG);
+            let mut exchange =
+                Exchange::new(way, request(&uri), ProtocolVersion::V6, clock(), None);
+            exchange.send(Bytes::from(vec![7; 100_000]));
+            assert!(
+                matches!(exchange.receive().await, Ok(Received::Data(bytes)) if bytes == "answer")
+            );
+            assert!(matches!(exchange.receive().await, Ok(Received::End)));
+            exchange.drain(LONG).await;
+        }
+        assert_eq!(host.connections().len(), 1, "one connection is enough for them");
+    }
+
     #[tokio::test]
     async fn a_server_that_takes_its_leave_gets_no_more() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let host = Host::default();
+        let host = Arc::new(Host::default());
         let (room, mut server) = tokio::join!(host.connect(&uri, LONG), accept(&listener));
         let mut stream = room.unwrap().open(request(&uri)).unwrap();
         let mut answering = answer(&mut server).await;

@@ -10,6 +10,7 @@
 mod client;
 pub mod discover;
 mod host;
+mod outgoing;
 mod places;
 mod quick_ack;
 mod stream;

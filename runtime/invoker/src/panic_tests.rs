@@ -20,7 +20,7 @@ use runtime_core::{
 };
 use runtime_log::{ManualLog, sim_disk::SimDisk};
 use runtime_partition::{
-    Clock, Edges, Node, NodeClock, checkpoint::CheckpointThread, driver::Turn, node::Parts,
+    Clock, Edges, Full, Node, NodeClock, checkpoint::CheckpointThread, driver::Turn, node::Parts,
 };
 use runtime_schema::{Defaults, SharedRegistry};
 use runtime_store::{Store, sim_backend::SimBackend};
@@ -32,12 +32,12 @@ use crate::{Invoker, Settings, task};
 struct Started(Mutex<Vec<AttemptRef>>);
 
 impl Edges for Started {
-    fn start_attempt(&self, _: PartitionId, start: Box<StartAttempt>) -> bool {
+    fn start_attempt(&self, _: PartitionId, start: Box<StartAttempt>) -> Result<(), Full> {
         self.0.lock().unwrap().push(start.attempt);
-        true
+        Ok(())
     }
 
-    fn attempt_refused(&self) {}
+    fn attempt_refused(&self, _: Full) {}
 
     fn send_notification(&self, _: PartitionId, _: AttemptRef, _: EntryIndex, _: Entry) {}
 

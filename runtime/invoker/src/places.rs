@@ -1,65 +1,234 @@
-//! How many attempts may be under way, and who hears when there is room for more.
+//! How many attempts may be under way, how many bytes may wait to be sent to them, and who hears when
+//! there is room for more.
+//!
+//! Attempts of one service of one deployment share a pool. A pool may have at most [`SHARE`] times as
+//! much as is free, so however many pools take all that they can get, something is always left for the
+//! next one: a single busy one has four fifths of all places, two have four ninths each.
 
-#[cfg(feature = "loom")]
-use loom::sync::{Mutex, MutexGuard};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::PoisonError;
 #[cfg(not(feature = "loom"))]
 use std::sync::{Mutex, MutexGuard};
 
+#[cfg(feature = "loom")]
+use loom::sync::{Mutex, MutexGuard};
+use runtime_partition::Full;
+
+/// How many times what is free a pool may have.
+const SHARE: usize = 4;
+
+/// How much there is of everything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Attempts at the same time.
+    pub(crate) attempts: usize,
+    /// Bytes of journals and state that have not been sent yet.
+    pub(crate) bytes: usize,
+}
+
 /// The places of all attempts of a node.
 #[derive(Debug)]
 pub(crate) struct Places {
-    max: usize,
+    limits: Limits,
     taken: Mutex<Taken>,
 }
 
 #[derive(Debug, Default)]
 struct Taken {
-    count: usize,
-    /// Whether an attempt was refused since room was last announced.
-    has_refused: bool,
+    all: Use,
+    pools: HashMap<u32, Use>,
+    /// What attempts were refused for, and how many bytes the least of them has.
+    needs: BTreeMap<Full, usize>,
+    /// Those of it whose refusal has been noted, so that room is to be announced.
+    refused: BTreeSet<Full>,
 }
 
+#[derive(Debug, Clone, Copy, Default)]
+struct Use {
+    attempts: usize,
+    bytes: usize,
+}
+
+/// Room of which somebody must hear: what was full, and for how many attempts there is room now.
+pub(crate) type News = Vec<(Full, usize)>;
+
 impl Places {
-    pub(crate) fn new(max: usize) -> Self {
-        Self { max, taken: Mutex::new(Taken::default()) }
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, taken: Mutex::new(Taken::default()) }
     }
 
-    /// Takes a place; false when there is none.
-    pub(crate) fn take(&self) -> bool {
+    /// Takes a place in a pool, and room for so many bytes.
+    ///
+    /// # Errors
+    /// When there is none: what is full.
+    pub(crate) fn take(&self, pool: u32, bytes: usize) -> Result<(), Full> {
         let mut taken = self.lock();
-        let has_room = taken.count < self.max;
-        taken.count += usize::from(has_room);
-        has_room
+        for full in [Full::All, Full::Pool(pool)] {
+            if self.room(&taken, full, bytes) == 0 {
+                let least = taken.needs.entry(full).or_insert(bytes);
+                *least = bytes.min(*least);
+                return Err(full);
+            }
+        }
+        let Taken { all, pools, .. } = &mut *taken;
+        for used in [all, pools.entry(pool).or_default()] {
+            used.attempts += 1;
+            used.bytes += bytes;
+        }
+        Ok(())
     }
 
-    /// Notes that an attempt was refused; whether there is room already, of which somebody must hear.
+    /// Notes that an attempt was refused; the room that there is already, of which somebody must hear.
     #[must_use]
-    pub(crate) fn refused(&self) -> bool {
+    pub(crate) fn refused(&self, full: Full) -> News {
         let mut taken = self.lock();
-        taken.has_refused = true;
-        self.is_news(&mut taken)
+        taken.refused.insert(full);
+        self.news(&mut taken)
     }
 
-    /// Gives a place back; whether somebody waits to hear of it.
+    /// Bytes of an attempt are on their way, and no longer here.
     ///
     /// # Panics
-    /// When none was taken.
+    /// When they never were.
     #[must_use]
-    pub(crate) fn release(&self) -> bool {
+    pub(crate) fn sent(&self, pool: u32, bytes: usize) -> News {
+        self.give_back(pool, Use { attempts: 0, bytes })
+    }
+
+    /// Gives a place back; who is to hear of it. Bytes that are not sent stay counted.
+    ///
+    /// # Panics
+    /// When it was never taken.
+    #[must_use]
+    pub(crate) fn release(&self, pool: u32) -> News {
+        self.give_back(pool, Use { attempts: 1, bytes: 0 })
+    }
+
+    /// Whether somebody waits for a place.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.lock().refused.is_empty()
+    }
+
+    /// What somebody waits for.
+    pub(crate) fn wanted(&self) -> BTreeSet<Full> {
+        self.lock().refused.clone()
+    }
+
+    fn give_back(&self, pool: u32, back: Use) -> News {
         let mut taken = self.lock();
-        assert!(taken.count > 0, "an attempt gives back a place that it never had");
-        taken.count -= 1;
-        self.is_news(&mut taken)
+        let Taken { all, pools, .. } = &mut *taken;
+        let Some(of_pool) = pools.get_mut(&pool) else {
+            panic!("an attempt of pool {pool} gives back what it never had");
+        };
+        for used in [all, &mut *of_pool] {
+            assert!(
+                used.attempts >= back.attempts && used.bytes >= back.bytes,
+                "an attempt of pool {pool} gives back {back:?} of {used:?}"
+            );
+            used.attempts -= back.attempts;
+            used.bytes -= back.bytes;
+        }
+        if of_pool.attempts == 0 && of_pool.bytes == 0 {
+            pools.remove(&pool);
+        }
+        self.news(&mut taken)
     }
 
     /// Either whoever makes room sees the refusal, or whoever notes the refusal sees the room.
-    fn is_news(&self, taken: &mut Taken) -> bool {
-        taken.count < self.max && std::mem::take(&mut taken.has_refused)
+    fn news(&self, taken: &mut Taken) -> News {
+        if taken.refused.is_empty() {
+            return News::new();
+        }
+        let with_room = taken.refused.iter().filter_map(|full| {
+            let bytes = taken.needs.get(full).copied().unwrap_or_default();
+            Some((*full, self.room(taken, *full, bytes))).filter(|(_, room)| *room > 0)
+        });
+        let news: News = with_room.collect();
+        for (full, _) in &news {
+            taken.refused.remove(full);
+            taken.needs.remove(full);
+        }
+        news
+    }
+
+    /// For how many attempts there is room, one with so many bytes among them: in all, or in a pool. What
+    /// is larger than all there is goes alone.
+    fn room(&self, taken: &Taken, full: Full, bytes: usize) -> usize {
+        let Limits { attempts: attempts_max, bytes: bytes_max } = self.limits;
+        let free_attempts = attempts_max.saturating_sub(taken.all.attempts);
+        let free_bytes = bytes_max.saturating_sub(taken.all.bytes);
+        let fits = |used: usize, free: usize| used == 0 || (free > 0 && bytes <= free);
+        let Full::Pool(pool) = full else {
+            return if fits(taken.all.bytes, free_bytes) { free_attempts } else { 0 };
+        };
+        let used = taken.pools.get(&pool).copied().unwrap_or_default();
+        let share = (SHARE * free_bytes).saturating_sub(used.bytes);
+        if !fits(used.bytes, share) {
+            return 0;
+        }
+        // Each attempt takes one from what is free, too.
+        let share = (SHARE * free_attempts).saturating_sub(used.attempts);
+        let room = share.div_ceil(SHARE + 1);
+        room.max(usize::from(used.attempts == 0)).min(free_attempts)
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests {
+    use super::*;
+
+    fn places(attempts: usize, bytes: usize) -> Places {
+        Places::new(Limits { attempts, bytes })
+    }
+
+    /// Takes what a pool can get.
+    fn fill(places: &Places, pool: u32, bytes: usize) -> usize {
+        (0..).take_while(|_| places.take(pool, bytes).is_ok()).count()
+    }
+
+    #[test]
+    fn whoever_takes_all_it_can_get_leaves_something_for_everybody_else() {
+        let all = places(10_000, 1 << 20);
+        let taken: Vec<usize> = (0..5).map(|pool| fill(&all, pool, 0)).collect();
+        assert_eq!(taken[..2], [8000, 1600], "{taken:?}");
+        assert!(taken.iter().all(|taken| *taken > 0), "{taken:?}");
+        assert_eq!(all.take(0, 0), Err(Full::Pool(0)));
+        assert_eq!(all.take(99, 0), Ok(()));
+        let tiny = places(1, 100);
+        assert_eq!(fill(&tiny, 1, 0), 1, "one place is somebody's");
+        assert_eq!(tiny.take(2, 0), Err(Full::All));
+    }
+
+    #[test]
+    fn bytes_are_shared_like_places_and_what_is_too_large_goes_alone() {
+        let all = places(1000, 1000);
+        assert_eq!(all.take(1, 5000), Ok(()), "alone");
+        assert_eq!(all.take(2, 300), Err(Full::All));
+        assert_eq!(all.refused(Full::All), []);
+        assert_eq!(all.sent(1, 4200), [], "that is not enough for whoever waits");
+        assert_eq!(all.sent(1, 700), [(Full::All, 999)]);
+        assert_eq!(fill(&all, 2, 100), 8, "what is free is less with each");
+        assert_eq!(all.take(2, 100), Err(Full::Pool(2)));
+        assert_eq!(all.take(3, 100), Ok(()));
+    }
+
+    #[test]
+    fn whoever_waits_hears_of_room_by_its_name() {
+        let all = places(10, 1000);
+        let taken = fill(&all, 1, 0);
+        assert_eq!(taken, 8);
+        assert_eq!(all.refused(Full::Pool(1)), []);
+        assert!(all.is_wanted());
+        all.take(2, 0).unwrap();
+        assert_eq!(all.release(2), [], "one place more is still less than its share");
+        assert_eq!(all.release(1), [(Full::Pool(1), 1)]);
+        assert!(!all.is_wanted());
+        assert_eq!(all.release(1), [], "nobody has been refused since");
+        assert_eq!(all.refused(Full::Pool(1)), [(Full::Pool(1), 2)], "there is room already");
     }
 }
 
@@ -70,21 +239,26 @@ mod loom_tests {
 
     use super::*;
 
+    const ONE: Limits = Limits { attempts: 1, bytes: 1 };
+
     /// An attempt is refused while another one ends: whichever way they cross, somebody announces the
     /// room, or the refused one would wait for ever.
     #[test]
     fn room_for_a_refused_attempt_is_always_announced() {
         loom::model(|| {
-            let places = Arc::new(Places::new(1));
-            assert!(places.take());
+            let places = Arc::new(Places::new(ONE));
+            assert!(places.take(1, 0).is_ok());
             let ending = thread::spawn({
                 let places = Arc::clone(&places);
-                move || places.release()
+                move || !places.release(1).is_empty()
             });
-            let is_refused = !places.take();
-            let is_announced = is_refused && places.refused();
+            let refused = places.take(2, 0).err();
+            let is_announced = refused.is_some_and(|full| !places.refused(full).is_empty());
             let was_announced = ending.join().unwrap();
-            assert!(!is_refused || is_announced || was_announced, "nobody says that there is room");
+            assert!(
+                refused.is_none() || is_announced || was_announced,
+                "nobody says that there is room"
+            );
         });
     }
 
@@ -92,15 +266,15 @@ mod loom_tests {
     #[test]
     fn a_refusal_takes_no_place() {
         loom::model(|| {
-            let places = Arc::new(Places::new(1));
+            let places = Arc::new(Places::new(ONE));
             let other = thread::spawn({
                 let places = Arc::clone(&places);
-                move || places.take()
+                move || places.take(1, 0).is_ok()
             });
-            let (one, other) = (places.take(), other.join().unwrap());
+            let (one, other) = (places.take(1, 0).is_ok(), other.join().unwrap());
             assert!(one || other, "two that come together do not keep each other out");
-            let _ = places.release();
-            assert!(places.take());
+            let _ = places.release(1);
+            assert!(places.take(1, 0).is_ok());
         });
     }
 }

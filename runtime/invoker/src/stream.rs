@@ -1,25 +1,24 @@
 //! What a request looks like, and how its response is read.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
-use h2::{Reason, RecvStream, SendStream};
+use h2::{Reason, RecvStream};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header, response};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::Incoming;
 use protocol::{InvocationId, ProtocolVersion};
 use runtime_core::{attempt::Fault, tables::deployment::Deployment};
 use runtime_partition::Clock;
-use tokio::sync::mpsc;
 
 use crate::{
     client::Way,
     discover::causes,
     host::{Place, Room, Stream},
+    outgoing::Outgoing,
+    supervisor::Load,
 };
 
 /// The head of an attempt's request.
@@ -50,27 +49,6 @@ pub(crate) fn request(
     request
 }
 
-/// The body of a request through the pooling client: whatever is sent while it is open. What waits in
-/// it is bounded by what the attempt was started with and has asked for.
-#[derive(Debug)]
-pub(crate) struct PooledBody(mpsc::UnboundedReceiver<Bytes>);
-
-impl Body for PooledBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_closed() && self.0.is_empty()
-    }
-}
-
 /// What came in.
 #[derive(Debug)]
 pub(crate) enum Received {
@@ -89,19 +67,6 @@ pub(crate) struct Exchange {
     incoming: Answer,
     /// The stream's place on its connection, kept for as long as it is open.
     place: Option<Place>,
-}
-
-/// Where the request's body goes.
-enum Outgoing {
-    /// Nowhere yet.
-    Waiting {
-        sent: Vec<Bytes>,
-        is_over: bool,
-    },
-    Direct(SendStream<Bytes>),
-    Pooled(mpsc::UnboundedSender<Bytes>),
-    /// It has ended.
-    Over,
 }
 
 /// How far the response is.
@@ -144,33 +109,21 @@ impl Exchange {
         request: Request<()>,
         version: ProtocolVersion,
         clock: Arc<dyn Clock>,
+        load: Option<Load>,
     ) -> Self {
-        let outgoing = Outgoing::Waiting { sent: Vec::new(), is_over: false };
+        let outgoing = Outgoing::new(load);
         let incoming = Answer::Unasked(way, request);
         Self { version, clock, outgoing, incoming, place: None }
     }
 
-    /// Sends a piece of the body, unless it has ended. A connection that broke is noticed where the
-    /// response is read.
+    /// Sends a piece of the body, unless it has ended.
     pub(crate) fn send(&mut self, bytes: Bytes) {
-        match &mut self.outgoing {
-            Outgoing::Waiting { sent, is_over: false } => sent.push(bytes),
-            Outgoing::Direct(stream) => _ = stream.send_data(bytes, false),
-            Outgoing::Pooled(sender) => _ = sender.send(bytes),
-            Outgoing::Waiting { is_over: true, .. } | Outgoing::Over => (),
-        }
+        self.outgoing.send(bytes);
     }
 
     /// Ends the body.
     pub(crate) fn half_close(&mut self) {
-        match &mut self.outgoing {
-            Outgoing::Waiting { is_over, .. } => *is_over = true,
-            Outgoing::Direct(stream) => {
-                let _ = stream.send_data(Bytes::new(), true);
-                self.outgoing = Outgoing::Over;
-            }
-            Outgoing::Pooled(_) | Outgoing::Over => self.outgoing = Outgoing::Over,
-        }
+        self.outgoing.end();
     }
 
     /// The next thing that comes in. Can be dropped and called again without losing anything.
@@ -193,14 +146,15 @@ impl Exchange {
                     }
                 }
                 Answer::Head(head) => {
-                    let (head, body) = head.receive().await?;
+                    let (head, body) = beside(&mut self.outgoing, head.receive()).await?;
                     self.incoming = match check(&head, self.version, &*self.clock)? {
                         None => Answer::Body(body),
                         Some(wrong) => Answer::Wrong(body, wrong),
                     };
                 }
                 Answer::Body(body) => {
-                    return Ok(body.data().await?.map_or(Received::End, Received::Data));
+                    let data = beside(&mut self.outgoing, body.data()).await?;
+                    return Ok(data.map_or(Received::End, Received::Data));
                 }
                 Answer::Wrong(body, wrong) => match body.data().await {
                     Ok(Some(bytes)) if wrong.body.len() < ERROR_BODY_BYTES_MAX => {
@@ -230,9 +184,8 @@ impl Exchange {
                 }
             },
             Way::Pooled(client) => {
-                let (sender, receiver) = mpsc::unbounded_channel();
-                self.flow(Outgoing::Pooled(sender));
-                let responding = client.request(request.map(|()| PooledBody(receiver)));
+                let body = self.outgoing.go_pooled();
+                let responding = client.request(request.map(|()| body));
                 self.incoming = Answer::Head(Head::Pooled(responding));
             }
         }
@@ -241,20 +194,10 @@ impl Exchange {
 
     fn open(&mut self, room: Room, request: Request<()>) -> Result<(), Fault> {
         let Stream { response, sending, place } = room.open(request)?;
-        self.flow(Outgoing::Direct(sending));
+        self.outgoing.go_direct(sending);
         self.incoming = Answer::Head(Head::Direct(response));
         self.place = Some(place);
         Ok(())
-    }
-
-    /// The body has somewhere to go: what waited goes first.
-    fn flow(&mut self, outgoing: Outgoing) {
-        let waiting = std::mem::replace(&mut self.outgoing, outgoing);
-        let Outgoing::Waiting { sent, is_over } = waiting else { return };
-        sent.into_iter().for_each(|bytes| self.send(bytes));
-        if is_over {
-            self.half_close();
-        }
     }
 
     /// Reads what is left, for a moment, so that the endpoint can end its stream in peace.
@@ -265,6 +208,16 @@ impl Exchange {
             let _ = tokio::time::timeout(timeout, rest).await;
         }
     }
+}
+
+/// Receives, and goes on sending meanwhile.
+async fn beside<T>(outgoing: &mut Outgoing, receiving: impl Future<Output = T>) -> T {
+    let mut receiving = std::pin::pin!(receiving);
+    std::future::poll_fn(|cx| {
+        outgoing.poll(cx);
+        receiving.as_mut().poll(cx)
+    })
+    .await
 }
 
 impl Head {

@@ -1,27 +1,36 @@
 //! Which attempts there are, and how many there may be.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use protocol::{
-    ProtocolVersion,
+    DeploymentId, ProtocolVersion,
     ids::Derivation,
     journal::{Entry, EntryIndex},
     wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES,
 };
 use runtime_core::{PartitionId, effect::StartAttempt, event::AttemptRef};
-use runtime_partition::{Clock, Partitions};
+use runtime_partition::{Clock, Full, Partitions};
 use runtime_schema::SharedRegistry;
 use tokio::{runtime::Handle, sync::mpsc};
 
-use crate::{client::Clients, places::Places, task};
+use crate::{
+    client::Clients,
+    places::{Limits, News, Places},
+    task,
+};
 
 /// Limits of the invoker.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Attempts that may be under way at the same time.
+    /// Attempts that may be under way at the same time. Those of one service may have four times as many
+    /// as are free.
     pub attempts_max: usize,
+    /// Bytes of journals and state on their way to attempts, shared in the same way. What is larger goes
+    /// alone.
+    pub outgoing_bytes_max: usize,
     /// Newest service protocol to speak.
     pub max_protocol: ProtocolVersion,
     /// How ids of named callees follow from their names.
@@ -39,6 +48,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             attempts_max: 10_000,
+            outgoing_bytes_max: 128 << 20,
             max_protocol: ProtocolVersion::MAX,
             derivation: Derivation::Plain,
             message_size_max_bytes: DEFAULT_MAX_MESSAGE_SIZE_BYTES,
@@ -60,15 +70,43 @@ pub struct Invoker {
     runtime: Handle,
     /// How to reach each attempt that is under way. Unbounded, since a partition cannot wait: what
     /// is in flight is bounded by what the attempt itself has asked for.
-    attempts: Mutex<HashMap<(PartitionId, AttemptRef), mpsc::UnboundedSender<Notice>>>,
-    places: Places,
+    attempts: Mutex<HashMap<Name, Live>>,
+    pub(crate) places: Places,
+    /// Numbers of the pools of places, by deployment and service.
+    pools: Mutex<HashMap<(DeploymentId, String), u32>>,
+    /// Whether somebody asks attempts that only wait to give way.
+    is_reclaiming: AtomicBool,
 }
+
+/// Of which partition, and which attempt.
+type Name = (PartitionId, AttemptRef);
+
+/// An attempt that is under way.
+struct Live {
+    sender: mpsc::UnboundedSender<Notice>,
+    pool: u32,
+    idle_since_ms: IdleSince,
+}
+
+/// Since when an attempt has said and heard nothing, in milliseconds of [`Invoker::now_ms`];
+/// `u64::MAX` while it can't give way.
+pub(crate) type IdleSince = Arc<AtomicU64>;
+
+/// An attempt that waits gives way to one that has no place, after so long: less would suspend what is
+/// answered at once.
+const IDLE_MS: u64 = 200;
+/// So many at a time, those that have waited for longest first.
+const GIVE_WAY_MAX: usize = 64;
+/// Journals and state below this are not counted: what a connection buffers anyway.
+const COUNTED_BYTES_MIN: usize = 4096;
 
 /// What a partition tells an attempt.
 #[derive(Debug)]
 pub(crate) enum Notice {
     /// A new entry of its journal.
     Entry { index: EntryIndex, entry: Entry },
+    /// Others need its place.
+    GiveWay,
     /// Nobody listens to it any more.
     Abort,
 }
@@ -89,7 +127,12 @@ impl Invoker {
             registry,
             clock,
             clients: Clients::new(settings.connect_timeout),
-            places: Places::new(settings.attempts_max),
+            places: Places::new(Limits {
+                attempts: settings.attempts_max,
+                bytes: settings.outgoing_bytes_max,
+            }),
+            pools: Mutex::default(),
+            is_reclaiming: AtomicBool::new(false),
             settings,
             started: Instant::now(),
             runtime: Handle::current(),
@@ -97,21 +140,39 @@ impl Invoker {
         })
     }
 
-    /// Starts an attempt; false when there is no room. Does not wait.
+    /// Starts an attempt. Does not wait.
+    ///
+    /// # Errors
+    /// When there is no room: what is full.
     pub fn start_attempt(
         self: &Arc<Self>,
         partition: PartitionId,
         start: Box<StartAttempt>,
-    ) -> bool {
-        if !self.places.take() {
-            return false;
-        }
+    ) -> Result<(), Full> {
+        let (pool, bytes) = (self.pool_of(&start), bytes_of(&start));
+        self.places.take(pool, bytes)?;
         let name = (partition, start.attempt);
         let (sender, notices) = mpsc::unbounded_channel();
-        self.attempts().insert(name, sender);
-        let slot = Slot { invoker: Arc::clone(self), name };
+        let idle_since_ms = IdleSince::new(AtomicU64::new(u64::MAX));
+        let live = Live { sender, pool, idle_since_ms: Arc::clone(&idle_since_ms) };
+        self.attempts().insert(name, live);
+        let load = Load { invoker: Arc::clone(self), pool, left: bytes };
+        let slot = Slot { invoker: Arc::clone(self), name, idle_since_ms, load: Some(load) };
         self.runtime.spawn(task::run(slot, start, notices));
-        true
+        Ok(())
+    }
+
+    /// The pool of an attempt's places: its service in the deployment that it will run on.
+    fn pool_of(&self, start: &StartAttempt) -> u32 {
+        let service = &start.target.service;
+        let deployment = start
+            .pin
+            .map(|pin| pin.deployment)
+            .or_else(|| Some(self.registry.snapshot().latest_deployment(service)?.deployment.id));
+        let name = (deployment.unwrap_or(DeploymentId(0)), service.clone());
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = u32::try_from(pools.len()).unwrap_or(u32::MAX);
+        *pools.entry(name).or_insert(next)
     }
 
     /// Shows an entry to an attempt, if it is under way.
@@ -122,16 +183,16 @@ impl Invoker {
         index: EntryIndex,
         entry: Entry,
     ) {
-        if let Some(sender) = self.attempts().get(&(partition, attempt)) {
+        if let Some(live) = self.attempts().get(&(partition, attempt)) {
             // An attempt that has just ended does not listen; its successor reads the journal.
-            let _ = sender.send(Notice::Entry { index, entry });
+            let _ = live.sender.send(Notice::Entry { index, entry });
         }
     }
 
     /// Breaks an attempt off, if it is under way.
     pub fn abort_attempt(&self, partition: PartitionId, attempt: AttemptRef) {
-        if let Some(sender) = self.attempts().get(&(partition, attempt)) {
-            let _ = sender.send(Notice::Abort);
+        if let Some(live) = self.attempts().get(&(partition, attempt)) {
+            let _ = live.sender.send(Notice::Abort);
         }
     }
 
@@ -151,30 +212,115 @@ impl Invoker {
     }
 
     /// A partition has noted that it was refused: it hears of room, of that which there is too.
-    pub fn attempt_refused(&self) {
-        if self.places.refused() {
-            self.partitions.attempts_wanted();
+    pub fn attempt_refused(self: &Arc<Self>, full: Full) {
+        self.announce(self.places.refused(full));
+        if self.places.is_wanted() && !self.is_reclaiming.swap(true, Ordering::Relaxed) {
+            self.runtime.spawn(reclaim(Arc::clone(self)));
         }
     }
 
-    fn attempts(
-        &self,
-    ) -> MutexGuard<'_, HashMap<(PartitionId, AttemptRef), mpsc::UnboundedSender<Notice>>> {
+    fn announce(&self, news: News) {
+        for (full, count) in news {
+            self.partitions.attempts_wanted(full, count);
+        }
+    }
+
+    /// Asks attempts that have waited for a while to make room for those that were refused.
+    fn ask_to_give_way(&self) {
+        let (wanted, now_ms) = (self.places.wanted(), self.now_ms());
+        let attempts = self.attempts();
+        let mut waiting: Vec<(u64, &Live)> = attempts
+            .values()
+            .filter(|live| wanted.contains(&Full::All) || wanted.contains(&Full::Pool(live.pool)))
+            .map(|live| (live.idle_since_ms.load(Ordering::Relaxed), live))
+            .filter(|(since_ms, _)| since_ms.saturating_add(IDLE_MS) <= now_ms)
+            .collect();
+        waiting.sort_unstable_by_key(|(since_ms, _)| *since_ms);
+        for (_, live) in waiting.into_iter().take(GIVE_WAY_MAX) {
+            live.idle_since_ms.store(u64::MAX, Ordering::Relaxed);
+            let _ = live.sender.send(Notice::GiveWay);
+        }
+    }
+
+    fn attempts(&self) -> MutexGuard<'_, HashMap<Name, Live>> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes room for as long as somebody waits for it: callers may hold all places while what they wait for
+/// has none.
+async fn reclaim(invoker: Arc<Invoker>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(IDLE_MS)).await;
+        invoker.ask_to_give_way();
+        if invoker.places.is_wanted() {
+            continue;
+        }
+        invoker.is_reclaiming.store(false, Ordering::Relaxed);
+        // Somebody may have been refused in between, and left it to us.
+        if !invoker.places.is_wanted() || invoker.is_reclaiming.swap(true, Ordering::Relaxed) {
+            return;
+        }
+    }
+}
+
+/// Bytes of an attempt's journal and state, as far as they are counted.
+fn bytes_of(start: &StartAttempt) -> usize {
+    let journal = start.journal.iter().map(|entry| entry.body.len());
+    let state = start.state.iter().map(|(key, value)| key.len() + value.len());
+    let bytes = journal.chain(state).sum();
+    if bytes < COUNTED_BYTES_MIN { 0 } else { bytes }
 }
 
 /// An attempt's place, given back when it is dropped.
 pub(crate) struct Slot {
     pub(crate) invoker: Arc<Invoker>,
-    pub(crate) name: (PartitionId, AttemptRef),
+    pub(crate) name: Name,
+    pub(crate) idle_since_ms: IdleSince,
+    load: Option<Load>,
+}
+
+impl Slot {
+    /// Notes since when the attempt says and hears nothing, if it can give way.
+    pub(crate) fn note_idle(&self, since_ms: Option<u64>) {
+        self.idle_since_ms.store(since_ms.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// What is to be sent to the attempt, and has to be until that is done. Call it once.
+    pub(crate) fn take_load(&mut self) -> Option<Load> {
+        self.load.take()
+    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.invoker.attempts().remove(&self.name);
-        if self.invoker.places.release() {
-            self.invoker.partitions.attempts_wanted();
+        let live = self.invoker.attempts().remove(&self.name);
+        if let Some(Live { pool, .. }) = live {
+            self.invoker.announce(self.invoker.places.release(pool));
         }
+    }
+}
+
+/// Bytes that wait to be sent to an attempt, given back as they go.
+pub(crate) struct Load {
+    invoker: Arc<Invoker>,
+    pool: u32,
+    left: usize,
+}
+
+impl Load {
+    /// So many bytes have been handed to the connection.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.left);
+        if bytes > 0 {
+            self.left -= bytes;
+            self.invoker.announce(self.invoker.places.sent(self.pool, bytes));
+        }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.sent(self.left);
     }
 }

@@ -22,7 +22,7 @@ use tokio::{sync::mpsc, time};
 
 use crate::{
     stream::{Exchange, Received, request},
-    supervisor::{Invoker, Notice, Settings, Slot},
+    supervisor::{Invoker, Load, Notice, Settings, Slot},
 };
 
 /// Random bits from the system.
@@ -76,12 +76,16 @@ fn said(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
 }
 
-async fn attempt(slot: Slot, start: Box<StartAttempt>, notices: mpsc::UnboundedReceiver<Notice>) {
+async fn attempt(
+    mut slot: Slot,
+    start: Box<StartAttempt>,
+    notices: mpsc::UnboundedReceiver<Notice>,
+) {
     let invoker = Arc::clone(&slot.invoker);
     let registry = invoker.registry.snapshot();
     let located = locate(&registry, &start, &invoker.settings);
     let begun = located.and_then(|located| {
-        let exchange = exchange(&invoker, &start, &located)?;
+        let exchange = exchange(&invoker, &start, &located, slot.take_load())?;
         Ok((exchange, located.options))
     });
     match begun {
@@ -173,7 +177,12 @@ fn homeless(registry: &RegistrySnapshot) -> AttemptOptions {
 }
 
 /// The request of an attempt, not yet on its way.
-fn exchange(invoker: &Invoker, start: &StartAttempt, located: &Located) -> Result<Exchange, Fault> {
+fn exchange(
+    invoker: &Invoker,
+    start: &StartAttempt,
+    located: &Located,
+    load: Option<Load>,
+) -> Result<Exchange, Fault> {
     let deployment: &Deployment = &located.deployment.deployment;
     let (target, version) = (&start.target, located.options.pin.protocol);
     let uri = format!("{}/invoke/{}/{}", deployment.uri, target.service, target.handler);
@@ -182,7 +191,7 @@ fn exchange(invoker: &Invoker, start: &StartAttempt, located: &Located) -> Resul
     })?;
     let way = invoker.clients.way(deployment, &uri);
     let request = request(uri, version, start.id, deployment);
-    Ok(Exchange::new(way, request, version, Arc::clone(&invoker.clock)))
+    Ok(Exchange::new(way, request, version, Arc::clone(&invoker.clock), load))
 }
 
 struct Conversation {
@@ -200,6 +209,7 @@ impl Conversation {
         self.attempt.open(invoker.now_ms());
         // Start and journal go with the request.
         self.carry_out().await?;
+        self.slot.note_idle(self.attempt.idle_since_ms());
         let deadline = time::sleep_until(until(&invoker, &self.attempt));
         tokio::pin!(deadline);
         while !self.is_over {
@@ -217,6 +227,7 @@ impl Conversation {
                     Some(Notice::Entry { index, entry }) => {
                         self.attempt.notify(invoker.now_ms(), index, entry);
                     }
+                    Some(Notice::GiveWay) => self.attempt.give_way(),
                     Some(Notice::Abort) | None => return Ok(()),
                 },
                 () = &mut deadline => {
@@ -225,6 +236,7 @@ impl Conversation {
                 }
             }
             self.carry_out().await?;
+            self.slot.note_idle(self.attempt.idle_since_ms());
         }
         let Self { slot, exchange, .. } = self;
         // The next attempt may begin while the endpoint ends its stream.

@@ -34,9 +34,10 @@ impl Dispatch {
             match effect {
                 Effect::StartAttempt(start) => {
                     let attempt = start.attempt;
-                    if !self.edges.start_attempt(self.partition, start) {
-                        self.inbox(self.partition).put(|lanes| lanes.notices.refused.push(attempt));
-                        self.edges.attempt_refused();
+                    if let Err(full) = self.edges.start_attempt(self.partition, start) {
+                        let inbox = self.inbox(self.partition);
+                        inbox.put(|lanes| lanes.notices.refused.push((attempt, full)));
+                        self.edges.attempt_refused(full);
                     }
                 }
                 Effect::SendNotification { attempt, index, entry } => {

@@ -26,7 +26,7 @@ use crate::{
     health::{OverBudget, PartitionHealth, STUCK_AFTER},
     inbox::Inbox,
     lanes::{Admission, Answering, Arrivals, Bounds, Read},
-    owed::Owed,
+    owed::{Offer, Owed},
 };
 
 /// While the disk is nearly full, a partition looks this often whether there is room again.
@@ -149,7 +149,7 @@ impl Driver {
         let has_events = !events.is_empty();
         self.apply(events);
         self.look(reads);
-        self.owed.note(notices.refused, notices.attempts_wanted);
+        self.owed.note(notices.refused, notices.wanted);
         let offered = self.offer_owed();
         self.maybe_checkpoint();
         let until = self.next_wake_up(now, admission);
@@ -316,10 +316,14 @@ impl Driver {
     /// Offers attempts that are owed, while the invoker has room.
     fn offer_owed(&mut self) -> bool {
         let tables = Tables::new(&mut self.live, self.store.base());
-        let Some(starts) = self.owed.take(&tables, self.settings.starts_max) else { return false };
-        if !starts.is_empty() {
+        let Some(offer) = self.owed.take(&tables, self.settings.starts_max) else { return false };
+        let Offer { starts, more_wait } = offer;
+        if !starts.is_empty() || !more_wait.is_empty() {
             let dispatch = Arc::clone(&self.dispatch);
-            self.after_durable(move || dispatch.dispatch(starts, None));
+            self.after_durable(move || {
+                dispatch.dispatch(starts, None);
+                more_wait.into_iter().for_each(|full| dispatch.edges.attempt_refused(full));
+            });
         }
         true
     }

@@ -5,16 +5,28 @@ use runtime_core::{
     PartitionId, effect::StartAttempt, event::AttemptRef, tables::deployment::StoredDeployment,
 };
 
+/// What an edge has no room in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Full {
+    /// The whole edge: nobody gets a place.
+    All,
+    /// A part of it, by the edge's own number: who needs another one may get a place.
+    Pool(u32),
+}
+
 /// Carries out the effects that leave the node's core. No method may wait: what can't be taken at
 /// once is refused and stays owed in the rows.
 pub trait Edges: Send + Sync + 'static {
-    /// Runs a handler. Returns false when there is no room: the partition offers the attempt again
-    /// after [`crate::Partitions::attempts_wanted`].
-    fn start_attempt(&self, partition: PartitionId, start: Box<StartAttempt>) -> bool;
+    /// Runs a handler. The partition offers it again after [`crate::Partitions::attempts_wanted`] has
+    /// named what was full.
+    ///
+    /// # Errors
+    /// When there is no room: what is full.
+    fn start_attempt(&self, partition: PartitionId, start: Box<StartAttempt>) -> Result<(), Full>;
 
-    /// A refusal has been noted by its partition: from now on, room is to be announced. If there is
-    /// room already, at once.
-    fn attempt_refused(&self);
+    /// A refusal has been noted by its partition: from now on, room of that kind is to be announced. If
+    /// there is some already, at once.
+    fn attempt_refused(&self, full: Full);
 
     /// Shows an entry to a live attempt; for an unknown one there is nothing to do.
     fn send_notification(

@@ -13,6 +13,7 @@ use runtime_core::{
 use tokio::sync::oneshot;
 
 use crate::{
+    edges::Full,
     health::{self, PartitionHealth},
     inbox::Inbox,
     lanes::{Answering, Lane},
@@ -215,10 +216,11 @@ impl Partitions {
         if is_refused { Err(RequestError::NoRoom) } else { Ok(()) }
     }
 
-    /// The invoker has room again: attempts that it refused are offered anew.
-    pub fn attempts_wanted(&self) {
+    /// The invoker has room again in what was full: so many attempts that it refused for that are
+    /// offered anew.
+    pub fn attempts_wanted(&self, full: Full, count: usize) {
         for inbox in self.0.inboxes.iter() {
-            inbox.put(|lanes| lanes.notices.attempts_wanted = true);
+            inbox.put(|lanes| _ = lanes.notices.wanted.insert(full, count));
         }
     }
 
@@ -250,7 +252,9 @@ impl Partitions {
     #[doc(hidden)]
     pub fn forget_room_with_refusal(&self, partition: usize) {
         self.0.inboxes[partition].put(|lanes| {
-            lanes.notices.attempts_wanted &= lanes.notices.refused.is_empty();
+            if !lanes.notices.refused.is_empty() {
+                lanes.notices.wanted.clear();
+            }
         });
     }
 

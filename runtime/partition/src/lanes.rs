@@ -14,7 +14,7 @@ use runtime_core::{
 use runtime_store::CheckpointDone;
 use tokio::sync::oneshot;
 
-use crate::health::PartitionHealth;
+use crate::{edges::Full, health::PartitionHealth};
 
 /// A look at the rows; it sends its own answer.
 pub(crate) type Read = Box<dyn FnOnce(&Tables<'_>) -> Answering + Send>;
@@ -140,10 +140,10 @@ pub(crate) struct Notices {
     pub(crate) pings: Vec<oneshot::Sender<PartitionHealth>>,
     /// For each other partition the last of our messages that it has on disk.
     pub(crate) acknowledged: BTreeMap<PartitionId, u64>,
-    /// Attempts that the invoker refused.
-    pub(crate) refused: Vec<AttemptRef>,
-    /// The invoker has room again.
-    pub(crate) attempts_wanted: bool,
+    /// Attempts that the invoker refused, and what was full.
+    pub(crate) refused: Vec<(AttemptRef, Full)>,
+    /// What the invoker has room in again, and for how many attempts.
+    pub(crate) wanted: BTreeMap<Full, usize>,
     /// A checkpoint is written.
     pub(crate) checkpoint: Option<CheckpointDone>,
     /// The log can't write any more.
@@ -215,7 +215,7 @@ impl Lanes {
             || !self.peers.is_empty()
             || !notices.acknowledged.is_empty()
             || !notices.refused.is_empty()
-            || notices.attempts_wanted
+            || !notices.wanted.is_empty()
             || notices.checkpoint.is_some()
     }
 

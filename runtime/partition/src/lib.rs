@@ -32,7 +32,7 @@ mod waiters;
 
 pub use clock::{Clock, NodeClock};
 pub use driver::Settings;
-pub use edges::Edges;
+pub use edges::{Edges, Full};
 pub use handle::{CallAnswer, Partitions, RequestError, Stopped};
 pub use health::PartitionHealth;
 pub use node::{Node, StartError};

@@ -12,6 +12,7 @@ use runtime_core::{
 };
 
 use crate::{
+    Full,
     inbox::Inbox,
     lanes::{Admission, Bounds},
     waiters::{Outcome, Waiters},
@@ -66,16 +67,16 @@ fn a_refusal_and_the_wish_that_follows_it_both_arrive() {
         let invoker = thread::spawn({
             let inbox = Arc::clone(&inbox);
             move || {
-                inbox.put(|lanes| lanes.notices.refused.push(attempt));
-                inbox.put(|lanes| lanes.notices.attempts_wanted = true);
+                inbox.put(|lanes| lanes.notices.refused.push((attempt, Full::All)));
+                inbox.put(|lanes| _ = lanes.notices.wanted.insert(Full::All, 1));
             }
         });
         let (mut is_refused, mut is_wanted) = (false, false);
         while !(is_refused && is_wanted) {
             let notices = inbox.take(FOREVER, ALL).notices;
             is_refused |= !notices.refused.is_empty();
-            assert!(is_refused || !notices.attempts_wanted, "the wish is the later word");
-            is_wanted |= notices.attempts_wanted;
+            assert!(is_refused || notices.wanted.is_empty(), "the wish is the later word");
+            is_wanted |= !notices.wanted.is_empty();
         }
         invoker.join().unwrap();
     });

@@ -1,65 +1,122 @@
 //! Attempts that should be running and have not been offered, or were refused: offered (again), oldest
-//! first, when the invoker has room.
+//! first, when the invoker has room for them. Those that wait for different room wait apart, so that one
+//! service whose places are all taken keeps nobody else out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use runtime_core::{Lsn, effect::Effect, event::AttemptRef, obligations, tables::Tables};
+
+use crate::edges::Full;
 
 /// What is owed to the invoker.
 #[derive(Debug)]
 pub(crate) struct Owed {
-    attempts: BTreeSet<AttemptRef>,
+    /// Those that were refused, by what was full.
+    refused: BTreeMap<Full, Waiting>,
+    /// Those found running at a start, not offered yet.
+    found: BTreeSet<AttemptRef>,
     /// Where the search for running invocations goes on after a start; `None` when it is done.
     unseen_from: Option<Lsn>,
     /// The last record folded at start. Attempts with a later lsn are offered when they start.
     unseen_until: Lsn,
-    may_start: bool,
+}
+
+/// What a turn offers.
+#[derive(Debug, Default)]
+pub(crate) struct Offer {
+    /// The attempts.
+    pub(crate) starts: Vec<Effect>,
+    /// What more of them wait for than were asked for: the invoker is to say when there is more of it.
+    pub(crate) more_wait: Vec<Full>,
+}
+
+/// Who waits for the same room.
+#[derive(Debug, Default)]
+struct Waiting {
+    attempts: BTreeSet<AttemptRef>,
+    /// How many of them the invoker has asked for.
+    wanted: usize,
 }
 
 impl Owed {
     /// Whatever was running when the last record was applied is owed.
     pub(crate) fn after_recovery(applied: Lsn) -> Self {
         Self {
-            attempts: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            found: BTreeSet::new(),
             unseen_from: Some(Lsn(0)),
             unseen_until: applied,
-            may_start: true,
         }
     }
 
-    /// Notes refusals, and whether the invoker has asked for attempts. It asks after it has refused, so
+    /// Notes refusals, and for how many attempts the invoker has room. It asks after it has refused, so
     /// when both came since the last turn, the wish is the later word.
-    pub(crate) fn note(&mut self, refused: Vec<AttemptRef>, is_wanted: bool) {
-        self.may_start &= refused.is_empty();
-        self.may_start |= is_wanted;
-        self.attempts.extend(refused);
+    pub(crate) fn note(&mut self, refused: Vec<(AttemptRef, Full)>, wanted: BTreeMap<Full, usize>) {
+        for (attempt, full) in refused {
+            let waiting = self.refused.entry(full).or_default();
+            waiting.attempts.insert(attempt);
+            waiting.wanted = 0;
+        }
+        for (full, count) in wanted {
+            // Nobody waits for it here any more, or nobody ever did.
+            if let Some(waiting) = self.refused.get_mut(&full) {
+                waiting.wanted = count;
+            }
+        }
     }
 
     /// Whether there may be something to offer now.
     pub(crate) fn may_start(&self) -> bool {
-        self.may_start
+        self.refused.values().any(|waiting| waiting.wanted > 0) || self.may_search()
+    }
+
+    /// Whether what was found at the start can be offered: not while there is no place at all.
+    fn may_search(&self) -> bool {
+        let is_left = !self.found.is_empty() || self.unseen_from.is_some();
+        is_left && self.refused.get(&Full::All).is_none_or(|waiting| waiting.wanted > 0)
     }
 
     /// The next starts to offer, at most so many; `None` when there is nothing to offer, or no room.
     /// It can be empty when what was owed has ended meanwhile and there is more to look at.
-    pub(crate) fn take(&mut self, tables: &Tables<'_>, limit: usize) -> Option<Vec<Effect>> {
-        if !std::mem::take(&mut self.may_start) {
+    pub(crate) fn take(&mut self, tables: &Tables<'_>, limit: usize) -> Option<Offer> {
+        if !self.may_start() {
             return None;
         }
-        self.search(tables, limit);
-        let mut starts = Vec::new();
-        while starts.len() < limit
-            && let Some(attempt) = self.attempts.pop_first()
-        {
-            starts.extend(obligations::start(tables, attempt));
+        let Offer { mut starts, mut more_wait } = Offer::default();
+        let asked = self.refused.values().filter(|waiting| waiting.wanted > 0).count();
+        // Each that has room gets its part of the turn.
+        let part = (limit / (asked + 1)).max(1);
+        for (full, waiting) in self.refused.iter_mut().filter(|(_, waiting)| waiting.wanted > 0) {
+            let until = starts.len() + part.min(waiting.wanted);
+            while starts.len() < until
+                && let Some(attempt) = waiting.attempts.pop_first()
+            {
+                if let Some(start) = obligations::start(tables, attempt) {
+                    starts.push(start);
+                    waiting.wanted -= 1;
+                }
+            }
+            if waiting.wanted == 0 && !waiting.attempts.is_empty() {
+                more_wait.push(*full);
+            }
         }
-        self.may_start = !self.attempts.is_empty() || self.unseen_from.is_some();
-        (self.may_start || !starts.is_empty()).then_some(starts)
+        let may_search = self.may_search();
+        self.refused.retain(|_, waiting| !waiting.attempts.is_empty());
+        if may_search {
+            self.search(tables, limit);
+            let until = starts.len() + part;
+            while starts.len() < until
+                && let Some(attempt) = self.found.pop_first()
+            {
+                starts.extend(obligations::start(tables, attempt));
+            }
+        }
+        Some(Offer { starts, more_wait })
     }
 
     /// Looks at the next running invocations, if there are too few attempts at hand.
     fn search(&mut self, tables: &Tables<'_>, limit: usize) {
-        let Some(from) = self.unseen_from.filter(|_| self.attempts.len() < limit) else { return };
+        let Some(from) = self.unseen_from.filter(|_| self.found.len() < limit) else { return };
         let running = obligations::running(tables, from, limit);
         self.unseen_from = match running.last() {
             Some(last) if last.invocation < self.unseen_until => Some(Lsn(last.invocation.0 + 1)),
@@ -67,7 +124,7 @@ impl Owed {
         };
         let until = self.unseen_until;
         // What started later has been offered when it did.
-        self.attempts.extend(running.iter().filter(|name| name.attempt <= until));
+        self.found.extend(running.iter().filter(|name| name.attempt <= until));
     }
 }
 
@@ -75,15 +132,48 @@ impl Owed {
 mod tests {
     use super::*;
 
+    fn attempt(number: u64) -> AttemptRef {
+        AttemptRef { invocation: Lsn(number), attempt: Lsn(number) }
+    }
+
+    fn owed() -> Owed {
+        Owed { unseen_from: None, ..Owed::after_recovery(Lsn(0)) }
+    }
+
     #[test]
     fn a_wish_that_comes_with_a_refusal_counts() {
-        let attempt = AttemptRef { invocation: Lsn(1), attempt: Lsn(1) };
-        let mut owed = Owed::after_recovery(Lsn(0));
-        owed.note(vec![attempt], false);
+        let mut owed = owed();
+        owed.note(vec![(attempt(1), Full::All)], BTreeMap::new());
         assert!(!owed.may_start(), "after a refusal nothing is offered until it is asked for");
-        owed.note(Vec::new(), true);
+        owed.note(Vec::new(), BTreeMap::from([(Full::All, 1)]));
         assert!(owed.may_start());
-        owed.note(vec![attempt], true);
+        owed.note(vec![(attempt(1), Full::All)], BTreeMap::from([(Full::All, 1)]));
         assert!(owed.may_start(), "the invoker asks after it has refused");
+        owed.note(vec![(attempt(2), Full::All)], BTreeMap::new());
+        assert!(!owed.may_start(), "a refusal says that there is no room any more");
+    }
+
+    #[test]
+    fn a_wish_is_for_those_who_wait_for_that_room() {
+        let mut owed = owed();
+        let (one, other) = (Full::Pool(1), Full::Pool(2));
+        owed.note(vec![(attempt(1), one), (attempt(2), other)], BTreeMap::new());
+        owed.note(Vec::new(), BTreeMap::from([(Full::All, 9), (Full::Pool(3), 9)]));
+        assert!(!owed.may_start(), "nobody waits for that");
+        owed.note(Vec::new(), BTreeMap::from([(other, 1)]));
+        assert!(owed.may_start());
+        assert_eq!((owed.refused[&one].wanted, owed.refused[&other].wanted), (0, 1));
+    }
+
+    #[test]
+    fn what_was_found_at_the_start_waits_only_while_there_is_no_place_at_all() {
+        let mut owed = Owed::after_recovery(Lsn(9));
+        assert!(owed.may_start());
+        owed.note(vec![(attempt(1), Full::Pool(1))], BTreeMap::new());
+        assert!(owed.may_start(), "others may have room");
+        owed.note(vec![(attempt(2), Full::All)], BTreeMap::new());
+        assert!(!owed.may_start());
+        owed.note(Vec::new(), BTreeMap::from([(Full::All, 1)]));
+        assert!(owed.may_start());
     }
 }

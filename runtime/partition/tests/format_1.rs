@@ -21,7 +21,7 @@ use runtime_core::{
 };
 use runtime_log::{Log, ManualLog, disk::RealDisk};
 use runtime_partition::{
-    Edges, Node, NodeClock, Settings,
+    Edges, Full, Node, NodeClock, Settings,
     checkpoint::{Checkpoints, OnDone},
     node::{Parts, store_file},
 };
@@ -54,11 +54,11 @@ const EVENTS: [&str; 16] = [
 struct Idle;
 
 impl Edges for Idle {
-    fn start_attempt(&self, _: PartitionId, _: Box<StartAttempt>) -> bool {
-        true
+    fn start_attempt(&self, _: PartitionId, _: Box<StartAttempt>) -> Result<(), Full> {
+        Ok(())
     }
 
-    fn attempt_refused(&self) {}
+    fn attempt_refused(&self, _: Full) {}
 
     fn send_notification(&self, _: PartitionId, _: AttemptRef, _: EntryIndex, _: Entry) {}
 

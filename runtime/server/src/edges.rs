@@ -7,7 +7,7 @@ use runtime_core::{
     PartitionId, effect::StartAttempt, event::AttemptRef, tables::deployment::StoredDeployment,
 };
 use runtime_invoker::Invoker;
-use runtime_partition::Edges;
+use runtime_partition::{Edges, Full};
 use runtime_schema::SharedRegistry;
 
 pub(crate) struct NodeEdges {
@@ -16,12 +16,12 @@ pub(crate) struct NodeEdges {
 }
 
 impl Edges for NodeEdges {
-    fn start_attempt(&self, partition: PartitionId, start: Box<StartAttempt>) -> bool {
+    fn start_attempt(&self, partition: PartitionId, start: Box<StartAttempt>) -> Result<(), Full> {
         self.invoker.start_attempt(partition, start)
     }
 
-    fn attempt_refused(&self) {
-        self.invoker.attempt_refused();
+    fn attempt_refused(&self, full: Full) {
+        self.invoker.attempt_refused(full);
     }
 
     fn send_notification(

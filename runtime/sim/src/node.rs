@@ -16,7 +16,7 @@ use runtime_core::{
 };
 use runtime_log::{Log, ManualLog, Options, Owner};
 use runtime_partition::{
-    Edges, Node, Partitions, Settings, StartError,
+    Edges, Full, Node, Partitions, Settings, StartError,
     checkpoint::{Checkpoints, OnDone},
     driver::Turn,
     node::Parts,
@@ -259,7 +259,7 @@ impl SimNode {
     /// Says how many more attempts there is room for, whether anybody asked or not.
     pub fn make_room(&self, attempts: usize) {
         lock(&self.edges.room).places = attempts;
-        self.partitions().attempts_wanted();
+        self.partitions().attempts_wanted(Full::All, attempts);
     }
 
     /// How many places for attempts there are; for a node that has just begun.
@@ -272,8 +272,9 @@ impl SimNode {
         let mut room = lock(&self.edges.room);
         room.places += 1;
         if std::mem::take(&mut room.is_wanted) {
+            let places = room.places;
             drop(room);
-            self.partitions().attempts_wanted();
+            self.partitions().attempts_wanted(Full::All, places);
         }
     }
 
@@ -327,27 +328,28 @@ impl SimNode {
 }
 
 impl Edges for SimEdges {
-    fn start_attempt(&self, partition: PartitionId, start: Box<StartAttempt>) -> bool {
+    fn start_attempt(&self, partition: PartitionId, start: Box<StartAttempt>) -> Result<(), Full> {
         let mut room = lock(&self.room);
         room.offered += 1;
         if room.places == 0 {
             room.refused += 1;
-            return false;
+            return Err(Full::All);
         }
         room.places -= 1;
         lock(&self.wishes).push_back(Wish::Start(partition, start));
-        true
+        Ok(())
     }
 
-    fn attempt_refused(&self) {
+    fn attempt_refused(&self, full: Full) {
         let mut room = lock(&self.room);
         if room.places == 0 {
             room.is_wanted = true;
             return;
         }
+        let places = room.places;
         drop(room);
         if let Some(partitions) = self.partitions.get() {
-            partitions.attempts_wanted();
+            partitions.attempts_wanted(full, places);
         }
     }
 

@@ -115,6 +115,8 @@ pub struct Attempt {
 enum State {
     /// The request body is open.
     Streaming,
+    /// The request body has ended before its time, since others need the place; the response goes on.
+    GivingWay,
     /// The request body has ended, the response goes on.
     Draining,
     /// A terminal frame or a fault has ended it.
@@ -186,7 +188,8 @@ impl Attempt {
     /// When [`Self::on_timeout`] is to be called, by the clock of `now_ms`.
     pub fn deadline_ms(&self) -> Option<u64> {
         let timeout_ms = match self.state {
-            State::Streaming => self.options.inactivity_timeout_ms,
+            // Who gives way has as much time as if nobody had asked.
+            State::Streaming | State::GivingWay => self.options.inactivity_timeout_ms,
             State::Draining => self.options.abort_timeout_ms,
             State::Ended => return None,
         };
@@ -201,6 +204,7 @@ impl Attempt {
         self.last_frame_ms = now_ms;
         match self.state {
             State::Streaming => self.half_close(),
+            State::GivingWay => self.state = State::Draining,
             State::Draining => {
                 self.fail(Fault::Timeout { timeout_ms: self.options.abort_timeout_ms }, entropy);
             }
@@ -214,6 +218,20 @@ impl Attempt {
             self.state = State::Draining;
             self.outputs.push(Output::HalfClose);
         }
+    }
+
+    /// Others need its place: if all it does is wait, it suspends now and goes on later. One that is at
+    /// work is not disturbed.
+    pub fn give_way(&mut self) {
+        if self.state == State::Streaming {
+            self.state = State::GivingWay;
+            self.outputs.push(Output::HalfClose);
+        }
+    }
+
+    /// Since when nothing was said, while the SDK can still be told to suspend; by the clock of `now_ms`.
+    pub fn idle_since_ms(&self) -> Option<u64> {
+        (self.state == State::Streaming).then_some(self.last_frame_ms)
     }
 
     /// What the shell has to do, in order. Call it after each of the calls above.

@@ -365,3 +365,21 @@ fn an_attempt_is_shown_each_entry_once() {
     // Input and the run were in its replay.
     assert_eq!([shown(0), shown(1), shown(2), shown(2), shown(1), shown(3)], [0, 0, 1, 0, 0, 1]);
 }
+
+/// A handler that is at work must have all the time that its service gives it.
+#[test]
+fn whoever_gives_way_has_as_much_time_as_before() {
+    let mut attempt = opened(start(vec![run(1)]));
+    assert_eq!(attempt.idle_since_ms(), Some(0));
+    attempt.give_way();
+    assert_eq!(attempt.take_outputs(), [Output::HalfClose]);
+    assert_eq!(attempt.idle_since_ms(), None, "it is asked once");
+    attempt.give_way();
+    attempt.on_timeout(999, &mut Zeros);
+    assert_eq!(attempt.take_outputs(), []);
+    assert_eq!(attempt.deadline_ms(), Some(1000));
+    attempt.on_timeout(1000, &mut Zeros);
+    assert_eq!(attempt.deadline_ms(), Some(2000), "now it has been asked as it would have been");
+    attempt.on_timeout(2000, &mut Zeros);
+    assert!(attempt.has_ended());
+}

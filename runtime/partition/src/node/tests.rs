@@ -14,16 +14,19 @@ use runtime_log::{
 use runtime_store::sim_backend::SimBackend;
 
 use super::*;
-use crate::checkpoint::{CheckpointThread, OnDone};
+use crate::{
+    Full,
+    checkpoint::{CheckpointThread, OnDone},
+};
 
 struct Nobody;
 
 impl Edges for Nobody {
-    fn start_attempt(&self, _: PartitionId, _: Box<StartAttempt>) -> bool {
-        false
+    fn start_attempt(&self, _: PartitionId, _: Box<StartAttempt>) -> Result<(), Full> {
+        Err(Full::All)
     }
 
-    fn attempt_refused(&self) {}
+    fn attempt_refused(&self, _: Full) {}
 
     fn send_notification(
         &self,

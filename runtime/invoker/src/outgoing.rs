@@ -1,0 +1,168 @@
+//! The body of a request on its way. What the connection takes no more of waits here, so that it is known
+//! how much that is, and so that nothing of it is left behind on a connection when the attempt is over.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use h2::{Reason, SendStream};
+use hyper::body::{Body, Frame};
+use tokio::sync::mpsc;
+
+use crate::supervisor::Load;
+
+/// The body of a request.
+pub(crate) struct Outgoing {
+    waiting: VecDeque<Bytes>,
+    /// Whether it ends with what waits.
+    is_over: bool,
+    to: To,
+    /// What of the attempt's journal and state is counted as waiting.
+    load: Option<Load>,
+}
+
+/// Where it goes.
+enum To {
+    /// Nowhere yet.
+    Nowhere,
+    /// On a connection of our own.
+    Direct(SendStream<Bytes>),
+    /// Through the pooling client.
+    Pooled(mpsc::UnboundedSender<Bytes>),
+    /// It has ended there; nothing more is sent.
+    Ended(Option<SendStream<Bytes>>),
+}
+
+/// The body of a request through the pooling client: whatever is sent while it is open. What waits in
+/// it is bounded by what the attempt was started with and has asked for.
+pub(crate) struct PooledBody {
+    pieces: mpsc::UnboundedReceiver<Bytes>,
+    load: Option<Load>,
+}
+
+impl Outgoing {
+    pub(crate) fn new(load: Option<Load>) -> Self {
+        Self { waiting: VecDeque::new(), is_over: false, to: To::Nowhere, load }
+    }
+
+    /// Sends a piece, unless the body has ended. A connection that broke is noticed where the response
+    /// is read.
+    pub(crate) fn send(&mut self, bytes: Bytes) {
+        if !self.is_over {
+            self.waiting.push_back(bytes);
+            self.push();
+        }
+    }
+
+    /// Ends the body, behind all that was sent.
+    pub(crate) fn end(&mut self) {
+        self.is_over = true;
+        self.push();
+    }
+
+    /// It has a stream to go on.
+    pub(crate) fn go_direct(&mut self, stream: SendStream<Bytes>) {
+        self.to = To::Direct(stream);
+        self.push();
+    }
+
+    /// It goes through the pooling client, as this.
+    pub(crate) fn go_pooled(&mut self) -> PooledBody {
+        let (sender, pieces) = mpsc::unbounded_channel();
+        self.to = To::Pooled(sender);
+        self.push();
+        PooledBody { pieces, load: self.load.take() }
+    }
+
+    /// Goes on sending when there is a window for more; wakes `cx` then.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
+        while let To::Direct(stream) = &mut self.to
+            && !self.waiting.is_empty()
+        {
+            match stream.poll_capacity(cx) {
+                Poll::Ready(Some(Ok(_))) => self.push(),
+                Poll::Ready(Some(Err(_)) | None) => {
+                    // The other side takes no more of it. That is its business: it may have said all.
+                    self.waiting.clear();
+                    self.load = None;
+                    return;
+                }
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    /// Hands over as much as can be.
+    fn push(&mut self) {
+        match &mut self.to {
+            To::Nowhere | To::Ended(_) => return,
+            To::Pooled(sender) => {
+                self.waiting.drain(..).for_each(|bytes| _ = sender.send(bytes));
+            }
+            To::Direct(stream) => {
+                stream.reserve_capacity(self.waiting.iter().map(Bytes::len).sum());
+                while let Some(mut bytes) = self.waiting.pop_front() {
+                    let piece = bytes.split_to(stream.capacity().min(bytes.len()));
+                    if let Some(load) = &mut self.load {
+                        load.sent(piece.len());
+                    }
+                    if !piece.is_empty() {
+                        let _ = stream.send_data(piece, false);
+                    }
+                    if !bytes.is_empty() {
+                        self.waiting.push_front(bytes);
+                        break;
+                    }
+                }
+            }
+        }
+        if self.waiting.is_empty() {
+            self.load = None;
+            if self.is_over {
+                self.close();
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        self.to = match std::mem::replace(&mut self.to, To::Ended(None)) {
+            To::Direct(mut stream) => {
+                let _ = stream.send_data(Bytes::new(), true);
+                To::Ended(Some(stream))
+            }
+            To::Nowhere | To::Pooled(_) | To::Ended(_) => To::Ended(None),
+        };
+    }
+}
+
+impl Drop for Outgoing {
+    /// An endpoint may have answered before it has read its request. What it never reads would hold the
+    /// stream's place on the connection for ever; a stream that has ended knows nothing of this.
+    fn drop(&mut self) {
+        if let To::Direct(stream) | To::Ended(Some(stream)) = &mut self.to {
+            stream.send_reset(Reason::CANCEL);
+        }
+    }
+}
+
+impl Body for PooledBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let polled = self.pieces.poll_recv(cx);
+        if let (Poll::Ready(Some(bytes)), Some(load)) = (&polled, &mut self.load) {
+            load.sent(bytes.len());
+        }
+        polled.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.pieces.is_closed() && self.pieces.is_empty()
+    }
+}
