@@ -1,0 +1,101 @@
+//! One service, endpoint or key must not take what others need.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use abide_sdk::prelude::*;
+use http::Method;
+use interop_suite::client::Server;
+use serde_json::json;
+use tokio::{net::TcpListener, sync::Semaphore};
+
+use support::{Abide, start_with};
+
+/// Shorter than the minute after which a service that waits is suspended anyway.
+const SOON: Duration = Duration::from_secs(45);
+
+struct Healthy;
+
+#[service]
+impl Healthy {
+    pub async fn greet(&self, _ctx: &Context, name: String) -> Result<String> {
+        Ok(format!("hello {name}"))
+    }
+
+    /// Waits for another handler, and holds its place meanwhile.
+    pub async fn outer(&self, ctx: &Context, name: String) -> Result<String> {
+        Ok(Healthy::call().greet(ctx, name).await?)
+    }
+}
+
+/// Its handlers take what they can get, and give nothing back.
+struct Hog {
+    entered: Arc<Semaphore>,
+}
+
+#[service]
+impl Hog {
+    pub async fn hang(&self, _ctx: &Context) -> Result<()> {
+        self.entered.add_permits(1);
+        std::future::pending().await
+    }
+}
+
+async fn with_places(dir: &std::path::Path, places: usize) -> (Abide, Server) {
+    let config = dir.join("abide.toml");
+    fs::write(&config, format!("attempts-max = {places}\n")).unwrap();
+    start_with(dir, &[&format!("--config={}", config.display())]).await
+}
+
+async fn register(server: &Server, uri: &str) {
+    let body = json!({ "uri": uri }).to_string();
+    let headers = [("content-type", "application/json")];
+    let deployments = format!("{}/deployments", server.admin);
+    server.send(Method::POST, &deployments, &headers, body).await.unwrap().ok().unwrap();
+}
+
+async fn serve(server: &Server, endpoint: Endpoint) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(endpoint.serve_listener(listener, std::future::pending()));
+    register(server, &uri).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_make_room_for_their_callees() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = with_places(dir.path(), 10).await;
+    serve(&server, Endpoint::new().bind(Healthy)).await;
+    let calls = (0..40).map(|number| {
+        let server = server.clone();
+        async move { server.call("/Healthy/outer", json!(number.to_string())).await.unwrap() }
+    });
+    let answers = tokio::time::timeout(SOON, futures::future::join_all(calls)).await;
+    let answers = answers.expect("they wait for each other");
+    for (number, answer) in answers.iter().enumerate() {
+        assert_eq!(*answer, json!(format!("hello {number}")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_hangs_leaves_places_for_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = with_places(dir.path(), 20).await;
+    let entered = Arc::new(Semaphore::new(0));
+    serve(&server, Endpoint::new().bind(Hog { entered: Arc::clone(&entered) })).await;
+    serve(&server, Endpoint::new().bind(Healthy)).await;
+    for _ in 0..100 {
+        server.send_to("/Hog/hang", json!(null)).await.unwrap();
+    }
+    // As many of them hang as get a place.
+    let _all = entered.acquire_many(16).await.unwrap();
+    let greeted = tokio::time::timeout(SOON, server.call("/Healthy/greet", json!("you"))).await;
+    assert_eq!(greeted.expect("there is no place for it").unwrap(), json!("hello you"));
+    let called = tokio::time::timeout(SOON, server.call("/Healthy/outer", json!("all"))).await;
+    assert_eq!(called.expect("there is no place for it").unwrap(), json!("hello all"));
+}
