@@ -57,20 +57,50 @@ impl Frame {
 pub struct FrameDecoder {
     max_message_size_bytes: u32,
     chunks: VecDeque<Bytes>,
+    /// What came behind them in small pieces, each of which would cost more than it has.
+    tail: BytesMut,
     buffered_bytes: usize,
 }
+
+/// Pieces of fewer bytes are gathered.
+const SMALL_BYTES: usize = 1024;
 
 impl FrameDecoder {
     /// A decoder that refuses bodies of more than `max_message_size_bytes`.
     pub fn new(max_message_size_bytes: u32) -> Self {
-        Self { max_message_size_bytes, chunks: VecDeque::new(), buffered_bytes: 0 }
+        Self {
+            max_message_size_bytes,
+            chunks: VecDeque::new(),
+            tail: BytesMut::new(),
+            buffered_bytes: 0,
+        }
     }
 
     /// Takes the next bytes of the stream.
     pub fn push(&mut self, chunk: Bytes) {
+        self.buffered_bytes += chunk.len();
+        if chunk.len() < SMALL_BYTES && !self.chunks.is_empty() {
+            self.tail.extend_from_slice(&chunk);
+            return;
+        }
+        self.end_tail();
         if !chunk.is_empty() {
-            self.buffered_bytes += chunk.len();
             self.chunks.push_back(chunk);
+        }
+    }
+
+    /// How many bytes the frame has that has begun and is not whole; `None` when none has, or its header
+    /// is not there yet.
+    pub fn expected_bytes(&self) -> Option<usize> {
+        let header = self.peek_header()?;
+        let length_bytes = (&header[4..]).get_u32();
+        let bytes = HEADER_BYTES + usize::try_from(length_bytes).unwrap_or(usize::MAX);
+        (self.buffered_bytes < bytes).then_some(bytes)
+    }
+
+    fn end_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.chunks.push_back(self.tail.split().freeze());
         }
     }
 
@@ -93,6 +123,7 @@ impl FrameDecoder {
         if self.buffered_bytes < HEADER_BYTES + length {
             return Ok(None);
         }
+        self.end_tail();
         let _header = self.take(HEADER_BYTES);
         Ok(Some(Frame { ty, flags, body: self.take(length) }))
     }
@@ -107,7 +138,7 @@ impl FrameDecoder {
             return None;
         }
         let mut header = [0; HEADER_BYTES];
-        let bytes = self.chunks.iter().flat_map(|chunk| chunk.iter());
+        let bytes = self.chunks.iter().flat_map(|chunk| chunk.iter()).chain(&self.tail);
         header.iter_mut().zip(bytes).for_each(|(into, byte)| *into = *byte);
         Some(header)
     }

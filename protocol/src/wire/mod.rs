@@ -6,6 +6,7 @@
 mod awaiting;
 pub mod command;
 pub mod control;
+pub mod fields;
 pub mod frame;
 mod messages;
 pub mod notification;
@@ -188,6 +189,16 @@ pub enum WireError {
         /// Of the frame.
         ty: MessageType,
         /// How many levels there may be.
+        limit: usize,
+    },
+    /// It has more fields than anybody needs.
+    #[error(
+        "{ty:?} has more than {limit} fields, which is the limit; send fewer headers or keys at once"
+    )]
+    TooManyFields {
+        /// Of the frame.
+        ty: MessageType,
+        /// How many there may be.
         limit: usize,
     },
     /// An await tree is larger than it may be.

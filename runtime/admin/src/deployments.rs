@@ -144,7 +144,7 @@ pub async fn register(
         return Ok(created(status, &admin, &preview, &stored));
     }
     let event = |request| Event::DeploymentRegistered { request, deployment };
-    admin.partitions.request(REGISTRY_PARTITION, event).await?;
+    admin.partitions.request(REGISTRY_PARTITION, (), event).await?;
     let registry = admin.registry.snapshot();
     let stored = registry.deployment(id).ok_or_else(|| unknown(id.to_string()))?;
     Ok(created(status, &admin, &registry, stored))
@@ -189,7 +189,7 @@ pub async fn delete(
         return Err(Refusal::NotImplemented(message.to_owned()));
     }
     let event = |request| Event::DeploymentRemoved { request, deployment };
-    match admin.partitions.request(REGISTRY_PARTITION, event).await? {
+    match admin.partitions.request(REGISTRY_PARTITION, (), event).await? {
         Answer::Removed { existed: true } => Ok(StatusCode::ACCEPTED),
         Answer::Removed { existed: false }
         | Answer::Accepted { .. }

@@ -239,7 +239,7 @@ async fn control(admin: &Admin, target: InvocationId, kill: bool) -> Result<Cont
             Event::CancelRequested { request, target }
         }
     };
-    match admin.partitions.request(partition, event).await? {
+    match admin.partitions.request(partition, (), event).await? {
         Answer::Control(control) => Ok(control),
         // The machine answers these requests in no other way.
         Answer::Accepted { .. }

@@ -99,6 +99,11 @@ impl Activity {
         self.answers.remove(&answer);
     }
 
+    /// Whether an answer is being written.
+    pub(crate) fn is_writing(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
     /// The other side takes no more for now.
     pub(crate) fn write_blocks(&mut self, now: Instant) {
         self.stuck_since.get_or_insert(now);
@@ -125,7 +130,7 @@ impl Activity {
             None => (self.quiet_since + limits.idle, Expired::Idle),
         };
         let stalled = self.answers.values().copied().chain(self.stuck_since).min();
-        let stalled = stalled.map(|since| (since + limits.stall, Expired::Stalled));
+        let stalled = stalled.map(|since| (since + limits.stall_now(), Expired::Stalled));
         let quiet = (self.under_way == 0).then(quiet);
         stalled.into_iter().chain(quiet).min_by_key(|(at, _)| *at)
     }

@@ -39,10 +39,25 @@ pub enum BodyError {
         /// How large it may be.
         limit_bytes: usize,
     },
+    /// There is no memory for it now.
+    #[error("the server is busy and has no memory for the body; try again in a moment")]
+    NoMemory,
     /// It broke off.
     #[error("the body cannot be read: {0}")]
     Broken(String),
 }
+
+/// Memory for a body that is being read.
+pub trait Memory: Send {
+    /// Sees to it that there is memory for so many bytes in all; called again when there are more.
+    ///
+    /// # Errors
+    /// When there is none, and waiting for it is out of the question.
+    fn reach(&mut self, bytes: usize) -> impl Future<Output = Result<(), BodyError>> + Send;
+}
+
+/// A body whose length is not announced is taken to have this many bytes, until it has more.
+const UNANNOUNCED_BYTES: usize = 16 << 10;
 
 /// A request's body that has to come at some speed.
 #[derive(Debug)]
@@ -118,12 +133,16 @@ where
     }
 }
 
-/// Reads a whole body of at most so many bytes. What comes in many small pieces takes no more memory
-/// than what comes in one.
+/// Reads a whole body of at most so many bytes, as far as there is memory for it. What comes in many
+/// small pieces takes no more of that than what comes in one.
 ///
 /// # Errors
-/// When it is larger, or slower than allowed, or breaks off.
-pub async fn read<B>(body: B, limit_bytes: usize) -> Result<Bytes, BodyError>
+/// When it is larger, or slower than allowed, or breaks off, or there is no memory.
+pub async fn read<B>(
+    body: B,
+    limit_bytes: usize,
+    memory: &mut impl Memory,
+) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
@@ -132,6 +151,12 @@ where
     if expected.lower() > limit_bytes as u64 {
         return Err(too_large);
     }
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let announced = expected.exact().and_then(|bytes| usize::try_from(bytes).ok());
+    let mut reached = announced.unwrap_or_else(|| UNANNOUNCED_BYTES.min(limit_bytes));
+    memory.reach(reached).await?;
     let mut body = std::pin::pin!(body);
     // Most bodies are one piece, which nobody has to copy.
     let mut single: Option<Bytes> = None;
@@ -141,6 +166,10 @@ where
         let bytes = single.as_ref().map_or(0, Bytes::len) + joined.len() + data.len();
         if bytes > limit_bytes {
             return Err(too_large);
+        }
+        if bytes > reached {
+            reached = (2 * bytes).min(limit_bytes);
+            memory.reach(reached).await?;
         }
         if single.is_none() && joined.is_empty() {
             single = Some(data);
@@ -171,8 +200,11 @@ pub struct Answer<B> {
     under_way: UnderWay,
 }
 
-impl<B> Answer<B> {
+impl<B: Body> Answer<B> {
     pub(crate) fn new(body: B, request: Request) -> Self {
+        if body.size_hint().lower() > PIECE_BYTES as u64 {
+            request.0.has_much_to_write.notify_one();
+        }
         let answer = request.0.activity().answer_begins(Instant::now());
         Self { body, rest: Bytes::new(), under_way: UnderWay { answer, request } }
     }

@@ -13,6 +13,8 @@ pub(crate) struct Connection {
     activity: Mutex<Activity>,
     /// It makes room for another.
     pub(crate) has_to_go: Notify,
+    /// An answer begins that is worth looking after.
+    pub(crate) has_much_to_write: Notify,
 }
 
 impl Connection {
@@ -66,7 +68,11 @@ impl Connections {
         all.next += 1;
         let number = all.next;
         let activity = Mutex::new(Activity::new(Instant::now()));
-        let connection = Arc::new(Connection { activity, has_to_go: Notify::new() });
+        let connection = Arc::new(Connection {
+            activity,
+            has_to_go: Notify::new(),
+            has_much_to_write: Notify::new(),
+        });
         all.by_number.insert(number, Arc::clone(&connection));
         drop(all);
         Some(Place { connection, connections: Arc::clone(self), number })

@@ -15,7 +15,7 @@ mod io;
 pub mod limits;
 pub mod server;
 
-pub use limits::Limits;
+pub use limits::{Limits, Pressure};
 pub use server::serve;
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Every bound on connections, and its reason.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What a server puts up with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// Connections at the same time. At the limit the one that has been quiet for longest makes room for
     /// the next; when all are busy, the next is closed at once.
@@ -16,6 +18,10 @@ pub struct Limits {
     pub idle: Duration,
     /// How long the other side may take nothing of what is written to it.
     pub stall: Duration,
+    /// How long it may take nothing while others wait for the memory of answers.
+    pub stall_under_pressure: Duration,
+    /// Who waits for the memory of answers.
+    pub pressure: Pressure,
     /// How long a body may take beside what [`Limits::body_bytes_per_second`] allows.
     pub body: Duration,
     /// A body that is slower than this, after [`Limits::body`], is given up.
@@ -31,10 +37,45 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(120),
             stall: Duration::from_secs(60),
+            stall_under_pressure: Duration::from_secs(1),
+            pressure: Pressure::default(),
             body: Duration::from_secs(30),
             body_bytes_per_second: 1024,
             grace: Duration::from_secs(2),
         }
+    }
+}
+
+/// How many wait for memory that answers hold. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Pressure(Arc<AtomicUsize>);
+
+/// Somebody who waits, for as long as this lives.
+#[derive(Debug)]
+pub struct Waits(Pressure);
+
+impl Pressure {
+    /// One more waits.
+    pub fn begin(&self) -> Waits {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Waits(self.clone())
+    }
+
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Limits {
+    /// How long the other side may take nothing, as things are now.
+    pub(crate) fn stall_now(&self) -> Duration {
+        if self.pressure.is_there() { self.stall_under_pressure } else { self.stall }
     }
 }
 
@@ -45,7 +86,7 @@ pub(crate) const BUFFER_BYTES_MAX: usize = 32 << 10;
 pub(crate) const PIECE_BYTES: usize = 64 << 10;
 
 /// Requests at the same time on one connection in HTTP/2.
-pub(crate) const STREAMS_MAX: u32 = 1000;
+pub(crate) const STREAMS_MAX: u32 = 256;
 
 /// A connection in HTTP/2 is asked this often whether the other side is still there, and has as long
 /// to answer.

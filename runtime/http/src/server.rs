@@ -138,6 +138,8 @@ async fn converse<S, B>(
                 tracing::debug!("a quiet connection makes room for another");
                 return;
             }
+            // Its end may be nearer than it was.
+            () = connection.has_much_to_write.notified() => (),
             changed = ending.changed(), if !is_ending => {
                 is_ending = true;
                 let _ = changed;
@@ -163,8 +165,10 @@ async fn converse<S, B>(
 /// way now, so a look is never far off.
 fn next_look(connection: &Connection, limits: &Limits, is_ending: bool) -> time::Instant {
     let now = time::Instant::now();
-    let soon = now + limits.head.min(limits.stall);
-    let at = connection.activity().deadline(limits).map_or(soon, |(at, _)| at.min(soon));
+    let activity = connection.activity();
+    let soon = if activity.is_writing() { limits.stall_under_pressure } else { limits.head };
+    let soon = now + soon.min(limits.head);
+    let at = activity.deadline(limits).map_or(soon, |(at, _)| at.min(soon));
     // One that was told to end has a moment to hear of it.
     if is_ending { at.max(now + limits.grace) } else { at }
 }

@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::{
     Limits,
-    body::{self, BodyError, Timed},
+    body::{self, BodyError, Memory, Timed},
     serve,
 };
 
@@ -43,6 +43,15 @@ struct Doings {
     goes_on: Arc<Notify>,
     /// The answer to `/large` is gone.
     large_is_gone: Arc<Notify>,
+}
+
+/// Memory without an end.
+struct Plenty;
+
+impl Memory for Plenty {
+    async fn reach(&mut self, _: usize) -> Result<(), BodyError> {
+        Ok(())
+    }
 }
 
 /// Bytes that say when nobody has them any more.
@@ -72,7 +81,7 @@ async fn answer(doings: Doings, request: Request<Timed<Incoming>>) -> Response<F
             *response.body_mut() = Full::new(Bytes::from_owner(large));
         }
         _ => {
-            let status = match body::read(request.into_body(), 1 << 20).await {
+            let status = match body::read(request.into_body(), 1 << 20, &mut Plenty).await {
                 Ok(body) => {
                     *response.body_mut() = Full::new(body);
                     StatusCode::OK
@@ -80,6 +89,7 @@ async fn answer(doings: Doings, request: Request<Timed<Incoming>>) -> Response<F
                 Err(BodyError::Slow { .. }) => StatusCode::REQUEST_TIMEOUT,
                 Err(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
                 Err(BodyError::Broken(_)) => StatusCode::BAD_REQUEST,
+                Err(BodyError::NoMemory) => StatusCode::SERVICE_UNAVAILABLE,
             };
             *response.status_mut() = status;
         }
@@ -185,9 +195,12 @@ async fn a_body_that_does_not_come_is_given_up_and_a_fast_one_in_many_pieces_is_
     let sent: Vec<u8> = (0..=255).cycle().take(5000).collect();
     let pieces = sent.iter().map(|byte| Ok::<_, Infallible>(Frame::data(vec![*byte].into())));
     let body = StreamBody::new(Pieces(pieces.collect()));
-    assert_eq!(body::read(body, 5000).await.unwrap(), sent);
+    assert_eq!(body::read(body, 5000, &mut Plenty).await.unwrap(), sent);
     let body = Full::new(Bytes::from_static(b"abc"));
-    assert!(matches!(body::read(body, 2).await, Err(BodyError::TooLarge { limit_bytes: 2 })));
+    assert!(matches!(
+        body::read(body, 2, &mut Plenty).await,
+        Err(BodyError::TooLarge { limit_bytes: 2 })
+    ));
 }
 
 /// A stream of pieces that are all there.
@@ -203,7 +216,15 @@ impl<T: Unpin> futures::Stream for Pieces<T> {
 
 #[tokio::test]
 async fn a_reader_that_takes_nothing_loses_its_connection() {
-    let (address, doings, _stop) = start(Limits { stall: SHORT, ..patient() }).await;
+    stalled_readers_go(Limits { stall: SHORT, ..patient() }).await;
+    // With more patience, unless others need the memory.
+    let limits = Limits { stall_under_pressure: SHORT, ..patient() };
+    let _waits = limits.pressure.begin();
+    stalled_readers_go(limits.clone()).await;
+}
+
+async fn stalled_readers_go(limits: Limits) {
+    let (address, doings, _stop) = start(limits).await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stalled = socket.connect(address).await.unwrap();

@@ -1,24 +1,32 @@
 //! Attach: wait for the result of an invocation. Output: look at it without waiting.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::Response;
 use protocol::{InvocationId, TerminalFailure};
-use runtime_core::{
-    effect::Completion,
-    tables::{deployment::OutputRule, invocation::Status},
-};
+use runtime_core::tables::deployment::OutputRule;
 
-use crate::{Ingress, body::Body, error::Rejection, lookup, path::Named, response};
+use crate::{
+    Ingress,
+    answers::{self, Kept, Known},
+    body::Body,
+    error::Rejection,
+    lookup,
+    path::Named,
+    response,
+};
 
 /// Waits for the result.
 pub(crate) async fn attach(
     ingress: &Ingress,
     id: InvocationId,
 ) -> Result<Response<Body>, Rejection> {
+    match answers::look(ingress, id).await? {
+        Known::Ended(kept) => return Ok(answer(ingress, id, kept)),
+        Known::Nothing => return Ok(response::failure(id, &TerminalFailure::not_found())),
+        Known::UnderWay => (),
+    }
     match ingress.partitions.attach(id).await? {
-        Some(completion) => Ok(answer(ingress, id, &completion)),
+        Some(completion) => Ok(answer(ingress, id, answers::keep(ingress, id, completion).await?)),
         None => Ok(response::failure(id, &TerminalFailure::not_found())),
     }
 }
@@ -28,26 +36,10 @@ pub(crate) async fn output(
     ingress: &Ingress,
     id: InvocationId,
 ) -> Result<Response<Body>, Rejection> {
-    let to = ingress.partitions.owner(id.partition_key);
-    let status = ingress
-        .partitions
-        .read(to, move |tables| {
-            let now = tables.meta().stamp.at();
-            let lsn = tables.invocation_lsn(id)?;
-            tables.invocation(lsn).map(|row| row.status).filter(|status| match status {
-                Status::Completed { completion, .. } => {
-                    completion.expires_at.is_none_or(|expires_at| expires_at > now)
-                }
-                Status::Waiting(_) | Status::Running { .. } | Status::Paused => true,
-            })
-        })
-        .await?;
-    match status {
-        Some(Status::Completed { completion, .. }) => Ok(answer(ingress, id, &completion)),
-        Some(Status::Waiting(_) | Status::Running { .. } | Status::Paused) => {
-            Err(Rejection::NotReady)
-        }
-        None => Err(Rejection::InvocationNotFound),
+    match answers::look(ingress, id).await? {
+        Known::Ended(kept) => Ok(answer(ingress, id, kept)),
+        Known::UnderWay => Err(Rejection::NotReady),
+        Known::Nothing => Err(Rejection::InvocationNotFound),
     }
 }
 
@@ -77,14 +69,14 @@ pub(crate) fn resolve_body(ingress: &Ingress, body: &Bytes) -> Result<Invocation
     lookup::parse(ingress.derivation, body)
 }
 
-fn answer(ingress: &Ingress, id: InvocationId, completion: &Arc<Completion>) -> Response<Body> {
+fn answer(ingress: &Ingress, id: InvocationId, kept: Kept) -> Response<Body> {
     let registry = ingress.registry.snapshot();
-    let target = &completion.target;
+    let target = &kept.completion.target;
     let output = registry.service(&target.service).and_then(|service| {
         let handler = service.handler(&target.handler)?;
         Some(service.handler_definition(handler).output.clone())
     });
     let untyped =
         || OutputRule { content_type: None, set_content_type_if_empty: false, json_schema: None };
-    response::result(id, completion, &output.unwrap_or_else(untyped), true)
+    response::result(id, kept, &output.unwrap_or_else(untyped), true)
 }

@@ -14,6 +14,8 @@ use runtime_core::{
     event::Event,
 };
 
+use runtime_partition::budget::Held;
+
 use crate::{
     Ingress,
     body::{Body, full},
@@ -27,6 +29,7 @@ pub(crate) async fn complete(
     id: &str,
     resolve: bool,
     body: Bytes,
+    held: Vec<Held>,
 ) -> Result<Response<Body>, Rejection> {
     let AwakeableId { invocation, signal } = parse(id)?;
     let result = if resolve {
@@ -39,7 +42,7 @@ pub(crate) async fn complete(
     let (target, signal) = (invocation, SignalId::Index(signal));
     let answer = ingress
         .partitions
-        .request(to, |request| Event::SignalRequested { request, target, signal, result })
+        .request(to, held, |request| Event::SignalRequested { request, target, signal, result })
         .await
         .map_err(|_| Rejection::Stopping)?;
     match answer {

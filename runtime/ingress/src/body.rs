@@ -1,24 +1,88 @@
-//! Bodies: read whole within the limit, written whole.
+//! Bodies: read whole within the limit and as far as there is memory, written whole.
 
 use bytes::Bytes;
 use http_body_util::Full;
-use runtime_http::body::{BodyError, BoxError};
+use runtime_http::body::{BodyError, BoxError, Memory};
+use runtime_partition::budget::{Held, Share};
 
-use crate::error::Rejection;
+use crate::{Ingress, error::Rejection};
 
 /// What answers are made of.
 pub(crate) type Body = Full<Bytes>;
+
+/// A JSON body that names something is smaller than this.
+const NAME_BYTES_MAX: usize = 1 << 20;
 
 pub(crate) fn full(bytes: Bytes) -> Body {
     Full::new(bytes)
 }
 
-/// Reads a whole body.
-pub(crate) async fn read<B>(body: B, limit_bytes: usize) -> Result<Bytes, Rejection>
+/// Reads a body of new work. What is held is to be let go of when a partition has it.
+pub(crate) async fn read<B>(ingress: &Ingress, body: B) -> Result<(Bytes, Vec<Held>), Rejection>
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    Ok(runtime_http::body::read(body, limit_bytes).await?)
+    let mut memory = Asked { share: &ingress.requests, held: Vec::new(), bytes: 0 };
+    let read = runtime_http::body::read(body, ingress.request_size_max_bytes, &mut memory).await;
+    Ok((read?, memory.held))
+}
+
+/// Reads a result that somebody waits for: it waits for memory, and is not refused.
+pub(crate) async fn read_result<B>(
+    ingress: &Ingress,
+    body: B,
+) -> Result<(Bytes, Vec<Held>), Rejection>
+where
+    B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    let limit_bytes = ingress.request_size_max_bytes;
+    let mut memory = Waited { share: &ingress.results, held: Vec::new(), limit_bytes };
+    let read = runtime_http::body::read(body, limit_bytes, &mut memory).await;
+    Ok((read?, memory.held))
+}
+
+/// Reads a body that only names something.
+pub(crate) async fn read_name<B>(ingress: &Ingress, body: B) -> Result<Bytes, Rejection>
+where
+    B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    let mut memory = Asked { share: &ingress.requests, held: Vec::new(), bytes: 0 };
+    let limit_bytes = ingress.request_size_max_bytes.min(NAME_BYTES_MAX);
+    Ok(runtime_http::body::read(body, limit_bytes, &mut memory).await?)
+}
+
+/// Memory that is there or not.
+struct Asked<'a> {
+    share: &'a Share,
+    held: Vec<Held>,
+    bytes: usize,
+}
+
+impl Memory for Asked<'_> {
+    async fn reach(&mut self, bytes: usize) -> Result<(), BodyError> {
+        let more = bytes.saturating_sub(self.bytes);
+        self.held.push(self.share.try_take(more).ok_or(BodyError::NoMemory)?);
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+/// Memory that is waited for. Whoever has some must not wait for more while others do the same, so what
+/// is not announced gets a little, and then all that it may need at once.
+struct Waited<'a> {
+    share: &'a Share,
+    held: Vec<Held>,
+    limit_bytes: usize,
+}
+
+impl Memory for Waited<'_> {
+    async fn reach(&mut self, bytes: usize) -> Result<(), BodyError> {
+        let is_more = !self.held.is_empty();
+        self.held.clear();
+        let bytes = if is_more { self.limit_bytes } else { bytes };
+        self.held.push(self.share.take(bytes).await);
+        Ok(())
+    }
 }
 
 impl From<BodyError> for Rejection {

@@ -123,6 +123,9 @@ impl From<RequestError> for Rejection {
     }
 }
 
+/// When to try again what was refused since the server is busy or stops.
+const RETRY_AFTER_SECONDS: &str = "1";
+
 /// What the real server answers when a result is not there yet; not a registered status.
 const NOT_READY: u16 = 470;
 
@@ -146,6 +149,7 @@ impl Rejection {
             | Self::Target(_) => StatusCode::BAD_REQUEST,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Body(BodyError::Slow { .. }) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(BodyError::NoMemory) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Body(BodyError::TooLarge { .. }) | Self::JournalFull { .. } => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
@@ -159,7 +163,12 @@ impl Rejection {
     pub(crate) fn response(&self) -> Response<Body> {
         let status = self.status();
         let failure = TerminalFailure::new(u32::from(status.as_u16()), self.to_string());
-        error_response(status, &failure, "ingress")
+        let mut response = error_response(status, &failure, "ingress");
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        response
     }
 }
 

@@ -15,7 +15,7 @@ use runtime_core::{
 };
 use runtime_partition::{CallAnswer, random};
 
-use crate::{Ingress, body, error::Rejection, headers, ids, path::Address, response};
+use crate::{Ingress, answers, body, error::Rejection, headers, ids, path::Address, response};
 
 pub(crate) async fn call<B>(
     ingress: &Ingress,
@@ -29,19 +29,20 @@ where
     if headers::delay_ms(parts.uri.query())?.is_some() {
         return Err(Rejection::Delay("only a send can be delayed".to_owned()));
     }
-    let bytes = body::read(incoming, ingress.request_size_max_bytes).await?;
+    let (bytes, held) = body::read(ingress, incoming).await?;
     let Prepared { mut invoke, output } = prepare(ingress, &parts, bytes, address)?;
     let id = invoke.id;
     let answer = ingress
         .partitions
-        .call(|request| {
+        .call(held, |request| {
             invoke.source = Source::IngressCall { request };
             invoke
         })
         .await?;
     Ok(match answer {
         CallAnswer::Completed { completion, was_stored } => {
-            response::result(id, &completion, &output, was_stored)
+            let kept = answers::keep(ingress, id, completion).await?;
+            response::result(id, kept, &output, was_stored)
         }
         CallAnswer::AlreadyInvoked => {
             response::failure(id, &TerminalFailure::workflow_already_invoked())

@@ -1,12 +1,13 @@
 //! HTTP in: calls, sends, attaches, awakeables.
 //!
 //! Reading order: [`path`] (URL to request, pure), `headers` (what else a request says), one file
-//! a verb (`invoke`, `send`, `attach`, `output`, `awakeable`, `lookup`), [`error`] (the one place
+//! a verb (`invoke`, `send`, `attach`, `output`, `awakeable`, `lookup`), `answers` (memory for results), [`error`] (the one place
 //! where a rejection becomes a status), [`server`] (connections).
 //!
 //! **Invariant:** this crate proposes events and waits for answers. It writes no row, and a client
 //! that goes away disturbs nothing.
 
+mod answers;
 mod attach;
 mod awakeable;
 mod body;
@@ -24,7 +25,8 @@ pub mod server;
 use std::sync::Arc;
 
 use protocol::ids::Derivation;
-use runtime_partition::{Clock, Partitions};
+use runtime_http::Pressure;
+use runtime_partition::{Clock, Partitions, budget::Share};
 use runtime_schema::SharedRegistry;
 
 pub use server::{answer, serve};
@@ -42,6 +44,14 @@ pub struct Ingress {
     pub derivation: Derivation,
     /// Bodies larger than this many bytes are refused.
     pub request_size_max_bytes: usize,
+    /// Memory for bodies of new work, which is refused when there is none.
+    pub requests: Share,
+    /// Memory for results that clients bring, which wait for it.
+    pub results: Share,
+    /// Memory for answers that are being written.
+    pub answers: Share,
+    /// Tells the connections that somebody waits for [`Ingress::answers`].
+    pub pressure: Pressure,
 }
 
 impl Ingress {

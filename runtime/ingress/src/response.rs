@@ -1,12 +1,15 @@
 //! What answers look like.
 
+use std::sync::Arc;
+
 use http::{HeaderValue, Response, StatusCode, header};
 use jiff::Timestamp as Moment;
 use protocol::{InvocationId, TerminalFailure};
-use runtime_core::{effect::Completion, tables::deployment::OutputRule, time::Timestamp};
+use runtime_core::{tables::deployment::OutputRule, time::Timestamp};
 use serde::Serialize;
 
 use crate::{
+    answers::Kept,
     body::{Body, full},
     error::failure_response,
 };
@@ -14,13 +17,14 @@ use crate::{
 /// The answer of an invocation that has ended.
 pub(crate) fn result(
     id: InvocationId,
-    completion: &Completion,
+    kept: Kept,
     output: &OutputRule,
     was_stored: bool,
 ) -> Response<Body> {
+    let completion = Arc::clone(&kept.completion);
     let mut response = match &completion.result {
         Ok(value) => {
-            let mut response = Response::new(full(value.clone()));
+            let mut response = Response::new(full(kept.into_value(value.clone())));
             let content_type = output
                 .content_type
                 .as_ref()

@@ -38,13 +38,13 @@ where
 {
     let (parts, incoming) = request.into_parts();
     let delay_ms = headers::delay_ms(parts.uri.query())?;
-    let bytes = body::read(incoming, ingress.request_size_max_bytes).await?;
+    let (bytes, held) = body::read(ingress, incoming).await?;
     let Prepared { mut invoke, .. } = prepare(ingress, &parts, bytes, address)?;
     invoke.start_at = delay_ms.map(|delay_ms| Timestamp(ingress.now_ms()).after_ms(delay_ms));
     let to = ingress.partitions.owner(invoke.id.partition_key);
     let answer = ingress
         .partitions
-        .request(to, |request| {
+        .request(to, held, |request| {
             invoke.source = Source::IngressSend { request };
             Event::Invoked(invoke)
         })

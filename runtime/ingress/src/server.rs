@@ -64,28 +64,27 @@ where
         registry.service(service).map(|service| service.definition().kind.is_keyed())
     })?;
     drop(registry);
-    let limit_bytes = ingress.request_size_max_bytes;
     match route {
         Route::Call(address) => invoke::call(ingress, request, address).await,
         Route::Send(address) => send::send(ingress, request, address).await,
         Route::Attach(named) => attach::attach(ingress, attach::resolve(ingress, named)?).await,
         Route::Output(named) => attach::output(ingress, attach::resolve(ingress, named)?).await,
         Route::AttachBody => {
-            let body = body::read(request.into_body(), limit_bytes).await?;
+            let body = body::read_name(ingress, request.into_body()).await?;
             attach::attach(ingress, attach::resolve_body(ingress, &body)?).await
         }
         Route::OutputBody => {
-            let body = body::read(request.into_body(), limit_bytes).await?;
+            let body = body::read_name(ingress, request.into_body()).await?;
             attach::output(ingress, attach::resolve_body(ingress, &body)?).await
         }
         Route::Lookup => {
-            let body = body::read(request.into_body(), limit_bytes).await?;
+            let body = body::read_name(ingress, request.into_body()).await?;
             let invocation_id = attach::resolve_body(ingress, &body)?.to_string();
             Ok(response::json(StatusCode::OK, &Found { invocation_id }))
         }
         Route::Awakeable { id, resolve } => {
-            let body = body::read(request.into_body(), limit_bytes).await?;
-            awakeable::complete(ingress, &id, resolve, body).await
+            let (body, held) = body::read_result(ingress, request.into_body()).await?;
+            awakeable::complete(ingress, &id, resolve, body, held).await
         }
         Route::Health => Ok(health::health(ingress).await),
     }

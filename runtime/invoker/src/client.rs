@@ -15,7 +15,10 @@ use hyper_util::{
 };
 use runtime_core::tables::deployment::Deployment;
 
-use crate::{host::Host, outgoing::PooledBody};
+use crate::{
+    host::{CONNECTION_WINDOW_BYTES, Host, STREAM_WINDOW_BYTES},
+    outgoing::PooledBody,
+};
 
 /// The pooling client.
 pub(crate) type Pooled = Client<HttpsConnector<HttpConnector>, PooledBody>;
@@ -46,10 +49,12 @@ impl Clients {
             http
         };
         let tls = || HttpsConnectorBuilder::new().with_webpki_roots().https_or_http();
-        let http1 = Client::builder(TokioExecutor::new())
-            .build(tls().enable_http1().wrap_connector(connector()));
-        let tls = Client::builder(TokioExecutor::new())
-            .build(tls().enable_all_versions().wrap_connector(connector()));
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder
+            .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+        let http1 = builder.build(tls().enable_http1().wrap_connector(connector()));
+        let tls = builder.build(tls().enable_all_versions().wrap_connector(connector()));
         Self {
             hosts: Mutex::default(),
             http1: Arc::new(http1),

@@ -28,10 +28,11 @@ const STREAMS_MAX: usize = 128;
 const STREAMS_MAX_AT_FIRST: usize = 100;
 /// Names and values of a response's headers are shorter than this together.
 const HEADERS_BYTES_MAX: u32 = 16 << 10;
-/// Large enough that a stream with a long journal does not wait for its window.
-const STREAM_WINDOW_BYTES: u32 = 1 << 20;
-/// The same for all streams of a connection.
-const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// What an endpoint may send on a stream before somebody reads it: an attempt whose large message waits
+/// for memory is not read.
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+/// The same for all streams of a connection: those that are not read must leave the others theirs.
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * STREAMS_MAX as u32;
 /// While it is in use, a connection is asked this often whether the other side is still there.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// And has so long to answer.

@@ -10,6 +10,7 @@
 mod client;
 pub mod discover;
 mod host;
+mod incoming;
 mod outgoing;
 mod places;
 mod quick_ack;

@@ -12,7 +12,7 @@ use protocol::{
     wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES,
 };
 use runtime_core::{PartitionId, effect::StartAttempt, event::AttemptRef};
-use runtime_partition::{Clock, Full, Partitions};
+use runtime_partition::{Clock, Full, Partitions, budget::Share};
 use runtime_schema::SharedRegistry;
 use tokio::{runtime::Handle, sync::mpsc};
 
@@ -31,6 +31,8 @@ pub struct Settings {
     /// Bytes of journals and state on their way to attempts, shared in the same way. What is larger goes
     /// alone.
     pub outgoing_bytes_max: usize,
+    /// Memory for messages that attempts are about to send, those of more than 64 KiB.
+    pub incoming: Share,
     /// Newest service protocol to speak.
     pub max_protocol: ProtocolVersion,
     /// How ids of named callees follow from their names.
@@ -49,6 +51,7 @@ impl Default for Settings {
         Self {
             attempts_max: 10_000,
             outgoing_bytes_max: 128 << 20,
+            incoming: Share::new(64 << 20),
             max_protocol: ProtocolVersion::MAX,
             derivation: Derivation::Plain,
             message_size_max_bytes: DEFAULT_MAX_MESSAGE_SIZE_BYTES,

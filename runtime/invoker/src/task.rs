@@ -21,6 +21,7 @@ use runtime_schema::RegistrySnapshot;
 use tokio::{sync::mpsc, time};
 
 use crate::{
+    incoming::Incoming,
     stream::{Exchange, Received, request},
     supervisor::{Invoker, Load, Notice, Settings, Slot},
 };
@@ -212,10 +213,17 @@ impl Conversation {
         self.slot.note_idle(self.attempt.idle_since_ms());
         let deadline = time::sleep_until(until(&invoker, &self.attempt));
         tokio::pin!(deadline);
+        let (mut memory, mut wanted) = (Incoming::default(), None);
         while !self.is_over {
+            let late = memory.deadline();
             tokio::select! {
                 biased;
-                received = self.exchange.receive() => match received {
+                () = memory.take(&invoker.settings.incoming, wanted.unwrap_or_default()),
+                    if wanted.is_some() => wanted = None,
+                () = time::sleep_until(late.unwrap_or_else(time::Instant::now)), if late.is_some() => {
+                    self.attempt.broken(memory.late(), &mut SystemEntropy);
+                }
+                received = self.exchange.receive(), if wanted.is_none() => match received {
                     Ok(Received::Data(bytes)) => {
                         decoder.push(bytes);
                         self.frames(&mut decoder);
@@ -236,6 +244,9 @@ impl Conversation {
                 }
             }
             self.carry_out().await?;
+            if wanted.is_none() {
+                wanted = memory.wanted(&decoder);
+            }
             self.slot.note_idle(self.attempt.idle_since_ms());
         }
         let Self { slot, exchange, .. } = self;

@@ -97,13 +97,15 @@ impl Partitions {
         self.inbox(to).force_event(event);
     }
 
-    /// Proposes an event that is answered, and waits for the answer: it is durable then.
+    /// Proposes an event that is answered, and waits for the answer: it is durable then. `held` is let
+    /// go of as soon as the partition has the event.
     ///
     /// # Errors
     /// When the node stops before the answer is there, and when the disk has no room for new work.
     pub async fn request(
         &self,
         to: PartitionId,
+        held: impl Send,
         event: impl FnOnce(RequestId) -> Event,
     ) -> Result<Answer, RequestError> {
         let request = self.next_request();
@@ -111,6 +113,7 @@ impl Partitions {
         self.check_room(to, &event)?;
         let mut place = self.waiters(to).wait(request, None);
         self.propose(to, event).await?;
+        drop(held);
         match (&mut place.receiver).await {
             Ok(Outcome::Answer(answer)) => Ok(answer),
             Ok(Outcome::NoRoom) => Err(RequestError::NoRoom),
@@ -120,12 +123,13 @@ impl Partitions {
     }
 
     /// Proposes an invocation and waits until it has ended. `invoke.source` must be
-    /// `Source::IngressCall` with the given request.
+    /// `Source::IngressCall` with the given request. `held` is let go of as soon as the partition has it.
     ///
     /// # Errors
     /// When the node stops before the answer is there, and when the disk has no room for new work.
     pub async fn call(
         &self,
+        held: impl Send,
         invoke: impl FnOnce(RequestId) -> Box<Invoke>,
     ) -> Result<CallAnswer, RequestError> {
         let request = self.next_request();
@@ -136,6 +140,7 @@ impl Partitions {
         self.check_room(to, &event)?;
         let mut place = self.waiters(to).wait(request, Some(id));
         self.propose(to, event).await?;
+        drop(held);
         match (&mut place.receiver).await {
             Ok(Outcome::Completed(completion)) => {
                 Ok(CallAnswer::Completed { completion, was_stored: false })

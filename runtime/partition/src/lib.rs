@@ -15,6 +15,7 @@
 //! records that caused them are on disk. The driver never waits for an edge; what an edge can't take
 //! stays owed in the rows.
 
+pub mod budget;
 pub mod checkpoint;
 pub mod clock;
 mod dispatch;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use protocol::ProtocolVersion;
+use protocol::{ProtocolVersion, wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES};
 use runtime_http::Limits;
 use runtime_partition::Settings;
 use runtime_schema::Defaults;
@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) connections_max: usize,
     /// Largest request body, in bytes.
     pub(crate) request_size_max_bytes: usize,
+    /// What bodies, attempts and answers may hold in memory at the edges, in bytes.
+    pub(crate) memory_budget_bytes: usize,
     /// Size at which a log segment is closed, in bytes.
     pub(crate) log_segment_bytes: u64,
     /// What applies to handlers whose manifest is silent.
@@ -52,6 +54,7 @@ struct File {
     attempts_max: Option<usize>,
     connections_max: Option<usize>,
     request_size_max_bytes: Option<usize>,
+    memory_budget_bytes: Option<usize>,
     log_segment_bytes: Option<u64>,
     inactivity_timeout_ms: Option<u64>,
     abort_timeout_ms: Option<u64>,
@@ -74,6 +77,8 @@ const DEFAULT_PARTITIONS: u16 = 2;
 pub(crate) const PARTITIONS_MAX: u16 = 256;
 /// Half of what a record can have, so that there is room for all that comes with a body.
 const REQUEST_SIZE_MAX_BYTES: usize = 64 << 20;
+/// Half a gigabyte: twice what eight of the largest messages need.
+const DEFAULT_MEMORY_BUDGET_BYTES: usize = 512 << 20;
 /// Streams that a service process is trusted with at the same time.
 const DEFAULT_ATTEMPTS_MAX: usize = 10_000;
 /// Small enough that trimming frees space soon, large enough that rolling is rare.
@@ -122,6 +127,13 @@ impl Config {
             file.connections_max.unwrap_or_else(|| Limits::default().connections_max);
         let attempts_max = file.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX);
         ensure!(attempts_max > 0, "attempts-max is 0, expected at least 1");
+        let memory_budget_bytes = file.memory_budget_bytes.unwrap_or(DEFAULT_MEMORY_BUDGET_BYTES);
+        let least = 8 * request_size_max_bytes.max(DEFAULT_MAX_MESSAGE_SIZE_BYTES as usize);
+        ensure!(
+            memory_budget_bytes >= least,
+            "memory-budget-bytes is {memory_budget_bytes}, expected at least {least}: each of its \
+             parts, the smallest is an eighth, has to hold the largest request and the largest message"
+        );
         ensure!(connections_max > 0, "connections-max is 0, expected at least 1");
         let max_protocol = serve
             .max_service_protocol_version
@@ -150,6 +162,7 @@ impl Config {
             attempts_max,
             connections_max,
             request_size_max_bytes,
+            memory_budget_bytes,
             log_segment_bytes: file.log_segment_bytes.unwrap_or(DEFAULT_LOG_SEGMENT_BYTES),
             defaults,
             partition,

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use runtime_admin::Admin;
 use runtime_core::Lsn;
-use runtime_http::Limits;
+use runtime_http::{Limits, Pressure};
 use runtime_ingress::Ingress;
 use runtime_invoker::Invoker;
 use runtime_log::{FileLog, Log, Options, Owner};
 use runtime_partition::{
-    Clock, Node, NodeClock, checkpoint::CheckpointThread, node::Parts, node::store_file,
+    Clock, Node, NodeClock, budget::Share, checkpoint::CheckpointThread, node::Parts,
+    node::store_file,
 };
 use runtime_schema::SharedRegistry;
 use runtime_store::{Store, StoreName};
@@ -75,12 +76,17 @@ async fn serve(config: Config) -> Result<()> {
     })?;
     let partitions = node.partitions().clone();
 
+    let (budget, pressure) = (Budget::of(config.memory_budget_bytes), Pressure::default());
     let ingress = Ingress {
         partitions: partitions.clone(),
         registry: registry.clone(),
         clock: Arc::clone(&clock),
         derivation: data_dir.derivation,
         request_size_max_bytes: config.request_size_max_bytes,
+        requests: Share::new(budget.requests),
+        results: Share::new(budget.results),
+        answers: Share::new(budget.answers),
+        pressure: pressure.clone(),
     };
     let admin = Admin {
         partitions,
@@ -99,7 +105,7 @@ async fn serve(config: Config) -> Result<()> {
     let limits = |connections_max| Limits { connections_max, ..Limits::default() };
     let ingress_server = tokio::spawn(runtime_ingress::serve(
         ingress_listener,
-        limits(shares.ingress),
+        Limits { pressure, ..limits(shares.ingress) },
         ingress,
         until(&shutdown),
     ));
@@ -137,6 +143,33 @@ fn check_time(wall_us: u64) -> Result<()> {
     Ok(())
 }
 
+/// How the memory budget is shared out, in bytes.
+struct Budget {
+    /// Bodies of new work.
+    requests: usize,
+    /// Results that clients bring.
+    results: usize,
+    /// Answers to clients.
+    answers: usize,
+    /// Journals and state on their way to attempts.
+    outgoing: usize,
+    /// Messages of attempts.
+    incoming: usize,
+}
+
+impl Budget {
+    fn of(bytes: usize) -> Self {
+        let (quarter, eighth) = (bytes / 4, bytes / 8);
+        Self {
+            requests: quarter,
+            results: eighth,
+            answers: quarter,
+            outgoing: quarter,
+            incoming: eighth,
+        }
+    }
+}
+
 fn recover(
     config: &Config,
     data_dir: &DataDir,
@@ -152,6 +185,7 @@ fn recover(
         checkpoints: Arc::new(CheckpointThread::spawn()?),
         settings: config.partition.clone(),
     };
+    let budget = Budget::of(config.memory_budget_bytes);
     let edges = |partitions| {
         let invoker = Invoker::new(
             partitions,
@@ -161,6 +195,8 @@ fn recover(
                 attempts_max: config.attempts_max,
                 max_protocol: config.max_protocol,
                 derivation: data_dir.derivation,
+                outgoing_bytes_max: budget.outgoing,
+                incoming: Share::new(budget.incoming),
                 ..Default::default()
             },
         );

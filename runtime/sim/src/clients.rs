@@ -307,7 +307,7 @@ fn way_for(operation: &Operation, wanted: Way) -> Way {
 
 async fn call(partitions: Partitions, invoke: Invoke) -> Result<Said, RequestError> {
     let answer = partitions
-        .call(|request| {
+        .call((), |request| {
             let source = Source::IngressCall { request };
             Box::new(Invoke { source, ..invoke })
         })
@@ -326,7 +326,7 @@ async fn send(
     let id = invoke.id;
     let to = partitions.owner(id.partition_key);
     let accepted = partitions
-        .request(to, |request| {
+        .request(to, (), |request| {
             let source = Source::IngressSend { request };
             Event::Invoked(Box::new(Invoke { source, ..invoke }))
         })
@@ -363,5 +363,5 @@ async fn complete(partitions: Partitions, id: AwakeableId) -> Result<Answer, Req
     let signal = SignalId::Index(signal);
     let result = NotificationResult::Value(Bytes::from(FROM_OUTSIDE));
     let event = |request| Event::SignalRequested { request, target, signal, result };
-    partitions.request(to, event).await
+    partitions.request(to, (), event).await
 }

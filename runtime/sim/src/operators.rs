@@ -85,7 +85,7 @@ impl World {
                     Event::CancelRequested { request, target: id }
                 }
             };
-            partitions.request(to, event).await
+            partitions.request(to, (), event).await
         });
         self.operators.requests.push(Request { order, asking });
         Ok(())
@@ -114,7 +114,7 @@ impl World {
         let partitions = self.node()?.partitions().clone();
         let asking = Box::pin(async move {
             let event = |request| Event::DeploymentRegistered { request, deployment };
-            partitions.request(REGISTRY_PARTITION, event).await
+            partitions.request(REGISTRY_PARTITION, (), event).await
         });
         self.stats.inject(Fault::Registered);
         self.operators.requests.push(Request { order: Order::Register(id), asking });

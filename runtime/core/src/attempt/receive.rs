@@ -43,6 +43,7 @@ impl Attempt {
         registry: &dyn Registry,
         entropy: &mut dyn Entropy,
     ) -> Result<(), Fault> {
+        protocol::wire::fields::check(&frame)?;
         match frame.ty {
             MessageType::PROPOSE_RUN_COMPLETION => self.run_proposed(&frame),
             // Informational: shown nowhere yet, but it must be well-formed.

@@ -1,0 +1,148 @@
+//! Results on their way to clients: each holds memory until its last byte is taken, and is only read when
+//! there is memory for it. Readers that take nothing would hold all of it otherwise.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use protocol::InvocationId;
+use runtime_core::{
+    effect::Completion,
+    tables::{Tables, invocation::Status},
+};
+use runtime_partition::budget::Held;
+
+use crate::{Ingress, error::Rejection};
+
+/// A result with the memory that it takes.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) completion: Arc<Completion>,
+    held: Held,
+}
+
+/// What is known of an invocation.
+#[derive(Debug)]
+pub(crate) enum Known {
+    /// Nothing.
+    Nothing,
+    /// It has not ended.
+    UnderWay,
+    /// It has ended.
+    Ended(Kept),
+}
+
+/// What a look at the rows found.
+enum Seen {
+    Nothing,
+    UnderWay,
+    Ended(Arc<Completion>),
+    /// It has ended with so many bytes, which nobody has taken memory for.
+    EndedWith(usize),
+}
+
+/// Results up to this size are read at once: twice reading them costs more than holding them.
+const SMALL_BYTES: usize = 64 << 10;
+
+/// Looks at an invocation.
+pub(crate) async fn look(ingress: &Ingress, id: InvocationId) -> Result<Known, Rejection> {
+    let (seen, held) = match see(ingress, id, SMALL_BYTES).await? {
+        Seen::EndedWith(bytes) => {
+            let held = wait(ingress, bytes).await;
+            (see(ingress, id, usize::MAX).await?, Some(held))
+        }
+        seen => (seen, None),
+    };
+    Ok(match (seen, held) {
+        (Seen::Ended(completion), Some(held)) => Known::Ended(Kept { completion, held }),
+        (Seen::Ended(completion), None) => {
+            let held = wait(ingress, bytes_of(&completion)).await;
+            Known::Ended(Kept { completion, held })
+        }
+        (Seen::UnderWay, _) => Known::UnderWay,
+        (Seen::Nothing | Seen::EndedWith(_), _) => Known::Nothing,
+    })
+}
+
+/// Keeps a result that has just come in. When there is no memory for it, it is let go of and read again
+/// later, unless it is stored nowhere.
+pub(crate) async fn keep(
+    ingress: &Ingress,
+    id: InvocationId,
+    completion: Arc<Completion>,
+) -> Result<Kept, Rejection> {
+    let bytes = bytes_of(&completion);
+    if let Some(held) = ingress.answers.try_take(bytes) {
+        return Ok(Kept { completion, held });
+    }
+    if completion.expires_at.is_none() {
+        let held = wait(ingress, bytes).await;
+        return Ok(Kept { completion, held });
+    }
+    drop(completion);
+    match look(ingress, id).await? {
+        Known::Ended(kept) => Ok(kept),
+        // It was removed while its client took nothing of other answers.
+        Known::Nothing | Known::UnderWay => Err(Rejection::InvocationNotFound),
+    }
+}
+
+impl Kept {
+    /// The value, which gives the memory back when the last piece of it is gone.
+    pub(crate) fn into_value(self, value: Bytes) -> Bytes {
+        Bytes::from_owner(Owned { value, _held: self.held })
+    }
+}
+
+struct Owned {
+    value: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        &self.value
+    }
+}
+
+/// Waits for memory; readers that take nothing are sent away meanwhile.
+async fn wait(ingress: &Ingress, bytes: usize) -> Held {
+    match ingress.answers.try_take(bytes) {
+        Some(held) => held,
+        None => {
+            let _waits = ingress.pressure.begin();
+            ingress.answers.take(bytes).await
+        }
+    }
+}
+
+async fn see(ingress: &Ingress, id: InvocationId, most: usize) -> Result<Seen, Rejection> {
+    let to = ingress.partitions.owner(id.partition_key);
+    Ok(ingress.partitions.read(to, move |tables| seen(tables, id, most)).await?)
+}
+
+fn seen(tables: &Tables<'_>, id: InvocationId, most: usize) -> Seen {
+    let now = tables.meta().stamp.at();
+    let row = tables.invocation_lsn(id).and_then(|lsn| tables.invocation(lsn));
+    match row.map(|row| row.status) {
+        None => Seen::Nothing,
+        Some(Status::Waiting(_) | Status::Running { .. } | Status::Paused) => Seen::UnderWay,
+        Some(Status::Completed { completion, .. }) => {
+            let bytes = bytes_of(&completion);
+            // Expired is as good as gone.
+            if completion.expires_at.is_some_and(|expires_at| expires_at <= now) {
+                Seen::Nothing
+            } else if bytes > most {
+                Seen::EndedWith(bytes)
+            } else {
+                Seen::Ended(completion)
+            }
+        }
+    }
+}
+
+fn bytes_of(completion: &Completion) -> usize {
+    match &completion.result {
+        Ok(value) => value.len(),
+        Err(failure) => failure.message.len(),
+    }
+}

@@ -1,0 +1,61 @@
+//! Memory for a large message that an SDK is sending: it is read when there is some, and what is not read
+//! waits at the other end. Small ones are read as they come.
+
+use protocol::wire::frame::FrameDecoder;
+use runtime_core::attempt::Fault;
+use runtime_partition::budget::{Held, Share};
+use tokio::time::{Duration, Instant};
+
+/// Messages up to this size are not counted: a stream's window has as much.
+const SMALL_BYTES: usize = 64 << 10;
+
+/// A message that has its memory must be there within this time; others wait for it.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The memory of one attempt's next message.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    held: Option<Message>,
+}
+
+#[derive(Debug)]
+struct Message {
+    _held: Held,
+    bytes: usize,
+    until: Instant,
+}
+
+impl Incoming {
+    /// How much memory has to be waited for before more is read; what a message that is whole had is given
+    /// back.
+    pub(crate) fn wanted(&mut self, decoder: &FrameDecoder) -> Option<usize> {
+        let expected = decoder.expected_bytes().filter(|bytes| *bytes > SMALL_BYTES);
+        if self.held.as_ref().map(|message| message.bytes) == expected {
+            return None;
+        }
+        // Whoever waits has nothing that others wait for.
+        self.held = None;
+        expected
+    }
+
+    /// Waits for it.
+    pub(crate) async fn take(&mut self, share: &Share, bytes: usize) {
+        let held = share.take(bytes).await;
+        self.held = Some(Message { _held: held, bytes, until: Instant::now() + MESSAGE_TIMEOUT });
+    }
+
+    /// Until when the message has to be there.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        Some(self.held.as_ref()?.until)
+    }
+
+    /// It was not.
+    pub(crate) fn late(&self) -> Fault {
+        let bytes = self.held.as_ref().map_or(0, |message| message.bytes);
+        let message = format!(
+            "a message of {bytes} bytes did not come within {} s",
+            MESSAGE_TIMEOUT.as_secs()
+        );
+        Fault::Transport { message }
+    }
+}
