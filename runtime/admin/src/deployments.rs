@@ -12,22 +12,24 @@ use jiff::Timestamp as Moment;
 use protocol::DeploymentId;
 use runtime_core::{
     REGISTRY_PARTITION,
-    effect::Answer,
+    effect::{Answer, Registered},
     event::Event,
     tables::deployment::{Deployment, StoredDeployment},
 };
-use runtime_partition::random;
+use runtime_partition::{Stopped, random};
 use runtime_schema::{
-    RegistrySnapshot, Service,
-    discover::{Endpoint, Registration, plan},
+    RegistrySnapshot, Service, address,
+    discover::{Endpoint, Registration, RegistrationError, plan},
+    headers, limits,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     Admin,
-    discovery::Discovered,
+    discovery::{Asked, Discovered},
     error::{ErrorBody, Refusal},
+    nulls::or_default,
     services::{ServiceMetadata, metadata},
 };
 
@@ -37,22 +39,22 @@ pub struct Register {
     /// Where the endpoint answers.
     pub uri: String,
     /// Headers to send with each request to it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub additional_headers: BTreeMap<String, String>,
     /// Free key/value pairs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub metadata: BTreeMap<String, String>,
     /// Speak HTTP/1.1 to it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub use_http_11: bool,
     /// Discover it again if it is registered already.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub force: bool,
     /// Let a service change its kind.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub breaking: bool,
     /// Say what would happen, and do nothing.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub dry_run: bool,
 }
 
@@ -95,7 +97,7 @@ pub struct Deployments {
 /// How to remove a deployment.
 #[derive(Debug, Deserialize, IntoParams)]
 pub struct Delete {
-    /// Remove it even though invocations may still be pinned to it.
+    /// Remove it even though invocations may still be pinned to it: those can never go on.
     #[serde(default)]
     pub force: bool,
 }
@@ -114,40 +116,82 @@ pub async fn register(
     State(admin): State<Admin>,
     Json(request): Json<Register>,
 ) -> Result<(StatusCode, HeaderMap, Json<DetailedDeployment>), Refusal> {
+    let uri = address::normalise(&request.uri)?;
+    let headers: Vec<_> = request.additional_headers.into_iter().collect();
+    headers::check(&headers)?;
+    limits::check_pairs("additional_headers", &headers, limits::HEADERS_BYTES_MAX)?;
+    let metadata: Vec<_> = request.metadata.into_iter().collect();
+    limits::check_pairs("metadata", &metadata, limits::METADATA_BYTES_MAX)?;
     let registry = admin.registry.snapshot();
-    let uri = request.uri.trim_end_matches('/').to_owned();
-    let existing = registry.deployments().find(|stored| stored.deployment.uri == uri).cloned();
+    // Only so that nobody is asked in vain: what counts is what the event finds.
+    let existing = registered_at(&registry, &uri);
     if let Some(existing) = &existing
         && !request.force
     {
         return Ok(created(StatusCode::OK, &admin, &registry, existing));
     }
-    if !(uri.starts_with("http://") || uri.starts_with("https://")) {
-        let message = format!("'{uri}' is not an absolute http:// or https:// address");
-        return Err(Refusal::BadRequest(message));
-    }
-    let headers: Vec<_> = request.additional_headers.into_iter().collect();
-    let Discovered { manifest, sdk, http1 } =
-        admin.discovery.discover(&uri, request.use_http_11, &headers).await?;
+    let asked = Asked { uri: &uri, http1: request.use_http_11, headers: &headers };
+    let Discovered { manifest, sdk, http1 } = admin.discovery.discover(asked).await?;
     let id = existing.as_ref().map_or_else(|| new_id(&admin), |stored| stored.deployment.id);
-    let metadata = request.metadata.into_iter().collect();
     let endpoint = Endpoint { id, uri, http1, headers, metadata, sdk };
     let allow_breaking = request.breaking || request.force;
     let Registration { deployment } = plan(&registry, endpoint, &manifest, allow_breaking)?;
     let deployment = Arc::new(deployment);
-    let status = if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     if request.dry_run {
-        let revisions = vec![0; deployment.services.len()];
-        let created_at = runtime_core::time::Timestamp(admin.now_ms());
-        let stored = StoredDeployment { deployment, created_at, revisions };
-        let preview = RegistrySnapshot::new(vec![stored.clone()], registry.defaults().clone());
-        return Ok(created(status, &admin, &preview, &stored));
+        let status = if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+        return Ok(previewed(status, &admin, &registry, deployment));
     }
-    let event = |request| Event::DeploymentRegistered { request, deployment };
-    admin.partitions.request(REGISTRY_PARTITION, event).await?;
+    let event = |event_request| Event::DeploymentOffered {
+        request: event_request,
+        deployment,
+        replace: request.force,
+        allow_breaking,
+    };
+    let answer = admin.partitions.request(REGISTRY_PARTITION, event).await?;
+    let (status, id) = outcome(answer)?;
     let registry = admin.registry.snapshot();
     let stored = registry.deployment(id).ok_or_else(|| unknown(id.to_string()))?;
     Ok(created(status, &admin, &registry, stored))
+}
+
+/// What became of a registration.
+fn outcome(answer: Answer) -> Result<(StatusCode, DeploymentId), Refusal> {
+    match answer {
+        Answer::Registered(Registered::New(id)) => Ok((StatusCode::CREATED, id)),
+        Answer::Registered(Registered::Kept(id) | Registered::Replaced(id)) => {
+            Ok((StatusCode::OK, id))
+        }
+        Answer::Registered(Registered::KindChanged { service, was, would_be }) => {
+            Err(RegistrationError::KindChanged { service, was, would_be }.into())
+        }
+        // The machine answers a registration in no other way.
+        Answer::Removed { .. }
+        | Answer::Accepted { .. }
+        | Answer::Completed { .. }
+        | Answer::AlreadyInvoked { .. }
+        | Answer::Control(_)
+        | Answer::Purged(_)
+        | Answer::Signalled(_) => Err(Stopped.into()),
+    }
+}
+
+/// The newest deployment at an address; older versions of this software could register several.
+fn registered_at(registry: &RegistrySnapshot, uri: &str) -> Option<Arc<StoredDeployment>> {
+    registry.deployments().filter(|stored| stored.deployment.uri == uri).last().cloned()
+}
+
+/// What a registration would give.
+fn previewed(
+    status: StatusCode,
+    admin: &Admin,
+    registry: &RegistrySnapshot,
+    deployment: Arc<Deployment>,
+) -> (StatusCode, HeaderMap, Json<DetailedDeployment>) {
+    let next = |name: &str| 1 + registry.service(name).map_or(0, |service| service.revision);
+    let revisions = deployment.services.iter().map(|service| next(&service.name)).collect();
+    let created_at = runtime_core::time::Timestamp(admin.now_ms());
+    let stored = StoredDeployment { deployment, created_at, revisions };
+    created(status, admin, registry, &stored)
 }
 
 /// All deployments.
@@ -185,7 +229,9 @@ pub async fn delete(
     let deployment = parse(&id)?;
     if !force {
         let message = "a deployment can only be removed with ?force=true: invocations that are \
-                       pinned to it stop until it is registered again";
+                       pinned to it can never go on, since the same address gets another id when \
+                       it is registered again; kill them, or let them end first. New invocations \
+                       of its services go to the latest of the other deployments, if there is one";
         return Err(Refusal::NotImplemented(message.to_owned()));
     }
     let event = |request| Event::DeploymentRemoved { request, deployment };
@@ -196,7 +242,8 @@ pub async fn delete(
         | Answer::Completed { .. }
         | Answer::AlreadyInvoked { .. }
         | Answer::Control(_)
-        | Answer::Registered { .. }
+        | Answer::Registered(_)
+        | Answer::Purged(_)
         | Answer::Signalled(_) => Err(unknown(id)),
     }
 }
@@ -227,7 +274,7 @@ fn detailed(
     let created_at_ms = i64::try_from(stored.created_at.0).unwrap_or(i64::MAX);
     DetailedDeployment {
         id: deployment.id.to_string(),
-        uri: format!("{}/", deployment.uri),
+        uri: address::shown(&deployment.uri),
         protocol_type: if deployment.bidirectional { "BidiStream" } else { "RequestResponse" },
         http_version: if deployment.http1 { "HTTP/1.1" } else { "HTTP/2.0" },
         additional_headers: deployment.headers.iter().cloned().collect(),

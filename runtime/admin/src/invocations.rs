@@ -245,7 +245,8 @@ async fn control(admin: &Admin, target: InvocationId, kill: bool) -> Result<Cont
         Answer::Accepted { .. }
         | Answer::Completed { .. }
         | Answer::AlreadyInvoked { .. }
-        | Answer::Registered { .. }
+        | Answer::Purged(_)
+        | Answer::Registered(_)
         | Answer::Removed { .. }
         | Answer::Signalled(_) => Ok(Control::NotFound),
     }

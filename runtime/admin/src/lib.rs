@@ -9,6 +9,7 @@ pub mod discovery;
 pub mod error;
 pub mod health;
 pub mod invocations;
+mod nulls;
 pub mod openapi;
 pub mod server;
 pub mod services;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use runtime_partition::{Clock, Partitions};
 use runtime_schema::SharedRegistry;
 
-pub use discovery::{Discovered, Discovery, DiscoveryError};
+pub use discovery::{Asked, Discovered, Discovery, DiscoveryError};
 pub use server::serve;
 
 /// Everything a request may need.

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use runtime_core::tables::deployment::Deployment;
 
-use crate::{host::Host, outgoing::PooledBody};
+use crate::{host::Host, outgoing::PooledBody, tls::Tls};
 
 /// The pooling client.
 pub(crate) type Pooled = Client<HttpsConnector<HttpConnector>, PooledBody>;
@@ -37,25 +37,12 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn new(connect_timeout: Duration) -> Self {
-        let connector = || {
-            let mut http = HttpConnector::new();
-            http.enforce_http(false);
-            http.set_nodelay(true);
-            http.set_connect_timeout(Some(connect_timeout));
-            http
+    pub(crate) fn new(connect_timeout: Duration, tls: &Tls) -> Self {
+        let pooled = |http1| {
+            let connector = tls.connector(http1, connect_timeout);
+            Arc::new(Client::builder(TokioExecutor::new()).build(connector))
         };
-        let tls = || HttpsConnectorBuilder::new().with_webpki_roots().https_or_http();
-        let http1 = Client::builder(TokioExecutor::new())
-            .build(tls().enable_http1().wrap_connector(connector()));
-        let tls = Client::builder(TokioExecutor::new())
-            .build(tls().enable_all_versions().wrap_connector(connector()));
-        Self {
-            hosts: Mutex::default(),
-            http1: Arc::new(http1),
-            tls: Arc::new(tls),
-            connect_timeout,
-        }
+        Self { hosts: Mutex::default(), http1: pooled(true), tls: pooled(false), connect_timeout }
     }
 
     /// The way to this address of a deployment.

@@ -86,7 +86,7 @@ async fn serve(config: Config) -> Result<()> {
         partitions,
         registry,
         clock,
-        discovery: Arc::new(HttpDiscovery),
+        discovery: Arc::new(HttpDiscovery(config.endpoint_tls.clone())),
         ingress_url: format!("http://{}", config.ingress_address),
         version: env!("CARGO_PKG_VERSION"),
     };
@@ -163,6 +163,7 @@ fn recover(
                 derivation: data_dir.derivation,
                 ..Default::default()
             },
+            &config.endpoint_tls,
         );
         Arc::new(NodeEdges { invoker, registry: registry.clone() }) as Arc<_>
     };
