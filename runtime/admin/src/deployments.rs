@@ -14,7 +14,7 @@ use runtime_core::{
     REGISTRY_PARTITION,
     effect::{Answer, Registered},
     event::Event,
-    tables::deployment::{Deployment, StoredDeployment},
+    tables::deployment::{Deployment, ServiceDefinition, StoredDeployment},
 };
 use runtime_partition::{Stopped, random};
 use runtime_schema::{
@@ -29,8 +29,8 @@ use crate::{
     Admin,
     discovery::{Asked, Discovered},
     error::{ErrorBody, Refusal},
+    metadata::ServiceMetadata,
     nulls::or_default,
-    services::{ServiceMetadata, metadata},
 };
 
 /// What to register.
@@ -58,9 +58,24 @@ pub struct Register {
     pub dry_run: bool,
 }
 
-/// A deployment with what it offers.
+/// A deployment that was registered, or would be.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DetailedDeployment {
+pub struct RegisteredDeployment {
+    /// Its id.
+    pub id: String,
+    /// What it offers.
+    pub services: Vec<ServiceMetadata>,
+    /// Oldest invocation protocol that it speaks.
+    pub min_protocol_version: u32,
+    /// Newest invocation protocol that it speaks.
+    pub max_protocol_version: u32,
+    /// What its SDK says it is.
+    pub sdk_version: Option<String>,
+}
+
+/// A deployment.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeploymentView<S> {
     /// Its id.
     pub id: String,
     /// Where it answers.
@@ -84,14 +99,23 @@ pub struct DetailedDeployment {
     /// What its SDK says it is.
     pub sdk_version: Option<String>,
     /// What it offers.
-    pub services: Vec<ServiceMetadata>,
+    pub services: Vec<S>,
+}
+
+/// A service of a listed deployment.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServiceRevision {
+    /// Its name.
+    pub name: String,
+    /// Which revision of it this deployment has.
+    pub revision: u32,
 }
 
 /// All deployments.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Deployments {
     /// In the order of registration.
-    pub deployments: Vec<DetailedDeployment>,
+    pub deployments: Vec<DeploymentView<ServiceRevision>>,
 }
 
 /// How to remove a deployment.
@@ -106,8 +130,8 @@ pub struct Delete {
 #[utoipa::path(
     post, path = "/deployments", request_body = Register,
     responses(
-        (status = 201, body = DetailedDeployment, description = "registered"),
-        (status = 200, body = DetailedDeployment, description = "was registered before"),
+        (status = 201, body = RegisteredDeployment, description = "registered"),
+        (status = 200, body = RegisteredDeployment, description = "was registered before"),
         (status = 400, body = ErrorBody), (status = 409, body = ErrorBody),
         (status = 500, body = ErrorBody, description = "the endpoint cannot be asked"),
     )
@@ -115,7 +139,7 @@ pub struct Delete {
 pub async fn register(
     State(admin): State<Admin>,
     Json(request): Json<Register>,
-) -> Result<(StatusCode, HeaderMap, Json<DetailedDeployment>), Refusal> {
+) -> Result<(StatusCode, HeaderMap, Json<RegisteredDeployment>), Refusal> {
     let uri = address::normalise(&request.uri)?;
     let headers: Vec<_> = request.additional_headers.into_iter().collect();
     headers::check(&headers)?;
@@ -128,7 +152,7 @@ pub async fn register(
     if let Some(existing) = &existing
         && !request.force
     {
-        return Ok(created(StatusCode::OK, &admin, &registry, existing));
+        return Ok(created(StatusCode::OK, &registry, existing));
     }
     let asked = Asked { uri: &uri, http1: request.use_http_11, headers: &headers };
     let Discovered { manifest, sdk, http1 } = admin.discovery.discover(asked).await?;
@@ -151,7 +175,7 @@ pub async fn register(
     let (status, id) = outcome(answer)?;
     let registry = admin.registry.snapshot();
     let stored = registry.deployment(id).ok_or_else(|| unknown(id.to_string()))?;
-    Ok(created(status, &admin, &registry, stored))
+    Ok(created(status, &registry, stored))
 }
 
 /// What became of a registration.
@@ -186,34 +210,34 @@ fn previewed(
     admin: &Admin,
     registry: &RegistrySnapshot,
     deployment: Arc<Deployment>,
-) -> (StatusCode, HeaderMap, Json<DetailedDeployment>) {
+) -> (StatusCode, HeaderMap, Json<RegisteredDeployment>) {
     let next = |name: &str| 1 + registry.service(name).map_or(0, |service| service.revision);
     let revisions = deployment.services.iter().map(|service| next(&service.name)).collect();
     let created_at = runtime_core::time::Timestamp(admin.now_ms());
     let stored = StoredDeployment { deployment, created_at, revisions };
-    created(status, admin, registry, &stored)
+    created(status, registry, &stored)
 }
 
 /// All deployments.
 #[utoipa::path(get, path = "/deployments", responses((status = 200, body = Deployments)))]
 pub async fn list(State(admin): State<Admin>) -> Json<Deployments> {
     let registry = admin.registry.snapshot();
-    let deployments = registry.deployments().map(|stored| detailed(&admin, &registry, stored));
+    let deployments = registry.deployments().map(|stored| view(stored, revisions(stored)));
     Json(Deployments { deployments: deployments.collect() })
 }
 
 /// One deployment.
 #[utoipa::path(
     get, path = "/deployments/{deployment}",
-    responses((status = 200, body = DetailedDeployment), (status = 404, body = ErrorBody))
+    responses((status = 200, body = DeploymentView<ServiceMetadata>), (status = 404, body = ErrorBody))
 )]
 pub async fn get(
     State(admin): State<Admin>,
     Path(id): Path<String>,
-) -> Result<Json<DetailedDeployment>, Refusal> {
+) -> Result<Json<DeploymentView<ServiceMetadata>>, Refusal> {
     let registry = admin.registry.snapshot();
     let stored = registry.deployment(parse(&id)?).ok_or_else(|| unknown(id))?;
-    Ok(Json(detailed(&admin, &registry, stored)))
+    Ok(Json(view(stored, services(&registry, stored))))
 }
 
 /// Removes a deployment.
@@ -250,29 +274,46 @@ pub async fn delete(
 
 fn created(
     status: StatusCode,
-    admin: &Admin,
     registry: &RegistrySnapshot,
     stored: &StoredDeployment,
-) -> (StatusCode, HeaderMap, Json<DetailedDeployment>) {
+) -> (StatusCode, HeaderMap, Json<RegisteredDeployment>) {
     let mut headers = HeaderMap::new();
-    let location = format!("deployments/{}", stored.deployment.id);
+    let deployment = &stored.deployment;
+    let location = format!("deployments/{}", deployment.id);
     if let Ok(location) = HeaderValue::from_str(&location) {
         headers.insert(header::LOCATION, location);
     }
-    (status, headers, Json(detailed(admin, registry, stored)))
+    let (min_protocol_version, max_protocol_version) = deployment.protocol_range;
+    let registered = RegisteredDeployment {
+        id: deployment.id.to_string(),
+        services: services(registry, stored),
+        min_protocol_version,
+        max_protocol_version,
+        sdk_version: deployment.sdk.clone(),
+    };
+    (status, headers, Json(registered))
 }
 
-fn detailed(
-    admin: &Admin,
-    registry: &RegistrySnapshot,
-    stored: &StoredDeployment,
-) -> DetailedDeployment {
-    let deployment: &Deployment = &stored.deployment;
-    // What this deployment offers, seen as if it were the only one.
+/// What a deployment offers, seen as if it were the only one.
+fn services(registry: &RegistrySnapshot, stored: &StoredDeployment) -> Vec<ServiceMetadata> {
     let alone = RegistrySnapshot::new(vec![stored.clone()], registry.defaults().clone());
     let services: Vec<&Service> = alone.services();
+    services.into_iter().map(|service| ServiceMetadata::of(service, alone.defaults())).collect()
+}
+
+fn revisions(stored: &StoredDeployment) -> Vec<ServiceRevision> {
+    let services = stored.deployment.services.iter().zip(&stored.revisions);
+    let revision = |(service, &revision): (&ServiceDefinition, &u32)| ServiceRevision {
+        name: service.name.clone(),
+        revision,
+    };
+    services.map(revision).collect()
+}
+
+fn view<S>(stored: &StoredDeployment, services: Vec<S>) -> DeploymentView<S> {
+    let deployment: &Deployment = &stored.deployment;
     let created_at_ms = i64::try_from(stored.created_at.0).unwrap_or(i64::MAX);
-    DetailedDeployment {
+    DeploymentView {
         id: deployment.id.to_string(),
         uri: address::shown(&deployment.uri),
         protocol_type: if deployment.bidirectional { "BidiStream" } else { "RequestResponse" },
@@ -280,21 +321,21 @@ fn detailed(
         additional_headers: deployment.headers.iter().cloned().collect(),
         metadata: deployment.metadata.iter().cloned().collect(),
         created_at: Moment::from_millisecond(created_at_ms)
-            .map_or_else(|_| created_at_ms.to_string(), |at| at.to_string()),
+            .map_or_else(|_| created_at_ms.to_string(), |at| format!("{at:.9}")),
         min_protocol_version: deployment.protocol_range.0,
         max_protocol_version: deployment.protocol_range.1,
         sdk_version: deployment.sdk.clone(),
-        services: services.into_iter().map(|service| metadata(admin, service)).collect(),
+        services,
     }
 }
 
-fn parse(id: &str) -> Result<DeploymentId, Refusal> {
+pub(crate) fn parse(id: &str) -> Result<DeploymentId, Refusal> {
     id.parse().map_err(|error: protocol::ids::IdParseError| {
         Refusal::BadRequest(format!("bad deployment id '{id}': {error}"))
     })
 }
 
-fn unknown(name: String) -> Refusal {
+pub(crate) fn unknown(name: String) -> Refusal {
     Refusal::NotFound { what: "deployment", name }
 }
 

@@ -1,16 +1,11 @@
 //! Attach: wait for the result of an invocation. Output: look at it without waiting.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::Response;
 use protocol::{InvocationId, TerminalFailure};
-use runtime_core::{
-    effect::Completion,
-    tables::{deployment::OutputRule, invocation::Status},
-};
+use runtime_core::tables::invocation::Status;
 
-use crate::{Ingress, body::Body, error::Rejection, lookup, path::Named, response};
+use crate::{Ingress, body::Body, error::Rejection, lookup, path::Named, response, typing};
 
 /// Waits for the result.
 pub(crate) async fn attach(
@@ -18,7 +13,10 @@ pub(crate) async fn attach(
     id: InvocationId,
 ) -> Result<Response<Body>, Rejection> {
     match ingress.partitions.attach(id).await? {
-        Some(completion) => Ok(answer(ingress, id, &completion)),
+        Some(completion) => {
+            let output = typing::of(ingress, id, &completion.target).await?;
+            Ok(response::result(id, &completion, &output, true))
+        }
         None => Ok(response::failure(id, &TerminalFailure::not_found())),
     }
 }
@@ -29,12 +27,12 @@ pub(crate) async fn output(
     id: InvocationId,
 ) -> Result<Response<Body>, Rejection> {
     let to = ingress.partitions.owner(id.partition_key);
-    let status = ingress
+    let row = ingress
         .partitions
         .read(to, move |tables| {
             let now = tables.meta().stamp.at();
             let lsn = tables.invocation_lsn(id)?;
-            tables.invocation(lsn).map(|row| row.status).filter(|status| match status {
+            tables.invocation(lsn).filter(|row| match &row.status {
                 Status::Completed { completion, .. } => {
                     completion.expires_at.is_none_or(|expires_at| expires_at > now)
                 }
@@ -42,12 +40,13 @@ pub(crate) async fn output(
             })
         })
         .await?;
-    match status {
-        Some(Status::Completed { completion, .. }) => Ok(answer(ingress, id, &completion)),
-        Some(Status::Waiting(_) | Status::Running { .. } | Status::Paused) => {
-            Err(Rejection::NotReady)
+    let Some(row) = row else { return Err(Rejection::InvocationNotFound) };
+    match &row.status {
+        Status::Completed { completion, .. } => {
+            let output = typing::by(ingress, row.pin, &completion.target);
+            Ok(response::result(id, completion, &output, true))
         }
-        None => Err(Rejection::InvocationNotFound),
+        Status::Waiting(_) | Status::Running { .. } | Status::Paused => Err(Rejection::NotReady),
     }
 }
 
@@ -62,29 +61,12 @@ pub(crate) fn resolve(ingress: &Ingress, named: Named) -> Result<InvocationId, R
             &address.handler,
             &idempotency_key,
         )),
-        Named::Workflow { name, key } => {
-            let registry = ingress.registry.snapshot();
-            if registry.service(&name).is_none() {
-                return Err(crate::path::PathError::UnknownService(name).into());
-            }
-            Ok(ingress.derivation.workflow(None, &name, &key))
-        }
+        // Whether there is such a workflow makes no difference: nobody has run it then.
+        Named::Workflow { name, key } => Ok(ingress.derivation.workflow(None, &name, &key)),
     }
 }
 
 /// The invocation that a JSON body names.
 pub(crate) fn resolve_body(ingress: &Ingress, body: &Bytes) -> Result<InvocationId, Rejection> {
     lookup::parse(ingress.derivation, body)
-}
-
-fn answer(ingress: &Ingress, id: InvocationId, completion: &Arc<Completion>) -> Response<Body> {
-    let registry = ingress.registry.snapshot();
-    let target = &completion.target;
-    let output = registry.service(&target.service).and_then(|service| {
-        let handler = service.handler(&target.handler)?;
-        Some(service.handler_definition(handler).output.clone())
-    });
-    let untyped =
-        || OutputRule { content_type: None, set_content_type_if_empty: false, json_schema: None };
-    response::result(id, completion, &output.unwrap_or_else(untyped), true)
 }

@@ -1,5 +1,7 @@
 //! Call: run a handler and answer with its result. What a send needs too is here.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{Response, request::Parts};
 use hyper::{Request, body::Body as HttpBody};
@@ -14,8 +16,9 @@ use runtime_core::{
     time::Timestamp,
 };
 use runtime_partition::{CallAnswer, random};
+use runtime_schema::RegistrySnapshot;
 
-use crate::{Ingress, body, error::Rejection, headers, ids, path::Address, response};
+use crate::{Ingress, body, error::Rejection, headers, ids, path::Address, response, typing};
 
 pub(crate) async fn call<B>(
     ingress: &Ingress,
@@ -30,8 +33,9 @@ where
         return Err(Rejection::Delay("only a send can be delayed".to_owned()));
     }
     let bytes = body::read(incoming, ingress.request_size_max_bytes).await?;
-    let Prepared { mut invoke, output } = prepare(ingress, &parts, bytes, address)?;
+    let Prepared { mut invoke, output, registry } = prepare(ingress, &parts, bytes, address)?;
     let id = invoke.id;
+    let is_shared = invoke.idempotency_key.is_some();
     let answer = ingress
         .partitions
         .call(|request| {
@@ -41,6 +45,13 @@ where
         .await?;
     Ok(match answer {
         CallAnswer::Completed { completion, was_stored } => {
+            // Another request may have begun it, or another revision have come before its first attempt.
+            let is_as_prepared = !is_shared && Arc::ptr_eq(&registry, &ingress.registry.snapshot());
+            let output = if is_as_prepared {
+                output
+            } else {
+                typing::of(ingress, id, &completion.target).await?
+            };
             response::result(id, &completion, &output, was_stored)
         }
         CallAnswer::AlreadyInvoked => {
@@ -53,6 +64,8 @@ where
 pub(crate) struct Prepared {
     pub(crate) invoke: Box<Invoke>,
     pub(crate) output: OutputRule,
+    /// What the registry was when it was asked.
+    pub(crate) registry: Arc<RegistrySnapshot>,
 }
 
 /// Checks a request against the registry and makes up the invocation.
@@ -113,5 +126,6 @@ pub(crate) fn prepare(
         retention,
         random_seed: random::next_u64(),
     });
-    Ok(Prepared { invoke, output: definition.output.clone() })
+    let output = definition.output.clone();
+    Ok(Prepared { invoke, output, registry })
 }

@@ -20,6 +20,7 @@ pub mod path;
 mod response;
 mod send;
 pub mod server;
+mod typing;
 
 use std::sync::Arc;
 

@@ -87,7 +87,7 @@ async fn serve(config: Config) -> Result<()> {
         registry,
         clock,
         discovery: Arc::new(HttpDiscovery(config.endpoint_tls.clone())),
-        ingress_url: format!("http://{}", config.ingress_address),
+        ingress_url: format!("http://{}/", config.ingress_address),
         version: env!("CARGO_PKG_VERSION"),
     };
     let until = |shutdown: &Shutdown| {

@@ -31,6 +31,8 @@ use tokio_rustls::TlsAcceptor;
 pub(crate) enum Discovery {
     /// A service with this name and one handler, after a while.
     Offers(String, Duration),
+    /// A service with this name, whose handler answers with this content type.
+    Types(String, &'static str),
     /// Somewhere else.
     PointsTo(String),
 }
@@ -97,21 +99,26 @@ impl Endpoint {
         if !uri.path().ends_with("/discover") {
             return well();
         }
-        match discovery {
-            Discovery::Offers(service, pause) => {
-                tokio::time::sleep(pause).await;
-                let manifest = json!({
-                    "protocolMode": "BIDI_STREAM", "minProtocolVersion": 5, "maxProtocolVersion": 6,
-                    "services": [{
-                        "name": service, "ty": "SERVICE", "metadata": null,
-                        "handlers": [{ "name": "well", "metadata": null }],
-                    }],
-                });
-                let content_type = "application/vnd.restate.endpointmanifest.v4+json";
-                answer(200, "content-type", content_type, manifest.to_string().into())
+        let json = "application/json";
+        let (service, output, pause) = match discovery {
+            Discovery::Offers(service, pause) => (service, json, pause),
+            Discovery::Types(service, content_type) => (service, content_type, Duration::ZERO),
+            Discovery::PointsTo(location) => {
+                return answer(307, "location", &location, Bytes::new());
             }
-            Discovery::PointsTo(location) => answer(307, "location", &location, Bytes::new()),
-        }
+        };
+        tokio::time::sleep(pause).await;
+        let manifest = json!({
+            "protocolMode": "BIDI_STREAM", "minProtocolVersion": 5, "maxProtocolVersion": 6,
+            "services": [{
+                "name": service, "ty": "SERVICE", "metadata": null,
+                "handlers": [{
+                    "name": "well", "metadata": null, "output": { "contentType": output },
+                }],
+            }],
+        });
+        let content_type = "application/vnd.restate.endpointmanifest.v4+json";
+        answer(200, "content-type", content_type, manifest.to_string().into())
     }
 }
 

@@ -71,8 +71,9 @@ async fn a_query_stays_behind_the_path_that_is_asked() {
     let (_abide, server) = start(dir.path()).await;
     let endpoint = Endpoint::serve(offers("Asked"), None).await;
     let uri = format!("http://{}/p?x=1", endpoint.address);
-    let shown = register(&server, json!({ "uri": uri })).await.ok().unwrap();
-    assert_eq!(shown["uri"], format!("http://{}/p/?x=1", endpoint.address));
+    register(&server, json!({ "uri": uri })).await.ok().unwrap();
+    let shown = get(&server, "/deployments").await;
+    assert_eq!(shown["deployments"][0]["uri"], format!("http://{}/p/?x=1", endpoint.address));
     assert_eq!(server.call("/Asked/well", Value::Null).await.unwrap(), json!("well"));
     assert_eq!(endpoint.asked(), ["/p/discover?x=1", "/p/invoke/Asked/well?x=1"]);
 }
@@ -182,4 +183,32 @@ async fn removing_a_deployment_promises_no_way_back() {
     let gone = server.send(Method::DELETE, &format!("{uri}?force=true"), &[], "").await.unwrap();
     assert_eq!(gone.status, StatusCode::ACCEPTED);
     assert_ne!(register(&server, body).await.ok().unwrap()["id"], id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_has_the_type_that_the_revision_says_that_made_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = start(dir.path()).await;
+    let key = [("idempotency-key", "k")];
+    let call = |key: &'static [(&str, &str)]| server.post_with("/Typed/well", &Value::Null, key);
+    let kept = "/restate/invocation/Typed/well/k";
+    for (content_type, own) in [("text/old", "text/old"), ("text/new", "text/new")] {
+        let types = Discovery::Types("Typed".to_owned(), content_type);
+        let endpoint = Endpoint::serve(types, None).await;
+        register(&server, json!({ "uri": format!("http://{}", endpoint.address) }))
+            .await
+            .ok()
+            .unwrap();
+        let answers = [
+            (call(&[]).await, own),
+            (server.post_with("/Typed/well", &Value::Null, &key).await, "text/old"),
+            (server.get(&format!("{kept}/attach")).await, "text/old"),
+            (server.get(&format!("{kept}/output")).await, "text/old"),
+        ];
+        for (answer, expected) in answers {
+            let answer = answer.unwrap();
+            assert_eq!(answer.status, StatusCode::OK);
+            assert_eq!(answer.headers["content-type"], expected);
+        }
+    }
 }
