@@ -16,6 +16,7 @@ pub mod openapi;
 pub mod serdes;
 pub mod server;
 pub mod services;
+mod unoffered;
 pub mod versions;
 
 use std::sync::Arc;

@@ -11,7 +11,9 @@ use hyper_util::service::TowerToHyperService;
 use runtime_http::Limits;
 use tokio::net::TcpListener;
 
-use crate::{Admin, deployments, health, invocations, openapi, serdes, services, versions};
+use crate::{
+    Admin, deployments, health, invocations, openapi, serdes, services, unoffered, versions,
+};
 
 /// Serves until `shutdown` resolves.
 pub async fn serve(
@@ -39,6 +41,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/invocations/{invocation}/kill", patch(invocations::kill))
         .route("/invocations/{invocation}/purge", patch(invocations::purge))
         .merge(serdes())
+        .merge(unoffered::routes())
         .route("/health", get(health::health))
         .route("/health/ready", get(health::ready))
         .route("/version", get(health::version));
@@ -49,6 +52,7 @@ pub fn router(admin: Admin) -> Router {
         .nest("/v3", api.clone())
         .nest("/v4", api.clone())
         .merge(api)
+        .fallback(unoffered::no_such_path)
         .with_state(admin)
 }
 

@@ -212,3 +212,36 @@ async fn a_result_has_the_type_that_the_revision_says_that_made_it() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payloads_are_converted_by_the_endpoint_that_wrote_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = start(dir.path()).await;
+    let endpoint = Endpoint::serve(offers("Asked"), None).await;
+    let uri = format!("http://{}/p?x=1", endpoint.address);
+    register(&server, json!({ "uri": uri })).await.ok().unwrap();
+    let path = "/internal/services/Asked/serdes/decode/well%20done/input";
+    let to = format!("{}{path}", server.admin);
+    let converted = server.send(Method::POST, &to, &[], "payload").await.unwrap();
+    assert_eq!(converted.status, StatusCode::OK);
+    assert!(!converted.body.is_empty(), "it is what the endpoint has answered");
+    let asked = endpoint.asked();
+    assert_eq!(asked.last().unwrap(), "/p/serdes/Asked/decode/well%20done/input?x=1");
+    let to = format!("{}{}", server.admin, path.replace("Asked", "Nobody"));
+    server.send(Method::POST, &to, &[], "").await.unwrap().expect_failure(404, "Nobody").unwrap();
+}
+
+/// The command line shows what it is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_offered_yet_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = start(dir.path()).await;
+    let ask = async |method, path: &str| {
+        let uri = format!("{}{path}", server.admin);
+        server.send(method, &uri, &[], "").await.unwrap()
+    };
+    let sql = ask(Method::POST, "/v4/query").await;
+    sql.expect_failure(501, "this server does not offer it yet: SQL").unwrap();
+    ask(Method::GET, "/nothing").await.expect_failure(404, "path '/nothing' not found").unwrap();
+    ask(Method::GET, "/v1/services").await.expect_failure(400, "use /v3 to /v4").unwrap();
+}
