@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{HandlerKind, ServiceKind};
 
@@ -91,7 +91,7 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub documentation: Option<String>,
     /// Free key/value pairs (v2).
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
     /// See the runtime's settings (v3).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,6 +129,13 @@ pub struct Options {
     /// See the runtime's settings (v4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_policy_on_max_attempts: Option<OnMaxAttempts>,
+}
+
+/// Null means the same as nothing.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// What to do when the attempts are used up.

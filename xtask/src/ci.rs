@@ -24,6 +24,9 @@ pub(crate) fn run() -> Result<()> {
         let arguments = ["--against", "abide", "--services", "typescript"].map(str::to_owned);
         forward("interop-suite", "interop-suite", &arguments)
     })?;
+    step("the official command line", || {
+        forward("interop-suite", "surface", &["--cli".to_owned()])
+    })?;
     step("chaos, small", || chaos::run(&["--orders", "60", "--kills", "20"].map(str::to_owned)))
 }
 

@@ -27,6 +27,8 @@ cargo xtask <chore>
                                   many orders under many kills, then everything is checked
   sim [...]                       the simulator: --seeds N, --seed N, --help
   interop [...]                   official SDKs' services against abide or the real server
+  surface [--record] [--cli]      each request of the API beside the real server's answer; --record asks
+                                  the real server again, --cli runs its command line on ours
   faults <run> [...]              kills, full disks, clocks that are set, disks that refuse
   fuzz [--target stream|text] [--seconds N]
                                   random bytes and texts for the protocol's decoders
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         "chaos" => chaos::run(rest),
         "sim" => forward("runtime-sim", "sim", rest),
         "interop" => forward("interop-suite", "interop-suite", rest),
+        "surface" => forward("interop-suite", "surface", rest),
         "bench" => forward("benches", "benches", rest),
         "mutants" => mutants::run(rest),
         "loom" => ci::loom(),

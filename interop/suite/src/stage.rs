@@ -9,7 +9,10 @@ use anyhow::{Context, Result, bail, ensure};
 use http::Method;
 use serde_json::json;
 
-use crate::client::Server;
+use crate::{
+    client::Server,
+    npm::{restate_server, typescript},
+};
 
 /// Which server is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -78,15 +81,33 @@ impl Drop for Process {
 }
 
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
-/// The release of the real server that the suite is asked of.
-const RESTATE_VERSION: &str = "1.7.12";
 
 impl Stage {
-    /// Starts everything.
+    /// Starts everything, and registers the services.
     ///
     /// # Errors
     /// When a process does not start or does not become ready.
     pub async fn open(setting: Setting) -> Result<Self> {
+        let stage = Self::open_unregistered(setting).await?;
+        let uri = format!("{}/deployments", stage.server.admin);
+        let http_11 = stage.setting.http_11;
+        let body = json!({ "uri": stage.services_uri(), "use_http_11": http_11 }).to_string();
+        let json = [("content-type", "application/json")];
+        let registered = stage
+            .server
+            .eventually(|| async {
+                stage.server.send(Method::POST, &uri, &json, body.clone()).await?.ok()
+            })
+            .await;
+        registered.context("the services cannot be registered")?;
+        Ok(stage)
+    }
+
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// When a process does not start or does not become ready.
+    pub async fn open_unregistered(setting: Setting) -> Result<Self> {
         std::fs::create_dir_all(&setting.dir)?;
         let [ingress, admin, services, node] = free_ports()?;
         let server = Server::new(format!("http://{ingress}"), format!("http://{admin}"));
@@ -103,19 +124,17 @@ impl Stage {
             services_process,
         };
         stage.until_ready().await?;
-        let uri = format!("{}/deployments", stage.server.admin);
-        let uri_of_services = format!("http://{services}");
-        let http_11 = stage.setting.http_11;
-        let body = json!({ "uri": uri_of_services, "use_http_11": http_11 }).to_string();
-        let json = [("content-type", "application/json")];
-        let registered = stage
-            .server
-            .eventually(|| async {
-                stage.server.send(Method::POST, &uri, &json, body.clone()).await?.ok()
-            })
-            .await;
-        registered.context("the services cannot be registered")?;
         Ok(stage)
+    }
+
+    /// Where the services answer.
+    pub fn services_uri(&self) -> String {
+        format!("http://{}", self.services)
+    }
+
+    /// Where data and logs are.
+    pub fn dir(&self) -> &Path {
+        &self.setting.dir
     }
 
     /// Kills the services with SIGKILL and starts them again.
@@ -246,39 +265,4 @@ fn free_ports() -> Result<[SocketAddr; 4]> {
     let addresses: Vec<SocketAddr> =
         listeners.iter().map(TcpListener::local_addr).collect::<std::io::Result<_>>()?;
     addresses.try_into().ok().context("four ports")
-}
-
-/// The services on the TypeScript SDK, installed.
-fn typescript() -> Result<PathBuf> {
-    let dir = workspace().join("interop/typescript");
-    if !dir.join("node_modules").exists() {
-        npm(&dir, &["ci", "--no-audit", "--no-fund"])?;
-    }
-    Ok(dir)
-}
-
-/// The real server's program, installed.
-fn restate_server() -> Result<PathBuf> {
-    let dir = workspace().join("target/interop-restate");
-    let modules = dir.join("node_modules/@restatedev");
-    if !modules.join("restate-server").exists() {
-        std::fs::create_dir_all(&dir)?;
-        let package = format!("@restatedev/restate-server@{RESTATE_VERSION}");
-        npm(&dir, &["install", "--no-audit", "--no-fund", "--prefix", ".", &package])?;
-    }
-    let found = std::fs::read_dir(&modules)?
-        .filter_map(|entry| Some(entry.ok()?.path().join("bin/restate-server")))
-        .find(|path| path.exists());
-    found.context("the npm package has no program for this machine")
-}
-
-fn npm(dir: &Path, arguments: &[&str]) -> Result<()> {
-    let status = Command::new("npm").args(arguments).current_dir(dir).status();
-    let status = status.context("npm is needed for this, and does not start")?;
-    ensure!(status.success(), "npm {arguments:?} in {}: {status}", dir.display());
-    Ok(())
-}
-
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }

@@ -12,23 +12,25 @@ use jiff::Timestamp as Moment;
 use protocol::DeploymentId;
 use runtime_core::{
     REGISTRY_PARTITION,
-    effect::Answer,
+    effect::{Answer, Registered},
     event::Event,
-    tables::deployment::{Deployment, StoredDeployment},
+    tables::deployment::{Deployment, ServiceDefinition, StoredDeployment},
 };
-use runtime_partition::random;
+use runtime_partition::{Stopped, random};
 use runtime_schema::{
-    RegistrySnapshot, Service,
-    discover::{Endpoint, Registration, plan},
+    RegistrySnapshot, Service, address,
+    discover::{Endpoint, Registration, RegistrationError, plan},
+    headers, limits,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     Admin,
-    discovery::Discovered,
+    discovery::{Asked, Discovered},
     error::{ErrorBody, Refusal},
-    services::{ServiceMetadata, metadata},
+    metadata::ServiceMetadata,
+    nulls::or_default,
 };
 
 /// What to register.
@@ -37,28 +39,43 @@ pub struct Register {
     /// Where the endpoint answers.
     pub uri: String,
     /// Headers to send with each request to it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub additional_headers: BTreeMap<String, String>,
     /// Free key/value pairs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub metadata: BTreeMap<String, String>,
     /// Speak HTTP/1.1 to it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub use_http_11: bool,
     /// Discover it again if it is registered already.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub force: bool,
     /// Let a service change its kind.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub breaking: bool,
     /// Say what would happen, and do nothing.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub dry_run: bool,
 }
 
-/// A deployment with what it offers.
+/// A deployment that was registered, or would be.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DetailedDeployment {
+pub struct RegisteredDeployment {
+    /// Its id.
+    pub id: String,
+    /// What it offers.
+    pub services: Vec<ServiceMetadata>,
+    /// Oldest invocation protocol that it speaks.
+    pub min_protocol_version: u32,
+    /// Newest invocation protocol that it speaks.
+    pub max_protocol_version: u32,
+    /// What its SDK says it is.
+    pub sdk_version: Option<String>,
+}
+
+/// A deployment.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeploymentView<S> {
     /// Its id.
     pub id: String,
     /// Where it answers.
@@ -82,20 +99,29 @@ pub struct DetailedDeployment {
     /// What its SDK says it is.
     pub sdk_version: Option<String>,
     /// What it offers.
-    pub services: Vec<ServiceMetadata>,
+    pub services: Vec<S>,
+}
+
+/// A service of a listed deployment.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServiceRevision {
+    /// Its name.
+    pub name: String,
+    /// Which revision of it this deployment has.
+    pub revision: u32,
 }
 
 /// All deployments.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Deployments {
     /// In the order of registration.
-    pub deployments: Vec<DetailedDeployment>,
+    pub deployments: Vec<DeploymentView<ServiceRevision>>,
 }
 
 /// How to remove a deployment.
 #[derive(Debug, Deserialize, IntoParams)]
 pub struct Delete {
-    /// Remove it even though invocations may still be pinned to it.
+    /// Remove it even though invocations may still be pinned to it: those can never go on.
     #[serde(default)]
     pub force: bool,
 }
@@ -104,8 +130,8 @@ pub struct Delete {
 #[utoipa::path(
     post, path = "/deployments", request_body = Register,
     responses(
-        (status = 201, body = DetailedDeployment, description = "registered"),
-        (status = 200, body = DetailedDeployment, description = "was registered before"),
+        (status = 201, body = RegisteredDeployment, description = "registered"),
+        (status = 200, body = RegisteredDeployment, description = "was registered before"),
         (status = 400, body = ErrorBody), (status = 409, body = ErrorBody),
         (status = 500, body = ErrorBody, description = "the endpoint cannot be asked"),
     )
@@ -113,63 +139,105 @@ pub struct Delete {
 pub async fn register(
     State(admin): State<Admin>,
     Json(request): Json<Register>,
-) -> Result<(StatusCode, HeaderMap, Json<DetailedDeployment>), Refusal> {
+) -> Result<(StatusCode, HeaderMap, Json<RegisteredDeployment>), Refusal> {
+    let uri = address::normalise(&request.uri)?;
+    let headers: Vec<_> = request.additional_headers.into_iter().collect();
+    headers::check(&headers)?;
+    limits::check_pairs("additional_headers", &headers, limits::HEADERS_BYTES_MAX)?;
+    let metadata: Vec<_> = request.metadata.into_iter().collect();
+    limits::check_pairs("metadata", &metadata, limits::METADATA_BYTES_MAX)?;
     let registry = admin.registry.snapshot();
-    let uri = request.uri.trim_end_matches('/').to_owned();
-    let existing = registry.deployments().find(|stored| stored.deployment.uri == uri).cloned();
+    // Only so that nobody is asked in vain: what counts is what the event finds.
+    let existing = registered_at(&registry, &uri);
     if let Some(existing) = &existing
         && !request.force
     {
-        return Ok(created(StatusCode::OK, &admin, &registry, existing));
+        return Ok(created(StatusCode::OK, &registry, existing));
     }
-    if !(uri.starts_with("http://") || uri.starts_with("https://")) {
-        let message = format!("'{uri}' is not an absolute http:// or https:// address");
-        return Err(Refusal::BadRequest(message));
-    }
-    let headers: Vec<_> = request.additional_headers.into_iter().collect();
-    let Discovered { manifest, sdk, http1 } =
-        admin.discovery.discover(&uri, request.use_http_11, &headers).await?;
+    let asked = Asked { uri: &uri, http1: request.use_http_11, headers: &headers };
+    let Discovered { manifest, sdk, http1 } = admin.discovery.discover(asked).await?;
     let id = existing.as_ref().map_or_else(|| new_id(&admin), |stored| stored.deployment.id);
-    let metadata = request.metadata.into_iter().collect();
     let endpoint = Endpoint { id, uri, http1, headers, metadata, sdk };
     let allow_breaking = request.breaking || request.force;
     let Registration { deployment } = plan(&registry, endpoint, &manifest, allow_breaking)?;
     let deployment = Arc::new(deployment);
-    let status = if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     if request.dry_run {
-        let revisions = vec![0; deployment.services.len()];
-        let created_at = runtime_core::time::Timestamp(admin.now_ms());
-        let stored = StoredDeployment { deployment, created_at, revisions };
-        let preview = RegistrySnapshot::new(vec![stored.clone()], registry.defaults().clone());
-        return Ok(created(status, &admin, &preview, &stored));
+        let status = if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+        return Ok(previewed(status, &admin, &registry, deployment));
     }
-    let event = |request| Event::DeploymentRegistered { request, deployment };
-    admin.partitions.request(REGISTRY_PARTITION, (), event).await?;
+    let event = |event_request| Event::DeploymentOffered {
+        request: event_request,
+        deployment,
+        replace: request.force,
+        allow_breaking,
+    };
+    let answer = admin.partitions.request(REGISTRY_PARTITION, (), event).await?;
+    let (status, id) = outcome(answer)?;
     let registry = admin.registry.snapshot();
     let stored = registry.deployment(id).ok_or_else(|| unknown(id.to_string()))?;
-    Ok(created(status, &admin, &registry, stored))
+    Ok(created(status, &registry, stored))
+}
+
+/// What became of a registration.
+fn outcome(answer: Answer) -> Result<(StatusCode, DeploymentId), Refusal> {
+    match answer {
+        Answer::Registered(Registered::New(id)) => Ok((StatusCode::CREATED, id)),
+        Answer::Registered(Registered::Kept(id) | Registered::Replaced(id)) => {
+            Ok((StatusCode::OK, id))
+        }
+        Answer::Registered(Registered::KindChanged { service, was, would_be }) => {
+            Err(RegistrationError::KindChanged { service, was, would_be }.into())
+        }
+        // The machine answers a registration in no other way.
+        Answer::Removed { .. }
+        | Answer::Accepted { .. }
+        | Answer::Completed { .. }
+        | Answer::AlreadyInvoked { .. }
+        | Answer::Control(_)
+        | Answer::Purged(_)
+        | Answer::Signalled(_) => Err(Stopped.into()),
+    }
+}
+
+/// The newest deployment at an address; older versions of this software could register several.
+fn registered_at(registry: &RegistrySnapshot, uri: &str) -> Option<Arc<StoredDeployment>> {
+    registry.deployments().filter(|stored| stored.deployment.uri == uri).last().cloned()
+}
+
+/// What a registration would give.
+fn previewed(
+    status: StatusCode,
+    admin: &Admin,
+    registry: &RegistrySnapshot,
+    deployment: Arc<Deployment>,
+) -> (StatusCode, HeaderMap, Json<RegisteredDeployment>) {
+    let next = |name: &str| 1 + registry.service(name).map_or(0, |service| service.revision);
+    let revisions = deployment.services.iter().map(|service| next(&service.name)).collect();
+    let created_at = runtime_core::time::Timestamp(admin.now_ms());
+    let stored = StoredDeployment { deployment, created_at, revisions };
+    created(status, registry, &stored)
 }
 
 /// All deployments.
 #[utoipa::path(get, path = "/deployments", responses((status = 200, body = Deployments)))]
 pub async fn list(State(admin): State<Admin>) -> Json<Deployments> {
     let registry = admin.registry.snapshot();
-    let deployments = registry.deployments().map(|stored| detailed(&admin, &registry, stored));
+    let deployments = registry.deployments().map(|stored| view(stored, revisions(stored)));
     Json(Deployments { deployments: deployments.collect() })
 }
 
 /// One deployment.
 #[utoipa::path(
     get, path = "/deployments/{deployment}",
-    responses((status = 200, body = DetailedDeployment), (status = 404, body = ErrorBody))
+    responses((status = 200, body = DeploymentView<ServiceMetadata>), (status = 404, body = ErrorBody))
 )]
 pub async fn get(
     State(admin): State<Admin>,
     Path(id): Path<String>,
-) -> Result<Json<DetailedDeployment>, Refusal> {
+) -> Result<Json<DeploymentView<ServiceMetadata>>, Refusal> {
     let registry = admin.registry.snapshot();
     let stored = registry.deployment(parse(&id)?).ok_or_else(|| unknown(id))?;
-    Ok(Json(detailed(&admin, &registry, stored)))
+    Ok(Json(view(stored, services(&registry, stored))))
 }
 
 /// Removes a deployment.
@@ -185,7 +253,9 @@ pub async fn delete(
     let deployment = parse(&id)?;
     if !force {
         let message = "a deployment can only be removed with ?force=true: invocations that are \
-                       pinned to it stop until it is registered again";
+                       pinned to it can never go on, since the same address gets another id when \
+                       it is registered again; kill them, or let them end first. New invocations \
+                       of its services go to the latest of the other deployments, if there is one";
         return Err(Refusal::NotImplemented(message.to_owned()));
     }
     let event = |request| Event::DeploymentRemoved { request, deployment };
@@ -196,58 +266,76 @@ pub async fn delete(
         | Answer::Completed { .. }
         | Answer::AlreadyInvoked { .. }
         | Answer::Control(_)
-        | Answer::Registered { .. }
+        | Answer::Registered(_)
+        | Answer::Purged(_)
         | Answer::Signalled(_) => Err(unknown(id)),
     }
 }
 
 fn created(
     status: StatusCode,
-    admin: &Admin,
     registry: &RegistrySnapshot,
     stored: &StoredDeployment,
-) -> (StatusCode, HeaderMap, Json<DetailedDeployment>) {
+) -> (StatusCode, HeaderMap, Json<RegisteredDeployment>) {
     let mut headers = HeaderMap::new();
-    let location = format!("deployments/{}", stored.deployment.id);
+    let deployment = &stored.deployment;
+    let location = format!("deployments/{}", deployment.id);
     if let Ok(location) = HeaderValue::from_str(&location) {
         headers.insert(header::LOCATION, location);
     }
-    (status, headers, Json(detailed(admin, registry, stored)))
+    let (min_protocol_version, max_protocol_version) = deployment.protocol_range;
+    let registered = RegisteredDeployment {
+        id: deployment.id.to_string(),
+        services: services(registry, stored),
+        min_protocol_version,
+        max_protocol_version,
+        sdk_version: deployment.sdk.clone(),
+    };
+    (status, headers, Json(registered))
 }
 
-fn detailed(
-    admin: &Admin,
-    registry: &RegistrySnapshot,
-    stored: &StoredDeployment,
-) -> DetailedDeployment {
-    let deployment: &Deployment = &stored.deployment;
-    // What this deployment offers, seen as if it were the only one.
+/// What a deployment offers, seen as if it were the only one.
+fn services(registry: &RegistrySnapshot, stored: &StoredDeployment) -> Vec<ServiceMetadata> {
     let alone = RegistrySnapshot::new(vec![stored.clone()], registry.defaults().clone());
     let services: Vec<&Service> = alone.services();
+    services.into_iter().map(|service| ServiceMetadata::of(service, alone.defaults())).collect()
+}
+
+fn revisions(stored: &StoredDeployment) -> Vec<ServiceRevision> {
+    let services = stored.deployment.services.iter().zip(&stored.revisions);
+    let revision = |(service, &revision): (&ServiceDefinition, &u32)| ServiceRevision {
+        name: service.name.clone(),
+        revision,
+    };
+    services.map(revision).collect()
+}
+
+fn view<S>(stored: &StoredDeployment, services: Vec<S>) -> DeploymentView<S> {
+    let deployment: &Deployment = &stored.deployment;
     let created_at_ms = i64::try_from(stored.created_at.0).unwrap_or(i64::MAX);
-    DetailedDeployment {
+    DeploymentView {
         id: deployment.id.to_string(),
-        uri: format!("{}/", deployment.uri),
+        uri: address::shown(&deployment.uri),
         protocol_type: if deployment.bidirectional { "BidiStream" } else { "RequestResponse" },
         http_version: if deployment.http1 { "HTTP/1.1" } else { "HTTP/2.0" },
         additional_headers: deployment.headers.iter().cloned().collect(),
         metadata: deployment.metadata.iter().cloned().collect(),
         created_at: Moment::from_millisecond(created_at_ms)
-            .map_or_else(|_| created_at_ms.to_string(), |at| at.to_string()),
+            .map_or_else(|_| created_at_ms.to_string(), |at| format!("{at:.9}")),
         min_protocol_version: deployment.protocol_range.0,
         max_protocol_version: deployment.protocol_range.1,
         sdk_version: deployment.sdk.clone(),
-        services: services.into_iter().map(|service| metadata(admin, service)).collect(),
+        services,
     }
 }
 
-fn parse(id: &str) -> Result<DeploymentId, Refusal> {
+pub(crate) fn parse(id: &str) -> Result<DeploymentId, Refusal> {
     id.parse().map_err(|error: protocol::ids::IdParseError| {
         Refusal::BadRequest(format!("bad deployment id '{id}': {error}"))
     })
 }
 
-fn unknown(name: String) -> Refusal {
+pub(crate) fn unknown(name: String) -> Refusal {
     Refusal::NotFound { what: "deployment", name }
 }
 

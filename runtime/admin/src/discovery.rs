@@ -1,8 +1,9 @@
-//! How an endpoint is asked what it offers: injected, since this crate opens no connections.
+//! How an endpoint is asked outside of an attempt: injected, since this crate opens no connections.
 
 use std::future::Future;
 use std::pin::Pin;
 
+use bytes::Bytes;
 use protocol::discovery::Manifest;
 
 /// What an endpoint said.
@@ -27,16 +28,24 @@ pub struct DiscoveryError {
 }
 
 /// The answer, when it is there.
-pub type Discovering<'a> =
-    Pin<Box<dyn Future<Output = Result<Discovered, DiscoveryError>> + Send + 'a>>;
+pub type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, DiscoveryError>> + Send + 'a>>;
+
+/// An endpoint, and how it is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its address, as it is stored.
+    pub uri: &'a str,
+    /// Whether it is to be spoken to in HTTP/1.1.
+    pub http1: bool,
+    /// Headers to send along.
+    pub headers: &'a [(String, String)],
+}
 
 /// Asks endpoints.
 pub trait Discovery: Send + Sync + 'static {
-    /// Asks the endpoint at `uri` what it offers, in HTTP/1.1 if told so.
-    fn discover<'a>(
-        &'a self,
-        uri: &'a str,
-        http1: bool,
-        headers: &'a [(String, String)],
-    ) -> Discovering<'a>;
+    /// Asks an endpoint what it offers.
+    fn discover<'a>(&'a self, asked: Asked<'a>) -> Asking<'a, Discovered>;
+
+    /// Asks an endpoint to read or write a payload for people, at a path of it.
+    fn convert<'a>(&'a self, asked: Asked<'a>, path: String, payload: Bytes) -> Asking<'a, Bytes>;
 }

@@ -6,7 +6,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use runtime_partition::{RequestError, Stopped};
-use runtime_schema::discover::RegistrationError;
+use runtime_schema::{
+    address::AddressError, discover::RegistrationError, headers::HeaderError, limits::LimitError,
+};
 use serde::Serialize;
 
 use crate::discovery::DiscoveryError;
@@ -31,6 +33,15 @@ pub enum Refusal {
     /// Not offered.
     #[error("{0}")]
     NotImplemented(String),
+    /// The address is none that an endpoint can be asked at.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// A header cannot be sent.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// Something is larger than it may be.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The endpoint could not be asked.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
@@ -61,7 +72,9 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::Address(_) | Self::Header(_) | Self::Limit(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Discovery(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -78,6 +91,9 @@ impl Refusal {
             Self::Registration(error) => error.restate_code(),
             Self::NotFound { .. }
             | Self::BadRequest(_)
+            | Self::Address(_)
+            | Self::Header(_)
+            | Self::Limit(_)
             | Self::Conflict(_)
             | Self::NotImplemented(_)
             | Self::Request(_) => None,

@@ -1,5 +1,7 @@
 //! Alive, ready, and which version.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     extract::State,
@@ -13,7 +15,7 @@ use runtime_partition::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Admin;
+use crate::{Admin, versions};
 
 /// What this server is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,6 +28,8 @@ pub struct Version {
     pub max_admin_api_version: u32,
     /// Where clients reach the ingress.
     pub ingress_endpoint: String,
+    /// Experiments that can be switched on, by name: there are none.
+    pub features: BTreeMap<String, bool>,
 }
 
 /// How the server stands.
@@ -144,9 +148,10 @@ fn answer(health: Health, is_good: bool) -> Response {
 pub async fn version(State(admin): State<Admin>) -> Json<Version> {
     Json(Version {
         version: admin.version,
-        min_admin_api_version: 3,
-        max_admin_api_version: 4,
+        min_admin_api_version: versions::MIN,
+        max_admin_api_version: versions::MAX,
         ingress_endpoint: admin.ingress_url,
+        features: BTreeMap::new(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Invocations: look at one, list them, cancel, kill.
+//! Invocations: look at one, list them, cancel, kill, remove.
 
 use axum::{
     Json,
@@ -9,7 +9,7 @@ use jiff::Timestamp as Moment;
 use protocol::InvocationId;
 use runtime_core::{
     Lsn, PartitionId,
-    effect::{Answer, Control},
+    effect::{Answer, Control, Purged},
     event::Event,
     tables::{
         Tables,
@@ -17,6 +17,7 @@ use runtime_core::{
     },
     time::Timestamp,
 };
+use runtime_partition::Stopped;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -99,8 +100,23 @@ pub struct List {
 /// How to end an invocation.
 #[derive(Debug, Deserialize, IntoParams)]
 pub struct Delete {
-    /// `cancel` (the default) or `kill`.
-    pub mode: Option<String>,
+    /// `cancel` (the default), `kill` or `purge`.
+    pub mode: Option<Mode>,
+}
+
+/// How to end an invocation; the names are said in either case.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Ask it to come to an end.
+    #[serde(alias = "Cancel")]
+    Cancel,
+    /// End it, and what it has started.
+    #[serde(alias = "Kill")]
+    Kill,
+    /// Remove it, if it has ended.
+    #[serde(alias = "Purge")]
+    Purge,
 }
 
 const STATUSES: [(StatusKind, &str); 7] = [
@@ -178,7 +194,8 @@ pub async fn get(
     }
 }
 
-/// Cancels or kills an invocation; the older form of the two below.
+/// Cancels, kills or removes an invocation; the older form of the three below, which says nothing of
+/// what became of it.
 #[utoipa::path(
     delete, path = "/invocations/{invocation}", params(Delete),
     responses((status = 202), (status = 400, body = ErrorBody))
@@ -189,14 +206,11 @@ pub async fn delete(
     Query(Delete { mode }): Query<Delete>,
 ) -> Result<StatusCode, Refusal> {
     let target = parse(&id)?;
-    match mode.as_deref() {
-        None | Some("cancel") => control(&admin, target, false).await?,
-        Some("kill") => control(&admin, target, true).await?,
-        Some(other) => {
-            let message = format!("unknown mode '{other}', expected cancel or kill");
-            return Err(Refusal::BadRequest(message));
-        }
-    };
+    match mode.unwrap_or(Mode::Cancel) {
+        Mode::Cancel => control(&admin, target, false).await.map(|_| ())?,
+        Mode::Kill => control(&admin, target, true).await.map(|_| ())?,
+        Mode::Purge => remove(&admin, target).await.map(|_| ())?,
+    }
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -230,6 +244,40 @@ pub async fn kill(
     status_of(outcome, id)
 }
 
+/// Removes an invocation that has ended, with its journal and its result, before its time.
+#[utoipa::path(
+    patch, path = "/invocations/{invocation}/purge",
+    responses((status = 200), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody))
+)]
+pub async fn purge(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    match remove(&admin, parse(&id)?).await? {
+        Purged::Removed => Ok(StatusCode::OK),
+        Purged::NotFound => Err(unknown(id)),
+        Purged::NotCompleted => Err(Refusal::Conflict(format!(
+            "invocation '{id}' has not ended, and only what has can be removed; cancel or kill it first"
+        ))),
+    }
+}
+
+async fn remove(admin: &Admin, target: InvocationId) -> Result<Purged, Refusal> {
+    let partition = admin.partitions.owner(target.partition_key);
+    let event = |request| Event::PurgeRequested { request, target };
+    match admin.partitions.request(partition, (), event).await? {
+        Answer::Purged(purged) => Ok(purged),
+        // The machine answers this request in no other way.
+        Answer::Accepted { .. }
+        | Answer::Completed { .. }
+        | Answer::AlreadyInvoked { .. }
+        | Answer::Control(_)
+        | Answer::Registered(_)
+        | Answer::Removed { .. }
+        | Answer::Signalled(_) => Err(Stopped.into()),
+    }
+}
+
 async fn control(admin: &Admin, target: InvocationId, kill: bool) -> Result<Control, Refusal> {
     let partition = admin.partitions.owner(target.partition_key);
     let event = |request| {
@@ -245,7 +293,8 @@ async fn control(admin: &Admin, target: InvocationId, kill: bool) -> Result<Cont
         Answer::Accepted { .. }
         | Answer::Completed { .. }
         | Answer::AlreadyInvoked { .. }
-        | Answer::Registered { .. }
+        | Answer::Purged(_)
+        | Answer::Registered(_)
         | Answer::Removed { .. }
         | Answer::Signalled(_) => Ok(Control::NotFound),
     }

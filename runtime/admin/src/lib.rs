@@ -1,7 +1,8 @@
 //! The operator API: deployments, services, invocations.
 //!
 //! Reading order: [`server`] (routes), one file a resource (`deployments`, `services`,
-//! `invocations`, `health`), [`discovery`] (what this crate asks of whoever can reach endpoints),
+//! `invocations`, `health`, `serdes`), [`metadata`] (what services are said to be), [`versions`],
+//! [`discovery`] (what this crate asks of whoever can reach endpoints),
 //! [`error`] (the one place where a refusal becomes a status), [`openapi`].
 
 pub mod deployments;
@@ -9,16 +10,21 @@ pub mod discovery;
 pub mod error;
 pub mod health;
 pub mod invocations;
+pub mod metadata;
+mod nulls;
 pub mod openapi;
+pub mod serdes;
 pub mod server;
 pub mod services;
+mod unoffered;
+pub mod versions;
 
 use std::sync::Arc;
 
 use runtime_partition::{Clock, Partitions};
 use runtime_schema::SharedRegistry;
 
-pub use discovery::{Discovered, Discovery, DiscoveryError};
+pub use discovery::{Asked, Discovered, Discovery, DiscoveryError};
 pub use server::serve;
 
 /// Everything a request may need.
@@ -32,7 +38,7 @@ pub struct Admin {
     pub clock: Arc<dyn Clock>,
     /// How endpoints are asked what they offer.
     pub discovery: Arc<dyn Discovery>,
-    /// Where clients reach the ingress, as they are told.
+    /// Where clients reach the ingress, as they are told: with a slash at the end.
     pub ingress_url: String,
     /// This software's version.
     pub version: &'static str,

@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use crate::{deployments, error::ErrorBody, health, invocations, services};
+use crate::{deployments, error::ErrorBody, health, invocations, serdes, services};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,6 +22,9 @@ use crate::{deployments, error::ErrorBody, health, invocations, services};
         invocations::delete,
         invocations::cancel,
         invocations::kill,
+        invocations::purge,
+        serdes::decode,
+        serdes::encode,
         health::health,
         health::ready,
         health::version,

@@ -4,13 +4,16 @@ use std::future::Future;
 
 use axum::{
     Router,
-    routing::{get, patch, post},
+    extract::DefaultBodyLimit,
+    routing::{any, get, patch, post},
 };
 use hyper_util::service::TowerToHyperService;
 use runtime_http::Limits;
 use tokio::net::TcpListener;
 
-use crate::{Admin, deployments, health, invocations, openapi, services};
+use crate::{
+    Admin, deployments, health, invocations, openapi, serdes, services, unoffered, versions,
+};
 
 /// Serves until `shutdown` resolves.
 pub async fn serve(
@@ -36,13 +39,31 @@ pub fn router(admin: Admin) -> Router {
         .route("/invocations/{invocation}", get(invocations::get).delete(invocations::delete))
         .route("/invocations/{invocation}/cancel", patch(invocations::cancel))
         .route("/invocations/{invocation}/kill", patch(invocations::kill))
+        .route("/invocations/{invocation}/purge", patch(invocations::purge))
+        .merge(serdes())
+        .merge(unoffered::routes())
         .route("/health", get(health::health))
         .route("/health/ready", get(health::ready))
         .route("/version", get(health::version));
+    let api = api.route("/openapi", get(openapi::document));
     Router::new()
+        .nest("/v1", unspoken())
+        .nest("/v2", unspoken())
         .nest("/v3", api.clone())
         .nest("/v4", api.clone())
         .merge(api)
-        .route("/openapi", get(openapi::document))
+        .fallback(unoffered::no_such_path)
         .with_state(admin)
+}
+
+fn unspoken() -> Router<Admin> {
+    Router::new().route("/", any(versions::unspoken)).fallback(versions::unspoken)
+}
+
+/// The name of a format may have slashes.
+fn serdes() -> Router<Admin> {
+    Router::new()
+        .route("/internal/services/{service}/serdes/decode/{*serde}", post(serdes::decode))
+        .route("/internal/services/{service}/serdes/encode/{*serde}", post(serdes::encode))
+        .layer(DefaultBodyLimit::max(serdes::PAYLOAD_BYTES_MAX))
 }

@@ -112,12 +112,34 @@ pub enum Answer {
     AlreadyInvoked { id: InvocationId },
     /// A cancel or a kill is durable.
     Control(Control),
+    /// A removal of a finished invocation is durable, or was refused.
+    Purged(Purged),
     /// What became of a signal; if it was stored, it is durable.
     Signalled(SignalAnswer),
-    /// A deployment is registered; its services have these revisions.
-    Registered { deployment: DeploymentId },
+    /// What became of a registration.
+    Registered(Registered),
     /// A deployment is gone, or was not there.
     Removed { existed: bool },
+}
+
+/// What became of a registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registered {
+    /// The deployment is registered; its address was not.
+    New(DeploymentId),
+    /// The address was registered as this deployment, which has what was offered now.
+    Replaced(DeploymentId),
+    /// The address was registered as this deployment, which is as it was.
+    Kept(DeploymentId),
+    /// Nothing is registered: a service would change its kind.
+    KindChanged {
+        /// The service.
+        service: String,
+        /// What it is.
+        was: ServiceKind,
+        /// What the endpoint says.
+        would_be: ServiceKind,
+    },
 }
 
 /// What became of a signal from outside.
@@ -149,4 +171,15 @@ pub enum Control {
     NotFound,
     /// It had ended before.
     AlreadyCompleted,
+}
+
+/// What became of an operator's request to remove a finished invocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purged {
+    /// It is gone.
+    Removed,
+    /// There is no such invocation.
+    NotFound,
+    /// It has not ended, and only what has can be removed.
+    NotCompleted,
 }

@@ -85,7 +85,8 @@ pub enum Event {
         /// How many invocations this record may remove.
         limit: u32,
     },
-    /// A deployment was registered, or registered again.
+    /// A deployment was registered, or registered again, whatever else is registered: the word of
+    /// before [`Event::DeploymentOffered`].
     DeploymentRegistered { request: RequestId, deployment: Arc<Deployment> },
     /// A deployment was removed.
     DeploymentRemoved { request: RequestId, deployment: DeploymentId },
@@ -113,6 +114,18 @@ pub enum Event {
         /// How many removals this record may make.
         limit: u32,
     },
+    /// An operator asked to register what an endpoint has said it offers. Whoever asked has looked
+    /// before that, but asking the endpoint takes long: what counts is what is registered now.
+    DeploymentOffered {
+        request: RequestId,
+        deployment: Arc<Deployment>,
+        /// If its address is registered already: put this in the place of what is there.
+        replace: bool,
+        /// Let a service change its kind.
+        allow_breaking: bool,
+    },
+    /// An operator asked to remove a finished invocation before its time.
+    PurgeRequested { request: RequestId, target: InvocationId },
 }
 
 /// Names a request of an edge of this process, for its answer. Meaningless after a restart: the

@@ -131,6 +131,12 @@ impl Partition {
             Event::DeploymentRegistered { request, deployment } => {
                 registry::registered(&mut cx, *request, deployment);
             }
+            Event::DeploymentOffered { request, deployment, replace, allow_breaking } => {
+                registry::offered(&mut cx, *request, deployment, *replace, *allow_breaking);
+            }
+            Event::PurgeRequested { request, target } => {
+                invocation::purge::requested(&mut cx, *request, *target);
+            }
             Event::DeploymentRemoved { request, deployment } => {
                 registry::removed(&mut cx, *request, *deployment);
             }

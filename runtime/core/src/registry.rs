@@ -2,42 +2,73 @@
 
 use std::sync::Arc;
 
-use protocol::DeploymentId;
+use protocol::{DeploymentId, ServiceKind};
 
 use crate::{
     REGISTRY_PARTITION,
     context::Context,
-    effect::{Answer, Effect},
+    effect::{Answer, Effect, Registered},
     event::RequestId,
     tables::deployment::{Deployment, StoredDeployment},
 };
 
-/// Registers a deployment: each of its services becomes the next revision of its name.
+/// Registers a deployment unless its address is registered already, or a service would change its
+/// kind. Here and not at the edge: only records have an order, so of several that offer the same
+/// address at once the first is registered and the others hear which one it was.
+pub(crate) fn offered(
+    cx: &mut Context<'_, '_>,
+    request: RequestId,
+    offered: &Arc<Deployment>,
+    replace: bool,
+    allow_breaking: bool,
+) {
+    let known = cx.tables.deployments();
+    let existing = known.iter().rfind(|stored| stored.deployment.uri == offered.uri);
+    let registered = match existing.map(|stored| stored.deployment.id) {
+        Some(id) if !replace => Registered::Kept(id),
+        existing => match kind_changed(&known, offered) {
+            Some(changed) if !allow_breaking => changed,
+            Some(_) | None => {
+                let id = existing.unwrap_or(offered.id);
+                let deployment = if id == offered.id {
+                    Arc::clone(offered)
+                } else {
+                    Arc::new(Deployment { id, ..Deployment::clone(offered) })
+                };
+                store(cx, &known, deployment);
+                existing.map_or(Registered::New(id), Registered::Replaced)
+            }
+        },
+    };
+    cx.emit(Effect::Answer { request, answer: Answer::Registered(registered) });
+}
+
+/// Registers a deployment, whatever else is registered.
 pub(crate) fn registered(
     cx: &mut Context<'_, '_>,
     request: RequestId,
     deployment: &Arc<Deployment>,
 ) {
-    assert!(cx.partition.id == REGISTRY_PARTITION, "{:?}: no registry here", cx.lsn);
     let known = cx.tables.deployments();
-    let revisions = deployment
-        .services
-        .iter()
-        .map(|service| 1 + latest_revision(&known, &service.name))
-        .collect();
-    let created_at =
-        cx.tables.deployment(deployment.id).map_or(cx.at, |existing| existing.created_at);
-    cx.tables.put_deployment(StoredDeployment {
-        deployment: Arc::clone(deployment),
-        created_at,
-        revisions,
-    });
-    let answer = Answer::Registered { deployment: deployment.id };
-    cx.emit(Effect::PublishRegistry);
+    store(cx, &known, Arc::clone(deployment));
+    let answer = Answer::Registered(Registered::New(deployment.id));
     cx.emit(Effect::Answer { request, answer });
 }
 
-/// Removes a deployment; invocations that are pinned to it fail until it is registered again.
+/// Each of its services becomes the next revision of its name.
+fn store(cx: &mut Context<'_, '_>, known: &[StoredDeployment], deployment: Arc<Deployment>) {
+    assert!(cx.partition.id == REGISTRY_PARTITION, "{:?}: no registry here", cx.lsn);
+    let revision = |name: &str| 1 + latest(known, name).map_or(0, |(revision, _)| revision);
+    let revisions =
+        deployment.services.iter().map(|service| revision(&service.name)).collect::<Vec<_>>();
+    let created_at =
+        cx.tables.deployment(deployment.id).map_or(cx.at, |existing| existing.created_at);
+    cx.tables.put_deployment(StoredDeployment { deployment, created_at, revisions });
+    cx.emit(Effect::PublishRegistry);
+}
+
+/// Removes a deployment. Invocations that are pinned to it have nowhere to run any more: its id never
+/// comes again, since the same address gets another one.
 pub(crate) fn removed(cx: &mut Context<'_, '_>, request: RequestId, deployment: DeploymentId) {
     assert!(cx.partition.id == REGISTRY_PARTITION, "{:?}: no registry here", cx.lsn);
     let existed = cx.tables.deployment(deployment).is_some();
@@ -48,12 +79,25 @@ pub(crate) fn removed(cx: &mut Context<'_, '_>, request: RequestId, deployment: 
     cx.emit(Effect::Answer { request, answer: Answer::Removed { existed } });
 }
 
-fn latest_revision(known: &[StoredDeployment], service: &str) -> u32 {
+/// The first service whose kind would be another one.
+fn kind_changed(known: &[StoredDeployment], offered: &Deployment) -> Option<Registered> {
+    offered.services.iter().find_map(|service| {
+        let (_, was) = latest(known, &service.name)?;
+
+        (was != service.kind).then(|| Registered::KindChanged {
+            service: service.name.clone(),
+            was,
+            would_be: service.kind,
+        })
+    })
+}
+
+/// The latest revision of a service, and what kind it has there.
+fn latest(known: &[StoredDeployment], service: &str) -> Option<(u32, ServiceKind)> {
     known
         .iter()
         .flat_map(|stored| stored.deployment.services.iter().zip(&stored.revisions))
         .filter(|(definition, _)| definition.name == service)
-        .map(|(_, revision)| *revision)
-        .max()
-        .unwrap_or(0)
+        .map(|(definition, revision)| (*revision, definition.kind))
+        .max_by_key(|(revision, _)| *revision)
 }

@@ -21,12 +21,13 @@ impl Event {
             }
             Self::MessageReceived { message, .. } => of_message(message),
             Self::AttemptSuspended { awaiting, .. } => awaiting.size() * AWAITING_NODE_BYTES,
-            Self::DeploymentRegistered { .. } => DEPLOYMENT_BYTES,
+            Self::DeploymentRegistered { .. } | Self::DeploymentOffered { .. } => DEPLOYMENT_BYTES,
             Self::DeploymentPinned { .. }
             | Self::AttemptEnded { .. }
             | Self::TimerFired { .. }
             | Self::CancelRequested { .. }
             | Self::KillRequested { .. }
+            | Self::PurgeRequested { .. }
             | Self::MessagesAcknowledged { .. }
             | Self::RetentionDue { .. }
             | Self::CleanupDue { .. }

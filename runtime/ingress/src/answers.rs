@@ -71,7 +71,7 @@ pub(crate) async fn keep(
     completion: Arc<Completion>,
 ) -> Result<Kept, Rejection> {
     let bytes = bytes_of(&completion);
-    if let Some(held) = ingress.answers.try_take(bytes) {
+    if let Some(held) = ingress.memory.answers.try_take(bytes) {
         return Ok(Kept { completion, held });
     }
     if completion.expires_at.is_none() {
@@ -106,11 +106,11 @@ impl AsRef<[u8]> for Owned {
 
 /// Waits for memory; readers that take nothing are sent away meanwhile.
 async fn wait(ingress: &Ingress, bytes: usize) -> Held {
-    match ingress.answers.try_take(bytes) {
+    match ingress.memory.answers.try_take(bytes) {
         Some(held) => held,
         None => {
-            let _waits = ingress.pressure.begin();
-            ingress.answers.take(bytes).await
+            let _waits = ingress.memory.pressure.begin();
+            ingress.memory.answers.take(bytes).await
         }
     }
 }

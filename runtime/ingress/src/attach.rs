@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::Response;
 use protocol::{InvocationId, TerminalFailure};
-use runtime_core::tables::deployment::OutputRule;
 
 use crate::{
     Ingress,
@@ -12,7 +11,7 @@ use crate::{
     error::Rejection,
     lookup,
     path::Named,
-    response,
+    response, typing,
 };
 
 /// Waits for the result.
@@ -21,12 +20,14 @@ pub(crate) async fn attach(
     id: InvocationId,
 ) -> Result<Response<Body>, Rejection> {
     match answers::look(ingress, id).await? {
-        Known::Ended(kept) => return Ok(answer(ingress, id, kept)),
+        Known::Ended(kept) => return answer(ingress, id, kept).await,
         Known::Nothing => return Ok(response::failure(id, &TerminalFailure::not_found())),
         Known::UnderWay => (),
     }
     match ingress.partitions.attach(id).await? {
-        Some(completion) => Ok(answer(ingress, id, answers::keep(ingress, id, completion).await?)),
+        Some(completion) => {
+            answer(ingress, id, answers::keep(ingress, id, completion).await?).await
+        }
         None => Ok(response::failure(id, &TerminalFailure::not_found())),
     }
 }
@@ -37,7 +38,7 @@ pub(crate) async fn output(
     id: InvocationId,
 ) -> Result<Response<Body>, Rejection> {
     match answers::look(ingress, id).await? {
-        Known::Ended(kept) => Ok(answer(ingress, id, kept)),
+        Known::Ended(kept) => answer(ingress, id, kept).await,
         Known::UnderWay => Err(Rejection::NotReady),
         Known::Nothing => Err(Rejection::InvocationNotFound),
     }
@@ -54,13 +55,8 @@ pub(crate) fn resolve(ingress: &Ingress, named: Named) -> Result<InvocationId, R
             &address.handler,
             &idempotency_key,
         )),
-        Named::Workflow { name, key } => {
-            let registry = ingress.registry.snapshot();
-            if registry.service(&name).is_none() {
-                return Err(crate::path::PathError::UnknownService(name).into());
-            }
-            Ok(ingress.derivation.workflow(None, &name, &key))
-        }
+        // Whether there is such a workflow makes no difference: nobody has run it then.
+        Named::Workflow { name, key } => Ok(ingress.derivation.workflow(None, &name, &key)),
     }
 }
 
@@ -69,14 +65,11 @@ pub(crate) fn resolve_body(ingress: &Ingress, body: &Bytes) -> Result<Invocation
     lookup::parse(ingress.derivation, body)
 }
 
-fn answer(ingress: &Ingress, id: InvocationId, kept: Kept) -> Response<Body> {
-    let registry = ingress.registry.snapshot();
-    let target = &kept.completion.target;
-    let output = registry.service(&target.service).and_then(|service| {
-        let handler = service.handler(&target.handler)?;
-        Some(service.handler_definition(handler).output.clone())
-    });
-    let untyped =
-        || OutputRule { content_type: None, set_content_type_if_empty: false, json_schema: None };
-    response::result(id, kept, &output.unwrap_or_else(untyped), true)
+async fn answer(
+    ingress: &Ingress,
+    id: InvocationId,
+    kept: Kept,
+) -> Result<Response<Body>, Rejection> {
+    let output = typing::of(ingress, id, &kept.completion.target).await?;
+    Ok(response::result(id, kept, &output, true))
 }

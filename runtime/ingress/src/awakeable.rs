@@ -63,6 +63,7 @@ pub(crate) async fn complete(
         | Answer::AlreadyInvoked { .. }
         | Answer::Control(_)
         | Answer::Registered { .. }
+        | Answer::Purged(_)
         | Answer::Removed { .. } => Err(Rejection::Stopping),
     }
 }

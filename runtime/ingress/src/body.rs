@@ -22,7 +22,7 @@ pub(crate) async fn read<B>(ingress: &Ingress, body: B) -> Result<(Bytes, Vec<He
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let mut memory = Asked { share: &ingress.requests, held: Vec::new(), bytes: 0 };
+    let mut memory = Asked { share: &ingress.memory.requests, held: Vec::new(), bytes: 0 };
     let read = runtime_http::body::read(body, ingress.request_size_max_bytes, &mut memory).await;
     Ok((read?, memory.held))
 }
@@ -36,7 +36,7 @@ where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
     let limit_bytes = ingress.request_size_max_bytes;
-    let mut memory = Waited { share: &ingress.results, held: Vec::new(), limit_bytes };
+    let mut memory = Waited { share: &ingress.memory.results, held: Vec::new(), limit_bytes };
     let read = runtime_http::body::read(body, limit_bytes, &mut memory).await;
     Ok((read?, memory.held))
 }
@@ -46,7 +46,7 @@ pub(crate) async fn read_name<B>(ingress: &Ingress, body: B) -> Result<Bytes, Re
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let mut memory = Asked { share: &ingress.requests, held: Vec::new(), bytes: 0 };
+    let mut memory = Asked { share: &ingress.memory.requests, held: Vec::new(), bytes: 0 };
     let limit_bytes = ingress.request_size_max_bytes.min(NAME_BYTES_MAX);
     Ok(runtime_http::body::read(body, limit_bytes, &mut memory).await?)
 }

@@ -1,5 +1,7 @@
 //! Call: run a handler and answer with its result. What a send needs too is here.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{Response, request::Parts};
 use hyper::{Request, body::Body as HttpBody};
@@ -14,8 +16,11 @@ use runtime_core::{
     time::Timestamp,
 };
 use runtime_partition::{CallAnswer, random};
+use runtime_schema::RegistrySnapshot;
 
-use crate::{Ingress, answers, body, error::Rejection, headers, ids, path::Address, response};
+use crate::{
+    Ingress, answers, body, error::Rejection, headers, ids, path::Address, response, typing,
+};
 
 pub(crate) async fn call<B>(
     ingress: &Ingress,
@@ -30,8 +35,9 @@ where
         return Err(Rejection::Delay("only a send can be delayed".to_owned()));
     }
     let (bytes, held) = body::read(ingress, incoming).await?;
-    let Prepared { mut invoke, output } = prepare(ingress, &parts, bytes, address)?;
+    let Prepared { mut invoke, output, registry } = prepare(ingress, &parts, bytes, address)?;
     let id = invoke.id;
+    let is_shared = invoke.idempotency_key.is_some();
     let answer = ingress
         .partitions
         .call(held, |request| {
@@ -42,6 +48,13 @@ where
     Ok(match answer {
         CallAnswer::Completed { completion, was_stored } => {
             let kept = answers::keep(ingress, id, completion).await?;
+            // Another request may have begun it, or another revision have come before its first attempt.
+            let is_as_prepared = !is_shared && Arc::ptr_eq(&registry, &ingress.registry.snapshot());
+            let output = if is_as_prepared {
+                output
+            } else {
+                typing::of(ingress, id, &kept.completion.target).await?
+            };
             response::result(id, kept, &output, was_stored)
         }
         CallAnswer::AlreadyInvoked => {
@@ -54,6 +67,8 @@ where
 pub(crate) struct Prepared {
     pub(crate) invoke: Box<Invoke>,
     pub(crate) output: OutputRule,
+    /// What the registry was when it was asked.
+    pub(crate) registry: Arc<RegistrySnapshot>,
 }
 
 /// Checks a request against the registry and makes up the invocation.
@@ -114,5 +129,6 @@ pub(crate) fn prepare(
         retention,
         random_seed: random::next_u64(),
     });
-    Ok(Prepared { invoke, output: definition.output.clone() })
+    let output = definition.output.clone();
+    Ok(Prepared { invoke, output, registry })
 }

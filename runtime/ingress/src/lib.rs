@@ -21,6 +21,7 @@ pub mod path;
 mod response;
 mod send;
 pub mod server;
+mod typing;
 
 use std::sync::Arc;
 
@@ -44,14 +45,34 @@ pub struct Ingress {
     pub derivation: Derivation,
     /// Bodies larger than this many bytes are refused.
     pub request_size_max_bytes: usize,
-    /// Memory for bodies of new work, which is refused when there is none.
+    /// What requests and answers may hold.
+    pub memory: Memory,
+}
+
+/// Parts of the memory budget. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    /// Of bodies of new work, which is refused when there is none.
     pub requests: Share,
-    /// Memory for results that clients bring, which wait for it.
+    /// Of results that clients bring, which wait for it.
     pub results: Share,
-    /// Memory for answers that are being written.
+    /// Of answers that are being written.
     pub answers: Share,
-    /// Tells the connections that somebody waits for [`Ingress::answers`].
+    /// Tells the connections that somebody waits for the memory of answers.
     pub pressure: Pressure,
+}
+
+impl Default for Memory {
+    /// Room for a few of the largest requests and answers.
+    fn default() -> Self {
+        let share = || Share::new(4 * DEFAULT_REQUEST_SIZE_MAX_BYTES);
+        Self {
+            requests: share(),
+            results: share(),
+            answers: share(),
+            pressure: Pressure::default(),
+        }
+    }
 }
 
 impl Ingress {

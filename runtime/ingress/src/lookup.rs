@@ -17,8 +17,7 @@ enum Target {
     },
     IdempotentInvocation {
         service: String,
-        #[serde(default)]
-        key: String,
+        key: Option<String>,
         handler: String,
         idempotency_key: String,
         scope: Option<String>,
@@ -43,7 +42,7 @@ pub(crate) fn parse(derivation: Derivation, body: &Bytes) -> Result<InvocationId
             Ok(derivation.workflow(scope.as_deref(), &workflow_name, &workflow_key))
         }
         Target::IdempotentInvocation { service, key, handler, idempotency_key, scope } => {
-            let scope = scope.as_deref();
+            let (scope, key) = (scope.as_deref(), key.unwrap_or_default());
             Ok(derivation.idempotency_key(scope, &service, &key, &handler, &idempotency_key))
         }
         Target::Invocation { invocation_id } => parse_invocation(&invocation_id),

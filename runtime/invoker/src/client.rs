@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -18,6 +18,7 @@ use runtime_core::tables::deployment::Deployment;
 use crate::{
     host::{CONNECTION_WINDOW_BYTES, Host, STREAM_WINDOW_BYTES},
     outgoing::PooledBody,
+    tls::Tls,
 };
 
 /// The pooling client.
@@ -40,27 +41,16 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn new(connect_timeout: Duration) -> Self {
-        let connector = || {
-            let mut http = HttpConnector::new();
-            http.enforce_http(false);
-            http.set_nodelay(true);
-            http.set_connect_timeout(Some(connect_timeout));
-            http
+    pub(crate) fn new(connect_timeout: Duration, tls: &Tls) -> Self {
+        let pooled = |http1| {
+            let connector = tls.connector(http1, connect_timeout);
+            let mut builder = Client::builder(TokioExecutor::new());
+            builder
+                .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+                .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+            Arc::new(builder.build(connector))
         };
-        let tls = || HttpsConnectorBuilder::new().with_webpki_roots().https_or_http();
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder
-            .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES);
-        let http1 = builder.build(tls().enable_http1().wrap_connector(connector()));
-        let tls = builder.build(tls().enable_all_versions().wrap_connector(connector()));
-        Self {
-            hosts: Mutex::default(),
-            http1: Arc::new(http1),
-            tls: Arc::new(tls),
-            connect_timeout,
-        }
+        Self { hosts: Mutex::default(), http1: pooled(true), tls: pooled(false), connect_timeout }
     }
 
     /// The way to this address of a deployment.

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `supervisor` (which attempts there are), `places` (how many there may be), `task` (one attempt: bytes, machine,
 //! proposals), `stream` (what a request and a response look like), `client` (ways to deployments),
-//! `host` (connections to one), [`discover`] (asking an endpoint what it offers).
+//! `host` (connections to one), [`tls`] (whom we trust), [`discover`] (asking an endpoint what it offers).
 //!
 //! **Invariant:** this crate decides nothing about an invocation: that is the Attempt machine's
 //! business, and what lasts is what it proposes.
@@ -17,6 +17,7 @@ mod quick_ack;
 mod stream;
 mod supervisor;
 mod task;
+pub mod tls;
 
 pub use supervisor::{Invoker, Settings};
 

@@ -70,7 +70,10 @@ impl World {
         let node = Node::recover(parts, |_| edges).unwrap();
         let registry = SharedRegistry::new(Defaults::default());
         let partitions = node.partitions().clone();
-        let invoker = Invoker::new(partitions, registry, clock, Settings::default());
+        let invoker = {
+            let tls = crate::tls::Tls::new(None, None).unwrap();
+            Invoker::new(partitions, registry, clock, Settings::default(), &tls)
+        };
         Self { node, log, started, invoker }
     }
 

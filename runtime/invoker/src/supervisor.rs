@@ -20,6 +20,7 @@ use crate::{
     client::Clients,
     places::{Limits, News, Places},
     task,
+    tls::Tls,
 };
 
 /// Limits of the invoker.
@@ -124,12 +125,13 @@ impl Invoker {
         registry: SharedRegistry,
         clock: Arc<dyn Clock>,
         settings: Settings,
+        tls: &Tls,
     ) -> Arc<Self> {
         Arc::new(Self {
             partitions,
             registry,
             clock,
-            clients: Clients::new(settings.connect_timeout),
+            clients: Clients::new(settings.connect_timeout, tls),
             places: Places::new(Limits {
                 attempts: settings.attempts_max,
                 bytes: settings.outgoing_bytes_max,

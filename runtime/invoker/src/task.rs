@@ -17,7 +17,7 @@ use runtime_core::{
     tables::{Tables, deployment::Deployment},
 };
 use runtime_partition::{Stopped, random};
-use runtime_schema::RegistrySnapshot;
+use runtime_schema::{RegistrySnapshot, address};
 use tokio::{sync::mpsc, time};
 
 use crate::{
@@ -186,7 +186,8 @@ fn exchange(
 ) -> Result<Exchange, Fault> {
     let deployment: &Deployment = &located.deployment.deployment;
     let (target, version) = (&start.target, located.options.pin.protocol);
-    let uri = format!("{}/invoke/{}/{}", deployment.uri, target.service, target.handler);
+    let path = format!("/invoke/{}/{}", target.service, target.handler);
+    let uri = address::at(&deployment.uri, &path);
     let uri: Uri = uri.parse().map_err(|error| Fault::Unreachable {
         message: format!("'{uri}' is not an address: {error}"),
     })?;

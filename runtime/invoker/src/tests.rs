@@ -6,10 +6,7 @@ use std::time::{Duration, SystemTime};
 use protocol::{DeploymentId, InvocationId, PartitionKey, ProtocolVersion};
 use runtime_core::tables::deployment::Deployment;
 
-use crate::{
-    discover::{DiscoverError, discover},
-    stream::{request, retry_after_ms},
-};
+use crate::stream::{request, retry_after_ms};
 
 fn deployment() -> Deployment {
     Deployment {
@@ -45,13 +42,4 @@ fn retry_after_is_seconds_or_a_time() {
     assert_eq!(retry_after_ms("Sun, 06 Nov 1994 08:50:07 GMT", now), Some(30_000));
     assert_eq!(retry_after_ms("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(0), "long ago is now");
     assert_eq!(retry_after_ms("soon", now), None);
-}
-
-#[tokio::test]
-async fn headers_of_the_connection_are_refused() {
-    for name in ["Connection", "transfer-encoding", "no header"] {
-        let headers = [(name.to_owned(), "close".to_owned())];
-        let refused = discover("http://127.0.0.1:9080", false, &headers).await.unwrap_err();
-        assert!(matches!(&refused, DiscoverError::Header(found) if found == name), "{refused}");
-    }
 }

@@ -153,6 +153,7 @@ impl Partitions {
             Ok(Outcome::Answer(
                 Answer::Accepted { .. }
                 | Answer::Control(_)
+                | Answer::Purged(_)
                 | Answer::Signalled(_)
                 | Answer::Registered { .. }
                 | Answer::Removed { .. },

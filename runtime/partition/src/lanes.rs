@@ -65,7 +65,9 @@ impl Lane {
             | Event::MessagesAcknowledged { .. }
             | Event::RetentionDue { .. }
             | Event::CleanupDue { .. }
+            | Event::PurgeRequested { .. }
             | Event::DeploymentRegistered { .. }
+            | Event::DeploymentOffered { .. }
             | Event::DeploymentRemoved { .. } => Self::Control,
         }
     }

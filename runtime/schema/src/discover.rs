@@ -9,14 +9,17 @@ use runtime_core::tables::deployment::{
     ServiceDefinition,
 };
 
-use crate::RegistrySnapshot;
+use crate::{
+    RegistrySnapshot,
+    limits::{self, LimitError},
+};
 
 /// An endpoint, but for what it offers.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     /// Id of the deployment.
     pub id: DeploymentId,
-    /// Where it answers, without a slash at the end.
+    /// Where it answers, as [`crate::address::normalise`] says it.
     pub uri: String,
     /// Whether it is spoken to in HTTP/1.1.
     pub http1: bool,
@@ -38,6 +41,9 @@ pub struct Registration {
 /// A manifest that can't be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistrationError {
+    /// It is more than one deployment may have.
+    #[error("[META0013] {0}")]
+    Limit(#[from] LimitError),
     /// It contradicts itself or the protocol.
     #[error("[META0013] the endpoint's manifest is not valid: {0}")]
     Malformed(ManifestError),
@@ -76,7 +82,7 @@ impl RegistrationError {
     /// The API's code for it.
     pub fn restate_code(&self) -> Option<&'static str> {
         match self {
-            Self::Malformed(_) => Some("META0013"),
+            Self::Limit(_) | Self::Malformed(_) => Some("META0013"),
             Self::Reserved(_) => Some("META0005"),
             Self::Protocol { .. } => Some("META0012"),
             Self::KindChanged { .. } => Some("META0006"),
@@ -94,6 +100,7 @@ pub fn plan(
     manifest: &Manifest,
     allow_breaking: bool,
 ) -> Result<Registration, RegistrationError> {
+    limits::check_manifest(manifest)?;
     manifest.validate().map_err(|error| match error {
         ManifestError::ReservedName(_) => RegistrationError::Reserved(error),
         ManifestError::NoProtocolMode

@@ -2,9 +2,13 @@
 //! once a change is durable, and the rules by which a manifest becomes a deployment.
 //!
 //! Reading order: [`snapshot`] (who offers what), [`settings`] (what applies to a handler),
-//! [`discover`] (from a manifest to a deployment, pure).
+//! [`address`] (where an endpoint answers), [`headers`] (what may be sent there), [`limits`] (how
+//! large all of it may be), [`discover`] (from a manifest to a deployment, pure).
 
+pub mod address;
 pub mod discover;
+pub mod headers;
+pub mod limits;
 pub mod settings;
 pub mod snapshot;
 

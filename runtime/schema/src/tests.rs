@@ -104,6 +104,14 @@ fn manifests_that_make_no_sense_are_refused_with_their_code() {
     assert_eq!(code(&old), "META0012");
     (old.min_protocol_version, old.max_protocol_version) = (7, 5);
     assert_eq!(code(&old), "META0013");
+    let long = named(&"x".repeat(10 << 20));
+    assert_eq!(code(&long), "META0013");
+    assert!(plan(&empty, endpoint(1), &long, false).unwrap_err().to_string().len() < 300);
+    let many: Vec<String> = (0..=limits::SERVICES_MAX)
+        .map(|n| format!(r#"{{"name":"S{n}","ty":"SERVICE","handlers":[]}}"#))
+        .collect();
+    let refused = plan(&empty, endpoint(1), &manifest(&many.join(",")), false).unwrap_err();
+    assert!(refused.to_string().contains("1001 services, more than the 1000"), "{refused}");
     let workflow = r#"{"name":"W","ty":"SERVICE","handlers":[{"name":"run","ty":"WORKFLOW"}]}"#;
     assert_eq!(code(&manifest(workflow)), "META0013");
 }

@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use protocol::{ProtocolVersion, wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES};
 use runtime_http::Limits;
+use runtime_invoker::tls::{Identity, Tls};
 use runtime_partition::Settings;
 use runtime_schema::Defaults;
 use serde::Deserialize;
@@ -40,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) defaults: Defaults,
     /// Limits of the partitions' work.
     pub(crate) partition: Settings,
+    /// Whom endpoints with TLS are trusted by, and who this server is to them.
+    pub(crate) endpoint_tls: Tls,
 }
 
 /// The file. Every key is optional.
@@ -65,6 +68,9 @@ struct File {
     retention_budget_bytes: Option<u64>,
     checkpoint_interval_ms: Option<u64>,
     overlay_bytes_max: Option<usize>,
+    endpoint_ca_file: Option<PathBuf>,
+    endpoint_client_certificate_file: Option<PathBuf>,
+    endpoint_client_key_file: Option<PathBuf>,
 }
 
 /// The real server's port for clients.
@@ -143,6 +149,7 @@ impl Config {
             })
             .context("max-service-protocol-version")?;
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let endpoint_tls = endpoint_tls(&file)?;
         Ok(Self {
             data_dir: serve
                 .data_dir
@@ -166,8 +173,35 @@ impl Config {
             log_segment_bytes: file.log_segment_bytes.unwrap_or(DEFAULT_LOG_SEGMENT_BYTES),
             defaults,
             partition,
+            endpoint_tls,
         })
     }
+}
+
+/// The files are read once, at the start: a certificate that changes needs a restart.
+fn endpoint_tls(file: &File) -> Result<Tls> {
+    let pem = |path: &Path| {
+        std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+    };
+    let authorities = file.endpoint_ca_file.as_deref().map(pem).transpose();
+    let authorities = authorities.context("endpoint-ca-file")?;
+    let named = (&file.endpoint_client_certificate_file, &file.endpoint_client_key_file);
+    let identity = match named {
+        (None, None) => None,
+        (Some(certificates), Some(key)) => Some((
+            pem(certificates).context("endpoint-client-certificate-file")?,
+            pem(key).context("endpoint-client-key-file")?,
+        )),
+        (Some(_), None) | (None, Some(_)) => bail!(
+            "endpoint-client-certificate-file and endpoint-client-key-file belong together, and \
+             one of them is missing"
+        ),
+    };
+    // Each is tried alone first, so that the message names the right one.
+    Tls::new(authorities.as_deref(), None).context("endpoint-ca-file")?;
+    let identity = identity.as_ref().map(|(certificates, key)| Identity { certificates, key });
+    Tls::new(authorities.as_deref(), identity)
+        .context("endpoint-client-certificate-file and endpoint-client-key-file")
 }
 
 fn read(path: &Path) -> Result<File> {

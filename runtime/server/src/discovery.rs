@@ -1,23 +1,32 @@
 //! The admin asks endpoints through the invoker's client.
 
-use runtime_admin::{Discovered, Discovery, DiscoveryError, discovery::Discovering};
-use runtime_invoker::discover::{DiscoverError, discover};
+use bytes::Bytes;
+use runtime_admin::{Asked, Discovered, Discovery, DiscoveryError, discovery::Asking};
+use runtime_invoker::{
+    discover::{self, DiscoverError},
+    tls::Tls,
+};
 
 /// Asks over HTTP.
-pub(crate) struct HttpDiscovery;
+pub(crate) struct HttpDiscovery(pub(crate) Tls);
 
 impl Discovery for HttpDiscovery {
-    fn discover<'a>(
-        &'a self,
-        uri: &'a str,
-        http1: bool,
-        headers: &'a [(String, String)],
-    ) -> Discovering<'a> {
+    fn discover<'a>(&'a self, asked: Asked<'a>) -> Asking<'a, Discovered> {
         Box::pin(async move {
-            let found = discover(uri, http1, headers).await.map_err(refuse)?;
+            let found = discover::discover(&self.0, over_http(asked)).await.map_err(refuse)?;
             Ok(Discovered { manifest: found.manifest, sdk: found.sdk, http1: found.http1 })
         })
     }
+
+    fn convert<'a>(&'a self, asked: Asked<'a>, path: String, payload: Bytes) -> Asking<'a, Bytes> {
+        Box::pin(async move {
+            discover::convert(&self.0, over_http(asked), &path, payload).await.map_err(refuse)
+        })
+    }
+}
+
+fn over_http(Asked { uri, http1, headers }: Asked<'_>) -> discover::Asked<'_> {
+    discover::Asked { uri, http1, headers }
 }
 
 fn refuse(error: DiscoverError) -> DiscoveryError {

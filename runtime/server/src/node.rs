@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use runtime_admin::Admin;
 use runtime_core::Lsn;
 use runtime_http::{Limits, Pressure};
-use runtime_ingress::Ingress;
+use runtime_ingress::{Ingress, Memory};
 use runtime_invoker::Invoker;
 use runtime_log::{FileLog, Log, Options, Owner};
 use runtime_partition::{
@@ -83,17 +83,19 @@ async fn serve(config: Config) -> Result<()> {
         clock: Arc::clone(&clock),
         derivation: data_dir.derivation,
         request_size_max_bytes: config.request_size_max_bytes,
-        requests: Share::new(budget.requests),
-        results: Share::new(budget.results),
-        answers: Share::new(budget.answers),
-        pressure: pressure.clone(),
+        memory: Memory {
+            requests: Share::new(budget.requests),
+            results: Share::new(budget.results),
+            answers: Share::new(budget.answers),
+            pressure: pressure.clone(),
+        },
     };
     let admin = Admin {
         partitions,
         registry,
         clock,
-        discovery: Arc::new(HttpDiscovery),
-        ingress_url: format!("http://{}", config.ingress_address),
+        discovery: Arc::new(HttpDiscovery(config.endpoint_tls.clone())),
+        ingress_url: format!("http://{}/", config.ingress_address),
         version: env!("CARGO_PKG_VERSION"),
     };
     let until = |shutdown: &Shutdown| {
@@ -199,6 +201,7 @@ fn recover(
                 incoming: Share::new(budget.incoming),
                 ..Default::default()
             },
+            &config.endpoint_tls,
         );
         Arc::new(NodeEdges { invoker, registry: registry.clone() }) as Arc<_>
     };

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use protocol::{DeploymentId, InvocationId, journal::Command, wire};
 use runtime_core::{
     Lsn, REGISTRY_PARTITION,
-    effect::{Answer, Control},
+    effect::{Answer, Control, Registered},
     event::Event,
     tables::{Tables, invocation::StatusKind},
 };
@@ -113,7 +113,12 @@ impl World {
         let deployment = Arc::new(plan.map_err(|error| error.to_string())?.deployment);
         let partitions = self.node()?.partitions().clone();
         let asking = Box::pin(async move {
-            let event = |request| Event::DeploymentRegistered { request, deployment };
+            let event = |request| Event::DeploymentOffered {
+                request,
+                deployment,
+                replace: false,
+                allow_breaking: false,
+            };
             partitions.request(REGISTRY_PARTITION, (), event).await
         });
         self.stats.inject(Fault::Registered);
@@ -148,7 +153,7 @@ impl World {
                 self.stats.bite(Fault::Cancelled, bit);
                 self.is_ended_by_order(id, *control)
             }
-            (Order::Register(id), Answer::Registered { deployment }) if id == *deployment => {
+            (Order::Register(id), Answer::Registered(Registered::New(new))) if id == *new => {
                 self.operators.registered.insert(id);
                 Ok(())
             }

@@ -11,7 +11,7 @@ use runtime_core::{
     effect::StartAttempt,
     event::{Event, Pin, RequestId},
 };
-use runtime_ingress::{DEFAULT_REQUEST_SIZE_MAX_BYTES, Ingress};
+use runtime_ingress::{DEFAULT_REQUEST_SIZE_MAX_BYTES, Ingress, Memory};
 use runtime_schema::{Defaults, HandlerSettings, RegistrySnapshot, SharedRegistry, discover};
 use runtime_sim::{
     clock::SimClock,
@@ -170,6 +170,7 @@ impl World {
             clock: Arc::clone(&self.clock) as _,
             derivation: Derivation::Plain,
             request_size_max_bytes: DEFAULT_REQUEST_SIZE_MAX_BYTES,
+            memory: Memory::default(),
         }
     }
 

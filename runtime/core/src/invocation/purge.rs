@@ -1,13 +1,13 @@
 //! A finished invocation goes, and what belongs to it.
 
-use protocol::HandlerKind;
+use protocol::{HandlerKind, InvocationId};
 
 use super::invoke::completion_of;
 use crate::{
     Lsn,
     context::Context,
-    effect::Effect,
-    event::{Retention, Rules},
+    effect::{Answer, Effect, Purged},
+    event::{RequestId, Retention, Rules},
     tables::{
         expiry::{Expiring, PromiseName, ROWS_BYTES},
         invocation::{Invocation, Status, StatusKind},
@@ -47,6 +47,21 @@ pub(crate) fn retain(cx: &mut Context<'_, '_>, lsn: Lsn, expires_at: Timestamp) 
         cx.tables.put_expiry(journal_until, lsn, Expiring::Journal);
         cx.emit(Effect::ArmExpiry { at: journal_until });
     }
+}
+
+/// An operator asks to remove a finished invocation before its time.
+pub(crate) fn requested(cx: &mut Context<'_, '_>, request: RequestId, target: InvocationId) {
+    let purged = match cx.tables.invocation_lsn(target) {
+        None => Purged::NotFound,
+        Some(lsn) => match super::expect(cx.tables, lsn).status {
+            Status::Completed { .. } => {
+                remove(cx, lsn);
+                Purged::Removed
+            }
+            Status::Waiting(_) | Status::Running { .. } | Status::Paused => Purged::NotCompleted,
+        },
+    };
+    cx.emit(Effect::Answer { request, answer: Answer::Purged(purged) });
 }
 
 /// Gives room back.

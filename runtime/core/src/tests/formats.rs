@@ -255,6 +255,16 @@ fn later_events() -> Vec<(&'static str, Event)> {
             },
         ),
         ("CleanupDue", Event::CleanupDue { budget_bytes: 1 << 32, limit: 256 }),
+        (
+            "DeploymentOffered",
+            Event::DeploymentOffered {
+                request: RequestId(5),
+                deployment: deployment().into(),
+                replace: true,
+                allow_breaking: false,
+            },
+        ),
+        ("PurgeRequested", Event::PurgeRequested { request: RequestId(5), target: id(1) }),
     ]
 }
 

@@ -142,8 +142,9 @@ fn render(effect: &Effect) -> String {
                 Answer::Completed { completion, .. } => format!("stored {:?}", completion.result),
                 Answer::AlreadyInvoked { .. } => "already invoked".to_owned(),
                 Answer::Control(control) => format!("{control:?}"),
+                Answer::Purged(answer) => format!("{answer:?}"),
                 Answer::Signalled(answer) => format!("{answer:?}"),
-                Answer::Registered { .. } => "registered".to_owned(),
+                Answer::Registered(answer) => format!("{answer:?}"),
                 Answer::Removed { existed } => format!("removed {existed}"),
             };
             format!("answer {} {answer}", request.0)

@@ -1,0 +1,317 @@
+//! What the API says of services and handlers: names, units and sentences are the real server's, since
+//! its command line and its clients read them.
+
+use std::collections::BTreeMap;
+
+use protocol::{HandlerKind, ServiceKind};
+use runtime_core::tables::deployment::{
+    HandlerDefinition, OnMaxAttempts, Options, RetryOptions, ServiceDefinition,
+};
+use runtime_schema::{Defaults, Service, snapshot::Handler};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A service, latest revision. Durations are for people, as `1d 12h` or `500ms`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServiceMetadata {
+    /// Its name.
+    pub name: String,
+    /// `Service`, `VirtualObject` or `Workflow`.
+    pub ty: &'static str,
+    /// Its handlers.
+    pub handlers: Vec<HandlerMetadata>,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub documentation: Option<String>,
+    /// Free key/value pairs.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// The deployment that offers this revision.
+    pub deployment_id: String,
+    /// How many times a deployment has offered it.
+    pub revision: u32,
+    /// Whether it may be called from outside.
+    pub public: bool,
+    /// How long the result of an idempotent invocation is kept.
+    pub idempotency_retention: String,
+    /// How long a workflow's result, state and promises are kept; absent for other services.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow_completion_retention: Option<String>,
+    /// How long a finished journal is kept.
+    pub journal_retention: String,
+    /// An idle attempt is half-closed after this.
+    pub inactivity_timeout: String,
+    /// An attempt that does not end within this after that is broken off.
+    pub abort_timeout: String,
+    /// Whether SDKs ask for state instead of getting it along.
+    pub enable_lazy_state: bool,
+    /// How failed attempts are retried.
+    pub retry_policy: RetryPolicyMetadata,
+}
+
+/// How failed attempts are retried.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RetryPolicyMetadata {
+    /// The first delay.
+    pub initial_interval: String,
+    /// Each delay is the last one times this.
+    pub exponentiation_factor: f64,
+    /// Attempts in all; null is no limit.
+    pub max_attempts: Option<u32>,
+    /// The longest delay.
+    pub max_interval: String,
+    /// `Pause` or `Kill`.
+    pub on_max_attempts: &'static str,
+}
+
+/// A handler. What it does not set itself is absent, and its service's counts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HandlerMetadata {
+    /// Its name.
+    pub name: String,
+    /// `Exclusive`, `Shared` or `Workflow`; absent for a plain service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ty: Option<&'static str>,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub documentation: Option<String>,
+    /// Free key/value pairs.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// As for the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency_retention: Option<String>,
+    /// As for the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal_retention: Option<String>,
+    /// As for the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inactivity_timeout: Option<String>,
+    /// As for the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abort_timeout: Option<String>,
+    /// As for the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_lazy_state: Option<bool>,
+    /// Whether it may be called from outside.
+    pub public: bool,
+    /// What it takes.
+    pub input_description: String,
+    /// What it answers.
+    pub output_description: String,
+    /// JSON schema of the input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_json_schema: Option<Value>,
+    /// JSON schema of the output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_json_schema: Option<Value>,
+    /// How failed attempts are retried, as far as the handler says so.
+    pub retry_policy: HandlerRetryPolicyMetadata,
+}
+
+/// What a handler says of retries.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HandlerRetryPolicyMetadata {
+    /// The first delay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_interval: Option<String>,
+    /// Each delay is the last one times this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exponentiation_factor: Option<f64>,
+    /// Attempts in all; null leaves it to the service.
+    pub max_attempts: Option<u32>,
+    /// The longest delay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_interval: Option<String>,
+    /// `Pause` or `Kill`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_max_attempts: Option<&'static str>,
+}
+
+impl ServiceMetadata {
+    /// What the API says of a service.
+    pub(crate) fn of(service: &Service, defaults: &Defaults) -> Self {
+        let definition = service.definition();
+        let handlers = definition.handlers.iter().filter_map(|definition| {
+            Some(HandlerMetadata::of(service.handler(&definition.name)?, definition))
+        });
+        let options = &definition.options;
+        let or = |own: Option<u64>, default_ms: u64| friendly(own.unwrap_or(default_ms));
+        Self {
+            name: definition.name.clone(),
+            ty: match definition.kind {
+                ServiceKind::Service => "Service",
+                ServiceKind::VirtualObject => "VirtualObject",
+                ServiceKind::Workflow => "Workflow",
+            },
+            handlers: handlers.collect(),
+            documentation: definition.documentation.clone(),
+            metadata: definition.metadata.iter().cloned().collect(),
+            deployment_id: service.deployment.deployment.id.to_string(),
+            revision: service.revision,
+            public: service.is_public(),
+            idempotency_retention: or(
+                options.idempotency_retention_ms,
+                defaults.idempotency_retention_ms,
+            ),
+            workflow_completion_retention: (definition.kind == ServiceKind::Workflow)
+                .then(|| or(workflow_retention_ms(definition), defaults.workflow_retention_ms)),
+            journal_retention: or(options.journal_retention_ms, defaults.journal_retention_ms),
+            inactivity_timeout: or(options.inactivity_timeout_ms, defaults.inactivity_timeout_ms),
+            abort_timeout: or(options.abort_timeout_ms, defaults.abort_timeout_ms),
+            enable_lazy_state: options.lazy_state.unwrap_or(defaults.lazy_state),
+            retry_policy: RetryPolicyMetadata::of(options, defaults),
+        }
+    }
+}
+
+/// Manifests say it on the handler that runs, and it holds for the service.
+fn workflow_retention_ms(definition: &ServiceDefinition) -> Option<u64> {
+    let run = definition.handlers.iter().find(|handler| handler.kind == HandlerKind::Workflow);
+    run.and_then(|run| run.options.workflow_retention_ms)
+        .or(definition.options.workflow_retention_ms)
+}
+
+impl RetryPolicyMetadata {
+    fn of(options: &Options, defaults: &Defaults) -> Self {
+        let (own, default) = (&options.retry, &defaults.retry);
+        let interval = |own: Option<u64>, default_ms: u64| friendly(own.unwrap_or(default_ms));
+        let action = own.on_max_attempts.unwrap_or(default.on_max_attempts);
+        Self {
+            initial_interval: interval(own.initial_interval_ms, default.initial_interval_ms),
+            exponentiation_factor: factor(
+                own.factor_thousandths.unwrap_or(default.factor_thousandths),
+            ),
+            max_attempts: own.max_attempts.or(default.max_attempts),
+            max_interval: interval(own.max_interval_ms, default.max_interval_ms),
+            on_max_attempts: action_name(action),
+        }
+    }
+}
+
+impl HandlerMetadata {
+    fn of(handler: &Handler, definition: &HandlerDefinition) -> Self {
+        let options = &definition.options;
+        let (input, output) = (&definition.input, &definition.output);
+        let schema = |text: &Option<String>| {
+            text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok())
+        };
+        let (input_schema, output_schema) =
+            (schema(&input.json_schema), schema(&output.json_schema));
+        let optional = if output.set_content_type_if_empty { "optional " } else { "" };
+        Self {
+            name: definition.name.clone(),
+            ty: match definition.kind {
+                HandlerKind::Service => None,
+                HandlerKind::Exclusive => Some("Exclusive"),
+                HandlerKind::Shared => Some("Shared"),
+                HandlerKind::Workflow => Some("Workflow"),
+            },
+            documentation: definition.documentation.clone(),
+            metadata: definition.metadata.iter().cloned().collect(),
+            idempotency_retention: options.idempotency_retention_ms.map(friendly),
+            journal_retention: options.journal_retention_ms.map(friendly),
+            inactivity_timeout: options.inactivity_timeout_ms.map(friendly),
+            abort_timeout: options.abort_timeout_ms.map(friendly),
+            enable_lazy_state: options.lazy_state,
+            public: handler.is_public,
+            input_description: described(&input.content_type, input_schema.as_ref(), ""),
+            output_description: described(&output.content_type, output_schema.as_ref(), optional),
+            input_json_schema: input_schema,
+            output_json_schema: output_schema,
+            retry_policy: HandlerRetryPolicyMetadata::of(&options.retry),
+        }
+    }
+}
+
+impl HandlerRetryPolicyMetadata {
+    fn of(retry: &RetryOptions) -> Self {
+        Self {
+            initial_interval: retry.initial_interval_ms.map(friendly),
+            exponentiation_factor: retry.factor_thousandths.map(factor),
+            max_attempts: retry.max_attempts,
+            max_interval: retry.max_interval_ms.map(friendly),
+            on_max_attempts: retry.on_max_attempts.map(action_name),
+        }
+    }
+}
+
+/// What a payload is, in a word or two: what its schema calls it, or else its content type.
+fn described(content_type: &Option<String>, schema: Option<&Value>, optional: &str) -> String {
+    let Some(content_type) = content_type else { return "none".to_owned() };
+    let said = |name| schema.and_then(|schema| schema.get(name)).and_then(Value::as_str);
+    match (said("title"), said("type")) {
+        (Some(title), _) => format!("JSON '{title}'"),
+        (None, Some(ty)) => format!("JSON {ty}"),
+        (None, None) => format!("{optional}{content_type}"),
+    }
+}
+
+fn action_name(action: OnMaxAttempts) -> &'static str {
+    match action {
+        OnMaxAttempts::Pause => "Pause",
+        OnMaxAttempts::Kill => "Kill",
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a factor is a small number")]
+fn factor(thousandths: u64) -> f64 {
+    thousandths as f64 / 1000.0
+}
+
+/// Milliseconds in days, hours, minutes and so on.
+fn friendly(ms: u64) -> String {
+    const UNITS: [(&str, u64); 5] =
+        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    let mut rest = ms;
+    let parts: Vec<String> = UNITS
+        .into_iter()
+        .filter_map(|(unit, unit_ms)| {
+            let count = rest / unit_ms;
+            rest %= unit_ms;
+            (count > 0).then(|| format!("{count}{unit}"))
+        })
+        .collect();
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn durations_are_for_people() {
+        for (ms, text) in [
+            (0, "0s"),
+            (500, "500ms"),
+            (60_000, "1m"),
+            (90_000, "1m 30s"),
+            (1500, "1s 500ms"),
+            (129_600_000, "1d 12h"),
+            (400 * 86_400_000, "400d"),
+        ] {
+            assert_eq!(friendly(ms), text);
+        }
+    }
+
+    /// What the real server was seen to say.
+    #[test]
+    fn payloads_are_described_by_their_schema_or_their_type() {
+        let json_type = Some("application/json".to_owned());
+        for (schema, text) in [
+            (json!({ "title": "Foo", "type": "object" }), "JSON 'Foo'"),
+            (json!({ "title": "" }), "JSON ''"),
+            (json!({ "type": "string" }), "JSON string"),
+            (json!({ "type": ["string", "null"] }), "optional application/json"),
+            (json!(true), "optional application/json"),
+            (json!({}), "optional application/json"),
+        ] {
+            assert_eq!(described(&json_type, Some(&schema), "optional "), text, "{schema}");
+        }
+        assert_eq!(described(&json_type, None, ""), "application/json");
+        assert_eq!(described(&None, Some(&json!({ "title": "Foo" })), "optional "), "none");
+    }
+}

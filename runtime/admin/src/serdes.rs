@@ -1,0 +1,102 @@
+//! Payloads for people: the endpoint that wrote one is asked to read it, and to write one again. Tools
+//! that show journals use this; which formats there are is the SDK's business.
+
+use axum::{
+    body::Bytes,
+    extract::{Path, Query, State},
+};
+use protocol::DeploymentId;
+use runtime_core::tables::deployment::Deployment;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::{
+    Admin,
+    deployments::{parse, unknown},
+    discovery::Asked,
+    error::{ErrorBody, Refusal},
+};
+
+/// Largest payload that is converted, in bytes: the real server's limit on a message, 32 MiB.
+pub(crate) const PAYLOAD_BYTES_MAX: usize = 32 << 20;
+
+/// Which deployment is asked.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct Convert {
+    /// The one that wrote the payload; the latest of the service when absent.
+    pub deployment: Option<String>,
+}
+
+/// Has a payload of an SDK made one for people.
+#[utoipa::path(
+    post, path = "/internal/services/{service}/serdes/decode/{serde}", params(Convert),
+    responses(
+        (status = 200), (status = 404, body = ErrorBody),
+        (status = 500, body = ErrorBody, description = "the endpoint can't, or can't be asked"),
+    )
+)]
+pub async fn decode(
+    State(admin): State<Admin>,
+    Path((service, serde)): Path<(String, String)>,
+    Query(from): Query<Convert>,
+    payload: Bytes,
+) -> Result<Bytes, Refusal> {
+    convert(&admin, &service, from, "decode", &serde, payload).await
+}
+
+/// Has one for people made a payload of an SDK.
+#[utoipa::path(
+    post, path = "/internal/services/{service}/serdes/encode/{serde}", params(Convert),
+    responses(
+        (status = 200), (status = 404, body = ErrorBody),
+        (status = 500, body = ErrorBody, description = "the endpoint can't, or can't be asked"),
+    )
+)]
+pub async fn encode(
+    State(admin): State<Admin>,
+    Path((service, serde)): Path<(String, String)>,
+    Query(from): Query<Convert>,
+    payload: Bytes,
+) -> Result<Bytes, Refusal> {
+    convert(&admin, &service, from, "encode", &serde, payload).await
+}
+
+async fn convert(
+    admin: &Admin,
+    service: &str,
+    Convert { deployment }: Convert,
+    operation: &str,
+    serde: &str,
+    payload: Bytes,
+) -> Result<Bytes, Refusal> {
+    let registry = admin.registry.snapshot();
+    let no_service = || Refusal::NotFound { what: "service", name: service.to_owned() };
+    let stored = match &deployment {
+        None => registry.latest_deployment(service).ok_or_else(no_service)?,
+        Some(id) => {
+            let known: DeploymentId = parse(id)?;
+            registry.deployment(known).ok_or_else(|| unknown(id.clone()))?
+        }
+    };
+    let deployment: &Deployment = &stored.deployment;
+    if !deployment.services.iter().any(|offered| offered.name == service) {
+        return Err(no_service());
+    }
+    let asked =
+        Asked { uri: &deployment.uri, http1: deployment.http1, headers: &deployment.headers };
+    let path = format!("/serdes/{service}/{operation}/{}", escaped(serde));
+    Ok(admin.discovery.convert(asked, path, payload).await?)
+}
+
+/// The name as it stands in a path: axum has decoded it. Slashes belong to it.
+fn escaped(serde: &str) -> String {
+    let mut path = String::with_capacity(serde.len());
+    for byte in serde.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    path
+}

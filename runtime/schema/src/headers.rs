@@ -1,0 +1,65 @@
+//! Which headers an operator may have sent with each request to an endpoint.
+
+use http::{HeaderName, HeaderValue};
+
+/// A header that cannot be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// HTTP has no such name or value.
+    #[error("'additional_headers' has '{0}', whose name or value is none that HTTP can send")]
+    Unsendable(String),
+    /// It says something that only the runtime knows.
+    #[error(
+        "'additional_headers' has '{0}', which the runtime sets itself for each request; remove it"
+    )]
+    OfTheRuntime(String),
+}
+
+/// What a connection or a body says of itself, and what a request of the service protocol is known by.
+const OF_THE_RUNTIME: [&str; 12] = [
+    "accept",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Checks headers that are to be sent with each request to an endpoint.
+///
+/// # Errors
+/// The first one that cannot be sent.
+pub fn check(headers: &[(String, String)]) -> Result<(), HeaderError> {
+    headers.iter().try_for_each(|(name, value)| {
+        let shown: String = name.chars().take(80).collect();
+        let unsendable = || HeaderError::Unsendable(shown.clone());
+        let parsed: HeaderName = name.parse().map_err(|_| unsendable())?;
+        HeaderValue::from_str(value).map_err(|_| unsendable())?;
+        let is_ours = OF_THE_RUNTIME.contains(&parsed.as_str())
+            || parsed.as_str() == "x-restate-invocation-id";
+        if is_ours { Err(HeaderError::OfTheRuntime(shown)) } else { Ok(()) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_runtime_sets_itself_is_refused_and_the_rest_is_sent() {
+        let pair = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+        for name in ["Content-Type", "content-length", "Connection", "transfer-encoding"] {
+            let refused = check(&pair(name, "x")).unwrap_err();
+            assert_eq!(refused, HeaderError::OfTheRuntime(name.to_owned()));
+        }
+        assert!(matches!(check(&pair("a b", "x")), Err(HeaderError::Unsendable(_))));
+        assert!(matches!(check(&pair("a", "x\ny")), Err(HeaderError::Unsendable(_))));
+        assert_eq!(check(&pair("authorization", "Bearer x")), Ok(()));
+    }
+}

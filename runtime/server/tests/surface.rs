@@ -1,0 +1,31 @@
+//! Each request of the public surface, asked of the real binary and compared with what the real server
+//! was seen to answer: `interop/surface`, which `cargo xtask surface --record` has written.
+
+use std::path::Path;
+
+use interop_suite::{
+    stage::{Runtime, Sdk, Setting, Stage},
+    surface::{case, play},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_recorded_request_is_answered_as_it_should_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let programs = Path::new(env!("CARGO_BIN_EXE_abide")).parent().unwrap().to_owned();
+    let setting = Setting {
+        runtime: Runtime::Abide,
+        sdk: Sdk::Rust,
+        protocol: 6,
+        always_suspend: false,
+        partitions: 2,
+        http_11: false,
+        dir: dir.path().to_owned(),
+        programs,
+    };
+    let stage = Stage::open_unregistered(setting).await.unwrap();
+    let files = case::read_all().unwrap();
+    let seen = play::play(&stage, &files).await.unwrap();
+    assert!(seen.len() >= 105, "{} requests", seen.len());
+    let faults = play::compare(&files, &seen);
+    assert!(faults.is_empty(), "{} answers are wrong:\n{}", faults.len(), faults.join("\n"));
+}
