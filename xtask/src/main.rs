@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a chore talks to whoever runs it")]
 
+mod attacks;
 mod chaos;
 mod ci;
 mod demo;
@@ -30,6 +31,7 @@ cargo xtask <chore>
   surface [--record] [--cli]      each request of the API beside the real server's answer; --record asks
                                   the real server again, --cli runs its command line on ours
   faults <run> [...]              kills, full disks, clocks that are set, disks that refuse
+  attacks                         hostile and unlucky clients beside an innocent one
   fuzz [--target stream|text] [--seconds N]
                                   random bytes and texts for the protocol's decoders
   mutants [--only TEXT] [--from N]
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         "mutants" => mutants::run(rest),
         "loom" => ci::loom(),
         "faults" => faults::run(rest),
+        "attacks" => attacks::run(),
         "fuzz" => fuzz::run(rest),
         "tidy" => tidy::run(),
         "ci" => ci::run(),

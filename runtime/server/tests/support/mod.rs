@@ -19,6 +19,11 @@ impl Abide {
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     }
 
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
     /// How it has ended.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.0.wait().unwrap()
@@ -66,15 +71,38 @@ fn deaf(output: &str) -> Stdio {
     }
 }
 
+/// With at most so many open files, whatever the system would give.
+pub(crate) async fn start_under(dir: &Path, files_max: Option<u64>) -> (Abide, Server) {
+    let limited = |command: Command| match files_max {
+        None => command,
+        Some(files_max) => {
+            let mut shell = Command::new("sh");
+            shell.arg("-c").arg(format!("ulimit -n {files_max} && exec \"$0\" \"$@\""));
+            shell.arg(command.get_program()).args(command.get_args());
+            shell
+        }
+    };
+    start_by(dir, &[], limited, || (Stdio::null(), Stdio::null())).await
+}
+
 async fn start_as(
     dir: &Path,
     more: &[&str],
     outputs: impl FnOnce() -> (Stdio, Stdio),
 ) -> (Abide, Server) {
+    start_by(dir, more, |command| command, outputs).await
+}
+
+async fn start_by(
+    dir: &Path,
+    more: &[&str],
+    by: impl FnOnce(Command) -> Command,
+    outputs: impl FnOnce() -> (Stdio, Stdio),
+) -> (Abide, Server) {
     let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let (ingress, admin) = (free(), free());
     let (stdout, stderr) = outputs();
-    let mut command = serve(dir, more, &ingress, &admin);
+    let mut command = by(serve(dir, more, &ingress, &admin));
     let child = command.stdout(stdout).stderr(stderr).spawn().unwrap();
     let server = Server::new(format!("http://{ingress}"), format!("http://{admin}"));
     let health = format!("{}/health", server.admin);

@@ -1,0 +1,23 @@
+//! The real binary with default settings, as hostile and unlucky clients meet it. Beside each attack an
+//! innocent client calls a healthy service: the figures are how long it waited, and how much memory the
+//! server took.
+//!
+//! Small by default; `cargo xtask attacks` runs the same at full size and bounds the innocent's wait.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "a run says what it found")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bodies;
+mod connections;
+mod messages;
+mod readers;
+mod site;
+
+/// A size that `cargo xtask attacks` gives.
+fn size(name: &str, default: usize) -> usize {
+    let given = std::env::var(format!("ATTACKS_{name}")).ok();
+    given.and_then(|text| text.parse().ok()).unwrap_or(default)
+}

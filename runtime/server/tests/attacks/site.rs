@@ -1,0 +1,174 @@
+//! A server under attack, a healthy service on it, and an innocent client of that.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use abide_sdk::prelude::*;
+use bytes::Bytes;
+use http::Method;
+use interop_suite::client::Server;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+use crate::support::{Abide, start_under};
+
+/// The budget and what the rest of a node may take beside it, in bytes.
+const RSS_MAX: u64 = (512 + 300) << 20;
+
+/// What the innocent client may wait in a run at full size.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
+struct Healthy;
+
+#[service]
+impl Healthy {
+    pub async fn greet(&self, _ctx: &Context, name: String) -> Result<String> {
+        Ok(format!("hello {name}"))
+    }
+
+    /// Takes whatever is sent.
+    pub async fn take(&self, _ctx: &Context, bytes: Raw) -> Result<u64> {
+        Ok(bytes.0.len() as u64)
+    }
+
+    /// Gives so many bytes.
+    pub async fn give(&self, _ctx: &Context, bytes: u64) -> Result<Raw> {
+        Ok(Raw(Bytes::from(vec![7; usize::try_from(bytes).unwrap_or_default()])))
+    }
+}
+
+pub(crate) struct Site {
+    abide: Abide,
+    pub(crate) server: Server,
+    /// `host:port` of the ingress.
+    pub(crate) ingress: String,
+    _dir: tempfile::TempDir,
+    watch: Arc<Watch>,
+    watching: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Watch {
+    is_over: AtomicBool,
+    calls: AtomicU64,
+    longest_ms: AtomicU64,
+    rss_bytes: AtomicU64,
+}
+
+impl Site {
+    /// A server that may have so many open files; an innocent client calls from now on.
+    pub(crate) async fn start(files_max: Option<u64>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (abide, server) = start_under(dir.path(), files_max).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap());
+        let endpoint = Endpoint::new().bind(Healthy);
+        tokio::spawn(endpoint.serve_listener(listener, std::future::pending()));
+        let ingress = server.ingress.trim_start_matches("http://").to_owned();
+        let watch = Arc::new(Watch::default());
+        let pid = abide.pid();
+        let site = Self {
+            watching: tokio::spawn(look(Arc::clone(&watch), ingress.clone(), pid)),
+            abide,
+            server,
+            ingress,
+            _dir: dir,
+            watch,
+        };
+        site.register(&uri, false).await;
+        site
+    }
+
+    pub(crate) async fn register(&self, uri: &str, http1: bool) {
+        let body = json!({ "uri": uri, "use_http_11": http1 }).to_string();
+        let headers = [("content-type", "application/json")];
+        let deployments = format!("{}/deployments", self.server.admin);
+        let answer = self.server.send(Method::POST, &deployments, &headers, body).await.unwrap();
+        answer.ok().unwrap();
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.ingress).await.unwrap()
+    }
+
+    /// A request with this head, as far as its body.
+    pub(crate) async fn ask(&self, request: &str) -> TcpStream {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// How many calls the innocent has made so far.
+    pub(crate) fn innocent_calls(&self) -> u64 {
+        self.watch.calls.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the innocent has been served again.
+    pub(crate) async fn until_innocent_is_served(&self) {
+        let before = self.innocent_calls();
+        while self.innocent_calls() < before + 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// The attack is over: what it has cost.
+    pub(crate) async fn report(self, name: &str, attack: &str) {
+        self.until_innocent_is_served().await;
+        self.watch.is_over.store(true, Ordering::Relaxed);
+        self.watching.await.unwrap();
+        let rss_bytes = self.watch.rss_bytes.load(Ordering::Relaxed);
+        let longest = Duration::from_millis(self.watch.longest_ms.load(Ordering::Relaxed));
+        let calls = self.watch.calls.load(Ordering::Relaxed);
+        println!(
+            "{name}: {attack}; RSS {} MB at most; {calls} innocent calls, the longest {} ms",
+            rss_bytes >> 20,
+            longest.as_millis()
+        );
+        assert!(rss_bytes <= RSS_MAX, "{name}: {} MB", rss_bytes >> 20);
+        if crate::size("FULL", 0) == 1 {
+            assert!(longest <= WAIT_MAX, "{name}: an innocent client has waited {longest:?}");
+        }
+        drop(self.abide);
+    }
+}
+
+/// Calls the healthy service, each time on a connection of its own, and looks at the server's memory.
+async fn look(watch: Arc<Watch>, ingress: String, pid: u32) {
+    let request = format!(
+        "POST /Healthy/greet HTTP/1.1\r\nhost: {ingress}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: 5\r\n\r\n\"you\""
+    );
+    while !watch.is_over.load(Ordering::Relaxed) {
+        let started = Instant::now();
+        let is_served = call(&ingress, &request).await.unwrap_or(false);
+        let waited_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if is_served {
+            watch.calls.fetch_add(1, Ordering::Relaxed);
+            watch.longest_ms.fetch_max(waited_ms, Ordering::Relaxed);
+        }
+        watch.rss_bytes.fetch_max(rss_bytes(pid), Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn call(ingress: &str, request: &str) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(ingress).await?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(answer.starts_with(b"HTTP/1.1 200"))
+}
+
+fn rss_bytes(pid: u32) -> u64 {
+    let path = Path::new("/proc").join(pid.to_string()).join("status");
+    let status = std::fs::read_to_string(path).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or_default() * 1024
+}

@@ -1,0 +1,24 @@
+//! Hostile and unlucky clients at full size. They are the tests of `runtime/server/tests/attacks`, which
+//! `cargo test` runs small and without a bound on time.
+
+use crate::{Result, processes::cargo_with};
+
+/// Sizes, as those who found the faults had them.
+const SIZES: [(&str, &str); 9] = [
+    ("ATTACKS_FULL", "1"),
+    ("ATTACKS_BODIES", "40"),
+    ("ATTACKS_CHUNKS", "30000000"),
+    ("ATTACKS_READERS", "60"),
+    ("ATTACKS_FILES", "1024"),
+    ("ATTACKS_SILENT", "1300"),
+    ("ATTACKS_FIELDS", "15728640"),
+    ("ATTACKS_EVIL", "20"),
+    ("RUST_BACKTRACE", "0"),
+];
+
+pub(crate) fn run() -> Result<()> {
+    // One after the other: each is to have the machine.
+    let test =
+        ["test", "--workspace", "--test", "attacks", "--", "--nocapture", "--test-threads=1"];
+    cargo_with(&test, &SIZES)
+}
