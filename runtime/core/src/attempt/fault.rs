@@ -2,7 +2,7 @@
 
 use protocol::wire::{WireError, control::AttemptError};
 
-use super::ResolveError;
+use super::{ResolveError, cut};
 use crate::event::{AttemptFailure, RelatedCommand};
 
 /// What ended an attempt without a result.
@@ -136,9 +136,9 @@ impl Fault {
         }
     }
 
-    /// What the invocation's status remembers.
+    /// What the invocation's status remembers: a part of what is very long.
     pub fn into_failure(self) -> AttemptFailure {
-        let (code, message) = (self.code(), self.to_string());
+        let (code, message) = (self.code(), cut::message(self.to_string()));
         let error_code = match &self {
             Self::Response { status: 415, .. } | Self::Deployment { .. } => Some(CODE_VERSION),
             Self::InvalidCommand { .. } => Some(CODE_INVALID_COMMAND),
@@ -156,10 +156,10 @@ impl Fault {
         let error_code = error_code.map(str::to_owned);
         let (stacktrace, related_command) = match self {
             Self::Sdk(error) => (
-                error.stacktrace,
+                cut::stacktrace(error.stacktrace),
                 error.related_command.map(|related| RelatedCommand {
                     index: related.index,
-                    name: related.name,
+                    name: related.name.map(cut::name),
                     ty: related.ty,
                 }),
             ),

@@ -21,6 +21,7 @@
 
 mod asked;
 mod callee;
+mod cut;
 mod fault;
 mod receive;
 mod replay;

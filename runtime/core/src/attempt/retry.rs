@@ -5,7 +5,7 @@ use protocol::{
     wire::{WireError, control::ErrorBehavior},
 };
 
-use super::{Entropy, Fault};
+use super::{Entropy, Fault, cut};
 use crate::{effect::StartAttempt, event::AfterFailure, tables::deployment::OnMaxAttempts};
 
 /// How failed attempts are retried.
@@ -69,9 +69,7 @@ pub(super) fn decide(
     if let Fault::Sdk(error) = fault {
         match error.behavior {
             ErrorBehavior::Pause => return AfterFailure::Pause,
-            ErrorBehavior::Fail => {
-                return AfterFailure::Fail(TerminalFailure::new(error.code, &*error.message));
-            }
+            ErrorBehavior::Fail => return AfterFailure::Fail(end(fault)),
             ErrorBehavior::Retry => (),
         }
     }
@@ -92,9 +90,7 @@ pub(super) fn decide(
     if policy.max_attempts.is_some_and(|max_attempts| failures >= max_attempts) {
         return match policy.on_max_attempts {
             OnMaxAttempts::Pause => AfterFailure::Pause,
-            OnMaxAttempts::Kill => {
-                AfterFailure::Kill(TerminalFailure::new(fault.code(), fault.to_string()))
-            }
+            OnMaxAttempts::Kill => AfterFailure::Kill(end(fault)),
         };
     }
     retry(fault, spread(policy.delay_ms(failures), entropy), true)
@@ -108,7 +104,16 @@ fn retry(fault: &Fault, delay_ms: u64, counts: bool) -> AfterFailure {
     }
 }
 
+/// The result of an invocation that ends with this fault. It is stored with it, given to all who wait,
+/// and was no result of the handler's own: as long as what is shown of the attempt.
+fn end(fault: &Fault) -> TerminalFailure {
+    TerminalFailure::new(fault.code(), cut::message(fault.to_string()))
+}
+
 /// Up to a third more, so that what failed together is not tried again together.
 fn spread(delay_ms: u64, entropy: &mut dyn Entropy) -> u64 {
     delay_ms + entropy.next_u64() % (delay_ms / 3 + 1)
 }
+
+#[cfg(test)]
+mod tests;

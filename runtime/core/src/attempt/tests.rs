@@ -29,7 +29,7 @@ use crate::{
 
 const WALL_MS: u64 = 1_000_000;
 
-struct Zeros;
+pub(super) struct Zeros;
 
 impl Entropy for Zeros {
     fn next_u64(&mut self) -> u64 {
@@ -61,7 +61,7 @@ fn entry(command: Command) -> Entry {
     wire::command::encode(&command.into(), ProtocolVersion::V7)
 }
 
-fn start(commands: Vec<Command>) -> StartAttempt {
+pub(super) fn start(commands: Vec<Command>) -> StartAttempt {
     let input = Command::Input { headers: Vec::new(), value: Bytes::new() };
     StartAttempt {
         attempt: AttemptRef { invocation: Lsn(1), attempt: Lsn(1) },
@@ -84,7 +84,7 @@ fn start(commands: Vec<Command>) -> StartAttempt {
     }
 }
 
-fn opened(start: StartAttempt) -> Attempt {
+pub(super) fn opened(start: StartAttempt) -> Attempt {
     let retry = RetryPolicy { max_attempts: Some(3), ..RetryPolicy::default() };
     let mut attempt = Attempt::new(
         start,
@@ -103,7 +103,7 @@ fn opened(start: StartAttempt) -> Attempt {
     attempt
 }
 
-fn proposals(attempt: &mut Attempt) -> Vec<Event> {
+pub(super) fn proposals(attempt: &mut Attempt) -> Vec<Event> {
     let outputs = attempt.take_outputs().into_iter();
     outputs
         .filter_map(|output| match output {
@@ -113,7 +113,7 @@ fn proposals(attempt: &mut Attempt) -> Vec<Event> {
         .collect()
 }
 
-fn say(attempt: &mut Attempt, frame: Frame) -> Vec<Event> {
+pub(super) fn say(attempt: &mut Attempt, frame: Frame) -> Vec<Event> {
     attempt.receive(0, WALL_MS, frame, &Everything, &mut Zeros);
     proposals(attempt)
 }
@@ -123,7 +123,7 @@ fn command(attempt: &mut Attempt, command: Command) -> Vec<Event> {
     say(attempt, Frame::new(ty, body))
 }
 
-fn failure(events: &[Event]) -> (&AttemptFailure, &AfterFailure) {
+pub(super) fn failure(events: &[Event]) -> (&AttemptFailure, &AfterFailure) {
     let [Event::AttemptFailed { failure, next, .. }] = events else { panic!("{events:?}") };
     (failure, next)
 }
