@@ -94,6 +94,7 @@ impl World {
                 max_attempts: None,
                 ..RetryPolicy::default()
             },
+            counts_unsent: false,
         };
         let again = match self.sabotage {
             Some(Sabotage::ShownAgain) => sabotage::last_notification(&start.journal),

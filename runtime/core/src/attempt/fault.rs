@@ -82,22 +82,9 @@ const CODE_INVALID_COMMAND: &str = "RT0017";
 const CODE_UNKNOWN_TARGET: &str = "RT0018";
 
 impl Fault {
-    /// How long the other side asked us to wait before the next attempt.
-    pub fn retry_after_ms(&self) -> Option<u64> {
-        match self {
-            Self::Sdk(error) => error.next_retry_delay_ms,
-            Self::Response { retry_after_ms, .. } => *retry_after_ms,
-            Self::Protocol { .. }
-            | Self::Wire(_)
-            | Self::InvalidCommand { .. }
-            | Self::UnknownTarget(_)
-            | Self::Unreachable { .. }
-            | Self::Transport { .. }
-            | Self::EndedEarly
-            | Self::Deployment { .. }
-            | Self::Internal { .. }
-            | Self::Timeout { .. } => None,
-        }
+    /// Whether the request was never on its way: no attempt was made then.
+    pub(super) fn is_unsent(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Deployment { .. })
     }
 
     /// Whether the handler can't have run: it has not failed then, and what it would do on its next

@@ -23,7 +23,6 @@ use crate::{
     Lsn,
     effect::StartAttempt,
     event::{AfterFailure, AttemptFailure, AttemptRef, Event, Pin},
-    tables::deployment::OnMaxAttempts,
     time::{DELAY_MAX_MS, Timestamp},
 };
 
@@ -76,6 +75,7 @@ pub(super) fn start(commands: Vec<Command>) -> StartAttempt {
         random_seed: 1,
         retry_count: 0,
         policy_attempts: 0,
+        unsent: 0,
         last_entry_at: Timestamp(5000),
         now: Timestamp(5000),
         idempotency_key: None,
@@ -96,6 +96,7 @@ pub(super) fn opened(start: StartAttempt) -> Attempt {
             abort_timeout_ms: 1000,
             lazy_state: false,
             retry,
+            counts_unsent: false,
         },
     );
     attempt.open(0);
@@ -276,40 +277,6 @@ fn a_delay_has_a_longest_and_says_so() {
 }
 
 #[test]
-fn what_never_got_to_the_handler_is_no_failure_of_it() {
-    let after = |fault, policy_attempts| {
-        let mut attempt = opened(StartAttempt { policy_attempts, ..start(Vec::new()) });
-        attempt.broken(fault, &mut Zeros);
-        failure(&proposals(&mut attempt)).1.clone()
-    };
-    let message = || "no".to_owned();
-    let response = |status| Fault::Response { status, message: message(), retry_after_ms: None };
-    for fault in [Fault::Unreachable { message: message() }, response(404), response(503)] {
-        assert!(matches!(after(fault, 0), AfterFailure::RetryUnreached { counts: true, .. }));
-    }
-    for fault in [Fault::Transport { message: message() }, Fault::EndedEarly, response(502)] {
-        assert!(matches!(after(fault, 0), AfterFailure::Retry { counts: true, .. }));
-    }
-    // Those who can't be reached use the policy up, those who do not exist do not.
-    assert_eq!(after(Fault::Unreachable { message: message() }, 2), AfterFailure::Pause);
-    let missing = after(Fault::Deployment { message: message() }, 70);
-    assert_eq!(missing, AfterFailure::RetryUnreached { delay_ms: 500, counts: false });
-}
-
-#[test]
-fn without_a_deployment_the_delay_grows_with_the_time_it_is_missing() {
-    for (missing_ms, expected_ms) in [(0, 500), (400, 500), (3000, 3000), (3_600_000, 60_000)] {
-        let now = Timestamp(5000 + missing_ms);
-        let mut attempt = opened(StartAttempt { now, ..start(Vec::new()) });
-        attempt.broken(Fault::Deployment { message: "gone".to_owned() }, &mut Zeros);
-        let events = proposals(&mut attempt);
-        let (_, next) = failure(&events);
-        let expected = AfterFailure::RetryUnreached { delay_ms: expected_ms, counts: false };
-        assert_eq!(*next, expected, "{missing_ms}");
-    }
-}
-
-#[test]
 fn a_tree_that_is_too_deep_pauses_the_invocation() {
     let mut awaiting = Awaiting::any_of(vec![NotificationId::Completion(1)]);
     for _ in 0..1000 {
@@ -339,11 +306,7 @@ fn a_reserved_signal_is_no_awakeable() {
 }
 
 #[test]
-fn the_policy_decides_what_follows_the_last_attempt() {
-    let mut attempt = opened(StartAttempt { policy_attempts: 2, ..start(Vec::new()) });
-    attempt.options.retry.on_max_attempts = OnMaxAttempts::Kill;
-    attempt.broken(Fault::EndedEarly, &mut Zeros);
-    assert!(matches!(failure(&proposals(&mut attempt)).1, AfterFailure::Kill(_)));
+fn what_follows_the_end_counts_for_nothing() {
     let mut attempt = opened(start(vec![run(1)]));
     let output = Command::Output { result: Ok(Bytes::new()) };
     assert_eq!(command(&mut attempt, output).len(), 1);
