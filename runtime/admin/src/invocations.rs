@@ -334,8 +334,8 @@ fn view(row: &Invocation) -> InvocationView {
         next_attempt_at,
         deployment_id: row.pin.map(|pin| pin.deployment.to_string()),
         // The first leaves out attempts that never got to the handler, the second those that asked for a
-        // pause of their own.
-        retry_count: row.retry_count.max(row.policy_attempts),
+        // pause of their own, the third all that were sent.
+        retry_count: row.retry_count.max(row.policy_attempts).max(row.unsent),
         journal_size: row.journal_len,
         idempotency_key: row.idempotency_key.clone(),
         last_failure: row.last_failure.as_ref().map(|failure| FailureView {

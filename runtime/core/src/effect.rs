@@ -71,6 +71,8 @@ pub struct StartAttempt {
     pub retry_count: u32,
     /// Attempts that the retry policy has counted since the invocation last made room.
     pub policy_attempts: u32,
+    /// Attempts in a row whose request was not even sent and that the policy has not counted.
+    pub unsent: u32,
     /// Time of the last stored entry.
     pub last_entry_at: Timestamp,
     /// When the record was made that started the attempt.

@@ -284,6 +284,12 @@ pub enum AfterFailure {
         /// Whether it uses up one of the policy's attempts.
         counts: bool,
     },
+    /// Try again: not even the request was sent, which uses up none of the policy's attempts and is
+    /// counted by itself. From here on: format 3.
+    RetryUnsent {
+        /// How long to wait.
+        delay_ms: u64,
+    },
 }
 
 /// What one partition tells another.
@@ -360,22 +366,25 @@ pub enum Rules {
     V1,
     /// Those of event format 2.
     V2,
+    /// Those of event format 3.
+    V3,
 }
 
 impl Rules {
     /// Those that new records are made under.
-    pub const CURRENT: Self = Self::V2;
+    pub const CURRENT: Self = Self::V3;
 
     /// The first byte of a record's payload.
     fn format(self) -> u8 {
         match self {
             Self::V1 => 1,
             Self::V2 => 2,
+            Self::V3 => 3,
         }
     }
 
     fn of_format(format: u8) -> Option<Self> {
-        [Self::V1, Self::V2].into_iter().find(|rules| rules.format() == format)
+        [Self::V1, Self::V2, Self::V3].into_iter().find(|rules| rules.format() == format)
     }
 }
 
@@ -383,7 +392,7 @@ impl Rules {
 #[derive(Debug, thiserror::Error)]
 pub enum EventDecodeError {
     /// Written by a newer version of this software.
-    #[error("event format is {0}, which this version cannot read: it knows 1 to 2")]
+    #[error("event format is {0}, which this version cannot read: it knows 1 to 3")]
     UnknownFormat(u8),
     /// Not what this format looks like.
     #[error("event cannot be decoded: {0}")]

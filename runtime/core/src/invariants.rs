@@ -3,7 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{HandlerKind, journal::NotificationResult, wire};
+use protocol::{
+    HandlerKind,
+    journal::{
+        NotificationId, NotificationResult,
+        awaiting::Outcome,
+        notification::{CANCEL_SIGNAL, SignalId},
+    },
+    wire,
+};
 
 use crate::{
     Lsn, PartitionId,
@@ -120,6 +128,7 @@ fn check_row(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Checked 
     ensure!(is_whole, "{lsn:?}: the last of {len} entries is missing");
     let is_more = tables.journal_entry(lsn, next).is_some();
     ensure!(!is_more, "{lsn:?} has more than {len} entries");
+    check_attempts(tables, lsn, invocation)?;
     let timer = |completion, at| tables.timer(&TimerKey { at, invocation: lsn, completion });
     match &invocation.status {
         Status::Waiting(WaitingFor::Start { at }) => {
@@ -150,6 +159,25 @@ fn check_row(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Checked 
         let object = tables.object(&target.service, &target.key);
         let is_holder = object.is_some_and(|object| object.holder == lsn);
         ensure!(is_holder, "{lsn:?} runs without the lock of {target}: {object:?}");
+    }
+    Ok(())
+}
+
+/// What is remembered of attempts and for the next one is no older than it may be.
+fn check_attempts(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Checked {
+    let kind = invocation.status.kind();
+    if invocation.unsent > 0 {
+        // Anything that gets further takes the count back; an end leaves it as it was.
+        let may_be =
+            matches!(kind, StatusKind::Running | StatusKind::BackingOff | StatusKind::Completed);
+        ensure!(may_be, "{lsn:?} has {} unsent attempts, but is {kind:?}", invocation.unsent);
+        ensure!(invocation.last_failure.is_some(), "{lsn:?} was not sent for no reason");
+    }
+    if invocation.cancel_pending && kind != StatusKind::Completed {
+        ensure!(invocation.running_at.is_some(), "{lsn:?} is told to end, but has not begun");
+        let cancel = NotificationId::Signal(SignalId::Index(CANCEL_SIGNAL));
+        let is_there = tables.outcome(lsn, &cancel, 0) != Outcome::Pending;
+        ensure!(is_there, "{lsn:?} is told to end by no entry");
     }
     Ok(())
 }

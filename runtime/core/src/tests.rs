@@ -13,6 +13,7 @@ mod objects;
 mod partitions;
 mod registry;
 mod retention;
+mod retries;
 mod signals;
 mod support;
 mod tables;

@@ -22,6 +22,8 @@ pub mod tls;
 pub use supervisor::{Invoker, Settings};
 
 #[cfg(test)]
+mod homeless_tests;
+#[cfg(test)]
 mod panic_tests;
 #[cfg(test)]
 mod tests;

@@ -310,10 +310,11 @@ impl Wrong {
     }
 }
 
-/// How long to wait, in milliseconds: the header says it in seconds or names a time.
+/// How long to wait, in milliseconds: the header says it in seconds or names a time. What is made of
+/// it, and how much of it is too much, is the Attempt's business.
 pub(crate) fn retry_after_ms(value: &str, now: SystemTime) -> Option<u64> {
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(seconds.saturating_mul(1000));
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(value.parse().unwrap_or(u64::MAX).saturating_mul(1000));
     }
     let wait = httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default();
     u64::try_from(wait.as_millis()).ok()

@@ -44,6 +44,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How long a response is read after the attempt has ended.
     pub drain_timeout: Duration,
+    /// Whether attempts whose request was not even sent use up attempts of their retry policy.
+    pub counts_unsent: bool,
 }
 
 impl Default for Settings {
@@ -58,6 +60,7 @@ impl Default for Settings {
             message_size_max_bytes: DEFAULT_MAX_MESSAGE_SIZE_BYTES,
             connect_timeout: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(5),
+            counts_unsent: false,
         }
     }
 }

@@ -10,7 +10,7 @@ use http::Uri;
 use protocol::{ProtocolVersion, ids::Derivation, wire::frame::FrameDecoder};
 use runtime_core::{
     PartitionId,
-    attempt::{Attempt, AttemptOptions, Entropy, Fault, Output, RetryPolicy},
+    attempt::{Attempt, AttemptOptions, Entropy, Fault, Output},
     effect::{Effect, StartAttempt},
     event::{AttemptRef, Pin},
     obligations,
@@ -65,7 +65,7 @@ pub(crate) async fn guard(
         let registry = invoker.registry.snapshot();
         let options = match locate(&registry, &start, &invoker.settings) {
             Ok(located) => located.options,
-            Err(_) => homeless(&registry),
+            Err(_) => homeless(&registry, &start, &invoker.settings),
         };
         give_up(invoker, partition, *start, options, Fault::Internal { message }).await;
     }
@@ -96,7 +96,10 @@ async fn attempt(
             // The only error is that the node stops: the attempt is started again then.
             let _ = conversation.hold(notices).await;
         }
-        Err(fault) => give_up(&invoker, slot.name.0, *start, homeless(&registry), fault).await,
+        Err(fault) => {
+            let options = homeless(&registry, &start, &invoker.settings);
+            give_up(&invoker, slot.name.0, *start, options, fault).await;
+        }
     }
 }
 
@@ -158,13 +161,28 @@ fn locate(
             lazy_state: settings.lazy_state,
             derivation: limits.derivation,
             retry: settings.retry,
+            counts_unsent: limits.counts_unsent,
         },
     })
 }
 
-/// How an attempt is retried that has nowhere to run: registering the deployment mends it.
-fn homeless(registry: &RegistrySnapshot) -> AttemptOptions {
+/// How an attempt is retried that has nowhere to run: registering the deployment mends it. By the
+/// handler's own policy, if any deployment says what that is.
+pub(crate) fn homeless(
+    registry: &RegistrySnapshot,
+    start: &StartAttempt,
+    limits: &Settings,
+) -> AttemptOptions {
     let defaults = registry.defaults();
+    let pinned = start.pin.and_then(|pin| registry.deployment(pin.deployment));
+    let latest = registry.latest_deployment(&start.target.service);
+    let others: Vec<_> = registry.deployments().collect();
+    let known = pinned.into_iter().chain(latest).chain(others.into_iter().rev());
+    let (service, handler) = (&start.target.service, &start.target.handler);
+    let own = known
+        .filter_map(|deployment| registry.handler_settings(deployment, service, handler))
+        .map(|settings| settings.retry)
+        .next();
     AttemptOptions {
         pin: Pin { deployment: protocol::DeploymentId(0), protocol: ProtocolVersion::MAX },
         bidirectional: false,
@@ -173,7 +191,8 @@ fn homeless(registry: &RegistrySnapshot) -> AttemptOptions {
         lazy_state: false,
         // It calls nobody.
         derivation: Derivation::Plain,
-        retry: RetryPolicy { max_attempts: None, ..defaults.retry.clone() },
+        retry: own.unwrap_or_else(|| defaults.retry.clone()),
+        counts_unsent: limits.counts_unsent,
     }
 }
 

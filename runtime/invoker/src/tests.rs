@@ -41,5 +41,9 @@ fn retry_after_is_seconds_or_a_time() {
     assert_eq!(retry_after_ms("120", now), Some(120_000));
     assert_eq!(retry_after_ms("Sun, 06 Nov 1994 08:50:07 GMT", now), Some(30_000));
     assert_eq!(retry_after_ms("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(0), "long ago is now");
-    assert_eq!(retry_after_ms("soon", now), None);
+    assert_eq!(retry_after_ms("18446744073709551615", now), Some(u64::MAX));
+    assert_eq!(retry_after_ms("99999999999999999999999", now), Some(u64::MAX), "also a number");
+    for nonsense in ["soon", "", "-1", "+1", "1.5"] {
+        assert_eq!(retry_after_ms(nonsense, now), None, "{nonsense:?}");
+    }
 }

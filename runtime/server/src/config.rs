@@ -29,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) max_protocol: ProtocolVersion,
     /// Attempts that may be under way at the same time.
     pub(crate) attempts_max: usize,
+    /// Whether attempts whose request was not even sent use up attempts of their retry policy.
+    pub(crate) count_unsent_attempts: bool,
     /// Clients' connections at the same time.
     pub(crate) connections_max: usize,
     /// Largest request body, in bytes.
@@ -55,6 +57,7 @@ struct File {
     partitions: Option<u16>,
     max_service_protocol_version: Option<u16>,
     attempts_max: Option<usize>,
+    count_unsent_attempts: Option<bool>,
     connections_max: Option<usize>,
     request_size_max_bytes: Option<usize>,
     memory_budget_bytes: Option<usize>,
@@ -167,6 +170,7 @@ impl Config {
             partitions,
             max_protocol,
             attempts_max,
+            count_unsent_attempts: file.count_unsent_attempts.unwrap_or(false),
             connections_max,
             request_size_max_bytes,
             memory_budget_bytes,

@@ -195,6 +195,7 @@ fn recover(
             Arc::clone(&clock),
             runtime_invoker::Settings {
                 attempts_max: config.attempts_max,
+                counts_unsent: config.count_unsent_attempts,
                 max_protocol: config.max_protocol,
                 derivation: data_dir.derivation,
                 outgoing_bytes_max: budget.outgoing,

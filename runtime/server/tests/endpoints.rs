@@ -36,6 +36,9 @@ use support::start;
 /// Attempts that go wrong before the endpoint is well.
 const ILL: u32 = 2;
 
+/// Attempts that the policy of the handler has that is busy for ever.
+const ATTEMPTS_MAX: u32 = 3;
+
 type Answer = Response<UnsyncBoxBody<Bytes, std::io::Error>>;
 
 /// A body that says something and then does something else than ending well.
@@ -86,8 +89,9 @@ fn output(value: &'static str) -> Frame {
     Frame::new(entry.ty, entry.body)
 }
 
-const HANDLERS: [&str; 12] = [
+const HANDLERS: [&str; 13] = [
     "well",
+    "busy_for_ever",
     "status500",
     "status404",
     "status429",
@@ -109,7 +113,7 @@ fn ill(handler: &str) -> Answer {
     match handler {
         "status500" => text(500, "no luck"),
         "status404" => text(404, ""),
-        "status429" => {
+        "status429" | "busy_for_ever" => {
             let mut response = text(429, "");
             response.headers_mut().insert("retry-after", "0".parse().unwrap());
             response
@@ -145,8 +149,10 @@ fn ill(handler: &str) -> Answer {
     }
 }
 
-async fn serve(listener: TcpListener) {
-    let attempts: Arc<Mutex<HashMap<String, u32>>> = Arc::default();
+/// How many attempts each handler has had.
+type Attempts = Arc<Mutex<HashMap<String, u32>>>;
+
+async fn serve(listener: TcpListener, attempts: Attempts) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let attempts = Arc::clone(&attempts);
@@ -165,7 +171,13 @@ fn respond(attempts: &Mutex<HashMap<String, u32>>, path: &str) -> Answer {
     if path == "/discover" {
         let handlers: Vec<Value> = HANDLERS
             .iter()
-            .map(|name| json!({ "name": name, "retryPolicyInitialInterval": 300 }))
+            .map(|name| match *name {
+                "busy_for_ever" => json!({
+                    "name": name, "retryPolicyInitialInterval": 1,
+                    "retryPolicyMaxAttempts": ATTEMPTS_MAX, "retryPolicyOnMaxAttempts": "PAUSE",
+                }),
+                _ => json!({ "name": name, "retryPolicyInitialInterval": 300 }),
+            })
             .collect();
         let manifest = json!({
             "protocolMode": "BIDI_STREAM", "minProtocolVersion": 5, "maxProtocolVersion": 7,
@@ -178,7 +190,7 @@ fn respond(attempts: &Mutex<HashMap<String, u32>>, path: &str) -> Answer {
     let mut attempts = attempts.lock().unwrap();
     let attempt = attempts.entry(handler.to_owned()).or_default();
     *attempt += 1;
-    if handler == "well" || *attempt > ILL {
+    if handler == "well" || (*attempt > ILL && handler != "busy_for_ever") {
         stream(&[output("\"well\""), End.encode()], Then::End)
     } else {
         ill(handler)
@@ -186,10 +198,14 @@ fn respond(attempts: &Mutex<HashMap<String, u32>>, path: &str) -> Answer {
 }
 
 async fn endpoint() -> SocketAddr {
+    counting_endpoint().await.0
+}
+
+async fn counting_endpoint() -> (SocketAddr, Attempts) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener));
-    address
+    let (address, attempts) = (listener.local_addr().unwrap(), Attempts::default());
+    tokio::spawn(serve(listener, Arc::clone(&attempts)));
+    (address, attempts)
 }
 
 async fn register(server: &Server, uri: &str) -> interop_suite::client::Answer {
@@ -219,7 +235,7 @@ async fn each_fault_is_shown_and_retried_and_harms_nobody_else() {
     ] {
         let id = server.send_to(&format!("/Liar/{handler}"), Value::Null).await.unwrap();
         // With no policy delay to see it in, the fault is gone with the next attempt.
-        if !matches!(handler, "status429" | "sdk_error") {
+        if handler != "sdk_error" {
             let uri = format!("{}/invocations/{id}", server.admin);
             let seen = server
                 .eventually(|| async {
@@ -236,6 +252,71 @@ async fn each_fault_is_shown_and_retried_and_harms_nobody_else() {
         let attach = format!("/restate/invocation/{id}/attach");
         assert_eq!(server.get(&attach).await.unwrap().ok().unwrap(), json!("well"), "{handler}");
     }
+}
+
+/// What `GET /invocations/{id}` says once it is as it is expected to be.
+async fn seen(server: &Server, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let uri = format!("{}/invocations/{id}", server.admin);
+    let is_so = &is_so;
+    let look = || async {
+        let view = server.send(Method::GET, &uri, &[], "").await?.ok()?;
+        anyhow::ensure!(is_so(&view), "{view}");
+        Ok(view)
+    };
+    server.eventually(look).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_endpoint_that_asks_for_no_pause_has_as_many_attempts_as_the_policy() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = start(dir.path()).await;
+    let (address, attempts) = counting_endpoint().await;
+    register(&server, &format!("http://{address}")).await.ok().unwrap();
+    let id = server.send_to("/Liar/busy_for_ever", Value::Null).await.unwrap();
+    let view = seen(&server, &id, |view| view["status"] == "paused").await;
+    assert!(view["last_failure"]["message"].as_str().unwrap().contains("busy"), "{view}");
+    assert_eq!(attempts.lock().unwrap()["busy_for_ever"], ATTEMPTS_MAX);
+}
+
+/// An endpoint that was there to be registered, and is gone.
+async fn gone_endpoint(server: &Server) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(serve(listener, Attempts::default()));
+    register(server, &format!("http://{address}")).await.ok().unwrap();
+    serving.abort();
+    assert!(serving.await.unwrap_err().is_cancelled());
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_not_there_uses_no_attempt_up_and_is_met_when_it_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = start(dir.path()).await;
+    let address = gone_endpoint(&server).await;
+    let id = server.send_to("/Liar/busy_for_ever", Value::Null).await.unwrap();
+    let more = u64::from(ATTEMPTS_MAX) + 1;
+    let view = seen(&server, &id, |view| view["retry_count"].as_u64() >= Some(more)).await;
+    assert!(["backing-off", "running"].contains(&view["status"].as_str().unwrap()), "{view}");
+    let message = view["last_failure"]["message"].as_str().unwrap();
+    assert!(message.contains("cannot be reached"), "{view}");
+    let (listener, attempts) = (TcpListener::bind(address).await.unwrap(), Attempts::default());
+    tokio::spawn(serve(listener, Arc::clone(&attempts)));
+    seen(&server, &id, |view| view["status"] == "paused").await;
+    assert_eq!(attempts.lock().unwrap()["busy_for_ever"], ATTEMPTS_MAX, "all that its policy has");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_setting_counts_attempts_that_find_no_endpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("abide.toml");
+    std::fs::write(&config, "count-unsent-attempts = true").unwrap();
+    let flag = format!("--config={}", config.display());
+    let (_abide, server) = support::start_with(dir.path(), &[&flag]).await;
+    gone_endpoint(&server).await;
+    let id = server.send_to("/Liar/busy_for_ever", Value::Null).await.unwrap();
+    let view = seen(&server, &id, |view| view["status"] == "paused").await;
+    assert_eq!(view["retry_count"], ATTEMPTS_MAX - 1, "the last one is not tried again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

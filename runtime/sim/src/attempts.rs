@@ -94,7 +94,9 @@ impl World {
                 max_attempts: None,
                 ..RetryPolicy::default()
             },
+            counts_unsent: false,
         };
+        let is_sent = self.backing.start(partition, &start, &mut self.stats);
         let again = match self.sabotage {
             Some(Sabotage::ShownAgain) => sabotage::last_notification(&start.journal),
             Some(_) | None => None,
@@ -103,6 +105,9 @@ impl World {
         let mut task = Task::new(partition, start, options, &self.endpoint, registry, now_ms);
         if let Some(frame) = again {
             task.show_last(&frame);
+        }
+        if !is_sent {
+            task.miss(&mut self.random);
         }
         self.tasks.push(task);
         self.carry_out(self.tasks.len() - 1)

@@ -36,6 +36,7 @@ pub(crate) enum Strike {
     JumpClock,
     StepWall,
     CutConnection,
+    Unplug,
     MakeZombie,
     Kill,
     Cancel,
@@ -70,6 +71,7 @@ impl Temper {
             (limits.jumps, 6, Strike::StepWall),
             (limits.cuts, 12, Strike::CutConnection),
             (limits.cuts, 12, Strike::MakeZombie),
+            (limits.outages, 5, Strike::Unplug),
             (limits.operators, 4, Strike::Kill),
             (limits.operators, 4, Strike::Cancel),
             (limits.operators, 3, Strike::Register),
@@ -172,6 +174,7 @@ impl World {
                 self.stats.add(Fault::WallStep, !self.tasks.is_empty());
             }
             Strike::CutConnection => self.cut_connection()?,
+            Strike::Unplug => self.backing.unplug(&mut self.random),
             Strike::MakeZombie => self.make_zombie()?,
             Strike::Kill => self.end_somebody(true)?,
             Strike::Cancel => self.end_somebody(false)?,

@@ -4,14 +4,15 @@
 //!
 //! Reading order: [`program`] (what handlers do), [`handlers`] and [`perform`] (doing it on the SDK),
 //! [`task`] (one attempt: machine, wire, SDK), [`pipe`] (a request's body), [`media`] (what it stands on),
-//! [`node`] (the runtime on simulated media), [`world`] (the loop), [`clients`], [`operators`], [`attempts`]
-//! and [`faults`] (what happens in it), [`checks`] (what must hold), [`stats`] (what found something at
+//! [`node`] (the runtime on simulated media), [`world`] (the loop), [`clients`], [`operators`], [`attempts`],
+//! [`backing`] and [`faults`] (what happens in it), [`checks`] (what must hold), [`stats`] (what found something at
 //! risk), [`limits`] (what may happen), [`sabotage`] (what is left out), [`shrink`] (a smaller world that
 //! still fails).
 //!
 //! The same seed gives the same world, byte for byte: `world::World::digest` says so.
 
 pub mod attempts;
+pub mod backing;
 pub mod checks;
 pub mod clients;
 pub mod clock;

@@ -17,6 +17,8 @@ pub struct Limits {
     pub full_disks: bool,
     /// Whether connections break and zombies go on.
     pub cuts: bool,
+    /// Whether endpoints can't be reached for a while.
+    pub outages: bool,
     /// Whether time jumps, and the wall clock is set: while the node runs, and over a restart.
     pub jumps: bool,
     /// Whether syncs take long.
@@ -55,6 +57,7 @@ impl Default for Limits {
             disk_errors: true,
             full_disks: true,
             cuts: true,
+            outages: true,
             jumps: true,
             slow_syncs: true,
             overload: true,
@@ -77,6 +80,7 @@ impl Limits {
             disk_errors: false,
             full_disks: false,
             cuts: false,
+            outages: false,
             jumps: false,
             slow_syncs: false,
             overload: false,

@@ -9,7 +9,11 @@ use runtime_core::{
     Lsn, REGISTRY_PARTITION,
     effect::{Answer, Control, Registered},
     event::Event,
-    tables::{Tables, invocation::StatusKind},
+    tables::{
+        Tables,
+        invocation::{Status, StatusKind, WaitingFor},
+    },
+    time::Timestamp,
 };
 use runtime_schema::discover;
 
@@ -75,6 +79,13 @@ impl World {
             (Order::Cancel(id), Fault::Cancelled)
         };
         self.stats.inject(fault);
+        let backs_off = self.node()?.tables(at, |tables| backs_off(tables, id));
+        if let Some((lsn, until)) = backs_off
+            && !is_kill
+        {
+            let partition = self.node()?.partitions().owner(id.partition_key);
+            self.backing.cancel((partition, lsn), until, &mut self.stats);
+        }
         let partitions = self.node()?.partitions().clone();
         let asking = Box::pin(async move {
             let to = partitions.owner(id.partition_key);
@@ -218,4 +229,15 @@ fn victims(tables: &Tables<'_>, kind: StatusKind) -> Vec<(InvocationId, u32)> {
         (program > 0).then_some((row.id, program))
     };
     tables.by_status(kind, Lsn(0), 8).into_iter().filter_map(victim).collect()
+}
+
+/// Until when an invocation waits for its next try, if it does.
+fn backs_off(tables: &Tables<'_>, id: InvocationId) -> Option<(Lsn, Timestamp)> {
+    let lsn = tables.invocation_lsn(id)?;
+    match tables.invocation(lsn)?.status {
+        Status::Waiting(WaitingFor::Retry { at }) => Some((lsn, at)),
+        Status::Waiting(_) | Status::Running { .. } | Status::Paused | Status::Completed { .. } => {
+            None
+        }
+    }
 }

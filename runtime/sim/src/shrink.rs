@@ -19,6 +19,7 @@ pub fn shrink(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> (Limits
             Limits { overload: false, ..limits.clone() },
             Limits { operators: false, ..limits.clone() },
             Limits { cuts: false, ..limits.clone() },
+            Limits { outages: false, ..limits.clone() },
             Limits { jumps: false, ..limits.clone() },
             Limits { operations: limits.operations / 2, ..limits.clone() },
             Limits { operations: limits.operations.saturating_sub(1), ..limits.clone() },

@@ -69,13 +69,19 @@ pub enum Fault {
     Completed,
     /// The node goes away while a client waits for an acknowledgement.
     ClientCutOff,
+    /// An endpoint can't be reached.
+    Unreachable,
+    /// An endpoint can be reached again.
+    ReachedAgain,
+    /// An operator cancels an invocation that backs off.
+    CancelledBackOff,
 }
 
 const FAULTS: usize = Fault::ALL.len();
 
 impl Fault {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::PowerLoss,
         Self::LogPowerCut,
         Self::LogBytesLost,
@@ -107,6 +113,9 @@ impl Fault {
         Self::Budget,
         Self::Completed,
         Self::ClientCutOff,
+        Self::Unreachable,
+        Self::ReachedAgain,
+        Self::CancelledBackOff,
     ];
 
     /// What it is, how often it was tried, and what counts as having found something.
@@ -145,6 +154,11 @@ impl Fault {
             Self::Budget => ("turns under a tiny budget", "more was kept than it allows"),
             Self::Completed => ("awakeables completed outside", "it was acknowledged"),
             Self::ClientCutOff => ("nodes gone", "a client was waiting"),
+            Self::Unreachable => {
+                ("attempts that could not be sent", "it was not the first in a row")
+            }
+            Self::ReachedAgain => ("attempts sent after such ones", "it ended their count"),
+            Self::CancelledBackOff => ("what backs off cancelled", "it went on before its time"),
         }
     }
 }

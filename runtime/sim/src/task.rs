@@ -125,6 +125,11 @@ impl Task {
         self.attempt.broken(Fault::EndedEarly, random);
     }
 
+    /// There is no connection: nothing of it gets to the endpoint.
+    pub fn miss(&mut self, random: &mut Random) {
+        self.attempt.broken(Fault::Unreachable { message: "nobody is there".to_owned() }, random);
+    }
+
     /// Time has passed.
     pub fn on_timeout(&mut self, now_ms: u64, random: &mut Random) {
         self.attempt.on_timeout(now_ms, random);

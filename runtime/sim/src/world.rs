@@ -11,6 +11,7 @@ use runtime_schema::{Defaults, SharedRegistry};
 
 use crate::{
     attempts::Pins,
+    backing::Backing,
     checks,
     clients::{Completing, Operation},
     clock::SimClock,
@@ -56,6 +57,7 @@ pub struct World {
     pub(crate) completions: Vec<Completing>,
     pub(crate) operators: Operators,
     pub(crate) pins: Pins,
+    pub(crate) backing: Backing,
     pub(crate) stats: Stats,
     pub(crate) slow: Slow,
     /// Steps until there is room on the log's disk; 0 while there is.
@@ -135,6 +137,7 @@ impl World {
             completions: Vec::new(),
             operators: Operators::default(),
             pins: Pins::default(),
+            backing: Backing::default(),
             stats: Stats::default(),
             slow: Slow::default(),
             full_steps_left: 0,
@@ -171,6 +174,7 @@ impl World {
                 self.go_on()?;
             }
             self.wait_for_room()?;
+            self.backing.pass();
             self.look_after_node()?;
             self.take_registry()?;
             if let Some(fault) = self.outside.surroundings().faults.first() {
@@ -221,6 +225,7 @@ impl World {
         self.free_log()?;
         self.slow.steps_left = 0;
         self.stalled = None;
+        self.backing.plug_in();
         let mut is_asked_again = false;
         for _ in 0..PEACE_MAX {
             let mut is_busy = false;

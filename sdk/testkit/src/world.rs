@@ -265,6 +265,7 @@ impl World {
             lazy_state: settings.lazy_state,
             derivation: Derivation::Plain,
             retry: settings.retry,
+            counts_unsent: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use protocol::wire::{WireError, control::AttemptError};
 
-use super::ResolveError;
+use super::{ResolveError, cut};
 use crate::event::{AttemptFailure, RelatedCommand};
 
 /// What ended an attempt without a result.
@@ -82,22 +82,9 @@ const CODE_INVALID_COMMAND: &str = "RT0017";
 const CODE_UNKNOWN_TARGET: &str = "RT0018";
 
 impl Fault {
-    /// How long the other side asked us to wait before the next attempt.
-    pub fn retry_after_ms(&self) -> Option<u64> {
-        match self {
-            Self::Sdk(error) => error.next_retry_delay_ms,
-            Self::Response { retry_after_ms, .. } => *retry_after_ms,
-            Self::Protocol { .. }
-            | Self::Wire(_)
-            | Self::InvalidCommand { .. }
-            | Self::UnknownTarget(_)
-            | Self::Unreachable { .. }
-            | Self::Transport { .. }
-            | Self::EndedEarly
-            | Self::Deployment { .. }
-            | Self::Internal { .. }
-            | Self::Timeout { .. } => None,
-        }
+    /// Whether the request was never on its way: no attempt was made then.
+    pub(super) fn is_unsent(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Deployment { .. })
     }
 
     /// Whether the handler can't have run: it has not failed then, and what it would do on its next
@@ -136,9 +123,9 @@ impl Fault {
         }
     }
 
-    /// What the invocation's status remembers.
+    /// What the invocation's status remembers: a part of what is very long.
     pub fn into_failure(self) -> AttemptFailure {
-        let (code, message) = (self.code(), self.to_string());
+        let (code, message) = (self.code(), cut::message(self.to_string()));
         let error_code = match &self {
             Self::Response { status: 415, .. } | Self::Deployment { .. } => Some(CODE_VERSION),
             Self::InvalidCommand { .. } => Some(CODE_INVALID_COMMAND),
@@ -156,10 +143,10 @@ impl Fault {
         let error_code = error_code.map(str::to_owned);
         let (stacktrace, related_command) = match self {
             Self::Sdk(error) => (
-                error.stacktrace,
+                cut::stacktrace(error.stacktrace),
                 error.related_command.map(|related| RelatedCommand {
                     index: related.index,
-                    name: related.name,
+                    name: related.name.map(cut::name),
                     ty: related.ty,
                 }),
             ),

@@ -21,6 +21,7 @@
 
 mod asked;
 mod callee;
+mod cut;
 mod fault;
 mod receive;
 mod replay;
@@ -70,6 +71,9 @@ pub struct AttemptOptions {
     pub derivation: Derivation,
     /// How failed attempts are retried.
     pub retry: RetryPolicy,
+    /// Whether attempts whose request was not even sent use up attempts of that policy, as they do on
+    /// the real server.
+    pub counts_unsent: bool,
 }
 
 /// One thing for the shell to do.
@@ -275,7 +279,7 @@ impl Attempt {
     }
 
     fn fail(&mut self, fault: Fault, entropy: &mut dyn Entropy) {
-        let next = retry::decide(&self.options.retry, &self.start, &fault, entropy);
+        let next = retry::decide(&self.options, &self.start, &fault, entropy);
         let failure: AttemptFailure = fault.into_failure();
         self.propose(Event::AttemptFailed { attempt: self.name, failure, next });
         self.finish();

@@ -23,13 +23,12 @@ use crate::{
     Lsn,
     effect::StartAttempt,
     event::{AfterFailure, AttemptFailure, AttemptRef, Event, Pin},
-    tables::deployment::OnMaxAttempts,
     time::{DELAY_MAX_MS, Timestamp},
 };
 
 const WALL_MS: u64 = 1_000_000;
 
-struct Zeros;
+pub(super) struct Zeros;
 
 impl Entropy for Zeros {
     fn next_u64(&mut self) -> u64 {
@@ -61,7 +60,7 @@ fn entry(command: Command) -> Entry {
     wire::command::encode(&command.into(), ProtocolVersion::V7)
 }
 
-fn start(commands: Vec<Command>) -> StartAttempt {
+pub(super) fn start(commands: Vec<Command>) -> StartAttempt {
     let input = Command::Input { headers: Vec::new(), value: Bytes::new() };
     StartAttempt {
         attempt: AttemptRef { invocation: Lsn(1), attempt: Lsn(1) },
@@ -76,6 +75,7 @@ fn start(commands: Vec<Command>) -> StartAttempt {
         random_seed: 1,
         retry_count: 0,
         policy_attempts: 0,
+        unsent: 0,
         last_entry_at: Timestamp(5000),
         now: Timestamp(5000),
         idempotency_key: None,
@@ -84,7 +84,7 @@ fn start(commands: Vec<Command>) -> StartAttempt {
     }
 }
 
-fn opened(start: StartAttempt) -> Attempt {
+pub(super) fn opened(start: StartAttempt) -> Attempt {
     let retry = RetryPolicy { max_attempts: Some(3), ..RetryPolicy::default() };
     let mut attempt = Attempt::new(
         start,
@@ -96,6 +96,7 @@ fn opened(start: StartAttempt) -> Attempt {
             abort_timeout_ms: 1000,
             lazy_state: false,
             retry,
+            counts_unsent: false,
         },
     );
     attempt.open(0);
@@ -103,7 +104,7 @@ fn opened(start: StartAttempt) -> Attempt {
     attempt
 }
 
-fn proposals(attempt: &mut Attempt) -> Vec<Event> {
+pub(super) fn proposals(attempt: &mut Attempt) -> Vec<Event> {
     let outputs = attempt.take_outputs().into_iter();
     outputs
         .filter_map(|output| match output {
@@ -113,7 +114,7 @@ fn proposals(attempt: &mut Attempt) -> Vec<Event> {
         .collect()
 }
 
-fn say(attempt: &mut Attempt, frame: Frame) -> Vec<Event> {
+pub(super) fn say(attempt: &mut Attempt, frame: Frame) -> Vec<Event> {
     attempt.receive(0, WALL_MS, frame, &Everything, &mut Zeros);
     proposals(attempt)
 }
@@ -123,7 +124,7 @@ fn command(attempt: &mut Attempt, command: Command) -> Vec<Event> {
     say(attempt, Frame::new(ty, body))
 }
 
-fn failure(events: &[Event]) -> (&AttemptFailure, &AfterFailure) {
+pub(super) fn failure(events: &[Event]) -> (&AttemptFailure, &AfterFailure) {
     let [Event::AttemptFailed { failure, next, .. }] = events else { panic!("{events:?}") };
     (failure, next)
 }
@@ -276,40 +277,6 @@ fn a_delay_has_a_longest_and_says_so() {
 }
 
 #[test]
-fn what_never_got_to_the_handler_is_no_failure_of_it() {
-    let after = |fault, policy_attempts| {
-        let mut attempt = opened(StartAttempt { policy_attempts, ..start(Vec::new()) });
-        attempt.broken(fault, &mut Zeros);
-        failure(&proposals(&mut attempt)).1.clone()
-    };
-    let message = || "no".to_owned();
-    let response = |status| Fault::Response { status, message: message(), retry_after_ms: None };
-    for fault in [Fault::Unreachable { message: message() }, response(404), response(503)] {
-        assert!(matches!(after(fault, 0), AfterFailure::RetryUnreached { counts: true, .. }));
-    }
-    for fault in [Fault::Transport { message: message() }, Fault::EndedEarly, response(502)] {
-        assert!(matches!(after(fault, 0), AfterFailure::Retry { counts: true, .. }));
-    }
-    // Those who can't be reached use the policy up, those who do not exist do not.
-    assert_eq!(after(Fault::Unreachable { message: message() }, 2), AfterFailure::Pause);
-    let missing = after(Fault::Deployment { message: message() }, 70);
-    assert_eq!(missing, AfterFailure::RetryUnreached { delay_ms: 500, counts: false });
-}
-
-#[test]
-fn without_a_deployment_the_delay_grows_with_the_time_it_is_missing() {
-    for (missing_ms, expected_ms) in [(0, 500), (400, 500), (3000, 3000), (3_600_000, 60_000)] {
-        let now = Timestamp(5000 + missing_ms);
-        let mut attempt = opened(StartAttempt { now, ..start(Vec::new()) });
-        attempt.broken(Fault::Deployment { message: "gone".to_owned() }, &mut Zeros);
-        let events = proposals(&mut attempt);
-        let (_, next) = failure(&events);
-        let expected = AfterFailure::RetryUnreached { delay_ms: expected_ms, counts: false };
-        assert_eq!(*next, expected, "{missing_ms}");
-    }
-}
-
-#[test]
 fn a_tree_that_is_too_deep_pauses_the_invocation() {
     let mut awaiting = Awaiting::any_of(vec![NotificationId::Completion(1)]);
     for _ in 0..1000 {
@@ -339,11 +306,7 @@ fn a_reserved_signal_is_no_awakeable() {
 }
 
 #[test]
-fn the_policy_decides_what_follows_the_last_attempt() {
-    let mut attempt = opened(StartAttempt { policy_attempts: 2, ..start(Vec::new()) });
-    attempt.options.retry.on_max_attempts = OnMaxAttempts::Kill;
-    attempt.broken(Fault::EndedEarly, &mut Zeros);
-    assert!(matches!(failure(&proposals(&mut attempt)).1, AfterFailure::Kill(_)));
+fn what_follows_the_end_counts_for_nothing() {
     let mut attempt = opened(start(vec![run(1)]));
     let output = Command::Output { result: Ok(Bytes::new()) };
     assert_eq!(command(&mut attempt, output).len(), 1);

@@ -2,6 +2,7 @@
 
 use super::{complete, kill, running, set_status, set_waiting};
 use crate::{
+    Lsn,
     context::Context,
     effect::Effect,
     event::{AfterFailure, AttemptFailure, AttemptRef},
@@ -20,6 +21,15 @@ pub(crate) fn apply(
     let Some(invocation) = running(cx.tables, attempt) else { return };
     let lsn = attempt.invocation;
     invocation.last_failure = Some(Box::new(failure.clone()));
+    // Whoever was sent a request has got further than those who were not, whatever came of it.
+    invocation.unsent = match next {
+        AfterFailure::RetryUnsent { .. } => invocation.unsent.saturating_add(1),
+        AfterFailure::Retry { .. }
+        | AfterFailure::RetryUnreached { .. }
+        | AfterFailure::Pause
+        | AfterFailure::Kill(_)
+        | AfterFailure::Fail(_) => 0,
+    };
     match next {
         AfterFailure::Retry { delay_ms, counts }
         | AfterFailure::RetryUnreached { delay_ms, counts } => {
@@ -28,14 +38,19 @@ pub(crate) fn apply(
             }
             invocation.policy_attempts =
                 invocation.policy_attempts.saturating_add(u32::from(*counts));
-            let at = cx.at.after_ms(*delay_ms);
-            set_waiting(cx, lsn, WaitingFor::Retry { at });
-            let timer = TimerKey { at, invocation: lsn, completion: 0 };
-            cx.tables.put_timer(&timer, Timer::Retry);
-            cx.emit(Effect::ArmTimer { at });
+            back_off(cx, lsn, *delay_ms);
         }
+        AfterFailure::RetryUnsent { delay_ms } => back_off(cx, lsn, *delay_ms),
         AfterFailure::Pause => set_status(cx, lsn, Status::Paused),
         AfterFailure::Kill(failure) => kill::with(cx, lsn, failure.clone()),
         AfterFailure::Fail(failure) => complete::complete(cx, lsn, Err(failure.clone())),
     }
+}
+
+fn back_off(cx: &mut Context<'_, '_>, lsn: Lsn, delay_ms: u64) {
+    let at = cx.at.after_ms(delay_ms);
+    set_waiting(cx, lsn, WaitingFor::Retry { at });
+    let timer = TimerKey { at, invocation: lsn, completion: 0 };
+    cx.tables.put_timer(&timer, Timer::Retry);
+    cx.emit(Effect::ArmTimer { at });
 }

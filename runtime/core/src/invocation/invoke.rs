@@ -94,6 +94,8 @@ fn create(cx: &mut Context<'_, '_>, invoke: &Invoke, start_at: Option<Timestamp>
             has_waiters: false,
             retry_count: 0,
             policy_attempts: 0,
+            unsent: 0,
+            cancel_pending: false,
             last_failure: None,
         },
     );

@@ -6,7 +6,7 @@ use protocol::{
     journal::{CompletionId, Entry, NotificationId, NotificationKind},
 };
 
-use super::{notify::notify, running};
+use super::{got_further, notify::notify, running};
 use crate::{
     Lsn,
     context::Context,
@@ -31,6 +31,7 @@ pub(crate) fn apply(
     invocation.commands += 1;
     invocation.retry_count = 0;
     invocation.last_failure = None;
+    got_further(invocation);
     append(cx, attempt.invocation, command.entry().clone());
     entries::apply(cx, attempt.invocation, command.command(), callee, due);
 }
@@ -42,9 +43,8 @@ pub(crate) fn run_proposed(
     completion: CompletionId,
     result: &Result<Bytes, TerminalFailure>,
 ) {
-    if running(cx.tables, attempt).is_none() {
-        return;
-    }
+    let Some(invocation) = running(cx.tables, attempt) else { return };
+    got_further(invocation);
     let id = NotificationId::Completion(completion);
     notify(cx, attempt.invocation, NotificationKind::Run, id, result.clone().into());
 }

@@ -61,6 +61,13 @@ pub(crate) fn running<'t>(
     }
 }
 
+/// An attempt has stored something, or waits for what it does not know yet: the endpoint was reached,
+/// and what was stored before had its chance.
+pub(crate) fn got_further(invocation: &mut Invocation) {
+    invocation.unsent = 0;
+    invocation.cancel_pending = false;
+}
+
 /// The invocation.
 ///
 /// # Panics
@@ -128,6 +135,7 @@ pub(crate) fn attempt_input(tables: &Tables<'_>, lsn: Lsn, now: Timestamp) -> St
         random_seed: invocation.random_seed,
         retry_count: invocation.retry_count,
         policy_attempts: invocation.policy_attempts,
+        unsent: invocation.unsent,
         last_entry_at: invocation.last_entry_at,
         now,
         target: invocation.target,

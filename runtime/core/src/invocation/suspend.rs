@@ -14,11 +14,13 @@ pub(crate) fn apply(
     let Some(invocation) = running(cx.tables, attempt) else { return };
     invocation.policy_attempts = 0;
     invocation.retry_count = 0;
+    invocation.unsent = 0;
     let lsn = attempt.invocation;
     // Only what the attempt was not shown can be news: everything else is already in its tree.
     if cx.tables.is_resolved(lsn, awaiting, seen) {
         start_attempt(cx, lsn);
     } else {
+        super::got_further(super::expect(cx.tables, lsn));
         set_waiting(cx, lsn, WaitingFor::Notification { awaiting: awaiting.clone(), seen });
     }
 }

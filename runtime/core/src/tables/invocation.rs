@@ -74,6 +74,11 @@ pub struct Invocation {
     pub policy_attempts: u32,
     /// Why the last attempt broke off; forgotten when a later one gets further.
     pub last_failure: Option<Box<AttemptFailure>>,
+    /// Attempts in a row whose request was not even sent and that the retry policy has not counted.
+    pub unsent: u32,
+    /// Whether a cancellation is stored that no attempt has got past: none has stored anything since,
+    /// or waits with it behind.
+    pub cancel_pending: bool,
 }
 
 /// Where an invocation is in its life.

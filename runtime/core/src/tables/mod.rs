@@ -7,6 +7,7 @@
 pub mod completion;
 pub mod deployment;
 pub mod expiry;
+pub mod frozen;
 mod hints;
 pub mod index;
 pub mod invocation;

@@ -7,6 +7,7 @@ use super::{
     completion::{CompletionState, Deliveries, Delivery, SignalUse},
     deployment::StoredDeployment,
     expiry::PromiseName,
+    frozen::InvocationV2,
     invocation::Invocation,
     journal::JournalEntry,
     meta::Meta,
@@ -28,8 +29,8 @@ pub enum Row {
     Bytes(Bytes),
     /// See [`Meta`].
     Meta(Box<Meta>),
-    /// See [`Invocation`].
-    Invocation(Box<Invocation>),
+    /// See [`InvocationV2`]: never in memory, since it is read as an [`Invocation`].
+    InvocationV2(Box<InvocationV2>),
     /// See [`JournalEntry`].
     Journal(JournalEntry),
     /// See [`CompletionState`].
@@ -56,11 +57,13 @@ pub enum Row {
     Retained(u64),
     /// See [`PromiseName`].
     PromiseName(Box<PromiseName>),
+    /// See [`Invocation`]. From here on: format 3.
+    Invocation(Box<Invocation>),
 }
 
 /// Version of the encoding of rows, the first byte of every stored value. Rows are read in every
-/// format and written in this one. Format 2 has more variants than 1, at any depth.
-pub const ROW_FORMAT: u8 = 2;
+/// format and written in this one. Each has more variants than the one before, at any depth.
+pub const ROW_FORMAT: u8 = 3;
 
 /// A stored row could not be read back.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +97,32 @@ impl Row {
         if !(1..=ROW_FORMAT).contains(&format) {
             return Err(RowDecodeError::UnknownFormat(format));
         }
-        Ok(postcard::from_bytes(row)?)
+        Ok(Self::thaw(postcard::from_bytes(row)?))
+    }
+
+    /// What older formats wrote, as it is today.
+    fn thaw(self) -> Self {
+        match self {
+            Self::InvocationV2(old) => Self::Invocation(Box::new((*old).into())),
+            row @ (Self::Unit
+            | Self::Lsn(_)
+            | Self::Bytes(_)
+            | Self::Meta(_)
+            | Self::Journal(_)
+            | Self::Completion(_)
+            | Self::Delivery(_)
+            | Self::Object(_)
+            | Self::Timer(_)
+            | Self::Promise(_)
+            | Self::Outgoing(_)
+            | Self::Waiter(_)
+            | Self::Deployment(_)
+            | Self::Deliveries(_)
+            | Self::SignalUse(_)
+            | Self::Retained(_)
+            | Self::PromiseName(_)
+            | Self::Invocation(_)) => row,
+        }
     }
 
     /// Estimate of the heap bytes behind the row.
@@ -112,7 +140,7 @@ impl Row {
             | Self::Timer(_) => 0,
             Self::Bytes(bytes) => bytes.len(),
             Self::Journal(entry) => entry.entry.body.len(),
-            Self::Invocation(_) => 600,
+            Self::Invocation(_) | Self::InvocationV2(_) => 600,
             Self::Meta(_) | Self::Promise(_) | Self::PromiseName(_) => 200,
             Self::Outgoing(_) => 1000,
             Self::Deployment(_) => 4000,

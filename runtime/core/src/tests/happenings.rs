@@ -47,7 +47,7 @@ pub(super) fn happening() -> impl Strategy<Value = Happening> {
         3 => (any::<u8>(), 1..6u8, stale())
             .prop_map(|(pick, completion, is_stale)| Happening::Suspend { pick, completion, is_stale }),
         4 => (any::<u8>(), stale()).prop_map(|(pick, is_stale)| Happening::End { pick, is_stale }),
-        2 => (any::<u8>(), 0..5u8, stale())
+        2 => (any::<u8>(), 0..8u8, stale())
             .prop_map(|(pick, how, is_stale)| Happening::Fail { pick, how, is_stale }),
         3 => (0..3000u16).prop_map(|later_ms| Happening::Timers { later_ms }),
         2 => (any::<u8>(), any::<u8>(), 0..5u8)
@@ -55,7 +55,7 @@ pub(super) fn happening() -> impl Strategy<Value = Happening> {
         3 => (0..8u8, 0..8u8).prop_map(|(id, what)| Happening::Signal { id, what }),
         1 => (any::<u8>(), 0..6u8)
             .prop_map(|(pick, completion)| Happening::RunProposed { pick, completion }),
-        1 => (0..8u8).prop_map(|id| Happening::Cancel { id }),
+        2 => (0..8u8).prop_map(|id| Happening::Cancel { id }),
         1 => (0..8u8).prop_map(|id| Happening::Kill { id }),
         1 => (0..6u8).prop_map(|sequence| Happening::Acknowledge { sequence }),
         2 => any::<u16>().prop_map(|budget_bytes| Happening::Retire { budget_bytes }),
@@ -167,6 +167,7 @@ pub(super) fn events(
                 1 => AfterFailure::Kill(failure),
                 2 => AfterFailure::Fail(failure),
                 3 => AfterFailure::RetryUnreached { delay_ms: 300, counts: false },
+                4 | 5 => AfterFailure::RetryUnsent { delay_ms: 300 },
                 _ => AfterFailure::Retry { delay_ms: 300, counts: true },
             };
             vec![failed(name, next)]

@@ -1,0 +1,222 @@
+//! What backs off: how it is counted, and what starts it before its time.
+
+use bytes::Bytes;
+use protocol::journal::{Command, notification::SignalId};
+
+use super::support::*;
+use crate::{
+    Lsn,
+    effect::Effect,
+    event::{AfterFailure, AttemptRef, Event, RequestId, Rules},
+    tables::invocation::{Status, StatusKind, WaitingFor},
+};
+
+const UNSENT: AfterFailure = AfterFailure::RetryUnsent { delay_ms: 100 };
+const FAILED: AfterFailure = AfterFailure::Retry { delay_ms: 100, counts: true };
+
+fn cancel() -> Event {
+    Event::CancelRequested { request: RequestId(9), target: id(1) }
+}
+
+/// Lets the attempt fail; until when its invocation waits.
+fn fail(world: &mut World, name: AttemptRef, next: AfterFailure) -> u64 {
+    world.apply(failed(name, next));
+    let status = world.tables().invocation(name.invocation).unwrap().status;
+    let Status::Waiting(WaitingFor::Retry { at }) = status else { panic!("{status:?}") };
+    at.0
+}
+
+/// The same, and until the next attempt.
+fn fail_and_go_on(world: &mut World, name: AttemptRef, next: AfterFailure) -> AttemptRef {
+    let at_ms = fail(world, name, next);
+    world.now_ms = at_ms;
+    let again = world.apply(timer(at_ms, name.invocation, 0));
+    attempt(name.invocation, again)
+}
+
+/// What the row has counted: unsent ones, those of the policy, those that the handler hears of.
+fn counts(world: &mut World, invocation: Lsn) -> (u32, u32, u32) {
+    let row = world.tables().invocation(invocation).unwrap();
+    (row.unsent, row.policy_attempts, row.retry_count)
+}
+
+/// How many entries of its journal cancel it.
+fn cancels(world: &mut World, invocation: Lsn) -> usize {
+    let len = world.tables().invocation(invocation).unwrap().journal_len;
+    let journal = world.tables().journal(invocation, len);
+    let id = |entry| protocol::wire::notification::decode(entry).unwrap().id;
+    let cancel = protocol::journal::NotificationId::Signal(SignalId::Index(1));
+    let notifications = journal.iter().filter(|entry| entry.ty.is_notification());
+    notifications.filter(|entry| id(entry) == cancel).count()
+}
+
+#[test]
+fn requests_that_were_not_sent_are_counted_in_the_row_and_by_no_policy() {
+    let mut world = World::single();
+    let created = world.apply(invoked(call(1)));
+    let mut name = attempt(created, created);
+    name = fail_and_go_on(&mut world, name, FAILED);
+    for unsent in 1..=3 {
+        name = fail_and_go_on(&mut world, name, UNSENT);
+        assert_eq!(counts(&mut world, created), (unsent, 1, 1));
+        // Also over a restart.
+        world.checkpoint();
+        assert_eq!(counts(&mut world, created), (unsent, 1, 1));
+        let Some(Effect::StartAttempt(start)) = world.effects.pop() else { panic!("a start") };
+        assert_eq!((start.attempt, start.unsent), (name, unsent), "the next delay grows by it");
+    }
+    assert_eq!(world.tables().invocation(created).unwrap().last_failure.unwrap().message, "boom");
+}
+
+#[test]
+fn an_attempt_that_gets_further_ends_the_count_of_unsent_ones() {
+    type Further = fn(AttemptRef) -> Event;
+    let further: [(&str, Further); 7] = [
+        ("a command", |name| command(name, sleep(9000, 2))),
+        ("a result", |name| Event::RunProposed {
+            attempt: name,
+            completion: 1,
+            result: Ok(Bytes::new()),
+        }),
+        ("a suspension", |name| suspended(name, 1, 2)),
+        ("a suspension that is over", |name| suspended(name, 1, 1)),
+        ("a failure", |name| failed(name, FAILED)),
+        ("a refusal", |name| {
+            failed(name, AfterFailure::RetryUnreached { delay_ms: 100, counts: true })
+        }),
+        ("a pause", |name| failed(name, AfterFailure::Pause)),
+    ];
+    for (what, event) in further {
+        let mut world = World::single();
+        let created = world.apply(invoked(call(1)));
+        let first = attempt(created, created);
+        world.apply(command(first, Command::Run { completion: 1 }));
+        let second = fail_and_go_on(&mut world, first, UNSENT);
+        let third = fail_and_go_on(&mut world, second, UNSENT);
+        if what == "a suspension that is over" {
+            world.apply(cancel());
+        }
+        assert_eq!(counts(&mut world, created).0, 2);
+        world.apply(event(third));
+        assert_eq!(counts(&mut world, created).0, 0, "{what}");
+        assert_eq!(crate::invariants::check(&world.tables()), Ok(()), "{what}");
+    }
+}
+
+#[test]
+fn a_cancellation_starts_what_backs_off_at_once_and_changes_no_count() {
+    for next in [UNSENT, FAILED] {
+        let mut world = World::single();
+        let created = world.apply(invoked(call(1)));
+        let first = attempt(created, created);
+        let second = fail_and_go_on(&mut world, first, next.clone());
+        let at_ms = fail(&mut world, second, next.clone());
+        let counted = counts(&mut world, created);
+        world.effects();
+        let woken = world.apply(cancel());
+        let retries = counted.2;
+        assert_eq!(
+            world.effects(),
+            format!(
+                "start 1@{} Greeter/greet entries=2 state=[] retries={retries}\nanswer 9 Signalled",
+                woken.0
+            )
+        );
+        assert_eq!(counts(&mut world, created), counted);
+        assert_eq!(crate::invariants::check(&world.tables()), Ok(()), "its timer is gone");
+        world.now_ms = at_ms;
+        world.apply(timer(at_ms, created, 0));
+        assert_eq!(world.effects(), "", "it has begun already");
+    }
+}
+
+#[test]
+fn a_repeated_cancellation_is_not_stored_and_wakes_nothing() {
+    let mut world = World::single();
+    let created = world.apply(invoked(call(1)));
+    fail(&mut world, attempt(created, created), UNSENT);
+    let woken = world.apply(cancel());
+    let second = attempt(created, woken);
+    fail(&mut world, second, UNSENT);
+    world.effects();
+    for _ in 0..3 {
+        world.apply(cancel());
+        assert_eq!(world.effects(), "answer 9 Signalled", "it has been told");
+    }
+    // Neither does one that another invocation sends.
+    let result = protocol::journal::NotificationResult::Void;
+    let signal = SignalId::Index(1);
+    world.apply(Event::SignalReceived { target: id(1), signal, result });
+    assert_eq!(world.effects(), "");
+    assert_eq!(cancels(&mut world, created), 1);
+    // It has got past the first one: the next one is another one, and is stored and wakes it.
+    let row = world.tables().invocation(created).unwrap();
+    let Status::Waiting(WaitingFor::Retry { at }) = row.status else { panic!("it backs off") };
+    world.now_ms = at.0;
+    let third = world.apply(timer(at.0, created, 0));
+    let third = attempt(created, third);
+    world.apply(command(third, Command::Run { completion: 1 }));
+    fail(&mut world, third, FAILED);
+    world.effects();
+    world.apply(cancel());
+    assert!(world.effects().starts_with("start 1@"));
+    assert_eq!(cancels(&mut world, created), 2);
+}
+
+#[test]
+fn each_cancellation_of_one_that_runs_or_has_heard_of_the_last_is_stored() {
+    let mut world = World::single();
+    let created = world.apply(invoked(call(1)));
+    world.apply(cancel());
+    world.apply(cancel());
+    assert_eq!(cancels(&mut world, created), 2, "the first may have been heard");
+    // It has seen both and waits on: the third one is news.
+    world.apply(command(attempt(created, created), sleep(90_000, 1)));
+    world.apply(suspended(attempt(created, created), 1, 4));
+    world.effects();
+    world.apply(cancel());
+    assert!(world.effects().starts_with("start 1@"));
+    assert_eq!(cancels(&mut world, created), 3);
+}
+
+#[test]
+fn cancelling_one_that_is_paused_is_one_attempt_each_time() {
+    let mut world = World::single();
+    let created = world.apply(invoked(call(1)));
+    let second = fail_and_go_on(&mut world, attempt(created, created), FAILED);
+    world.apply(failed(second, AfterFailure::Pause));
+    for _ in 0..3 {
+        let woken = world.apply(cancel());
+        // No other way leads out of it, and what has been used up is used up.
+        assert_eq!(counts(&mut world, created), (0, 1, 1));
+        assert_eq!(cancels(&mut world, created), 1);
+        world.apply(failed(attempt(created, woken), AfterFailure::Pause));
+        let row = world.tables().invocation(created).unwrap();
+        assert_eq!(row.status.kind(), StatusKind::Paused);
+    }
+}
+
+#[test]
+fn logs_of_format_2_cancel_as_they_did() {
+    let mut world = World::single();
+    world.rules = Rules::V2;
+    let created = world.apply(invoked(call(1)));
+    let at_ms = fail(&mut world, attempt(created, created), FAILED);
+    world.effects();
+    world.apply(cancel());
+    world.apply(cancel());
+    assert_eq!(world.effects(), "answer 9 Signalled\nanswer 9 Signalled", "it backs off");
+    assert_eq!(cancels(&mut world, created), 2);
+    world.now_ms = at_ms;
+    let second = world.apply(timer(at_ms, created, 0));
+    world.apply(failed(attempt(created, second), AfterFailure::Pause));
+    assert_eq!(counts(&mut world, created).1, 1);
+    world.apply(cancel());
+    assert_eq!(counts(&mut world, created).1, 0);
+    // Of what it has stored today's rules know nothing: the next one counts.
+    world.apply(failed(attempt(created, Lsn(world.applied)), FAILED));
+    world.rules = Rules::CURRENT;
+    world.effects();
+    world.apply(cancel());
+    assert!(world.effects().starts_with("start 1@"));
+}
