@@ -7,7 +7,7 @@ use crate::{Result, processes::cargo_with};
 const SIZES: [(&str, &str); 9] = [
     ("ATTACKS_FULL", "1"),
     ("ATTACKS_BODIES", "40"),
-    ("ATTACKS_CHUNKS", "30000000"),
+    ("ATTACKS_CHUNKS", "5000000"),
     ("ATTACKS_READERS", "60"),
     ("ATTACKS_FILES", "1024"),
     ("ATTACKS_SILENT", "1300"),

@@ -50,7 +50,7 @@ pub(crate) async fn look(ingress: &Ingress, id: InvocationId) -> Result<Known, R
             let held = wait(ingress, bytes).await;
             (see(ingress, id, usize::MAX).await?, Some(held))
         }
-        seen => (seen, None),
+        seen @ (Seen::Nothing | Seen::UnderWay | Seen::Ended(_)) => (seen, None),
     };
     Ok(match (seen, held) {
         (Seen::Ended(completion), Some(held)) => Known::Ended(Kept { completion, held }),

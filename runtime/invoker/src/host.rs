@@ -31,8 +31,9 @@ const HEADERS_BYTES_MAX: u32 = 16 << 10;
 /// What an endpoint may send on a stream before somebody reads it: an attempt whose large message waits
 /// for memory is not read.
 pub(crate) const STREAM_WINDOW_BYTES: u32 = 256 << 10;
-/// The same for all streams of a connection: those that are not read must leave the others theirs.
-pub(crate) const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * STREAMS_MAX as u32;
+/// The same for all [`STREAMS_MAX`] streams of a connection: those that are not read must leave the
+/// others theirs.
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 128 * STREAM_WINDOW_BYTES;
 /// While it is in use, a connection is asked this often whether the other side is still there.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// And has so long to answer.
