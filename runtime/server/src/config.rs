@@ -220,3 +220,105 @@ fn set<T>(target: &mut T, value: Option<T>) {
         *target = value;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    const DOCS: &str = include_str!("../../../docs/configuration.md");
+
+    /// Rows of the first table: key, flag and environment, default.
+    fn rows() -> Vec<[&'static str; 3]> {
+        let rows = DOCS.lines().take_while(|line| !line.starts_with("## "));
+        rows.filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
+            let key = cells.next()?.trim_end_matches('`');
+            Some([key, cells.next()?, cells.next()?])
+        })
+        .collect()
+    }
+
+    #[test]
+    fn every_setting_is_documented_and_no_other() {
+        let error = toml::from_str::<File>("no-such-key = 1").unwrap_err().to_string();
+        let (_, known) = error.split_once("expected one of ").unwrap();
+        let mut known: Vec<_> = known.trim().split(", ").map(|key| key.trim_matches('`')).collect();
+        let mut documented: Vec<_> = rows().into_iter().map(|[key, ..]| key).collect();
+        known.sort_unstable();
+        documented.sort_unstable();
+        assert_eq!(documented, known);
+    }
+
+    #[test]
+    fn flags_and_variables_are_documented_where_they_exist() {
+        let command = crate::args::Args::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        let mut with_flag = 0;
+        for [key, flag, _] in rows() {
+            let argument = serve.get_arguments().find(|argument| argument.get_long() == Some(key));
+            let expected = argument.map_or_else(String::new, |argument| {
+                let variable = argument.get_env().unwrap_or_default().to_string_lossy();
+                format!("`--{key}`, `{variable}`")
+            });
+            assert_eq!(flag, expected, "{key}");
+            with_flag += usize::from(argument.is_some());
+        }
+        // Beside those there is the file itself.
+        let flags = serve.get_arguments().filter(|argument| argument.get_env().is_some()).count();
+        assert_eq!(with_flag + 1, flags);
+    }
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let config = Config::resolve(&Serve::default()).unwrap();
+        let defaults = [
+            ("data-dir", config.data_dir.display().to_string()),
+            ("ingress-address", config.ingress_address.to_string()),
+            ("admin-address", config.admin_address.to_string()),
+            ("partitions", config.partitions.to_string()),
+            ("attempts-max", config.attempts_max.to_string()),
+            ("connections-max", config.connections_max.to_string()),
+            ("request-size-max-bytes", config.request_size_max_bytes.to_string()),
+            ("memory-budget-bytes", config.memory_budget_bytes.to_string()),
+            ("log-segment-bytes", config.log_segment_bytes.to_string()),
+            ("inactivity-timeout-ms", config.defaults.inactivity_timeout_ms.to_string()),
+            ("abort-timeout-ms", config.defaults.abort_timeout_ms.to_string()),
+            ("lazy-state", config.defaults.lazy_state.to_string()),
+            ("journal-retention-ms", config.defaults.journal_retention_ms.to_string()),
+            ("idempotency-retention-ms", config.defaults.idempotency_retention_ms.to_string()),
+            ("workflow-retention-ms", config.defaults.workflow_retention_ms.to_string()),
+            ("retention-budget-bytes", config.partition.retention_budget_bytes.to_string()),
+            (
+                "checkpoint-interval-ms",
+                config.partition.checkpoint_interval.as_millis().to_string(),
+            ),
+            ("overlay-bytes-max", config.partition.overlay_bytes_max.to_string()),
+        ];
+        for (key, default) in defaults {
+            let [.., documented] = rows().into_iter().find(|[found, ..]| *found == key).unwrap();
+            let documented = documented.split(' ').next().unwrap().trim_matches('`');
+            assert_eq!(documented, default, "{key}");
+        }
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("abide.toml");
+        for (text, says) in [
+            ("attempts-max = 0", "attempts-max is 0, expected at least 1"),
+            ("connections-max = 0", "connections-max is 0, expected at least 1"),
+            ("memory-budget-bytes = 1000", "memory-budget-bytes is 1000, expected at least"),
+            ("partitions = 0", "partitions is 0, expected 1 to 256"),
+            ("request-size-max-bytes = 100000000", "request-size-max-bytes is 100000000"),
+            ("atempts-max = 1", "unknown field `atempts-max`"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let serve = Serve { config: Some(path.clone()), ..Serve::default() };
+            let refusal = format!("{:#}", Config::resolve(&serve).unwrap_err());
+            assert!(refusal.contains(says), "{refusal}");
+        }
+    }
+}
