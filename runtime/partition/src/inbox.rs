@@ -117,10 +117,10 @@ impl Inbox {
         self.no_room.load(Ordering::Relaxed)
     }
 
-    /// Refuses whoever waits for a place, now and later.
+    /// Refuses whoever waits for a place or reads, now and later.
     pub(crate) fn close(&self) {
         self.room.iter().for_each(Semaphore::close);
-        self.put(|lanes| lanes.notices.stop = true);
+        self.put(Lanes::close);
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {

@@ -128,6 +128,8 @@ pub(crate) struct Lanes {
     /// How many events of each lane are in `work`.
     waiting: [usize; Lane::COUNT],
     reads: usize,
+    /// Whether nobody will look at the rows any more.
+    is_closed: bool,
     pub(crate) notices: Notices,
     /// Batches of this partition that are on their way to disk.
     pub(crate) syncing: usize,
@@ -180,9 +182,21 @@ impl Lanes {
         self.work.push_back(Work::Event(lane, queued));
     }
 
+    /// Puts in a read. One that nobody will answer is let go of, of which whoever waits for it hears.
     pub(crate) fn push_read(&mut self, read: Read) {
-        self.reads += 1;
-        self.work.push_back(Work::Read(read));
+        if !self.is_closed {
+            self.reads += 1;
+            self.work.push_back(Work::Read(read));
+        }
+    }
+
+    /// Lets go of all reads, and of those that are still to come.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
+        self.reads = 0;
+        self.work.retain(|work| matches!(work, Work::Event(..)));
+        self.notices.pings.clear();
+        self.notices.stop = true;
     }
 
     pub(crate) fn push_peer(&mut self, event: Event) {

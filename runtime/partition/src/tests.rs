@@ -105,6 +105,25 @@ fn a_read_sees_every_event_that_was_put_in_before_it() {
     assert_eq!(inbox.take(FOREVER, HOLD).reads.len(), 1);
 }
 
+/// Whoever holds on to the partitions would wait for ever otherwise.
+#[test]
+fn a_read_that_nobody_will_answer_is_let_go_of() {
+    let inbox = Inbox::new();
+    let (told, hears) = std::sync::mpsc::channel::<()>();
+    let read = || {
+        let told = told.clone();
+        Box::new(move |_: &Tables<'_>| Box::new(move || drop(told)) as Answering)
+    };
+    inbox.put(|lanes| lanes.push_read(read()));
+    inbox.force_event(event());
+    inbox.close();
+    inbox.put(|lanes| lanes.push_read(read()));
+    drop(told);
+    assert!(hears.recv().is_err(), "nobody has it any more");
+    let left = inbox.take(FOREVER, ALL);
+    assert!(left.notices.stop && left.reads.is_empty() && left.events.len() == 1);
+}
+
 #[test]
 fn a_turn_is_bounded_by_bytes_and_takes_one_event_whatever_it_has() {
     let inbox = Inbox::new();

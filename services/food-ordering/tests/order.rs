@@ -116,7 +116,8 @@ async fn deliver(runtime: TestRuntime, what: &str) {
     setting.place(2150).await;
     let callback = setting.asked().await;
     setting.abide.resolve_awakeable(&callback, &()).await.unwrap();
-    assert_eq!(setting.outcome().await.unwrap(), Status::Delivered, "{what}");
+    let outcome = setting.outcome().await.unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(outcome, Status::Delivered, "{what}");
     assert_eq!(setting.history().await, DELIVERED, "{what}");
     assert_eq!(setting.ledger(), (1, 0), "{what}");
 }
