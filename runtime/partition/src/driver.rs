@@ -121,6 +121,7 @@ impl Driver {
             admission,
             events_max: self.settings.batch_records_max,
             bytes_max: self.settings.batch_bytes_max,
+            log_bytes_max: self.log_bytes_max(),
         };
         let Arrivals { notices, mut events, reads, no_room, .. } =
             self.inbox.take(patience, bounds);
@@ -154,6 +155,14 @@ impl Driver {
         self.maybe_checkpoint();
         let until = self.next_wake_up(now, admission);
         if has_events || offered { Turn::Worked { until } } else { Turn::Idle { until } }
+    }
+
+    /// This partition's part of the room that the log has for certain. Each may have two batches on
+    /// their way, and what they take together must not be waited for: a full disk is to be met when
+    /// nothing has been applied that needs more of it.
+    fn log_bytes_max(&self) -> usize {
+        let part = self.log.room_bytes() / (2 * u64::from(self.partition.count));
+        usize::try_from(part).unwrap_or(usize::MAX)
     }
 
     /// What this turn may take in.

@@ -26,6 +26,9 @@ pub(crate) type Answering = Box<dyn FnOnce() + Send>;
 /// head and the rows that it makes.
 pub(crate) const EVENT_BYTES: usize = 8 * 1024;
 
+/// What a record takes of the log beside the event's payload: its head, names and ids.
+const RECORD_BYTES: usize = 1024;
+
 /// So many events are worth a turn of their own while a batch is on its way to disk.
 const BATCH_FULL: usize = 512;
 
@@ -104,6 +107,9 @@ pub(crate) struct Bounds {
     pub(crate) events_max: usize,
     /// Their payloads and [`EVENT_BYTES`] each. One event is taken whatever it takes.
     pub(crate) bytes_max: usize,
+    /// What their records may take of the log, so that a disk that is found full then still has room for
+    /// operators. One event is taken whatever it takes.
+    pub(crate) log_bytes_max: usize,
 }
 
 /// An event, and the permits that were taken for it.
@@ -243,7 +249,12 @@ impl Lanes {
             // What is left of the disk takes one batch at a time, so that none is stuck behind another.
             return taken;
         }
-        let mut room = Room { events: bounds.events_max, bytes: bounds.bytes_max, is_empty: true };
+        let mut room = Room {
+            events: bounds.events_max,
+            bytes: bounds.bytes_max,
+            log_bytes: bounds.log_bytes_max,
+            is_empty: true,
+        };
         self.take_peers(&mut taken, &mut room);
         self.take_work(&mut taken, &mut room, bounds.admission);
         taken
@@ -255,7 +266,7 @@ impl Lanes {
             if self.work.is_empty() { (0, 0) } else { (room.events / 2, room.bytes / 2) };
         while let Some(event) = self.peers.front() {
             let is_over_half = room.events <= events_min || room.bytes <= bytes_min;
-            if (is_over_half && !room.is_empty) || !room.fits(weight(event)) {
+            if (is_over_half && !room.is_empty) || !room.fits(event) {
                 return;
             }
             taken.events.extend(self.peers.pop_front());
@@ -278,7 +289,7 @@ impl Lanes {
                     taken.no_room.push(queued.event);
                 }
                 Work::Event(lane, queued) => {
-                    if !room.fits(weight(&queued.event)) {
+                    if !room.fits(&queued.event) {
                         self.work.push_front(Work::Event(lane, queued));
                         break;
                     }
@@ -303,16 +314,20 @@ impl Lanes {
 struct Room {
     events: usize,
     bytes: usize,
+    log_bytes: usize,
     is_empty: bool,
 }
 
 impl Room {
     /// Takes room for an event; the first one always has it.
-    fn fits(&mut self, bytes: usize) -> bool {
-        let fits = self.is_empty || (self.events > 0 && self.bytes >= bytes);
+    fn fits(&mut self, event: &Event) -> bool {
+        let (bytes, log_bytes) = (weight(event), RECORD_BYTES + event.payload_bytes());
+        let has_room = self.events > 0 && self.bytes >= bytes && self.log_bytes >= log_bytes;
+        let fits = self.is_empty || has_room;
         if fits {
             self.events = self.events.saturating_sub(1);
             self.bytes = self.bytes.saturating_sub(bytes);
+            self.log_bytes = self.log_bytes.saturating_sub(log_bytes);
             self.is_empty = false;
         }
         fits

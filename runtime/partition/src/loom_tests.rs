@@ -19,8 +19,12 @@ use crate::{
 };
 
 const FOREVER: Duration = Duration::from_secs(3600);
-const ALL: Bounds =
-    Bounds { admission: Admission::All, events_max: usize::MAX, bytes_max: usize::MAX };
+const ALL: Bounds = Bounds {
+    admission: Admission::All,
+    events_max: usize::MAX,
+    bytes_max: usize::MAX,
+    log_bytes_max: usize::MAX,
+};
 const ID: InvocationId = InvocationId { partition_key: PartitionKey(1), uuid: 1 };
 
 fn event() -> Event {

@@ -34,8 +34,12 @@ fn result(bytes: usize) -> Event {
     Event::RunProposed { attempt, completion: 1, result: Ok(vec![0; bytes].into()) }
 }
 
-const ALL: Bounds =
-    Bounds { admission: Admission::All, events_max: usize::MAX, bytes_max: usize::MAX };
+const ALL: Bounds = Bounds {
+    admission: Admission::All,
+    events_max: usize::MAX,
+    bytes_max: usize::MAX,
+    log_bytes_max: usize::MAX,
+};
 const HOLD: Bounds = Bounds { admission: Admission::Hold, ..ALL };
 const RESERVE: Bounds = Bounds { admission: Admission::Reserve, ..ALL };
 
@@ -137,6 +141,11 @@ fn a_turn_is_bounded_by_bytes_and_takes_one_event_whatever_it_has() {
     (0..100).for_each(|_| small.force_event(result(0)));
     let bounds = Bounds { bytes_max: 10 * EVENT_BYTES, ..ALL };
     assert_eq!(taken(&small, bounds), 10, "an event without a payload is not free");
+    // The log has less room than memory.
+    (0..3).for_each(|_| small.force_event(result(3 << 20)));
+    let bounds = Bounds { log_bytes_max: 7 << 20, ..ALL };
+    let taken = [taken(&small, bounds), taken(&small, bounds)];
+    assert_eq!(taken, [92, 1], "90 small ones and two of the three");
 }
 
 #[test]

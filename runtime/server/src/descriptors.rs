@@ -1,6 +1,7 @@
 //! File descriptors: as many as the system gives, shared out so that no client can take those that the
 //! log and the tables need.
 
+use anyhow::{Result, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors that connections may not have: the log's segments and those that are read, a file for each
@@ -8,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const OWN: u64 = 64;
 /// Where there is no limit, or a higher one, this is enough.
 const ENOUGH: u64 = 1 << 20;
-/// The least that a node can work with.
+/// The least that a node can work with: its own, and some connections of each kind.
 const LEAST: u64 = 256;
 
 /// How many connections there may be.
@@ -21,7 +22,10 @@ pub(crate) struct Shares {
 }
 
 /// Takes all descriptors that the process may have, and shares them out.
-pub(crate) fn take(partitions: u16, wanted: Shares) -> Shares {
+///
+/// # Errors
+/// When there are too few.
+pub(crate) fn take(partitions: u16, wanted: Shares) -> Result<Shares> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let limit = match setrlimit(Resource::Nofile, raised) {
@@ -32,6 +36,12 @@ pub(crate) fn take(partitions: u16, wanted: Shares) -> Shares {
         }
     };
     let limit = limit.unwrap_or(ENOUGH).min(ENOUGH);
+    let least = LEAST + 2 * u64::from(partitions);
+    ensure!(
+        limit >= least,
+        "the process may have {limit} open files, and needs at least {least}: raise the limit \
+         (ulimit -n), then start again"
+    );
     let shares = share(limit, partitions, wanted);
     if shares != wanted {
         tracing::warn!(
@@ -41,13 +51,13 @@ pub(crate) fn take(partitions: u16, wanted: Shares) -> Shares {
             "the limit of open files allows fewer connections than the settings; raise it (ulimit -n)"
         );
     }
-    shares
+    Ok(shares)
 }
 
 /// Half of what is left of `limit` is the ingress's, an eighth the admin API's, and the rest is for
 /// connections to endpoints.
 fn share(limit: u64, partitions: u16, wanted: Shares) -> Shares {
-    let left = limit.max(LEAST).saturating_sub(OWN + 2 * u64::from(partitions));
+    let left = limit.saturating_sub(OWN + 2 * u64::from(partitions));
     let share = |part: u64, wanted: usize| {
         let most = usize::try_from(left / part).unwrap_or(usize::MAX);
         wanted.min(most).max(1)
@@ -64,11 +74,11 @@ mod tests {
         let wanted = Shares { ingress: 4096, admin: 256 };
         assert_eq!(share(ENOUGH, 2, wanted), wanted);
         assert_eq!(share(1024, 2, wanted), Shares { ingress: 478, admin: 119 });
-        for limit in [0, 100, 256, 1024, 4096] {
-            for partitions in [1, 2, 64] {
+        for partitions in [1, 2, 64] {
+            for limit in [LEAST + 2 * u64::from(partitions), 1024, 4096] {
                 let Shares { ingress, admin } = share(limit, partitions, wanted);
                 let taken = (ingress + admin) as u64 + OWN + 2 * u64::from(partitions);
-                assert!(taken < limit.max(LEAST), "{limit} {partitions}: {taken}");
+                assert!(taken < limit, "{limit} {partitions}: {taken}");
                 assert!(ingress > 0 && admin > 0);
             }
         }

@@ -62,7 +62,7 @@ async fn serve(config: Config) -> Result<()> {
     let admin_listener = bind("admin", config.admin_address).await?;
     let data_dir = DataDir::open(&config.data_dir, config.partitions)?;
     let wanted = Shares { ingress: config.connections_max, admin: ADMIN_CONNECTIONS_MAX };
-    let shares = descriptors::take(data_dir.partitions, wanted);
+    let shares = descriptors::take(data_dir.partitions, wanted)?;
 
     let registry = SharedRegistry::new(config.defaults.clone());
     let clock: Arc<dyn Clock> = Arc::new(NodeClock::start());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use redb::{ReadOnlyTable, StorageError};
 use runtime_core::{
     Lsn,
-    tables::{Key, Overlay, Row, Snapshot, overlay::seek_layers},
+    tables::{Key, Overlay, Row, RowDecodeError, Snapshot, overlay::seek_layers, row::ROW_FORMAT},
 };
 
 use crate::{checked, patient::Condition};
@@ -84,6 +84,10 @@ impl Snapshot for Base {
 fn decode(key: &[u8], value: &[u8]) -> Row {
     match checked::decode(key, value) {
         Ok(row) => row,
+        Err(checked::ReadError::Row(RowDecodeError::UnknownFormat(format))) => panic!(
+            "the tables have rows of format {format}, which a newer version of this software has \
+             written; this one knows 1 to {ROW_FORMAT}: start the newer one"
+        ),
         Err(error) => panic!(
             "the row at {key:?} of the tables cannot be read: {error}; restore the data directory \
              from a copy"
