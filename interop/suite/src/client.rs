@@ -170,6 +170,16 @@ impl Server {
         Ok(id.to_owned())
     }
 
+    /// Registers an endpoint; the body says which, and how.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub async fn register(&self, body: &Value) -> Result<Answer> {
+        let deployments = format!("{}/deployments", self.admin);
+        let json = [("content-type", "application/json")];
+        self.send(Method::POST, &deployments, &json, body.to_string()).await
+    }
+
     /// Asks the admin API to do something with an invocation.
     ///
     /// # Errors

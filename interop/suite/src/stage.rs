@@ -89,16 +89,10 @@ impl Stage {
     /// When a process does not start or does not become ready.
     pub async fn open(setting: Setting) -> Result<Self> {
         let stage = Self::open_unregistered(setting).await?;
-        let uri = format!("{}/deployments", stage.server.admin);
         let http_11 = stage.setting.http_11;
-        let body = json!({ "uri": stage.services_uri(), "use_http_11": http_11 }).to_string();
-        let json = [("content-type", "application/json")];
-        let registered = stage
-            .server
-            .eventually(|| async {
-                stage.server.send(Method::POST, &uri, &json, body.clone()).await?.ok()
-            })
-            .await;
+        let body = json!({ "uri": stage.services_uri(), "use_http_11": http_11 });
+        let server = &stage.server;
+        let registered = server.eventually(|| async { server.register(&body).await?.ok() }).await;
         registered.context("the services cannot be registered")?;
         Ok(stage)
     }

@@ -11,13 +11,12 @@ use std::time::Duration;
 
 use abide_sdk::prelude::*;
 use anyhow::ensure;
-use http::Method;
 use interop_suite::client::Server;
 use protocol::{InvocationId, ids::Derivation};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, process::Command};
+use tokio::process::Command;
 
-use support::{start, start_with};
+use support::{serve_endpoint, start, start_with};
 
 struct Order;
 
@@ -40,14 +39,7 @@ impl Desk {
 }
 
 async fn register(server: &Server) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let uri = format!("http://{}", listener.local_addr().unwrap());
-    let endpoint = Endpoint::new().bind(Order).bind(Desk);
-    tokio::spawn(endpoint.serve_listener(listener, std::future::pending()));
-    let deployments = format!("{}/deployments", server.admin);
-    let headers = [("content-type", "application/json")];
-    let body = json!({ "uri": uri }).to_string();
-    server.send(Method::POST, &deployments, &headers, body).await.unwrap().ok().unwrap();
+    serve_endpoint(server, Endpoint::new().bind(Order).bind(Desk)).await;
 }
 
 async fn lookup(server: &Server, target: Value) -> InvocationId {

@@ -209,9 +209,7 @@ async fn counting_endpoint() -> (SocketAddr, Attempts) {
 }
 
 async fn register(server: &Server, uri: &str) -> interop_suite::client::Answer {
-    let to = format!("{}/deployments", server.admin);
-    let json = [("content-type", "application/json")];
-    server.send(Method::POST, &to, &json, json!({ "uri": uri }).to_string()).await.unwrap()
+    server.register(&json!({ "uri": uri })).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

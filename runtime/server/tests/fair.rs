@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_sdk::prelude::*;
-use http::Method;
 use interop_suite::client::Server;
 use serde_json::json;
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::sync::Semaphore;
 
-use support::{Abide, start_with};
+use support::{Abide, serve_endpoint, start_with};
 
 /// Shorter than the minute after which a service that waits is suspended anyway.
 const SOON: Duration = Duration::from_secs(45);
@@ -52,25 +51,11 @@ async fn with_places(dir: &std::path::Path, places: usize) -> (Abide, Server) {
     start_with(dir, &[&format!("--config={}", config.display())]).await
 }
 
-async fn register(server: &Server, uri: &str) {
-    let body = json!({ "uri": uri }).to_string();
-    let headers = [("content-type", "application/json")];
-    let deployments = format!("{}/deployments", server.admin);
-    server.send(Method::POST, &deployments, &headers, body).await.unwrap().ok().unwrap();
-}
-
-async fn serve(server: &Server, endpoint: Endpoint) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let uri = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(endpoint.serve_listener(listener, std::future::pending()));
-    register(server, &uri).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_make_room_for_their_callees() {
     let dir = tempfile::tempdir().unwrap();
     let (_abide, server) = with_places(dir.path(), 10).await;
-    serve(&server, Endpoint::new().bind(Healthy)).await;
+    serve_endpoint(&server, Endpoint::new().bind(Healthy)).await;
     let calls = (0..40).map(|number| {
         let server = server.clone();
         async move { server.call("/Healthy/outer", json!(number.to_string())).await.unwrap() }
@@ -87,8 +72,8 @@ async fn a_service_that_hangs_leaves_places_for_others() {
     let dir = tempfile::tempdir().unwrap();
     let (_abide, server) = with_places(dir.path(), 20).await;
     let entered = Arc::new(Semaphore::new(0));
-    serve(&server, Endpoint::new().bind(Hog { entered: Arc::clone(&entered) })).await;
-    serve(&server, Endpoint::new().bind(Healthy)).await;
+    serve_endpoint(&server, Endpoint::new().bind(Hog { entered: Arc::clone(&entered) })).await;
+    serve_endpoint(&server, Endpoint::new().bind(Healthy)).await;
     for _ in 0..100 {
         server.send_to("/Hog/hang", json!(null)).await.unwrap();
     }

@@ -7,11 +7,8 @@ mod support;
 use std::time::Duration;
 
 use abide_sdk::{ClientError, prelude::*};
-use http::Method;
-use serde_json::json;
-use tokio::net::TcpListener;
 
-use support::start;
+use support::{serve_endpoint, start};
 
 const TOTAL: State<u64> = State::new("total");
 const CALLBACK: State<String> = State::new("callback");
@@ -67,14 +64,7 @@ fn failure(error: ClientError) -> Terminal {
 async fn typed_clients_over_http() {
     let dir = tempfile::tempdir().unwrap();
     let (_abide, server) = start(dir.path()).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let uri = format!("http://{}", listener.local_addr().unwrap());
-    let endpoint = Endpoint::new().bind(Account).bind(Approval);
-    tokio::spawn(endpoint.serve_listener(listener, std::future::pending()));
-    let deployments = format!("{}/deployments", server.admin);
-    let headers = [("content-type", "application/json")];
-    let body = json!({ "uri": uri }).to_string();
-    server.send(Method::POST, &deployments, &headers, body).await.unwrap().ok().unwrap();
+    serve_endpoint(&server, Endpoint::new().bind(Account).bind(Approval)).await;
 
     let ingress = Ingress::new(server.ingress.clone());
     // A key that has to be escaped in a path.

@@ -1,6 +1,7 @@
 //! Endpoints that say what no SDK would.
 
 use protocol::{ProtocolVersion, wire::MessageType};
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -57,10 +58,11 @@ async fn a_message_of_empty_fields_is_refused_unread() {
     frame.extend_from_slice(&[0, 0]);
     frame.extend_from_slice(&u32::try_from(body.len()).unwrap().to_be_bytes());
     frame.extend_from_slice(&body);
-    site.register(&endpoint(frame).await, true).await;
+    let body = json!({ "uri": endpoint(frame).await, "use_http_11": true });
+    site.server.register(&body).await.unwrap().ok().unwrap();
     let count = size("EVIL", 4);
     for _ in 0..count {
-        site.server.send_to("/Evil/call", serde_json::Value::Null).await.unwrap();
+        site.server.send_to("/Evil/call", Value::Null).await.unwrap();
     }
     // The first failure says why.
     let failures = site.server.eventually(|| async {

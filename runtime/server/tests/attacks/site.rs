@@ -7,16 +7,14 @@ use std::time::{Duration, Instant};
 
 use abide_sdk::prelude::*;
 use bytes::Bytes;
-use http::Method;
 use interop_suite::client::Server;
-use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     task::JoinHandle,
 };
 
-use crate::support::{Abide, start_under};
+use crate::support::{Abide, serve_endpoint, start_under};
 
 /// The budget and what the rest of a node may take beside it, in bytes.
 const RSS_MAX: u64 = (512 + 300) << 20;
@@ -66,31 +64,18 @@ impl Site {
     pub(crate) async fn start(files_max: Option<u64>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (abide, server) = start_under(dir.path(), files_max).await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let uri = format!("http://{}", listener.local_addr().unwrap());
-        let endpoint = Endpoint::new().bind(Healthy);
-        tokio::spawn(endpoint.serve_listener(listener, std::future::pending()));
+        serve_endpoint(&server, Endpoint::new().bind(Healthy)).await;
         let ingress = server.ingress.trim_start_matches("http://").to_owned();
         let watch = Arc::new(Watch::default());
         let pid = abide.pid();
-        let site = Self {
+        Self {
             watching: tokio::spawn(look(Arc::clone(&watch), ingress.clone(), pid)),
             abide,
             server,
             ingress,
             _dir: dir,
             watch,
-        };
-        site.register(&uri, false).await;
-        site
-    }
-
-    pub(crate) async fn register(&self, uri: &str, http1: bool) {
-        let body = json!({ "uri": uri, "use_http_11": http1 }).to_string();
-        let headers = [("content-type", "application/json")];
-        let deployments = format!("{}/deployments", self.server.admin);
-        let answer = self.server.send(Method::POST, &deployments, &headers, body).await.unwrap();
-        answer.ok().unwrap();
+        }
     }
 
     pub(crate) async fn connect(&self) -> TcpStream {

@@ -120,10 +120,7 @@ impl Rig {
 
     /// Makes it know an endpoint.
     pub(crate) async fn register(&self, uri: &str) -> Result<()> {
-        let headers = [("content-type", "application/json")];
-        let deployments = format!("{}/deployments", self.server.admin);
-        let body = json!({ "uri": uri }).to_string();
-        self.server.send(Method::POST, &deployments, &headers, body).await?.ok()?;
+        self.server.register(&json!({ "uri": uri })).await?.ok()?;
         Ok(())
     }
 

@@ -17,12 +17,10 @@ use serde_json::{Value, json};
 use endpoint::{Discovery, Endpoint};
 use support::start;
 
-const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 const SOON: Duration = Duration::ZERO;
 
 async fn register(server: &Server, body: Value) -> Answer {
-    let to = format!("{}/deployments", server.admin);
-    server.send(Method::POST, &to, &JSON, body.to_string()).await.unwrap()
+    server.register(&body).await.unwrap()
 }
 
 async fn get(server: &Server, path: &str) -> Value {

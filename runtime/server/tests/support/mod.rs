@@ -7,8 +7,10 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use abide_sdk::Endpoint;
 use http::Method;
 use interop_suite::client::Server;
+use serde_json::json;
 
 pub(crate) struct Abide(Child);
 
@@ -44,6 +46,14 @@ pub(crate) async fn start(dir: &Path) -> (Abide, Server) {
 /// With more flags.
 pub(crate) async fn start_with(dir: &Path, more: &[&str]) -> (Abide, Server) {
     start_as(dir, more, || (Stdio::null(), Stdio::null())).await
+}
+
+/// Serves an endpoint of our SDK from now on, and makes the server know it.
+pub(crate) async fn serve_endpoint(server: &Server, endpoint: Endpoint) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(endpoint.serve_listener(listener, std::future::pending()));
+    server.register(&json!({ "uri": uri })).await.unwrap().ok().unwrap();
 }
 
 /// With a standard output and a standard error that take nothing: `/dev/full`, or a pipe nobody reads.
