@@ -265,17 +265,10 @@ pub async fn purge(
 async fn remove(admin: &Admin, target: InvocationId) -> Result<Purged, Refusal> {
     let partition = admin.partitions.owner(target.partition_key);
     let event = |request| Event::PurgeRequested { request, target };
-    match admin.partitions.request(partition, (), event).await? {
-        Answer::Purged(purged) => Ok(purged),
-        // The machine answers this request in no other way.
-        Answer::Accepted { .. }
-        | Answer::Completed { .. }
-        | Answer::AlreadyInvoked { .. }
-        | Answer::Control(_)
-        | Answer::Registered(_)
-        | Answer::Removed { .. }
-        | Answer::Signalled(_) => Err(Stopped.into()),
-    }
+    let answer = admin.partitions.request(partition, (), event).await?;
+    // The machine answers this request in no other way.
+    let Answer::Purged(purged) = answer else { return Err(Stopped.into()) };
+    Ok(purged)
 }
 
 async fn control(admin: &Admin, target: InvocationId, kill: bool) -> Result<Control, Refusal> {
@@ -287,17 +280,10 @@ async fn control(admin: &Admin, target: InvocationId, kill: bool) -> Result<Cont
             Event::CancelRequested { request, target }
         }
     };
-    match admin.partitions.request(partition, (), event).await? {
-        Answer::Control(control) => Ok(control),
-        // The machine answers these requests in no other way.
-        Answer::Accepted { .. }
-        | Answer::Completed { .. }
-        | Answer::AlreadyInvoked { .. }
-        | Answer::Purged(_)
-        | Answer::Registered(_)
-        | Answer::Removed { .. }
-        | Answer::Signalled(_) => Ok(Control::NotFound),
-    }
+    let answer = admin.partitions.request(partition, (), event).await?;
+    // The machine answers these requests in no other way.
+    let Answer::Control(control) = answer else { return Ok(Control::NotFound) };
+    Ok(control)
 }
 
 fn status_of(outcome: Control, id: String) -> Result<StatusCode, Refusal> {

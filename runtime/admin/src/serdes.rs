@@ -5,7 +5,8 @@ use axum::{
     body::Bytes,
     extract::{Path, Query, State},
 };
-use protocol::DeploymentId;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use protocol::{DeploymentId, wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES};
 use runtime_core::tables::deployment::Deployment;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -17,8 +18,8 @@ use crate::{
     error::{ErrorBody, Refusal},
 };
 
-/// Largest payload that is converted, in bytes: the real server's limit on a message, 32 MiB.
-pub(crate) const PAYLOAD_BYTES_MAX: usize = 32 << 20;
+/// Largest payload that is converted, in bytes: that of a message, in which it was sent.
+pub(crate) const PAYLOAD_BYTES_MAX: usize = DEFAULT_MAX_MESSAGE_SIZE_BYTES as usize;
 
 /// Which deployment is asked.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -84,19 +85,10 @@ async fn convert(
     }
     let asked =
         Asked { uri: &deployment.uri, http1: deployment.http1, headers: &deployment.headers };
-    let path = format!("/serdes/{service}/{operation}/{}", escaped(serde));
+    let path = format!("/serdes/{service}/{operation}/{}", utf8_percent_encode(serde, ESCAPED));
     Ok(admin.discovery.convert(asked, path, payload).await?)
 }
 
-/// The name as it stands in a path: axum has decoded it. Slashes belong to it.
-fn escaped(serde: &str) -> String {
-    let mut path = String::with_capacity(serde.len());
-    for byte in serde.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            path.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    path
-}
+/// What a name is escaped for that stands in a path: axum has decoded it. Slashes belong to it.
+const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');

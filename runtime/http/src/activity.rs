@@ -52,7 +52,7 @@ impl Activity {
     }
 
     /// It begins as HTTP/2 does.
-    pub(crate) fn is_http2(&mut self) {
+    pub(crate) fn begins_as_http2(&mut self) {
         self.is_http2 = true;
     }
 

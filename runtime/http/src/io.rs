@@ -54,7 +54,7 @@ impl AsyncRead for Watched {
         if !came.is_empty() {
             let mut activity = self.connection.activity();
             if !self.has_begun && came.starts_with(PREFACE) {
-                activity.is_http2();
+                activity.begins_as_http2();
             }
             activity.read(Instant::now());
             drop(activity);

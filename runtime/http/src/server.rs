@@ -140,9 +140,8 @@ async fn converse<S, B>(
             }
             // Its end may be nearer than it was.
             () = connection.has_much_to_write.notified() => (),
-            changed = ending.changed(), if !is_ending => {
+            _ = ending.changed(), if !is_ending => {
                 is_ending = true;
-                let _ = changed;
                 serving.as_mut().graceful_shutdown();
             }
             () = time::sleep_until(look_at) => match expired(&connection, &limits) {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use protocol::InvocationId;
 use runtime_core::{
     effect::Completion,
+    event::Pin,
     tables::{Tables, invocation::Status},
 };
 use runtime_partition::budget::Held;
@@ -27,15 +28,15 @@ pub(crate) enum Known {
     Nothing,
     /// It has not ended.
     UnderWay,
-    /// It has ended.
-    Ended(Kept),
+    /// It has ended, on this deployment.
+    Ended(Kept, Option<Pin>),
 }
 
 /// What a look at the rows found.
 enum Seen {
     Nothing,
     UnderWay,
-    Ended(Arc<Completion>),
+    Ended(Arc<Completion>, Option<Pin>),
     /// It has ended with so many bytes, which nobody has taken memory for.
     EndedWith(usize),
 }
@@ -50,13 +51,15 @@ pub(crate) async fn look(ingress: &Ingress, id: InvocationId) -> Result<Known, R
             let held = wait(ingress, bytes).await;
             (see(ingress, id, usize::MAX).await?, Some(held))
         }
-        seen @ (Seen::Nothing | Seen::UnderWay | Seen::Ended(_)) => (seen, None),
+        seen @ (Seen::Nothing | Seen::UnderWay | Seen::Ended(..)) => (seen, None),
     };
     Ok(match (seen, held) {
-        (Seen::Ended(completion), Some(held)) => Known::Ended(Kept { completion, held }),
-        (Seen::Ended(completion), None) => {
-            let held = wait(ingress, bytes_of(&completion)).await;
-            Known::Ended(Kept { completion, held })
+        (Seen::Ended(completion, pin), held) => {
+            let held = match held {
+                Some(held) => held,
+                None => wait(ingress, bytes_of(&completion)).await,
+            };
+            Known::Ended(Kept { completion, held }, pin)
         }
         (Seen::UnderWay, _) => Known::UnderWay,
         (Seen::Nothing | Seen::EndedWith(_), _) => Known::Nothing,
@@ -80,7 +83,7 @@ pub(crate) async fn keep(
     }
     drop(completion);
     match look(ingress, id).await? {
-        Known::Ended(kept) => Ok(kept),
+        Known::Ended(kept, _) => Ok(kept),
         // It was removed while its client took nothing of other answers.
         Known::Nothing | Known::UnderWay => Err(Rejection::InvocationNotFound),
     }
@@ -123,10 +126,10 @@ async fn see(ingress: &Ingress, id: InvocationId, most: usize) -> Result<Seen, R
 fn seen(tables: &Tables<'_>, id: InvocationId, most: usize) -> Seen {
     let now = tables.meta().stamp.at();
     let row = tables.invocation_lsn(id).and_then(|lsn| tables.invocation(lsn));
-    match row.map(|row| row.status) {
-        None => Seen::Nothing,
-        Some(Status::Waiting(_) | Status::Running { .. } | Status::Paused) => Seen::UnderWay,
-        Some(Status::Completed { completion, .. }) => {
+    let Some(row) = row else { return Seen::Nothing };
+    match row.status {
+        Status::Waiting(_) | Status::Running { .. } | Status::Paused => Seen::UnderWay,
+        Status::Completed { completion, .. } => {
             let bytes = bytes_of(&completion);
             // Expired is as good as gone.
             if completion.expires_at.is_some_and(|expires_at| expires_at <= now) {
@@ -134,7 +137,7 @@ fn seen(tables: &Tables<'_>, id: InvocationId, most: usize) -> Seen {
             } else if bytes > most {
                 Seen::EndedWith(bytes)
             } else {
-                Seen::Ended(completion)
+                Seen::Ended(completion, row.pin)
             }
         }
     }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 use protocol::{InvocationId, TerminalFailure};
+use runtime_core::event::Pin;
 
 use crate::{
     Ingress,
@@ -20,13 +21,15 @@ pub(crate) async fn attach(
     id: InvocationId,
 ) -> Result<Response<Body>, Rejection> {
     match answers::look(ingress, id).await? {
-        Known::Ended(kept) => return answer(ingress, id, kept).await,
+        Known::Ended(kept, pin) => return Ok(answer(ingress, id, kept, pin)),
         Known::Nothing => return Ok(response::failure(id, &TerminalFailure::not_found())),
         Known::UnderWay => (),
     }
     match ingress.partitions.attach(id).await? {
         Some(completion) => {
-            answer(ingress, id, answers::keep(ingress, id, completion).await?).await
+            let kept = answers::keep(ingress, id, completion).await?;
+            let output = typing::of(ingress, id, &kept.completion.target).await?;
+            Ok(response::result(id, kept, &output, true))
         }
         None => Ok(response::failure(id, &TerminalFailure::not_found())),
     }
@@ -38,7 +41,7 @@ pub(crate) async fn output(
     id: InvocationId,
 ) -> Result<Response<Body>, Rejection> {
     match answers::look(ingress, id).await? {
-        Known::Ended(kept) => answer(ingress, id, kept).await,
+        Known::Ended(kept, pin) => Ok(answer(ingress, id, kept, pin)),
         Known::UnderWay => Err(Rejection::NotReady),
         Known::Nothing => Err(Rejection::InvocationNotFound),
     }
@@ -65,11 +68,7 @@ pub(crate) fn resolve_body(ingress: &Ingress, body: &Bytes) -> Result<Invocation
     lookup::parse(ingress.derivation, body)
 }
 
-async fn answer(
-    ingress: &Ingress,
-    id: InvocationId,
-    kept: Kept,
-) -> Result<Response<Body>, Rejection> {
-    let output = typing::of(ingress, id, &kept.completion.target).await?;
-    Ok(response::result(id, kept, &output, true))
+fn answer(ingress: &Ingress, id: InvocationId, kept: Kept, pin: Option<Pin>) -> Response<Body> {
+    let output = typing::by(ingress, pin, &kept.completion.target);
+    response::result(id, kept, &output, true)
 }

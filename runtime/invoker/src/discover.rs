@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode, header, response::Parts};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use protocol::discovery::{self, Manifest};
+use protocol::{
+    discovery::{self, Manifest},
+    wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES,
+};
 use runtime_schema::address;
 
 use crate::tls::Tls;
@@ -116,8 +119,8 @@ impl DiscoverError {
 
 /// A manifest with many schemas is still far below this.
 const MANIFEST_BYTES_MAX: usize = 16 << 20;
-/// The real server's limit on a message of the protocol, and so on a payload.
-const PAYLOAD_BYTES_MAX: usize = 32 << 20;
+/// A payload was sent in a message.
+const PAYLOAD_BYTES_MAX: usize = DEFAULT_MAX_MESSAGE_SIZE_BYTES as usize;
 /// An endpoint that does not take a connection for so long is not there: less than [`TIMEOUT`], so that
 /// the two can be told apart.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -34,6 +34,8 @@ pub(crate) const STREAM_WINDOW_BYTES: u32 = 256 << 10;
 /// The same for all [`STREAMS_MAX`] streams of a connection: those that are not read must leave the
 /// others theirs.
 pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 128 * STREAM_WINDOW_BYTES;
+const _: () =
+    assert!(CONNECTION_WINDOW_BYTES as usize == STREAMS_MAX * STREAM_WINDOW_BYTES as usize);
 /// While it is in use, a connection is asked this often whether the other side is still there.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// And has so long to answer.

@@ -102,8 +102,8 @@ impl Outgoing {
                 self.waiting.drain(..).for_each(|bytes| _ = sender.send(bytes));
             }
             To::Direct(stream) => {
-                stream.reserve_capacity(self.waiting.iter().map(Bytes::len).sum());
                 while let Some(mut bytes) = self.waiting.pop_front() {
+                    stream.reserve_capacity(bytes.len());
                     let piece = bytes.split_to(stream.capacity().min(bytes.len()));
                     if let Some(load) = &mut self.load {
                         load.sent(piece.len());

@@ -169,14 +169,12 @@ impl Driver {
     fn admission(&mut self) -> Admission {
         let is_nearly_full = self.log.is_short() || self.room.is_short();
         self.inbox.set_no_room(is_nearly_full);
-        if !self.schedule.is_overloaded(self.live.size_bytes()) {
-            self.held_since_us = None;
-        } else if self.held_since_us.is_none() {
-            self.held_since_us = Some(self.clock.now_us());
-        }
+        let is_overloaded = self.schedule.is_overloaded(self.live.size_bytes());
+        let held_since_us = self.held_since_us.filter(|_| is_overloaded);
+        self.held_since_us = held_since_us.or_else(|| is_overloaded.then(|| self.clock.now_us()));
         if is_nearly_full {
             Admission::Reserve
-        } else if self.held_since_us.is_some() {
+        } else if is_overloaded {
             Admission::Hold
         } else {
             Admission::All

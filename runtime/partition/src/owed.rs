@@ -22,7 +22,7 @@ pub(crate) struct Owed {
 }
 
 /// What a turn offers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Offer {
     /// The attempts.
     pub(crate) starts: Vec<Effect>,
@@ -82,7 +82,7 @@ impl Owed {
         if !self.may_start() {
             return None;
         }
-        let Offer { mut starts, mut more_wait } = Offer::default();
+        let (mut starts, mut more_wait) = (Vec::new(), Vec::new());
         let asked = self.refused.values().filter(|waiting| waiting.wanted > 0).count();
         // Each that has room gets its part of the turn.
         let part = (limit / (asked + 1)).max(1);
