@@ -21,8 +21,8 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     target().join("debug").join(name)
 }
 
-/// Builds the whole workspace: then features are the same as those of `cargo test --workspace`, and
-/// no dependency is compiled twice.
+/// Builds what is named, with features chosen for the whole workspace: they are the same as those of
+/// `cargo test --workspace`, and hardly a dependency is compiled twice.
 pub(crate) fn build(what: &[&str]) -> Result<()> {
     cargo(&[&["build", "--workspace"], what].concat())
 }

@@ -87,7 +87,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(30);
 impl Stage {
     /// Builds and starts everything on an empty data directory, and registers the services.
     pub(crate) fn open(setting: Setting) -> Result<Self> {
-        build(&["--all-targets"])?;
+        build(&["--bin", "abide", "--bin", setting.program, "--bin", "food-restaurant"])?;
         for address in [setting.ingress, setting.admin, setting.services, setting.restaurant] {
             TcpListener::bind(address).map_err(|error| {
                 format!("{address} is needed but taken ({error}); end what listens there")
