@@ -84,7 +84,7 @@ pub struct DeploymentView<S> {
     pub protocol_type: &'static str,
     /// `HTTP/1.1` or `HTTP/2.0`.
     pub http_version: &'static str,
-    /// Headers sent with each request to it.
+    /// Headers sent with each request to it. Values that may let somebody in are masked.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub additional_headers: BTreeMap<String, String>,
     /// Free key/value pairs.
@@ -318,7 +318,7 @@ fn view<S>(stored: &StoredDeployment, services: Vec<S>) -> DeploymentView<S> {
         uri: address::shown(&deployment.uri),
         protocol_type: if deployment.bidirectional { "BidiStream" } else { "RequestResponse" },
         http_version: if deployment.http1 { "HTTP/1.1" } else { "HTTP/2.0" },
-        additional_headers: deployment.headers.iter().cloned().collect(),
+        additional_headers: shown_headers(&deployment.headers),
         metadata: deployment.metadata.iter().cloned().collect(),
         created_at: Moment::from_millisecond(created_at_ms)
             .map_or_else(|_| created_at_ms.to_string(), |at| format!("{at:.9}")),
@@ -327,6 +327,12 @@ fn view<S>(stored: &StoredDeployment, services: Vec<S>) -> DeploymentView<S> {
         sdk_version: deployment.sdk.clone(),
         services,
     }
+}
+
+fn shown_headers(headers: &[(String, String)]) -> BTreeMap<String, String> {
+    let shown =
+        headers.iter().map(|(name, value)| (name.clone(), headers::shown(name, value).to_owned()));
+    shown.collect()
 }
 
 pub(crate) fn parse(id: &str) -> Result<DeploymentId, Refusal> {

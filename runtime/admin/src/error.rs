@@ -5,6 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use runtime_http::hosts::HostError;
 use runtime_partition::{RequestError, Stopped};
 use runtime_schema::{
     address::AddressError, discover::RegistrationError, headers::HeaderError, limits::LimitError,
@@ -30,6 +31,12 @@ pub enum Refusal {
     /// It can't be done with an invocation in this state.
     #[error("{0}")]
     Conflict(String),
+    /// The request is not meant for this server.
+    #[error(transparent)]
+    Host(HostError),
+    /// A page of another site has a browser ask.
+    #[error("pages of other sites may not use this API; open it from its own address")]
+    CrossSite,
     /// Not offered.
     #[error("{0}")]
     NotImplemented(String),
@@ -76,6 +83,8 @@ impl Refusal {
                 StatusCode::BAD_REQUEST
             }
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Host(error) => error.status(),
+            Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Discovery(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Registration(RegistrationError::KindChanged { .. }) => StatusCode::CONFLICT,
@@ -95,6 +104,8 @@ impl Refusal {
             | Self::Header(_)
             | Self::Limit(_)
             | Self::Conflict(_)
+            | Self::Host(_)
+            | Self::CrossSite
             | Self::NotImplemented(_)
             | Self::Request(_) => None,
         }

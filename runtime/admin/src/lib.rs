@@ -1,10 +1,11 @@
 //! The operator API: deployments, services, invocations.
 //!
-//! Reading order: [`server`] (routes), one file a resource (`deployments`, `services`,
+//! Reading order: [`server`] (routes), `access` (who may ask), one file a resource (`deployments`, `services`,
 //! `invocations`, `health`, `serdes`), [`metadata`] (what services are said to be), [`versions`],
 //! [`discovery`] (what this crate asks of whoever can reach endpoints),
 //! [`error`] (the one place where a refusal becomes a status), [`openapi`].
 
+mod access;
 pub mod deployments;
 pub mod discovery;
 pub mod error;
@@ -21,6 +22,7 @@ pub mod versions;
 
 use std::sync::Arc;
 
+use runtime_http::Hosts;
 use runtime_partition::{Clock, Partitions};
 use runtime_schema::SharedRegistry;
 
@@ -40,6 +42,8 @@ pub struct Admin {
     pub discovery: Arc<dyn Discovery>,
     /// Where clients reach the ingress, as they are told: with a slash at the end.
     pub ingress_url: String,
+    /// Names that the server answers under.
+    pub hosts: Hosts,
     /// This software's version.
     pub version: &'static str,
 }

@@ -5,6 +5,7 @@ use std::future::Future;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    middleware,
     routing::{any, get, patch, post},
 };
 use hyper_util::service::TowerToHyperService;
@@ -12,7 +13,7 @@ use runtime_http::Limits;
 use tokio::net::TcpListener;
 
 use crate::{
-    Admin, deployments, health, invocations, openapi, serdes, services, unoffered, versions,
+    Admin, access, deployments, health, invocations, openapi, serdes, services, unoffered, versions,
 };
 
 /// Serves until `shutdown` resolves.
@@ -53,6 +54,7 @@ pub fn router(admin: Admin) -> Router {
         .nest("/v4", api.clone())
         .merge(api)
         .fallback(unoffered::no_such_path)
+        .layer(middleware::from_fn_with_state(admin.clone(), access::check))
         .with_state(admin)
 }
 

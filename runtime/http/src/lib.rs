@@ -3,7 +3,8 @@
 //!
 //! Reading order: [`limits`] (every bound, with its reason), `activity` (what a connection is doing,
 //! pure), `connections` (who is connected, and who has to go when there is no place), [`server`] (the
-//! accept loop), `io` (bytes, watched), [`body`] (bodies, watched).
+//! accept loop), `io` (bytes, watched), [`body`] (bodies, watched), [`hosts`] (whom a request is meant
+//! for).
 //!
 //! **Invariant:** nothing here knows what a request means. A connection that is closed loses no result:
 //! whoever asked can ask again.
@@ -11,10 +12,12 @@
 mod activity;
 pub mod body;
 mod connections;
+pub mod hosts;
 mod io;
 pub mod limits;
 pub mod server;
 
+pub use hosts::Hosts;
 pub use limits::{Limits, Pressure};
 pub use server::serve;
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use protocol::InvocationId;
+use protocol::{InvocationId, Target};
 use runtime_core::{
     effect::Completion,
     event::Pin,
@@ -26,8 +26,8 @@ pub(crate) struct Kept {
 pub(crate) enum Known {
     /// Nothing.
     Nothing,
-    /// It has not ended.
-    UnderWay,
+    /// It has not ended: what was asked for, and the deployment that it has reached.
+    UnderWay(Target, Option<Pin>),
     /// It has ended, on this deployment.
     Ended(Kept, Option<Pin>),
 }
@@ -35,7 +35,7 @@ pub(crate) enum Known {
 /// What a look at the rows found.
 enum Seen {
     Nothing,
-    UnderWay,
+    UnderWay(Target, Option<Pin>),
     Ended(Arc<Completion>, Option<Pin>),
     /// It has ended with so many bytes, which nobody has taken memory for.
     EndedWith(usize),
@@ -51,7 +51,7 @@ pub(crate) async fn look(ingress: &Ingress, id: InvocationId) -> Result<Known, R
             let held = wait(ingress, bytes).await;
             (see(ingress, id, usize::MAX).await?, Some(held))
         }
-        seen @ (Seen::Nothing | Seen::UnderWay | Seen::Ended(..)) => (seen, None),
+        seen @ (Seen::Nothing | Seen::UnderWay(..) | Seen::Ended(..)) => (seen, None),
     };
     Ok(match (seen, held) {
         (Seen::Ended(completion, pin), held) => {
@@ -61,7 +61,7 @@ pub(crate) async fn look(ingress: &Ingress, id: InvocationId) -> Result<Known, R
             };
             Known::Ended(Kept { completion, held }, pin)
         }
-        (Seen::UnderWay, _) => Known::UnderWay,
+        (Seen::UnderWay(target, pin), _) => Known::UnderWay(target, pin),
         (Seen::Nothing | Seen::EndedWith(_), _) => Known::Nothing,
     })
 }
@@ -85,7 +85,7 @@ pub(crate) async fn keep(
     match look(ingress, id).await? {
         Known::Ended(kept, _) => Ok(kept),
         // It was removed while its client took nothing of other answers.
-        Known::Nothing | Known::UnderWay => Err(Rejection::InvocationNotFound),
+        Known::Nothing | Known::UnderWay(..) => Err(Rejection::InvocationNotFound),
     }
 }
 
@@ -128,7 +128,9 @@ fn seen(tables: &Tables<'_>, id: InvocationId, most: usize) -> Seen {
     let row = tables.invocation_lsn(id).and_then(|lsn| tables.invocation(lsn));
     let Some(row) = row else { return Seen::Nothing };
     match row.status {
-        Status::Waiting(_) | Status::Running { .. } | Status::Paused => Seen::UnderWay,
+        Status::Waiting(_) | Status::Running { .. } | Status::Paused => {
+            Seen::UnderWay(row.target, row.pin)
+        }
         Status::Completed { completion, .. } => {
             let bytes = bytes_of(&completion);
             // Expired is as good as gone.

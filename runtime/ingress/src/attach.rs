@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use http::Response;
-use protocol::{InvocationId, TerminalFailure};
+use protocol::{InvocationId, Target, TerminalFailure};
 use runtime_core::event::Pin;
+use runtime_schema::settings::is_public;
 
 use crate::{
     Ingress,
@@ -21,9 +22,9 @@ pub(crate) async fn attach(
     id: InvocationId,
 ) -> Result<Response<Body>, Rejection> {
     match answers::look(ingress, id).await? {
-        Known::Ended(kept, pin) => return Ok(answer(ingress, id, kept, pin)),
+        Known::Ended(kept, pin) => return answer(ingress, id, kept, pin),
         Known::Nothing => return Ok(response::failure(id, &TerminalFailure::not_found())),
-        Known::UnderWay => (),
+        Known::UnderWay(target, pin) => check_public(ingress, pin, &target)?,
     }
     match ingress.partitions.attach(id).await? {
         Some(completion) => {
@@ -41,8 +42,11 @@ pub(crate) async fn output(
     id: InvocationId,
 ) -> Result<Response<Body>, Rejection> {
     match answers::look(ingress, id).await? {
-        Known::Ended(kept, pin) => Ok(answer(ingress, id, kept, pin)),
-        Known::UnderWay => Err(Rejection::NotReady),
+        Known::Ended(kept, pin) => answer(ingress, id, kept, pin),
+        Known::UnderWay(target, pin) => {
+            check_public(ingress, pin, &target)?;
+            Err(Rejection::NotReady)
+        }
         Known::Nothing => Err(Rejection::InvocationNotFound),
     }
 }
@@ -68,7 +72,33 @@ pub(crate) fn resolve_body(ingress: &Ingress, body: &Bytes) -> Result<Invocation
     lookup::parse(ingress.derivation, body)
 }
 
-fn answer(ingress: &Ingress, id: InvocationId, kept: Kept, pin: Option<Pin>) -> Response<Body> {
+fn answer(
+    ingress: &Ingress,
+    id: InvocationId,
+    kept: Kept,
+    pin: Option<Pin>,
+) -> Result<Response<Body>, Rejection> {
+    check_public(ingress, pin, &kept.completion.target)?;
     let output = typing::by(ingress, pin, &kept.completion.target);
-    response::result(id, kept, &output, true)
+    Ok(response::result(id, kept, &output, true))
+}
+
+/// What may not be called from outside may not be read from there. The newest revision says so; one that
+/// has no such handler any more leaves it to the one that the invocation ran on.
+fn check_public(ingress: &Ingress, pin: Option<Pin>, target: &Target) -> Result<(), Rejection> {
+    let registry = ingress.registry.snapshot();
+    let newest = registry
+        .service(&target.service)
+        .and_then(|service| service.handler(&target.handler).map(|handler| handler.is_public));
+    let is_public = newest.unwrap_or_else(|| {
+        let ran_on = pin.and_then(|pin| registry.deployment(pin.deployment));
+        let handler =
+            ran_on.and_then(|stored| stored.deployment.handler(&target.service, &target.handler));
+        handler.is_none_or(|(service, handler)| is_public(service, handler))
+    });
+    if is_public {
+        return Ok(());
+    }
+    let Target { service, handler, .. } = target.clone();
+    Err(Rejection::Private { service, handler })
 }

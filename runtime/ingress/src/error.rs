@@ -1,8 +1,8 @@
 //! Why a request was refused, and the one place where that becomes a status.
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use protocol::TerminalFailure;
-use runtime_http::body::BodyError;
+use runtime_http::{body::BodyError, hosts::HostError};
 use runtime_partition::{RequestError, Stopped};
 use serde::Serialize;
 
@@ -33,9 +33,17 @@ pub enum Rejection {
         /// The handler.
         handler: String,
     },
-    /// Only GET and POST ask for something.
-    #[error("method {0} is not allowed; use POST or GET")]
-    Method(http::Method),
+    /// The path takes other methods.
+    #[error("method {method} is not allowed here; use {}", names(allowed))]
+    Method {
+        /// The one that was used.
+        method: Method,
+        /// Those that the path takes.
+        allowed: &'static [Method],
+    },
+    /// The request is not meant for this server.
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// The content type is not the one that the handler takes.
     #[error("input validation error: Content-type '{actual}' does not match '{expected}'")]
     ContentType {
@@ -50,8 +58,8 @@ pub enum Rejection {
     /// There is a body where none is taken.
     #[error("input validation error: the handler takes no body")]
     BodyNotTaken,
-    /// A header's value is not ASCII text.
-    #[error("bad header {name}: its value is not ASCII text")]
+    /// A header's value is not text.
+    #[error("bad header {name}: its value is not UTF-8 text")]
     Header {
         /// Its name.
         name: String,
@@ -62,6 +70,9 @@ pub enum Rejection {
     /// The delay can't be read, or makes no sense here.
     #[error("bad delay: {0}")]
     Delay(String),
+    /// Which of them counts can't be told.
+    #[error("the request has idempotency keys that differ; send one")]
+    IdempotencyKeys,
     /// A workflow's key is its idempotency key.
     #[error("a workflow's run takes no idempotency key: its key is one")]
     IdempotencyKeyOnWorkflow,
@@ -141,13 +152,15 @@ impl Rejection {
             | Self::ContentTypeMissing(_)
             | Self::BodyNotTaken
             | Self::Header { .. }
+            | Self::IdempotencyKeys
             | Self::Body(BodyError::Broken(_))
             | Self::Delay(_)
             | Self::IdempotencyKeyOnWorkflow
             | Self::LimitKeyWithoutScope
             | Self::Id { .. }
             | Self::Target(_) => StatusCode::BAD_REQUEST,
-            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Host(error) => error.status(),
             Self::Body(BodyError::Slow { .. }) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(BodyError::NoMemory) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Body(BodyError::TooLarge { .. }) | Self::JournalFull { .. } => {
@@ -168,8 +181,22 @@ impl Rejection {
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
         }
+        if let Self::Method { allowed, .. } = self {
+            allow(&mut response, allowed);
+        }
         response
     }
+}
+
+/// Says which methods a path takes.
+pub(crate) fn allow(response: &mut Response<Body>, methods: &[Method]) {
+    if let Ok(methods) = HeaderValue::from_str(&names(methods)) {
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
+}
+
+fn names(methods: &[Method]) -> String {
+    methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// The answer to a request whose invocation failed.

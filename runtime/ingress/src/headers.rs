@@ -1,7 +1,7 @@
 //! What a request says beside its path: delay, idempotency key, content type, and the headers that
 //! are handed to the handler.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::{SignedDuration, Span};
 use runtime_core::{tables::deployment::InputRule, time::DELAY_MAX_MS};
 
@@ -13,33 +13,46 @@ pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Headers that are the connection's or the ingress's own business.
 const NOT_PASSED: [&str; 4] = ["connection", "host", IDEMPOTENCY_KEY, "idempotency-expires"];
 
+/// What the ingress tells a handler beside the client's headers starts with this, and what starts with
+/// it is the ingress's word: a client's is not handed over.
+const OURS: &str = "x-restate-";
+
 /// Name under which a handler finds the path it was called by.
 const INGRESS_PATH: &str = "x-restate-ingress-path";
 
-/// The headers that the handler gets: the first value of each.
+/// The headers that the handler gets: all values of each, in their order. They are part of the input,
+/// and the same on every attempt.
 pub(crate) fn for_handler(
     headers: &HeaderMap,
     path_and_query: &str,
+    dropped: &[HeaderName],
 ) -> Result<Vec<(String, String)>, Rejection> {
-    let mut passed = Vec::with_capacity(headers.keys_len() + 1);
+    let mut passed = Vec::with_capacity(headers.len() + 1);
     passed.push((INGRESS_PATH.to_owned(), path_and_query.to_owned()));
-    for name in headers.keys() {
-        let name = name.as_str();
-        if NOT_PASSED.contains(&name) {
-            continue;
+    for (name, value) in headers {
+        let is_kept_back = NOT_PASSED.contains(&name.as_str())
+            || name.as_str().starts_with(OURS)
+            || dropped.contains(name);
+        if !is_kept_back {
+            passed.push((name.as_str().to_owned(), text(name.as_str(), value)?));
         }
-        let Some(value) = headers.get(name) else { continue };
-        let value = value.to_str().map_err(|_| Rejection::Header { name: name.to_owned() })?;
-        passed.push((name.to_owned(), value.to_owned()));
     }
     Ok(passed)
 }
 
-/// The client's idempotency key; an empty one is one.
+/// The client's idempotency key; an empty one is one. Two that differ are none.
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Rejection> {
-    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let bad = |_| Rejection::Header { name: IDEMPOTENCY_KEY.to_owned() };
-    Ok(Some(value.to_str().map_err(bad)?.to_owned()))
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.any(|other| other != value) {
+        return Err(Rejection::IdempotencyKeys);
+    }
+    text(IDEMPOTENCY_KEY, value).map(Some)
+}
+
+fn text(name: &str, value: &HeaderValue) -> Result<String, Rejection> {
+    let text = std::str::from_utf8(value.as_bytes());
+    text.map(str::to_owned).map_err(|_| Rejection::Header { name: name.to_owned() })
 }
 
 /// Whether a limit key is given, in either place.

@@ -109,7 +109,7 @@ pub(crate) fn prepare(
     };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let input = NamedCommand::from(Command::Input {
-        headers: headers::for_handler(&parts.headers, path)?,
+        headers: headers::for_handler(&parts.headers, path, &ingress.access.dropped_headers)?,
         value: body,
     });
     let retention = facts.retention(idempotency_key.is_some());

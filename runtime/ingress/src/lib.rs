@@ -1,12 +1,14 @@
 //! HTTP in: calls, sends, attaches, awakeables.
 //!
-//! Reading order: [`path`] (URL to request, pure), `headers` (what else a request says), one file
-//! a verb (`invoke`, `send`, `attach`, `output`, `awakeable`, `lookup`), `answers` (memory for results), [`error`] (the one place
-//! where a rejection becomes a status), [`server`] (connections).
+//! Reading order: [`access`] (who may ask), [`path`] (URL to request, pure), `headers` (what else a
+//! request says), one file a verb (`invoke`, `send`, `attach`, `output`, `awakeable`, `lookup`),
+//! `answers` (memory for results), [`error`] (the one place where a rejection becomes a status),
+//! [`server`] (connections).
 //!
 //! **Invariant:** this crate proposes events and waits for answers. It writes no row, and a client
 //! that goes away disturbs nothing.
 
+pub mod access;
 mod answers;
 mod attach;
 mod awakeable;
@@ -30,6 +32,7 @@ use runtime_http::Pressure;
 use runtime_partition::{Clock, Partitions, budget::Share};
 use runtime_schema::SharedRegistry;
 
+pub use access::Access;
 pub use server::{answer, serve};
 
 /// Everything a request may need.
@@ -47,6 +50,8 @@ pub struct Ingress {
     pub request_size_max_bytes: usize,
     /// What requests and answers may hold.
     pub memory: Memory,
+    /// Who may ask, and what is not handed over.
+    pub access: Arc<Access>,
 }
 
 /// Parts of the memory budget. Clones share them.

@@ -1,5 +1,6 @@
 //! URL to request. Pure: whether a service is keyed is told by the caller.
 
+use http::Method;
 use percent_encoding::percent_decode_str;
 
 /// What a path asks for.
@@ -24,6 +25,21 @@ pub enum Route {
     Awakeable { id: String, resolve: bool },
     /// Which services there are.
     Health,
+}
+
+impl Route {
+    /// The methods that ask for it. Only what changes nothing can be asked for by a link that
+    /// somebody's program follows before a person does; handlers are the exception, since GET calls them
+    /// on the real server, too.
+    pub fn methods(&self) -> &'static [Method] {
+        match self {
+            Self::Call(_) | Self::Send(_) => &[Method::GET, Method::POST],
+            Self::Attach(_) | Self::Output(_) | Self::Health => &[Method::GET, Method::HEAD],
+            Self::AttachBody | Self::OutputBody | Self::Lookup | Self::Awakeable { .. } => {
+                &[Method::POST]
+            }
+        }
+    }
 }
 
 /// A handler, as a path names it.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Response, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use jiff::Timestamp as Moment;
 use protocol::{InvocationId, TerminalFailure};
 use runtime_core::{tables::deployment::OutputRule, time::Timestamp};
@@ -11,7 +12,7 @@ use serde::Serialize;
 use crate::{
     answers::Kept,
     body::{Body, full},
-    error::failure_response,
+    error::{allow, failure_response},
 };
 
 /// The answer of an invocation that has ended.
@@ -59,6 +60,14 @@ pub(crate) fn name(response: &mut Response<Body>, id: InvocationId) {
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert("x-restate-id", id);
     }
+}
+
+/// What a path can be asked by.
+pub(crate) fn options(methods: &[Method]) -> Response<Body> {
+    let mut response = Response::new(full(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    allow(&mut response, methods);
+    response
 }
 
 /// A JSON answer.

@@ -1,14 +1,22 @@
-//! Requests: what each asks for, and what a browser must be told.
+//! Requests: whether each is for us, and what it asks for.
 
 use std::convert::Infallible;
 use std::future::Future;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
-use hyper::{Request, body::Body, service::service_fn};
-use runtime_http::{Limits, body::BoxError};
+use hyper::{
+    Request,
+    body::{Body, Incoming},
+    service::service_fn,
+};
+use runtime_http::{
+    Limits,
+    body::{BoxError, Timed},
+};
 use tokio::net::TcpListener;
+use tower::{Layer, Service};
 
 use crate::{
     Ingress, attach, awakeable, body,
@@ -26,11 +34,29 @@ pub async fn serve(
     ingress: Ingress,
     shutdown: impl Future<Output = ()>,
 ) {
-    let service = service_fn(move |request| {
-        let ingress = ingress.clone();
-        async move { Ok::<_, Infallible>(answer(&ingress, request).await) }
+    let cors = ingress.access.origins.layer();
+    let service = service_fn(move |request: Request<Timed<Incoming>>| {
+        let (ingress, cors) = (ingress.clone(), cors.clone());
+        async move {
+            if let Err(error) = ingress.access.hosts.check(&request) {
+                return Ok(Rejection::from(error).response());
+            }
+            // Whoever is no browser asks for what there is, not for what may be.
+            if request.method() == Method::OPTIONS && !is_preflight(&request) {
+                return Ok::<_, Infallible>(answer(&ingress, request).await);
+            }
+            let answering = tower::service_fn(move |request| {
+                let ingress = ingress.clone();
+                async move { Ok::<_, Infallible>(answer(&ingress, request).await) }
+            });
+            cors.layer(answering).call(request).await
+        }
     });
     runtime_http::serve(listener, limits, service, shutdown).await;
+}
+
+fn is_preflight<B>(request: &Request<B>) -> bool {
+    request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// Answers one request, from whatever carries it.
@@ -38,15 +64,10 @@ pub async fn answer<B>(ingress: &Ingress, request: Request<B>) -> Response<Full<
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let wanted = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
-    let mut response = if request.method() == Method::OPTIONS && origin.is_some() {
-        preflight(&request)
-    } else {
-        handle(ingress, request).await.unwrap_or_else(|rejection| rejection.response())
-    };
-    allow_origin(response.headers_mut(), origin, wanted);
-    response
+    let is_head = request.method() == Method::HEAD;
+    let answer = handle(ingress, request).await;
+    let answer = answer.unwrap_or_else(|rejection| rejection.response());
+    if is_head { without_body(answer) } else { answer }
 }
 
 async fn handle<B>(
@@ -56,14 +77,18 @@ async fn handle<B>(
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    if !matches!(*request.method(), Method::GET | Method::POST) {
-        return Err(Rejection::Method(request.method().clone()));
-    }
     let registry = ingress.registry.snapshot();
     let route = path::parse(request.uri().path(), |service| {
         registry.service(service).map(|service| service.definition().kind.is_keyed())
     })?;
     drop(registry);
+    let (method, allowed) = (request.method(), route.methods());
+    if method == Method::OPTIONS {
+        return Ok(response::options(allowed));
+    }
+    if !allowed.contains(method) {
+        return Err(Rejection::Method { method: method.clone(), allowed });
+    }
     match route {
         Route::Call(address) => invoke::call(ingress, request, address).await,
         Route::Send(address) => send::send(ingress, request, address).await,
@@ -90,22 +115,10 @@ where
     }
 }
 
-/// Browsers ask before they send; everything is allowed.
-fn preflight<B>(request: &Request<B>) -> Response<body::Body> {
-    let mut response = Response::new(body::full(Bytes::new()));
-    if let Some(method) = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD) {
-        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_METHODS, method.clone());
-    }
-    response
-}
-
-fn allow_origin(headers: &mut HeaderMap, origin: Option<HeaderValue>, wanted: Option<HeaderValue>) {
-    let Some(origin) = origin else { return };
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    headers.insert(header::VARY, HeaderValue::from_static("origin"));
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
-    if let Some(wanted) = wanted {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
-    }
+/// What HEAD is answered: what GET would be, but for the body.
+fn without_body(response: Response<body::Body>) -> Response<body::Body> {
+    let (mut parts, body) = response.into_parts();
+    let length = body.size_hint().exact().unwrap_or_default();
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    Response::from_parts(parts, body::full(Bytes::new()))
 }

@@ -28,9 +28,7 @@ pub(crate) fn by(ingress: &Ingress, pin: Option<Pin>, target: &Target) -> Output
     let ran_on = pin.and_then(|pin| registry.deployment(pin.deployment));
     let newest = || registry.latest_deployment(&target.service);
     let output = ran_on.or_else(newest).and_then(|stored| {
-        let services = &stored.deployment.services;
-        let service = services.iter().find(|service| service.name == target.service)?;
-        let handler = service.handlers.iter().find(|handler| handler.name == target.handler)?;
+        let (_, handler) = stored.deployment.handler(&target.service, &target.handler)?;
         Some(handler.output.clone())
     });
     let untyped =

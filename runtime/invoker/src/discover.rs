@@ -82,15 +82,14 @@ pub enum DiscoverError {
         /// Where.
         uri: String,
     },
-    /// It answered with something else than success.
-    #[error("{uri} answered {status}: {body}")]
+    /// It answered with something else than success. What it said is not repeated: whoever may register
+    /// addresses could read through us what only we can reach.
+    #[error("{uri} answered {status}; what listens there knows why")]
     Status {
         /// Where.
         uri: String,
         /// The status.
         status: u16,
-        /// The start of what it said.
-        body: String,
     },
     /// Its answer is no manifest that we read.
     #[error("{uri} answered with something that is no manifest: {reason}")]
@@ -129,7 +128,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a busy or just starting endpoint is asked.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(250);
-/// How much of what an endpoint said in vain is shown.
+/// How much is shown of where an endpoint points to.
 const SHOWN_CHARS_MAX: usize = 500;
 
 /// Asks an endpoint what it offers, a few times if it seems to be just starting.
@@ -158,7 +157,7 @@ pub async fn convert(
     body: Bytes,
 ) -> Result<Bytes, DiscoverError> {
     let (at, answer, body) = send(tls, asked, Method::POST, path, body, PAYLOAD_BYTES_MAX).await?;
-    expect_ok(at, &answer, &body)?;
+    expect_ok(at, &answer)?;
     Ok(body)
 }
 
@@ -179,7 +178,7 @@ async fn ask(tls: &Tls, asked: Asked<'_>) -> Result<Discovered, DiscoverError> {
     let nothing = Bytes::new();
     let (at, answer, body) =
         send(tls, asked, Method::GET, "/discover", nothing, MANIFEST_BYTES_MAX).await?;
-    expect_ok(at.clone(), &answer, &body)?;
+    expect_ok(at.clone(), &answer)?;
     let malformed = |reason: String| DiscoverError::Malformed { uri: at, reason };
     let content_type = text_of(&answer, header::CONTENT_TYPE.as_str());
     if discovery::version_of(content_type).is_none() {
@@ -237,7 +236,7 @@ async fn send(
     Ok((at, parts, body))
 }
 
-fn expect_ok(uri: String, answer: &Parts, body: &Bytes) -> Result<(), DiscoverError> {
+fn expect_ok(uri: String, answer: &Parts) -> Result<(), DiscoverError> {
     match answer.status {
         StatusCode::OK => Ok(()),
         StatusCode::NOT_FOUND => Err(DiscoverError::NotFound { uri }),
@@ -246,10 +245,7 @@ fn expect_ok(uri: String, answer: &Parts, body: &Bytes) -> Result<(), DiscoverEr
             let location = location.chars().take(SHOWN_CHARS_MAX).collect();
             Err(DiscoverError::Redirected { uri, status: status.as_u16(), location })
         }
-        status => {
-            let body = String::from_utf8_lossy(body).chars().take(SHOWN_CHARS_MAX).collect();
-            Err(DiscoverError::Status { uri, status: status.as_u16(), body })
-        }
+        status => Err(DiscoverError::Status { uri, status: status.as_u16() }),
     }
 }
 

@@ -47,6 +47,20 @@ pub fn check(headers: &[(String, String)]) -> Result<(), HeaderError> {
     })
 }
 
+/// What is shown of a value that is not to be seen.
+pub const MASKED: &str = "***";
+
+/// Parts of names whose values let somebody in.
+const SECRET_PARTS: [&str; 9] =
+    ["auth", "cookie", "credential", "key", "passw", "secret", "session", "signature", "token"];
+
+/// The value of a header as it is shown to operators: what may let somebody in is masked.
+pub fn shown<'a>(name: &str, value: &'a str) -> &'a str {
+    let name = name.to_ascii_lowercase();
+    let is_secret = SECRET_PARTS.iter().any(|part| name.contains(part));
+    if is_secret { MASKED } else { value }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,5 +75,14 @@ mod tests {
         assert!(matches!(check(&pair("a b", "x")), Err(HeaderError::Unsendable(_))));
         assert!(matches!(check(&pair("a", "x\ny")), Err(HeaderError::Unsendable(_))));
         assert_eq!(check(&pair("authorization", "Bearer x")), Ok(()));
+    }
+
+    #[test]
+    fn what_lets_somebody_in_is_not_shown() {
+        for name in ["Authorization", "proxy-authorization", "Cookie", "x-api-key", "X-Auth-Token"]
+        {
+            assert_eq!(shown(name, "s3cr3t"), MASKED, "{name}");
+        }
+        assert_eq!(shown("x-tenant", "blue"), "blue");
     }
 }

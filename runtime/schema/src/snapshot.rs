@@ -128,9 +128,7 @@ impl RegistrySnapshot {
         service: &str,
         handler: &str,
     ) -> Option<HandlerSettings> {
-        let services = &deployment.deployment.services;
-        let service = services.iter().find(|definition| definition.name == service)?;
-        let handler = service.handlers.iter().find(|definition| definition.name == handler)?;
+        let (service, handler) = deployment.deployment.handler(service, handler)?;
         Some(self.defaults.settings(service, handler))
     }
 }

@@ -1,18 +1,21 @@
-//! What was meant: flags and environment, then the file, then the defaults, as typed values.
+//! What was meant: flags, then environment, then the file, then the defaults, as typed values.
 
-use std::net::{Ipv4Addr, SocketAddr};
+pub(crate) mod settings;
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use protocol::{ProtocolVersion, wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES};
-use runtime_http::Limits;
+use runtime_http::{Hosts, Limits};
+use runtime_ingress::{Access, access::Origins};
 use runtime_invoker::tls::{Identity, Tls};
-use runtime_partition::Settings;
 use runtime_schema::Defaults;
-use serde::Deserialize;
 
 use crate::args::Serve;
+use settings::{Address, Environment, List, Settings};
 
 /// Everything the server needs to know, with nothing left open.
 #[derive(Debug, Clone)]
@@ -20,9 +23,9 @@ pub(crate) struct Config {
     /// Where the data is.
     pub(crate) data_dir: PathBuf,
     /// Where clients call.
-    pub(crate) ingress_address: SocketAddr,
+    pub(crate) ingress_address: Address,
     /// Where operators call.
-    pub(crate) admin_address: SocketAddr,
+    pub(crate) admin_address: Address,
     /// Partitions of a new data directory.
     pub(crate) partitions: u16,
     /// Newest service protocol to speak.
@@ -33,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) count_unsent_attempts: bool,
     /// Clients' connections at the same time.
     pub(crate) connections_max: usize,
+    /// Who may ask, and what of requests is not for handlers.
+    pub(crate) access: Access,
     /// Largest request body, in bytes.
     pub(crate) request_size_max_bytes: usize,
     /// What bodies, attempts and answers may hold in memory at the edges, in bytes.
@@ -42,38 +47,9 @@ pub(crate) struct Config {
     /// What applies to handlers whose manifest is silent.
     pub(crate) defaults: Defaults,
     /// Limits of the partitions' work.
-    pub(crate) partition: Settings,
+    pub(crate) partition: runtime_partition::Settings,
     /// Whom endpoints with TLS are trusted by, and who this server is to them.
     pub(crate) endpoint_tls: Tls,
-}
-
-/// The file. Every key is optional.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct File {
-    data_dir: Option<PathBuf>,
-    ingress_address: Option<SocketAddr>,
-    admin_address: Option<SocketAddr>,
-    partitions: Option<u16>,
-    max_service_protocol_version: Option<u16>,
-    attempts_max: Option<usize>,
-    count_unsent_attempts: Option<bool>,
-    connections_max: Option<usize>,
-    request_size_max_bytes: Option<usize>,
-    memory_budget_bytes: Option<usize>,
-    log_segment_bytes: Option<u64>,
-    inactivity_timeout_ms: Option<u64>,
-    abort_timeout_ms: Option<u64>,
-    lazy_state: Option<bool>,
-    journal_retention_ms: Option<u64>,
-    idempotency_retention_ms: Option<u64>,
-    workflow_retention_ms: Option<u64>,
-    retention_budget_bytes: Option<u64>,
-    checkpoint_interval_ms: Option<u64>,
-    overlay_bytes_max: Option<usize>,
-    endpoint_ca_file: Option<PathBuf>,
-    endpoint_client_certificate_file: Option<PathBuf>,
-    endpoint_client_key_file: Option<PathBuf>,
 }
 
 /// The real server's port for clients.
@@ -92,104 +68,155 @@ const DEFAULT_MEMORY_BUDGET_BYTES: usize = 512 << 20;
 const DEFAULT_ATTEMPTS_MAX: usize = 10_000;
 /// Small enough that trimming frees space soon, large enough that rolling is rare.
 const DEFAULT_LOG_SEGMENT_BYTES: u64 = 64 << 20;
+/// A block of a disk.
+const LOG_SEGMENT_BYTES_MIN: u64 = 4096;
+/// An hour: a restart reads all of the log that the tables do not have.
+const CHECKPOINT_INTERVAL_MS_MAX: u64 = 3_600_000;
+/// A few of the usual turns: with less, partitions would do little else than write tables.
+const OVERLAY_BYTES_MIN: usize = 1 << 20;
 
 impl Config {
-    /// Flags and environment go before the file, the file before the defaults.
-    pub(crate) fn resolve(serve: &Serve) -> Result<Self> {
-        let file = match &serve.config {
-            Some(path) => read(path)?,
-            None => File::default(),
-        };
-        let mut defaults = Defaults::default();
-        set(
-            &mut defaults.inactivity_timeout_ms,
-            serve.inactivity_timeout_ms.or(file.inactivity_timeout_ms),
-        );
-        set(&mut defaults.abort_timeout_ms, file.abort_timeout_ms);
-        set(&mut defaults.lazy_state, serve.lazy_state.or(file.lazy_state));
-        set(
-            &mut defaults.journal_retention_ms,
-            serve.journal_retention_ms.or(file.journal_retention_ms),
-        );
-        set(&mut defaults.idempotency_retention_ms, file.idempotency_retention_ms);
-        set(&mut defaults.workflow_retention_ms, file.workflow_retention_ms);
-        let mut partition = Settings::default();
-        set(&mut partition.retention_budget_bytes, file.retention_budget_bytes);
-        set(
-            &mut partition.checkpoint_interval,
-            file.checkpoint_interval_ms.map(Duration::from_millis),
-        );
-        set(&mut partition.overlay_bytes_max, file.overlay_bytes_max);
-        let partitions = serve.partitions.or(file.partitions).unwrap_or(DEFAULT_PARTITIONS);
-        ensure!(
-            (1..=PARTITIONS_MAX).contains(&partitions),
-            "partitions is {partitions}, expected 1 to {PARTITIONS_MAX}"
-        );
-        let request_size_max_bytes =
-            file.request_size_max_bytes.unwrap_or(runtime_ingress::DEFAULT_REQUEST_SIZE_MAX_BYTES);
-        ensure!(
-            request_size_max_bytes <= REQUEST_SIZE_MAX_BYTES,
-            "request-size-max-bytes is {request_size_max_bytes}, expected at most \
-             {REQUEST_SIZE_MAX_BYTES}, half of the largest record of the log"
-        );
+    /// Flags go before the environment, that before the file, and the file before the defaults.
+    ///
+    /// # Errors
+    /// When a value makes no sense, by its name.
+    pub(crate) fn resolve(serve: &Serve, environment: &Environment) -> Result<Self> {
+        let set = settings::read(serve.config.as_deref(), environment)?;
+        let request_size_max_bytes = request_size(&set)?;
+        let partitions = serve.partitions.or(set.partitions).unwrap_or(DEFAULT_PARTITIONS);
+        within("partitions", partitions, 1..=PARTITIONS_MAX)?;
         let connections_max =
-            file.connections_max.unwrap_or_else(|| Limits::default().connections_max);
-        let attempts_max = file.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX);
-        ensure!(attempts_max > 0, "attempts-max is 0, expected at least 1");
-        let memory_budget_bytes = file.memory_budget_bytes.unwrap_or(DEFAULT_MEMORY_BUDGET_BYTES);
-        let least = 8 * request_size_max_bytes.max(DEFAULT_MAX_MESSAGE_SIZE_BYTES as usize);
-        ensure!(
-            memory_budget_bytes >= least,
-            "memory-budget-bytes is {memory_budget_bytes}, expected at least {least}: each of its \
-             parts, the smallest is an eighth, has to hold the largest request and the largest message"
-        );
-        ensure!(connections_max > 0, "connections-max is 0, expected at least 1");
-        let max_protocol = serve
-            .max_service_protocol_version
-            .or(file.max_service_protocol_version)
-            .map_or(Ok(ProtocolVersion::MAX), |version| {
-                ProtocolVersion::try_from(u32::from(version))
-            })
+            set.connections_max.unwrap_or_else(|| Limits::default().connections_max);
+        at_least("connections-max", connections_max, 1)?;
+        let attempts_max = set.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX);
+        at_least("attempts-max", attempts_max, 1)?;
+        let log_segment_bytes = set.log_segment_bytes.unwrap_or(DEFAULT_LOG_SEGMENT_BYTES);
+        at_least("log-segment-bytes", log_segment_bytes, LOG_SEGMENT_BYTES_MIN)?;
+        let version = serve.max_service_protocol_version.or(set.max_service_protocol_version);
+        let max_protocol = version
+            .map_or(Ok(ProtocolVersion::MAX), |version| u32::from(version).try_into())
             .context("max-service-protocol-version")?;
-        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let endpoint_tls = endpoint_tls(&file)?;
         Ok(Self {
+            memory_budget_bytes: memory_budget(&set, request_size_max_bytes)?,
+            defaults: defaults(serve, &set),
+            partition: partition(&set)?,
+            access: access(&set)?,
+            endpoint_tls: endpoint_tls(&set)?,
+            count_unsent_attempts: set.count_unsent_attempts.unwrap_or(false),
             data_dir: serve
                 .data_dir
                 .clone()
-                .or(file.data_dir)
-                .unwrap_or_else(|| PathBuf::from("abide-data")),
+                .or(set.data_dir)
+                .unwrap_or_else(|| "abide-data".into()),
             ingress_address: serve
                 .ingress_address
-                .or(file.ingress_address)
-                .unwrap_or_else(|| local(INGRESS_PORT)),
+                .clone()
+                .or(set.ingress_address)
+                .unwrap_or_else(|| Address::local(INGRESS_PORT)),
             admin_address: serve
                 .admin_address
-                .or(file.admin_address)
-                .unwrap_or_else(|| local(ADMIN_PORT)),
+                .clone()
+                .or(set.admin_address)
+                .unwrap_or_else(|| Address::local(ADMIN_PORT)),
             partitions,
             max_protocol,
             attempts_max,
-            count_unsent_attempts: file.count_unsent_attempts.unwrap_or(false),
             connections_max,
             request_size_max_bytes,
-            memory_budget_bytes,
-            log_segment_bytes: file.log_segment_bytes.unwrap_or(DEFAULT_LOG_SEGMENT_BYTES),
-            defaults,
-            partition,
-            endpoint_tls,
+            log_segment_bytes,
         })
     }
 }
 
+/// Refuses a value that is too small or too large, by its name.
+fn within<T: PartialOrd + Display>(name: &str, value: T, bounds: RangeInclusive<T>) -> Result<()> {
+    let (least, most) = bounds.into_inner();
+    ensure!(least <= value && value <= most, "{name} is {value}, expected {least} to {most}");
+    Ok(())
+}
+
+/// Refuses a value that is too small, by its name.
+fn at_least<T: PartialOrd + Display>(name: &str, value: T, least: T) -> Result<()> {
+    ensure!(least <= value, "{name} is {value}, expected at least {least}");
+    Ok(())
+}
+
+fn request_size(set: &Settings) -> Result<usize> {
+    let default = runtime_ingress::DEFAULT_REQUEST_SIZE_MAX_BYTES;
+    let bytes = set.request_size_max_bytes.unwrap_or(default);
+    // The largest record of the log has to have room for it.
+    within("request-size-max-bytes", bytes, 1..=REQUEST_SIZE_MAX_BYTES)?;
+    Ok(bytes)
+}
+
+fn memory_budget(set: &Settings, request_size_max_bytes: usize) -> Result<usize> {
+    let bytes = set.memory_budget_bytes.unwrap_or(DEFAULT_MEMORY_BUDGET_BYTES);
+    let least = 8 * request_size_max_bytes.max(DEFAULT_MAX_MESSAGE_SIZE_BYTES as usize);
+    ensure!(
+        bytes >= least,
+        "memory-budget-bytes is {bytes}, expected at least {least}: each of its parts, the smallest is \
+         an eighth, has to hold the largest request and the largest message"
+    );
+    Ok(bytes)
+}
+
+fn defaults(serve: &Serve, set: &Settings) -> Defaults {
+    let mut defaults = Defaults::default();
+    put(
+        &mut defaults.inactivity_timeout_ms,
+        serve.inactivity_timeout_ms.or(set.inactivity_timeout_ms),
+    );
+    put(&mut defaults.abort_timeout_ms, set.abort_timeout_ms);
+    put(&mut defaults.lazy_state, serve.lazy_state.or(set.lazy_state));
+    put(
+        &mut defaults.journal_retention_ms,
+        serve.journal_retention_ms.or(set.journal_retention_ms),
+    );
+    put(&mut defaults.idempotency_retention_ms, set.idempotency_retention_ms);
+    put(&mut defaults.workflow_retention_ms, set.workflow_retention_ms);
+    defaults
+}
+
+fn partition(set: &Settings) -> Result<runtime_partition::Settings> {
+    let mut partition = runtime_partition::Settings::default();
+    put(&mut partition.retention_budget_bytes, set.retention_budget_bytes);
+    if let Some(interval_ms) = set.checkpoint_interval_ms {
+        within("checkpoint-interval-ms", interval_ms, 1..=CHECKPOINT_INTERVAL_MS_MAX)?;
+        partition.checkpoint_interval = Duration::from_millis(interval_ms);
+    }
+    put(&mut partition.overlay_bytes_max, set.overlay_bytes_max);
+    at_least("overlay-bytes-max", partition.overlay_bytes_max, OVERLAY_BYTES_MIN)?;
+    Ok(partition)
+}
+
+fn access(set: &Settings) -> Result<Access> {
+    let mut access = Access::default();
+    let texts = |List(texts): &'_ List| texts.clone();
+    if let Some(hosts) = set.allowed_hosts.as_ref().map(texts) {
+        access.hosts = Hosts::parse(hosts.iter().map(String::as_str)).context("allowed-hosts")?;
+    }
+    if let Some(origins) = set.cors_allowed_origins.as_ref().map(texts) {
+        let origins = Origins::parse(origins.iter().map(String::as_str));
+        access.origins = origins.context("cors-allowed-origins")?;
+    }
+    if let Some(List(names)) = &set.dropped_headers {
+        let names = names.iter().map(|name| {
+            name.parse()
+                .with_context(|| format!("dropped-headers: '{name}' is not a header's name"))
+        });
+        access.dropped_headers = names.collect::<Result<_>>()?;
+    }
+    Ok(access)
+}
+
 /// The files are read once, at the start: a certificate that changes needs a restart.
-fn endpoint_tls(file: &File) -> Result<Tls> {
+fn endpoint_tls(set: &Settings) -> Result<Tls> {
     let pem = |path: &Path| {
         std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
     };
-    let authorities = file.endpoint_ca_file.as_deref().map(pem).transpose();
+    let authorities = set.endpoint_ca_file.as_deref().map(pem).transpose();
     let authorities = authorities.context("endpoint-ca-file")?;
-    let named = (&file.endpoint_client_certificate_file, &file.endpoint_client_key_file);
+    let named = (&set.endpoint_client_certificate_file, &set.endpoint_client_key_file);
     let identity = match named {
         (None, None) => None,
         (Some(certificates), Some(key)) => Some((
@@ -208,14 +235,7 @@ fn endpoint_tls(file: &File) -> Result<Tls> {
         .context("endpoint-client-certificate-file and endpoint-client-key-file")
 }
 
-fn read(path: &Path) -> Result<File> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
-    toml::from_str(&text)
-        .with_context(|| format!("the configuration file {} is not valid", path.display()))
-}
-
-fn set<T>(target: &mut T, value: Option<T>) {
+fn put<T>(target: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *target = value;
     }
@@ -229,50 +249,52 @@ mod tests {
 
     const DOCS: &str = include_str!("../../../docs/configuration.md");
 
-    /// Rows of the first table: key, flag and environment, default.
-    fn rows() -> Vec<[&'static str; 3]> {
+    fn resolve(serve: &Serve) -> Result<Config> {
+        Config::resolve(serve, &Environment::default())
+    }
+
+    /// Rows of the first table: key, flag, variable, default.
+    fn rows() -> Vec<[&'static str; 4]> {
         let rows = DOCS.lines().take_while(|line| !line.starts_with("## "));
         rows.filter_map(|line| {
             let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
             let key = cells.next()?.trim_end_matches('`');
-            Some([key, cells.next()?, cells.next()?])
+            Some([key, cells.next()?, cells.next()?, cells.next()?])
         })
         .collect()
     }
 
     #[test]
-    fn every_setting_is_documented_and_no_other() {
-        let error = toml::from_str::<File>("no-such-key = 1").unwrap_err().to_string();
+    fn every_setting_is_documented_with_its_variable_and_no_other() {
+        let error = toml::from_str::<Settings>("no-such-key = 1").unwrap_err().to_string();
         let (_, known) = error.split_once("expected one of ").unwrap();
-        let mut known: Vec<_> = known.trim().split(", ").map(|key| key.trim_matches('`')).collect();
-        let mut documented: Vec<_> = rows().into_iter().map(|[key, ..]| key).collect();
-        known.sort_unstable();
-        documented.sort_unstable();
+        let known: Vec<_> = known.trim().split(", ").map(|key| key.trim_matches('`')).collect();
+        assert_eq!(known, settings::KEYS);
+        let documented: Vec<_> = rows().into_iter().map(|[key, ..]| key).collect();
         assert_eq!(documented, known);
+        for [key, _, variable, _] in rows() {
+            assert_eq!(variable, format!("`{}`", settings::variable(key)));
+        }
     }
 
     #[test]
-    fn flags_and_variables_are_documented_where_they_exist() {
+    fn flags_are_documented_where_they_exist() {
         let command = crate::args::Args::command();
         let serve = command.find_subcommand("serve").unwrap();
         let mut with_flag = 0;
-        for [key, flag, _] in rows() {
+        for [key, flag, ..] in rows() {
             let argument = serve.get_arguments().find(|argument| argument.get_long() == Some(key));
-            let expected = argument.map_or_else(String::new, |argument| {
-                let variable = argument.get_env().unwrap_or_default().to_string_lossy();
-                format!("`--{key}`, `{variable}`")
-            });
+            let expected = argument.map_or_else(String::new, |_| format!("`--{key}`"));
             assert_eq!(flag, expected, "{key}");
             with_flag += usize::from(argument.is_some());
         }
         // Beside those there is the file itself.
-        let flags = serve.get_arguments().filter(|argument| argument.get_env().is_some()).count();
-        assert_eq!(with_flag + 1, flags);
+        assert_eq!(with_flag + 1, serve.get_arguments().count());
     }
 
     #[test]
     fn defaults_are_the_documented_ones() {
-        let config = Config::resolve(&Serve::default()).unwrap();
+        let config = resolve(&Serve::default()).unwrap();
         let defaults = [
             ("data-dir", config.data_dir.display().to_string()),
             ("ingress-address", config.ingress_address.to_string()),
@@ -280,6 +302,17 @@ mod tests {
             ("partitions", config.partitions.to_string()),
             ("attempts-max", config.attempts_max.to_string()),
             ("connections-max", config.connections_max.to_string()),
+            ("cors-allowed-origins", "*".to_owned()),
+            (
+                "dropped-headers",
+                config
+                    .access
+                    .dropped_headers
+                    .iter()
+                    .map(|name| name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(","),
+            ),
             ("request-size-max-bytes", config.request_size_max_bytes.to_string()),
             ("memory-budget-bytes", config.memory_budget_bytes.to_string()),
             ("log-segment-bytes", config.log_segment_bytes.to_string()),
@@ -313,11 +346,19 @@ mod tests {
             ("memory-budget-bytes = 1000", "memory-budget-bytes is 1000, expected at least"),
             ("partitions = 0", "partitions is 0, expected 1 to 256"),
             ("request-size-max-bytes = 100000000", "request-size-max-bytes is 100000000"),
+            ("request-size-max-bytes = 0", "request-size-max-bytes is 0, expected 1 to 67108864"),
+            ("log-segment-bytes = 0", "log-segment-bytes is 0, expected at least 4096"),
+            ("checkpoint-interval-ms = 0", "checkpoint-interval-ms is 0, expected 1 to 3600000"),
+            ("overlay-bytes-max = 0", "overlay-bytes-max is 0, expected at least 1048576"),
+            ("allowed-hosts = 'a b'", "allowed-hosts: 'a b' is not a host name"),
+            ("cors-allowed-origins = ['a.b']", "cors-allowed-origins: 'a.b' is not an origin"),
+            ("dropped-headers = 'a:b'", "dropped-headers: 'a:b' is not a header's name"),
+            ("admin-address = '9070'", "'9070' is not an address: expected HOST:PORT"),
             ("atempts-max = 1", "unknown field `atempts-max`"),
         ] {
             std::fs::write(&path, text).unwrap();
             let serve = Serve { config: Some(path.clone()), ..Serve::default() };
-            let refusal = format!("{:#}", Config::resolve(&serve).unwrap_err());
+            let refusal = format!("{:#}", resolve(&serve).unwrap_err());
             assert!(refusal.contains(says), "{refusal}");
         }
     }

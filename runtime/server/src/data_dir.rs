@@ -3,9 +3,9 @@
 
 mod layout;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -22,10 +22,10 @@ const SECRET: &str = "SECRET";
 /// The log's directory.
 const LOG: &str = "log";
 
-/// For everybody who may read the directory.
-const PUBLIC: u32 = 0o644;
-/// For the owner alone.
+/// Files are for the owner alone: they hold clients' headers and payloads.
 const PRIVATE: u32 = 0o600;
+/// So is the directory.
+const PRIVATE_DIR: u32 = 0o700;
 
 /// An open data directory; the lock is released when it is dropped.
 #[derive(Debug)]
@@ -48,6 +48,7 @@ impl DataDir {
         let path = path
             .canonicalize()
             .with_context(|| format!("the data directory {} cannot be used", path.display()))?;
+        close_to_others(&path);
         let lock = lock(&path)?;
         let file = path.join(LAYOUT);
         let (layout, is_in_use) = match fs::read_to_string(&file) {
@@ -98,6 +99,23 @@ fn create_dir(path: &Path) -> io::Result<()> {
         File::open(parent)?.sync_all()?;
     }
     Ok(())
+}
+
+/// Closes the directory to everybody else; that closes what is in it, too. A volume may belong to somebody
+/// who has decided otherwise.
+fn close_to_others(path: &Path) {
+    let mode = |metadata: &fs::Metadata| metadata.permissions().mode() & 0o777;
+    let is_closed = fs::metadata(path).is_ok_and(|metadata| mode(&metadata) & 0o077 == 0);
+    if is_closed {
+        return;
+    }
+    if let Err(error) = fs::set_permissions(path, Permissions::from_mode(PRIVATE_DIR)) {
+        tracing::warn!(
+            "the data directory {} holds clients' headers and payloads and is open to others than its \
+             owner, which can't be changed: {error}",
+            path.display()
+        );
+    }
 }
 
 fn lock(path: &Path) -> Result<File> {
@@ -175,9 +193,9 @@ fn create(path: &Path, partitions: u16) -> Result<Layout> {
     let secret: [u8; SECRET_BYTES] = random::bytes();
     let layout = Layout { partitions, secret: Derivation::Secret(secret).fingerprint() };
     let write = || {
-        write_draft(path, SECRET, &secret, PRIVATE)?;
+        write_draft(path, SECRET, &secret)?;
         settle(path, SECRET)?;
-        write_draft(path, LAYOUT, layout.to_string().as_bytes(), PUBLIC)
+        write_draft(path, LAYOUT, layout.to_string().as_bytes())
     };
     write().with_context(|| cannot_write(path))?;
     Ok(layout)
@@ -193,9 +211,9 @@ fn draft_of(name: &str) -> String {
 }
 
 /// Writes a draft, durably.
-fn write_draft(dir: &Path, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn write_draft(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    let options = options.create(true).truncate(true).write(true).mode(mode);
+    let options = options.create(true).truncate(true).write(true).mode(PRIVATE);
     let mut file = options.open(dir.join(draft_of(name)))?;
     file.write_all(bytes)?;
     file.sync_all()?;

@@ -18,8 +18,10 @@ mod telemetry;
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::fs::Mode;
 
-use args::{Args, Verb};
+use args::{Args, Serve, Verb};
+use config::{Config, settings::Environment};
 
 /// Rows, frames and tasks are many small allocations that one thread makes and another one frees: half
 /// again as cheap here as with the system's allocator.
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
     panics::end_the_process();
     let Args { verb } = Args::parse();
     let outcome = match verb {
-        Verb::Serve(serve) => config::Config::resolve(&serve).and_then(node::run),
+        Verb::Serve(serve) => run(&serve),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,4 +42,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What is written here holds clients' headers and payloads: it is nobody else's.
+const OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
+
+fn run(serve: &Serve) -> anyhow::Result<()> {
+    let environment = Environment::of_process()?;
+    telemetry::start(&environment)?;
+    rustix::process::umask(OTHERS);
+    node::run(Config::resolve(serve, &environment)?)
 }

@@ -1,6 +1,7 @@
 //! Everything built in order, top to bottom, and taken down in reverse.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ use runtime_store::{Store, StoreName};
 use tokio::net::TcpListener;
 
 use crate::{
-    config::Config,
+    config::{Config, settings::Address},
     data_dir::DataDir,
     descriptors::{self, Shares},
     discovery::HttpDiscovery,
@@ -43,7 +44,6 @@ const ADMIN_CONNECTIONS_MAX: usize = 256;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(config: Config) -> Result<()> {
-    telemetry::start();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name(panics::EDGE_THREAD)
@@ -58,8 +58,10 @@ async fn serve(config: Config) -> Result<()> {
     shutdown.on_signals().context("signals cannot be listened for")?;
 
     // Ports first: two servers are told apart by them before either touches data.
-    let ingress_listener = bind("ingress", config.ingress_address).await?;
-    let admin_listener = bind("admin", config.admin_address).await?;
+    let ingress_listener = bind("ingress", &config.ingress_address).await?;
+    let admin_listener = bind("admin", &config.admin_address).await?;
+    let ingress_address = ingress_listener.local_addr().context("the ingress has no address")?;
+    let admin_address = admin_listener.local_addr().context("the admin has no address")?;
     let data_dir = DataDir::open(&config.data_dir, config.partitions)?;
     let wanted = Shares { ingress: config.connections_max, admin: ADMIN_CONNECTIONS_MAX };
     let shares = descriptors::take(data_dir.partitions, wanted)?;
@@ -89,13 +91,15 @@ async fn serve(config: Config) -> Result<()> {
             answers: Share::new(budget.answers),
             pressure: pressure.clone(),
         },
+        access: Arc::new(config.access.clone()),
     };
     let admin = Admin {
         partitions,
         registry,
         clock,
         discovery: Arc::new(HttpDiscovery(config.endpoint_tls.clone())),
-        ingress_url: format!("http://{}/", config.ingress_address),
+        ingress_url: format!("http://{ingress_address}/"),
+        hosts: config.access.hosts.clone(),
         version: env!("CARGO_PKG_VERSION"),
     };
     let until = |shutdown: &Shutdown| {
@@ -118,7 +122,7 @@ async fn serve(config: Config) -> Result<()> {
         until(&shutdown),
     ));
 
-    announce(&config, &data_dir, started);
+    announce(ingress_address, admin_address, &data_dir, started);
     let reason = shutdown.started().await;
     // In reverse: no more requests, then no more records.
     let servers = async { tokio::join!(ingress_server, admin_server) };
@@ -271,20 +275,19 @@ fn check_is_whole(log: &FileLog, partition: u16, path: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn bind(what: &str, address: std::net::SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address)
+async fn bind(what: &str, address: &Address) -> Result<TcpListener> {
+    let resolved = address.resolve().with_context(|| format!("the {what} cannot listen"))?;
+    TcpListener::bind(resolved.as_slice())
         .await
         .with_context(|| format!("the {what} cannot listen on {address}; is it in use?"))
 }
 
 /// What a person who starts it wants to know.
-fn announce(config: &Config, data_dir: &DataDir, started: Instant) {
+fn announce(ingress: SocketAddr, admin: SocketAddr, data_dir: &DataDir, started: Instant) {
     telemetry::print(format_args!(
-        "abide {} ready in {} ms\n  ingress  http://{}\n  admin    http://{}\n  data     {} ({} partitions)",
+        "abide {} ready in {} ms\n  ingress  http://{ingress}\n  admin    http://{admin}\n  data     {} ({} partitions)",
         env!("CARGO_PKG_VERSION"),
         started.elapsed().as_millis(),
-        config.ingress_address,
-        config.admin_address,
         data_dir.path.display(),
         data_dir.partitions,
     ));

@@ -6,10 +6,21 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
+use anyhow::{Context, Result};
 use tracing_subscriber::EnvFilter;
 
-pub(crate) fn start() {
-    let filter = EnvFilter::try_from_env("ABIDE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+use crate::config::settings::Environment;
+
+/// Where it is said what is logged.
+const VARIABLE: &str = "ABIDE_LOG";
+
+/// # Errors
+/// When what is to be logged can't be read.
+pub(crate) fn start(environment: &Environment) -> Result<()> {
+    let wanted = environment.get(VARIABLE).unwrap_or("info");
+    let filter = EnvFilter::try_new(wanted).with_context(|| {
+        format!("{VARIABLE} is '{wanted}', expected a level such as info, or directives")
+    })?;
     // A second subscriber can only come from a test harness; the first one stays.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -21,6 +32,7 @@ pub(crate) fn start() {
         .log_internal_errors(false)
         .with_target(false)
         .try_init();
+    Ok(())
 }
 
 /// Says something on standard output.

@@ -165,6 +165,7 @@ impl World {
     /// The way in.
     pub(crate) fn ingress(&mut self) -> Ingress {
         Ingress {
+            access: Arc::default(),
             partitions: self.node().partitions().clone(),
             registry: self.registry.clone(),
             clock: Arc::clone(&self.clock) as _,

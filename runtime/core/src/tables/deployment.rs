@@ -33,6 +33,19 @@ pub struct Deployment {
     pub services: Vec<ServiceDefinition>,
 }
 
+impl Deployment {
+    /// What it says of a handler and of the service that the handler is in.
+    pub fn handler(
+        &self,
+        service: &str,
+        handler: &str,
+    ) -> Option<(&ServiceDefinition, &HandlerDefinition)> {
+        let service = self.services.iter().find(|definition| definition.name == service)?;
+        let handler = service.handlers.iter().find(|definition| definition.name == handler)?;
+        Some((service, handler))
+    }
+}
+
 /// A deployment as the registry keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredDeployment {

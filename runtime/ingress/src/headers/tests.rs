@@ -66,7 +66,12 @@ fn handlers_get_all_headers_but_the_connections_own() {
     headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_static("k"));
     headers.append("x-a", HeaderValue::from_static("1"));
     headers.append("x-a", HeaderValue::from_static("2"));
-    let passed = for_handler(&headers, "/G/g?x=1").unwrap();
+    headers.insert("x-c", HeaderValue::from_bytes("grüße".as_bytes()).unwrap());
+    headers.insert("x-restate-ingress-path", HeaderValue::from_static("/forged"));
+    headers.insert("x-restate-anything", HeaderValue::from_static("forged"));
+    headers.insert("cookie", HeaderValue::from_static("session=1"));
+    headers.insert("authorization", HeaderValue::from_static("Bearer 1"));
+    let passed = for_handler(&headers, "/G/g?x=1", &[header::COOKIE]).unwrap();
     let pairs: Vec<_> = passed.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(
         pairs,
@@ -74,8 +79,23 @@ fn handlers_get_all_headers_but_the_connections_own() {
             ("x-restate-ingress-path", "/G/g?x=1"),
             ("content-type", "application/json"),
             ("x-a", "1"),
+            ("x-a", "2"),
+            ("x-c", "grüße"),
+            ("authorization", "Bearer 1"),
         ]
     );
     headers.insert("x-b", HeaderValue::from_bytes(b"\xff").unwrap());
-    assert!(matches!(for_handler(&headers, "/"), Err(Rejection::Header { .. })));
+    let refused = for_handler(&headers, "/", &[]).unwrap_err().to_string();
+    assert_eq!(refused, "bad header x-b: its value is not UTF-8 text");
+    assert!(for_handler(&headers, "/", &[header::HeaderName::from_static("x-b")]).is_ok());
+}
+
+#[test]
+fn an_idempotency_key_is_one() {
+    let mut headers = HeaderMap::new();
+    headers.append(IDEMPOTENCY_KEY, HeaderValue::from_static("a"));
+    headers.append(IDEMPOTENCY_KEY, HeaderValue::from_static("a"));
+    assert_eq!(idempotency_key(&headers).unwrap().as_deref(), Some("a"));
+    headers.append(IDEMPOTENCY_KEY, HeaderValue::from_static("b"));
+    assert!(matches!(idempotency_key(&headers), Err(Rejection::IdempotencyKeys)));
 }

@@ -1,0 +1,250 @@
+//! Under which names a server answers.
+//!
+//! A page of another origin can make its own name point at this machine and have the browser ask us as
+//! if that were allowed (DNS rebinding). The `Host` that it sends is still the page's name, so a name
+//! that was not expected is refused. Addresses and names without a dot can't be rebound: no stranger
+//! can have them point anywhere.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use http::{HeaderMap, Request, StatusCode, Uri, Version, header, uri::Authority};
+
+/// The name under which a machine knows itself.
+const LOCALHOST: &str = "localhost";
+
+/// Names that a server answers under, beside addresses, names without a dot, and `localhost`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hosts(Vec<Rule>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Rule {
+    /// `*`: any name.
+    Any,
+    /// `*.example.com`: the names below it. Kept as `.example.com`.
+    Below(String),
+    /// `abide.example.com`.
+    Name(String),
+}
+
+/// A rule for names that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "'{0}' is not a host name: expected one like abide.example.com, *.example.com, or * for any"
+)]
+pub struct BadRule(String);
+
+/// A request whose target is not for us, or not clear.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// There is none where one has to be.
+    #[error("the request names no host; send the header Host once")]
+    Missing,
+    /// There is more than one.
+    #[error("the request names {0} hosts; send the header Host once")]
+    Several(usize),
+    /// It can't be read.
+    #[error("the host is not a name or an address with an optional port")]
+    Malformed,
+    /// It is somebody else's name.
+    #[error(
+        "this server is not known as '{0}'; use its address, or add the name to allowed-hosts in its \
+         configuration"
+    )]
+    Misdirected(String),
+}
+
+impl HostError {
+    /// The answer's status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Missing | Self::Several(_) | Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
+        }
+    }
+}
+
+impl Hosts {
+    /// Reads names: `abide.example.com`, `*.example.com` for all below it, `*` for any.
+    ///
+    /// # Errors
+    /// When one is none of these.
+    pub fn parse<'a>(rules: impl IntoIterator<Item = &'a str>) -> Result<Self, BadRule> {
+        rules.into_iter().map(Rule::parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether a request is meant for this server. All that name a host have to agree with that: the
+    /// target itself (`:authority` in HTTP/2) and the header.
+    ///
+    /// # Errors
+    /// When it names another host, or none, or more than one.
+    pub fn check<B>(&self, request: &Request<B>) -> Result<(), HostError> {
+        self.check_parts(request.uri(), request.version(), request.headers())
+    }
+
+    fn check_parts(
+        &self,
+        uri: &Uri,
+        version: Version,
+        headers: &HeaderMap,
+    ) -> Result<(), HostError> {
+        let mut named = headers.get_all(header::HOST).iter();
+        let (first, more) = (named.next(), named.count());
+        if more > 0 {
+            return Err(HostError::Several(more + 1));
+        }
+        match (uri.authority(), first) {
+            // Clients older than the header, such as probes of load balancers: no browser is one.
+            (None, None) if version < Version::HTTP_11 => return Ok(()),
+            (None, None) => return Err(HostError::Missing),
+            _ => (),
+        }
+        if let Some(authority) = uri.authority() {
+            self.check_name(authority)?;
+        }
+        let Some(host) = first else { return Ok(()) };
+        let authority = Authority::try_from(host.as_bytes()).map_err(|_| HostError::Malformed)?;
+        self.check_name(&authority)
+    }
+
+    fn check_name(&self, authority: &Authority) -> Result<(), HostError> {
+        // The port is ours, or the request would not be here.
+        let host = authority.host();
+        let has_user = authority.as_str().contains('@');
+        if has_user || host.is_empty() || authority.as_str().ends_with(':') {
+            return Err(HostError::Malformed);
+        }
+        let host = host.to_ascii_lowercase();
+        let is_ours = is_address(&host)
+            || !host.contains('.')
+            || is_local(&host)
+            || self.0.iter().any(|rule| rule.allows(&host));
+        if is_ours { Ok(()) } else { Err(HostError::Misdirected(host)) }
+    }
+}
+
+fn is_address(host: &str) -> bool {
+    let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    v6.is_some_and(|host| host.parse::<Ipv6Addr>().is_ok()) || host.parse::<Ipv4Addr>().is_ok()
+}
+
+/// Names below `localhost` are this machine's, too (RFC 6761, section 6.3).
+fn is_local(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host == LOCALHOST || host.strip_suffix(LOCALHOST).is_some_and(|rest| rest.ends_with('.'))
+}
+
+impl Rule {
+    fn parse(text: &str) -> Result<Self, BadRule> {
+        let text = text.trim().to_ascii_lowercase();
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        let name = text.strip_prefix("*.").unwrap_or(&text);
+        let is_label = |label: &str| {
+            let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            !label.is_empty() && label.bytes().all(is_of_name)
+        };
+        if !name.split('.').all(is_label) {
+            return Err(BadRule(text));
+        }
+        if text.starts_with('*') {
+            Ok(Self::Below(format!(".{name}")))
+        } else {
+            Ok(Self::Name(text))
+        }
+    }
+
+    fn allows(&self, host: &str) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host);
+        match self {
+            Self::Any => true,
+            Self::Below(suffix) => host.ends_with(suffix.as_str()),
+            Self::Name(name) => host == name,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn check(rules: &[&str], hosts: &[&str], version: Version) -> Result<(), HostError> {
+        let mut request = Request::new(());
+        *request.version_mut() = version;
+        for host in hosts {
+            request.headers_mut().append(header::HOST, HeaderValue::from_str(host).unwrap());
+        }
+        Hosts::parse(rules.iter().copied()).unwrap().check(&request)
+    }
+
+    #[test]
+    fn what_cannot_be_rebound_passes_and_another_name_does_not() {
+        for host in [
+            "127.0.0.1",
+            "10.1.2.3:8080",
+            "[::1]",
+            "[::1]:8080",
+            "localhost:9070",
+            "LOCALHOST",
+            "localhost.",
+            "app.localhost:8080",
+            "abide:8080",
+        ] {
+            assert_eq!(check(&[], &[host], Version::HTTP_11), Ok(()), "{host}");
+        }
+        for host in
+            ["evil.example", "evil.example:8080", "127.0.0.1.nip.io", "127.1", "ai.", "xlocalhost."]
+        {
+            let refused = check(&[], &[host], Version::HTTP_11).unwrap_err();
+            assert_eq!(refused.status(), StatusCode::MISDIRECTED_REQUEST, "{host}");
+        }
+    }
+
+    #[test]
+    fn names_are_allowed_by_a_setting() {
+        let check = |rules, host| check(rules, &[host], Version::HTTP_11);
+        assert_eq!(check(&["Abide.Example.com"], "abide.example.COM:8080"), Ok(()));
+        assert_eq!(check(&["abide.example.com"], "abide.example.com."), Ok(()));
+        assert_eq!(check(&["*.svc.cluster.local"], "abide.prod.svc.cluster.local"), Ok(()));
+        assert_eq!(check(&["*"], "evil.example"), Ok(()));
+        assert!(check(&["abide.example.com"], "x.abide.example.com").is_err());
+        assert!(check(&["*.example.com"], "example.com").is_err());
+        assert!(check(&["*.example.com"], "badexample.com").is_err());
+        for bad in ["", "a b", "http://a", "a..b", "*.", "**", "a:80"] {
+            assert!(Hosts::parse([bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        let none: [&str; 0] = [];
+        assert_eq!(check(&[], &none, Version::HTTP_11), Err(HostError::Missing));
+        assert_eq!(check(&[], &none, Version::HTTP_10), Ok(()), "a load balancer's probe");
+        assert_eq!(check(&[], &["a", "a"], Version::HTTP_11), Err(HostError::Several(2)));
+        for bad in ["", "a b", "user@localhost", "localhost:", ":80", "[::1"] {
+            assert_eq!(check(&["*"], &[bad], Version::HTTP_11), Err(HostError::Malformed), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_target_itself_counts_as_much_as_the_header() {
+        let hosts = Hosts::default();
+        let request = |uri: &str, host: Option<&str>| {
+            let mut request = Request::new(());
+            *request.uri_mut() = uri.parse().unwrap();
+            *request.version_mut() = Version::HTTP_2;
+            let host = host.map(|host| HeaderValue::from_str(host).unwrap());
+            host.map(|host| request.headers_mut().insert(header::HOST, host));
+            hosts.check(&request).map_err(|error| error.status())
+        };
+        assert_eq!(request("http://localhost/a", None), Ok(()));
+        let misdirected = Err(StatusCode::MISDIRECTED_REQUEST);
+        assert_eq!(request("http://evil.example/a", None), misdirected);
+        assert_eq!(request("http://evil.example/a", Some("localhost")), misdirected);
+        assert_eq!(request("http://localhost/a", Some("evil.example")), misdirected);
+        assert_eq!(request("/a", None), Err(StatusCode::BAD_REQUEST));
+    }
+}
