@@ -85,6 +85,14 @@ pub struct StartAttempt {
     pub limit_key: Option<String>,
 }
 
+impl StartAttempt {
+    /// Attempts in a row that have failed before this one, in whatever way.
+    pub fn failures(&self) -> u32 {
+        // Most that fail in the handler use up an attempt of the policy, too.
+        self.retry_count.max(self.policy_attempts).saturating_add(self.unsent)
+    }
+}
+
 /// How an invocation ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completion {

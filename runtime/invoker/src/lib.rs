@@ -1,8 +1,9 @@
 //! The shell of the Attempt machine: HTTP out to deployments.
 //!
-//! Reading order: `supervisor` (which attempts there are), `places` (how many there may be), `task` (one attempt: bytes, machine,
-//! proposals), `stream` (what a request and a response look like), `client` (ways to deployments),
-//! `host` (connections to one), [`tls`] (whom we trust), [`discover`] (asking an endpoint what it offers).
+//! Reading order: `supervisor` (which attempts there are), `places` (how many there may be), `task`
+//! (one attempt: bytes, machine, proposals), `report` (what is said of those that fail), `stream` (what a
+//! request and a response look like), `client` (ways to deployments), `host` (connections to one),
+//! [`tls`] (whom we trust), [`discover`] (asking an endpoint what it offers).
 //!
 //! **Invariant:** this crate decides nothing about an invocation: that is the Attempt machine's
 //! business, and what lasts is what it proposes.
@@ -14,6 +15,7 @@ mod incoming;
 mod outgoing;
 mod places;
 mod quick_ack;
+mod report;
 mod stream;
 mod supervisor;
 mod task;

@@ -14,7 +14,10 @@ use protocol::{
 use runtime_core::{PartitionId, effect::StartAttempt, event::AttemptRef};
 use runtime_partition::{Clock, Full, Partitions, budget::Share};
 use runtime_schema::SharedRegistry;
-use tokio::{runtime::Handle, sync::mpsc};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, mpsc},
+};
 
 use crate::{
     client::Clients,
@@ -83,6 +86,10 @@ pub struct Invoker {
     pools: Mutex<HashMap<(DeploymentId, String), u32>>,
     /// Whether somebody asks attempts that only wait to give way.
     is_reclaiming: AtomicBool,
+    /// Whether the node stops: no attempt begins any more.
+    is_stopping: AtomicBool,
+    /// Tells that the last attempt has ended.
+    ended: Notify,
 }
 
 /// Of which partition, and which attempt.
@@ -141,6 +148,8 @@ impl Invoker {
             }),
             pools: Mutex::default(),
             is_reclaiming: AtomicBool::new(false),
+            is_stopping: AtomicBool::new(false),
+            ended: Notify::new(),
             settings,
             started: Instant::now(),
             runtime: Handle::current(),
@@ -157,6 +166,9 @@ impl Invoker {
         partition: PartitionId,
         start: Box<StartAttempt>,
     ) -> Result<(), Full> {
+        if self.is_stopping.load(Ordering::Relaxed) {
+            return Err(Full::All);
+        }
         let (pool, bytes) = (self.pool_of(&start), bytes_of(&start));
         self.places.take(pool, bytes)?;
         let name = (partition, start.attempt);
@@ -201,6 +213,22 @@ impl Invoker {
     pub fn abort_attempt(&self, partition: PartitionId, attempt: AttemptRef) {
         if let Some(live) = self.attempts().get(&(partition, attempt)) {
             let _ = live.sender.send(Notice::Abort);
+        }
+    }
+
+    /// Begins no more attempts, has those suspend that only wait, and resolves when all have ended. Those
+    /// that are at work may take long: whoever stops waiting breaks them off, and they run again.
+    pub async fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+        for live in self.attempts().values() {
+            let _ = live.sender.send(Notice::GiveWay);
+        }
+        loop {
+            let ended = self.ended.notified();
+            if self.attempts().is_empty() {
+                return;
+            }
+            ended.await;
         }
     }
 
@@ -302,7 +330,13 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let live = self.invoker.attempts().remove(&self.name);
+        let (live, is_last) = {
+            let mut attempts = self.invoker.attempts();
+            (attempts.remove(&self.name), attempts.is_empty())
+        };
+        if is_last {
+            self.invoker.ended.notify_waiters();
+        }
         if let Some(Live { pool, .. }) = live {
             self.invoker.announce(self.invoker.places.release(pool));
         }

@@ -14,7 +14,10 @@ use runtime_core::{
     effect::{Effect, StartAttempt},
     event::{AttemptRef, Pin},
     obligations,
-    tables::{Tables, deployment::Deployment},
+    tables::{
+        Tables,
+        deployment::{Deployment, StoredDeployment},
+    },
 };
 use runtime_partition::{Stopped, random};
 use runtime_schema::{RegistrySnapshot, address};
@@ -22,6 +25,7 @@ use tokio::{sync::mpsc, time};
 
 use crate::{
     incoming::Incoming,
+    report,
     stream::{Exchange, Received, request},
     supervisor::{Invoker, Load, Notice, Settings, Slot},
 };
@@ -37,7 +41,7 @@ impl Entropy for SystemEntropy {
 
 /// Where an attempt runs and how.
 struct Located {
-    deployment: Arc<runtime_core::tables::deployment::StoredDeployment>,
+    deployment: Arc<StoredDeployment>,
     options: AttemptOptions,
 }
 
@@ -87,12 +91,14 @@ async fn attempt(
     let located = locate(&registry, &start, &invoker.settings);
     let begun = located.and_then(|located| {
         let exchange = exchange(&invoker, &start, &located, slot.take_load())?;
-        Ok((exchange, located.options))
+        Ok((exchange, located.deployment, located.options))
     });
     match begun {
-        Ok((exchange, options)) => {
+        Ok((exchange, deployment, options)) => {
             let attempt = Attempt::new(*start, options);
-            let conversation = Conversation { slot, registry, attempt, exchange, is_over: false };
+            let (has_stored, is_over) = (false, false);
+            let conversation =
+                Conversation { slot, registry, attempt, deployment, exchange, has_stored, is_over };
             // The only error is that the node stops: the attempt is started again then.
             let _ = conversation.hold(notices).await;
         }
@@ -113,8 +119,12 @@ async fn give_up(
 ) {
     let mut attempt = Attempt::new(start, options);
     attempt.broken(fault, &mut SystemEntropy);
-    let proposals = attempt.take_outputs().into_iter().filter_map(|output| match output {
-        Output::Propose(event) => Some(event),
+    let outputs = attempt.take_outputs();
+    let proposals = outputs.into_iter().filter_map(|output| match output {
+        Output::Propose(event) => {
+            report::note(attempt.start(), None, false, &event);
+            Some(event)
+        }
         Output::Send(_) | Output::HalfClose | Output::Finish => None,
     });
     let _ = invoker.partitions.propose_all(partition, proposals.collect()).await;
@@ -219,7 +229,10 @@ struct Conversation {
     slot: Slot,
     registry: Arc<RegistrySnapshot>,
     attempt: Attempt,
+    deployment: Arc<StoredDeployment>,
     exchange: Exchange,
+    /// Whether a word of it has been handed to the partition.
+    has_stored: bool,
     is_over: bool,
 }
 
@@ -296,7 +309,12 @@ impl Conversation {
             match output {
                 Output::Send(bytes) => self.exchange.send(bytes),
                 Output::HalfClose => self.exchange.half_close(),
-                Output::Propose(event) => proposals.push(event),
+                Output::Propose(event) => {
+                    let (start, has_stored) = (self.attempt.start(), self.has_stored);
+                    report::note(start, Some(&self.deployment), has_stored, &event);
+                    self.has_stored = true;
+                    proposals.push(event);
+                }
                 Output::Finish => {
                     self.exchange.half_close();
                     self.is_over = true;

@@ -40,7 +40,8 @@ const TIME_MAX_US: u64 = 253_370_764_800 * 1_000_000;
 /// Connections of operators at the same time: people, their tools, and whatever looks at the health.
 const ADMIN_CONNECTIONS_MAX: usize = 256;
 
-/// How long the servers may take to end after they were told to.
+/// How long requests and attempts that are under way may take to end after the node was told to stop: with
+/// the last checkpoint it is below the ten seconds that container tools wait before they kill.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(config: Config) -> Result<()> {
@@ -69,7 +70,7 @@ async fn serve(config: Config) -> Result<()> {
     let registry = SharedRegistry::new(config.defaults.clone());
     let clock: Arc<dyn Clock> = Arc::new(NodeClock::start());
     check_time(clock.wall_us())?;
-    let mut node = recover(&config, &data_dir, &registry, Arc::clone(&clock))?;
+    let (mut node, invoker) = recover(&config, &data_dir, &registry, Arc::clone(&clock))?;
     data_dir.note_use()?;
     let stopped = shutdown.clone();
     node.spawn(move |partition| {
@@ -124,10 +125,11 @@ async fn serve(config: Config) -> Result<()> {
 
     announce(ingress_address, admin_address, &data_dir, started);
     let reason = shutdown.started().await;
-    // In reverse: no more requests, then no more records.
-    let servers = async { tokio::join!(ingress_server, admin_server) };
-    if tokio::time::timeout(SHUTDOWN_TIMEOUT, servers).await.is_err() {
-        tracing::info!("some connections were still open");
+    // In reverse: no more requests and attempts, then no more records.
+    let under_way = async { tokio::join!(ingress_server, admin_server, invoker.stop()) };
+    if reason == Reason::Signal && tokio::time::timeout(SHUTDOWN_TIMEOUT, under_way).await.is_err()
+    {
+        tracing::info!("some requests or attempts were still under way; attempts run again");
     }
     tokio::task::spawn_blocking(move || node.stop()).await.context("the node did not stop")?;
     match reason {
@@ -181,7 +183,7 @@ fn recover(
     data_dir: &DataDir,
     registry: &SharedRegistry,
     clock: Arc<dyn Clock>,
-) -> Result<Node> {
+) -> Result<(Node, Arc<Invoker>)> {
     let (log, stores) = open(config, data_dir)?;
     let parts = Parts {
         stores,
@@ -192,6 +194,7 @@ fn recover(
         settings: config.partition.clone(),
     };
     let budget = Budget::of(config.memory_budget_bytes);
+    let mut made = None;
     let edges = |partitions| {
         let invoker = Invoker::new(
             partitions,
@@ -208,9 +211,11 @@ fn recover(
             },
             &config.endpoint_tls,
         );
+        made = Some(Arc::clone(&invoker));
         Arc::new(NodeEdges { invoker, registry: registry.clone() }) as Arc<_>
     };
-    Ok(Node::recover(parts, edges)?)
+    let node = Node::recover(parts, edges)?;
+    Ok((node, made.context("the node has no invoker")?))
 }
 
 /// Opens what there is before anything is made: a log or tables that are missing must not be taken for

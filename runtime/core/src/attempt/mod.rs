@@ -152,6 +152,11 @@ impl Attempt {
         self.name
     }
 
+    /// What it was started with; journal and state are taken out once it has opened.
+    pub fn start(&self) -> &StartAttempt {
+        &self.start
+    }
+
     /// What is spoken.
     pub fn version(&self) -> ProtocolVersion {
         self.options.pin.protocol

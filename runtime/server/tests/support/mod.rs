@@ -56,6 +56,12 @@ pub(crate) async fn serve_endpoint(server: &Server, endpoint: Endpoint) {
     server.register(&json!({ "uri": uri })).await.unwrap().ok().unwrap();
 }
 
+/// With its log in a file.
+pub(crate) async fn start_logging(dir: &Path, log: &Path) -> (Abide, Server) {
+    let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
+    start_as(dir, &[], || (Stdio::null(), log.into())).await
+}
+
 /// With a standard output and a standard error that take nothing: `/dev/full`, or a pipe nobody reads.
 pub(crate) async fn start_saying(dir: &Path, output: &str) -> (Abide, Server) {
     start_as(dir, &[], || (deaf(output), deaf(output))).await

@@ -1,0 +1,81 @@
+//! What the log says of attempts that fail: a line at the first failure in a row, at each tenth, and at
+//! the last; and one when the invocation goes on again. Everything that comes from outside is quoted, so
+//! that it can't pass for a line of its own.
+
+use protocol::DeploymentId;
+use runtime_core::{
+    effect::StartAttempt,
+    event::{AfterFailure, AttemptFailure, Event},
+    tables::deployment::StoredDeployment,
+};
+use runtime_schema::address;
+
+/// More than this of an error is in the invocation's status.
+const SHOWN_CHARS_MAX: usize = 500;
+/// Beside the first failure, every so many.
+const EACH: u32 = 10;
+
+/// Says what becomes of an attempt that proposes this. Call it for each event, in order; `has_stored` is
+/// whether it has stored anything before.
+pub(crate) fn note(
+    start: &StartAttempt,
+    deployment: Option<&StoredDeployment>,
+    has_stored: bool,
+    event: &Event,
+) {
+    if let Event::AttemptFailed { failure, next, .. } = event {
+        // What stored something has ended the row of those before it.
+        let before = if has_stored { 0 } else { start.failures() };
+        failed(start, deployment, before.saturating_add(1), failure, next);
+    } else if !has_stored && start.failures() > 0 {
+        tracing::info!(
+            invocation = %start.id,
+            target = ?start.target.to_string(),
+            failures = start.failures(),
+            "an invocation whose attempts had failed goes on"
+        );
+    }
+}
+
+fn failed(
+    start: &StartAttempt,
+    deployment: Option<&StoredDeployment>,
+    failures: u32,
+    failure: &AttemptFailure,
+    next: &AfterFailure,
+) {
+    let then = match next {
+        AfterFailure::Retry { delay_ms, .. }
+        | AfterFailure::RetryUnreached { delay_ms, .. }
+        | AfterFailure::RetryUnsent { delay_ms } => {
+            if failures != 1 && !failures.is_multiple_of(EACH) {
+                return;
+            }
+            format!("the next one in {delay_ms} ms")
+        }
+        AfterFailure::Pause => {
+            "paused: cancel or kill it, or mend its service and cancel".to_owned()
+        }
+        AfterFailure::Kill(_) => {
+            "it was the last one: the invocation ends with this error".to_owned()
+        }
+        AfterFailure::Fail(_) => "the invocation ends with this error".to_owned(),
+    };
+    let deployment = deployment.map(|stored| &stored.deployment);
+    let id = deployment.map_or(DeploymentId(0), |deployment| deployment.id);
+    let shown = match failure.message.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &failure.message[..end]),
+        None => failure.message.clone(),
+    };
+    tracing::warn!(
+        invocation = %start.id,
+        target = ?start.target.to_string(),
+        deployment = deployment.map(|_| tracing::field::display(id)),
+        address = deployment.map(|deployment| address::shown(&deployment.uri)),
+        failures,
+        code = failure.code,
+        error = ?shown,
+        then,
+        "an attempt has failed"
+    );
+}
