@@ -4,7 +4,7 @@
 use crate::{Result, processes::cargo_with};
 
 /// Sizes, as those who found the faults had them.
-const SIZES: [(&str, &str); 9] = [
+const SIZES: [(&str, &str); 12] = [
     ("ATTACKS_FULL", "1"),
     ("ATTACKS_BODIES", "40"),
     ("ATTACKS_CHUNKS", "5000000"),
@@ -13,6 +13,9 @@ const SIZES: [(&str, &str); 9] = [
     ("ATTACKS_SILENT", "1300"),
     ("ATTACKS_FIELDS", "15728640"),
     ("ATTACKS_EVIL", "20"),
+    ("ATTACKS_CALLS", "4000"),
+    ("ATTACKS_HANGING", "10000"),
+    ("ATTACKS_RUNNING", "10000"),
     ("RUST_BACKTRACE", "0"),
 ];
 

@@ -12,6 +12,7 @@ mod support;
 
 mod bodies;
 mod connections;
+mod crowd;
 mod messages;
 mod readers;
 mod site;

@@ -19,6 +19,10 @@ use crate::support::{Abide, serve_endpoint, start_under};
 /// The budget and what the rest of a node may take beside it, in bytes.
 const RSS_MAX: u64 = (512 + 300) << 20;
 
+/// What a node that has had ten seconds and a checkpoint to recover may take, in bytes.
+const RSS_AFTER_MAX: u64 = 300 << 20;
+const AFTER: Duration = Duration::from_secs(11);
+
 /// What the innocent client may wait in a run at full size.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
@@ -62,8 +66,16 @@ struct Watch {
 impl Site {
     /// A server that may have so many open files; an innocent client calls from now on.
     pub(crate) async fn start(files_max: Option<u64>) -> Self {
+        Self::start_as(files_max, "").await
+    }
+
+    /// The same with settings.
+    pub(crate) async fn start_as(files_max: Option<u64>, settings: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (abide, server) = start_under(dir.path(), files_max).await;
+        let config = dir.path().join("abide.toml");
+        std::fs::write(&config, settings).unwrap();
+        let config = format!("--config={}", config.display());
+        let (abide, server) = start_under(&dir.path().join("data"), files_max, &[&config]).await;
         serve_endpoint(&server, Endpoint::new().bind(Healthy)).await;
         let ingress = server.ingress.trim_start_matches("http://").to_owned();
         let watch = Arc::new(Watch::default());
@@ -118,6 +130,10 @@ impl Site {
         assert!(rss_bytes <= RSS_MAX, "{name}: {} MB", rss_bytes >> 20);
         if crate::size("FULL", 0) == 1 {
             assert!(longest <= WAIT_MAX, "{name}: an innocent client has waited {longest:?}");
+            tokio::time::sleep(AFTER).await;
+            let left_bytes = rss_bytes_of(self.abide.pid());
+            println!("{name}: {} MB of it left {} s later", left_bytes >> 20, AFTER.as_secs());
+            assert!(left_bytes <= RSS_AFTER_MAX, "{name}: {} MB are left", left_bytes >> 20);
         }
         drop(self.abide);
     }
@@ -137,7 +153,7 @@ async fn look(watch: Arc<Watch>, ingress: String, pid: u32) {
             watch.calls.fetch_add(1, Ordering::Relaxed);
             watch.longest_ms.fetch_max(waited_ms, Ordering::Relaxed);
         }
-        watch.rss_bytes.fetch_max(rss_bytes(pid), Ordering::Relaxed);
+        watch.rss_bytes.fetch_max(rss_bytes_of(pid), Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -150,7 +166,7 @@ async fn call(ingress: &str, request: &str) -> std::io::Result<bool> {
     Ok(answer.starts_with(b"HTTP/1.1 200"))
 }
 
-fn rss_bytes(pid: u32) -> u64 {
+fn rss_bytes_of(pid: u32) -> u64 {
     let path = Path::new("/proc").join(pid.to_string()).join("status");
     let status = std::fs::read_to_string(path).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

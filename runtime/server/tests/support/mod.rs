@@ -88,7 +88,11 @@ fn deaf(output: &str) -> Stdio {
 }
 
 /// With at most so many open files, whatever the system would give.
-pub(crate) async fn start_under(dir: &Path, files_max: Option<u64>) -> (Abide, Server) {
+pub(crate) async fn start_under(
+    dir: &Path,
+    files_max: Option<u64>,
+    more: &[&str],
+) -> (Abide, Server) {
     let limited = |command: Command| match files_max {
         None => command,
         Some(files_max) => {
@@ -98,7 +102,7 @@ pub(crate) async fn start_under(dir: &Path, files_max: Option<u64>) -> (Abide, S
             shell
         }
     };
-    start_by(dir, &[], limited, || (Stdio::null(), Stdio::null())).await
+    start_by(dir, more, limited, || (Stdio::null(), Stdio::null())).await
 }
 
 async fn start_as(

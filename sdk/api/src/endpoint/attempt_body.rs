@@ -32,6 +32,8 @@ pub struct Opening {
 pub struct AttemptBody<B> {
     request: B,
     is_request_over: bool,
+    /// Bytes of the request.
+    read_bytes: u64,
     stage: Stage,
     is_over: bool,
     pace: Arc<Pace>,
@@ -61,7 +63,7 @@ impl Opening {
         let vm = Box::new(Vm::new(version, options));
         let pace = Arc::clone(&self.pace);
         let stage = Stage::Loading(vm, self);
-        AttemptBody { request, is_request_over: false, stage, is_over: false, pace }
+        AttemptBody { request, is_request_over: false, read_bytes: 0, stage, is_over: false, pace }
     }
 
     /// Everything known is there: the handler begins.
@@ -114,6 +116,11 @@ impl<B> AttemptBody<B> {
         &self.pace
     }
 
+    /// How many bytes of its journal have come, while some are missing.
+    pub(super) fn loading(&self) -> Option<u64> {
+        matches!(self.stage, Stage::Loading(..)).then_some(self.read_bytes)
+    }
+
     /// Whether the closure of a run is being executed: only that takes real time.
     pub fn is_executing(&self) -> bool {
         match &self.stage {
@@ -143,6 +150,7 @@ impl<B: Body + Unpin> AttemptBody<B> {
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Ok(mut data) = frame.into_data() {
                         let bytes = data.copy_to_bytes(data.remaining());
+                        self.read_bytes += bytes.len() as u64;
                         let _ = self.stage.with_vm(|vm| vm.push(bytes));
                     }
                 }

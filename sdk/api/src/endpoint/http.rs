@@ -3,13 +3,14 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body, Frame};
 use protocol::ProtocolVersion;
 
-use super::{AttemptBody, Endpoint, Opening, allowance::Pace, discovery, identity};
+use super::{AttemptBody, Endpoint, Opening, allowance::Pace, discovery, identity, patience::Wait};
 
 /// How we name ourselves.
 const SERVER: &str = concat!("abide-sdk-rust/", env!("CARGO_PKG_VERSION"));
@@ -30,7 +31,7 @@ pub(super) fn answer<B>(endpoint: &Endpoint, request: Request<B>) -> Response<Re
         (&Method::POST, Some(service), Some("invoke")) => {
             match verify(endpoint, &request, || format!("/invoke/{service}/{last}")) {
                 Ok(()) => match open(endpoint, service, last, &request) {
-                    Ok((opening, version)) => attempt(opening, version, request),
+                    Ok((opening, version)) => attempt(endpoint, opening, version, request),
                     Err(refused) => refused,
                 },
                 Err(refused) => refused,
@@ -96,13 +97,21 @@ fn open<B>(
 }
 
 fn attempt<B>(
+    endpoint: &Endpoint,
     opening: Opening,
     version: ProtocolVersion,
     request: Request<B>,
 ) -> Response<ResponseBody<B>> {
     let body = opening.attempt(version, request.into_body());
     let content_type = HeaderValue::from_static(version.content_type());
-    respond(StatusCode::OK, content_type, ResponseBody::Attempt(Box::new(body)))
+    let punctual = Punctual {
+        body,
+        patience: endpoint.patience.journal,
+        loaded: None,
+        wait: Wait::default(),
+        is_late: false,
+    };
+    respond(StatusCode::OK, content_type, ResponseBody::Attempt(Box::new(punctual)))
 }
 
 fn say<B>(status: StatusCode, message: &str) -> Response<ResponseBody<B>> {
@@ -125,7 +134,41 @@ fn respond<B>(
 /// A body that is there, or an attempt.
 pub(super) enum ResponseBody<B> {
     Whole(Option<Bytes>),
-    Attempt(Box<AttemptBody<B>>),
+    Attempt(Box<Punctual<B>>),
+}
+
+/// An attempt that is not waited for for ever while its journal comes in.
+pub(super) struct Punctual<B> {
+    body: AttemptBody<B>,
+    patience: Duration,
+    /// How many bytes had come when it was last looked at.
+    loaded: Option<u64>,
+    wait: Wait,
+    is_late: bool,
+}
+
+impl<B: Body + Unpin> Punctual<B> {
+    /// The stream ends without a last word when nothing comes for too long: whoever is there still tries
+    /// again.
+    fn poll_frame(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let loading = self.body.loading().filter(|_| polled.is_pending());
+        if loading.is_none() {
+            self.wait.end();
+            return polled;
+        }
+        let has_come = std::mem::replace(&mut self.loaded, loading) != loading;
+        match self.wait.poll(cx, self.patience, has_come) {
+            Poll::Ready(()) => {
+                self.is_late = true;
+                Poll::Ready(None)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
 }
 
 impl<B> ResponseBody<B> {
@@ -133,7 +176,7 @@ impl<B> ResponseBody<B> {
     pub(super) fn pace(&self) -> Option<&Pace> {
         match self {
             Self::Whole(_) => None,
-            Self::Attempt(attempt) => Some(attempt.pace()),
+            Self::Attempt(attempt) => Some(attempt.body.pace()),
         }
     }
 }
@@ -152,14 +195,14 @@ impl<B: Body + Unpin> Body for ResponseBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match &mut *self {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Attempt(body) => Pin::new(&mut **body).poll_frame(cx),
+            Self::Attempt(attempt) => attempt.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
-            Self::Attempt(body) => body.is_end_stream(),
+            Self::Attempt(attempt) => attempt.is_late || attempt.body.is_end_stream(),
         }
     }
 }

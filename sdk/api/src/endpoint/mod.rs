@@ -6,6 +6,7 @@ mod connection;
 mod discovery;
 mod http;
 pub(crate) mod identity;
+mod patience;
 mod server;
 mod stream;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use allowance::Pace;
 pub use attempt_body::{AttemptBody, Opening};
 use identity::IdentityKey;
 pub use identity::IdentityKeyError;
+use patience::Patience;
 
 /// The services that a process offers.
 ///
@@ -53,6 +55,7 @@ pub struct Endpoint {
     services: BTreeMap<String, Bound>,
     keys: Vec<IdentityKey>,
     clock: Arc<dyn Clock>,
+    patience: Patience,
 }
 
 type Handle =
@@ -88,7 +91,12 @@ impl Default for Endpoint {
 impl Endpoint {
     /// An endpoint without services.
     pub fn new() -> Self {
-        Self { services: BTreeMap::new(), keys: Vec::new(), clock: Arc::new(SystemClock) }
+        Self {
+            services: BTreeMap::new(),
+            keys: Vec::new(),
+            clock: Arc::new(SystemClock),
+            patience: Patience::default(),
+        }
     }
 
     /// Offers a service, virtual object or workflow. Of two with the same name the last one counts.

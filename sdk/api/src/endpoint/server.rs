@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -55,17 +55,22 @@ pub(super) async fn serve(
     // Every connection holds a receiver for as long as it lives.
     let ending = watch::Sender::new(());
     let mut end = pin!(end);
+    let mut is_failing = false;
     loop {
         let accepting = pin!(listener.accept());
         let stream = match select(accepting, end.as_mut()).await {
             Either::Left((Ok((stream, _)), _)) => stream,
             Either::Left((Err(error), _)) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                // Whatever is wrong lasts: it is said once.
+                if !std::mem::replace(&mut is_failing, true) {
+                    tracing::warn!(%error, "connections can't be accepted; trying again");
+                }
                 time::sleep(ACCEPT_RETRY).await;
                 continue;
             }
             Either::Right(((), _)) => break,
         };
+        is_failing = false;
         // Frames are small and waited for.
         let _ = stream.set_nodelay(true);
         let (endpoint, ending) = (Arc::clone(&endpoint), ending.subscribe());
@@ -89,12 +94,16 @@ async fn converse(
     endpoint: Arc<Endpoint>,
     mut ending: watch::Receiver<()>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let is_http2 = match select(pin!(begins_http2(&stream)), pin!(ending.changed())).await {
-        Either::Left((outcome, _)) => outcome?,
+    let patience = endpoint.patience;
+    let deadline = time::Instant::now() + patience.greeting;
+    let begins = time::timeout_at(deadline, begins_http2(&stream));
+    let is_http2 = match select(pin!(begins), pin!(ending.changed())).await {
+        Either::Left((outcome, _)) => outcome??,
         Either::Right(_) => return Ok(()),
     };
     if is_http2 {
-        let mut connection = Connection::open(stream, endpoint).await?;
+        let opening = Connection::open(stream, endpoint);
+        let mut connection = time::timeout_at(deadline, opening).await??;
         if let Either::Left((ended, _)) = select(&mut connection, pin!(ending.changed())).await {
             return Ok(ended?);
         }
@@ -104,8 +113,9 @@ async fn converse(
     let service = service_fn(move |request| {
         std::future::ready(Ok::<_, Infallible>(answer(&endpoint, request)))
     });
-    let mut connection =
-        pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(patience.head);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     if let Either::Left((ended, _)) = select(connection.as_mut(), pin!(ending.changed())).await {
         return Ok(ended?);
     }

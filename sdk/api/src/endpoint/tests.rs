@@ -16,7 +16,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::server::PREFACE_RETRY;
+use super::{patience::Patience, server::PREFACE_RETRY};
 use crate::{
     prelude::*,
     tests::{input, opening_of},
@@ -97,10 +97,16 @@ struct Served {
 }
 
 async fn serve(gate: Gate) -> Served {
+    serve_with(gate, Patience::default()).await
+}
+
+async fn serve_with(gate: Gate, patience: Patience) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (end, ended) = oneshot::channel();
-    let serving = Endpoint::new().bind(Waiter(gate)).serve_listener(listener, async {
+    let mut endpoint = Endpoint::new().bind(Waiter(gate));
+    endpoint.patience = patience;
+    let serving = endpoint.serve_listener(listener, async {
         let _ = ended.await;
     });
     let serving = tokio::spawn(async { serving.await.unwrap() });
@@ -247,4 +253,36 @@ async fn a_handler_that_leaves_badly_leaves_alone() {
     // One waits on the connection still, the others are gone.
     gate.open.notify_waiters();
     assert!(timeout(LONG, read(staying)).await.unwrap() > 0);
+}
+
+#[tokio::test]
+async fn whoever_says_nothing_is_not_waited_for_and_a_handler_is() {
+    let gate = Gate::default();
+    let short = Duration::from_millis(50);
+    let patience = Patience { greeting: short, head: short, journal: short };
+    let served = serve_with(gate.clone(), patience).await;
+    for said in ["", "PR", "PRI * HTTP/2.0\r\n", "GET /health HTTP/1.1\r\nhost: he"] {
+        let mut quiet = TcpStream::connect(&served.address).await.unwrap();
+        quiet.write_all(said.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // Closed, or broken off: it does not stay.
+        let _ = timeout(LONG, quiet.read_to_end(&mut answer)).await.unwrap();
+    }
+    let mut runtime = connect(&served.address).await;
+    // A journal of which a part is missing.
+    let request = Request::post("http://endpoint/invoke/Waiter/wait")
+        .header("content-type", ProtocolVersion::V6.content_type())
+        .body(())
+        .unwrap();
+    let (response, mut sending) = runtime.send_request(request, false).unwrap();
+    let journal = opening_of(&[input(ProtocolVersion::V6)]);
+    sending.send_data(journal.slice(..journal.len() - 1), false).unwrap();
+    let answer = timeout(LONG, response).await.unwrap().unwrap();
+    assert_eq!(timeout(LONG, read(answer)).await.unwrap(), 0, "it ends without a word");
+    // The same connection, and a handler that takes much longer.
+    let (response, _sending) = invoke(&mut runtime, "wait").await;
+    let answer = response.await.unwrap();
+    sleep(5 * short).await;
+    gate.open.notify_one();
+    assert!(read(answer).await > 0);
 }

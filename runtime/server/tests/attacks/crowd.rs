@@ -1,0 +1,168 @@
+//! Many attempts at once: of a service that hangs, on a host that is gone, and with more to say than
+//! there is memory for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use abide_sdk::prelude::*;
+use bytes::Bytes;
+use futures::{StreamExt, future::join_all, stream};
+use interop_suite::client::Server;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
+
+use crate::{site::Site, size, support::serve_endpoint};
+
+/// Requests of ours at the same time.
+const AT_ONCE: usize = 64;
+/// Larger than what is not counted (64 KiB).
+const RESULT_BYTES: usize = 70_000;
+/// A host that answers does so sooner.
+const CONNECT: Duration = Duration::from_millis(300);
+
+/// Takes what it can get, and gives nothing back.
+struct Hog {
+    entered: Arc<Semaphore>,
+}
+
+#[service]
+impl Hog {
+    pub async fn hang(&self, _ctx: &Context) -> Result<()> {
+        self.entered.add_permits(1);
+        std::future::pending().await
+    }
+}
+
+/// Has much to say, all at once.
+struct Loud {
+    entered: Arc<Semaphore>,
+    may_speak: Arc<Semaphore>,
+    ended: Arc<Semaphore>,
+}
+
+#[service]
+impl Loud {
+    pub async fn speak(&self, ctx: &Context) -> Result<()> {
+        let speak = || async {
+            self.entered.add_permits(1);
+            let _ = self.may_speak.acquire().await;
+            Ok(Raw(Bytes::from(vec![7; RESULT_BYTES])))
+        };
+        ctx.run("speak", speak).await?;
+        self.ended.add_permits(1);
+        Ok(())
+    }
+}
+
+async fn send_all(server: &Server, path: &str, count: usize) {
+    let sends = (0..count).map(|_| async { server.send_to(path, Value::Null).await.unwrap() });
+    stream::iter(sends).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
+}
+
+/// How long 99 of 100 calls took at most.
+async fn p99(server: &Server, calls: usize) -> Duration {
+    let callers = (0..4).map(|_| async {
+        let mut took = Vec::new();
+        for _ in 0..calls / 4 {
+            let begun = Instant::now();
+            server.call("/Healthy/greet", json!("you")).await.unwrap();
+            took.push(begun.elapsed());
+        }
+        took
+    });
+    let mut took: Vec<_> = join_all(callers).await.into_iter().flatten().collect();
+    took.sort_unstable();
+    took[took.len() * 99 / 100]
+}
+
+/// Registers an endpoint whose host takes no connection from then on, and answers none.
+async fn gone(server: &Server) -> Vec<TcpStream> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let body = json!({ "uri": format!("http://{address}"), "use_http_11": true });
+    let (registered, ()) = tokio::join!(server.register(&body), discovered(&listener));
+    registered.unwrap().ok().unwrap();
+    // What is asked for now waits in its queue, and when that is full, nothing is answered at all.
+    let mut queue = Vec::new();
+    while let Ok(stream) = timeout(CONNECT, TcpStream::connect(address)).await {
+        queue.push(stream.unwrap());
+    }
+    tokio::spawn(async move {
+        let _listener = listener;
+        std::future::pending::<()>().await;
+    });
+    queue
+}
+
+async fn discovered(listener: &TcpListener) {
+    const MANIFEST: &str = r#"{"protocolMode":"REQUEST_RESPONSE","minProtocolVersion":5,"maxProtocolVersion":6,"services":[{"name":"Gone","ty":"SERVICE","handlers":[{"name":"call"}]}]}"#;
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut head = Vec::new();
+    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+        assert!(stream.read_buf(&mut head).await.unwrap() > 0);
+    }
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\
+         content-type: application/vnd.restate.endpointmanifest.v3+json\r\n\r\n{MANIFEST}",
+        MANIFEST.len()
+    );
+    stream.write_all(answer.as_bytes()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_hangs_and_a_host_that_is_gone_cost_others_little() {
+    let site = Site::start(None).await;
+    let (calls, hanging) = (size("CALLS", 200), size("HANGING", 300));
+    let before = p99(&site.server, calls).await;
+    let entered = Arc::new(Semaphore::new(0));
+    serve_endpoint(&site.server, Endpoint::new().bind(Hog { entered: Arc::clone(&entered) })).await;
+    let _queue = gone(&site.server).await;
+    send_all(&site.server, "/Gone/call", hanging / 100).await;
+    send_all(&site.server, "/Hog/hang", hanging).await;
+    // Four fifths of the places, at most.
+    let places = u32::try_from(hanging.min(8000)).unwrap();
+    let _all = entered.acquire_many(places).await.unwrap();
+    let beside = p99(&site.server, calls).await;
+    let what = format!(
+        "{hanging} calls that hang and a host that is gone; p99 of {calls} healthy calls {:.1} ms \
+         before and {:.1} ms beside them",
+        before.as_secs_f64() * 1e3,
+        beside.as_secs_f64() * 1e3
+    );
+    if size("FULL", 0) == 1 {
+        assert!(beside <= 2 * before, "{what}");
+    }
+    site.report("fairness", &what).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_budget_drains() {
+    let count = size("RUNNING", 600);
+    // Of one service: it gets four fifths of the places. Their words do not fit into their share.
+    let places = format!("attempts-max = {}\n", count * 5 / 4 + 20);
+    let budget = if size("FULL", 0) == 1 { "" } else { "memory-budget-bytes = 268435456\n" };
+    let site = Site::start_as(None, &format!("{places}{budget}")).await;
+    let loud = Loud {
+        entered: Arc::new(Semaphore::new(0)),
+        may_speak: Arc::new(Semaphore::new(0)),
+        ended: Arc::new(Semaphore::new(0)),
+    };
+    let (entered, may_speak, ended) =
+        (Arc::clone(&loud.entered), Arc::clone(&loud.may_speak), Arc::clone(&loud.ended));
+    serve_endpoint(&site.server, Endpoint::new().bind(loud)).await;
+    send_all(&site.server, "/Loud/speak", count).await;
+    let all = u32::try_from(count).unwrap();
+    let _entered = entered.acquire_many(all).await.unwrap();
+    // All at the same time.
+    may_speak.add_permits(count);
+    let _ended = ended.acquire_many(all).await.unwrap();
+    let what = format!("{count} running invocations that say {RESULT_BYTES} bytes each at once");
+    site.report("budget", &what).await;
+}
