@@ -13,6 +13,10 @@ use tokio::sync::mpsc;
 
 use crate::supervisor::Load;
 
+/// So much goes with the head, in one write: what a stream may send before the other side has said
+/// anything, by HTTP/2's first window of 64 KiB, and still little if nobody ever reads it.
+const AT_ONCE_BYTES_MAX: usize = 32 << 10;
+
 /// The body of a request.
 pub(crate) struct Outgoing {
     waiting: VecDeque<Bytes>,
@@ -62,8 +66,17 @@ impl Outgoing {
         self.push();
     }
 
-    /// It has a stream to go on.
-    pub(crate) fn go_direct(&mut self, stream: SendStream<Bytes>) {
+    /// It has a stream to go on. The beginning of what waits is handed over at once: a stream has no
+    /// window before its head has been written, and one that is waited for comes a round trip later.
+    pub(crate) fn go_direct(&mut self, mut stream: SendStream<Bytes>) {
+        let mut left = AT_ONCE_BYTES_MAX;
+        while let Some(bytes) = self.waiting.pop_front_if(|bytes| bytes.len() <= left) {
+            left -= bytes.len();
+            if let Some(load) = &mut self.load {
+                load.sent(bytes.len());
+            }
+            let _ = stream.send_data(bytes, false);
+        }
         self.to = To::Direct(stream);
         self.push();
     }
@@ -164,5 +177,81 @@ impl Body for PooledBody {
 
     fn is_end_stream(&self) -> bool {
         self.pieces.is_closed() && self.pieces.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::pin::pin;
+    use std::sync::{Arc, Mutex};
+    use std::task::Waker;
+
+    use http::Request;
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::*;
+
+    /// The other side has said nothing yet.
+    struct Recorder(Arc<Mutex<Vec<u8>>>);
+
+    impl AsyncRead for Recorder {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Recorder {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// What has been written of a request with these pieces when its connection was polled once.
+    fn written_at_once(pieces: &[&'static [u8]]) -> Vec<u8> {
+        let written = Arc::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        let handshake = h2::client::handshake(Recorder(Arc::clone(&written)));
+        let Poll::Ready(Ok((mut sender, connection))) = pin!(handshake).poll(&mut cx) else {
+            panic!("a client waits for nobody to begin");
+        };
+        let mut connection = pin!(connection);
+        assert!(connection.as_mut().poll(&mut cx).is_pending());
+        written.lock().unwrap().clear();
+        let request = Request::post("http://endpoint/invoke/S/h").body(()).unwrap();
+        let (_response, stream) = sender.send_request(request, false).unwrap();
+        let mut outgoing = Outgoing::new(None);
+        pieces.iter().for_each(|piece| outgoing.send(Bytes::from_static(piece)));
+        outgoing.go_direct(stream);
+        assert!(connection.as_mut().poll(&mut cx).is_pending());
+        written.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn the_beginning_of_a_journal_goes_with_the_head() {
+        let bytes = written_at_once(&[b"start", b"input"]);
+        assert!(bytes.windows(5).any(|window| window == b"start"));
+        assert!(bytes.windows(5).any(|window| window == b"input"));
+        const LARGE: &[u8] = &[7; AT_ONCE_BYTES_MAX];
+        let bytes = written_at_once(&[b"start", LARGE]);
+        assert!(bytes.windows(5).any(|window| window == b"start"));
+        assert!(bytes.len() < AT_ONCE_BYTES_MAX, "the rest waits for its window");
     }
 }
