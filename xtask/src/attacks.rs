@@ -4,7 +4,7 @@
 use crate::{Result, processes::cargo_with};
 
 /// Sizes, as those who found the faults had them.
-const SIZES: [(&str, &str); 12] = [
+const SIZES: [(&str, &str); 15] = [
     ("ATTACKS_FULL", "1"),
     ("ATTACKS_BODIES", "40"),
     ("ATTACKS_CHUNKS", "5000000"),
@@ -16,6 +16,9 @@ const SIZES: [(&str, &str); 12] = [
     ("ATTACKS_CALLS", "4000"),
     ("ATTACKS_HANGING", "10000"),
     ("ATTACKS_RUNNING", "10000"),
+    ("ATTACKS_STREAMS", "500"),
+    ("ATTACKS_RESETS", "100000"),
+    ("ATTACKS_HOSTS", "5000"),
     ("RUST_BACKTRACE", "0"),
 ];
 

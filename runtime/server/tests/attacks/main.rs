@@ -16,6 +16,7 @@ mod crowd;
 mod messages;
 mod readers;
 mod site;
+mod streams;
 
 /// A size that `cargo xtask attacks` gives.
 fn size(name: &str, default: usize) -> usize {

@@ -1,0 +1,91 @@
+//! One connection in HTTP/2 that is many clients: all of its streams ask and read nothing, or are opened
+//! and broken off at once; and requests for other hosts.
+
+use bytes::Bytes;
+use h2::{Reason, client::SendRequest};
+use http::{Request, header};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::{site::Site, size};
+
+const LARGE_BYTES: usize = 1 << 20;
+
+/// A connection whose streams have windows of so many bytes.
+async fn connect(site: &Site, window_bytes: u32) -> SendRequest<Bytes> {
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size(window_bytes);
+    let (sender, connection) = builder.handshake(site.connect().await).await.unwrap();
+    tokio::spawn(connection);
+    sender.ready().await.unwrap()
+}
+
+fn request(site: &Site, handler: &str, length: usize) -> Request<()> {
+    Request::post(format!("http://{}/Healthy/{handler}", site.ingress))
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CONTENT_LENGTH, length)
+        .header("idempotency-key", "one")
+        .body(())
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_without_a_window_hold_little() {
+    let site = Site::start(None).await;
+    let (count, body) = (size("STREAMS", 60), LARGE_BYTES.to_string());
+    let mut idle = Vec::new();
+    let mut sender = connect(&site, 0).await;
+    for _ in 0..count {
+        sender = sender.ready().await.unwrap();
+        let (response, mut sending) =
+            sender.send_request(request(&site, "give", body.len()), false).unwrap();
+        sending.send_data(Bytes::from(body.clone()), true).unwrap();
+        // Its head comes, and no more.
+        idle.push(response.await.unwrap());
+    }
+    assert!(idle.iter().all(|answer| answer.status() == 200));
+    site.report("windows", &format!("{count} streams without a window, results of 1 MB")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_that_are_broken_off_at_once_stop_nobody() {
+    let site = Site::start(None).await;
+    let (count, mut closed) = (size("RESETS", 5000), 0);
+    let mut sender = connect(&site, 1 << 16).await;
+    for _ in 0..count {
+        match sender.clone().ready().await {
+            Ok(ready) => sender = ready,
+            // The server has had enough of this connection.
+            Err(_) => {
+                closed += 1;
+                sender = connect(&site, 1 << 16).await;
+            }
+        }
+        if let Ok((_, mut sending)) = sender.send_request(request(&site, "greet", 5), false) {
+            sending.send_reset(Reason::CANCEL);
+        }
+    }
+    let what = format!("{count} streams reset at once, {closed} times with a connection closed");
+    site.report("resets", &what).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_for_other_hosts_are_refused_and_stop_nobody() {
+    let site = Site::start(None).await;
+    let count = size("HOSTS", 300);
+    let long = format!("Host: {}.example\r\n", "a".repeat(8000));
+    for number in 0..count {
+        let (hosts, status) = match number % 4 {
+            0 => ("Host: evil.example\r\n", "421"),
+            1 => ("", "400"),
+            2 => ("Host: a\r\nHost: b\r\n", "400"),
+            _ => (long.as_str(), "421"),
+        };
+        let request = format!("GET /Healthy/greet HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+        let mut stream = site.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+    site.report("hosts", &format!("{count} requests for other hosts")).await;
+}
