@@ -22,12 +22,18 @@ const NAMED: [&str; 2] = ["abide-sdk", "abide-test"];
 /// clock (`runtime/partition/src/clock`). `Instant` only measures, and may.
 const WALL_CLOCKS: [&str; 3] = ["SystemTime::now", "UNIX_EPOCH.elapsed", "Timestamp::now()"];
 
+/// What the runtime's complaints begin with, and where operators find each of them.
+const COMPLAINTS: [&str; 2] = ["tracing::warn!(", "tracing::error!("];
+const COMPLAINTS_EXPLAINED: &str = "docs/operations.md";
+
 const BLOB_BYTES_MAX: u64 = 256 * 1024;
 
 pub(crate) fn run() -> Result<()> {
     let files = tracked()?;
     let mut faults = Vec::new();
     let mut longest = Vec::new();
+    let explained = fs::read_to_string(root().join(COMPLAINTS_EXPLAINED))
+        .map_err(|error| format!("{COMPLAINTS_EXPLAINED}: {error}"))?;
     for file in &files {
         let path = root().join(file);
         let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
@@ -38,6 +44,7 @@ pub(crate) fn run() -> Result<()> {
         if file.ends_with(".rs") {
             let text = fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
             check_source(file, &text, &mut faults);
+            check_complaints(file, &text, &explained, &mut faults);
             longest.push((text.lines().count(), file.clone()));
         }
         if file.ends_with("Cargo.toml") && file != "Cargo.toml" {
@@ -78,6 +85,25 @@ fn check_source(file: &str, text: &str, faults: &mut Vec<String>) {
         let leftovers = [concat!("FIX", "ME"), concat!("db", "g!("), concat!("to", "do!(")];
         if let Some(leftover) = leftovers.iter().find(|leftover| line.contains(**leftover)) {
             faults.push(format!("{file}:{number}: leftover {leftover}"));
+        }
+    }
+}
+
+/// Of each warning and error of the runtime, the longest of its fixed words between what is filled in
+/// stands in the documentation.
+fn check_complaints(file: &str, text: &str, explained: &str, faults: &mut Vec<String>) {
+    let is_test = file.contains("/tests/") || file.ends_with("tests.rs");
+    if is_test || !file.starts_with("runtime/") {
+        return;
+    }
+    for complaint in COMPLAINTS.iter().flat_map(|begin| text.split(begin).skip(1)) {
+        let Some(literal) = complaint.split('"').nth(1) else { continue };
+        let words: String = literal.split("\\\n").map(str::trim_start).collect();
+        let fixed =
+            words.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest));
+        let longest = fixed.map(str::trim).max_by_key(|part| part.len()).unwrap_or_default();
+        if !explained.contains(longest) {
+            faults.push(format!("{file}: {COMPLAINTS_EXPLAINED} does not have '{longest}'"));
         }
     }
 }
