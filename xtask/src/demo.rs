@@ -107,7 +107,7 @@ Everything is left running. Try, in another terminal:
 
   # what operators see
   curl {admin}/services
-  curl {admin}/invocations
+  curl '{admin}/invocations?status=completed'
 
 Ctrl-C ends it all."
     );

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::{Lsn, PartitionId};
+
 /// A batch is not durable and never will be.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the log cannot be written: {message}")]
@@ -52,6 +54,34 @@ pub enum OpenError {
         offset: u64,
         /// What is wrong there.
         reason: String,
+    },
+    /// The tables have records that the log does not have.
+    #[error(
+        "the tables of partition {} have record {}, but the log ends at {}: it has lost its end, or the \
+         two are of different moments; restore all of the log, and the tables, from one copy",
+        .partition.0, .applied.0, .last.0
+    )]
+    EndMissing {
+        /// Whose.
+        partition: PartitionId,
+        /// The last record in the tables.
+        applied: Lsn,
+        /// The last record of the log.
+        last: Lsn,
+    },
+    /// The log has no record of those that follow on the tables.
+    #[error(
+        "the tables of partition {} have record {}, but the log only begins at {}: it has lost its \
+         beginning, or the tables are older; restore all of the log, and the tables, from one copy",
+        .partition.0, .applied.0, .oldest.0
+    )]
+    BeginningMissing {
+        /// Whose.
+        partition: PartitionId,
+        /// The last record in the tables.
+        applied: Lsn,
+        /// The first record of the log.
+        oldest: Lsn,
     },
     /// A file is missing between two others.
     #[error("the log has no segment {missing}, but has later ones; restore it from a copy")]

@@ -1,5 +1,6 @@
 //! The log on its own thread: drain everything that is ready, commit it with one sync, repeat.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -55,11 +56,23 @@ impl FileLog {
     /// # Errors
     /// When the disk refuses, and when the log is damaged.
     pub fn open(dir: &Path, options: impl Into<Options>) -> Result<Self, OpenError> {
+        Self::open_for(dir, options, &BTreeMap::new())
+    }
+
+    /// The same for tables that have so much already.
+    ///
+    /// # Errors
+    /// Also when the log does not go on from there; nothing has been changed then.
+    pub fn open_for(
+        dir: &Path,
+        options: impl Into<Options>,
+        tables: &BTreeMap<PartitionId, Lsn>,
+    ) -> Result<Self, OpenError> {
         let disk = RealDisk::open(dir).map_err(|source| OpenError::Io {
             what: format!("{} cannot be used", dir.display()),
             source,
         })?;
-        Self::open_on(disk, options)
+        Self::open_on(disk, options, tables)
     }
 }
 
@@ -67,10 +80,14 @@ impl<D: Disk> FileLog<D> {
     /// Opens the log on a disk, or starts one, and its thread.
     ///
     /// # Errors
-    /// When the disk refuses, and when the log is damaged.
-    pub fn open_on(disk: D, options: impl Into<Options>) -> Result<Self, OpenError> {
+    /// When the disk refuses, when the log is damaged, and when it does not go on from these tables.
+    pub fn open_on(
+        disk: D,
+        options: impl Into<Options>,
+        tables: &BTreeMap<PartitionId, Lsn>,
+    ) -> Result<Self, OpenError> {
         let shared = Arc::new(Shared {
-            log: ManualLog::open(disk, options)?,
+            log: ManualLog::open_for(disk, options, tables)?,
             queue: Mutex::default(),
             arrived: Condvar::new(),
         });

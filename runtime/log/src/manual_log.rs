@@ -1,5 +1,6 @@
 //! A log without a thread: whoever owns it decides when it commits. For simulations and tests.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
@@ -21,8 +22,20 @@ impl<D: Disk> ManualLog<D> {
     /// # Errors
     /// When the disk refuses, and when the log is damaged.
     pub fn open(disk: D, options: impl Into<Options>) -> Result<Self, OpenError> {
+        Self::open_for(disk, options, &BTreeMap::new())
+    }
+
+    /// The same for tables that have so much already.
+    ///
+    /// # Errors
+    /// Also when the log does not go on from there; nothing has been changed then.
+    pub fn open_for(
+        disk: D,
+        options: impl Into<Options>,
+        tables: &BTreeMap<PartitionId, Lsn>,
+    ) -> Result<Self, OpenError> {
         let disk = Arc::new(disk);
-        let writer = LogWriter::open(Arc::clone(&disk), options.into())?;
+        let writer = LogWriter::open(Arc::clone(&disk), options.into(), tables)?;
         let (status, metrics) = (Arc::clone(writer.status()), Arc::clone(writer.metrics()));
         Ok(Self { disk, status, metrics, writer: Mutex::new(writer) })
     }

@@ -58,9 +58,12 @@ struct Found {
     last_lsns: BTreeMap<PartitionId, Lsn>,
 }
 
+/// `tables` is what each partition's tables have: a log that does not go on from there is refused before
+/// anything of it is changed, so that a copy still fits.
 pub(crate) fn recover<D: Disk>(
     disk: &D,
     options: &Options,
+    tables: &BTreeMap<PartitionId, Lsn>,
 ) -> Result<Recovered<D::File>, OpenError> {
     loop {
         let heads = read_heads(disk, options.owner)?;
@@ -73,6 +76,7 @@ pub(crate) fn recover<D: Disk>(
         }
         let last = &heads[heads.len() - 1];
         let tail = found.read_last(disk, last)?;
+        check_tables(tables, &before, &found.last_lsns)?;
         let is_empty = found.segments.last().is_none_or(|segment| segment.last_lsns.is_empty());
         if last.header.magic == Magic::One && is_empty && heads.len() > 1 {
             // Format 1 gave a segment its name before it was on disk, and nothing proves that it was.
@@ -90,6 +94,28 @@ pub(crate) fn recover<D: Disk>(
         let segments = Segments::found(found.segments, &before);
         return go_on(disk, &tail, segments, found.last_lsns, options);
     }
+}
+
+/// Whether the log has what follows on the tables: `before` is what it has no more.
+fn check_tables(
+    tables: &BTreeMap<PartitionId, Lsn>,
+    before: &BTreeMap<PartitionId, Lsn>,
+    last: &BTreeMap<PartitionId, Lsn>,
+) -> Result<(), OpenError> {
+    let of = |map: &BTreeMap<PartitionId, Lsn>, partition| {
+        map.get(partition).copied().unwrap_or_default()
+    };
+    for (partition, &applied) in tables {
+        let (gone, last) = (of(before, partition), of(last, partition));
+        if last < applied {
+            return Err(OpenError::EndMissing { partition: *partition, applied, last });
+        }
+        if gone > applied {
+            let oldest = Lsn(gone.0 + 1);
+            return Err(OpenError::BeginningMissing { partition: *partition, applied, oldest });
+        }
+    }
+    Ok(())
 }
 
 /// The first segment of a log.

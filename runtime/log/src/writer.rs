@@ -59,8 +59,12 @@ pub(crate) type Outcomes = Vec<(Done, Result<(), AppendError>)>;
 
 impl<D: Disk> LogWriter<D> {
     /// Opens the log on a disk, or starts one.
-    pub(crate) fn open(disk: Arc<D>, options: Options) -> Result<Self, OpenError> {
-        let Recovered { segments, last_lsns, active } = recover(&*disk, &options)?;
+    pub(crate) fn open(
+        disk: Arc<D>,
+        options: Options,
+        tables: &BTreeMap<PartitionId, Lsn>,
+    ) -> Result<Self, OpenError> {
+        let Recovered { segments, last_lsns, active } = recover(&*disk, &options, tables)?;
         let mut writer = Self {
             disk,
             options,

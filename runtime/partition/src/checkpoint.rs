@@ -88,6 +88,10 @@ impl Schedule {
         self.last_us.saturating_add(self.interval_us.saturating_mul(intervals))
     }
 
+    pub(crate) fn is_running(&self) -> bool {
+        self.is_running
+    }
+
     pub(crate) fn started(&mut self) {
         self.is_running = true;
     }

@@ -16,7 +16,7 @@ use runtime_core::{
     time::Timestamp,
 };
 use runtime_log::Log;
-use runtime_store::{Room, Store};
+use runtime_store::{CheckpointDone, Room, Store};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -82,8 +82,10 @@ pub enum Turn {
         /// When there is something to do even if nothing comes in.
         until: Option<Timestamp>,
     },
-    /// The partition has stopped: the log can't write, or the node was told to.
+    /// The node was told to stop.
     Stopped,
+    /// The log or the tables can't be written.
+    Failed,
 }
 
 /// One partition at work.
@@ -126,19 +128,8 @@ impl Driver {
         let Arrivals { notices, mut events, reads, no_room, .. } =
             self.inbox.take(patience, bounds);
         self.answer_pings(notices.pings);
-        if notices.log_failed || notices.stop {
-            return Turn::Stopped;
-        }
-        if let Some(done) = notices.checkpoint {
-            let checkpointed = match self.store.install(done) {
-                Ok(checkpointed) => checkpointed,
-                Err(error) => {
-                    tracing::error!(partition = self.partition.id.0, "{error}");
-                    return Turn::Stopped;
-                }
-            };
-            self.log.trim(log_id(self.partition.id), runtime_log::Lsn(checkpointed.0));
-            self.schedule.finished(self.clock.now_us());
+        if notices.log_failed || notices.checkpoint.is_some_and(|done| !self.install(done)) {
+            return Turn::Failed;
         }
         no_room.iter().for_each(|event| self.dispatch.refuse(event));
         let acknowledged = notices.acknowledged.into_iter();
@@ -153,6 +144,9 @@ impl Driver {
         self.owed.note(notices.refused, notices.wanted);
         let offered = self.offer_owed();
         self.maybe_checkpoint();
+        if notices.stop {
+            return Turn::Stopped;
+        }
         let until = self.next_wake_up(now, admission);
         if has_events || offered { Turn::Worked { until } } else { Turn::Idle { until } }
     }
@@ -336,19 +330,36 @@ impl Driver {
     }
 
     fn maybe_checkpoint(&mut self) {
-        let now_us = self.clock.now_us();
-        if !self.schedule.is_due(now_us, self.live.size_bytes()) || self.live.is_empty() {
+        if self.schedule.is_due(self.clock.now_us(), self.live.size_bytes()) {
+            let inbox = Arc::clone(&self.inbox);
+            self.checkpoint(move |done| inbox.put(|lanes| lanes.notices.checkpoint = Some(done)));
+        }
+    }
+
+    /// Begins a checkpoint, if there is anything to write; `told` is told when it is written.
+    pub(crate) fn checkpoint(&mut self, told: impl FnOnce(CheckpointDone) + Send + 'static) {
+        if self.live.is_empty() {
             return;
         }
         self.schedule.started();
         let job = self.store.freeze(&mut self.live, self.applied);
-        let (checkpoints, inbox) = (Arc::clone(&self.checkpoints), Arc::clone(&self.inbox));
-        self.after_durable(move || {
-            checkpoints.run(
-                job,
-                Box::new(move |done| inbox.put(|lanes| lanes.notices.checkpoint = Some(done))),
-            );
-        });
+        let checkpoints = Arc::clone(&self.checkpoints);
+        self.after_durable(move || checkpoints.run(job, Box::new(told)));
+    }
+
+    /// Goes on from a checkpoint that was written. False when it could not be.
+    pub(crate) fn install(&mut self, done: CheckpointDone) -> bool {
+        match self.store.install(done) {
+            Ok(checkpointed) => {
+                self.log.trim(log_id(self.partition.id), runtime_log::Lsn(checkpointed.0));
+                self.schedule.finished(self.clock.now_us());
+                true
+            }
+            Err(error) => {
+                tracing::error!(partition = self.partition.id.0, "{error}");
+                false
+            }
+        }
     }
 
     /// Runs `done` once everything applied so far is durable.

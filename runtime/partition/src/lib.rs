@@ -18,6 +18,7 @@
 pub mod budget;
 pub mod checkpoint;
 pub mod clock;
+mod closing;
 mod dispatch;
 pub mod driver;
 pub mod edges;

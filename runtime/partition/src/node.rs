@@ -222,6 +222,10 @@ impl Node {
     }
 }
 
+/// How long the checkpoint may take that a stop writes: all partitions write theirs at the same time, and
+/// what stops a node waits for it.
+const LAST_CHECKPOINT_MAX: Duration = Duration::from_secs(3);
+
 /// An idle partition looks around this often, whatever it waits for.
 const PATIENCE_MAX: Duration = Duration::from_secs(1);
 
@@ -235,7 +239,8 @@ fn run(driver: &mut Driver) {
                 let wait_us = until.0.saturating_mul(1000).saturating_sub(now_us);
                 Duration::from_micros(wait_us).min(PATIENCE_MAX)
             }
-            Turn::Stopped => return,
+            Turn::Stopped => return driver.close(LAST_CHECKPOINT_MAX),
+            Turn::Failed => return,
         };
     }
 }

@@ -26,8 +26,8 @@ pub(crate) struct Config {
     pub(crate) ingress_address: Address,
     /// Where operators call.
     pub(crate) admin_address: Address,
-    /// Partitions of a new data directory.
-    pub(crate) partitions: u16,
+    /// Partitions of a new data directory; `None` when nobody has said.
+    pub(crate) partitions: Option<u16>,
     /// Newest service protocol to speak.
     pub(crate) max_protocol: ProtocolVersion,
     /// Attempts that may be under way at the same time.
@@ -57,7 +57,7 @@ const INGRESS_PORT: u16 = 8080;
 /// The real server's port for operators.
 const ADMIN_PORT: u16 = 9070;
 /// One for each core of a small machine; more cost a file and a thread each.
-const DEFAULT_PARTITIONS: u16 = 2;
+pub(crate) const DEFAULT_PARTITIONS: u16 = 2;
 /// More partitions than this are of no use to one node.
 pub(crate) const PARTITIONS_MAX: u16 = 256;
 /// Half of what a record can have, so that there is room for all that comes with a body.
@@ -83,8 +83,8 @@ impl Config {
     pub(crate) fn resolve(serve: &Serve, environment: &Environment) -> Result<Self> {
         let set = settings::read(serve.config.as_deref(), environment)?;
         let request_size_max_bytes = request_size(&set)?;
-        let partitions = serve.partitions.or(set.partitions).unwrap_or(DEFAULT_PARTITIONS);
-        within("partitions", partitions, 1..=PARTITIONS_MAX)?;
+        let partitions = serve.partitions.or(set.partitions);
+        within("partitions", partitions.unwrap_or(DEFAULT_PARTITIONS), 1..=PARTITIONS_MAX)?;
         let connections_max =
             set.connections_max.unwrap_or_else(|| Limits::default().connections_max);
         at_least("connections-max", connections_max, 1)?;
@@ -299,7 +299,7 @@ mod tests {
             ("data-dir", config.data_dir.display().to_string()),
             ("ingress-address", config.ingress_address.to_string()),
             ("admin-address", config.admin_address.to_string()),
-            ("partitions", config.partitions.to_string()),
+            ("partitions", DEFAULT_PARTITIONS.to_string()),
             ("attempts-max", config.attempts_max.to_string()),
             ("connections-max", config.connections_max.to_string()),
             ("cors-allowed-origins", "*".to_owned()),

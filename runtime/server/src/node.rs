@@ -22,7 +22,7 @@ use runtime_store::{Store, StoreName};
 use tokio::net::TcpListener;
 
 use crate::{
-    config::{Config, settings::Address},
+    config::{Config, DEFAULT_PARTITIONS, settings::Address},
     data_dir::DataDir,
     descriptors::{self, Shares},
     discovery::HttpDiscovery,
@@ -63,7 +63,14 @@ async fn serve(config: Config) -> Result<()> {
     let admin_listener = bind("admin", &config.admin_address).await?;
     let ingress_address = ingress_listener.local_addr().context("the ingress has no address")?;
     let admin_address = admin_listener.local_addr().context("the admin has no address")?;
-    let data_dir = DataDir::open(&config.data_dir, config.partitions)?;
+    let wanted = config.partitions.unwrap_or(DEFAULT_PARTITIONS);
+    let data_dir = DataDir::open(&config.data_dir, wanted)?;
+    if config.partitions.is_some_and(|wanted| wanted != data_dir.partitions) {
+        tracing::warn!(
+            "the data directory was made with {} partitions and keeps them, whatever is configured",
+            data_dir.partitions
+        );
+    }
     let wanted = Shares { ingress: config.connections_max, admin: ADMIN_CONNECTIONS_MAX };
     let shares = descriptors::take(data_dir.partitions, wanted)?;
 
@@ -241,8 +248,8 @@ fn open(config: &Config, data_dir: &DataDir) -> Result<(FileLog, Vec<Store>)> {
     let has_data = data_dir.is_in_use || stores.values().any(|store| store.applied() > Lsn(0));
     ensure!(
         has_log || !has_data,
-        "{} has no log, but this data directory was used before: restore the log that belongs to it, \
-         or choose another directory with --data-dir",
+        "{} is missing or empty, but this data directory was used before: restore the log that belongs \
+         to it, or choose another directory with --data-dir",
         log_path.display()
     );
     let owner = Owner {
@@ -250,7 +257,11 @@ fn open(config: &Config, data_dir: &DataDir) -> Result<(FileLog, Vec<Store>)> {
         partitions: data_dir.partitions,
     };
     let options = Options { owner, ..Options::from(config.log_segment_bytes) };
-    let log = FileLog::open(&log_path, options).context("the log cannot be opened")?;
+    let known = stores.iter().map(|(partition, store)| {
+        (runtime_log::PartitionId(*partition), runtime_log::Lsn(store.applied().0))
+    });
+    let log = FileLog::open_for(&log_path, options, &known.collect())
+        .with_context(|| format!("{} cannot be used", log_path.display()))?;
     for partition in 0..data_dir.partitions {
         if stores.contains_key(&partition) {
             continue;

@@ -154,13 +154,13 @@ async fn tables_log_and_layout_agree_or_are_refused_by_name() {
 
     fs::rename(path.join("log"), &moved).unwrap();
     fs::create_dir(path.join("log")).unwrap();
-    refused("log has no log", &["used before", "restore the log"]).await;
+    refused("log is missing or empty", &["used before", "restore the log"]).await;
     assert_eq!(fs::read_dir(path.join("log")).unwrap().count(), 0, "a copy of it still fits");
     // As if the medium that everything is on were not there.
     for what in tables {
         fs::rename(path.join(what), path.join(format!("{what}.moved"))).unwrap();
     }
-    refused("log has no log", &["used before", "restore the log"]).await;
+    refused("log is missing or empty", &["used before", "restore the log"]).await;
     for what in tables {
         assert!(!path.join(what).exists(), "{what} is not made anew");
         fs::rename(path.join(format!("{what}.moved")), path.join(what)).unwrap();
@@ -214,6 +214,33 @@ async fn tables_are_made_again_from_a_log_that_has_everything() {
     fs::remove_file(dir.path().join("partition-0.redb")).unwrap();
     fs::remove_file(dir.path().join("partition-1.redb")).unwrap();
     let (_abide, server) = start(dir.path()).await;
+    let output = server.get("/restate/workflow/Order/a/output").await.unwrap();
+    assert_eq!(output.ok().unwrap(), json!("tea is ordered"));
+}
+
+/// Whatever a copy was made of, a part of it that is missing is noticed, and putting it back is enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_cut_after_a_clean_stop_is_refused_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    let (mut abide, server) = start(path).await;
+    register(&server).await;
+    server.call("/Desk/order", json!("a")).await.unwrap();
+    abide.terminate();
+    assert!(abide.wait().success());
+    let segment = path.join("log/0000000000000001.seg");
+    let whole = fs::read(&segment).unwrap();
+    // All of its records, then the last one: the file ends at a border in either case.
+    for len in [70, whole.len() / 2] {
+        fs::write(&segment, &whole[..len]).unwrap();
+        let complaint = complaint(path).await;
+        assert!(complaint.contains("but the log ends at"), "{complaint}");
+        assert!(complaint.contains("restore all of the log"), "{complaint}");
+        assert_eq!(fs::read_dir(path.join("log")).unwrap().count(), 1, "nothing was begun");
+        assert_eq!(fs::read(&segment).unwrap(), whole[..len], "nothing was written");
+    }
+    fs::write(&segment, &whole).unwrap();
+    let (_abide, server) = start(path).await;
     let output = server.get("/restate/workflow/Order/a/output").await.unwrap();
     assert_eq!(output.ok().unwrap(), json!("tea is ordered"));
 }

@@ -47,6 +47,7 @@ async fn failing_attempts_have_a_line_at_the_first_and_each_tenth_and_one_when_i
         Ok(text)
     });
     let said = said.await.unwrap();
+    assert!(!said.contains('\u{1b}'), "colours are for terminals");
     let warned: Vec<_> = said.lines().filter(|line| line.contains(" WARN ")).collect();
     let failures = |line: &&str| {
         let (_, rest) = line.split_once(" failures=")?;

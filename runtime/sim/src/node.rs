@@ -175,7 +175,7 @@ impl SimNode {
     /// Lets a partition take a turn; whether it did anything.
     pub fn turn(&mut self, partition: usize) -> bool {
         let turn = self.node.drivers_mut()[partition].turn(Duration::ZERO);
-        self.has_stopped |= turn == Turn::Stopped;
+        self.has_stopped |= turn == Turn::Failed;
         matches!(turn, Turn::Worked { .. })
     }
 
@@ -195,7 +195,7 @@ impl SimNode {
     pub fn next_wake_up_ms(&mut self, partition: usize) -> Option<u64> {
         match self.node.drivers_mut()[partition].turn(Duration::ZERO) {
             Turn::Worked { until } | Turn::Idle { until } => until.map(|until| until.0),
-            Turn::Stopped => {
+            Turn::Stopped | Turn::Failed => {
                 self.has_stopped = true;
                 None
             }

@@ -82,6 +82,8 @@ fn damage_at_a_thousand_places_is_refused_by_name() {
                 OpenError::Format { file, .. } => assert_eq!(file, *name),
                 OpenError::Io { .. }
                 | OpenError::SegmentMissing { .. }
+                | OpenError::EndMissing { .. }
+                | OpenError::BeginningMissing { .. }
                 | OpenError::Stranger { .. } => panic!("{error}"),
             }
             refused += 1;

@@ -268,7 +268,7 @@ fn nothing_acknowledged_is_lost_on_a_disk_that_is_full_now_and_then() {
 fn the_thread_waits_for_room_takes_trims_and_stops() {
     let disk = SimDisk::default();
     disk.set_capacity_bytes(Some(12_000));
-    let log = FileLog::open_on(disk.clone(), OPTIONS).unwrap();
+    let log = FileLog::open_on(disk.clone(), OPTIONS, &BTreeMap::new()).unwrap();
     let mut next = 1;
     while !log.is_short() {
         append(&log, next).recv().unwrap().unwrap();

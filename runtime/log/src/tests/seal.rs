@@ -79,7 +79,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 #[test]
 fn the_thread_seals_and_tries_again_by_itself() {
     let disk = SimDisk::default();
-    let log = FileLog::open_on(disk.clone(), 100).unwrap();
+    let log = FileLog::open_on(disk.clone(), 100, &BTreeMap::new()).unwrap();
     let (told, hears) = mpsc::channel();
     for first in 1..=5 {
         let told = told.clone();

@@ -147,9 +147,9 @@ fn a_checkpoint_that_cannot_be_written_stops_the_partition() {
     let mut node = Node::recover(parts, |_| Arc::new(Nobody)).unwrap();
     backend.fail_once_at(backend.operations() + 1);
     let driver = &mut node.drivers_mut()[0];
-    assert_ne!(driver.turn(Duration::ZERO), Turn::Stopped);
+    assert_ne!(driver.turn(Duration::ZERO), Turn::Failed);
     log.commit();
-    assert_eq!(driver.turn(Duration::ZERO), Turn::Stopped);
+    assert_eq!(driver.turn(Duration::ZERO), Turn::Failed);
 }
 
 /// One thread writes the checkpoints of all, so those of others wait behind it.
@@ -210,7 +210,7 @@ fn a_read_is_answered_when_what_it_saw_is_durable_and_never_if_that_fails() {
     turn();
     log.commit();
     assert!(hears.try_recv().is_err());
-    assert_eq!(turn(), Turn::Stopped, "a log that has failed ends the partition");
+    assert_eq!(turn(), Turn::Failed, "a log that has failed ends the partition");
 }
 
 /// An idle log still seals what it has; nobody waits for that.
@@ -229,7 +229,7 @@ fn a_log_that_fails_while_it_idles_is_noticed_by_a_look_at_the_health() {
     let _ping = crate::health::ping(&driver.inbox);
     driver.turn(Duration::ZERO);
     log.commit();
-    assert_eq!(driver.turn(Duration::ZERO), Turn::Stopped);
+    assert_eq!(driver.turn(Duration::ZERO), Turn::Failed);
 }
 
 /// What a look at the health says after the next turn.

@@ -1,5 +1,6 @@
 //! Serves the order workflow, the order status and the delivery manager.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,7 +33,9 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let lines = tracing_subscriber::fmt::layer().with_filter(OncePerStep);
+    // Colours are for people; a file that is searched has no use for them.
+    let is_for_people = std::io::stdout().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(is_for_people).with_filter(OncePerStep);
     tracing_subscriber::registry().with(lines).with(LevelFilter::INFO).init();
     let args = Args::parse();
     Endpoint::new()
