@@ -5,14 +5,17 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use runtime_http::hosts::HostError;
+use runtime_http::{body::BodyError, hosts::HostError};
 use runtime_partition::{RequestError, Stopped};
 use runtime_schema::{
     address::AddressError, discover::RegistrationError, headers::HeaderError, limits::LimitError,
 };
 use serde::Serialize;
 
-use crate::discovery::DiscoveryError;
+use crate::{discovery::DiscoveryError, text};
+
+/// What is said at most, in bytes: a message may repeat what was sent.
+const MESSAGE_BYTES_MAX: usize = 4 << 10;
 
 /// A refused request.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,31 @@ pub enum Refusal {
         /// Its name.
         name: String,
     },
+    /// There is no such path.
+    #[error("path '{path}' not found: {hint}")]
+    NoSuchPath {
+        /// What was asked for.
+        path: String,
+        /// What there is instead.
+        hint: String,
+    },
+    /// The path takes other methods.
+    #[error("{method} is none of the methods of this path: it takes {allow}")]
+    Method {
+        /// What was asked with.
+        method: String,
+        /// What it takes, as the header says it.
+        allow: String,
+    },
+    /// The body does not say that it is JSON.
+    #[error("the body has {0}, expected application/json: set the content-type header")]
+    MediaType(String),
+    /// The body is JSON with something else in it than is asked for.
+    #[error("{0}")]
+    Unprocessable(String),
+    /// The body can't be read.
+    #[error(transparent)]
+    Body(BodyError),
     /// The request makes no sense.
     #[error("{0}")]
     BadRequest(String),
@@ -78,7 +106,14 @@ impl From<Stopped> for Refusal {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::NotFound { .. } | Self::NoSuchPath { .. } => StatusCode::NOT_FOUND,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Body(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::Slow { .. }) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(BodyError::NoMemory) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Body(BodyError::Broken(_)) => StatusCode::BAD_REQUEST,
             Self::BadRequest(_) | Self::Address(_) | Self::Header(_) | Self::Limit(_) => {
                 StatusCode::BAD_REQUEST
             }
@@ -99,6 +134,11 @@ impl Refusal {
             Self::Discovery(error) => Some(error.restate_code),
             Self::Registration(error) => error.restate_code(),
             Self::NotFound { .. }
+            | Self::NoSuchPath { .. }
+            | Self::Method { .. }
+            | Self::MediaType(_)
+            | Self::Unprocessable(_)
+            | Self::Body(_)
             | Self::BadRequest(_)
             | Self::Address(_)
             | Self::Header(_)
@@ -115,7 +155,8 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let restate_code = self.restate_code().map(str::to_owned);
-        let body = ErrorBody { message: self.to_string(), restate_code };
+        let message = text::cut(&self.to_string(), MESSAGE_BYTES_MAX);
+        let body = ErrorBody { message, restate_code };
         (self.status(), Json(body)).into_response()
     }
 }

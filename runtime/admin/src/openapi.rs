@@ -1,9 +1,8 @@
 //! The API described by itself.
 
-use axum::Json;
 use utoipa::OpenApi;
 
-use crate::{deployments, error::ErrorBody, health, invocations, serdes, services};
+use crate::{deployments, error::ErrorBody, extract::Json, health, invocations, serdes, services};
 
 #[derive(OpenApi)]
 #[openapi(

@@ -1,12 +1,10 @@
 //! Payloads for people: the endpoint that wrote one is asked to read it, and to write one again. Tools
 //! that show journals use this; which formats there are is the SDK's business.
 
-use axum::{
-    body::Bytes,
-    extract::{Path, Query, State},
-};
+use axum::extract::State;
+use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use protocol::{DeploymentId, wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES};
+use protocol::DeploymentId;
 use runtime_core::tables::deployment::Deployment;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -16,10 +14,8 @@ use crate::{
     deployments::{parse, unknown},
     discovery::Asked,
     error::{ErrorBody, Refusal},
+    extract::{Path, Payload, Query},
 };
-
-/// Largest payload that is converted, in bytes: that of a message, in which it was sent.
-pub(crate) const PAYLOAD_BYTES_MAX: usize = DEFAULT_MAX_MESSAGE_SIZE_BYTES as usize;
 
 /// Which deployment is asked.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -32,7 +28,7 @@ pub struct Convert {
 #[utoipa::path(
     post, path = "/internal/services/{service}/serdes/decode/{serde}", params(Convert),
     responses(
-        (status = 200), (status = 404, body = ErrorBody),
+        (status = 200), (status = 404, body = ErrorBody), (status = 413, body = ErrorBody),
         (status = 500, body = ErrorBody, description = "the endpoint can't, or can't be asked"),
     )
 )]
@@ -40,7 +36,7 @@ pub async fn decode(
     State(admin): State<Admin>,
     Path((service, serde)): Path<(String, String)>,
     Query(from): Query<Convert>,
-    payload: Bytes,
+    Payload(payload): Payload,
 ) -> Result<Bytes, Refusal> {
     convert(&admin, &service, from, "decode", &serde, payload).await
 }
@@ -49,7 +45,7 @@ pub async fn decode(
 #[utoipa::path(
     post, path = "/internal/services/{service}/serdes/encode/{serde}", params(Convert),
     responses(
-        (status = 200), (status = 404, body = ErrorBody),
+        (status = 200), (status = 404, body = ErrorBody), (status = 413, body = ErrorBody),
         (status = 500, body = ErrorBody, description = "the endpoint can't, or can't be asked"),
     )
 )]
@@ -57,7 +53,7 @@ pub async fn encode(
     State(admin): State<Admin>,
     Path((service, serde)): Path<(String, String)>,
     Query(from): Query<Convert>,
-    payload: Bytes,
+    Payload(payload): Payload,
 ) -> Result<Bytes, Refusal> {
     convert(&admin, &service, from, "encode", &serde, payload).await
 }

@@ -1,15 +1,13 @@
 //! Services: the latest revisions, as their endpoints offer them.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     Admin,
     error::Refusal,
+    extract::{Json, Path},
     metadata::{HandlerMetadata, ServiceMetadata},
 };
 
