@@ -27,7 +27,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     Admin,
     discovery::{Asked, Discovered},
-    error::{ErrorBody, Refusal},
+    error::{ErrorBody, Refusal, Thing},
     extract::{Json, Path, Query},
     metadata::ServiceMetadata,
     nulls::or_default,
@@ -345,7 +345,7 @@ pub(crate) fn parse(id: &str) -> Result<DeploymentId, Refusal> {
 }
 
 pub(crate) fn unknown(name: String) -> Refusal {
-    Refusal::NotFound { what: "deployment", name }
+    Refusal::NotFound { what: Thing::Deployment, name }
 }
 
 fn new_id(admin: &Admin) -> DeploymentId {

@@ -21,10 +21,10 @@ const MESSAGE_BYTES_MAX: usize = 4 << 10;
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// Something that is named does not exist.
-    #[error("{what} '{name}' not found")]
+    #[error("{} '{name}' not found; {}", what.name(), what.whereabouts())]
     NotFound {
         /// What kind of thing.
-        what: &'static str,
+        what: Thing,
         /// Its name.
         name: String,
     },
@@ -88,6 +88,42 @@ pub enum Refusal {
     Request(#[from] RequestError),
 }
 
+/// What a request may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thing {
+    /// A deployment.
+    Deployment,
+    /// A service.
+    Service,
+    /// A handler of a service.
+    Handler,
+    /// An invocation.
+    Invocation,
+}
+
+impl Thing {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Deployment => "deployment",
+            Self::Service => "service",
+            Self::Handler => "handler",
+            Self::Invocation => "invocation",
+        }
+    }
+
+    /// Where those that there are can be found.
+    fn whereabouts(self) -> &'static str {
+        match self {
+            Self::Deployment => "GET /deployments lists what is registered",
+            Self::Service => "GET /services lists what is registered",
+            Self::Handler => "GET /services/{service}/handlers lists those of a service",
+            Self::Invocation => {
+                "it never was, or it has ended and is kept no longer; GET /invocations lists what there is"
+            }
+        }
+    }
+}
+
 /// The body of every refusal.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct ErrorBody {
@@ -122,7 +158,9 @@ impl Refusal {
             Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Discovery(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Registration(RegistrationError::KindChanged { .. }) => StatusCode::CONFLICT,
+            Self::Registration(
+                RegistrationError::KindChanged { .. } | RegistrationError::Full(_),
+            ) => StatusCode::CONFLICT,
             Self::Registration(_) => StatusCode::BAD_REQUEST,
             Self::Request(RequestError::Stopped(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Request(RequestError::NoRoom) => StatusCode::INSUFFICIENT_STORAGE,

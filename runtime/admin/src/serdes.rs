@@ -13,7 +13,7 @@ use crate::{
     Admin,
     deployments::{parse, unknown},
     discovery::Asked,
-    error::{ErrorBody, Refusal},
+    error::{ErrorBody, Refusal, Thing},
     extract::{Path, Payload, Query},
 };
 
@@ -67,7 +67,7 @@ async fn convert(
     payload: Bytes,
 ) -> Result<Bytes, Refusal> {
     let registry = admin.registry.snapshot();
-    let no_service = || Refusal::NotFound { what: "service", name: service.to_owned() };
+    let no_service = || Refusal::NotFound { what: Thing::Service, name: service.to_owned() };
     let stored = match &deployment {
         None => registry.latest_deployment(service).ok_or_else(no_service)?,
         Some(id) => {

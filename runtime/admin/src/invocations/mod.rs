@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     Admin,
-    error::{ErrorBody, Refusal},
+    error::{ErrorBody, Refusal, Thing},
     extract::{Json, Path, Query},
 };
 pub use view::{FailureView, InvocationView};
@@ -221,7 +221,9 @@ fn status_of(outcome: Control, id: String) -> Result<StatusCode, Refusal> {
         Control::Signalled => Ok(StatusCode::ACCEPTED),
         Control::NotFound => Err(unknown(id)),
         Control::AlreadyCompleted => {
-            Err(Refusal::Conflict(format!("invocation '{id}' has already completed")))
+            let advice =
+                "nothing of it is left to end; purge it to have it removed before its time";
+            Err(Refusal::Conflict(format!("invocation '{id}' has already completed: {advice}")))
         }
     }
 }
@@ -233,5 +235,5 @@ fn parse(id: &str) -> Result<InvocationId, Refusal> {
 }
 
 fn unknown(name: String) -> Refusal {
-    Refusal::NotFound { what: "invocation", name }
+    Refusal::NotFound { what: Thing::Invocation, name }
 }
