@@ -339,9 +339,7 @@ fn shown_headers(headers: &[(String, String)]) -> BTreeMap<String, String> {
 }
 
 pub(crate) fn parse(id: &str) -> Result<DeploymentId, Refusal> {
-    id.parse().map_err(|error: protocol::ids::IdParseError| {
-        Refusal::BadRequest(format!("bad deployment id '{id}': {error}"))
-    })
+    id.parse().map_err(|reason| Refusal::Id { what: Thing::Deployment, id: id.to_owned(), reason })
 }
 
 pub(crate) fn unknown(name: String) -> Refusal {

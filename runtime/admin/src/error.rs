@@ -5,6 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use protocol::ids::IdParseError;
 use runtime_http::{body::BodyError, hosts::HostError};
 use runtime_partition::{RequestError, Stopped};
 use runtime_schema::{
@@ -27,6 +28,16 @@ pub enum Refusal {
         what: Thing,
         /// Its name.
         name: String,
+    },
+    /// Something that is named has no id that could exist.
+    #[error("'{id}' is no id of any {}: {reason}; {}", what.name(), what.whereabouts())]
+    Id {
+        /// What kind of thing.
+        what: Thing,
+        /// What was given.
+        id: String,
+        /// What is wrong with it.
+        reason: IdParseError,
     },
     /// There is no such path.
     #[error("path '{path}' not found: {hint}")]
@@ -118,7 +129,7 @@ impl Thing {
             Self::Service => "GET /services lists what is registered",
             Self::Handler => "GET /services/{service}/handlers lists those of a service",
             Self::Invocation => {
-                "it never was, or it has ended and is kept no longer; GET /invocations lists what there is"
+                "GET /invocations lists what there is; what has ended is kept for its retention only"
             }
         }
     }
@@ -150,9 +161,11 @@ impl Refusal {
             Self::Body(BodyError::Slow { .. }) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(BodyError::NoMemory) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Body(BodyError::Broken(_)) => StatusCode::BAD_REQUEST,
-            Self::BadRequest(_) | Self::Address(_) | Self::Header(_) | Self::Limit(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::BadRequest(_)
+            | Self::Id { .. }
+            | Self::Address(_)
+            | Self::Header(_)
+            | Self::Limit(_) => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Host(error) => error.status(),
             Self::CrossSite => StatusCode::FORBIDDEN,
@@ -172,6 +185,7 @@ impl Refusal {
             Self::Discovery(error) => Some(error.restate_code),
             Self::Registration(error) => error.restate_code(),
             Self::NotFound { .. }
+            | Self::Id { .. }
             | Self::NoSuchPath { .. }
             | Self::Method { .. }
             | Self::MediaType(_)

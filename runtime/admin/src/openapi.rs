@@ -36,3 +36,21 @@ struct Api;
 pub async fn document() -> Json<utoipa::openapi::OpenApi> {
     Json(Api::openapi())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_described_with_its_pages() {
+        let document = serde_json::to_value(Api::openapi()).unwrap();
+        let parameters = document["paths"]["/invocations"]["get"]["parameters"].as_array().unwrap();
+        let named = |name: &str| parameters.iter().find(|one| one["name"] == name).unwrap();
+        let limit = &named("limit")["schema"];
+        assert_eq!((&limit["minimum"], &limit["maximum"]), (&1.into(), &1000.into()), "{limit}");
+        assert!(limit["type"].to_string().contains("integer"), "{limit}");
+        assert!(named("after")["description"].to_string().contains("`next`"));
+        let answer = &document["components"]["schemas"]["Invocations"]["properties"];
+        assert!(answer["next"].is_object(), "{answer}");
+    }
+}

@@ -36,7 +36,9 @@ const UNOFFERED: [(&str, &str); 12] = [
 pub(crate) fn routes() -> Router<Admin> {
     UNOFFERED.into_iter().fold(Router::new(), |router, (path, what)| {
         let refuse = move || async move {
-            Refusal::NotImplemented(format!("this server does not offer it yet: {what}"))
+            Refusal::NotImplemented(format!(
+                "this server does not offer it yet: {what}; /openapi has all that it offers"
+            ))
         };
         router.route(path, any(refuse))
     })

@@ -229,9 +229,7 @@ fn status_of(outcome: Control, id: String) -> Result<StatusCode, Refusal> {
 }
 
 fn parse(id: &str) -> Result<InvocationId, Refusal> {
-    id.parse().map_err(|error: protocol::ids::IdParseError| {
-        Refusal::BadRequest(format!("bad invocation id '{id}': {error}"))
-    })
+    id.parse().map_err(|reason| Refusal::Id { what: Thing::Invocation, id: id.to_owned(), reason })
 }
 
 fn unknown(name: String) -> Refusal {
