@@ -15,14 +15,14 @@ use serde::Serialize;
 
 use crate::{discovery::DiscoveryError, text};
 
-/// What is said at most, in bytes: a message may repeat what was sent.
-const MESSAGE_BYTES_MAX: usize = 4 << 10;
+/// What is said at most, in bytes: some messages repeat an address, others what JSON has in a wrong place.
+const MESSAGE_BYTES_MAX: usize = 8 << 10;
 
 /// A refused request.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// Something that is named does not exist.
-    #[error("{} '{name}' not found; {}", what.name(), what.whereabouts())]
+    #[error("{} '{}' not found; {}", what.name(), text::shown(name), what.whereabouts())]
     NotFound {
         /// What kind of thing.
         what: Thing,
@@ -30,7 +30,12 @@ pub enum Refusal {
         name: String,
     },
     /// Something that is named has no id that could exist.
-    #[error("'{id}' is no id of any {}: {reason}; {}", what.name(), what.whereabouts())]
+    #[error(
+        "'{}' is no id of any {}: {reason}; {}",
+        text::shown(id),
+        what.name(),
+        what.whereabouts()
+    )]
     Id {
         /// What kind of thing.
         what: Thing,
@@ -40,7 +45,7 @@ pub enum Refusal {
         reason: IdParseError,
     },
     /// There is no such path.
-    #[error("path '{path}' not found: {hint}")]
+    #[error("path '{}' not found: {hint}", text::shown(path))]
     NoSuchPath {
         /// What was asked for.
         path: String,

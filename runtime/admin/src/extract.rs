@@ -19,7 +19,7 @@ use runtime_http::body::{BodyError, Memory};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
-use crate::error::Refusal;
+use crate::{error::Refusal, text};
 
 /// Largest JSON body, in bytes: the most that a registration may have, escaped at its worst, is a
 /// quarter of it.
@@ -126,7 +126,7 @@ fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(content_type) = headers.get(header::CONTENT_TYPE) else {
         return Err(Refusal::MediaType("no content type".to_owned()));
     };
-    let content_type = String::from_utf8_lossy(content_type.as_bytes());
+    let content_type = text::shown(&String::from_utf8_lossy(content_type.as_bytes()));
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_json = essence == "application/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"));

@@ -1,5 +1,13 @@
 //! Long texts, shown in part.
 
+/// What a message repeats of what was sent, in bytes, so that its end, the advice, is read too.
+const REPEATED_BYTES_MAX: usize = 256;
+
+/// As much of something that was sent as a message repeats.
+pub(crate) fn shown(sent: &str) -> String {
+    cut(sent, REPEATED_BYTES_MAX)
+}
+
 /// The text, or so much of its beginning that it has at most `bytes_max` bytes together with the word
 /// that it is cut.
 pub(crate) fn cut(text: &str, bytes_max: usize) -> String {

@@ -18,6 +18,7 @@ use crate::{
     Admin,
     error::{ErrorBody, Refusal, Thing},
     extract::{Json, Path, Query},
+    text,
 };
 pub use view::{FailureView, InvocationView};
 use view::{SHOWN_TEXT_BYTES_MAX, STATUSES};
@@ -71,7 +72,8 @@ impl Mode {
             "kill" | "Kill" => Ok(Self::Kill),
             "purge" | "Purge" => Ok(Self::Purge),
             other => Err(Refusal::BadRequest(format!(
-                "'mode' is '{other}', expected cancel, kill or purge"
+                "'mode' is '{}', expected cancel, kill or purge",
+                text::shown(other)
             ))),
         }
     }
@@ -99,6 +101,7 @@ fn wanted(status: Option<&str>) -> Result<Vec<StatusKind>, Refusal> {
     let known = STATUSES.iter().find(|(_, known)| *known == name);
     let unknown = || {
         let names = STATUSES.map(|(_, name)| name).join(", ");
+        let name = text::shown(name);
         Refusal::BadRequest(format!("'status' is '{name}', expected one of {names}"))
     };
     Ok(vec![known.ok_or_else(unknown)?.0])

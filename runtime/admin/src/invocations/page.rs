@@ -18,7 +18,7 @@ use super::{
     Invocations,
     view::{InvocationView, LISTED_TEXT_BYTES_MAX},
 };
-use crate::{Admin, error::Refusal};
+use crate::{Admin, error::Refusal, text};
 
 /// Invocations of a page, unless the request says how many.
 const LIMIT: usize = 100;
@@ -60,7 +60,8 @@ impl Place {
         };
         parsed().ok_or_else(|| {
             Refusal::BadRequest(format!(
-                "'after' is '{text}', which no page has had as its 'next'; leave it out for the first"
+                "'after' is '{}', which no page has had as its 'next'; leave it out for the first",
+                text::shown(text)
             ))
         })
     }
@@ -72,7 +73,8 @@ fn limit(text: Option<&str>) -> Result<usize, Refusal> {
     let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
     limit.ok_or_else(|| {
         Refusal::BadRequest(format!(
-            "'limit' is '{text}', expected a number from 1 to {LIMIT_MAX}; more come with the next page"
+            "'limit' is '{}', expected a number from 1 to {LIMIT_MAX}; more come with the next page",
+            text::shown(text)
         ))
     })
 }
