@@ -26,7 +26,7 @@ pub fn version_of(content_type: &str) -> Option<u32> {
 
 /// Everything an endpoint offers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 pub struct Manifest {
     /// Whether requests and responses overlap.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +61,17 @@ pub enum ServiceType {
     Workflow,
 }
 
+impl ServiceType {
+    /// Its name in a manifest.
+    fn name(self) -> &'static str {
+        match self {
+            Self::VirtualObject => "VIRTUAL_OBJECT",
+            Self::Service => "SERVICE",
+            Self::Workflow => "WORKFLOW",
+        }
+    }
+}
+
 impl From<ServiceType> for ServiceKind {
     fn from(ty: ServiceType) -> Self {
         match ty {
@@ -83,9 +94,20 @@ pub enum HandlerType {
     Shared,
 }
 
+impl HandlerType {
+    /// Its name in a manifest.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Workflow => "WORKFLOW",
+            Self::Exclusive => "EXCLUSIVE",
+            Self::Shared => "SHARED",
+        }
+    }
+}
+
 /// Settings that services and handlers share. Durations are in milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, expecting = "an object")]
 pub struct Options {
     /// For people (v2).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,7 +172,7 @@ pub enum OnMaxAttempts {
 
 /// A service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 pub struct Service {
     /// Its name.
     pub name: String,
@@ -165,7 +187,7 @@ pub struct Service {
 
 /// A handler.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 pub struct Handler {
     /// Its name.
     pub name: String,
@@ -185,7 +207,7 @@ pub struct Handler {
 
 /// What a handler takes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, expecting = "an object")]
 pub struct InputPayload {
     /// Whether a body must be sent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,7 +222,7 @@ pub struct InputPayload {
 
 /// What a handler answers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, expecting = "an object")]
 pub struct OutputPayload {
     /// Content type of the answer; absent sets none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -217,7 +239,7 @@ pub struct OutputPayload {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// It does not say how requests and responses relate.
-    #[error("the manifest lacks protocolMode")]
+    #[error("'protocolMode' is missing, expected BIDI_STREAM or REQUEST_RESPONSE")]
     NoProtocolMode,
     /// The range of versions is empty.
     #[error("minProtocolVersion is {min}, maxProtocolVersion {max}: expected 1 <= min <= max")]
@@ -228,16 +250,23 @@ pub enum ManifestError {
         max: u32,
     },
     /// A name that nobody could call.
-    #[error("'{0}' is not a valid name of a service or handler")]
+    #[error(
+        "'{0}' is no name of a service or handler: expected a letter, then letters, digits and '_', for a \
+         service '.' and '-' too; rename it"
+    )]
     Name(String),
     /// A name that the runtime keeps for itself.
     #[error("the service name '{0}' is reserved")]
     ReservedName(String),
     /// A name that stands twice.
-    #[error("'{0}' is offered twice")]
+    #[error("'{0}' is offered twice; rename one of the two")]
     Duplicate(String),
     /// A handler that a service of this kind can't have.
-    #[error("handler '{handler}' of '{service}' is {ty:?}, which a {service_ty:?} cannot have")]
+    #[error(
+        "handler '{handler}' of '{service}' is {}, which a {} cannot have; change the one or the other",
+        ty.name(),
+        service_ty.name()
+    )]
     HandlerType {
         /// The service.
         service: String,
@@ -264,7 +293,7 @@ pub enum ManifestError {
         asked: u32,
     },
     /// A setting where it means nothing.
-    #[error("{option} on handler '{handler}' of '{service}' means nothing there")]
+    #[error("{option} on handler '{handler}' of '{service}' means nothing there; remove it")]
     Option {
         /// The setting.
         option: &'static str,

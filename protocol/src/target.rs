@@ -16,6 +16,15 @@ pub enum ServiceKind {
 }
 
 impl ServiceKind {
+    /// Its name, as the API and messages say it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Service => "Service",
+            Self::VirtualObject => "VirtualObject",
+            Self::Workflow => "Workflow",
+        }
+    }
+
     /// Whether its handlers are addressed by a key.
     pub fn is_keyed(self) -> bool {
         self != Self::Service

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::{
-    Json,
-    extract::{Path, Query, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
 };
 use jiff::Timestamp as Moment;
@@ -28,13 +27,15 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     Admin,
     discovery::{Asked, Discovered},
-    error::{ErrorBody, Refusal},
+    error::{ErrorBody, Refusal, Thing},
+    extract::{Json, Path, Query},
     metadata::ServiceMetadata,
     nulls::or_default,
 };
 
 /// What to register.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(expecting = "an object")]
 pub struct Register {
     /// Where the endpoint answers.
     pub uri: String,
@@ -133,6 +134,8 @@ pub struct Delete {
         (status = 201, body = RegisteredDeployment, description = "registered"),
         (status = 200, body = RegisteredDeployment, description = "was registered before"),
         (status = 400, body = ErrorBody), (status = 409, body = ErrorBody),
+        (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
+        (status = 422, body = ErrorBody, description = "a field has another type"),
         (status = 500, body = ErrorBody, description = "the endpoint cannot be asked"),
     )
 )]
@@ -336,13 +339,11 @@ fn shown_headers(headers: &[(String, String)]) -> BTreeMap<String, String> {
 }
 
 pub(crate) fn parse(id: &str) -> Result<DeploymentId, Refusal> {
-    id.parse().map_err(|error: protocol::ids::IdParseError| {
-        Refusal::BadRequest(format!("bad deployment id '{id}': {error}"))
-    })
+    id.parse().map_err(|reason| Refusal::Id { what: Thing::Deployment, id: id.to_owned(), reason })
 }
 
 pub(crate) fn unknown(name: String) -> Refusal {
-    Refusal::NotFound { what: "deployment", name }
+    Refusal::NotFound { what: Thing::Deployment, name }
 }
 
 fn new_id(admin: &Admin) -> DeploymentId {

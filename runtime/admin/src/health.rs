@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -15,7 +14,7 @@ use runtime_partition::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Admin, versions};
+use crate::{Admin, extract::Json, versions};
 
 /// What this server is.
 #[derive(Debug, Serialize, ToSchema)]

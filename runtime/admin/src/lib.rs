@@ -2,13 +2,14 @@
 //!
 //! Reading order: [`server`] (routes), `access` (who may ask), one file a resource (`deployments`, `services`,
 //! `invocations`, `health`, `serdes`), [`metadata`] (what services are said to be), [`versions`],
-//! [`discovery`] (what this crate asks of whoever can reach endpoints),
+//! [`extract`] (what a request says), [`discovery`] (what this crate asks of whoever can reach endpoints),
 //! [`error`] (the one place where a refusal becomes a status), [`openapi`].
 
 mod access;
 pub mod deployments;
 pub mod discovery;
 pub mod error;
+pub mod extract;
 pub mod health;
 pub mod invocations;
 pub mod metadata;
@@ -17,6 +18,7 @@ pub mod openapi;
 pub mod serdes;
 pub mod server;
 pub mod services;
+mod text;
 mod unoffered;
 pub mod versions;
 

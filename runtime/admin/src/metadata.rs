@@ -140,11 +140,7 @@ impl ServiceMetadata {
         let or = |own: Option<u64>, default_ms: u64| friendly(own.unwrap_or(default_ms));
         Self {
             name: definition.name.clone(),
-            ty: match definition.kind {
-                ServiceKind::Service => "Service",
-                ServiceKind::VirtualObject => "VirtualObject",
-                ServiceKind::Workflow => "Workflow",
-            },
+            ty: definition.kind.name(),
             handlers: handlers.collect(),
             documentation: definition.documentation.clone(),
             metadata: definition.metadata.iter().cloned().collect(),

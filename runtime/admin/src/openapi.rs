@@ -1,9 +1,8 @@
 //! The API described by itself.
 
-use axum::Json;
 use utoipa::OpenApi;
 
-use crate::{deployments, error::ErrorBody, health, invocations, serdes, services};
+use crate::{deployments, error::ErrorBody, extract::Json, health, invocations, serdes, services};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -36,4 +35,22 @@ struct Api;
 /// The OpenAPI document.
 pub async fn document() -> Json<utoipa::openapi::OpenApi> {
     Json(Api::openapi())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_described_with_its_pages() {
+        let document = serde_json::to_value(Api::openapi()).unwrap();
+        let parameters = document["paths"]["/invocations"]["get"]["parameters"].as_array().unwrap();
+        let named = |name: &str| parameters.iter().find(|one| one["name"] == name).unwrap();
+        let limit = &named("limit")["schema"];
+        assert_eq!((&limit["minimum"], &limit["maximum"]), (&1.into(), &1000.into()), "{limit}");
+        assert!(limit["type"].to_string().contains("integer"), "{limit}");
+        assert!(named("after")["description"].to_string().contains("`next`"));
+        let answer = &document["components"]["schemas"]["Invocations"]["properties"];
+        assert!(answer["next"].is_object(), "{answer}");
+    }
 }

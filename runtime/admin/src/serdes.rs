@@ -1,12 +1,10 @@
 //! Payloads for people: the endpoint that wrote one is asked to read it, and to write one again. Tools
 //! that show journals use this; which formats there are is the SDK's business.
 
-use axum::{
-    body::Bytes,
-    extract::{Path, Query, State},
-};
+use axum::extract::State;
+use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use protocol::{DeploymentId, wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES};
+use protocol::DeploymentId;
 use runtime_core::tables::deployment::Deployment;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -15,11 +13,9 @@ use crate::{
     Admin,
     deployments::{parse, unknown},
     discovery::Asked,
-    error::{ErrorBody, Refusal},
+    error::{ErrorBody, Refusal, Thing},
+    extract::{Path, Payload, Query},
 };
-
-/// Largest payload that is converted, in bytes: that of a message, in which it was sent.
-pub(crate) const PAYLOAD_BYTES_MAX: usize = DEFAULT_MAX_MESSAGE_SIZE_BYTES as usize;
 
 /// Which deployment is asked.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -32,7 +28,7 @@ pub struct Convert {
 #[utoipa::path(
     post, path = "/internal/services/{service}/serdes/decode/{serde}", params(Convert),
     responses(
-        (status = 200), (status = 404, body = ErrorBody),
+        (status = 200), (status = 404, body = ErrorBody), (status = 413, body = ErrorBody),
         (status = 500, body = ErrorBody, description = "the endpoint can't, or can't be asked"),
     )
 )]
@@ -40,7 +36,7 @@ pub async fn decode(
     State(admin): State<Admin>,
     Path((service, serde)): Path<(String, String)>,
     Query(from): Query<Convert>,
-    payload: Bytes,
+    Payload(payload): Payload,
 ) -> Result<Bytes, Refusal> {
     convert(&admin, &service, from, "decode", &serde, payload).await
 }
@@ -49,7 +45,7 @@ pub async fn decode(
 #[utoipa::path(
     post, path = "/internal/services/{service}/serdes/encode/{serde}", params(Convert),
     responses(
-        (status = 200), (status = 404, body = ErrorBody),
+        (status = 200), (status = 404, body = ErrorBody), (status = 413, body = ErrorBody),
         (status = 500, body = ErrorBody, description = "the endpoint can't, or can't be asked"),
     )
 )]
@@ -57,7 +53,7 @@ pub async fn encode(
     State(admin): State<Admin>,
     Path((service, serde)): Path<(String, String)>,
     Query(from): Query<Convert>,
-    payload: Bytes,
+    Payload(payload): Payload,
 ) -> Result<Bytes, Refusal> {
     convert(&admin, &service, from, "encode", &serde, payload).await
 }
@@ -71,7 +67,7 @@ async fn convert(
     payload: Bytes,
 ) -> Result<Bytes, Refusal> {
     let registry = admin.registry.snapshot();
-    let no_service = || Refusal::NotFound { what: "service", name: service.to_owned() };
+    let no_service = || Refusal::NotFound { what: Thing::Service, name: service.to_owned() };
     let stored = match &deployment {
         None => registry.latest_deployment(service).ok_or_else(no_service)?,
         Some(id) => {

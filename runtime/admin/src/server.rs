@@ -3,9 +3,7 @@
 use std::future::Future;
 
 use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    middleware,
+    Router, middleware,
     routing::{any, get, patch, post},
 };
 use hyper_util::service::TowerToHyperService;
@@ -47,7 +45,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/health/ready", get(health::ready))
         .route("/version", get(health::version));
     let api = api.route("/openapi", get(openapi::document));
-    Router::new()
+    let all = Router::new()
         .nest("/v1", unspoken())
         .nest("/v2", unspoken())
         .nest("/v3", api.clone())
@@ -55,7 +53,9 @@ pub fn router(admin: Admin) -> Router {
         .merge(api)
         .fallback(unoffered::no_such_path)
         .layer(middleware::from_fn_with_state(admin.clone(), access::check))
-        .with_state(admin)
+        .with_state(admin);
+    // A router says which methods there are once all of its own layers are through.
+    Router::new().fallback_service(all).layer(middleware::from_fn(unoffered::say_methods))
 }
 
 fn unspoken() -> Router<Admin> {
@@ -67,5 +67,4 @@ fn serdes() -> Router<Admin> {
     Router::new()
         .route("/internal/services/{service}/serdes/decode/{*serde}", post(serdes::decode))
         .route("/internal/services/{service}/serdes/encode/{*serde}", post(serdes::encode))
-        .layer(DefaultBodyLimit::max(serdes::PAYLOAD_BYTES_MAX))
 }

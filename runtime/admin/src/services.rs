@@ -1,15 +1,13 @@
 //! Services: the latest revisions, as their endpoints offer them.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     Admin,
-    error::Refusal,
+    error::{Refusal, Thing},
+    extract::{Json, Path},
     metadata::{HandlerMetadata, ServiceMetadata},
 };
 
@@ -72,13 +70,14 @@ pub async fn handler(
 ) -> Result<Json<HandlerMetadata>, Refusal> {
     let handlers = of(&admin, &name)?.handlers;
     let found = handlers.into_iter().find(|metadata| metadata.name == handler);
-    let not_found = || Refusal::NotFound { what: "handler", name: format!("{name}/{handler}") };
+    let not_found =
+        || Refusal::NotFound { what: Thing::Handler, name: format!("{name}/{handler}") };
     found.map(Json).ok_or_else(not_found)
 }
 
 fn of(admin: &Admin, name: &str) -> Result<ServiceMetadata, Refusal> {
     let registry = admin.registry.snapshot();
-    let not_found = || Refusal::NotFound { what: "service", name: name.to_owned() };
+    let not_found = || Refusal::NotFound { what: Thing::Service, name: name.to_owned() };
     let service = registry.service(name).ok_or_else(not_found)?;
     Ok(ServiceMetadata::of(service, registry.defaults()))
 }

@@ -1,9 +1,17 @@
 //! What the real server's API has and this one does not: said by name, since clients show their users
-//! what they are answered, and an empty body is shown as a fault of the client.
+//! what they are answered, and an empty body is shown as a fault of the client. And what there is, for
+//! whoever asks for a path or with a method that is none.
 
-use axum::{Router, http::Uri, routing::any};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{StatusCode, Uri, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+    routing::any,
+};
 
-use crate::{Admin, error::Refusal};
+use crate::{Admin, error::Refusal, versions};
 
 /// Paths, and what is behind them. `docs/api.md` has the list for people.
 const UNOFFERED: [(&str, &str); 12] = [
@@ -28,13 +36,63 @@ const UNOFFERED: [(&str, &str); 12] = [
 pub(crate) fn routes() -> Router<Admin> {
     UNOFFERED.into_iter().fold(Router::new(), |router, (path, what)| {
         let refuse = move || async move {
-            Refusal::NotImplemented(format!("this server does not offer it yet: {what}"))
+            Refusal::NotImplemented(format!(
+                "this server does not offer it yet: {what}; /openapi has all that it offers"
+            ))
         };
         router.route(path, any(refuse))
     })
 }
 
+/// Where users of comparable servers look for something, and where they find it here.
+const ELSEWHERE: [(&str, &str); 3] = [
+    ("ui", "there is no web UI; this API says the same in JSON"),
+    ("cluster-health", "a node stands for itself; ask /health"),
+    ("metrics", "there are no metrics yet; /health says how the node stands"),
+];
+
+/// What every other path is told.
+const OFFERED: &str = "this API has /deployments, /services, /invocations, /health and /version, and \
+                       /openapi describes all of it";
+
 /// Answers every other path that is none.
-pub(crate) async fn no_such_path(uri: Uri) -> Refusal {
-    Refusal::NotFound { what: "path", name: uri.path().to_owned() }
+pub(crate) async fn no_such_path(State(admin): State<Admin>, uri: Uri) -> Refusal {
+    let path = uri.path().to_owned();
+    let hint = hint(&admin, &path).map_or_else(String::new, |hint| hint + ". Otherwise, ");
+    Refusal::NoSuchPath { path, hint: hint + OFFERED }
+}
+
+fn hint(admin: &Admin, path: &str) -> Option<String> {
+    let (min, max) = (versions::MIN, versions::MAX);
+    let version = |part: &str| part.strip_prefix('v')?.parse::<u32>().ok();
+    let mut parts = path.split('/').skip(1).peekable();
+    if let Some(version) = parts.next_if(|part| version(part).is_some()).and_then(version)
+        && !(min..=max).contains(&version)
+    {
+        return Some(format!("the versions of this API are /v{min} to /v{max}"));
+    }
+    let first = parts.next()?;
+    if let Some((_, hint)) = ELSEWHERE.iter().find(|(name, _)| *name == first) {
+        return Some((*hint).to_owned());
+    }
+    let is_of_ingress = first == "restate" || admin.registry.snapshot().service(first).is_some();
+    if is_of_ingress {
+        return Some(format!("services are called at the ingress, {}", admin.ingress_url));
+    }
+    let is_slash_too_many = path.len() > 1 && path.ends_with('/');
+    is_slash_too_many.then(|| "no path of this API ends with a slash".to_owned())
+}
+
+/// Says which methods a path takes, to whoever asks with another: the router says it in a header alone.
+pub(crate) async fn say_methods(request: Request, next: Next) -> Response {
+    let method = request.method().to_string();
+    let answer = next.run(request).await;
+    if answer.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return answer;
+    }
+    let Some(allow) = answer.headers().get(header::ALLOW).cloned() else { return answer };
+    let methods = String::from_utf8_lossy(allow.as_bytes()).replace(',', ", ");
+    let mut answer = Refusal::Method { method, allow: methods }.into_response();
+    answer.headers_mut().insert(header::ALLOW, allow);
+    answer
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header, response::Parts};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use protocol::{
     discovery::{self, Manifest},
     wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES,
 };
 use runtime_schema::address;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::tls::Tls;
 
@@ -40,7 +41,7 @@ pub struct Discovered {
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoverError {
     /// The address or a header makes no request.
-    #[error("'{uri}' cannot be asked: {reason}")]
+    #[error("'{uri}' cannot be asked: {reason}; register it again without what is wrong")]
     Address {
         /// What was given.
         uri: String,
@@ -76,15 +77,39 @@ pub enum DiscoverError {
         /// What it points to, as it says it.
         location: String,
     },
+    /// There is somebody, whose answer never is whole.
+    #[error(
+        "{uri} takes connections and gives no whole answer: {reason}; see its log, and whether it is \
+         an SDK's endpoint that listens there"
+    )]
+    Unfinished {
+        /// Where.
+        uri: String,
+        /// What is missing.
+        reason: String,
+    },
+    /// Its answer is larger than any that makes sense.
+    #[error(
+        "{uri} answers with more than the {bytes_max} bytes that are read; have it answer with less"
+    )]
+    TooLarge {
+        /// Where.
+        uri: String,
+        /// How long it may be.
+        bytes_max: usize,
+    },
     /// It does not know about discovery.
-    #[error("{uri} answered 404: it is not an SDK's endpoint, or the path is wrong")]
+    #[error(
+        "{uri} answered 404: what listens there is no SDK's endpoint, or the address has another \
+         path; register the address that the SDK says it serves"
+    )]
     NotFound {
         /// Where.
         uri: String,
     },
     /// It answered with something else than success. What it said is not repeated: whoever may register
     /// addresses could read through us what only we can reach.
-    #[error("{uri} answered {status}; what listens there knows why")]
+    #[error("{uri} answered {status}; see the log of what listens there")]
     Status {
         /// Where.
         uri: String,
@@ -92,7 +117,10 @@ pub enum DiscoverError {
         status: u16,
     },
     /// Its answer is no manifest that we read.
-    #[error("{uri} answered with something that is no manifest: {reason}")]
+    #[error(
+        "{uri} answered with something that is no manifest: {reason}; register the address of an SDK's \
+         endpoint"
+    )]
     Malformed {
         /// Where.
         uri: String,
@@ -107,10 +135,11 @@ impl DiscoverError {
         match self {
             Self::Address { .. }
             | Self::Unreachable { .. }
+            | Self::Unfinished { .. }
             | Self::Redirected { .. }
             | Self::NotFound { .. }
             | Self::Status { .. } => "META0003",
-            Self::Malformed { .. } => "META0013",
+            Self::TooLarge { .. } | Self::Malformed { .. } => "META0013",
             Self::NoHttp2 { .. } => "META0014",
         }
     }
@@ -123,30 +152,61 @@ const PAYLOAD_BYTES_MAX: usize = DEFAULT_MAX_MESSAGE_SIZE_BYTES as usize;
 /// An endpoint that does not take a connection for so long is not there: less than [`TIMEOUT`], so that
 /// the two can be told apart.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// An endpoint that takes longer for its answer is not there.
+/// All that an endpoint has for its answer, all tries together: whoever registers waits for it.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a busy or just starting endpoint is asked.
+/// How often a busy or just starting endpoint is asked, as long as another try has time to connect.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(250);
-/// How much is shown of where an endpoint points to.
+/// How much is shown of what an endpoint says.
 const SHOWN_CHARS_MAX: usize = 500;
 
-/// Asks an endpoint what it offers, a few times if it seems to be just starting.
+/// The time that an endpoint has.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    /// For taking a connection.
+    connect: Duration,
+    /// For all of it.
+    whole: Duration,
+    /// When all of it is over.
+    deadline: Instant,
+}
+
+impl Time {
+    fn from_now(connect: Duration, whole: Duration) -> Self {
+        Self { connect, whole, deadline: Instant::now() + whole }
+    }
+
+    /// Whether another try, after a pause, could tell that nobody takes its connection.
+    fn is_enough(self) -> bool {
+        Instant::now() + PAUSE + self.connect < self.deadline
+    }
+}
+
+/// Asks an endpoint what it offers, a few times if it seems to be just starting. The answer is there
+/// after ten seconds at the latest.
 ///
 /// # Errors
 /// When it cannot be asked, or its answer is no manifest.
 pub async fn discover(tls: &Tls, asked: Asked<'_>) -> Result<Discovered, DiscoverError> {
+    discover_within(tls, asked, Time::from_now(CONNECT_TIMEOUT, TIMEOUT)).await
+}
+
+async fn discover_within(
+    tls: &Tls,
+    asked: Asked<'_>,
+    time: Time,
+) -> Result<Discovered, DiscoverError> {
     let mut tries = 1;
     loop {
-        match ask(tls, asked).await {
-            Err(error) if tries < TRIES && is_passing(&error) => tries += 1,
+        match ask(tls, asked, time).await {
+            Err(error) if tries < TRIES && is_passing(&error) && time.is_enough() => tries += 1,
             outcome => return outcome,
         }
-        tokio::time::sleep(PAUSE).await;
+        sleep(PAUSE).await;
     }
 }
 
-/// Asks an endpoint to read or write a payload for people: `operation` is `encode` or `decode`.
+/// Asks an endpoint to read or write a payload for people, once and for at most ten seconds.
 ///
 /// # Errors
 /// When it cannot be asked, or does not do so.
@@ -156,49 +216,67 @@ pub async fn convert(
     path: &str,
     body: Bytes,
 ) -> Result<Bytes, DiscoverError> {
-    let (at, answer, body) = send(tls, asked, Method::POST, path, body, PAYLOAD_BYTES_MAX).await?;
-    expect_ok(at, &answer)?;
-    Ok(body)
+    let time = Time::from_now(CONNECT_TIMEOUT, TIMEOUT);
+    let request = Sent { method: Method::POST, path, body, bytes_max: PAYLOAD_BYTES_MAX };
+    let (at, answer, body) = send(tls, asked, request, time).await?;
+    match expect_ok(at, &answer) {
+        // It was registered, so it is an SDK's endpoint, and does not know how.
+        Err(DiscoverError::NotFound { uri }) => Err(DiscoverError::Status { uri, status: 404 }),
+        checked => checked.map(|()| body),
+    }
 }
 
 fn is_passing(error: &DiscoverError) -> bool {
     match error {
-        DiscoverError::Unreachable { .. } | DiscoverError::NoHttp2 { .. } => true,
+        DiscoverError::Unreachable { .. }
+        | DiscoverError::NoHttp2 { .. }
+        | DiscoverError::Unfinished { .. } => true,
         DiscoverError::Status { status, .. } => {
             matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
         }
         DiscoverError::Address { .. }
         | DiscoverError::Redirected { .. }
         | DiscoverError::NotFound { .. }
+        | DiscoverError::TooLarge { .. }
         | DiscoverError::Malformed { .. } => false,
     }
 }
 
-async fn ask(tls: &Tls, asked: Asked<'_>) -> Result<Discovered, DiscoverError> {
-    let nothing = Bytes::new();
-    let (at, answer, body) =
-        send(tls, asked, Method::GET, "/discover", nothing, MANIFEST_BYTES_MAX).await?;
+async fn ask(tls: &Tls, asked: Asked<'_>, time: Time) -> Result<Discovered, DiscoverError> {
+    let body = Bytes::new();
+    let request =
+        Sent { method: Method::GET, path: "/discover", body, bytes_max: MANIFEST_BYTES_MAX };
+    let (at, answer, body) = send(tls, asked, request, time).await?;
     expect_ok(at.clone(), &answer)?;
-    let malformed = |reason: String| DiscoverError::Malformed { uri: at, reason };
+    let malformed = |reason: String| DiscoverError::Malformed { uri: at.clone(), reason };
     let content_type = text_of(&answer, header::CONTENT_TYPE.as_str());
     if discovery::version_of(content_type).is_none() {
+        let content_type = shown_start(content_type);
         return Err(malformed(format!("its content type is '{content_type}'")));
     }
-    let manifest: Manifest =
-        serde_json::from_slice(&body).map_err(|error| malformed(error.to_string()))?;
+    let mut reader = serde_json::Deserializer::from_slice(&body);
+    let manifest: Manifest = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|error| malformed(shown_start(&error.to_string())))?;
+    reader.end().map_err(|error| malformed(error.to_string()))?;
     let sdk = answer.headers.get("x-restate-server").and_then(|value| value.to_str().ok());
     let http1 = asked.http1 || answer.version < http::Version::HTTP_2;
     Ok(Discovered { manifest, sdk: sdk.map(str::to_owned), http1 })
+}
+
+/// A request, and how large its answer may be.
+struct Sent<'a> {
+    method: Method,
+    path: &'a str,
+    body: Bytes,
+    bytes_max: usize,
 }
 
 /// One request and its whole answer; where it was asked comes first.
 async fn send(
     tls: &Tls,
     asked: Asked<'_>,
-    method: Method,
-    path: &str,
-    body: Bytes,
-    bytes_max: usize,
+    Sent { method, path, body, bytes_max }: Sent<'_>,
+    time: Time,
 ) -> Result<(String, Parts, Bytes), DiscoverError> {
     let at = address::at(asked.uri, path);
     let mut request = Request::builder().method(method).uri(&at);
@@ -213,25 +291,26 @@ async fn send(
     let is_http2_at_once = !asked.http1 && !is_tls;
     let mut builder = Client::builder(TokioExecutor::new());
     builder.http2_only(is_http2_at_once);
-    let client = builder.build(tls.connector(asked.http1, CONNECT_TIMEOUT));
-    let silent = |is_there: bool, reason: String| {
-        let uri = at.clone();
-        if is_there && is_http2_at_once {
-            DiscoverError::NoHttp2 { uri, reason }
-        } else {
-            DiscoverError::Unreachable { uri, reason }
-        }
+    let client = builder.build(tls.connector(asked.http1, time.connect));
+    let unfinished = |reason: String| DiscoverError::Unfinished { uri: at.clone(), reason };
+    let silent = |is_there: bool, reason: String| match (is_there, is_http2_at_once) {
+        (true, true) => DiscoverError::NoHttp2 { uri: at.clone(), reason },
+        (true, false) => unfinished(reason),
+        (false, _) => DiscoverError::Unreachable { uri: at.clone(), reason },
     };
-    let response = tokio::time::timeout(TIMEOUT, client.request(request))
+    let late = |what: &str| format!("{what} within {} s", time.whole.as_secs());
+    let response = timeout_at(time.deadline, client.request(request))
         .await
-        .map_err(|_| silent(true, format!("no answer within {} s", TIMEOUT.as_secs())))?
+        .map_err(|_| silent(true, late("no answer")))?
         .map_err(|error| silent(!error.is_connect(), causes(&error)))?;
     let (parts, body) = response.into_parts();
-    let malformed = |reason: String| DiscoverError::Malformed { uri: at.clone(), reason };
-    let body = tokio::time::timeout(TIMEOUT, Limited::new(body, bytes_max).collect())
+    let body = timeout_at(time.deadline, Limited::new(body, bytes_max).collect())
         .await
-        .map_err(|_| silent(false, "the answer does not end".to_owned()))?
-        .map_err(|error| malformed(error.to_string()))?
+        .map_err(|_| unfinished(late("it does not end")))?
+        .map_err(|error| match error.downcast::<LengthLimitError>() {
+            Ok(_) => DiscoverError::TooLarge { uri: at.clone(), bytes_max },
+            Err(error) => unfinished(causes(&*error)),
+        })?
         .to_bytes();
     Ok((at, parts, body))
 }
@@ -241,8 +320,7 @@ fn expect_ok(uri: String, answer: &Parts) -> Result<(), DiscoverError> {
         StatusCode::OK => Ok(()),
         StatusCode::NOT_FOUND => Err(DiscoverError::NotFound { uri }),
         status if status.is_redirection() && answer.headers.contains_key(header::LOCATION) => {
-            let location = text_of(answer, header::LOCATION.as_str());
-            let location = location.chars().take(SHOWN_CHARS_MAX).collect();
+            let location = shown_start(text_of(answer, header::LOCATION.as_str()));
             Err(DiscoverError::Redirected { uri, status: status.as_u16(), location })
         }
         status => Err(DiscoverError::Status { uri, status: status.as_u16() }),
@@ -253,14 +331,98 @@ fn text_of<'a>(answer: &'a Parts, name: &str) -> &'a str {
     answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// What an error says, with its causes.
+fn shown_start(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS_MAX).collect()
+}
+
+/// What an error says, with its causes. Some say their cause themselves: it is said once.
 pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        let said = cause.to_string();
+        if !text.ends_with(&said) {
+            text = text + ": " + &said;
+        }
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// An endpoint that says so much to each connection and nothing more: how many it has taken, and
+    /// what was found out about it.
+    async fn asked_of_one_that_says(said: &'static [u8], time: Time) -> (usize, DiscoverError) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap());
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let taking = Arc::clone(&taken);
+        let endpoint = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+                stream.write_all(said).await.unwrap();
+                taking.lock().unwrap().push(stream);
+            }
+        });
+        let tls = Tls::new(None, None).unwrap();
+        let asked = Asked { uri: &uri, http1: true, headers: &[] };
+        let error = discover_within(&tls, asked, time).await.unwrap_err();
+        endpoint.abort();
+        let connections = taken.lock().unwrap().len();
+        (connections, error)
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_never_answers_has_one_bound_for_all_tries() {
+        let half = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhalf";
+        for (said, missing) in [(&b""[..], "no answer within 1 s"), (half, "it does not end")] {
+            let time = Time::from_now(Duration::from_millis(500), Duration::from_secs(1));
+            let (connections, error) = asked_of_one_that_says(said, time).await;
+            assert!(error.to_string().contains(missing), "{error}");
+            assert!(matches!(error, DiscoverError::Unfinished { .. }), "{error}");
+            assert_eq!(connections, 1, "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_fails_fast_is_asked_again() {
+        let busy = b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let time = Time::from_now(CONNECT_TIMEOUT, TIMEOUT);
+        let (connections, error) = asked_of_one_that_says(busy, time).await;
+        assert!(matches!(error, DiscoverError::Status { status: 503, .. }), "{error}");
+        assert_eq!(connections, 3);
+    }
+
+    #[tokio::test]
+    async fn what_a_manifest_has_wrong_is_named_by_its_place() {
+        let manifest = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 95\r\n\
+            content-type: application/vnd.restate.endpointmanifest.v4+json\r\n\r\n\
+            {\"minProtocolVersion\":5,\"maxProtocolVersion\":7,\"services\":[{\"name\":\"S\",\"handlers\":7,\"ty\":\"X\"}]}";
+        let time = Time::from_now(CONNECT_TIMEOUT, TIMEOUT);
+        let (_, error) = asked_of_one_that_says(manifest.as_bytes(), time).await;
+        let text = error.to_string();
+        assert!(text.contains("services[0].handlers: invalid type: integer `7`"), "{text}");
+        assert!(text.contains("register the address of an SDK's endpoint"), "{text}");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("it broke: {0}")]
+    struct SaysItsCause(#[source] std::io::Error);
+
+    #[test]
+    fn a_cause_that_an_error_says_itself_is_said_once() {
+        let error = SaysItsCause(std::io::Error::other("the disk"));
+        assert_eq!(causes(&error), "it broke: the disk");
+    }
 }

@@ -14,7 +14,10 @@ pub enum AddressError {
     )]
     TooLong(usize),
     /// Another scheme, or none.
-    #[error("'uri' is '{0}', which is not an absolute http:// or https:// address")]
+    #[error(
+        "'uri' is '{0}', which is not an absolute http:// or https:// address; write it as \
+         http://host:port"
+    )]
     Scheme(String),
     /// Credentials would be sent to nobody, and shown to everybody who lists deployments.
     #[error(
@@ -26,13 +29,18 @@ pub enum AddressError {
     #[error("'uri' has a fragment ('#{0}'), which is never sent to a server; remove it")]
     Fragment(String),
     /// No host, or something that is none.
-    #[error("'uri' has the host '{0}', which is neither a name nor an IP address")]
+    #[error(
+        "'uri' has the host '{0}', which is neither a name nor an IP address; write it as \
+         http://host:port"
+    )]
     Host(String),
     /// A port that does not exist.
     #[error("'uri' has the port '{0}', expected a number from 1 to 65535")]
     Port(String),
     /// Bytes that an address cannot have.
-    #[error("'uri' is '{uri}', which is not an address: {reason}")]
+    #[error(
+        "'uri' is '{uri}', which is not an address: {reason}; percent-encode what an address cannot have"
+    )]
     Malformed {
         /// What was given.
         uri: String,

@@ -11,7 +11,7 @@ use runtime_core::tables::deployment::{
 
 use crate::{
     RegistrySnapshot,
-    limits::{self, LimitError},
+    limits::{self, LimitError, RegistryFull},
 };
 
 /// An endpoint, but for what it offers.
@@ -43,7 +43,10 @@ pub struct Registration {
 pub enum RegistrationError {
     /// It is more than one deployment may have.
     #[error("[META0013] {0}")]
-    Limit(#[from] LimitError),
+    Limit(LimitError),
+    /// There is no room for it beside what is registered.
+    #[error(transparent)]
+    Full(RegistryFull),
     /// It contradicts itself or the protocol.
     #[error("[META0013] the endpoint's manifest is not valid: {0}")]
     Malformed(ManifestError),
@@ -65,8 +68,10 @@ pub enum RegistrationError {
     },
     /// A service would change its kind.
     #[error(
-        "[META0006] service '{service}' is registered as {was:?} and would become {would_be:?}; \
-         register with \"breaking\": true if that is meant"
+        "[META0006] service '{service}' is registered as {} and would become {}; register \
+         with \"breaking\": true if that is meant",
+        was.name(),
+        would_be.name()
     )]
     KindChanged {
         /// The service.
@@ -86,6 +91,7 @@ impl RegistrationError {
             Self::Reserved(_) => Some("META0005"),
             Self::Protocol { .. } => Some("META0012"),
             Self::KindChanged { .. } => Some("META0006"),
+            Self::Full(_) => None,
         }
     }
 }
@@ -100,7 +106,7 @@ pub fn plan(
     manifest: &Manifest,
     allow_breaking: bool,
 ) -> Result<Registration, RegistrationError> {
-    limits::check_manifest(manifest)?;
+    limits::check_manifest(manifest).map_err(RegistrationError::Limit)?;
     manifest.validate().map_err(|error| match error {
         ManifestError::ReservedName(_) => RegistrationError::Reserved(error),
         ManifestError::NoProtocolMode
@@ -135,19 +141,21 @@ pub fn plan(
         .collect::<Result<Vec<_>, _>>()?;
     let Endpoint { id, uri, http1, headers, metadata, sdk } = endpoint;
     let bidirectional = manifest.protocol_mode == Some(ProtocolMode::BidiStream) && !http1;
-    Ok(Registration {
-        deployment: Deployment {
-            id,
-            uri,
-            bidirectional,
-            http1,
-            headers,
-            metadata,
-            protocol_range: (min, max),
-            sdk,
-            services,
-        },
-    })
+    let deployment = Deployment {
+        id,
+        uri,
+        bidirectional,
+        http1,
+        headers,
+        metadata,
+        protocol_range: (min, max),
+        sdk,
+        services,
+    };
+    let others = registry.deployments().map(|stored| &*stored.deployment);
+    let others = others.filter(|other| other.id != deployment.id);
+    limits::check_registry(others, &deployment).map_err(RegistrationError::Full)?;
+    Ok(Registration { deployment })
 }
 
 fn service_definition(service: &discovery::Service) -> Result<ServiceDefinition, ManifestError> {

@@ -6,7 +6,10 @@ use http::{HeaderName, HeaderValue};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// HTTP has no such name or value.
-    #[error("'additional_headers' has '{0}', whose name or value is none that HTTP can send")]
+    #[error(
+        "'additional_headers' has '{0}', whose name or value is none that HTTP can send; change or remove \
+         it"
+    )]
     Unsendable(String),
     /// It says something that only the runtime knows.
     #[error(

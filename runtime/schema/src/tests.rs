@@ -89,6 +89,46 @@ fn a_service_does_not_change_its_kind_by_accident() {
 }
 
 #[test]
+fn the_registry_has_room_for_so_many_deployments_and_so_much_of_them() {
+    let empty = RegistrySnapshot::new(Vec::new(), Defaults::default());
+    let of = |count: u128, services: &str| {
+        let rows = (1..=count).map(|id| stored(&empty, id, services, 1)).collect();
+        RegistrySnapshot::new(rows, Defaults::default())
+    };
+    let small = manifest(COUNTER);
+    let full = of(limits::DEPLOYMENTS_MAX as u128, "");
+    let refused = plan(&full, endpoint(0), &small, false).unwrap_err().to_string();
+    assert!(refused.contains("10001 deployments, more than the 10000"), "{refused}");
+    assert!(refused.contains("remove deployments that nothing runs on"), "{refused}");
+    assert!(plan(&full, endpoint(7), &small, false).is_ok(), "it takes the place of one");
+    let documentation = "x".repeat(limits::REGISTRY_BYTES_MAX / 4);
+    let large =
+        format!(r#"{{"name":"L","ty":"SERVICE","handlers":[],"documentation":"{documentation}"}}"#);
+    let full = of(3, &large);
+    assert!(plan(&full, endpoint(9), &small, false).is_ok());
+    let refused = plan(&full, endpoint(9), &manifest(&large), false).unwrap_err();
+    assert!(refused.to_string().contains("bytes, more than the 134217728"), "{refused}");
+}
+
+#[test]
+fn a_refusal_says_its_cause_once_and_nothing_in_our_own_language() {
+    let empty = RegistrySnapshot::new(Vec::new(), Defaults::default());
+    let registry = RegistrySnapshot::new(vec![stored(&empty, 1, COUNTER, 1)], Defaults::default());
+    let plain = manifest(r#"{"name":"Counter","ty":"SERVICE","handlers":[{"name":"add"}]}"#);
+    let refused = plan(&registry, endpoint(2), &plain, false).unwrap_err().to_string();
+    assert!(refused.contains("registered as VirtualObject and would become Service"), "{refused}");
+    let shared =
+        manifest(r#"{"name":"S","ty":"SERVICE","handlers":[{"name":"h","ty":"EXCLUSIVE"}]}"#);
+    let refused = plan(&registry, endpoint(2), &shared, false).unwrap_err().to_string();
+    assert!(refused.contains("'h' of 'S' is EXCLUSIVE, which a SERVICE cannot have"), "{refused}");
+    let long =
+        manifest(&format!(r#"{{"name":"{}","ty":"SERVICE","handlers":[]}}"#, "x".repeat(300)));
+    let refused = plan(&registry, endpoint(2), &long, false).unwrap_err();
+    // Whoever shows causes shows what the message does not say.
+    assert!(std::error::Error::source(&refused).is_none(), "{refused}");
+}
+
+#[test]
 fn manifests_that_make_no_sense_are_refused_with_their_code() {
     let empty = RegistrySnapshot::new(Vec::new(), Defaults::default());
     let code = |manifest: &Manifest| {

@@ -64,3 +64,25 @@ fn target_key(target: &Target, invocation: Lsn) -> Key {
 fn deployment_key(deployment: DeploymentId, invocation: Lsn) -> Key {
     Table::IndexDeployment.key().u128(deployment.0).lsn(invocation).done()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Empty, Overlay, meter};
+    use super::*;
+
+    /// What a list is read by, page after page.
+    #[test]
+    fn invocations_of_a_status_cost_what_is_found_wherever_one_begins() {
+        let mut live = Overlay::default();
+        let mut tables = Tables::new(&mut live, &Empty);
+        for lsn in 1..=10_000 {
+            tables.index_status(StatusKind::Completed, Lsn(lsn));
+        }
+        meter::take();
+        assert!(tables.by_status(StatusKind::Paused, Lsn(0), 64).is_empty());
+        assert!(meter::take() <= 1, "nothing is found at once, whatever there is beside it");
+        let late = tables.by_status(StatusKind::Completed, Lsn(9000), 64);
+        assert_eq!((late.len(), late[0]), (64, Lsn(9000)));
+        assert!(meter::take() <= 64, "what was passed costs nothing");
+    }
+}

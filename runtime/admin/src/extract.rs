@@ -1,0 +1,207 @@
+//! What a request says: its path, its query, its body. What makes no sense is refused in the one form
+//! that refusals have, by the field's name.
+
+use std::error::Error;
+
+use axum::{
+    extract::{
+        FromRequest, FromRequestParts, Request,
+        path::ErrorKind,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::{HeaderMap, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use protocol::wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES;
+use runtime_http::body::{BodyError, Memory};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::error::Category;
+
+use crate::{error::Refusal, text};
+
+/// Largest JSON body, in bytes: the most that a registration may have, escaped at its worst, is a
+/// quarter of it.
+pub(crate) const JSON_BYTES_MAX: usize = 2 << 20;
+/// Largest payload that is converted, in bytes: that of a message, in which it was sent.
+pub(crate) const PAYLOAD_BYTES_MAX: usize = DEFAULT_MAX_MESSAGE_SIZE_BYTES as usize;
+
+/// Parts of the path.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+/// The query. What nobody knows in it is ignored.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+/// A JSON object, sent or answered.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+/// A body of any type.
+#[derive(Debug)]
+pub struct Payload(pub Bytes);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let read = axum::extract::Path::from_request_parts(parts, state).await;
+        read.map(|axum::extract::Path(value)| Self(value)).map_err(bad_path)
+    }
+}
+
+fn bad_path(rejection: PathRejection) -> Refusal {
+    if let PathRejection::FailedToDeserializePathParams(error) = &rejection
+        && let ErrorKind::InvalidUtf8InPathParam { key } = error.kind()
+    {
+        let reason = "is not UTF-8 once it is percent-decoded; escape its bytes in UTF-8";
+        return Refusal::BadRequest(format!("the {key} in the path {reason}"));
+    }
+    let reason = rejection.body_text();
+    Refusal::BadRequest(format!("the path makes no sense: {reason}; /openapi has all of them"))
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let read = axum::extract::Query::try_from_uri(&parts.uri);
+        read.map(|axum::extract::Query(value)| Self(value)).map_err(|error| bad_query(&error))
+    }
+}
+
+/// The cause begins with the parameter's name, if it is about one.
+fn bad_query(rejection: &QueryRejection) -> Refusal {
+    let cause = rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string);
+    Refusal::BadRequest(match cause.split_once(": ") {
+        Some((name, reason)) => format!("'{name}' in the query: {reason}"),
+        None => format!("the query makes no sense: {cause}"),
+    })
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        check_type(request.headers())?;
+        let body = read(request, JSON_BYTES_MAX).await?;
+        // By the letter, a list may stand for an object: its values in the order of our source.
+        if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+            return Err(Refusal::Unprocessable(
+                "the body is a list, expected an object".to_owned(),
+            ));
+        }
+        from_json(&body).map(Self)
+    }
+}
+
+fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut reader);
+    let error = match read {
+        Ok(value) => {
+            reader.end().map_err(|error| not_json(&error))?;
+            return Ok(value);
+        }
+        Err(error) => error,
+    };
+    match error.inner().classify() {
+        Category::Data => {
+            let (path, reason) = (error.path().to_string(), error.inner());
+            // The path of the whole is a dot.
+            let field = if path == "." { "the body".to_owned() } else { format!("'{path}'") };
+            Err(Refusal::Unprocessable(format!("{field}: {reason}")))
+        }
+        Category::Syntax | Category::Eof | Category::Io => Err(not_json(error.inner())),
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> Refusal {
+    Refusal::BadRequest(format!("the body is not JSON: {error}"))
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(content_type) = headers.get(header::CONTENT_TYPE) else {
+        return Err(Refusal::MediaType("no content type".to_owned()));
+    };
+    let content_type = text::shown(&String::from_utf8_lossy(content_type.as_bytes()));
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"));
+    let refused = || Refusal::MediaType(format!("the content type '{content_type}'"));
+    if is_json { Ok(()) } else { Err(refused()) }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Payload {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        read(request, PAYLOAD_BYTES_MAX).await.map(Self)
+    }
+}
+
+async fn read(request: Request, bytes_max: usize) -> Result<Bytes, Refusal> {
+    let body = request.into_body().map_err(axum::Error::into_inner);
+    runtime_http::body::read(body, bytes_max, &mut Unbounded).await.map_err(Refusal::Body)
+}
+
+/// What operators send is small and never refused for want of memory.
+struct Unbounded;
+
+impl Memory for Unbounded {
+    async fn reach(&mut self, _: usize) -> Result<(), BodyError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(expecting = "an object")]
+    struct Asked {
+        #[expect(dead_code, reason = "only what is refused is looked at")]
+        names: std::collections::BTreeMap<String, String>,
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_the_field_and_never_by_a_type_of_ours() {
+        for (body, says) in [
+            (r#"{"names":{"x-a":1}}"#, "'names.x-a': invalid type: integer `1`, expected a string"),
+            (r#"{"names":[1]}"#, "'names': invalid type: sequence, expected a map"),
+            ("{}", "the body: missing field `names`"),
+            ("7", "the body: invalid type: integer `7`, expected an object"),
+            (r#"{"names":"#, "the body is not JSON: EOF while parsing a value"),
+            ("{\"names\":{}} x", "the body is not JSON: trailing characters"),
+        ] {
+            let refused = from_json::<Asked>(body.as_bytes()).unwrap_err().to_string();
+            assert!(refused.starts_with(says), "{body}: {refused}");
+            assert!(!refused.contains("Asked") && !refused.contains("::"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn json_is_what_calls_itself_json() {
+        let checked = |value: &str| {
+            let value = value.parse().unwrap();
+            check_type(&HeaderMap::from_iter([(header::CONTENT_TYPE, value)]))
+        };
+        for good in ["application/json", "Application/JSON; charset=utf-8", "application/x+json"] {
+            assert!(checked(good).is_ok(), "{good}");
+        }
+        for bad in ["text/plain", "application/jsonx", "text/x+json", ""] {
+            assert!(checked(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Invocations: look at one, list them, cancel, kill, remove.
+
+mod page;
+mod view;
+
+use axum::{extract::State, http::StatusCode};
+use protocol::InvocationId;
+use runtime_core::{
+    effect::{Answer, Control, Purged},
+    event::Event,
+    tables::{Tables, invocation::StatusKind},
+};
+use runtime_partition::Stopped;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    Admin,
+    error::{ErrorBody, Refusal, Thing},
+    extract::{Json, Path, Query},
+    text,
+};
+pub use view::{FailureView, InvocationView};
+use view::{SHOWN_TEXT_BYTES_MAX, STATUSES};
+
+/// Some invocations.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Invocations {
+    /// Oldest first, partition by partition.
+    pub invocations: Vec<InvocationView>,
+    /// What the next page is asked with as `after`; absent with the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Which invocations to list.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct List {
+    /// One of the statuses; all but `completed` when absent.
+    pub status: Option<String>,
+    /// At most so many, from 1 to 1000; 100 when absent. A page of large ones has fewer.
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 1000)]
+    pub limit: Option<String>,
+    /// The `next` of the page before; the first page when absent.
+    pub after: Option<String>,
+}
+
+/// How to end an invocation.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct Delete {
+    /// `cancel` (the default), `kill` or `purge`.
+    #[param(value_type = Option<Mode>)]
+    pub mode: Option<String>,
+}
+
+/// How to end an invocation; the names are said in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum Mode {
+    /// Ask it to come to an end.
+    Cancel,
+    /// End it, and what it has started.
+    Kill,
+    /// Remove it, if it has ended.
+    Purge,
+}
+
+impl Mode {
+    fn parse(name: &str) -> Result<Self, Refusal> {
+        match name {
+            "cancel" | "Cancel" => Ok(Self::Cancel),
+            "kill" | "Kill" => Ok(Self::Kill),
+            "purge" | "Purge" => Ok(Self::Purge),
+            other => Err(Refusal::BadRequest(format!(
+                "'mode' is '{}', expected cancel, kill or purge",
+                text::shown(other)
+            ))),
+        }
+    }
+}
+
+/// Lists invocations, a page at a time: at most `limit` of them, and at most 4 MiB. Each text is shown up
+/// to 1 KiB; what is cut says so, and a single invocation has it up to 64 KiB.
+#[utoipa::path(
+    get, path = "/invocations", params(List),
+    responses((status = 200, body = Invocations), (status = 400, body = ErrorBody))
+)]
+pub async fn list(
+    State(admin): State<Admin>,
+    Query(List { status, limit, after }): Query<List>,
+) -> Result<Json<Invocations>, Refusal> {
+    let wanted = wanted(status.as_deref())?;
+    page::read(&admin, wanted, limit.as_deref(), after.as_deref()).await.map(Json)
+}
+
+fn wanted(status: Option<&str>) -> Result<Vec<StatusKind>, Refusal> {
+    let Some(name) = status else {
+        let kinds = STATUSES.into_iter().map(|(kind, _)| kind);
+        return Ok(kinds.filter(|kind| *kind != StatusKind::Completed).collect());
+    };
+    let known = STATUSES.iter().find(|(_, known)| *known == name);
+    let unknown = || {
+        let names = STATUSES.map(|(_, name)| name).join(", ");
+        let name = text::shown(name);
+        Refusal::BadRequest(format!("'status' is '{name}', expected one of {names}"))
+    };
+    Ok(vec![known.ok_or_else(unknown)?.0])
+}
+
+/// One invocation.
+#[utoipa::path(
+    get, path = "/invocations/{invocation}",
+    responses((status = 200, body = InvocationView), (status = 404, body = ErrorBody))
+)]
+pub async fn get(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<Json<InvocationView>, Refusal> {
+    let target = parse(&id)?;
+    let partition = admin.partitions.owner(target.partition_key);
+    let read = move |tables: &Tables<'_>| {
+        let row = tables.invocation(tables.invocation_lsn(target)?)?;
+        Some(InvocationView::of(&row, SHOWN_TEXT_BYTES_MAX))
+    };
+    admin.partitions.read(partition, read).await?.map(Json).ok_or_else(|| unknown(id))
+}
+
+/// Cancels, kills or removes an invocation; the older form of the three below, which says nothing of
+/// what became of it.
+#[utoipa::path(
+    delete, path = "/invocations/{invocation}", params(Delete),
+    responses((status = 202), (status = 400, body = ErrorBody))
+)]
+pub async fn delete(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(Delete { mode }): Query<Delete>,
+) -> Result<StatusCode, Refusal> {
+    let mode = mode.map_or(Ok(Mode::Cancel), |name| Mode::parse(&name))?;
+    let target = parse(&id)?;
+    match mode {
+        Mode::Cancel => control(&admin, target, false).await.map(|_| ())?,
+        Mode::Kill => control(&admin, target, true).await.map(|_| ())?,
+        Mode::Purge => remove(&admin, target).await.map(|_| ())?,
+    }
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Asks an invocation to come to an end.
+#[utoipa::path(
+    patch, path = "/invocations/{invocation}/cancel",
+    responses(
+        (status = 200, description = "it had not started, and has ended"),
+        (status = 202, description = "it was told"),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)
+    )
+)]
+pub async fn cancel(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    let outcome = control(&admin, parse(&id)?, false).await?;
+    status_of(outcome, id)
+}
+
+/// Ends an invocation and all that it has started; no user code runs any more.
+#[utoipa::path(
+    patch, path = "/invocations/{invocation}/kill",
+    responses((status = 200), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody))
+)]
+pub async fn kill(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    let outcome = control(&admin, parse(&id)?, true).await?;
+    status_of(outcome, id)
+}
+
+/// Removes an invocation that has ended, with its journal and its result, before its time.
+#[utoipa::path(
+    patch, path = "/invocations/{invocation}/purge",
+    responses((status = 200), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody))
+)]
+pub async fn purge(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    match remove(&admin, parse(&id)?).await? {
+        Purged::Removed => Ok(StatusCode::OK),
+        Purged::NotFound => Err(unknown(id)),
+        Purged::NotCompleted => Err(Refusal::Conflict(format!(
+            "invocation '{id}' has not ended, and only what has can be removed; cancel or kill it first"
+        ))),
+    }
+}
+
+async fn remove(admin: &Admin, target: InvocationId) -> Result<Purged, Refusal> {
+    let partition = admin.partitions.owner(target.partition_key);
+    let event = |request| Event::PurgeRequested { request, target };
+    let answer = admin.partitions.request(partition, (), event).await?;
+    // The machine answers this request in no other way.
+    let Answer::Purged(purged) = answer else { return Err(Stopped.into()) };
+    Ok(purged)
+}
+
+async fn control(admin: &Admin, target: InvocationId, kill: bool) -> Result<Control, Refusal> {
+    let partition = admin.partitions.owner(target.partition_key);
+    let event = |request| {
+        if kill {
+            Event::KillRequested { request, target }
+        } else {
+            Event::CancelRequested { request, target }
+        }
+    };
+    let answer = admin.partitions.request(partition, (), event).await?;
+    // The machine answers these requests in no other way.
+    let Answer::Control(control) = answer else { return Ok(Control::NotFound) };
+    Ok(control)
+}
+
+fn status_of(outcome: Control, id: String) -> Result<StatusCode, Refusal> {
+    match outcome {
+        Control::Ended => Ok(StatusCode::OK),
+        Control::Signalled => Ok(StatusCode::ACCEPTED),
+        Control::NotFound => Err(unknown(id)),
+        Control::AlreadyCompleted => {
+            let advice =
+                "nothing of it is left to end; purge it to have it removed before its time";
+            Err(Refusal::Conflict(format!("invocation '{id}' has already completed: {advice}")))
+        }
+    }
+}
+
+fn parse(id: &str) -> Result<InvocationId, Refusal> {
+    id.parse().map_err(|reason| Refusal::Id { what: Thing::Invocation, id: id.to_owned(), reason })
+}
+
+fn unknown(name: String) -> Refusal {
+    Refusal::NotFound { what: Thing::Invocation, name }
+}

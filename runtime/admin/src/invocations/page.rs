@@ -1,0 +1,264 @@
+//! The list, page by page: by partition and by creation in it, so that a page costs what it shows,
+//! however much was passed, and what changes meanwhile moves nothing from one page to another.
+//!
+//! The partition reads an index of each status, and no row that is not wanted. It does so in turns
+//! that are bounded in rows and bytes: other work goes on between two of them.
+
+use std::fmt;
+
+use runtime_core::{
+    Lsn, PartitionId,
+    tables::{
+        Tables,
+        invocation::{Invocation, Status, StatusKind},
+    },
+};
+
+use super::{
+    Invocations,
+    view::{InvocationView, LISTED_TEXT_BYTES_MAX},
+};
+use crate::{Admin, error::Refusal, text};
+
+/// Invocations of a page, unless the request says how many.
+const LIMIT: usize = 100;
+/// Invocations of a page, at most.
+const LIMIT_MAX: usize = 1000;
+/// Bytes of a page's JSON, at most: a page ends before the invocation that would be too much.
+const PAGE_BYTES_MAX: usize = 4 << 20;
+/// Rows that one turn of a partition reads, at most: well under a millisecond of it, from memory.
+const TURN_ROWS_MAX: usize = 64;
+/// A turn reads no more rows once those that it has read have this many bytes. A result may have 32 MiB.
+const TURN_BYTES_MAX: usize = 4 << 20;
+
+/// Where a page has ended: after which invocation of which partition. Clients see it as a text without
+/// a meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    partition: PartitionId,
+    lsn: Lsn,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:x}", self.partition.0, self.lsn.0)
+    }
+}
+
+impl Place {
+    /// Before everything.
+    const START: Self = Self { partition: PartitionId(0), lsn: Lsn(0) };
+
+    /// A place as it was said, in one of so many partitions.
+    fn parse(text: &str, partitions: u16) -> Result<Self, Refusal> {
+        let parsed = || {
+            let (partition, lsn) = text.split_once('-')?;
+            let partition = u16::from_str_radix(partition, 16).ok()?;
+            let lsn = u64::from_str_radix(lsn, 16).ok()?;
+            let place = Self { partition: PartitionId(partition), lsn: Lsn(lsn) };
+            (partition < partitions).then_some(place)
+        };
+        parsed().ok_or_else(|| {
+            Refusal::BadRequest(format!(
+                "'after' is '{}', which no page has had as its 'next'; leave it out for the first",
+                text::shown(text)
+            ))
+        })
+    }
+}
+
+/// How many a page may have.
+fn limit(text: Option<&str>) -> Result<usize, Refusal> {
+    let Some(text) = text else { return Ok(LIMIT) };
+    let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+    limit.ok_or_else(|| {
+        Refusal::BadRequest(format!(
+            "'limit' is '{}', expected a number from 1 to {LIMIT_MAX}; more come with the next page",
+            text::shown(text)
+        ))
+    })
+}
+
+/// A page that is being filled.
+#[derive(Debug)]
+struct Page {
+    limit: usize,
+    bytes_max: usize,
+    invocations: Vec<InvocationView>,
+    bytes: usize,
+    /// Where the last of them stands.
+    last: Place,
+}
+
+impl Page {
+    /// Takes one more, unless that is too much. The first is always taken.
+    fn take(&mut self, at: Place, invocation: InvocationView) -> bool {
+        let bytes = invocation.json_bytes();
+        let is_first = self.invocations.is_empty();
+        let is_full = self.invocations.len() == self.limit || self.bytes + bytes > self.bytes_max;
+        if is_full && !is_first {
+            return false;
+        }
+        self.bytes += bytes;
+        self.last = at;
+        self.invocations.push(invocation);
+        true
+    }
+
+    /// How many may be read for it: one more than it takes, which tells whether there is another page.
+    fn rows_wanted(&self) -> usize {
+        self.limit - self.invocations.len() + 1
+    }
+
+    fn ended(self, is_full: bool) -> Invocations {
+        let next = is_full.then(|| self.last.to_string());
+        Invocations { invocations: self.invocations, next }
+    }
+}
+
+/// The page after a place.
+pub(super) async fn read(
+    admin: &Admin,
+    wanted: Vec<StatusKind>,
+    limit_text: Option<&str>,
+    after: Option<&str>,
+) -> Result<Invocations, Refusal> {
+    let limit = limit(limit_text)?;
+    let partitions = admin.partitions.count();
+    let mut place = after.map_or(Ok(Place::START), |text| Place::parse(text, partitions))?;
+    let mut page =
+        Page { limit, bytes_max: PAGE_BYTES_MAX, invocations: Vec::new(), bytes: 0, last: place };
+    while place.partition.0 < partitions {
+        let (wanted, rows_max) = (wanted.clone(), page.rows_wanted().min(TURN_ROWS_MAX));
+        let turn = move |tables: &Tables<'_>| look(tables, &wanted, place.lsn, rows_max);
+        let Turn { found, rest_after } = admin.partitions.read(place.partition, turn).await?;
+        for (lsn, invocation) in found {
+            if !page.take(Place { lsn, ..place }, invocation) {
+                return Ok(page.ended(true));
+            }
+        }
+        place = match rest_after {
+            Some(lsn) => Place { lsn, ..place },
+            None => Place { partition: PartitionId(place.partition.0 + 1), lsn: Lsn(0) },
+        };
+    }
+    Ok(page.ended(false))
+}
+
+/// What one turn of a partition has found.
+#[derive(Debug)]
+struct Turn {
+    /// Oldest first.
+    found: Vec<(Lsn, InvocationView)>,
+    /// After which one there may be more.
+    rest_after: Option<Lsn>,
+}
+
+/// Looks for invocations that were created after one, whatever statuses the ones between have.
+fn look(tables: &Tables<'_>, wanted: &[StatusKind], after: Lsn, rows_max: usize) -> Turn {
+    // No record has the last number there is.
+    let from = Lsn(after.0.saturating_add(1));
+    let of_each = wanted.iter().flat_map(|kind| tables.by_status(*kind, from, rows_max));
+    let mut lsns: Vec<Lsn> = of_each.collect();
+    lsns.sort_unstable();
+    // Only if none of the statuses gave as many as it may have, it has no more.
+    let mut is_all = lsns.len() < rows_max;
+    lsns.truncate(rows_max);
+    let mut turn = Turn { found: Vec::new(), rest_after: None };
+    let (mut bytes, mut last) = (0, after);
+    for lsn in lsns {
+        if bytes > TURN_BYTES_MAX {
+            is_all = false;
+            break;
+        }
+        last = lsn;
+        let Some(row) = tables.invocation(lsn) else { continue };
+        bytes += row_bytes(&row);
+        turn.found.push((lsn, InvocationView::of(&row, LISTED_TEXT_BYTES_MAX)));
+    }
+    turn.rest_after = (!is_all).then_some(last);
+    turn
+}
+
+/// What of a row may be large, in bytes.
+fn row_bytes(row: &Invocation) -> usize {
+    let result = match &row.status {
+        Status::Completed { completion, .. } => match &completion.result {
+            Ok(value) => value.len(),
+            Err(failure) => failure.message.len(),
+        },
+        Status::Waiting(_) | Status::Running { .. } | Status::Paused => 0,
+    };
+    let failure = row.last_failure.as_ref();
+    result
+        + row.target.key.len()
+        + row.idempotency_key.as_ref().map_or(0, String::len)
+        + failure.map_or(0, |failure| failure.message.len() + failure.stacktrace.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(id: &str) -> InvocationView {
+        InvocationView {
+            id: id.to_owned(),
+            target: "S/h".to_owned(),
+            status: "running",
+            created_at: String::new(),
+            modified_at: String::new(),
+            next_attempt_at: None,
+            deployment_id: None,
+            retry_count: 0,
+            journal_size: 0,
+            idempotency_key: None,
+            last_failure: None,
+            completion_failure: None,
+        }
+    }
+
+    fn place(lsn: u64) -> Place {
+        Place { partition: PartitionId(3), lsn: Lsn(lsn) }
+    }
+
+    fn page(limit: usize, bytes_max: usize) -> Page {
+        Page { limit, bytes_max, invocations: Vec::new(), bytes: 0, last: Place::START }
+    }
+
+    #[test]
+    fn a_page_ends_with_its_limit_and_says_where_the_next_begins() {
+        let mut page = page(2, usize::MAX);
+        assert!(page.take(place(7), named("a")));
+        assert_eq!(page.rows_wanted(), 2, "one to take, and one that tells whether there is more");
+        assert!(page.take(place(9), named("b")));
+        assert!(!page.take(place(12), named("c")));
+        let ended = page.ended(true);
+        assert_eq!(ended.invocations.len(), 2);
+        assert_eq!(Place::parse(&ended.next.unwrap(), 4).unwrap(), place(9));
+    }
+
+    #[test]
+    fn a_page_has_no_more_bytes_than_it_may_but_one_invocation_in_any_case() {
+        let bytes = named("a").json_bytes();
+        let mut small = page(100, 2 * bytes);
+        let taken: Vec<bool> = (1..=3).map(|lsn| small.take(place(lsn), named("a"))).collect();
+        assert_eq!(taken, [true, true, false]);
+        let mut tiny = page(100, 1);
+        assert!(tiny.take(place(1), named("a")));
+        assert!(!tiny.take(place(2), named("b")));
+    }
+
+    #[test]
+    fn what_no_page_has_said_is_no_place() {
+        for text in ["", "3", "3-", "-1", "x-1", "3-x", "4-1", "10000-1", "3-10000000000000000"] {
+            let refused = Place::parse(text, 4).unwrap_err().to_string();
+            assert!(refused.starts_with("'after' is '"), "{text}: {refused}");
+        }
+        for text in ["0", "1001", "-1", "x", "", "99999999999999999999"] {
+            let refused = limit(Some(text)).unwrap_err().to_string();
+            assert!(refused.contains("expected a number from 1 to 1000"), "{text}: {refused}");
+        }
+        assert_eq!(limit(None).unwrap(), 100);
+        assert_eq!(limit(Some("1000")).unwrap(), 1000);
+    }
+}
