@@ -4,9 +4,10 @@
 use crate::{Result, processes::cargo_with};
 
 /// Sizes, as those who found the faults had them.
-const SIZES: [(&str, &str); 15] = [
+const SIZES: [(&str, &str); 16] = [
     ("ATTACKS_FULL", "1"),
     ("ATTACKS_BODIES", "40"),
+    ("ATTACKS_PAYLOADS", "40"),
     ("ATTACKS_CHUNKS", "5000000"),
     ("ATTACKS_READERS", "60"),
     ("ATTACKS_FILES", "1024"),

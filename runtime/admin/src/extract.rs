@@ -16,10 +16,11 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use protocol::wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES;
 use runtime_http::body::{BodyError, Memory};
+use runtime_partition::budget::{Growing, Held};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
-use crate::{error::Refusal, text};
+use crate::{Admin, error::Refusal, text};
 
 /// Largest JSON body, in bytes: the most that a registration may have, escaped at its worst, is a
 /// quarter of it.
@@ -39,9 +40,13 @@ pub struct Query<T>(pub T);
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-/// A body of any type.
+/// A body of any type, and the memory that it takes for as long as this lives.
 #[derive(Debug)]
-pub struct Payload(pub Bytes);
+pub struct Payload {
+    /// What was sent.
+    pub bytes: Bytes,
+    _held: Option<Held>,
+}
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
     type Rejection = Refusal;
@@ -81,12 +86,12 @@ fn bad_query(rejection: &QueryRejection) -> Refusal {
     })
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<Admin> for Json<T> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, admin: &Admin) -> Result<Self, Refusal> {
         check_type(request.headers())?;
-        let body = read(request, JSON_BYTES_MAX).await?;
+        let Payload { bytes: body, .. } = read(admin, request, JSON_BYTES_MAX).await?;
         // By the letter, a list may stand for an object: its values in the order of our source.
         if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
             return Err(Refusal::Unprocessable(
@@ -140,24 +145,33 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Payload {
+impl FromRequest<Admin> for Payload {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        read(request, PAYLOAD_BYTES_MAX).await.map(Self)
+    async fn from_request(request: Request, admin: &Admin) -> Result<Self, Refusal> {
+        read(admin, request, PAYLOAD_BYTES_MAX).await
     }
 }
 
-async fn read(request: Request, bytes_max: usize) -> Result<Bytes, Refusal> {
+async fn read(admin: &Admin, request: Request, bytes_max: usize) -> Result<Payload, Refusal> {
     let body = request.into_body().map_err(axum::Error::into_inner);
-    runtime_http::body::read(body, bytes_max, &mut Unbounded).await.map_err(Refusal::Body)
+    let mut memory = Waited(Growing::new(&admin.memory, bytes_max));
+    let read = runtime_http::body::read(body, bytes_max, &mut memory).await;
+    Ok(Payload { bytes: read.map_err(Refusal::Body)?, _held: memory.0.into_held() })
 }
 
-/// What operators send is small and never refused for want of memory.
-struct Unbounded;
+/// Bodies up to this size are read in any case: connections are few, and what most operators ask must not
+/// wait for somebody's large and slow payload.
+const UNCOUNTED_BYTES_MAX: usize = 64 << 10;
 
-impl Memory for Unbounded {
-    async fn reach(&mut self, _: usize) -> Result<(), BodyError> {
+/// Memory that is waited for: what operators ask is not refused for want of it.
+struct Waited<'a>(Growing<'a>);
+
+impl Memory for Waited<'_> {
+    async fn reach(&mut self, bytes: usize) -> Result<(), BodyError> {
+        if bytes > UNCOUNTED_BYTES_MAX {
+            self.0.reach(bytes).await;
+        }
         Ok(())
     }
 }

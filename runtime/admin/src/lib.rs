@@ -25,7 +25,7 @@ pub mod versions;
 use std::sync::Arc;
 
 use runtime_http::Hosts;
-use runtime_partition::{Clock, Partitions};
+use runtime_partition::{Clock, Partitions, budget::Share};
 use runtime_schema::SharedRegistry;
 
 pub use discovery::{Asked, Discovered, Discovery, DiscoveryError};
@@ -44,6 +44,8 @@ pub struct Admin {
     pub discovery: Arc<dyn Discovery>,
     /// Where clients reach the ingress, as they are told: with a slash at the end.
     pub ingress_url: String,
+    /// Memory for the bodies of requests.
+    pub memory: Share,
     /// Names that the server answers under.
     pub hosts: Hosts,
     /// This software's version.

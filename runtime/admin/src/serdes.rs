@@ -36,7 +36,7 @@ pub async fn decode(
     State(admin): State<Admin>,
     Path((service, serde)): Path<(String, String)>,
     Query(from): Query<Convert>,
-    Payload(payload): Payload,
+    Payload { bytes: payload, .. }: Payload,
 ) -> Result<Bytes, Refusal> {
     convert(&admin, &service, from, "decode", &serde, payload).await
 }
@@ -53,7 +53,7 @@ pub async fn encode(
     State(admin): State<Admin>,
     Path((service, serde)): Path<(String, String)>,
     Query(from): Query<Convert>,
-    Payload(payload): Payload,
+    Payload { bytes: payload, .. }: Payload,
 ) -> Result<Bytes, Refusal> {
     convert(&admin, &service, from, "encode", &serde, payload).await
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use runtime_http::body::{BodyError, BoxError, Memory};
-use runtime_partition::budget::{Held, Share};
+use runtime_partition::budget::{Growing, Held, Share};
 
 use crate::{Ingress, error::Rejection};
 
@@ -36,9 +36,9 @@ where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
     let limit_bytes = ingress.request_size_max_bytes;
-    let mut memory = Waited { share: &ingress.memory.results, held: Vec::new(), limit_bytes };
+    let mut memory = Waited(Growing::new(&ingress.memory.results, limit_bytes));
     let read = runtime_http::body::read(body, limit_bytes, &mut memory).await;
-    Ok((read?, memory.held))
+    Ok((read?, memory.0.into_held().into_iter().collect()))
 }
 
 /// Reads a body that only names something.
@@ -67,20 +67,12 @@ impl Memory for Asked<'_> {
     }
 }
 
-/// Memory that is waited for. Whoever has some must not wait for more while others do the same, so what
-/// is not announced gets a little, and then all that it may need at once.
-struct Waited<'a> {
-    share: &'a Share,
-    held: Vec<Held>,
-    limit_bytes: usize,
-}
+/// Memory that is waited for.
+struct Waited<'a>(Growing<'a>);
 
 impl Memory for Waited<'_> {
     async fn reach(&mut self, bytes: usize) -> Result<(), BodyError> {
-        let is_more = !self.held.is_empty();
-        self.held.clear();
-        let bytes = if is_more { self.limit_bytes } else { bytes };
-        self.held.push(self.share.take(bytes).await);
+        self.0.reach(bytes).await;
         Ok(())
     }
 }

@@ -107,6 +107,7 @@ async fn serve(config: Config) -> Result<()> {
         clock,
         discovery: Arc::new(HttpDiscovery(config.endpoint_tls.clone())),
         ingress_url: format!("http://{ingress_address}/"),
+        memory: Share::new(budget.admin),
         hosts: config.access.hosts.clone(),
         version: env!("CARGO_PKG_VERSION"),
     };
@@ -164,6 +165,8 @@ struct Budget {
     requests: usize,
     /// Results that clients bring.
     results: usize,
+    /// What operators send.
+    admin: usize,
     /// Answers to clients.
     answers: usize,
     /// Journals and state on their way to attempts.
@@ -174,9 +177,10 @@ struct Budget {
 
 impl Budget {
     fn of(bytes: usize) -> Self {
-        let (quarter, eighth) = (bytes / 4, bytes / 8);
+        let (quarter, eighth, sixteenth) = (bytes / 4, bytes / 8, bytes / 16);
         Self {
-            requests: quarter,
+            requests: quarter - sixteenth,
+            admin: sixteenth,
             results: eighth,
             answers: quarter,
             outgoing: quarter,

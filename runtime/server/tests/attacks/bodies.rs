@@ -59,3 +59,25 @@ async fn a_body_in_tiny_chunks_takes_no_more_than_its_length() {
     assert_eq!(status(&mut stream).await, 200);
     site.report("chunks", &format!("a body of {count} chunks of a byte each")).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_payloads_for_operators_wait_for_memory() {
+    let site = Site::start(None).await;
+    let count = size("PAYLOADS", 8);
+    let admin = site.server.admin.trim_start_matches("http://").to_owned();
+    let head = format!(
+        "POST /internal/services/Healthy/serdes/decode/json HTTP/1.1\r\nhost: {admin}\r\n\
+         connection: close\r\ncontent-length: {LARGE_BYTES}\r\n\r\n"
+    );
+    let body = vec![b'x'; LARGE_BYTES];
+    let asks = (0..count).map(|_| async {
+        let mut stream = tokio::net::TcpStream::connect(&admin).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let _ = stream.write_all(&body).await;
+        status(&mut stream).await
+    });
+    let answers = join_all(asks).await;
+    // Our SDK converts nothing, which is what each of them is told.
+    assert!(answers.iter().all(|status| *status == 500), "{answers:?}");
+    site.report("payloads", &format!("{count} payloads of 31 MB for the admin API")).await;
+}
