@@ -15,7 +15,19 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the runtime stays away after it was killed.
 const AWAY: Duration = Duration::from_millis(1500);
 
+/// What can be asked for.
+const USAGE: &str =
+    "usage: cargo demo [-- --once] [--orders N] [--first-port PORT] [--server-bin FILE]";
+
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let mut given = arguments.iter().map(String::as_str);
+    while let Some(argument) = given.next() {
+        match argument {
+            "--once" => (),
+            "--orders" | "--first-port" | "--server-bin" => _ = given.next(),
+            _ => return Err(format!("'{argument}' is not known here; {USAGE}")),
+        }
+    }
     let is_once = arguments.iter().any(|argument| argument == "--once");
     let count = number(arguments, "--orders", 3)?;
     let first_port = u16::try_from(number(arguments, "--first-port", 0)?)

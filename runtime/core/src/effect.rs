@@ -73,6 +73,8 @@ pub struct StartAttempt {
     pub policy_attempts: u32,
     /// Attempts in a row whose request was not even sent and that the policy has not counted.
     pub unsent: u32,
+    /// The codes of what the last attempt failed with.
+    pub last_failure: Option<(u32, Option<String>)>,
     /// Time of the last stored entry.
     pub last_entry_at: Timestamp,
     /// When the record was made that started the attempt.
@@ -88,9 +90,14 @@ pub struct StartAttempt {
 impl StartAttempt {
     /// Attempts in a row that have failed before this one, in whatever way.
     pub fn failures(&self) -> u32 {
-        // Most that fail in the handler use up an attempt of the policy, too.
-        self.retry_count.max(self.policy_attempts).saturating_add(self.unsent)
+        failures(self.retry_count, self.policy_attempts, self.unsent)
     }
+}
+
+/// Attempts in a row that have failed: in the handler, by the policy's count, and unsent.
+pub fn failures(retry_count: u32, policy_attempts: u32, unsent: u32) -> u32 {
+    // Most that fail in the handler use up an attempt of the policy, too.
+    retry_count.max(policy_attempts).saturating_add(unsent)
 }
 
 /// How an invocation ended.

@@ -1,7 +1,7 @@
 //! Why a request was refused, and the one place where that becomes a status.
 
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use protocol::TerminalFailure;
+use protocol::{InvocationId, TerminalFailure};
 use runtime_http::{body::BodyError, hosts::HostError};
 use runtime_partition::{RequestError, Stopped};
 use serde::Serialize;
@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::{
     body::{Body, full},
     path::PathError,
+    response::name,
 };
 
 /// A request that gets no result.
@@ -18,7 +19,10 @@ pub enum Rejection {
     #[error(transparent)]
     Path(#[from] PathError),
     /// The service has no such handler.
-    #[error("service '{service}' has no handler '{handler}' in its latest revision")]
+    #[error(
+        "service '{service}' has no handler '{handler}' in its latest revision; if that is new, register \
+         its endpoint again with \"force\": true, or at another address"
+    )]
     UnknownHandler {
         /// The service.
         service: String,
@@ -112,11 +116,28 @@ pub enum Rejection {
     /// The node is stopping.
     #[error("the node is stopping; try again")]
     Stopping,
+    /// The node is stopping, and whether it has accepted what was asked is not known.
+    #[error(
+        "the node is stopping; if {0} was accepted, it goes on after the next start: ask for its result \
+         with GET /restate/attach/{0}, and repeat the request only if there is no such invocation, or \
+         with the same idempotency key"
+    )]
+    Unknown(InvocationId),
     /// The disk is nearly full: nothing new is taken on.
     #[error(
         "the server's disk is nearly full and takes no new work; free some room, then try again"
     )]
     NoRoom,
+}
+
+impl Rejection {
+    /// Why a request has no answer that would have begun this invocation.
+    pub(crate) fn of_request(error: RequestError, id: InvocationId) -> Self {
+        match error {
+            RequestError::Stopped(_) => Self::Unknown(id),
+            RequestError::NoRoom => Self::NoRoom,
+        }
+    }
 }
 
 impl From<Stopped> for Rejection {
@@ -143,7 +164,9 @@ const NOT_READY: u16 = 470;
 impl Rejection {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Path(PathError::UnknownService(_) | PathError::NotFound)
+            Self::Path(
+                PathError::UnknownService(_) | PathError::OfAdmin(_) | PathError::NotFound,
+            )
             | Self::UnknownHandler { .. }
             | Self::InvocationNotFound => StatusCode::NOT_FOUND,
             Self::Path(PathError::Shape { .. } | PathError::KeyNotText(_) | PathError::Scope)
@@ -167,7 +190,7 @@ impl Rejection {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
             Self::NotReady => StatusCode::from_u16(NOT_READY).unwrap_or(StatusCode::BAD_REQUEST),
-            Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Stopping | Self::Unknown(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
@@ -177,7 +200,10 @@ impl Rejection {
         let status = self.status();
         let failure = TerminalFailure::new(u32::from(status.as_u16()), self.to_string());
         let mut response = error_response(status, &failure, "ingress");
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Self::Unknown(id) = self {
+            // Whoever repeats it as it is may have it done twice: nothing invites to that.
+            name(&mut response, *id);
+        } else if status == StatusCode::SERVICE_UNAVAILABLE {
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
         }

@@ -44,7 +44,8 @@ where
             invoke.source = Source::IngressCall { request };
             invoke
         })
-        .await?;
+        .await
+        .map_err(|error| Rejection::of_request(error, id))?;
     Ok(match answer {
         CallAnswer::Completed { completion, was_stored } => {
             let kept = answers::keep(ingress, id, completion).await?;
@@ -58,7 +59,12 @@ where
             response::result(id, kept, &output, was_stored)
         }
         CallAnswer::AlreadyInvoked => {
-            response::failure(id, &TerminalFailure::workflow_already_invoked())
+            let TerminalFailure { code, message, .. } = TerminalFailure::workflow_already_invoked();
+            let advice = format!(
+                "{message} as {id}: ask for its result with GET /restate/attach/{id}; once it has ended, \
+                 purging it at the admin API frees the key"
+            );
+            response::failure(id, &TerminalFailure::new(code, advice))
         }
     })
 }

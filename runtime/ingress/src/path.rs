@@ -76,6 +76,9 @@ pub enum PathError {
         /// What would have been right.
         expected: &'static str,
     },
+    /// It is one of the admin API.
+    #[error("'{0}' is a path of the admin API, which has an address of its own")]
+    OfAdmin(String),
     /// Nobody offers the service.
     #[error("service '{0}' not found; register the deployment that offers it first")]
     UnknownService(String),
@@ -90,6 +93,10 @@ pub enum PathError {
     Scope,
 }
 
+/// What paths of the admin API begin with.
+const OF_ADMIN: [&str; 7] =
+    ["deployments", "services", "invocations", "subscriptions", "health", "version", "query"];
+
 /// Most segments a path can have.
 const SEGMENTS_MAX: usize = 7;
 
@@ -103,6 +110,10 @@ pub fn parse(path: &str, is_keyed: impl Fn(&str) -> Option<bool>) -> Result<Rout
     let trimmed = trimmed.strip_suffix('/').unwrap_or(trimmed);
     let segments: Vec<&str> = trimmed.split('/').collect();
     let shape = |expected| PathError::Shape { path: path.to_owned(), expected };
+    let is_of_admin = segments.first().is_some_and(|first| OF_ADMIN.contains(first));
+    if is_of_admin && segments.first().is_some_and(|first| is_keyed(first).is_none()) {
+        return Err(PathError::OfAdmin(path.to_owned()));
+    }
     if segments.len() < 2 || segments.len() > SEGMENTS_MAX {
         return Err(shape("/{service}/{handler} or /{service}/{key}/{handler}"));
     }
@@ -189,9 +200,9 @@ impl Reader<'_> {
 
     fn address_shape(&self, is_keyed: bool) -> PathError {
         let expected = if is_keyed {
-            "{service}/{key}/{handler}: the service has keys"
+            "{service}/{key}/{handler}, or {service}/{key}/{handler}/send: the service has keys"
         } else {
-            "{service}/{handler}: the service has no keys"
+            "{service}/{handler}, or {service}/{handler}/send: the service has no keys"
         };
         PathError::Shape { path: self.path.to_owned(), expected }
     }

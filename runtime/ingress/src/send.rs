@@ -42,16 +42,18 @@ where
     let Prepared { mut invoke, .. } = prepare(ingress, &parts, bytes, address)?;
     invoke.start_at = delay_ms.map(|delay_ms| Timestamp(ingress.now_ms()).after_ms(delay_ms));
     let to = ingress.partitions.owner(invoke.id.partition_key);
+    let id = invoke.id;
     let answer = ingress
         .partitions
         .request(to, held, |request| {
             invoke.source = Source::IngressSend { request };
             Event::Invoked(invoke)
         })
-        .await?;
+        .await
+        .map_err(|error| Rejection::of_request(error, id))?;
     // The machine answers a send in no other way.
     let Answer::Accepted { id, duplicate, start_at } = answer else {
-        return Err(Rejection::Stopping);
+        return Err(Rejection::Unknown(id));
     };
     let accepted = Accepted {
         invocation_id: id.to_string(),

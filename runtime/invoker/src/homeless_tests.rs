@@ -74,6 +74,7 @@ fn start(pinned: Option<u128>) -> StartAttempt {
         retry_count: 0,
         policy_attempts: 0,
         unsent: 0,
+        last_failure: None,
         last_entry_at: Timestamp(0),
         now: Timestamp(0),
         idempotency_key: None,

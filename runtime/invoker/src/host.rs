@@ -242,6 +242,7 @@ async fn dial(uri: &Uri) -> Result<Connection, Fault> {
     let streams = Arc::default();
     let pings = connection.ping_pong();
     let in_use = Arc::clone(&streams);
+    let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
     tokio::spawn(async move {
         tokio::select! {
             ended = connection => if let Err(error) = ended {
@@ -249,7 +250,10 @@ async fn dial(uri: &Uri) -> Result<Connection, Fault> {
             },
             // Its streams end with it.
             () = answers_no_more(pings, in_use) => {
-                tracing::warn!("an endpoint does not answer on its connection; it is closed");
+                tracing::warn!(
+                    endpoint = authority,
+                    "an endpoint does not answer on its connection; it is closed"
+                );
             }
         }
     });

@@ -1,5 +1,5 @@
-//! What the log says of attempts that fail: a line at the first failure in a row, at each tenth, and at
-//! the last; and one when the invocation goes on again. Everything that comes from outside is quoted, so
+//! What the log says of attempts that fail: a line at the first failure in a row, at each tenth, when they
+//! fail with another code, and at the last; and one when the invocation goes on again. Everything that comes from outside is quoted, so
 //! that it can't pass for a line of its own.
 
 use protocol::DeploymentId;
@@ -48,7 +48,11 @@ fn failed(
         AfterFailure::Retry { delay_ms, .. }
         | AfterFailure::RetryUnreached { delay_ms, .. }
         | AfterFailure::RetryUnsent { delay_ms } => {
-            if failures != 1 && !failures.is_multiple_of(EACH) {
+            let known = start.last_failure.as_ref();
+            let is_another = known.is_none_or(|(code, error_code)| {
+                (*code, error_code) != (failure.code, &failure.error_code)
+            });
+            if failures != 1 && !failures.is_multiple_of(EACH) && !is_another {
                 return;
             }
             format!("the next one in {delay_ms} ms")

@@ -19,6 +19,8 @@ use layout::Layout;
 const LAYOUT: &str = "LAYOUT";
 /// What ids of named invocations are mixed with.
 const SECRET: &str = "SECRET";
+/// Who has it holds the directory.
+const LOCK: &str = "LOCK";
 /// The log's directory.
 const LOG: &str = "log";
 
@@ -43,12 +45,17 @@ pub(crate) struct DataDir {
 impl DataDir {
     /// Opens the directory, or creates it with this many partitions.
     pub(crate) fn open(path: &Path, partitions: u16) -> Result<Self> {
+        ensure!(
+            path.is_dir() || !path.exists(),
+            "the data directory {} is a file; choose another with --data-dir",
+            path.display()
+        );
         create_dir(path)
             .with_context(|| format!("the data directory {} cannot be created", path.display()))?;
         let path = path
             .canonicalize()
             .with_context(|| format!("the data directory {} cannot be used", path.display()))?;
-        close_to_others(&path);
+        refuse_strangers(&path)?;
         let lock = lock(&path)?;
         let file = path.join(LAYOUT);
         let (layout, is_in_use) = match fs::read_to_string(&file) {
@@ -68,6 +75,7 @@ impl DataDir {
                 return Err(error).with_context(|| format!("{} cannot be read", file.display()));
             }
         };
+        close_to_others(&path);
         let derivation = derivation(&path, &layout)?;
         Ok(Self { path, partitions: layout.partitions, derivation, is_in_use, _lock: lock })
     }
@@ -119,7 +127,7 @@ fn close_to_others(path: &Path) {
 }
 
 fn lock(path: &Path) -> Result<File> {
-    let lock_path = path.join("LOCK");
+    let lock_path = path.join(LOCK);
     let lock = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -166,15 +174,53 @@ fn derivation(path: &Path, layout: &Layout) -> Result<Derivation> {
     Ok(derivation)
 }
 
+/// What a new data directory may have in it beside what a start makes that did not get to its end.
+fn is_no_stranger(name: &str) -> bool {
+    let is_of_a_start =
+        [LOCK, SECRET, LAYOUT].iter().any(|known| name == *known || name == draft_of(known));
+    // A volume's own, and a configuration that is kept with the data.
+    is_of_a_start || name == "lost+found" || name.ends_with(".toml")
+}
+
+/// Whether this is the name of what holds data.
+fn is_data(name: &str) -> bool {
+    name == LOG || (name.starts_with("partition-") && name.ends_with(".redb"))
+}
+
+/// A directory that is somebody's, and no data directory, is not made one: it would be closed to others,
+/// and what is in it would be taken for data.
+fn refuse_strangers(path: &Path) -> Result<()> {
+    if path.join(LAYOUT).exists() {
+        return Ok(());
+    }
+    let names = names(path)?;
+    if names.iter().any(|name| is_data(name)) {
+        return Ok(()); // It was one, and is told what it lacks.
+    }
+    match names.into_iter().find(|name| !is_no_stranger(name)) {
+        None => Ok(()),
+        Some(name) => bail!(
+            "the directory {} is no data directory, and not empty: it has {name}; choose an empty one, or \
+             one that is not there yet, with --data-dir",
+            path.display()
+        ),
+    }
+}
+
+fn names(path: &Path) -> Result<Vec<String>> {
+    let unreadable = || format!("the data directory {} cannot be read", path.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path).with_context(unreadable)? {
+        names.push(entry.with_context(unreadable)?.file_name().to_string_lossy().into_owned());
+    }
+    Ok(names)
+}
+
 /// A directory that has data but does not say what it is can't be taken for a new one.
 fn refuse_remains(path: &Path) -> Result<()> {
-    let unreadable = || format!("the data directory {} cannot be read", path.display());
-    for entry in fs::read_dir(path).with_context(unreadable)? {
-        let name = entry.with_context(unreadable)?.file_name();
-        let name = name.to_string_lossy();
-        let is_tables = name.starts_with("partition-") && name.ends_with(".redb");
+    for name in names(path)? {
         ensure!(
-            name != LOG && !is_tables,
+            !is_data(&name),
             "{}/{LAYOUT} is missing, but there is {name}: this is no new data directory; restore \
              {LAYOUT} from a copy, or choose another directory with --data-dir",
             path.display()

@@ -51,5 +51,10 @@ fn run(serve: &Serve) -> anyhow::Result<()> {
     let environment = Environment::of_process()?;
     telemetry::start(&environment)?;
     rustix::process::umask(OTHERS);
+    for name in environment.unknown() {
+        tracing::warn!(
+            "the environment has {name}, which sets nothing; abide serve --help has what does"
+        );
+    }
     node::run(Config::resolve(serve, &environment)?)
 }

@@ -1,12 +1,13 @@
 //! Everything built in order, top to bottom, and taken down in reverse.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use runtime_admin::Admin;
 use runtime_core::Lsn;
 use runtime_http::{Limits, Pressure};
@@ -297,9 +298,15 @@ fn check_is_whole(log: &FileLog, partition: u16, path: &Path) -> Result<()> {
 
 async fn bind(what: &str, address: &Address) -> Result<TcpListener> {
     let resolved = address.resolve().with_context(|| format!("the {what} cannot listen"))?;
-    TcpListener::bind(resolved.as_slice())
-        .await
-        .with_context(|| format!("the {what} cannot listen on {address}; is it in use?"))
+    TcpListener::bind(resolved.as_slice()).await.map_err(|error| {
+        let known = [
+            (ErrorKind::AddrInUse, "; end what listens there, or choose another port"),
+            (ErrorKind::AddrNotAvailable, "; it is no address of this machine"),
+        ];
+        let advice = known.iter().find(|(kind, _)| *kind == error.kind());
+        let advice = advice.map_or("", |(_, advice)| advice);
+        anyhow!("the {what} cannot listen on {address}: {error}{advice}")
+    })
 }
 
 /// What a person who starts it wants to know.

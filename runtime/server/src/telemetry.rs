@@ -6,21 +6,28 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
-use anyhow::{Context, Result};
-use tracing_subscriber::EnvFilter;
+use anyhow::{Context, Result, ensure};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::config::settings::Environment;
 
 /// Where it is said what is logged.
-const VARIABLE: &str = "ABIDE_LOG";
+pub(crate) const VARIABLE: &str = "ABIDE_LOG";
 
 /// # Errors
 /// When what is to be logged can't be read.
 pub(crate) fn start(environment: &Environment) -> Result<()> {
     let wanted = environment.get(VARIABLE).unwrap_or("info");
-    let filter = EnvFilter::try_new(wanted).with_context(|| {
-        format!("{VARIABLE} is '{wanted}', expected a level such as info, or directives")
-    })?;
+    let refused = || {
+        format!(
+            "{VARIABLE} is '{wanted}', expected a level (error, warn, info, debug, trace), or directives \
+             with one, such as runtime_invoker=debug,info"
+        )
+    };
+    // By itself a word is taken for a target, and nothing else is logged then.
+    let is_level = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+    ensure!(wanted.split(',').all(is_level), refused());
+    let filter = EnvFilter::try_new(wanted).with_context(refused)?;
     // A second subscriber can only come from a test harness; the first one stays.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp as Moment;
 use runtime_core::{
+    effect,
     event::AttemptFailure,
     tables::invocation::{Invocation, Status, StatusKind, WaitingFor},
     time::Timestamp,
@@ -109,9 +110,7 @@ impl InvocationView {
             modified_at: moment(row.modified_at),
             next_attempt_at,
             deployment_id: row.pin.map(|pin| pin.deployment.to_string()),
-            // The first leaves out attempts that never got to the handler, the second those that asked
-            // for a pause of their own, the third all that were sent.
-            retry_count: row.retry_count.max(row.policy_attempts).max(row.unsent),
+            retry_count: effect::failures(row.retry_count, row.policy_attempts, row.unsent),
             journal_size: row.journal_len,
             idempotency_key: row.idempotency_key.as_deref().map(cut),
             last_failure: row

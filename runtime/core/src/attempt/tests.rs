@@ -76,6 +76,7 @@ pub(super) fn start(commands: Vec<Command>) -> StartAttempt {
         retry_count: 0,
         policy_attempts: 0,
         unsent: 0,
+        last_failure: None,
         last_entry_at: Timestamp(5000),
         now: Timestamp(5000),
         idempotency_key: None,

@@ -136,6 +136,10 @@ pub(crate) fn attempt_input(tables: &Tables<'_>, lsn: Lsn, now: Timestamp) -> St
         retry_count: invocation.retry_count,
         policy_attempts: invocation.policy_attempts,
         unsent: invocation.unsent,
+        last_failure: invocation
+            .last_failure
+            .as_ref()
+            .map(|failure| (failure.code, failure.error_code.clone())),
         last_entry_at: invocation.last_entry_at,
         now,
         target: invocation.target,

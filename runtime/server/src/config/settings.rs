@@ -107,6 +107,14 @@ impl Environment {
         Self(variables.into_iter().map(owned).collect())
     }
 
+    /// Variables that look like ours and set nothing.
+    pub(crate) fn unknown(&self) -> Vec<&str> {
+        let known: Vec<String> = KEYS.iter().map(|key| variable(key)).collect();
+        let is_known = |name: &str| name == CONFIG_VARIABLE || known.iter().any(|one| one == name);
+        let others = self.0.keys().map(String::as_str);
+        others.filter(|name| *name != crate::telemetry::VARIABLE && !is_known(name)).collect()
+    }
+
     /// A variable that is set to something.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
@@ -144,7 +152,8 @@ fn read_file(path: &Path) -> Result<toml::Table> {
         toml::from_str::<Settings>(&text)?;
         toml::from_str(&text)
     };
-    read().with_context(|| format!("the configuration file {} is not valid", path.display()))
+    let read = read().map_err(|error| anyhow!("{}", plain(&error.to_string())));
+    read.with_context(|| format!("the configuration file {} is not valid", path.display()))
 }
 
 /// A text as the value that a key takes: as it stands, or as a file would have it.
@@ -155,19 +164,29 @@ fn value(key: &str, text: &str) -> Result<toml::Value> {
     };
     let text = toml::Value::String(text.to_owned());
     let Err(as_text) = alone(&text) else { return Ok(text) };
+    let said = |error: &toml::de::Error| anyhow!("{}", plain(error.message()));
     let written = text.as_str().unwrap_or_default();
     let Ok(written) = toml::from_str::<toml::Table>(&format!("value = {written}")) else {
-        return Err(anyhow!("{}", as_text.message()));
+        return Err(said(&as_text));
     };
     let written = written.get("value").cloned().unwrap_or(text);
     match alone(&written) {
         Ok(_) => Ok(written),
         // What is text anyway is told what is wrong with the text.
-        Err(_) if !as_text.message().starts_with("invalid type") => {
-            Err(anyhow!("{}", as_text.message()))
-        }
-        Err(error) => Err(anyhow!("{}", error.message())),
+        Err(_) if !as_text.message().starts_with("invalid type") => Err(said(&as_text)),
+        Err(error) => Err(said(&error)),
     }
+}
+
+/// A message without the names of our own types.
+fn plain(message: &str) -> String {
+    let numbers = ["usize", "u64", "u32", "u16"];
+    numbers.iter().fold(message.to_owned(), |message, ty| {
+        message.replace(
+            &format!("expected {ty}"),
+            "expected a number that is not negative and not too large",
+        )
+    })
 }
 
 /// Several texts: a list, or one text with commas.
@@ -315,12 +334,17 @@ mod tests {
         assert_eq!(settings.ingress_address.unwrap().to_string(), "localhost:1");
         assert_eq!(settings.allowed_hosts.unwrap().0, ["a.b"]);
         assert_eq!(settings.dropped_headers.unwrap().0, ["x-a", "x-b"]);
+        assert_eq!(environment.unknown(), ["ABIDE_PORT_8080_TCP"]);
     }
 
     #[test]
     fn a_variable_that_makes_no_sense_is_named() {
         for (name, value, says) in [
-            ("ABIDE_PARTITIONS", "many", "ABIDE_PARTITIONS is 'many': invalid type: string"),
+            (
+                "ABIDE_PARTITIONS",
+                "many",
+                "ABIDE_PARTITIONS is 'many': invalid type: string \"many\", expected a number",
+            ),
             ("ABIDE_PARTITIONS", "-1", "ABIDE_PARTITIONS is '-1': invalid value: integer `-1`"),
             ("ABIDE_LAZY_STATE", "1", "ABIDE_LAZY_STATE is '1': invalid type: integer `1`"),
             ("ABIDE_ADMIN_ADDRESS", "9070", "'9070' is not an address: expected HOST:PORT"),

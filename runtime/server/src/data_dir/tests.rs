@@ -21,6 +21,25 @@ fn a_directory_keeps_its_partitions_and_has_one_owner() {
 }
 
 #[test]
+fn a_directory_of_somebody_else_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("notes.txt"), "mine").unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let refused = refusal(dir.path());
+    assert!(refused.contains("is no data directory, and not empty: it has notes.txt"), "{refused}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left in it");
+    let mode = fs::metadata(dir.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o755);
+    let refused = refusal(&dir.path().join("notes.txt"));
+    assert!(refused.contains("notes.txt is a file"), "{refused}");
+    // What a volume has, and a configuration beside the data.
+    fs::remove_file(dir.path().join("notes.txt")).unwrap();
+    fs::create_dir(dir.path().join("lost+found")).unwrap();
+    fs::write(dir.path().join("abide.toml"), "").unwrap();
+    DataDir::open(dir.path(), 1).unwrap();
+}
+
+#[test]
 fn a_new_directory_has_a_secret_of_its_own_and_keeps_it() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let open = |dir: &tempfile::TempDir| DataDir::open(dir.path(), 1).unwrap().derivation;
