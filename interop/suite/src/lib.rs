@@ -9,6 +9,7 @@
 pub mod behaviours;
 pub mod client;
 mod npm;
+pub mod ports;
 pub mod runner;
 pub mod stage;
 pub mod surface;

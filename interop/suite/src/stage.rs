@@ -1,6 +1,6 @@
 //! Which server, which services: started as processes of their own, and killed with us.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::{
     client::Server,
     npm::{restate_server, typescript},
+    ports,
 };
 
 /// Which server is asked.
@@ -251,12 +252,7 @@ fn start(mut command: Command, log: &Path) -> Result<Process> {
     Ok(Process(command.spawn().with_context(|| format!("{shown} does not start"))?))
 }
 
-/// Ports that nobody has at the moment.
+/// Ports for the four of a stage.
 fn free_ports() -> Result<[SocketAddr; 4]> {
-    let listeners: Vec<TcpListener> = (0..4)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .collect::<std::io::Result<_>>()?;
-    let addresses: Vec<SocketAddr> =
-        listeners.iter().map(TcpListener::local_addr).collect::<std::io::Result<_>>()?;
-    addresses.try_into().ok().context("four ports")
+    Ok([ports::free()?, ports::free()?, ports::free()?, ports::free()?])
 }

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -17,7 +16,7 @@ impl Drop for Abide {
 }
 
 fn start(data_dir: &Path, more: &[&str]) -> Abide {
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = || interop_suite::ports::free().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_abide"));
     command
         .arg("serve")

@@ -7,13 +7,13 @@
 //! only while the node's is right too, whatever it was before.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use interop_suite::ports;
 use serde_json::json;
 
 use crate::{
@@ -80,7 +80,7 @@ impl Machine {
             ("LD_PRELOAD".to_owned(), shim(dir, "clock")?),
             ("SHIM_CLOCK".to_owned(), offset.display().to_string()),
         ];
-        let bind = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let bind = ports::free()?;
         let there = Command::new(std::env::current_exe()?)
             .args(["--ignored", "--exact", "services::there"])
             .envs(rig.environment.iter().cloned())

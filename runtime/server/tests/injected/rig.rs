@@ -1,7 +1,6 @@
 //! The real binary on ports that it keeps, with a log of its own, under whatever is preloaded.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -9,7 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use http::Method;
-use interop_suite::client::{Answer, Server};
+use interop_suite::{
+    client::{Answer, Server},
+    ports,
+};
 use serde_json::{Value, json};
 
 /// A node, a debug build with a log to fold, is up by then; it is gone by then after it said so.
@@ -38,8 +40,7 @@ impl Drop for Rig {
 impl Rig {
     /// A node in a directory of its own; its settings are those of the TOML text.
     pub(crate) fn new(dir: &Path, data: &Path, settings: &str) -> Result<Self> {
-        let free = || TcpListener::bind("127.0.0.1:0")?.local_addr();
-        let (ingress, admin) = (free()?, free()?);
+        let (ingress, admin) = (ports::free()?, ports::free()?);
         let config = dir.join("abide.toml");
         fs::write(&config, settings)?;
         Ok(Self {

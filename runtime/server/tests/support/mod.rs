@@ -3,7 +3,6 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::fs::OpenOptions;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -119,7 +118,7 @@ async fn start_by(
     by: impl FnOnce(Command) -> Command,
     outputs: impl FnOnce() -> (Stdio, Stdio),
 ) -> (Abide, Server) {
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = || interop_suite::ports::free().unwrap().to_string();
     let (ingress, admin) = (free(), free());
     let (stdout, stderr) = outputs();
     let mut command = by(serve(dir, more, &ingress, &admin));
