@@ -4,7 +4,7 @@
 use crate::{Result, processes::cargo_with};
 
 /// Sizes, as those who found the faults had them.
-const SIZES: [(&str, &str); 16] = [
+const SIZES: [(&str, &str); 17] = [
     ("ATTACKS_FULL", "1"),
     ("ATTACKS_BODIES", "40"),
     ("ATTACKS_PAYLOADS", "40"),
@@ -19,6 +19,7 @@ const SIZES: [(&str, &str); 16] = [
     ("ATTACKS_RUNNING", "10000"),
     ("ATTACKS_STREAMS", "500"),
     ("ATTACKS_RESETS", "100000"),
+    ("ATTACKS_HEADS", "20"),
     ("ATTACKS_HOSTS", "5000"),
     ("RUST_BACKTRACE", "0"),
 ];

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use protocol::wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES;
 use runtime_http::body::{BodyError, Memory};
-use runtime_partition::budget::{Growing, Held};
+use runtime_partition::budget::{Held, Share};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
@@ -40,12 +40,24 @@ pub struct Query<T>(pub T);
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-/// A body of any type, and the memory that it takes for as long as this lives.
+/// A body of any type.
 #[derive(Debug)]
 pub struct Payload {
     /// What was sent.
     pub bytes: Bytes,
-    _held: Option<Held>,
+    /// All of the memory for bodies, if it is a large one: whatever is answered has room in it, too.
+    held: Option<Held>,
+}
+
+impl Payload {
+    /// All of the memory for bodies: one is dealt with at a time.
+    pub(crate) async fn alone(self, admin: &Admin) -> (Bytes, Held) {
+        let held = match self.held {
+            Some(held) => held,
+            None => admin.memory.take(PAYLOAD_BYTES_MAX).await,
+        };
+        (self.bytes, held)
+    }
 }
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
@@ -155,22 +167,27 @@ impl FromRequest<Admin> for Payload {
 
 async fn read(admin: &Admin, request: Request, bytes_max: usize) -> Result<Payload, Refusal> {
     let body = request.into_body().map_err(axum::Error::into_inner);
-    let mut memory = Waited(Growing::new(&admin.memory, bytes_max));
+    let mut memory = Waited { share: &admin.memory, bytes_max, held: None };
     let read = runtime_http::body::read(body, bytes_max, &mut memory).await;
-    Ok(Payload { bytes: read.map_err(Refusal::Body)?, _held: memory.0.into_held() })
+    Ok(Payload { bytes: read.map_err(Refusal::Body)?, held: memory.held })
 }
 
 /// Bodies up to this size are read in any case: connections are few, and what most operators ask must not
 /// wait for somebody's large and slow payload.
 const UNCOUNTED_BYTES_MAX: usize = 64 << 10;
 
-/// Memory that is waited for: what operators ask is not refused for want of it.
-struct Waited<'a>(Growing<'a>);
+/// Memory that is waited for: what operators ask is not refused for want of it. Who needs some takes all
+/// that it can need, so that nobody who has some waits for more.
+struct Waited<'a> {
+    share: &'a Share,
+    bytes_max: usize,
+    held: Option<Held>,
+}
 
 impl Memory for Waited<'_> {
     async fn reach(&mut self, bytes: usize) -> Result<(), BodyError> {
-        if bytes > UNCOUNTED_BYTES_MAX {
-            self.0.reach(bytes).await;
+        if bytes > UNCOUNTED_BYTES_MAX && self.held.is_none() {
+            self.held = Some(self.share.take(self.bytes_max).await);
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::DeploymentId;
 use runtime_core::tables::deployment::Deployment;
+use runtime_partition::budget::Held;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -36,7 +37,7 @@ pub async fn decode(
     State(admin): State<Admin>,
     Path((service, serde)): Path<(String, String)>,
     Query(from): Query<Convert>,
-    Payload { bytes: payload, .. }: Payload,
+    payload: Payload,
 ) -> Result<Bytes, Refusal> {
     convert(&admin, &service, from, "decode", &serde, payload).await
 }
@@ -53,7 +54,7 @@ pub async fn encode(
     State(admin): State<Admin>,
     Path((service, serde)): Path<(String, String)>,
     Query(from): Query<Convert>,
-    Payload { bytes: payload, .. }: Payload,
+    payload: Payload,
 ) -> Result<Bytes, Refusal> {
     convert(&admin, &service, from, "encode", &serde, payload).await
 }
@@ -64,7 +65,7 @@ async fn convert(
     Convert { deployment }: Convert,
     operation: &str,
     serde: &str,
-    payload: Bytes,
+    payload: Payload,
 ) -> Result<Bytes, Refusal> {
     let registry = admin.registry.snapshot();
     let no_service = || Refusal::NotFound { what: Thing::Service, name: service.to_owned() };
@@ -82,7 +83,21 @@ async fn convert(
     let asked =
         Asked { uri: &deployment.uri, http1: deployment.http1, headers: &deployment.headers };
     let path = format!("/serdes/{service}/{operation}/{}", utf8_percent_encode(serde, ESCAPED));
-    Ok(admin.discovery.convert(asked, path, payload).await?)
+    let (payload, held) = payload.alone(admin).await;
+    let answer = admin.discovery.convert(asked, path, payload).await?;
+    Ok(Bytes::from_owner(Kept { answer, _held: held }))
+}
+
+/// An answer, and the memory that it takes until its last byte is written.
+struct Kept {
+    answer: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.answer
+    }
 }
 
 /// What a name is escaped for that stands in a path: axum has decoded it. Slashes belong to it.

@@ -54,6 +54,12 @@ pub trait Memory: Send {
     /// # Errors
     /// When there is none, and waiting for it is out of the question.
     fn reach(&mut self, bytes: usize) -> impl Future<Output = Result<(), BodyError>> + Send;
+
+    /// For how many bytes there has to be memory before any has come, of a body of so many. Whoever can be
+    /// refused on the way need not hold what was only announced.
+    fn first(&self, announced: usize) -> usize {
+        announced
+    }
 }
 
 /// A body whose length is not announced is taken to have this many bytes, until it has more.
@@ -66,6 +72,8 @@ pub struct Timed<B> {
     grace: Duration,
     bytes_per_second: u64,
     began: Option<Instant>,
+    /// When the last piece came.
+    moved: Option<Instant>,
     bytes: u64,
     late: Option<Pin<Box<Sleep>>>,
 }
@@ -78,6 +86,7 @@ impl<B> Timed<B> {
             grace: limits.body,
             bytes_per_second: limits.body_bytes_per_second,
             began: None,
+            moved: None,
             bytes: 0,
             late: None,
         }
@@ -86,7 +95,9 @@ impl<B> Timed<B> {
     /// When it is too late for the next piece.
     fn deadline(&self, began: Instant) -> Instant {
         let earned = Duration::from_millis(self.bytes.saturating_mul(1000) / self.bytes_per_second);
-        began + self.grace + earned
+        // What has come earns time in all, and none for a pause.
+        let moved = self.moved.unwrap_or(began);
+        (began + self.grace + earned).min(moved + self.grace)
     }
 }
 
@@ -105,6 +116,7 @@ where
         match Pin::new(&mut timed.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 timed.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                timed.moved = Some(Instant::now());
                 timed.late = None;
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -155,7 +167,9 @@ where
         return Ok(Bytes::new());
     }
     let announced = expected.exact().and_then(|bytes| usize::try_from(bytes).ok());
-    let mut reached = announced.unwrap_or_else(|| UNANNOUNCED_BYTES.min(limit_bytes));
+    let most = announced.unwrap_or(limit_bytes);
+    let mut reached = announced
+        .map_or_else(|| UNANNOUNCED_BYTES.min(limit_bytes), |announced| memory.first(announced));
     memory.reach(reached).await?;
     let mut body = std::pin::pin!(body);
     // Most bodies are one piece, which nobody has to copy.
@@ -168,7 +182,7 @@ where
             return Err(too_large);
         }
         if bytes > reached {
-            reached = (2 * bytes).min(limit_bytes);
+            reached = (2 * bytes).min(most).max(bytes);
             memory.reach(reached).await?;
         }
         if single.is_none() && joined.is_empty() {

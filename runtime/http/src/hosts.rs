@@ -110,17 +110,28 @@ impl Hosts {
     fn check_name(&self, authority: &Authority) -> Result<(), HostError> {
         // The port is ours, or the request would not be here.
         let host = authority.host();
-        let has_user = authority.as_str().contains('@');
-        if has_user || host.is_empty() || authority.as_str().ends_with(':') {
+        let port = authority.as_str().strip_prefix(host).unwrap_or("@");
+        let is_port = |port: &str| {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+        };
+        let has_port = port.strip_prefix(':').is_some_and(is_port);
+        let host = host.to_ascii_lowercase();
+        if !(port.is_empty() || has_port) || !(is_address(&host) || is_name(&host)) {
             return Err(HostError::Malformed);
         }
-        let host = host.to_ascii_lowercase();
         let is_ours = is_address(&host)
             || !host.contains('.')
             || is_local(&host)
             || self.0.iter().any(|rule| rule.allows(&host));
         if is_ours { Ok(()) } else { Err(HostError::Misdirected(host)) }
     }
+}
+
+/// Whether this can be a name: labels of letters, digits and dashes; a dot may be at its end.
+fn is_name(host: &str) -> bool {
+    let is_of_label = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_of_label);
+    host.strip_suffix('.').unwrap_or(host).split('.').all(is_label)
 }
 
 fn is_address(host: &str) -> bool {
@@ -141,11 +152,7 @@ impl Rule {
             return Ok(Self::Any);
         }
         let name = text.strip_prefix("*.").unwrap_or(&text);
-        let is_label = |label: &str| {
-            let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-            !label.is_empty() && label.bytes().all(is_of_name)
-        };
-        if !name.split('.').all(is_label) {
+        if !is_name(name) || name.ends_with('.') {
             return Err(BadRule(text));
         }
         if text.starts_with('*') {
@@ -224,7 +231,19 @@ mod tests {
         assert_eq!(check(&[], &none, Version::HTTP_11), Err(HostError::Missing));
         assert_eq!(check(&[], &none, Version::HTTP_10), Ok(()), "a load balancer's probe");
         assert_eq!(check(&[], &["a", "a"], Version::HTTP_11), Err(HostError::Several(2)));
-        for bad in ["", "a b", "user@localhost", "localhost:", ":80", "[::1"] {
+        for bad in [
+            "",
+            "a b",
+            "user@localhost",
+            "localhost:",
+            ":80",
+            "[::1",
+            "[::1].evil.example",
+            "localhost:evil.example",
+            "localhost:+80",
+            "evil,localhost",
+            "evil..localhost",
+        ] {
             assert_eq!(check(&["*"], &[bad], Version::HTTP_11), Err(HostError::Malformed), "{bad}");
         }
     }

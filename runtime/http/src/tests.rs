@@ -192,6 +192,16 @@ async fn a_body_that_does_not_come_is_given_up_and_a_fast_one_in_many_pieces_is_
     let mut head = [0; 12];
     slow.read_exact(&mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 408");
+    // What has come already earns no long pause: 256 KiB would be four minutes.
+    let mut stalled = TcpStream::connect(address).await.unwrap();
+    stalled
+        .write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 999999\r\n\r\n")
+        .await
+        .unwrap();
+    stalled.write_all(&vec![0; 256 << 10]).await.unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(30), stalled.read_exact(&mut head));
+    answer.await.unwrap().unwrap();
+    assert_eq!(&head, b"HTTP/1.1 408");
     let sent: Vec<u8> = (0..=255).cycle().take(5000).collect();
     let pieces = sent.iter().map(|byte| Ok::<_, Infallible>(Frame::data(vec![*byte].into())));
     let body = StreamBody::new(Pieces(pieces.collect()));

@@ -94,11 +94,18 @@ fn check_public(ingress: &Ingress, pin: Option<Pin>, target: &Target) -> Result<
         let ran_on = pin.and_then(|pin| registry.deployment(pin.deployment));
         let handler =
             ran_on.and_then(|stored| stored.deployment.handler(&target.service, &target.handler));
-        handler.is_none_or(|(service, handler)| is_public(service, handler))
+        // What is not known is not given away: its deployment was removed.
+        handler.is_some_and(|(service, handler)| is_public(service, handler))
     });
     if is_public {
         return Ok(());
     }
     let Target { service, handler, .. } = target.clone();
-    Err(Rejection::Private { service, handler })
+    let is_known =
+        newest.is_some() || pin.is_some_and(|pin| registry.deployment(pin.deployment).is_some());
+    Err(if is_known {
+        Rejection::Private { service, handler }
+    } else {
+        Rejection::Removed { service, handler }
+    })
 }

@@ -26,12 +26,12 @@ use crate::{
 /// is acknowledged is never lost.
 pub(crate) async fn complete(
     ingress: &Ingress,
-    id: &str,
+    id: AwakeableId,
     resolve: bool,
     body: Bytes,
     held: Vec<Held>,
 ) -> Result<Response<Body>, Rejection> {
-    let AwakeableId { invocation, signal } = parse(id)?;
+    let AwakeableId { invocation, signal } = id;
     let result = if resolve {
         NotificationResult::Value(body)
     } else {
@@ -69,7 +69,7 @@ pub(crate) async fn complete(
 }
 
 /// Reads an awakeable's id.
-fn parse(id: &str) -> Result<AwakeableId, Rejection> {
+pub(crate) fn parse(id: &str) -> Result<AwakeableId, Rejection> {
     let bad = |reason: String| Rejection::Id { what: "awakeable", id: id.to_owned(), reason };
     let awakeable: AwakeableId =
         id.parse().map_err(|error: protocol::ids::IdParseError| bad(error.to_string()))?;

@@ -1,6 +1,7 @@
 //! Bodies: read whole within the limit and as far as there is memory, written whole.
 
 use bytes::Bytes;
+use http::request::Parts;
 use http_body_util::Full;
 use runtime_http::body::{BodyError, BoxError, Memory};
 use runtime_partition::budget::{Growing, Held, Share};
@@ -17,12 +18,17 @@ pub(crate) fn full(bytes: Bytes) -> Body {
     Full::new(bytes)
 }
 
-/// Reads a body of new work. What is held is to be let go of when a partition has it.
-pub(crate) async fn read<B>(ingress: &Ingress, body: B) -> Result<(Bytes, Vec<Held>), Rejection>
+/// Reads a body of new work, whose head waits meanwhile and counts, too. What is held is to be let go of
+/// when a partition has it.
+pub(crate) async fn read<B>(
+    ingress: &Ingress,
+    head: &Parts,
+    body: B,
+) -> Result<(Bytes, Vec<Held>), Rejection>
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let mut memory = Asked { share: &ingress.memory.requests, held: Vec::new(), bytes: 0 };
+    let mut memory = Asked::new(&ingress.memory.requests, head_bytes(head));
     let read = runtime_http::body::read(body, ingress.request_size_max_bytes, &mut memory).await;
     Ok((read?, memory.held))
 }
@@ -46,24 +52,49 @@ pub(crate) async fn read_name<B>(ingress: &Ingress, body: B) -> Result<Bytes, Re
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let mut memory = Asked { share: &ingress.memory.requests, held: Vec::new(), bytes: 0 };
+    let mut memory = Asked::new(&ingress.memory.requests, 0);
     let limit_bytes = ingress.request_size_max_bytes.min(NAME_BYTES_MAX);
     Ok(runtime_http::body::read(body, limit_bytes, &mut memory).await?)
+}
+
+/// What a head takes: names, values, and some for each of them.
+fn head_bytes(head: &Parts) -> usize {
+    const EACH: usize = 64;
+    let headers = head.headers.iter();
+    let headers: usize =
+        headers.map(|(name, value)| name.as_str().len() + value.len() + EACH).sum();
+    headers + head.uri.path_and_query().map_or(0, |path| path.as_str().len())
 }
 
 /// Memory that is there or not.
 struct Asked<'a> {
     share: &'a Share,
     held: Vec<Held>,
+    /// Of the head, and of what has come.
+    head_bytes: usize,
     bytes: usize,
+}
+
+/// Of a body that is announced so much is held before anything has come.
+const FIRST_BYTES_MAX: usize = 64 << 10;
+
+impl<'a> Asked<'a> {
+    fn new(share: &'a Share, head_bytes: usize) -> Self {
+        Self { share, held: Vec::new(), head_bytes, bytes: 0 }
+    }
 }
 
 impl Memory for Asked<'_> {
     async fn reach(&mut self, bytes: usize) -> Result<(), BodyError> {
+        let bytes = self.head_bytes + bytes;
         let more = bytes.saturating_sub(self.bytes);
         self.held.push(self.share.try_take(more).ok_or(BodyError::NoMemory)?);
         self.bytes = bytes;
         Ok(())
+    }
+
+    fn first(&self, announced: usize) -> usize {
+        announced.min(FIRST_BYTES_MAX)
     }
 }
 

@@ -37,6 +37,17 @@ pub enum Rejection {
         /// The handler.
         handler: String,
     },
+    /// Nobody knows any more whether the handler might be called from outside.
+    #[error(
+        "the deployment of '{service}/{handler}' was removed, and with it whether its results may be \
+         read from outside; register it again, or ask the admin API"
+    )]
+    Removed {
+        /// The service.
+        service: String,
+        /// The handler.
+        handler: String,
+    },
     /// The path takes other methods.
     #[error("method {method} is not allowed here; use {}", names(allowed))]
     Method {
@@ -171,6 +182,7 @@ impl Rejection {
             | Self::InvocationNotFound => StatusCode::NOT_FOUND,
             Self::Path(PathError::Shape { .. } | PathError::KeyNotText(_) | PathError::Scope)
             | Self::Private { .. }
+            | Self::Removed { .. }
             | Self::ContentType { .. }
             | Self::ContentTypeMissing(_)
             | Self::BodyNotTaken

@@ -34,8 +34,10 @@ where
     if headers::delay_ms(parts.uri.query())?.is_some() {
         return Err(Rejection::Delay("only a send can be delayed".to_owned()));
     }
-    let (bytes, held) = body::read(ingress, incoming).await?;
+    let (bytes, held) = body::read(ingress, &parts, incoming).await?;
     let Prepared { mut invoke, output, registry } = prepare(ingress, &parts, bytes, address)?;
+    // Calls wait for long.
+    drop(parts);
     let id = invoke.id;
     let is_shared = invoke.idempotency_key.is_some();
     let answer = ingress

@@ -38,7 +38,7 @@ where
 {
     let (parts, incoming) = request.into_parts();
     let delay_ms = headers::delay_ms(parts.uri.query())?;
-    let (bytes, held) = body::read(ingress, incoming).await?;
+    let (bytes, held) = body::read(ingress, &parts, incoming).await?;
     let Prepared { mut invoke, .. } = prepare(ingress, &parts, bytes, address)?;
     invoke.start_at = delay_ms.map(|delay_ms| Timestamp(ingress.now_ms()).after_ms(delay_ms));
     let to = ingress.partitions.owner(invoke.id.partition_key);

@@ -92,7 +92,11 @@ where
     match route {
         Route::Call(address) => invoke::call(ingress, request, address).await,
         Route::Send(address) => send::send(ingress, request, address).await,
-        Route::Attach(named) => attach::attach(ingress, attach::resolve(ingress, named)?).await,
+        Route::Attach(named) => {
+            // It may wait for long.
+            drop(request);
+            attach::attach(ingress, attach::resolve(ingress, named)?).await
+        }
         Route::Output(named) => attach::output(ingress, attach::resolve(ingress, named)?).await,
         Route::AttachBody => {
             let body = body::read_name(ingress, request.into_body()).await?;
@@ -108,8 +112,9 @@ where
             Ok(response::json(StatusCode::OK, &Found { invocation_id }))
         }
         Route::Awakeable { id, resolve } => {
+            let id = awakeable::parse(&id)?;
             let (body, held) = body::read_result(ingress, request.into_body()).await?;
-            awakeable::complete(ingress, &id, resolve, body, held).await
+            awakeable::complete(ingress, id, resolve, body, held).await
         }
         Route::Health => Ok(health::health(ingress).await),
     }

@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Method, Request, StatusCode, header, response::Parts};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use protocol::{
     discovery::{self, Manifest},
     wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES,
 };
 use runtime_schema::address;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, sleep, timeout_at},
+};
 
 use crate::tls::Tls;
 
@@ -147,6 +151,10 @@ impl DiscoverError {
 
 /// A manifest with many schemas is still far below this.
 const MANIFEST_BYTES_MAX: usize = 16 << 20;
+/// Answers up to this size are read at any time.
+const SMALL_BYTES_MAX: usize = 256 << 10;
+/// Larger ones one at a time: what is made of one takes ten times as much and more.
+static LARGE: Semaphore = Semaphore::const_new(1);
 /// A payload was sent in a message.
 const PAYLOAD_BYTES_MAX: usize = DEFAULT_MAX_MESSAGE_SIZE_BYTES as usize;
 /// An endpoint that does not take a connection for so long is not there: less than [`TIMEOUT`], so that
@@ -218,7 +226,7 @@ pub async fn convert(
 ) -> Result<Bytes, DiscoverError> {
     let time = Time::from_now(CONNECT_TIMEOUT, TIMEOUT);
     let request = Sent { method: Method::POST, path, body, bytes_max: PAYLOAD_BYTES_MAX };
-    let (at, answer, body) = send(tls, asked, request, time).await?;
+    let (at, answer, Answered { body, _alone }) = send(tls, asked, request, time).await?;
     match expect_ok(at, &answer) {
         // It was registered, so it is an SDK's endpoint, and does not know how.
         Err(DiscoverError::NotFound { uri }) => Err(DiscoverError::Status { uri, status: 404 }),
@@ -246,7 +254,7 @@ async fn ask(tls: &Tls, asked: Asked<'_>, time: Time) -> Result<Discovered, Disc
     let body = Bytes::new();
     let request =
         Sent { method: Method::GET, path: "/discover", body, bytes_max: MANIFEST_BYTES_MAX };
-    let (at, answer, body) = send(tls, asked, request, time).await?;
+    let (at, answer, Answered { body, _alone }) = send(tls, asked, request, time).await?;
     expect_ok(at.clone(), &answer)?;
     let malformed = |reason: String| DiscoverError::Malformed { uri: at.clone(), reason };
     let content_type = text_of(&answer, header::CONTENT_TYPE.as_str());
@@ -254,13 +262,51 @@ async fn ask(tls: &Tls, asked: Asked<'_>, time: Time) -> Result<Discovered, Disc
         let content_type = shown_start(content_type);
         return Err(malformed(format!("its content type is '{content_type}'")));
     }
-    let mut reader = serde_json::Deserializer::from_slice(&body);
-    let manifest: Manifest = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| malformed(shown_start(&error.to_string())))?;
-    reader.end().map_err(|error| malformed(error.to_string()))?;
+    // Others are served meanwhile, however long that takes.
+    let read = tokio::task::spawn_blocking(move || read_manifest(&body)).await;
+    let read = read.unwrap_or_else(|error| Err(error.to_string()));
+    let manifest = read.map_err(|reason| malformed(shown_start(&reason)))?;
     let sdk = answer.headers.get("x-restate-server").and_then(|value| value.to_str().ok());
     let http1 = asked.http1 || answer.version < http::Version::HTTP_2;
     Ok(Discovered { manifest, sdk: sdk.map(str::to_owned), http1 })
+}
+
+fn read_manifest(body: &[u8]) -> Result<Manifest, String> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut reader);
+    let manifest: Manifest = read.map_err(|error| error.to_string())?;
+    reader.end().map_err(|error| error.to_string())?;
+    Ok(manifest)
+}
+
+/// An answer's body, and if it is a large one, the right to have it.
+struct Answered {
+    body: Bytes,
+    _alone: Option<SemaphorePermit<'static>>,
+}
+
+/// Why a body was not read.
+enum Unread {
+    TooLarge,
+    Broken(String),
+}
+
+async fn read(body: Incoming, bytes_max: usize) -> Result<Answered, Unread> {
+    let mut body = std::pin::pin!(body);
+    let (mut joined, mut alone) = (BytesMut::new(), None);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Unread::Broken(causes(&error)))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if joined.len() + data.len() > bytes_max {
+            return Err(Unread::TooLarge);
+        }
+        if joined.len() + data.len() > SMALL_BYTES_MAX && alone.is_none() {
+            let permit = LARGE.acquire().await;
+            alone = Some(permit.map_err(|error| Unread::Broken(error.to_string()))?);
+        }
+        joined.extend_from_slice(&data);
+    }
+    Ok(Answered { body: joined.freeze(), _alone: alone })
 }
 
 /// A request, and how large its answer may be.
@@ -277,7 +323,7 @@ async fn send(
     asked: Asked<'_>,
     Sent { method, path, body, bytes_max }: Sent<'_>,
     time: Time,
-) -> Result<(String, Parts, Bytes), DiscoverError> {
+) -> Result<(String, Parts, Answered), DiscoverError> {
     let at = address::at(asked.uri, path);
     let mut request = Request::builder().method(method).uri(&at);
     request = request.header(header::ACCEPT, discovery::ACCEPT);
@@ -304,15 +350,14 @@ async fn send(
         .map_err(|_| silent(true, late("no answer")))?
         .map_err(|error| silent(!error.is_connect(), causes(&error)))?;
     let (parts, body) = response.into_parts();
-    let body = timeout_at(time.deadline, Limited::new(body, bytes_max).collect())
+    let answered = timeout_at(time.deadline, read(body, bytes_max))
         .await
         .map_err(|_| unfinished(late("it does not end")))?
-        .map_err(|error| match error.downcast::<LengthLimitError>() {
-            Ok(_) => DiscoverError::TooLarge { uri: at.clone(), bytes_max },
-            Err(error) => unfinished(causes(&*error)),
-        })?
-        .to_bytes();
-    Ok((at, parts, body))
+        .map_err(|unread| match unread {
+            Unread::TooLarge => DiscoverError::TooLarge { uri: at.clone(), bytes_max },
+            Unread::Broken(reason) => unfinished(reason),
+        })?;
+    Ok((at, parts, answered))
 }
 
 fn expect_ok(uri: String, answer: &Parts) -> Result<(), DiscoverError> {

@@ -54,8 +54,21 @@ pub fn check(headers: &[(String, String)]) -> Result<(), HeaderError> {
 pub const MASKED: &str = "***";
 
 /// Parts of names whose values let somebody in.
-const SECRET_PARTS: [&str; 9] =
-    ["auth", "cookie", "credential", "key", "passw", "secret", "session", "signature", "token"];
+const SECRET_PARTS: [&str; 13] = [
+    "auth",
+    "bearer",
+    "cookie",
+    "credential",
+    "dsn",
+    "jwt",
+    "key",
+    "passw",
+    "secret",
+    "session",
+    "signature",
+    "token",
+    "vault",
+];
 
 /// The value of a header as it is shown to operators: what may let somebody in is masked.
 pub fn shown<'a>(name: &str, value: &'a str) -> &'a str {

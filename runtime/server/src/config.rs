@@ -66,6 +66,8 @@ const REQUEST_SIZE_MAX_BYTES: usize = 64 << 20;
 const DEFAULT_MEMORY_BUDGET_BYTES: usize = 512 << 20;
 /// Streams that a service process is trusted with at the same time.
 const DEFAULT_ATTEMPTS_MAX: usize = 10_000;
+/// More streams than one machine has ports, endpoints and memory for.
+const ATTEMPTS_MAX: usize = 1_000_000;
 /// Small enough that trimming frees space soon, large enough that rolling is rare.
 const DEFAULT_LOG_SEGMENT_BYTES: u64 = 64 << 20;
 /// A block of a disk.
@@ -89,7 +91,7 @@ impl Config {
             set.connections_max.unwrap_or_else(|| Limits::default().connections_max);
         at_least("connections-max", connections_max, 1)?;
         let attempts_max = set.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX);
-        at_least("attempts-max", attempts_max, 1)?;
+        within("attempts-max", attempts_max, 1..=ATTEMPTS_MAX)?;
         let log_segment_bytes = set.log_segment_bytes.unwrap_or(DEFAULT_LOG_SEGMENT_BYTES);
         at_least("log-segment-bytes", log_segment_bytes, LOG_SEGMENT_BYTES_MIN)?;
         let version = serve.max_service_protocol_version.or(set.max_service_protocol_version);
@@ -341,7 +343,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("abide.toml");
         for (text, says) in [
-            ("attempts-max = 0", "attempts-max is 0, expected at least 1"),
+            ("attempts-max = 0", "attempts-max is 0, expected 1 to 1000000"),
             ("connections-max = 0", "connections-max is 0, expected at least 1"),
             ("memory-budget-bytes = 1000", "memory-budget-bytes is 1000, expected at least"),
             ("partitions = 0", "partitions is 0, expected 1 to 256"),

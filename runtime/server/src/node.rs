@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use runtime_core::Lsn;
 use runtime_http::{Limits, Pressure};
 use runtime_ingress::{Ingress, Memory};
 use runtime_invoker::Invoker;
-use runtime_log::{FileLog, Log, Options, Owner};
+use runtime_log::{FileLog, Log, OpenError, Options, Owner};
 use runtime_partition::{
     Clock, Node, NodeClock, budget::Share, checkpoint::CheckpointThread, node::Parts,
     node::store_file,
@@ -262,38 +261,36 @@ fn open(config: &Config, data_dir: &DataDir) -> Result<(FileLog, Vec<Store>)> {
         partitions: data_dir.partitions,
     };
     let options = Options { owner, ..Options::from(config.log_segment_bytes) };
-    let known = stores.iter().map(|(partition, store)| {
-        (runtime_log::PartitionId(*partition), runtime_log::Lsn(store.applied().0))
+    // What is missing has nothing, and is made again from a log that has everything.
+    let known = (0..data_dir.partitions).map(|partition| {
+        let applied = stores.get(&partition).map_or(0, |store| store.applied().0);
+        (runtime_log::PartitionId(partition), runtime_log::Lsn(applied))
     });
-    let log = FileLog::open_for(&log_path, options, &known.collect())
-        .with_context(|| format!("{} cannot be used", log_path.display()))?;
+    let log = match FileLog::open_for(&log_path, options, &known.collect()) {
+        Err(OpenError::BeginningMissing { partition, .. })
+            if !stores.contains_key(&partition.0) =>
+        {
+            bail!(
+                "{} is missing, and the log does not have all that was in it any more: restore it from \
+                 a copy",
+                store_file(&data_dir.path, partition.0).display()
+            )
+        }
+        opened => opened.with_context(|| format!("{} cannot be used", log_path.display()))?,
+    };
     for partition in 0..data_dir.partitions {
         if stores.contains_key(&partition) {
             continue;
         }
         let path = store_file(&data_dir.path, partition);
-        check_is_whole(&log, partition, &path)?;
+        if log.last_lsn(runtime_log::PartitionId(partition)) > runtime_log::Lsn(0) {
+            tracing::warn!("{} is missing; it is made again from the log", path.display());
+        }
         let store = Store::create_file(&path, name(partition))
             .with_context(|| format!("{} cannot be made", path.display()))?;
         stores.insert(partition, store);
     }
     Ok((log, stores.into_values().collect()))
-}
-
-/// Tables may only be made anew from a log that still has its first record.
-fn check_is_whole(log: &FileLog, partition: u16, path: &Path) -> Result<()> {
-    let id = runtime_log::PartitionId(partition);
-    if log.last_lsn(id) == runtime_log::Lsn(0) {
-        return Ok(());
-    }
-    let first = log.read(id, runtime_log::Lsn(1)).next().transpose()?;
-    ensure!(
-        first.is_some_and(|(lsn, _)| lsn == runtime_log::Lsn(1)),
-        "{} is missing, and the log does not have all that was in it any more: restore it from a copy",
-        path.display()
-    );
-    tracing::warn!("{} is missing; it is made again from the log", path.display());
-    Ok(())
 }
 
 async fn bind(what: &str, address: &Address) -> Result<TcpListener> {

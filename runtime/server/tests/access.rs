@@ -199,6 +199,15 @@ async fn a_private_handlers_result_is_not_read_from_outside() {
         let answer = server.post(&format!("/restate/{path}"), &body).await.unwrap();
         answer.expect_failure(400, "'Mirror/secret' is private").unwrap();
     }
+    // Nor when nobody knows any more that it was private.
+    let deployments = format!("{}/deployments", server.admin);
+    let listed = server.send(Method::GET, &deployments, &[], "").await.unwrap().ok().unwrap();
+    let deployment = listed["deployments"][0]["id"].as_str().unwrap();
+    let removed = format!("{deployments}/{deployment}?force=true");
+    server.send(Method::DELETE, &removed, &[], "").await.unwrap().ok().unwrap();
+    let uri = format!("{}/restate/output/{id}", server.ingress);
+    let answer = server.send(Method::GET, &uri, &[], "").await.unwrap();
+    answer.expect_failure(400, "the deployment of 'Mirror/secret' was removed").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -145,9 +145,12 @@ async fn tables_log_and_layout_agree_or_are_refused_by_name() {
         assert!(!complaint.contains("panicked"), "{complaint}");
     };
     let tables = ["partition-0.redb", "partition-1.redb"];
+    let segments = || fs::read_dir(path.join("log")).map_or(0, Iterator::count);
     for what in [tables[0], "log", "LAYOUT", "SECRET"] {
         fs::rename(path.join(what), &moved).unwrap();
+        let before = segments();
         refused(what, &["restore"]).await;
+        assert_eq!(segments(), before, "without {what} the log is left as it is");
         assert!(!path.join(what).exists(), "{what} is not made anew");
         fs::rename(&moved, path.join(what)).unwrap();
     }

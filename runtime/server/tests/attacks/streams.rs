@@ -89,3 +89,23 @@ async fn requests_for_other_hosts_are_refused_and_stop_nobody() {
     }
     site.report("hosts", &format!("{count} requests for other hosts")).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_whose_bodies_do_not_come_take_what_bodies_may() {
+    let site = Site::start(None).await;
+    let (connections, streams) = (size("HEADS", 4), 200);
+    let long = "x".repeat(28 << 10);
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        let mut sender = connect(&site, 1 << 16).await;
+        for _ in 0..streams {
+            sender = sender.ready().await.unwrap();
+            let mut request = request(&site, "greet", 5);
+            request.headers_mut().insert("x-long", long.parse().unwrap());
+            open.push(sender.send_request(request, false).unwrap());
+        }
+    }
+    let what = format!("{connections} connections of {streams} heads of 28 KB without a body");
+    site.report("heads", &what).await;
+    drop(open);
+}
