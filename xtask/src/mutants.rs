@@ -4,6 +4,7 @@
 //! it. Each is made in a copy of the tree that keeps its own build, so a mutation costs one crate's
 //! rebuild and its tests. Whatever survives is a hole in the tests, or changes nothing and says why.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -113,7 +114,10 @@ fn copy_tree() -> Result<PathBuf> {
     let tree = Path::new("target/mutants/tree").to_owned();
     let listed = Command::new("git").args(["ls-files", "-z"]).output();
     let listed = listed.map_err(|error| format!("git ls-files: {error}"))?.stdout;
-    for name in String::from_utf8_lossy(&listed).split('\0').filter(|name| !name.is_empty()) {
+    let listed = String::from_utf8_lossy(&listed);
+    let names: BTreeSet<&str> = listed.split('\0').filter(|name| !name.is_empty()).collect();
+    remove_others(&tree, &tree, &names)?;
+    for name in names {
         let to = tree.join(name);
         let new = fs::read(name).map_err(|error| format!("{name}: {error}"))?;
         // What is the same keeps its time, so that cargo keeps what it has built of it.
@@ -125,6 +129,22 @@ fn copy_tree() -> Result<PathBuf> {
         fs::write(&to, new).map_err(|error| format!("{}: {error}", to.display()))?;
     }
     Ok(tree)
+}
+
+/// Removes what the last copy had and this one does not: a module that has moved would be there twice.
+fn remove_others(tree: &Path, dir: &Path, names: &BTreeSet<&str>) -> Result<()> {
+    let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            remove_others(tree, &path, names)?;
+            continue;
+        }
+        let name = path.strip_prefix(tree).ok().and_then(Path::to_str);
+        if !name.is_some_and(|name| names.contains(name)) {
+            fs::remove_file(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn judge(tree: &Path, mutant: &Mutant) -> Result<Verdict> {
