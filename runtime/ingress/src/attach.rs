@@ -90,22 +90,18 @@ fn check_public(ingress: &Ingress, pin: Option<Pin>, target: &Target) -> Result<
     let newest = registry
         .service(&target.service)
         .and_then(|service| service.handler(&target.handler).map(|handler| handler.is_public));
-    let is_public = newest.unwrap_or_else(|| {
-        let ran_on = pin.and_then(|pin| registry.deployment(pin.deployment));
-        let handler =
-            ran_on.and_then(|stored| stored.deployment.handler(&target.service, &target.handler));
-        // What is not known is not given away: its deployment was removed.
-        handler.is_some_and(|(service, handler)| is_public(service, handler))
+    let public = newest.or_else(|| {
+        let ran_on = registry.deployment(pin?.deployment)?;
+        let handler = ran_on.deployment.handler(&target.service, &target.handler);
+        Some(handler.is_some_and(|(service, handler)| is_public(service, handler)))
     });
-    if is_public {
+    if public == Some(true) {
         return Ok(());
     }
     let Target { service, handler, .. } = target.clone();
-    let is_known =
-        newest.is_some() || pin.is_some_and(|pin| registry.deployment(pin.deployment).is_some());
-    Err(if is_known {
-        Rejection::Private { service, handler }
-    } else {
-        Rejection::Removed { service, handler }
+    Err(match public {
+        Some(_) => Rejection::Private { service, handler },
+        // What is not known is not given away.
+        None => Rejection::Removed { service, handler },
     })
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http_body_util::Full;
 use runtime_http::body::{BodyError, BoxError, Memory};
-use runtime_partition::budget::{Growing, Held, Share};
+use runtime_partition::budget::{Held, Share};
 
 use crate::{Ingress, error::Rejection};
 
@@ -42,9 +42,9 @@ where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
     let limit_bytes = ingress.request_size_max_bytes;
-    let mut memory = Waited(Growing::new(&ingress.memory.results, limit_bytes));
+    let mut memory = Waited { share: &ingress.memory.results, held: None, limit_bytes };
     let read = runtime_http::body::read(body, limit_bytes, &mut memory).await;
-    Ok((read?, memory.0.into_held().into_iter().collect()))
+    Ok((read?, memory.held.into_iter().collect()))
 }
 
 /// Reads a body that only names something.
@@ -98,12 +98,19 @@ impl Memory for Asked<'_> {
     }
 }
 
-/// Memory that is waited for.
-struct Waited<'a>(Growing<'a>);
+/// Memory that is waited for. Whoever has some must not wait for more while others do the same, so what
+/// is not announced gets a little, and then all that it may need at once.
+struct Waited<'a> {
+    share: &'a Share,
+    held: Option<Held>,
+    limit_bytes: usize,
+}
 
 impl Memory for Waited<'_> {
     async fn reach(&mut self, bytes: usize) -> Result<(), BodyError> {
-        self.0.reach(bytes).await;
+        let is_more = self.held.take().is_some();
+        let bytes = if is_more { self.limit_bytes } else { bytes };
+        self.held = Some(self.share.take(bytes).await);
         Ok(())
     }
 }

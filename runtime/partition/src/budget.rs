@@ -50,35 +50,6 @@ impl Share {
     }
 }
 
-/// What something of unknown size holds as it grows, and waits for. Whoever has some must not wait for
-/// more while others do the same, so what was not announced gets a little, and then all that it may need
-/// at once.
-#[derive(Debug)]
-pub struct Growing<'a> {
-    share: &'a Share,
-    held: Option<Held>,
-    bytes_max: usize,
-}
-
-impl<'a> Growing<'a> {
-    /// Nothing yet, of what has at most so many bytes.
-    pub fn new(share: &'a Share, bytes_max: usize) -> Self {
-        Self { share, held: None, bytes_max }
-    }
-
-    /// Waits until there is room for so many bytes in all.
-    pub async fn reach(&mut self, bytes: usize) {
-        let is_more = self.held.take().is_some();
-        let bytes = if is_more { self.bytes_max } else { bytes };
-        self.held = Some(self.share.take(bytes).await);
-    }
-
-    /// What it has.
-    pub fn into_held(self) -> Option<Held> {
-        self.held
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

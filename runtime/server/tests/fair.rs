@@ -13,7 +13,7 @@ use interop_suite::client::Server;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use support::{Abide, serve_endpoint, start_with};
+use support::{Abide, Hog, serve_endpoint, start_with};
 
 /// Shorter than the minute after which a service that waits is suspended anyway.
 const SOON: Duration = Duration::from_secs(45);
@@ -29,19 +29,6 @@ impl Healthy {
     /// Waits for another handler, and holds its place meanwhile.
     pub async fn outer(&self, ctx: &Context, name: String) -> Result<String> {
         Ok(Healthy::call().greet(ctx, name).await?)
-    }
-}
-
-/// Its handlers take what they can get, and give nothing back.
-struct Hog {
-    entered: Arc<Semaphore>,
-}
-
-#[service]
-impl Hog {
-    pub async fn hang(&self, _ctx: &Context) -> Result<()> {
-        self.entered.add_permits(1);
-        std::future::pending().await
     }
 }
 

@@ -10,13 +10,17 @@ use futures::{StreamExt, future::join_all, stream};
 use interop_suite::client::Server;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpSocket, TcpStream},
+    net::{TcpSocket, TcpStream},
     sync::Semaphore,
     time::timeout,
 };
 
-use crate::{site::Site, size, support::serve_endpoint};
+use crate::{
+    messages,
+    site::Site,
+    size,
+    support::{Hog, serve_endpoint},
+};
 
 /// Requests of ours at the same time.
 const AT_ONCE: usize = 64;
@@ -26,19 +30,6 @@ const RESULT_BYTES: usize = 70_000;
 const SETTLED: Duration = Duration::from_secs(30);
 /// A host that answers does so sooner.
 const CONNECT: Duration = Duration::from_millis(300);
-
-/// Takes what it can get, and gives nothing back.
-struct Hog {
-    entered: Arc<Semaphore>,
-}
-
-#[service]
-impl Hog {
-    pub async fn hang(&self, _ctx: &Context) -> Result<()> {
-        self.entered.add_permits(1);
-        std::future::pending().await
-    }
-}
 
 /// Has much to say, all at once.
 struct Loud {
@@ -89,7 +80,11 @@ async fn gone(server: &Server) -> Vec<TcpStream> {
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
     let body = json!({ "uri": format!("http://{address}"), "use_http_11": true });
-    let (registered, ()) = tokio::join!(server.register(&body), discovered(&listener));
+    let answering = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        messages::serve(stream, Arc::default()).await.unwrap();
+    };
+    let (registered, ()) = tokio::join!(server.register(&body), answering);
     registered.unwrap().ok().unwrap();
     // What is asked for now waits in its queue, and when that is full, nothing is answered at all.
     let mut queue = Vec::new();
@@ -103,21 +98,6 @@ async fn gone(server: &Server) -> Vec<TcpStream> {
     queue
 }
 
-async fn discovered(listener: &TcpListener) {
-    const MANIFEST: &str = r#"{"protocolMode":"REQUEST_RESPONSE","minProtocolVersion":5,"maxProtocolVersion":6,"services":[{"name":"Gone","ty":"SERVICE","handlers":[{"name":"call"}]}]}"#;
-    let (mut stream, _) = listener.accept().await.unwrap();
-    let mut head = Vec::new();
-    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
-        assert!(stream.read_buf(&mut head).await.unwrap() > 0);
-    }
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\
-         content-type: application/vnd.restate.endpointmanifest.v3+json\r\n\r\n{MANIFEST}",
-        MANIFEST.len()
-    );
-    stream.write_all(answer.as_bytes()).await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_hangs_and_a_host_that_is_gone_cost_others_little() {
     let site = Site::start(None).await;
@@ -126,7 +106,7 @@ async fn a_service_that_hangs_and_a_host_that_is_gone_cost_others_little() {
     let entered = Arc::new(Semaphore::new(0));
     serve_endpoint(&site.server, Endpoint::new().bind(Hog { entered: Arc::clone(&entered) })).await;
     let _queue = gone(&site.server).await;
-    send_all(&site.server, "/Gone/call", hanging / 100).await;
+    send_all(&site.server, "/Evil/call", hanging / 100).await;
     send_all(&site.server, "/Hog/hang", hanging).await;
     // Four fifths of the places, at most.
     let places = u32::try_from(hanging.min(8000)).unwrap();

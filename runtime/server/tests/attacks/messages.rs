@@ -24,7 +24,11 @@ async fn endpoint(answer: Vec<u8>) -> String {
     uri
 }
 
-async fn serve(mut stream: TcpStream, answer: std::sync::Arc<Vec<u8>>) -> std::io::Result<()> {
+/// Answers one request, and waits until the other side has closed.
+pub(crate) async fn serve(
+    mut stream: TcpStream,
+    answer: std::sync::Arc<Vec<u8>>,
+) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {
         if stream.read_buf(&mut head).await? == 0 {

@@ -5,11 +5,13 @@
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 
-use abide_sdk::Endpoint;
+use abide_sdk::prelude::*;
 use http::Method;
 use interop_suite::client::Server;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 pub(crate) struct Abide(Child);
 
@@ -35,6 +37,19 @@ impl Drop for Abide {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Its handlers take what they can get, and give nothing back.
+pub(crate) struct Hog {
+    pub(crate) entered: Arc<Semaphore>,
+}
+
+#[service]
+impl Hog {
+    pub async fn hang(&self, _ctx: &Context) -> Result<()> {
+        self.entered.add_permits(1);
+        std::future::pending().await
     }
 }
 
