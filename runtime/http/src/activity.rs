@@ -56,6 +56,11 @@ impl Activity {
         self.is_http2 = true;
     }
 
+    /// Whether it is one of HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.is_http2
+    }
+
     /// Bytes came in.
     pub(crate) fn read(&mut self, now: Instant) {
         if self.under_way == 0 && !self.is_http2 {

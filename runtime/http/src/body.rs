@@ -233,6 +233,10 @@ impl Request {
         connection.activity().request_begins();
         Self(Arc::clone(connection))
     }
+
+    pub(crate) fn is_http2(&self) -> bool {
+        self.0.activity().is_http2()
+    }
 }
 
 impl Drop for Request {

@@ -3,8 +3,8 @@
 //!
 //! Reading order: [`limits`] (every bound, with its reason), `activity` (what a connection is doing,
 //! pure), `connections` (who is connected, and who has to go when there is no place), [`server`] (the
-//! accept loop), `io` (bytes, watched), [`body`] (bodies, watched), [`hosts`] (whom a request is meant
-//! for).
+//! accept loop), `io` (bytes, watched), [`body`] (bodies, watched), [`linger`] (bodies, refused),
+//! [`hosts`] (whom a request is meant for).
 //!
 //! **Invariant:** nothing here knows what a request means. A connection that is closed loses no result:
 //! whoever asked can ask again.
@@ -15,6 +15,7 @@ mod connections;
 pub mod hosts;
 mod io;
 pub mod limits;
+pub mod linger;
 pub mod server;
 
 pub use hosts::Hosts;

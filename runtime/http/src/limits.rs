@@ -94,3 +94,10 @@ pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// After the listener failed, as when there are no file descriptors left, it is tried again so often.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// What is left of a body that is refused is read and thrown away for so long, so that whoever sends it
+/// gets to the answer.
+pub(crate) const LINGER: Duration = Duration::from_secs(10);
+
+/// The most of it that is: twice the largest body that anybody may send here by default.
+pub(crate) const LINGER_BYTES_MAX: usize = 64 << 20;

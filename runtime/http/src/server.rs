@@ -28,6 +28,7 @@ use crate::{
     connections::{Connection, Connections, Place},
     io::Watched,
     limits::{ACCEPT_RETRY, BUFFER_BYTES_MAX, Limits, PING_INTERVAL, STREAMS_MAX},
+    linger::Lingering,
 };
 
 /// Serves HTTP/1.1 and HTTP/2 with prior knowledge until `shutdown` resolves, then lets what is under
@@ -38,7 +39,7 @@ pub async fn serve<S, B>(
     service: S,
     shutdown: impl Future<Output = ()>,
 ) where
-    S: Service<Request<Timed<Incoming>>, Response = Response<B>, Error = Infallible>,
+    S: Service<Request<Lingering>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
@@ -90,7 +91,7 @@ async fn converse<S, B>(
     service: S,
     mut ending: watch::Receiver<()>,
 ) where
-    S: Service<Request<Timed<Incoming>>, Response = Response<B>, Error = Infallible>,
+    S: Service<Request<Lingering>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
@@ -100,7 +101,8 @@ async fn converse<S, B>(
     let bounds = Arc::clone(&limits);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let under_way = body::Request::begin(&watched);
-        let request = request.map(|body| Timed::new(body, &bounds));
+        let request = request
+            .map(|body| Lingering::new(Timed::new(body, &bounds), body::Request::begin(&watched)));
         let answering = service.call(request);
         async move {
             let Ok(response) = answering.await;

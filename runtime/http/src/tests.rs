@@ -11,10 +11,7 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{Request, Response, StatusCode};
 use http_body_util::{Full, StreamBody};
-use hyper::{
-    body::{Frame, Incoming},
-    service::service_fn,
-};
+use hyper::{body::Frame, service::service_fn};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -23,7 +20,8 @@ use tokio::{
 
 use crate::{
     Limits,
-    body::{self, BodyError, Memory, Timed},
+    body::{self, BodyError, Memory},
+    linger::Lingering,
     serve,
 };
 
@@ -69,7 +67,7 @@ impl Drop for Large {
     }
 }
 
-async fn answer(doings: Doings, request: Request<Timed<Incoming>>) -> Response<Full<Bytes>> {
+async fn answer(doings: Doings, request: Request<Lingering>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     match request.uri().path() {
         "/wait" => {
@@ -211,6 +209,29 @@ async fn a_body_that_does_not_come_is_given_up_and_a_fast_one_in_many_pieces_is_
         body::read(body, 2, &mut Plenty).await,
         Err(BodyError::TooLarge { limit_bytes: 2 })
     ));
+}
+
+/// A body of which no more is wanted is taken to its end all the same: closing the connection under
+/// whoever still sends takes the answer away.
+#[tokio::test]
+async fn whoever_is_refused_while_they_send_gets_the_answer_and_keeps_the_connection() {
+    let (address, _, _stop) = start(patient()).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let body = vec![7; 8 << 20];
+    let chunked = format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n", body.len());
+    let sized = format!("content-length: {}\r\n\r\n", body.len());
+    for (head, end) in [(sized, ""), (chunked, "\r\n0\r\n\r\n")] {
+        let head = format!("POST / HTTP/1.1\r\nhost: a\r\n{head}");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&body).await.unwrap();
+        stream.write_all(end.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&answer));
+    }
+    assert!(ask(&mut stream).await.unwrap().starts_with("HTTP/1.1 200"));
 }
 
 /// A stream of pieces that are all there.

@@ -6,15 +6,8 @@ use std::future::Future;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
-use hyper::{
-    Request,
-    body::{Body, Incoming},
-    service::service_fn,
-};
-use runtime_http::{
-    Limits,
-    body::{BoxError, Timed},
-};
+use hyper::{Request, body::Body, service::service_fn};
+use runtime_http::{Limits, body::BoxError, linger::Lingering};
 use tokio::net::TcpListener;
 use tower::{Layer, Service};
 
@@ -35,7 +28,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let cors = ingress.access.origins.layer();
-    let service = service_fn(move |request: Request<Timed<Incoming>>| {
+    let service = service_fn(move |request: Request<Lingering>| {
         let (ingress, cors) = (ingress.clone(), cors.clone());
         async move {
             if let Err(error) = ingress.access.hosts.check(&request) {
