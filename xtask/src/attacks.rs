@@ -1,5 +1,6 @@
-//! Hostile and unlucky clients at full size. They are the tests of `runtime/server/tests/attacks`, which
-//! `cargo test` runs small and without a bound on time.
+//! Hostile and unlucky clients at full size, against the program as users run it: built for release. They
+//! are the tests of `runtime/server/tests/attacks`, which `cargo test` runs small, on a debug build, and
+//! without a bound on time.
 
 use crate::{Result, processes::cargo_with};
 
@@ -26,7 +27,7 @@ const SIZES: [(&str, &str); 17] = [
 
 pub(crate) fn run() -> Result<()> {
     // One after the other: each is to have the machine.
-    let test =
-        ["test", "--workspace", "--test", "attacks", "--", "--nocapture", "--test-threads=1"];
-    cargo_with(&test, &SIZES)
+    let test = ["test", "--release", "-p", "runtime-server", "--test", "attacks"];
+    let one_by_one = ["--", "--nocapture", "--test-threads=1"];
+    cargo_with(&[&test[..], &one_by_one].concat(), &SIZES)
 }

@@ -16,9 +16,11 @@ use hyper_util::{
 use runtime_core::tables::deployment::Deployment;
 
 use crate::{
-    host::{CONNECTION_WINDOW_BYTES, Host, STREAM_WINDOW_BYTES},
+    connection::CONNECTION_WINDOW_BYTES,
+    host::Host,
     outgoing::PooledBody,
     tls::Tls,
+    windows::{self, Windows},
 };
 
 /// The pooling client.
@@ -35,22 +37,29 @@ pub(crate) enum Way {
 /// All connections.
 pub(crate) struct Clients {
     hosts: Mutex<HashMap<String, Arc<Host>>>,
+    windows: Windows,
     http1: Arc<Pooled>,
     tls: Arc<Pooled>,
     connect_timeout: Duration,
 }
 
 impl Clients {
-    pub(crate) fn new(connect_timeout: Duration, tls: &Tls) -> Self {
+    pub(crate) fn new(connect_timeout: Duration, tls: &Tls, windows: Windows) -> Self {
         let pooled = |http1| {
             let connector = tls.connector(http1, connect_timeout);
             let mut builder = Client::builder(TokioExecutor::new());
             builder
-                .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+                .http2_initial_stream_window_size(windows::MOST_BYTES)
                 .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES);
             Arc::new(builder.build(connector))
         };
-        Self { hosts: Mutex::default(), http1: pooled(true), tls: pooled(false), connect_timeout }
+        Self {
+            hosts: Mutex::default(),
+            windows,
+            http1: pooled(true),
+            tls: pooled(false),
+            connect_timeout,
+        }
     }
 
     /// The way to this address of a deployment.
@@ -65,7 +74,11 @@ impl Clients {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let host = match hosts.get(authority) {
             Some(host) => Arc::clone(host),
-            None => Arc::clone(hosts.entry(authority.to_owned()).or_default()),
+            None => {
+                let host = Arc::new(Host::new(self.windows.clone()));
+                hosts.insert(authority.to_owned(), Arc::clone(&host));
+                host
+            }
         };
         Way::Direct(host, self.connect_timeout)
     }

@@ -1,45 +1,17 @@
-//! Connections to one host in HTTP/2 with prior knowledge, each shared by many attempts.
-//!
-//! This is the hot path, so it is h2 itself and not a client on top of it: a request's head and the
-//! start of its body are one write then, and no task or channel stands between an attempt and its
-//! stream.
+//! Connections to one host, made as they are needed.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::{
-    Ping, PingPong, SendStream,
-    client::{Builder, ResponseFuture, SendRequest},
-};
-use http::{Request, Uri};
+use http::Uri;
 use runtime_core::attempt::Fault;
-use tokio::{net::TcpStream, sync::Notify, time};
+use tokio::{sync::Notify, time};
 
-use crate::{quick_ack::QuickAck, stream::unreachable};
-
-/// Streams that one connection carries before another one is made: below the limit of 200 that
-/// hyper's servers announce. A server that announces less gets less.
-const STREAMS_MAX: usize = 128;
-/// The same until the other side has said what it takes, which few say is less.
-const STREAMS_MAX_AT_FIRST: usize = 100;
-/// Names and values of a response's headers are shorter than this together.
-const HEADERS_BYTES_MAX: u32 = 16 << 10;
-/// What an endpoint may send on a stream before somebody reads it: an attempt whose large message waits
-/// for memory is not read.
-pub(crate) const STREAM_WINDOW_BYTES: u32 = 256 << 10;
-/// The same for all [`STREAMS_MAX`] streams of a connection: those that are not read must leave the
-/// others theirs.
-pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 128 * STREAM_WINDOW_BYTES;
-const _: () =
-    assert!(CONNECTION_WINDOW_BYTES as usize == STREAMS_MAX * STREAM_WINDOW_BYTES as usize);
-/// While it is in use, a connection is asked this often whether the other side is still there.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
-/// And has so long to answer.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+use crate::{
+    connection::{Connection, Room, STREAMS_MAX_AT_FIRST, dial},
+    windows::Windows,
+};
 
 /// So many connections to one host are made at the same time, if there are attempts for all of them.
 const DIALS_MAX: usize = 4;
@@ -47,6 +19,7 @@ const DIALS_MAX: usize = 4;
 /// The connections to one host and port.
 #[derive(Default)]
 pub(crate) struct Host {
+    windows: Windows,
     connections: Mutex<Vec<Connection>>,
     dials: Mutex<Dials>,
     /// A connection was made, or could not be.
@@ -66,71 +39,11 @@ struct Dials {
 /// Somebody who waits for a connection, for as long as this lives.
 struct Waiting<'a>(&'a Host);
 
-/// A connection that is up.
-struct Connection {
-    sender: SendRequest<Bytes>,
-    streams: Arc<AtomicUsize>,
-}
-
-/// Room for a stream on a connection.
-pub(crate) struct Room {
-    sender: SendRequest<Bytes>,
-    place: Place,
-}
-
-/// A stream that has begun.
-pub(crate) struct Stream {
-    pub(crate) response: ResponseFuture,
-    pub(crate) sending: SendStream<Bytes>,
-    /// To be kept for as long as it is open.
-    pub(crate) place: Place,
-}
-
-impl Room {
-    /// Begins a request.
-    pub(crate) fn open(mut self, request: Request<()>) -> Result<Stream, Fault> {
-        let opened = self.sender.send_request(request, false);
-        let (response, sending) = opened.map_err(|error| unreachable(&error))?;
-        Ok(Stream { response, sending, place: self.place })
-    }
-}
-
-/// A stream's place on its connection, given back when it is dropped.
-pub(crate) struct Place(Arc<AtomicUsize>);
-
-impl Place {
-    fn take(streams: &Arc<AtomicUsize>) -> Self {
-        streams.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(streams))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Connection {
-    /// Whether it takes new streams: it does not when it broke, or the other side takes its leave.
-    fn is_open(&mut self) -> bool {
-        // This handle has no stream that waits to be opened, so it is never pending.
-        let polled = self.sender.poll_ready(&mut Context::from_waker(Waker::noop()));
-        !matches!(polled, Poll::Ready(Err(_)))
-    }
-
-    fn has_room(&self) -> bool {
-        // One above the other side's limit would wait for another to end, maybe for its own callee.
-        let limit = STREAMS_MAX.min(self.sender.current_max_send_streams());
-        self.streams.load(Ordering::Relaxed) < limit
-    }
-
-    fn take(&self) -> Room {
-        Room { sender: self.sender.clone(), place: Place::take(&self.streams) }
-    }
-}
-
 impl Host {
+    pub(crate) fn new(windows: Windows) -> Self {
+        Self { windows, ..Self::default() }
+    }
+
     /// Room on a connection that is up; closed ones are forgotten on the way.
     pub(crate) fn room(&self) -> Option<Room> {
         let mut connections = self.connections();
@@ -174,7 +87,7 @@ impl Host {
             dials.under_way += 1;
             let (host, uri) = (Arc::clone(self), uri.clone());
             tokio::spawn(async move {
-                let dialled = time::timeout(timeout, dial(&uri)).await;
+                let dialled = time::timeout(timeout, dial(&uri, &host.windows)).await;
                 host.note(dialled.unwrap_or_else(|_| {
                     let message = format!("no connection within {} ms", timeout.as_millis());
                     Err(Fault::Unreachable { message })
@@ -225,62 +138,14 @@ impl Drop for Waiting<'_> {
     }
 }
 
-async fn dial(uri: &Uri) -> Result<Connection, Fault> {
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    let connecting = TcpStream::connect((host, uri.port_u16().unwrap_or(80)));
-    let stream = connecting.await.map_err(|error| unreachable(&error))?;
-    stream.set_nodelay(true).map_err(|error| unreachable(&error))?;
-    let (sender, mut connection) = Builder::new()
-        .initial_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .initial_max_send_streams(STREAMS_MAX_AT_FIRST)
-        .max_header_list_size(HEADERS_BYTES_MAX)
-        .enable_push(false)
-        .handshake(QuickAck::new(stream))
-        .await
-        .map_err(|error| unreachable(&error))?;
-    let streams = Arc::default();
-    let pings = connection.ping_pong();
-    let in_use = Arc::clone(&streams);
-    let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
-    tokio::spawn(async move {
-        tokio::select! {
-            ended = connection => if let Err(error) = ended {
-                tracing::debug!(%error, "a connection to an endpoint ended with an error");
-            },
-            // Its streams end with it.
-            () = answers_no_more(pings, in_use) => {
-                tracing::warn!(
-                    endpoint = authority,
-                    "an endpoint does not answer on its connection; it is closed"
-                );
-            }
-        }
-    });
-    Ok(Connection { sender, streams })
-}
-
-/// Done when the other side is not there any more.
-async fn answers_no_more(pings: Option<PingPong>, streams: Arc<AtomicUsize>) {
-    let Some(mut pings) = pings else { return std::future::pending().await };
-    loop {
-        time::sleep(KEEP_ALIVE_INTERVAL).await;
-        if streams.load(Ordering::Relaxed) == 0 {
-            continue;
-        }
-        let answer = time::timeout(KEEP_ALIVE_TIMEOUT, pings.ping(Ping::opaque())).await;
-        if !matches!(answer, Ok(Ok(_))) {
-            return;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use http::Response;
+    use bytes::Bytes;
+    use h2::SendStream;
+    use http::{Request, Response};
     use protocol::ProtocolVersion;
     use runtime_partition::{Clock, NodeClock};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
     use crate::{
@@ -411,6 +276,45 @@ mod tests {
             exchange.drain(LONG).await;
         }
         assert_eq!(host.connections().len(), 1, "one connection is enough for them");
+    }
+
+    /// What it may say ahead is memory here, and the more attempts there are, the less that may be.
+    #[tokio::test]
+    async fn a_connection_follows_the_windows_that_there_is_memory_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let (told, mut windows_seen) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut server = h2::server::handshake(stream).await.unwrap();
+            while let Some(Ok((_, mut respond))) = server.accept().await {
+                let mut sending = respond.send_response(Response::new(()), false).unwrap();
+                sending.reserve_capacity(1 << 20);
+                let capacity = std::future::poll_fn(|cx| sending.poll_capacity(cx)).await;
+                told.send(capacity.unwrap().unwrap()).unwrap();
+                sending.send_data(Bytes::new(), true).unwrap();
+            }
+        });
+        let windows = Windows::default();
+        let host = Arc::new(Host::new(windows.clone()));
+        let mut window = async || {
+            let room = match host.room() {
+                Some(room) => room,
+                None => host.connect(&uri, LONG).await.unwrap(),
+            };
+            let stream = room.open(request(&uri)).unwrap();
+            let window = windows_seen.recv().await.unwrap();
+            drop(stream);
+            window
+        };
+        assert_eq!(window().await, 256 << 10);
+        for (attempts, expected) in [(5000, 4 << 10), (1000, 16 << 10), (10, 256 << 10)] {
+            windows.fit(attempts);
+            while window().await != expected {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(host.connections().len(), 1);
     }
 
     #[tokio::test]

@@ -1,13 +1,13 @@
-//! Memory for a large message that an SDK is sending: it is read when there is some, and what is not read
-//! waits at the other end. Small ones are read as they come.
+//! Memory for a message that an SDK is sending: it is read when there is some, and what is not read waits
+//! at the other end. What is there in one piece needs none.
 
 use protocol::wire::frame::FrameDecoder;
 use runtime_core::attempt::Fault;
 use runtime_partition::budget::{Held, Share};
 use tokio::time::{Duration, Instant};
 
-/// Messages up to this size are not counted: a stream's window has as much.
-const SMALL_BYTES: usize = 64 << 10;
+/// Messages up to this size are not counted: the buffers of an attempt that has said nothing take more.
+const SMALL_BYTES: usize = 4 << 10;
 
 /// A message that has its memory must be there within this time; others wait for it.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -38,9 +38,9 @@ impl Incoming {
         expected
     }
 
-    /// Waits for it.
-    pub(crate) async fn take(&mut self, share: &Share, bytes: usize) {
-        let held = share.take(bytes).await;
+    /// Waits for it; attempts of a pool do so for each other first of all.
+    pub(crate) async fn take(&mut self, share: &Share, pool: u32, bytes: usize) {
+        let held = share.take_for(pool, bytes).await;
         self.held = Some(Message { _held: held, bytes, until: Instant::now() + MESSAGE_TIMEOUT });
     }
 

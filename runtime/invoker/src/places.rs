@@ -1,7 +1,7 @@
 //! How many attempts may be under way, how many bytes may wait to be sent to them, and who hears when
 //! there is room for more.
 //!
-//! Attempts of one service of one deployment share a pool. A pool may have at most [`SHARE`] times as
+//! Attempts of one service of one deployment share a pool. A pool may have at most [`POOL_SHARE`] times as
 //! much as is free, so however many pools take all that they can get, something is always left for the
 //! next one: a single busy one has four fifths of all places, two have four ninths each.
 
@@ -12,10 +12,7 @@ use std::sync::{Mutex, MutexGuard};
 
 #[cfg(feature = "loom")]
 use loom::sync::{Mutex, MutexGuard};
-use runtime_partition::Full;
-
-/// How many times what is free a pool may have.
-const SHARE: usize = 4;
+use runtime_partition::{Full, budget::POOL_SHARE};
 
 /// How much there is of everything.
 #[derive(Debug, Clone, Copy)]
@@ -162,13 +159,13 @@ impl Places {
             return if fits(taken.all.bytes, free_bytes) { free_attempts } else { 0 };
         };
         let used = taken.pools.get(&pool).copied().unwrap_or_default();
-        let share = (SHARE * free_bytes).saturating_sub(used.bytes);
+        let share = (POOL_SHARE * free_bytes).saturating_sub(used.bytes);
         if !fits(used.bytes, share) {
             return 0;
         }
         // Each attempt takes one from what is free, too.
-        let share = (SHARE * free_attempts).saturating_sub(used.attempts);
-        let room = share.div_ceil(SHARE + 1);
+        let share = (POOL_SHARE * free_attempts).saturating_sub(used.attempts);
+        let room = share.div_ceil(POOL_SHARE + 1);
         room.max(usize::from(used.attempts == 0)).min(free_attempts)
     }
 

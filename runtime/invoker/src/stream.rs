@@ -15,8 +15,8 @@ use runtime_partition::Clock;
 
 use crate::{
     client::Way,
+    connection::{Place, Room, Stream},
     discover::causes,
-    host::{Place, Room, Stream},
     outgoing::Outgoing,
     supervisor::Load,
 };

@@ -24,6 +24,7 @@ use crate::{
     places::{Limits, News, Places},
     task,
     tls::Tls,
+    windows::Windows,
 };
 
 /// Limits of the invoker.
@@ -35,7 +36,7 @@ pub struct Settings {
     /// Bytes of journals and state on their way to attempts, shared in the same way. What is larger goes
     /// alone.
     pub outgoing_bytes_max: usize,
-    /// Memory for messages that attempts are about to send, those of more than 64 KiB.
+    /// Memory for messages that attempts are sending, those of more than 4 KiB.
     pub incoming: Share,
     /// Newest service protocol to speak.
     pub max_protocol: ProtocolVersion,
@@ -76,6 +77,7 @@ pub struct Invoker {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     pub(crate) clients: Clients,
+    windows: Windows,
     started: Instant,
     runtime: Handle,
     /// How to reach each attempt that is under way. Unbounded, since a partition cannot wait: what
@@ -137,11 +139,13 @@ impl Invoker {
         settings: Settings,
         tls: &Tls,
     ) -> Arc<Self> {
+        let windows = Windows::default();
         Arc::new(Self {
             partitions,
             registry,
             clock,
-            clients: Clients::new(settings.connect_timeout, tls),
+            clients: Clients::new(settings.connect_timeout, tls, windows.clone()),
+            windows,
             places: Places::new(Limits {
                 attempts: settings.attempts_max,
                 bytes: settings.outgoing_bytes_max,
@@ -175,9 +179,14 @@ impl Invoker {
         let (sender, notices) = mpsc::unbounded_channel();
         let idle_since_ms = IdleSince::new(AtomicU64::new(u64::MAX));
         let live = Live { sender, pool, idle_since_ms: Arc::clone(&idle_since_ms) };
-        self.attempts().insert(name, live);
+        let under_way = {
+            let mut attempts = self.attempts();
+            attempts.insert(name, live);
+            attempts.len()
+        };
+        self.windows.fit(under_way);
         let load = Load { invoker: Arc::clone(self), pool, left: bytes };
-        let slot = Slot { invoker: Arc::clone(self), name, idle_since_ms, load: Some(load) };
+        let slot = Slot { invoker: Arc::clone(self), name, pool, idle_since_ms, load: Some(load) };
         self.runtime.spawn(task::run(slot, start, notices));
         Ok(())
     }
@@ -315,6 +324,8 @@ fn bytes_of(start: &StartAttempt) -> usize {
 pub(crate) struct Slot {
     pub(crate) invoker: Arc<Invoker>,
     pub(crate) name: Name,
+    /// Of places, and of memory.
+    pub(crate) pool: u32,
     pub(crate) idle_since_ms: IdleSince,
     load: Option<Load>,
 }
@@ -333,11 +344,12 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let (live, is_last) = {
+        let (live, under_way) = {
             let mut attempts = self.invoker.attempts();
-            (attempts.remove(&self.name), attempts.is_empty())
+            (attempts.remove(&self.name), attempts.len())
         };
-        if is_last {
+        self.invoker.windows.fit(under_way);
+        if under_way == 0 {
             self.invoker.ended.notify_waiters();
         }
         if let Some(Live { pool, .. }) = live {

@@ -251,7 +251,7 @@ impl Conversation {
             let late = memory.deadline();
             tokio::select! {
                 biased;
-                () = memory.take(&invoker.settings.incoming, wanted.unwrap_or_default()),
+                () = memory.take(&invoker.settings.incoming, self.slot.pool, wanted.unwrap_or_default()),
                     if wanted.is_some() => wanted = None,
                 () = time::sleep_until(late.unwrap_or_else(time::Instant::now)), if late.is_some() => {
                     self.attempt.broken(memory.late(), &mut SystemEntropy);

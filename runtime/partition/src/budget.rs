@@ -1,73 +1,289 @@
 //! Parts of the node's memory that one kind of work may hold, by bytes.
 //!
 //! What is taken is given back when it is dropped. New work asks and is refused when there is nothing
-//! left; what has begun waits, first come, first served. Whatever is larger than the whole part gets it
-//! alone, so that everything ends.
+//! left; what has begun waits, first come, first served. Whatever is larger than all there is for its
+//! size gets that alone, so that everything ends.
+//!
+//! Sizes have room of their own, so that what is small never waits for what is large. And of each size a
+//! pool of work may hold at most [`POOL_SHARE`] times what it leaves free: whoever comes next finds
+//! something, and what waits for its own pool keeps nobody else waiting.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 
-/// Bytes are counted in units of this size, rounded up: what the smallest request costs anyway.
+/// How many times what is free a pool may have.
+pub const POOL_SHARE: usize = 4;
+
+/// What the smallest request costs anyway.
 const UNIT_BYTES: usize = 1024;
+
+/// Up to how many bytes something has which size, and which part of all is for it, in eighths.
+const SIZES: [(usize, usize); 3] = [(128 << 10, 1), (2 << 20, 2), (usize::MAX, 5)];
 
 /// A part of the memory budget. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
-pub struct Share {
-    free: Arc<Semaphore>,
-    units: u32,
-}
+pub struct Share(Arc<[Mutex<Room>; SIZES.len()]>);
 
 /// Bytes that are held, for as long as this lives.
 #[derive(Debug)]
-pub struct Held(#[expect(dead_code, reason = "it gives back what it has")] OwnedSemaphorePermit);
+pub struct Held {
+    share: Share,
+    size: usize,
+    pool: Pool,
+    bytes: usize,
+}
+
+/// Whose work it is, if there is more than one that it must be fair to.
+type Pool = Option<u32>;
+
+/// The memory for one size.
+#[derive(Debug)]
+struct Room {
+    max: usize,
+    used: usize,
+    pools: BTreeMap<Pool, OfPool>,
+    /// How many have waited so far.
+    arrivals: u64,
+}
+
+#[derive(Debug, Default)]
+struct OfPool {
+    used: usize,
+    waiting: VecDeque<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    /// Those with a lower number came before.
+    arrival: u64,
+    bytes: usize,
+    granted: oneshot::Sender<Held>,
+}
 
 impl Share {
-    /// A part of so many bytes, at least one unit of 1 KiB.
+    /// A part of so many bytes, at least a few KiB.
     pub fn new(bytes: usize) -> Self {
-        let units = u32::try_from(bytes / UNIT_BYTES).unwrap_or(u32::MAX).max(1);
-        Self { free: Arc::new(Semaphore::new(units as usize)), units }
+        let room = |(_, eighths): (usize, usize)| {
+            let max = (bytes / 8 * eighths).max(UNIT_BYTES);
+            Mutex::new(Room { max, used: 0, pools: BTreeMap::new(), arrivals: 0 })
+        };
+        Self(Arc::new(SIZES.map(room)))
     }
 
-    /// Takes bytes if they are there; `None` if not.
+    /// Takes bytes if they are there, for their own size or a larger one; `None` if not.
     pub fn try_take(&self, bytes: usize) -> Option<Held> {
-        Arc::clone(&self.free).try_acquire_many_owned(self.units_of(bytes)).ok().map(Held)
+        (size_of(bytes)..SIZES.len()).find_map(|size| self.try_take_of(size, None, bytes))
     }
 
     /// Takes bytes when they are there.
-    ///
-    /// # Panics
-    /// Never: a part is not closed.
     pub async fn take(&self, bytes: usize) -> Held {
-        let permit = Arc::clone(&self.free).acquire_many_owned(self.units_of(bytes)).await;
-        #[expect(clippy::expect_used, reason = "nobody closes it")]
-        Held(permit.expect("a part of the budget is never closed"))
+        self.take_of(None, bytes).await
     }
 
-    fn units_of(&self, bytes: usize) -> u32 {
-        let units = bytes.div_ceil(UNIT_BYTES).max(1);
-        u32::try_from(units).map_or(self.units, |units| units.min(self.units))
+    /// Takes bytes for work of a pool when they are there.
+    pub async fn take_for(&self, pool: u32, bytes: usize) -> Held {
+        self.take_of(Some(pool), bytes).await
     }
+
+    fn try_take_of(&self, size: usize, pool: Pool, bytes: usize) -> Option<Held> {
+        let mut room = self.room(size);
+        let bytes = room.counted(bytes);
+        let is_first = !room.pools.values().any(|of_pool| !of_pool.waiting.is_empty());
+        if !is_first || room.verdict(pool, bytes) != Verdict::Fits {
+            return None;
+        }
+        room.give(pool, bytes);
+        Some(Held { share: self.clone(), size, pool, bytes })
+    }
+
+    async fn take_of(&self, pool: Pool, bytes: usize) -> Held {
+        let size = size_of(bytes);
+        if let Some(held) = self.try_take_of(size, pool, bytes) {
+            return held;
+        }
+        let (granted, receiver) = oneshot::channel();
+        self.room(size).wait(pool, bytes, granted);
+        // Something may have been given back in between.
+        self.grant(size);
+        #[expect(clippy::expect_used, reason = "we have the share, and whoever waits is in it")]
+        receiver.await.expect("whoever waits for memory is granted it")
+    }
+
+    /// Serves those who wait.
+    fn grant(&self, size: usize) {
+        // Whoever does not want it any more gives it back, for which the lock must be free.
+        while let Some((pool, Waiting { bytes, granted, .. })) = self.next(size) {
+            drop(granted.send(Held { share: self.clone(), size, pool, bytes }));
+        }
+    }
+
+    /// Takes memory for the next one that waits.
+    fn next(&self, size: usize) -> Option<(Pool, Waiting)> {
+        let mut room = self.room(size);
+        let (pool, waiting) = room.next()?;
+        room.give(pool, waiting.bytes);
+        Some((pool, waiting))
+    }
+
+    fn room(&self, size: usize) -> MutexGuard<'_, Room> {
+        self.0[size].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.share.room(self.size).take_back(self.pool, self.bytes);
+        self.share.grant(self.size);
+    }
+}
+
+/// Whether somebody can have memory now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Fits,
+    /// When others give something back.
+    Later,
+    /// When its own pool does.
+    LaterByPool,
+}
+
+impl Room {
+    fn counted(&self, bytes: usize) -> usize {
+        bytes.max(UNIT_BYTES).min(self.max)
+    }
+
+    fn verdict(&self, pool: Pool, bytes: usize) -> Verdict {
+        let free = self.max - self.used;
+        let used = self.pools.get(&pool).map_or(0, |of_pool| of_pool.used);
+        let left = free.saturating_sub(bytes);
+        if pool.is_some() && used > 0 && used + bytes > POOL_SHARE * left {
+            return Verdict::LaterByPool;
+        }
+        if bytes <= free { Verdict::Fits } else { Verdict::Later }
+    }
+
+    fn give(&mut self, pool: Pool, bytes: usize) {
+        self.used += bytes;
+        assert!(self.used <= self.max, "{} of {} bytes are given away", self.used, self.max);
+        self.pools.entry(pool).or_default().used += bytes;
+    }
+
+    fn take_back(&mut self, pool: Pool, bytes: usize) {
+        let of_pool = self.pools.entry(pool).or_default();
+        assert!(
+            bytes <= of_pool.used && bytes <= self.used,
+            "{bytes} bytes come back, of {} of the pool and {} in all",
+            of_pool.used,
+            self.used
+        );
+        of_pool.used -= bytes;
+        self.used -= bytes;
+        if of_pool.used == 0 && of_pool.waiting.is_empty() {
+            self.pools.remove(&pool);
+        }
+    }
+
+    fn wait(&mut self, pool: Pool, bytes: usize, granted: oneshot::Sender<Held>) {
+        let (arrival, bytes) = (self.arrivals, self.counted(bytes));
+        self.arrivals += 1;
+        self.pools.entry(pool).or_default().waiting.push_back(Waiting { arrival, bytes, granted });
+    }
+
+    /// The one that came first, of those that do not wait for their own pool. If there is not enough for
+    /// it, nobody who came later is served before it.
+    fn next(&mut self) -> Option<(Pool, Waiting)> {
+        for of_pool in self.pools.values_mut() {
+            while of_pool.waiting.pop_front_if(|waiting| waiting.granted.is_closed()).is_some() {}
+        }
+        self.pools.retain(|_, of_pool| of_pool.used > 0 || !of_pool.waiting.is_empty());
+        let heads = self.pools.iter().filter_map(|(pool, of_pool)| {
+            let head = of_pool.waiting.front()?;
+            Some((head.arrival, *pool, self.verdict(*pool, head.bytes)))
+        });
+        let (_, pool, verdict) = heads
+            .filter(|(_, _, verdict)| *verdict != Verdict::LaterByPool)
+            .min_by_key(|head| head.0)?;
+        if verdict == Verdict::Later {
+            return None;
+        }
+        Some((pool, self.pools.get_mut(&pool)?.waiting.pop_front()?))
+    }
+}
+
+fn size_of(bytes: usize) -> usize {
+    SIZES.iter().position(|(bytes_max, _)| bytes <= *bytes_max).unwrap_or(SIZES.len() - 1)
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
+
+    const MIB: usize = 1 << 20;
 
     #[tokio::test]
     async fn what_is_held_is_not_there_and_comes_back() {
-        let share = Share::new(10 * UNIT_BYTES);
-        let small = share.try_take(1).unwrap();
-        assert!(share.try_take(10 * UNIT_BYTES).is_none(), "it would need all of it");
-        let rest = share.try_take(9 * UNIT_BYTES).unwrap();
-        assert!(share.try_take(0).is_none(), "nothing is free");
-        drop(small);
+        let share = Share::new(8 * UNIT_BYTES);
+        let all: Vec<Held> = std::iter::from_fn(|| share.try_take(1)).collect();
+        assert_eq!(all.len(), 8, "what is small may have all");
+        drop(all);
         let small = share.take(1).await;
-        drop((small, rest));
+        assert!(share.take(1).now_or_never().is_none(), "that waits for its own size");
+        drop(small);
         // Larger than all there is: alone.
         let large = share.take(usize::MAX).await;
-        assert!(share.try_take(1).is_none());
+        assert!(share.try_take(usize::MAX).is_none());
+        assert!(share.try_take(1).is_some(), "and in nobody's way");
         drop(large);
-        assert!(share.try_take(10 * UNIT_BYTES).is_some());
+        assert!(share.try_take(usize::MAX).is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_served_in_turn_and_whoever_left_is_not() {
+        let share = Share::new(64 * MIB);
+        let one = share.take(30 * MIB).await;
+        let mut left = Box::pin(share.take(40 * MIB));
+        let mut second = Box::pin(share.take(30 * MIB));
+        let mut third = Box::pin(share.take(3 * MIB));
+        for waits in [&mut left, &mut second, &mut third] {
+            assert!(waits.now_or_never().is_none());
+        }
+        assert!(share.try_take(3 * MIB).is_none(), "others came before");
+        drop(left);
+        drop(one);
+        let _second = second.now_or_never().unwrap();
+        let _third = third.now_or_never().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_pool_leaves_something_and_waits_for_itself() {
+        let share = Share::new(64 * MIB);
+        let slow = share.take_for(1, 31 * MIB).await;
+        let mut much = Box::pin(share.take_for(1, 31 * MIB));
+        assert!((&mut much).now_or_never().is_none());
+        let _less = share.take_for(1, MIB).now_or_never().expect("there is room for that size");
+        let other = share.take_for(2, 3 * MIB).now_or_never().expect("that is not in its way");
+        drop((slow, other));
+        much.now_or_never().expect("its pool has given back enough");
+    }
+
+    /// Of one size each pool leaves a fifth of what it finds.
+    #[test]
+    fn pools_that_take_all_they_can_get_leave_something_for_the_next() {
+        let share = Share::new(64 * MIB);
+        let mut all = Vec::new();
+        let taken: Vec<usize> = (0..4)
+            .map(|pool| {
+                let held = std::iter::from_fn(|| share.take_for(pool, 10 << 10).now_or_never());
+                let before = all.len();
+                all.extend(held);
+                all.len() - before
+            })
+            .collect();
+        assert_eq!(taken[..2], [655, 131], "{taken:?}");
+        assert!(taken.iter().all(|taken| *taken > 0), "{taken:?}");
     }
 }

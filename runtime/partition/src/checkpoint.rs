@@ -70,6 +70,11 @@ impl Schedule {
         !self.is_running && (is_time || overlay_bytes >= self.overlay_bytes_max)
     }
 
+    /// Whether what is large must wait at the door, so that there is room left for what is small.
+    pub(crate) fn is_filling(&self, overlay_bytes: usize) -> bool {
+        self.is_running && overlay_bytes >= self.overlay_bytes_max
+    }
+
     /// Whether edges must wait until the overlay has shrunk.
     pub(crate) fn is_overloaded(&self, overlay_bytes: usize) -> bool {
         self.is_running && overlay_bytes >= self.overlay_bytes_max.saturating_mul(2)

@@ -50,7 +50,8 @@ pub struct Settings {
     pub retention_budget_bytes: u64,
     /// A checkpoint is due this long after the last; one of little, after five times as long.
     pub checkpoint_interval: Duration,
-    /// A checkpoint is due when the overlay takes this many bytes; at twice as many, edges wait.
+    /// A checkpoint is due when the overlay takes this many bytes. While one is being written, large
+    /// events wait from there on, and all events of edges from twice as many.
     pub overlay_bytes_max: usize,
 }
 
@@ -64,7 +65,7 @@ impl Default for Settings {
             starts_max: 256,
             retention_budget_bytes: 4 << 30,
             checkpoint_interval: Duration::from_secs(1),
-            overlay_bytes_max: 64 << 20,
+            overlay_bytes_max: 32 << 20,
         }
     }
 }
@@ -163,6 +164,7 @@ impl Driver {
     fn admission(&mut self) -> Admission {
         let is_nearly_full = self.log.is_short() || self.room.is_short();
         self.inbox.set_no_room(is_nearly_full);
+        self.inbox.hold_large(self.schedule.is_filling(self.live.size_bytes()));
         let is_overloaded = self.schedule.is_overloaded(self.live.size_bytes());
         let held_since_us = self.held_since_us.filter(|_| is_overloaded);
         self.held_since_us = held_since_us.or_else(|| is_overloaded.then(|| self.clock.now_us()));

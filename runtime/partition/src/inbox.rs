@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use runtime_core::event::Event;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Stopped,
@@ -17,10 +17,14 @@ use crate::{
 };
 
 /// Bytes of one lane's events that may wait for one partition, each event counted with
-/// [`crate::lanes::EVENT_BYTES`] beside its payload: two messages of the largest default size, or some
-/// eight thousand small ones. Enough to keep a turn busy while the disk works, small enough that an overloaded
-/// node slows its callers within a second.
-const LANE_BYTES_MAX: u32 = 64 << 20;
+/// [`crate::lanes::EVENT_BYTES`] beside its payload: some two thousand small ones, and a large message
+/// alone. Enough to keep a turn busy while the disk works, small enough that an overloaded node slows its
+/// callers within a second, and that all lanes of a small node are a quarter of its budget.
+const LANE_BYTES_MAX: u32 = 16 << 20;
+
+/// Events with a payload above this wait outside while the tables can't be written as fast as they come:
+/// whoever has little to say need not wait for that.
+const LARGE_BYTES: usize = 16 << 10;
 
 pub(crate) struct Inbox {
     lanes: Mutex<Lanes>,
@@ -29,6 +33,8 @@ pub(crate) struct Inbox {
     room: [Semaphore; Lane::COUNT],
     /// Whether the disk has none for new work.
     no_room: AtomicBool,
+    /// Whether large events wait before they come in.
+    holds_large: watch::Sender<bool>,
 }
 
 impl Inbox {
@@ -38,6 +44,7 @@ impl Inbox {
             arrived: Condvar::new(),
             room: std::array::from_fn(|_| Semaphore::new(LANE_BYTES_MAX as usize)),
             no_room: AtomicBool::new(false),
+            holds_large: watch::Sender::new(false),
         }
     }
 
@@ -52,6 +59,10 @@ impl Inbox {
             let permits = u32::try_from(weight(&event)).map_or(left, |weight| weight.min(left));
             left -= permits;
             queued.push(Queued { event, permits });
+        }
+        // Here, since behind it events keep their order.
+        if lane != Lane::Control && queued.iter().any(is_large) {
+            self.large_may_come().await;
         }
         let room = &self.room[lane as usize];
         match room.try_acquire_many(LANE_BYTES_MAX - left) {
@@ -107,6 +118,16 @@ impl Inbox {
         (lanes.syncing > 0).then_some(lanes.synced_at_us)
     }
 
+    /// Says whether large events are to wait.
+    pub(crate) fn hold_large(&self, holds: bool) {
+        self.holds_large.send_if_modified(|held| std::mem::replace(held, holds) != holds);
+    }
+
+    async fn large_may_come(&self) {
+        // It fails only when there is no inbox any more, and we have one.
+        let _ = self.holds_large.subscribe().wait_for(|held| !held).await;
+    }
+
     /// Says whether there is room for new work.
     pub(crate) fn set_no_room(&self, no_room: bool) {
         self.no_room.store(no_room, Ordering::Relaxed);
@@ -120,10 +141,15 @@ impl Inbox {
     /// Refuses whoever waits for a place or reads, now and later.
     pub(crate) fn close(&self) {
         self.room.iter().for_each(Semaphore::close);
+        self.hold_large(false);
         self.put(Lanes::close);
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
         sync::lock(&self.lanes)
     }
+}
+
+fn is_large(queued: &Queued) -> bool {
+    queued.event.payload_bytes() > LARGE_BYTES
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use protocol::{journal::Entry, wire::MessageType};
 use runtime_core::{
     Lsn,
@@ -184,6 +185,27 @@ async fn permits_that_are_given_back_are_those_that_were_taken() {
     assert_eq!(inbox.free(Lane::Control), free);
 }
 
+/// They wait where they have not been counted yet, so that what is small passes them.
+#[tokio::test]
+async fn large_events_wait_outside_while_the_tables_are_behind() {
+    let inbox = Inbox::new();
+    inbox.hold_large(true);
+    let mut large = Box::pin(inbox.push_events(vec![result(17 << 10)]));
+    assert!((&mut large).now_or_never().is_none());
+    inbox.push_events(vec![result(10)]).now_or_never().expect("it has little to say").unwrap();
+    inbox.push_events(vec![event()]).now_or_never().expect("operators go on").unwrap();
+    assert_eq!(taken(&inbox, ALL), 2);
+    inbox.hold_large(false);
+    large.now_or_never().expect("the tables have caught up").unwrap();
+    assert_eq!(taken(&inbox, ALL), 1);
+    // A node that stops lets go of whoever waits.
+    inbox.hold_large(true);
+    let mut large = Box::pin(inbox.push_events(vec![result(17 << 10)]));
+    assert!((&mut large).now_or_never().is_none());
+    inbox.close();
+    assert_eq!(large.now_or_never(), Some(Err(crate::Stopped)));
+}
+
 fn invoked() -> Event {
     let id = protocol::InvocationId { partition_key: protocol::PartitionKey(0), uuid: 1 };
     Event::Invoked(Box::new(Invoke {
@@ -216,9 +238,10 @@ fn a_checkpoint_is_due_by_time_or_by_size_and_little_may_wait() {
     assert_eq!(schedule.next(1000), Some(Timestamp(1000)));
     schedule.started();
     assert!(!schedule.is_due(9 * second, 8000), "one at a time");
-    assert!(schedule.is_overloaded(16_000));
+    assert!(schedule.is_overloaded(16_000) && schedule.is_filling(8000));
+    assert!(!schedule.is_overloaded(15_999) && !schedule.is_filling(7999));
     schedule.finished(9 * second);
-    assert!(!schedule.is_overloaded(16_000));
+    assert!(!schedule.is_overloaded(16_000) && !schedule.is_filling(16_000));
     assert_eq!(schedule.next(1000), Some(Timestamp(10_000)));
 }
 

@@ -9,14 +9,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_sdk::prelude::*;
+use http::Method;
 use interop_suite::client::Server;
+use protocol::{AwakeableId, InvocationId, PartitionKey, ProtocolVersion, wire::MessageType};
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
 
 use support::{Abide, Hog, serve_endpoint, start_with};
 
-/// Shorter than the minute after which a service that waits is suspended anyway.
+/// Shorter than the minute after which a service that waits is suspended anyway, and a message that does
+/// not come is given up.
 const SOON: Duration = Duration::from_secs(45);
+/// Shorter than what a body that does not come is waited for.
+const SOONER: Duration = Duration::from_secs(20);
+/// One of the largest messages or bodies that there may be.
+const LARGE_BYTES: u32 = 31 << 20;
 
 struct Healthy;
 
@@ -24,6 +36,11 @@ struct Healthy;
 impl Healthy {
     pub async fn greet(&self, _ctx: &Context, name: String) -> Result<String> {
         Ok(format!("hello {name}"))
+    }
+
+    /// Gives so many bytes.
+    pub async fn give(&self, _ctx: &Context, bytes: u64) -> Result<Raw> {
+        Ok(Raw(vec![7; usize::try_from(bytes).unwrap_or_default()].into()))
     }
 
     /// Waits for another handler, and holds its place meanwhile.
@@ -47,7 +64,7 @@ async fn callers_make_room_for_their_callees() {
         let server = server.clone();
         async move { server.call("/Healthy/outer", json!(number.to_string())).await.unwrap() }
     });
-    let answers = tokio::time::timeout(SOON, futures::future::join_all(calls)).await;
+    let answers = timeout(SOON, futures::future::join_all(calls)).await;
     let answers = answers.expect("they wait for each other");
     for (number, answer) in answers.iter().enumerate() {
         assert_eq!(*answer, json!(format!("hello {number}")));
@@ -66,8 +83,98 @@ async fn a_service_that_hangs_leaves_places_for_others() {
     }
     // As many of them hang as get a place.
     let _all = entered.acquire_many(16).await.unwrap();
-    let greeted = tokio::time::timeout(SOON, server.call("/Healthy/greet", json!("you"))).await;
+    let greeted = timeout(SOON, server.call("/Healthy/greet", json!("you"))).await;
     assert_eq!(greeted.expect("there is no place for it").unwrap(), json!("hello you"));
-    let called = tokio::time::timeout(SOON, server.call("/Healthy/outer", json!("all"))).await;
+    let called = timeout(SOON, server.call("/Healthy/outer", json!("all"))).await;
     assert_eq!(called.expect("there is no place for it").unwrap(), json!("hello all"));
+}
+
+const MANIFEST: &str = r#"{"protocolMode":"REQUEST_RESPONSE","minProtocolVersion":5,"maxProtocolVersion":6,"services":[{"name":"Slow","ty":"SERVICE","handlers":[{"name":"speak"}]}]}"#;
+
+/// Answers with the beginning of a large message, and never ends it.
+async fn speak_slowly(mut stream: TcpStream, spoken: Arc<Semaphore>) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+        stream.read_buf(&mut head).await?;
+    }
+    let is_discovery = head.starts_with(b"GET");
+    let (content_type, length, body) = if is_discovery {
+        let content_type = "application/vnd.restate.endpointmanifest.v3+json";
+        (content_type, MANIFEST.len(), MANIFEST.as_bytes().to_vec())
+    } else {
+        let mut frame = MessageType::OUTPUT_COMMAND.0.to_be_bytes().to_vec();
+        frame.extend_from_slice(&[0, 0]);
+        frame.extend_from_slice(&LARGE_BYTES.to_be_bytes());
+        frame.resize(1 << 20, 7);
+        (ProtocolVersion::V6.content_type(), LARGE_BYTES as usize + 8, frame)
+    };
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\
+         connection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(&body).await?;
+    if is_discovery {
+        return stream.shutdown().await;
+    }
+    spoken.add_permits(1);
+    std::future::pending().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_do_not_come_keep_no_others_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = start_with(dir.path(), &[]).await;
+    serve_endpoint(&server, Endpoint::new().bind(Healthy)).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let body = json!({
+        "uri": format!("http://{}", listener.local_addr().unwrap()), "use_http_11": true
+    });
+    let spoken = Arc::new(Semaphore::new(0));
+    tokio::spawn({
+        let spoken = Arc::clone(&spoken);
+        async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(speak_slowly(stream, Arc::clone(&spoken)));
+            }
+        }
+    });
+    server.register(&body).await.unwrap().ok().unwrap();
+    for _ in 0..4 {
+        server.send_to("/Slow/speak", json!(null)).await.unwrap();
+    }
+    let _slow = spoken.acquire_many(2).await.unwrap();
+    for bytes in [100_000, 1_000_000, 5_000_000] {
+        let given = timeout(SOON, server.post("/Healthy/give", &json!(bytes))).await;
+        assert_eq!(given.expect("there is no memory for it").unwrap().body.len(), bytes);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_that_do_not_come_keep_no_others_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = start_with(dir.path(), &[]).await;
+    let invocation = InvocationId { partition_key: PartitionKey(7), uuid: 9 };
+    let url = format!(
+        "{}/restate/awakeables/{}/resolve",
+        server.ingress,
+        AwakeableId { invocation, signal: 17 }
+    );
+    let authority = server.ingress.trim_start_matches("http://");
+    let head = format!(
+        "POST {url} HTTP/1.1\r\nhost: {authority}\r\ncontent-length: {LARGE_BYTES}\r\n\
+         expect: 100-continue\r\n\r\n"
+    );
+    let mut announced = Vec::new();
+    for _ in 0..4 {
+        let mut stream = TcpStream::connect(authority).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        announced.push(stream);
+    }
+    // Whoever is told to go on has its memory.
+    let mut answer = [0; 12];
+    announced[0].read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100");
+    let resolved = timeout(SOONER, server.send(Method::POST, &url, &[], "\"yes\"")).await;
+    assert_eq!(resolved.expect("there is no memory for it").unwrap().status, 202);
 }

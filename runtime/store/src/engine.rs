@@ -33,7 +33,7 @@ pub struct StoreName {
 
 /// Memory that redb may use to keep pages, in bytes. It is filled only by what is read, and the hot
 /// rows are in the overlays anyway.
-const CACHE_BYTES_MAX: usize = 64 << 20;
+const CACHE_BYTES_MAX: usize = 16 << 20;
 
 /// One partition's rows.
 pub struct Store {

@@ -120,6 +120,7 @@ async fn heads_whose_bodies_do_not_come_take_what_bodies_may() {
         }
     }
     let what = format!("{connections} connections of {streams} heads of 28 KB without a body");
-    site.report("heads", &what).await;
+    site.until_innocent_is_served().await;
     drop(open);
+    site.report("heads", &what).await;
 }

@@ -1,0 +1,78 @@
+//! How much an endpoint may send on a stream before somebody reads it. An attempt whose message waits for
+//! memory is not read, so this is memory, too: the more attempts there are, the less each may send ahead.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// What all attempts together may have sent and nobody has read, as long as each has [`LEAST_BYTES`].
+const ALL_BYTES: usize = 64 << 20;
+
+/// A stream's window on a node with little to do: what a distant endpoint needs for some megabytes a
+/// second.
+pub(crate) const MOST_BYTES: u32 = 256 << 10;
+
+/// And however many attempts there are.
+const LEAST_BYTES: u32 = 4 << 10;
+
+/// Windows shrink and grow by this factor, so that this is rare.
+const STEP: u32 = 4;
+
+/// The window that streams have now. Cheap to clone; clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Windows(Arc<watch::Sender<u32>>);
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(MOST_BYTES)))
+    }
+}
+
+impl Windows {
+    /// The window, in bytes; connections follow it.
+    pub(crate) fn follow(&self) -> watch::Receiver<u32> {
+        self.0.subscribe()
+    }
+
+    /// So many attempts are under way.
+    pub(crate) fn fit(&self, attempts: usize) {
+        let now = *self.0.borrow();
+        let next = fitting(now, attempts);
+        if next != now {
+            self.0.send_replace(next);
+        }
+    }
+}
+
+/// It shrinks when it has to, and grows when it would still fit with twice as many attempts.
+fn fitting(now: u32, attempts: usize) -> u32 {
+    if now > of(attempts) { of(attempts) } else { now.max(of(attempts.saturating_mul(2))) }
+}
+
+/// The largest window that so many streams can have.
+fn of(attempts: usize) -> u32 {
+    let mut bytes = MOST_BYTES;
+    while bytes > LEAST_BYTES && attempts.saturating_mul(bytes as usize) > ALL_BYTES {
+        bytes /= STEP;
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_fit_into_their_memory_and_do_not_flutter() {
+        let windows = Windows::default();
+        let bytes = windows.follow();
+        let mut seen = Vec::new();
+        for attempts in [0, 256, 257, 256, 129, 128, 5000, 10_000, 3000, 2048, 0] {
+            windows.fit(attempts);
+            seen.push(*bytes.borrow() >> 10);
+            let all = attempts * *bytes.borrow() as usize;
+            assert!(all <= ALL_BYTES || *bytes.borrow() == LEAST_BYTES, "{attempts} take {all}");
+        }
+        assert_eq!(seen, [256, 256, 64, 64, 64, 256, 4, 4, 4, 16, 256]);
+    }
+}
