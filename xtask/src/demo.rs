@@ -1,6 +1,7 @@
 //! The first minute: orders go through while the runtime is killed and started again.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::parent_id;
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -53,8 +54,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     print_what_to_try(&stage.setting);
+    let parent = parent_id();
     loop {
         sleep(Duration::from_secs(1));
+        if parent_id() != parent {
+            return Err("cargo was ended; what it had started ends, too".to_owned());
+        }
         stage.runtime.check()?;
         stage.services.check()?;
         stage.restaurant.check()?;

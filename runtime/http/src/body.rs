@@ -190,11 +190,16 @@ where
             continue;
         }
         if let Some(first) = single.take() {
+            // All of it at once: what grows by copies is there twice meanwhile, and what is not written
+            // to takes no memory yet.
+            joined.reserve_exact(announced.unwrap_or(reached));
             joined.extend_from_slice(&first);
         }
         joined.extend_from_slice(&data);
     }
-    joined.shrink_to_fit();
+    if joined.capacity() > 2 * joined.len() {
+        joined.shrink_to_fit();
+    }
     Ok(single.unwrap_or_else(|| joined.into()))
 }
 

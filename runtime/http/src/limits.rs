@@ -10,6 +10,8 @@ pub struct Limits {
     /// Connections at the same time. At the limit the one that has been quiet for longest makes room for
     /// the next; when all are busy, the next is closed at once.
     pub connections_max: usize,
+    /// Requests at the same time on one connection in HTTP/2.
+    pub streams_max: u32,
     /// How long the head of a request may take, from its first byte; the first one of a connection, from
     /// when it was made.
     pub head: Duration,
@@ -34,6 +36,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 4096,
+            streams_max: 256,
             head: Duration::from_secs(10),
             idle: Duration::from_secs(120),
             stall: Duration::from_secs(60),
@@ -84,9 +87,6 @@ pub(crate) const BUFFER_BYTES_MAX: usize = 32 << 10;
 
 /// Answers are written in pieces of this size, so that it can be seen whether they are taken.
 pub(crate) const PIECE_BYTES: usize = 64 << 10;
-
-/// Requests at the same time on one connection in HTTP/2.
-pub(crate) const STREAMS_MAX: u32 = 256;
 
 /// A connection in HTTP/2 is asked this often whether the other side is still there, and has as long
 /// to answer.

@@ -27,7 +27,7 @@ use crate::{
     body::{self, Answer, BoxError, Timed},
     connections::{Connection, Connections, Place},
     io::Watched,
-    limits::{ACCEPT_RETRY, BUFFER_BYTES_MAX, Limits, PING_INTERVAL, STREAMS_MAX},
+    limits::{ACCEPT_RETRY, BUFFER_BYTES_MAX, Limits, PING_INTERVAL},
     linger::Lingering,
 };
 
@@ -119,7 +119,7 @@ async fn converse<S, B>(
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
+        .max_concurrent_streams(limits.streams_max)
         .max_header_list_size(u32::try_from(BUFFER_BYTES_MAX).unwrap_or(u32::MAX))
         .max_send_buf_size(crate::limits::PIECE_BYTES)
         .keep_alive_interval(PING_INTERVAL)

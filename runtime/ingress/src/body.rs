@@ -57,13 +57,15 @@ where
     Ok(runtime_http::body::read(body, limit_bytes, &mut memory).await?)
 }
 
-/// What a head takes: names, values, and some for each of them.
+/// What a head takes: names, values, and some for each of them; and in HTTP/2 once more for the frames
+/// that it came in, which its values are parts of.
 fn head_bytes(head: &Parts) -> usize {
     const EACH: usize = 64;
     let headers = head.headers.iter();
     let headers: usize =
         headers.map(|(name, value)| name.as_str().len() + value.len() + EACH).sum();
-    headers + head.uri.path_and_query().map_or(0, |path| path.as_str().len())
+    let bytes = headers + head.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    if head.version == http::Version::HTTP_2 { 2 * bytes } else { bytes }
 }
 
 /// Memory that is there or not.

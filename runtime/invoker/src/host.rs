@@ -308,7 +308,7 @@ mod tests {
             window
         };
         assert_eq!(window().await, 256 << 10);
-        for (attempts, expected) in [(5000, 4 << 10), (1000, 16 << 10), (10, 256 << 10)] {
+        for (attempts, expected) in [(5000, 4 << 10), (500, 16 << 10), (10, 256 << 10)] {
             windows.fit(attempts);
             while window().await != expected {
                 tokio::task::yield_now().await;

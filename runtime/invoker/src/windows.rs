@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 /// What all attempts together may have sent and nobody has read, as long as each has [`LEAST_BYTES`].
-const ALL_BYTES: usize = 64 << 20;
+const ALL_BYTES: usize = 32 << 20;
 
 /// A stream's window on a node with little to do: what a distant endpoint needs for some megabytes a
 /// second.
@@ -67,7 +67,7 @@ mod tests {
         let windows = Windows::default();
         let bytes = windows.follow();
         let mut seen = Vec::new();
-        for attempts in [0, 256, 257, 256, 129, 128, 5000, 10_000, 3000, 2048, 0] {
+        for attempts in [0, 128, 129, 128, 65, 64, 5000, 10_000, 1500, 1024, 0] {
             windows.fit(attempts);
             seen.push(*bytes.borrow() >> 10);
             let all = attempts * *bytes.borrow() as usize;

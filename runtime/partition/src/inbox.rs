@@ -17,10 +17,10 @@ use crate::{
 };
 
 /// Bytes of one lane's events that may wait for one partition, each event counted with
-/// [`crate::lanes::EVENT_BYTES`] beside its payload: some two thousand small ones, and a large message
-/// alone. Enough to keep a turn busy while the disk works, small enough that an overloaded node slows its
-/// callers within a second, and that all lanes of a small node are a quarter of its budget.
-const LANE_BYTES_MAX: u32 = 16 << 20;
+/// [`crate::lanes::EVENT_BYTES`] beside its payload: some one thousand small ones, and a large message
+/// alone. Enough to keep a turn busy while the disk works, and little enough for a slow disk: whoever calls
+/// waits for a few such batches.
+const LANE_BYTES_MAX: u32 = 8 << 20;
 
 /// Events with a payload above this wait outside while the tables can't be written as fast as they come:
 /// whoever has little to say need not wait for that.

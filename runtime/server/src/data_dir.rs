@@ -128,6 +128,10 @@ fn close_to_others(path: &Path) {
 
 fn lock(path: &Path) -> Result<File> {
     let lock_path = path.join(LOCK);
+    // Opening a pipe would wait for whoever reads it.
+    if let Ok(found) = fs::metadata(&lock_path) {
+        ensure!(found.is_file(), "{} is no file; remove it, then start again", lock_path.display());
+    }
     let lock = OpenOptions::new()
         .create(true)
         .truncate(false)

@@ -38,7 +38,10 @@ const TIME_MIN_US: u64 = 1_577_836_800 * 1_000_000;
 const TIME_MAX_US: u64 = 253_370_764_800 * 1_000_000;
 
 /// Connections of operators at the same time: people, their tools, and whatever looks at the health.
-const ADMIN_CONNECTIONS_MAX: usize = 256;
+const ADMIN_CONNECTIONS_MAX: usize = 128;
+/// What each of them may ask at the same time in HTTP/2: heads are not counted there, so that operators are
+/// never refused, and all of these together have to be bearable.
+const ADMIN_STREAMS_MAX: u32 = 16;
 
 /// How long requests and attempts that are under way may take to end after the node was told to stop: with
 /// the last checkpoint it is below the ten seconds that container tools wait before they kill.
@@ -126,7 +129,7 @@ async fn serve(config: Config) -> Result<()> {
     ));
     let admin_server = tokio::spawn(runtime_admin::serve(
         admin_listener,
-        limits(shares.admin),
+        Limits { streams_max: ADMIN_STREAMS_MAX, ..limits(shares.admin) },
         admin,
         until(&shutdown),
     ));

@@ -107,6 +107,14 @@ pub(crate) fn read_value<T: Decode>(result: NotificationResult) -> Read<T> {
     }
 }
 
+/// A value that somebody else has completed an awakeable, a promise or a signal with: if it is none of the
+/// type, that is theirs to mend, so the message says whose it is.
+pub(crate) fn read_sent<T: Decode>(result: NotificationResult) -> Read<T> {
+    read_value(result).map_err(|error| {
+        format!("the value that this awakeable, promise or signal was completed with: {error}")
+    })
+}
+
 /// A value of a user's type, if there is one.
 pub(crate) fn read_optional<T: Decode>(result: NotificationResult) -> Read<Option<T>> {
     if result == NotificationResult::Void {
@@ -162,5 +170,19 @@ impl<T, F: Future<Output = Result<T, Terminal>> + Unpin> Future for Timeout<'_, 
         Pin::new(&mut self.sleep)
             .poll(cx)
             .map(|slept| Err(slept.err().unwrap_or_else(Terminal::elapsed)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The handler has no fault that a new revision would mend, so who has is said.
+    #[test]
+    fn a_value_of_another_type_is_named_by_what_it_was_sent_to() {
+        let sent = || NotificationResult::Value(Bytes::from_static(b"\"text\""));
+        assert_eq!(read_sent::<String>(sent()), Ok(Ok("text".to_owned())));
+        let error = read_sent::<u64>(sent()).unwrap_err();
+        assert!(error.contains("this awakeable, promise or signal was completed with"), "{error}");
     }
 }

@@ -20,6 +20,18 @@ fn a_directory_keeps_its_partitions_and_has_one_owner() {
     assert_eq!(DataDir::open(&path, 1).unwrap().partitions, 3);
 }
 
+/// To open a pipe is to wait for whoever reads it.
+#[test]
+fn a_lock_that_is_no_file_is_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(DataDir::open(dir.path(), 1).unwrap());
+    let lock = dir.path().join(LOCK);
+    fs::remove_file(&lock).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success());
+    let refused = refusal(dir.path());
+    assert!(refused.contains("LOCK is no file; remove it"), "{refused}");
+}
+
 #[test]
 fn a_directory_of_somebody_else_is_refused_and_left_as_it_is() {
     let dir = tempfile::tempdir().unwrap();

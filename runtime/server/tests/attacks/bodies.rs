@@ -24,19 +24,24 @@ async fn status(stream: &mut tokio::net::TcpStream) -> u16 {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn large_bodies_at_once_are_taken_or_refused() {
-    let site = Site::start(None).await;
-    let count = size("BODIES", 10);
+/// Sends large bodies at once; what each is answered.
+pub(crate) async fn send_large(site: &Site, count: usize) -> Vec<u16> {
     let body = vec![b'x'; LARGE_BYTES];
     let asks = (0..count).map(|_| async {
         let length = format!("content-length: {LARGE_BYTES}");
-        let mut stream = site.ask(&head(&site, &length)).await;
+        let mut stream = site.ask(&head(site, &length)).await;
         // Whoever is refused is so before all is sent.
         let _ = stream.write_all(&body).await;
         status(&mut stream).await
     });
-    let answers = join_all(asks).await;
+    join_all(asks).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_bodies_at_once_are_taken_or_refused() {
+    let site = Site::start(None).await;
+    let count = size("BODIES", 10);
+    let answers = send_large(&site, count).await;
     let (taken, refused) = (
         answers.iter().filter(|status| **status == 200).count(),
         answers.iter().filter(|status| matches!(**status, 503 | 0)).count(),
@@ -60,10 +65,8 @@ async fn a_body_in_tiny_chunks_takes_no_more_than_its_length() {
     site.report("chunks", &format!("a body of {count} chunks of a byte each")).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn large_payloads_for_operators_wait_for_memory() {
-    let site = Site::start(None).await;
-    let count = size("PAYLOADS", 8);
+/// Has large payloads converted at the admin API; what each is answered.
+pub(crate) async fn convert_large(site: &Site, count: usize) -> Vec<u16> {
     let admin = site.server.admin.trim_start_matches("http://").to_owned();
     let head = format!(
         "POST /internal/services/Healthy/serdes/decode/json HTTP/1.1\r\nhost: {admin}\r\n\
@@ -76,7 +79,14 @@ async fn large_payloads_for_operators_wait_for_memory() {
         let _ = stream.write_all(&body).await;
         status(&mut stream).await
     });
-    let answers = join_all(asks).await;
+    join_all(asks).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_payloads_for_operators_wait_for_memory() {
+    let site = Site::start(None).await;
+    let count = size("PAYLOADS", 8);
+    let answers = convert_large(&site, count).await;
     // Our SDK converts nothing, which is what each of them is told.
     assert!(answers.iter().all(|status| *status == 500), "{answers:?}");
     site.report("payloads", &format!("{count} payloads of 31 MB for the admin API")).await;

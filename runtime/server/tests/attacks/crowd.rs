@@ -128,6 +128,36 @@ async fn a_service_that_hangs_and_a_host_that_is_gone_cost_others_little() {
     site.report("fairness", &what).await;
 }
 
+/// Invocations that have begun, and speak when they may.
+pub(crate) struct Crowd {
+    count: u32,
+    may_speak: Arc<Semaphore>,
+    ended: Arc<Semaphore>,
+}
+
+impl Crowd {
+    pub(crate) async fn gather(server: &Server, count: usize) -> Self {
+        let loud = Loud {
+            entered: Arc::new(Semaphore::new(0)),
+            may_speak: Arc::new(Semaphore::new(0)),
+            ended: Arc::new(Semaphore::new(0)),
+        };
+        let (entered, may_speak, ended) =
+            (Arc::clone(&loud.entered), Arc::clone(&loud.may_speak), Arc::clone(&loud.ended));
+        serve_endpoint(server, Endpoint::new().bind(loud)).await;
+        send_all(server, "/Loud/speak", count).await;
+        let count = u32::try_from(count).unwrap();
+        let _entered = entered.acquire_many(count).await.unwrap();
+        Self { count, may_speak, ended }
+    }
+
+    /// All at the same time; done when all have ended.
+    pub(crate) async fn speak(&self) {
+        self.may_speak.add_permits(self.count as usize);
+        let _ended = self.ended.acquire_many(self.count).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_budget_drains() {
     let count = size("RUNNING", 600);
@@ -135,20 +165,7 @@ async fn a_full_budget_drains() {
     let places = format!("attempts-max = {}\n", count * 5 / 4 + 20);
     let budget = if size("FULL", 0) == 1 { "" } else { "memory-budget-bytes = 268435456\n" };
     let site = Site::start_as(None, &format!("{places}{budget}")).await;
-    let loud = Loud {
-        entered: Arc::new(Semaphore::new(0)),
-        may_speak: Arc::new(Semaphore::new(0)),
-        ended: Arc::new(Semaphore::new(0)),
-    };
-    let (entered, may_speak, ended) =
-        (Arc::clone(&loud.entered), Arc::clone(&loud.may_speak), Arc::clone(&loud.ended));
-    serve_endpoint(&site.server, Endpoint::new().bind(loud)).await;
-    send_all(&site.server, "/Loud/speak", count).await;
-    let all = u32::try_from(count).unwrap();
-    let _entered = entered.acquire_many(all).await.unwrap();
-    // All at the same time.
-    may_speak.add_permits(count);
-    let _ended = ended.acquire_many(all).await.unwrap();
+    Crowd::gather(&site.server, count).await.speak().await;
     let what = format!("{count} running invocations that say {RESULT_BYTES} bytes each at once");
     site.report("budget", &what).await;
 }

@@ -14,6 +14,7 @@ mod bodies;
 mod connections;
 mod crowd;
 mod messages;
+mod mixed;
 mod readers;
 mod site;
 mod streams;

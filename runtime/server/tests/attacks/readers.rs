@@ -17,7 +17,7 @@ const LARGE_BYTES: usize = 30 << 20;
 const COMES_AGAIN: Duration = Duration::from_millis(1200);
 
 /// A request for a large result, which is stored and has been read once.
-async fn large_result(site: &Site) -> String {
+pub(crate) async fn large_result(site: &Site) -> String {
     let body = LARGE_BYTES.to_string();
     let request = format!(
         "POST /Healthy/give HTTP/1.1\r\nhost: {}\r\nidempotency-key: one\r\nconnection: close\r\n\
@@ -52,6 +52,29 @@ async fn idle_readers_of_a_large_result_hold_little() {
     site.report("readers", &format!("{count} idle readers of a result of 30 MB")).await;
 }
 
+/// Asks, takes nothing, and asks again.
+pub(crate) fn come_again(
+    site: &Site,
+    request: &Arc<String>,
+    asked: &Arc<AtomicUsize>,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (ingress, request) = (site.ingress.clone(), Arc::clone(request));
+    let asked = Arc::clone(asked);
+    async move {
+        loop {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_recv_buffer_size(4096).unwrap();
+            // It may have been closed meanwhile, which is what happens to such a reader.
+            if let Ok(mut stream) = socket.connect(ingress.parse().unwrap()).await
+                && stream.write_all(request.as_bytes()).await.is_ok()
+            {
+                asked.fetch_add(1, Ordering::Relaxed);
+                sleep(COMES_AGAIN).await;
+            }
+        }
+    }
+}
+
 /// Each asks again when it has lost its connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_that_come_again_and_read_nothing_stop_nobody() {
@@ -59,22 +82,8 @@ async fn readers_that_come_again_and_read_nothing_stop_nobody() {
     let (count, rounds) = (size("READERS", 12), 3);
     let request = Arc::new(large_result(&site).await);
     let asked = Arc::new(AtomicUsize::new(0));
-    let idle: Vec<_> = (0..count)
-        .map(|_| {
-            let (ingress, request) = (site.ingress.clone(), Arc::clone(&request));
-            let asked = Arc::clone(&asked);
-            tokio::spawn(async move {
-                loop {
-                    let socket = TcpSocket::new_v4().unwrap();
-                    socket.set_recv_buffer_size(4096).unwrap();
-                    let mut stream = socket.connect(ingress.parse().unwrap()).await.unwrap();
-                    stream.write_all(request.as_bytes()).await.unwrap();
-                    asked.fetch_add(1, Ordering::Relaxed);
-                    sleep(COMES_AGAIN).await;
-                }
-            })
-        })
-        .collect();
+    let idle: Vec<_> =
+        (0..count).map(|_| come_again(&site, &request, &asked)).map(tokio::spawn).collect();
     while asked.load(Ordering::Relaxed) < count * rounds {
         site.until_innocent_is_served().await;
     }

@@ -104,21 +104,30 @@ async fn requests_for_other_hosts_are_refused_and_stop_nobody() {
     site.report("hosts", &format!("{count} requests for other hosts")).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn heads_whose_bodies_do_not_come_take_what_bodies_may() {
-    let site = Site::start(None).await;
-    let (connections, streams) = (size("HEADS", 4), 200);
+/// A request whose body does not come.
+type Unended = (h2::client::ResponseFuture, h2::SendStream<Bytes>);
+
+/// Begins requests with large heads, on several connections.
+pub(crate) async fn begin_heads(site: &Site, connections: usize, streams: usize) -> Vec<Unended> {
     let long = "x".repeat(28 << 10);
     let mut open = Vec::new();
     for _ in 0..connections {
-        let mut sender = connect(&site, 1 << 16).await;
+        let mut sender = connect(site, 1 << 16).await;
         for _ in 0..streams {
             sender = sender.ready().await.unwrap();
-            let mut request = request(&site, "greet", 5);
+            let mut request = request(site, "greet", 5);
             request.headers_mut().insert("x-long", long.parse().unwrap());
             open.push(sender.send_request(request, false).unwrap());
         }
     }
+    open
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_whose_bodies_do_not_come_take_what_bodies_may() {
+    let site = Site::start(None).await;
+    let (connections, streams) = (size("HEADS", 4), 200);
+    let open = begin_heads(&site, connections, streams).await;
     let what = format!("{connections} connections of {streams} heads of 28 KB without a body");
     site.until_innocent_is_served().await;
     drop(open);

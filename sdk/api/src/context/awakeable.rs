@@ -3,7 +3,7 @@
 use super::Context;
 use crate::{
     error::Terminal,
-    future::{Durable, read_value},
+    future::{Durable, read_sent},
     payload::{Decode, Encode},
 };
 
@@ -14,7 +14,7 @@ impl Context {
     #[track_caller]
     pub fn awakeable<T: Decode>(&self) -> (String, Durable<'_, T>) {
         let (id, handle) = self.attempt.issue(sdk_core::Vm::sys_awakeable).unzip();
-        (id.unwrap_or_default(), Durable::new(&self.attempt, handle, read_value))
+        (id.unwrap_or_default(), Durable::new(&self.attempt, handle, read_sent))
     }
 
     /// Completes somebody's awakeable with a value; only the first completion counts.

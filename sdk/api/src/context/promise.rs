@@ -7,7 +7,7 @@ use std::ops::Deref;
 use super::{Context, SharedWorkflowContext, WorkflowContext};
 use crate::{
     error::Terminal,
-    future::{Durable, read_done, read_optional, read_value},
+    future::{Durable, read_done, read_optional, read_sent},
     payload::{Decode, Encode},
 };
 
@@ -61,7 +61,7 @@ impl<T: Decode> Promise<T> {
     #[track_caller]
     pub fn get<'c>(&self, ctx: &'c impl WithPromises) -> Durable<'c, T> {
         let handle = ctx.attempt.issue(|vm| vm.sys_get_promise(&self.name));
-        Durable::new(&ctx.attempt, handle, read_value)
+        Durable::new(&ctx.attempt, handle, read_sent)
     }
 
     /// The value, if it is completed.

@@ -8,7 +8,7 @@ use protocol::journal::{NotificationResult, notification::SignalId};
 use super::Context;
 use crate::{
     error::Terminal,
-    future::{Durable, read_value},
+    future::{Durable, read_sent},
     payload::{Decode, Encode},
 };
 
@@ -47,7 +47,7 @@ impl<T: Decode> Signal<T> {
     #[track_caller]
     pub fn receive<'c>(&self, ctx: &'c Context) -> Durable<'c, T> {
         let handle = ctx.attempt.issue(|vm| vm.sys_signal(self.id()));
-        Durable::new(&ctx.attempt, handle, read_value)
+        Durable::new(&ctx.attempt, handle, read_sent)
     }
 }
 
