@@ -5,7 +5,7 @@
 //! events to propose out.
 //!
 //! Reading order: [`time`], [`event`] (what may be in the log), [`effect`] (what the shell may be
-//! told to do), [`tables`] (what is remembered), `invocation` (the lifecycle, one transition a
+//! told to do), [`tables`] (what is remembered), [`admission`] (how invocations are made), `invocation` (the lifecycle, one transition a
 //! file), `entries` (what each journal command does, one command a file), [`obligations`] (what the
 //! rows still owe the world), [`invariants`] (what always holds of them), [`attempt`].
 //!
@@ -13,6 +13,7 @@
 //! `apply` cannot fail: a request that makes no sense is answered with an effect, and a broken
 //! invariant is a bug and panics with the LSN.
 
+pub mod admission;
 pub mod attempt;
 mod context;
 pub mod effect;

@@ -127,21 +127,17 @@ fn seen(tables: &Tables<'_>, id: InvocationId, most: usize) -> Seen {
     let now = tables.meta().stamp.at();
     let row = tables.invocation_lsn(id).and_then(|lsn| tables.invocation(lsn));
     let Some(row) = row else { return Seen::Nothing };
+    if row.status.is_expired(now) {
+        return Seen::Nothing;
+    }
     match row.status {
         Status::Waiting(_) | Status::Running { .. } | Status::Paused => {
             Seen::UnderWay(row.target, row.pin)
         }
-        Status::Completed { completion, .. } => {
-            let bytes = bytes_of(&completion);
-            // Expired is as good as gone.
-            if completion.expires_at.is_some_and(|expires_at| expires_at <= now) {
-                Seen::Nothing
-            } else if bytes > most {
-                Seen::EndedWith(bytes)
-            } else {
-                Seen::Ended(completion, row.pin)
-            }
-        }
+        Status::Completed { completion, .. } => match bytes_of(&completion) {
+            bytes if bytes > most => Seen::EndedWith(bytes),
+            _ => Seen::Ended(completion, row.pin),
+        },
     }
 }
 

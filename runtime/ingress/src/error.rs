@@ -2,6 +2,7 @@
 
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use protocol::{InvocationId, TerminalFailure};
+use runtime_core::admission::AdmissionError;
 use runtime_http::{body::BodyError, hosts::HostError};
 use runtime_partition::{RequestError, Stopped};
 use serde::Serialize;
@@ -88,12 +89,9 @@ pub enum Rejection {
     /// Which of them counts can't be told.
     #[error("the request has idempotency keys that differ; send one")]
     IdempotencyKeys,
-    /// A workflow's key is its idempotency key.
-    #[error("a workflow's run takes no idempotency key: its key is one")]
-    IdempotencyKeyOnWorkflow,
-    /// The limit key stands alone.
-    #[error("a limit key needs a scope")]
-    LimitKeyWithoutScope,
+    /// What is asked for makes no sense.
+    #[error(transparent)]
+    Admission(#[from] AdmissionError),
     /// An id can't be read.
     #[error("bad {what} id '{id}': {reason}")]
     Id {
@@ -190,8 +188,7 @@ impl Rejection {
             | Self::IdempotencyKeys
             | Self::Body(BodyError::Broken(_))
             | Self::Delay(_)
-            | Self::IdempotencyKeyOnWorkflow
-            | Self::LimitKeyWithoutScope
+            | Self::Admission(_)
             | Self::Id { .. }
             | Self::Target(_) => StatusCode::BAD_REQUEST,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,

@@ -5,22 +5,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, request::Parts};
 use hyper::{Request, body::Body as HttpBody};
-use protocol::{
-    HandlerKind, ProtocolVersion, Target, TerminalFailure,
-    journal::{Command, NamedCommand},
-    wire,
-};
+use protocol::{Target, TerminalFailure};
 use runtime_core::{
+    admission::{self, AdmissionError},
     event::{Invoke, Source},
     tables::deployment::OutputRule,
     time::Timestamp,
 };
-use runtime_partition::{CallAnswer, random};
+use runtime_partition::{CallAnswer, random::SystemEntropy};
 use runtime_schema::RegistrySnapshot;
 
-use crate::{
-    Ingress, answers, body, error::Rejection, headers, ids, path::Address, response, typing,
-};
+use crate::{Ingress, answers, body, error::Rejection, headers, path::Address, response, typing};
 
 pub(crate) async fn call<B>(
     ingress: &Ingress,
@@ -101,42 +96,19 @@ pub(crate) fn prepare(
     headers::check_input(&parts.headers, body.is_empty(), &definition.input)?;
     let idempotency_key = headers::idempotency_key(&parts.headers)?;
     if headers::has_limit_key(&parts.headers, parts.uri.query()) {
-        return Err(Rejection::LimitKeyWithoutScope);
+        return Err(AdmissionError::LimitKeyWithoutScope.into());
     }
-    let facts = handler.facts;
-    let id = match (&idempotency_key, facts.handler_kind) {
-        (Some(_), HandlerKind::Workflow) => return Err(Rejection::IdempotencyKeyOnWorkflow),
-        (None, HandlerKind::Workflow) => ingress.derivation.workflow(None, &name, &key),
-        (Some(idempotency_key), _) => {
-            ingress.derivation.idempotency_key(None, &name, &key, &handler_name, idempotency_key)
-        }
-        (None, _) => {
-            let key = facts.service_kind.is_keyed().then_some(key.as_str());
-            ids::new_invocation(key, ingress.now_ms())
-        }
-    };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let input = NamedCommand::from(Command::Input {
+    let request = admission::Request {
+        target: Target { service: name, key, handler: handler_name },
+        idempotency_key,
         headers: headers::for_handler(&parts.headers, path, &ingress.access.dropped_headers)?,
         value: body,
-    });
-    let retention = facts.retention(idempotency_key.is_some());
-    let invoke = Box::new(Invoke {
-        id,
-        target: Target { service: name, key, handler: handler_name },
-        service_kind: facts.service_kind,
-        handler_kind: facts.handler_kind,
-        // Whoever proposes it says who asks.
-        source: Source::IngressCall { request: runtime_core::event::RequestId(0) },
-        // Input has the same form in all versions.
-        input: wire::command::encode(&input, ProtocolVersion::MAX),
-        start_at: None::<Timestamp>,
-        idempotency_key,
-        scope: None,
-        limit_key: None,
-        retention,
-        random_seed: random::next_u64(),
-    });
+        start_at: None,
+    };
+    let now = Timestamp(ingress.now_ms());
+    let (facts, derivation) = (&handler.facts, ingress.derivation);
+    let invoke = admission::request(request, facts, derivation, now, &mut SystemEntropy)?;
     let output = definition.output.clone();
     Ok(Prepared { invoke, output, registry })
 }

@@ -16,7 +16,6 @@ mod body;
 pub mod error;
 mod headers;
 mod health;
-mod ids;
 mod invoke;
 mod lookup;
 pub mod path;

@@ -10,7 +10,7 @@ use http::Uri;
 use protocol::{ProtocolVersion, ids::Derivation, wire::frame::FrameDecoder};
 use runtime_core::{
     PartitionId,
-    attempt::{Attempt, AttemptOptions, Entropy, Fault, Output},
+    attempt::{Attempt, AttemptOptions, Fault, Output},
     effect::{Effect, StartAttempt},
     event::{AttemptRef, Pin},
     obligations,
@@ -19,7 +19,7 @@ use runtime_core::{
         deployment::{Deployment, StoredDeployment},
     },
 };
-use runtime_partition::{Stopped, random};
+use runtime_partition::{Stopped, random::SystemEntropy};
 use runtime_schema::{RegistrySnapshot, address};
 use tokio::{sync::mpsc, time};
 
@@ -29,15 +29,6 @@ use crate::{
     stream::{Exchange, Received, request},
     supervisor::{Invoker, Load, Notice, Settings, Slot},
 };
-
-/// Random bits from the system.
-struct SystemEntropy;
-
-impl Entropy for SystemEntropy {
-    fn next_u64(&mut self) -> u64 {
-        random::next_u64()
-    }
-}
 
 /// Where an attempt runs and how.
 struct Located {

@@ -163,7 +163,7 @@ impl Partitions {
         }
     }
 
-    /// Waits until an invocation has ended; `None` when there is none with this id.
+    /// Waits until an invocation has ended; `None` when there is none with this id, or none any more.
     ///
     /// # Errors
     /// When the node stops before that.
@@ -284,6 +284,6 @@ impl Partitions {
 }
 
 fn status(tables: &Tables<'_>, id: InvocationId) -> Option<Status> {
-    let lsn = tables.invocation_lsn(id)?;
-    Some(tables.invocation(lsn)?.status)
+    let status = tables.invocation(tables.invocation_lsn(id)?)?.status;
+    Some(status).filter(|status| !status.is_expired(tables.meta().stamp.at()))
 }

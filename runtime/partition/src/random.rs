@@ -5,6 +5,17 @@
 //! from time to time.
 
 use rand::RngExt as _;
+use runtime_core::admission::Entropy;
+
+/// Random bits from the system, for the machines.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn next_u64(&mut self) -> u64 {
+        next_u64()
+    }
+}
 
 /// The next 64 bits.
 ///

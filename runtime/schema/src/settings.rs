@@ -1,7 +1,8 @@
 //! What applies to a handler: its own settings, then its service's, then the server's.
 
 use runtime_core::{
-    attempt::{HandlerFacts, RetryPolicy},
+    admission::HandlerFacts,
+    attempt::RetryPolicy,
     tables::deployment::{HandlerDefinition, Options, ServiceDefinition},
 };
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use protocol::DeploymentId;
 use runtime_core::{
-    attempt::{HandlerFacts, Registry, ResolveError},
+    admission::HandlerFacts,
+    attempt::{Registry, ResolveError},
     tables::deployment::{HandlerDefinition, ServiceDefinition, StoredDeployment},
 };
 

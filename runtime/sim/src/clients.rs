@@ -8,13 +8,14 @@ use bytes::Bytes;
 use protocol::{
     AwakeableId, HandlerKind, InvocationId, ServiceKind, Target,
     ids::Derivation,
-    journal::{Command, NamedCommand, NotificationResult, notification::SignalId},
-    wire,
+    journal::{NotificationResult, notification::SignalId},
 };
 use runtime_core::{
+    admission::{self, HandlerFacts},
     attempt::Registry,
     effect::{Answer, Completion, SignalAnswer},
-    event::{Event, Invoke, RequestId, Source},
+    event::{Event, Invoke, Source},
+    time::Timestamp,
 };
 use runtime_partition::{CallAnswer, Partitions, RequestError};
 use runtime_schema::RegistrySnapshot;
@@ -23,6 +24,7 @@ use crate::{
     limits::Sabotage,
     perform::FROM_OUTSIDE,
     program::{Place, Program, encode},
+    random::Random,
     stats::Fault,
     world::World,
 };
@@ -100,26 +102,25 @@ impl Operation {
             Place::Object(_) => (ServiceKind::VirtualObject, HandlerKind::Exclusive),
             Place::Workflow(_) => (ServiceKind::Workflow, HandlerKind::Workflow),
         };
-        let idempotency_key = format!("op-{}", self.number);
-        let retention = registry.resolve(service, handler).map(|facts| facts.retention(true));
-        let input = Command::Input { headers: Vec::new(), value: encode(&self.program) };
-        Invoke {
-            id: self.id(),
-            target: Target::new(service, key, handler),
+        let facts = registry.resolve(service, handler).unwrap_or(HandlerFacts {
             service_kind: kinds.0,
             handler_kind: kinds.1,
-            source: Source::IngressCall { request: RequestId(0) },
-            input: wire::command::encode(
-                &NamedCommand::from(input),
-                protocol::ProtocolVersion::MAX,
-            ),
+            journal_retention_ms: 0,
+            idempotency_retention_ms: 0,
+            workflow_retention_ms: 0,
+        });
+        let is_workflow = facts.handler_kind == HandlerKind::Workflow;
+        let request = admission::Request {
+            target: Target::new(service, key, handler),
+            idempotency_key: (!is_workflow).then(|| format!("op-{}", self.number)),
+            headers: Vec::new(),
+            value: encode(&self.program),
             start_at: None,
-            idempotency_key: Some(idempotency_key),
-            scope: None,
-            limit_key: None,
-            retention: retention.unwrap_or_default(),
-            random_seed: self.number as u64,
-        }
+        };
+        let mut seed = Random::new(self.number as u64);
+        let now = Timestamp(0); // What has a name is not named by the time.
+        let invoke = admission::request(request, &facts, Derivation::Plain, now, &mut seed);
+        *invoke.unwrap_or_else(|refused| panic!("a workflow with an idempotency key: {refused}"))
     }
 
     fn ask(&mut self, partitions: Partitions, registry: &RegistrySnapshot, way: Way) {

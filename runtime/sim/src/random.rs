@@ -1,6 +1,6 @@
 //! The one source of chance: splitmix64.
 
-use runtime_core::attempt::Entropy;
+use runtime_core::admission::Entropy;
 
 /// Numbers from a seed.
 #[derive(Debug, Clone)]

@@ -38,21 +38,15 @@ use protocol::{
 };
 
 use crate::{
+    admission::Entropy,
     effect::StartAttempt,
     event::{AttemptFailure, AttemptRef, Event, Pin},
 };
 
 use asked::Asked;
-pub use callee::{HandlerFacts, Registry, ResolveError};
+pub use callee::{Registry, ResolveError};
 pub use fault::Fault;
 pub use retry::RetryPolicy;
-
-/// Random bits for the ids and seeds of callees and for the spread of retries: made by the shell,
-/// so that a simulation can choose them.
-pub trait Entropy {
-    /// The next 64 bits.
-    fn next_u64(&mut self) -> u64;
-}
 
 /// What the registry and the configuration say of the attempt's handler and deployment.
 #[derive(Debug, Clone)]

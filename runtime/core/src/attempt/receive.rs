@@ -10,8 +10,9 @@ use protocol::{
     },
 };
 
-use super::{Attempt, Entropy, Fault, Registry, State};
+use super::{Attempt, Fault, Registry, State};
 use crate::{
+    admission::Entropy,
     event::{Event, ProposedCommand},
     time::DELAY_MAX_MS,
 };

@@ -5,8 +5,11 @@ use protocol::{
     wire::{WireError, control::ErrorBehavior},
 };
 
-use super::{AttemptOptions, Entropy, Fault, cut};
-use crate::{effect::StartAttempt, event::AfterFailure, tables::deployment::OnMaxAttempts};
+use super::{AttemptOptions, Fault, cut};
+use crate::{
+    admission::Entropy, effect::StartAttempt, event::AfterFailure,
+    tables::deployment::OnMaxAttempts,
+};
 
 /// The longest pause that an endpoint or an SDK can ask for before the next attempt, in milliseconds:
 /// a day. Whoever needs longer sleeps, which is an entry that people can see; a header with a year in

@@ -15,12 +15,10 @@ use protocol::{
     },
 };
 
-use super::{
-    Attempt, AttemptOptions, Entropy, Fault, HandlerFacts, Output, Registry, ResolveError,
-    RetryPolicy,
-};
+use super::{Attempt, AttemptOptions, Fault, Output, Registry, ResolveError, RetryPolicy};
 use crate::{
     Lsn,
+    admission::{Entropy, HandlerFacts},
     effect::StartAttempt,
     event::{AfterFailure, AttemptFailure, AttemptRef, Event, Pin},
     time::{DELAY_MAX_MS, Timestamp},

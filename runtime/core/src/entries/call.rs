@@ -1,18 +1,12 @@
 //! `Call`: invoke another handler and wait for its answer.
 
-use protocol::{
-    Target,
-    journal::{
-        CallRequest, Command, CompletionId, NamedCommand, NotificationKind, NotificationResult,
-    },
-    wire,
-};
+use protocol::journal::{CallRequest, CompletionId, NotificationKind, NotificationResult};
 
 use super::{answer_at_once, expect_completion};
 use crate::{
-    Lsn,
+    Lsn, admission,
     context::Context,
-    event::{CallRef, Callee, Invoke, Message, Source},
+    event::{CallRef, Callee, Message, Source},
     invocation, outbox,
     time::Timestamp,
 };
@@ -51,25 +45,6 @@ pub(super) fn start(
     };
     let result = NotificationResult::InvocationId(callee.id.to_string());
     answer_at_once(cx, lsn, id_completion, NotificationKind::CallInvocationId, result);
-    // Input has the same form in all versions.
-    let version = protocol::ProtocolVersion::MAX;
-    let input = NamedCommand::from(Command::Input {
-        headers: request.headers.clone(),
-        value: request.parameter.clone(),
-    });
-    let invoke = Invoke {
-        id: callee.id,
-        target: Target::new(&request.service, &request.key, &request.handler),
-        service_kind: callee.service_kind,
-        handler_kind: callee.handler_kind,
-        source,
-        input: wire::command::encode(&input, version),
-        start_at,
-        idempotency_key: request.idempotency_key.clone(),
-        scope: request.scope.clone(),
-        limit_key: request.limit_key.clone(),
-        retention: callee.retention,
-        random_seed: callee.random_seed,
-    };
+    let invoke = admission::call(request, callee, source, start_at);
     outbox::send(cx, callee.id.partition_key, Message::Invoke(Box::new(invoke)));
 }

@@ -92,15 +92,9 @@ pub(crate) fn is_promised(invocation: &Invocation) -> bool {
     invocation.idempotency_key.is_some() || invocation.handler_kind == HandlerKind::Workflow
 }
 
-/// Whether it has ended and its retention is over: then it counts as absent, removed or not.
+/// Whether it counts as absent.
 pub(crate) fn is_expired(cx: &mut Context<'_, '_>, lsn: Lsn) -> bool {
-    let at = cx.at;
-    match &super::expect(cx.tables, lsn).status {
-        Status::Completed { completion, .. } => {
-            completion.expires_at.is_none_or(|expires_at| expires_at <= at)
-        }
-        Status::Waiting(_) | Status::Running { .. } | Status::Paused => false,
-    }
+    super::expect(cx.tables, lsn).status.is_expired(cx.at)
 }
 
 /// Removes it if it is expired; returns whether it was.

@@ -130,6 +130,16 @@ pub enum StatusKind {
 }
 
 impl Status {
+    /// Whether it has ended and its retention is over by `now`: then it counts as absent, removed or not.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Completed { completion, .. } => {
+                completion.expires_at.is_none_or(|expires_at| expires_at <= now)
+            }
+            Self::Waiting(_) | Self::Running { .. } | Self::Paused => false,
+        }
+    }
+
     /// The status in one byte.
     pub fn kind(&self) -> StatusKind {
         match self {
