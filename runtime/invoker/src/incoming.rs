@@ -1,7 +1,6 @@
 //! Memory for a message that an SDK is sending: it is read when there is some, and what is not read waits
 //! at the other end. What is there in one piece needs none.
 
-use protocol::wire::frame::FrameDecoder;
 use runtime_core::attempt::Fault;
 use runtime_partition::budget::{Held, Share};
 use tokio::time::{Duration, Instant};
@@ -26,10 +25,10 @@ struct Message {
 }
 
 impl Incoming {
-    /// How much memory has to be waited for before more is read; what a message that is whole had is given
-    /// back.
-    pub(crate) fn wanted(&mut self, decoder: &FrameDecoder) -> Option<usize> {
-        let expected = decoder.expected_bytes().filter(|bytes| *bytes > SMALL_BYTES);
+    /// How much memory has to be waited for before more is read of a message with so many bytes; what a
+    /// message that is whole had is given back.
+    pub(crate) fn wanted(&mut self, expected: Option<usize>) -> Option<usize> {
+        let expected = expected.filter(|bytes| *bytes > SMALL_BYTES);
         if self.held.as_ref().map(|message| message.bytes) == expected {
             return None;
         }

@@ -5,9 +5,10 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::FutureExt;
 use http::Uri;
-use protocol::{ProtocolVersion, ids::Derivation, wire::frame::FrameDecoder};
+use protocol::{ProtocolVersion, ids::Derivation};
 use runtime_core::{
     PartitionId,
     attempt::{Attempt, AttemptOptions, Fault, Output},
@@ -163,6 +164,7 @@ fn locate(
             derivation: limits.derivation,
             retry: settings.retry,
             counts_unsent: limits.counts_unsent,
+            message_bytes_max: limits.message_size_max_bytes,
         },
     })
 }
@@ -194,6 +196,7 @@ pub(crate) fn homeless(
         derivation: Derivation::Plain,
         retry: own.unwrap_or_else(|| defaults.retry.clone()),
         counts_unsent: limits.counts_unsent,
+        message_bytes_max: limits.message_size_max_bytes,
     }
 }
 
@@ -230,7 +233,6 @@ struct Conversation {
 impl Conversation {
     async fn hold(mut self, mut notices: mpsc::UnboundedReceiver<Notice>) -> Result<(), Stopped> {
         let invoker = Arc::clone(&self.slot.invoker);
-        let mut decoder = FrameDecoder::new(invoker.settings.message_size_max_bytes);
         self.attempt.open(invoker.now_ms());
         // Start and journal go with the request.
         self.carry_out().await?;
@@ -248,10 +250,7 @@ impl Conversation {
                     self.attempt.broken(memory.late(), &mut SystemEntropy);
                 }
                 received = self.exchange.receive(), if wanted.is_none() => match received {
-                    Ok(Received::Data(bytes)) => {
-                        decoder.push(bytes);
-                        self.frames(&mut decoder);
-                    }
+                    Ok(Received::Data(bytes)) => self.hear(bytes),
                     Ok(Received::End) => self.attempt.broken(Fault::EndedEarly, &mut SystemEntropy),
                     Err(fault) => self.attempt.broken(fault, &mut SystemEntropy),
                 },
@@ -269,7 +268,7 @@ impl Conversation {
             }
             self.carry_out().await?;
             if wanted.is_none() {
-                wanted = memory.wanted(&decoder);
+                wanted = memory.wanted(self.attempt.expected_bytes());
             }
             self.slot.note_idle(self.attempt.idle_since_ms());
         }
@@ -280,18 +279,10 @@ impl Conversation {
         Ok(())
     }
 
-    fn frames(&mut self, decoder: &mut FrameDecoder) {
-        let (now_ms, wall_ms) = (self.slot.invoker.now_ms(), self.slot.invoker.wall_ms());
-        while !self.attempt.has_ended() {
-            match decoder.next() {
-                Ok(Some(frame)) => {
-                    let (registry, entropy) = (&*self.registry, &mut SystemEntropy);
-                    self.attempt.receive(now_ms, wall_ms, frame, registry, entropy);
-                }
-                Ok(None) => return,
-                Err(error) => self.attempt.broken(Fault::Wire(error), &mut SystemEntropy),
-            }
-        }
+    fn hear(&mut self, bytes: Bytes) {
+        let invoker = &self.slot.invoker;
+        let (now_ms, wall_ms) = (invoker.now_ms(), invoker.wall_ms());
+        self.attempt.receive(now_ms, wall_ms, bytes, &*self.registry, &mut SystemEntropy);
     }
 
     async fn carry_out(&mut self) -> Result<(), Stopped> {

@@ -95,6 +95,7 @@ impl World {
                 ..RetryPolicy::default()
             },
             counts_unsent: false,
+            message_bytes_max: 1 << 20,
         };
         let is_sent = self.backing.start(partition, &start, &mut self.stats);
         let again = match self.sabotage {
@@ -123,8 +124,7 @@ impl World {
         let first = self.random.index(count.max(1));
         for at in (0..count).map(|offset| (first + offset) % count) {
             let task = &mut self.tasks[at];
-            let moved = task.step(time, &mut self.random);
-            if moved.map_err(|error| format!("{:?}: {error}", self.tasks[at].name))? {
+            if task.step(time, &mut self.random) {
                 self.carry_out(at)?;
                 return Ok(true);
             }
@@ -138,8 +138,7 @@ impl World {
         let mut at = 0;
         while let Some(task) = self.tasks.get_mut(at) {
             let name = task.name;
-            let moved = task.hear(time, &mut self.random);
-            if moved.map_err(|error| format!("{name:?}: {error}"))? {
+            if task.hear(time, &mut self.random) {
                 self.carry_out(at)?;
             }
             let is_same = self.tasks.get(at).is_some_and(|task| task.name == name);
@@ -168,7 +167,8 @@ impl World {
     pub(crate) fn carry_out(&mut self, at: usize) -> Result<(), String> {
         let mut proposals = Vec::new();
         let (partition, is_zombie) = (self.tasks[at].partition, self.tasks[at].is_zombie);
-        self.tasks[at].carry_out(&mut proposals);
+        let carried_out = self.tasks[at].carry_out(&mut proposals);
+        carried_out.map_err(|error| format!("{:?}: {error}", self.tasks[at].name))?;
         self.stats.bite(Fault::Zombie, is_zombie && !proposals.is_empty());
         for event in proposals {
             self.propose(partition, event, true)?;

@@ -10,11 +10,7 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::Body;
 use protocol::{
     journal::{Entry, EntryIndex},
-    wire::{
-        MessageType,
-        control::AttemptError,
-        frame::{Frame, FrameDecoder},
-    },
+    wire::frame::Frame,
 };
 use runtime_core::{
     PartitionId,
@@ -56,7 +52,6 @@ pub struct Task {
     is_request_closed: bool,
     is_input_closed: bool,
     to_runtime: VecDeque<Bytes>,
-    decoder: FrameDecoder,
     /// What follows the replay and should not: a sabotage.
     again: Option<Bytes>,
 }
@@ -89,7 +84,6 @@ impl Task {
             is_request_closed: false,
             is_input_closed: false,
             to_runtime: VecDeque::new(),
-            decoder: FrameDecoder::new(1 << 20),
             again: None,
         }
     }
@@ -136,27 +130,36 @@ impl Task {
     }
 
     /// Carries out what the machine wants; what it proposes goes into `proposals`.
-    pub fn carry_out(&mut self, proposals: &mut Vec<Event>) {
+    ///
+    /// # Errors
+    /// When the SDK has found a fault in the journal: handlers are deterministic here.
+    pub fn carry_out(&mut self, proposals: &mut Vec<Event>) -> Result<(), String> {
         for output in self.attempt.take_outputs() {
             match output {
                 Output::Send(bytes) => self.to_sdk.push_back(bytes),
                 Output::HalfClose | Output::Finish => self.is_request_closed = true,
-                Output::Propose(event) => proposals.push(event),
+                Output::Propose(event) => {
+                    if let Event::AttemptFailed { failure, .. } = &event
+                        && failure.error_code.is_none()
+                        && SDK_FAULTS.contains(&failure.code)
+                    {
+                        return Err(failure.message.clone());
+                    }
+                    proposals.push(event);
+                }
             }
         }
         self.to_sdk.extend(self.again.take());
+        Ok(())
     }
 
     /// Moves some bytes one way or the other; false when there are none.
-    ///
-    /// # Errors
-    /// When the SDK finds a fault in the journal: handlers are deterministic here.
-    pub fn step(&mut self, time: Time, random: &mut Random) -> Result<bool, String> {
+    pub fn step(&mut self, time: Time, random: &mut Random) -> bool {
         let has_request =
             !self.to_sdk.is_empty() || (self.is_request_closed && !self.is_input_closed);
         if has_request && (self.to_runtime.is_empty() || random.chance(500)) {
             self.move_to_sdk(random);
-            return Ok(true);
+            return true;
         }
         self.hear(time, random)
     }
@@ -167,29 +170,11 @@ impl Task {
     }
 
     /// Moves some bytes of the SDK's to the runtime; false when there are none.
-    ///
-    /// # Errors
-    /// As [`Task::step`].
-    pub fn hear(&mut self, time: Time, random: &mut Random) -> Result<bool, String> {
-        let Some(mut bytes) = self.to_runtime.pop_front() else { return Ok(false) };
+    pub fn hear(&mut self, time: Time, random: &mut Random) -> bool {
+        let Some(mut bytes) = self.to_runtime.pop_front() else { return false };
         split(&mut bytes, &mut self.to_runtime, random);
-        self.decoder.push(bytes);
-        while !self.attempt.has_ended() {
-            match self.decoder.next() {
-                Ok(Some(frame)) => {
-                    if frame.ty == MessageType::ERROR
-                        && let Ok(error) = AttemptError::decode(&frame)
-                        && SDK_FAULTS.contains(&error.code)
-                    {
-                        return Err(error.message);
-                    }
-                    self.attempt.receive(time.now_ms, time.wall_ms, frame, &*self.registry, random);
-                }
-                Ok(None) => break,
-                Err(error) => self.attempt.broken(Fault::Wire(error), random),
-            }
-        }
-        Ok(true)
+        self.attempt.receive(time.now_ms, time.wall_ms, bytes, &*self.registry, random);
+        true
     }
 
     fn move_to_sdk(&mut self, random: &mut Random) {

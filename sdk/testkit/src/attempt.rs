@@ -6,10 +6,7 @@ use std::task::{Context, Poll};
 
 use abide_sdk::AttemptBody;
 use hyper::body::Body;
-use protocol::{
-    journal::{Entry, EntryIndex},
-    wire::{MessageType, control::AttemptError, frame::FrameDecoder},
-};
+use protocol::journal::{Entry, EntryIndex};
 use runtime_core::{
     PartitionId,
     attempt::{Attempt, AttemptOptions, Fault, Output},
@@ -28,7 +25,6 @@ pub(crate) struct TestAttempt {
     /// `None` when the connection is broken.
     body: Option<AttemptBody<Pipe>>,
     to_sdk: Pipe,
-    decoder: FrameDecoder,
     /// Commands in its journal, those of earlier attempts included.
     pub(crate) commands: u32,
 }
@@ -49,7 +45,6 @@ pub(crate) struct Stepped {
 
 /// Attempt errors that say that the handler's code is not deterministic.
 const JOURNAL_MISMATCH: u32 = 570;
-const FRAME_BYTES_MAX: u32 = 32 << 20;
 
 impl TestAttempt {
     pub(crate) fn new(
@@ -75,7 +70,6 @@ impl TestAttempt {
             registry,
             body,
             to_sdk,
-            decoder: FrameDecoder::new(FRAME_BYTES_MAX),
             commands: u32::try_from(commands).unwrap_or(u32::MAX),
         }
     }
@@ -107,18 +101,36 @@ impl TestAttempt {
         self.attempt.on_timeout(now_ms, random);
     }
 
-    /// Carries out what the machine wants; what it proposes goes into `proposals`.
-    pub(crate) fn carry_out(&mut self, proposals: &mut Vec<Event>) -> bool {
-        let outputs = self.attempt.take_outputs();
-        let has_moved = !outputs.is_empty();
-        for output in outputs {
+    /// Carries out what the machine wants, and notes what it proposes.
+    pub(crate) fn carry_out(&mut self, stepped: &mut Stepped) {
+        for output in self.attempt.take_outputs() {
+            stepped.has_moved = true;
             match output {
                 Output::Send(bytes) => self.to_sdk.write(bytes),
                 Output::HalfClose | Output::Finish => self.to_sdk.close(),
-                Output::Propose(event) => proposals.push(event),
+                Output::Propose(event) => {
+                    self.note(&event, stepped);
+                    stepped.proposals.push(event);
+                }
             }
         }
-        has_moved
+    }
+
+    fn note(&mut self, proposal: &Event, stepped: &mut Stepped) {
+        let is_command =
+            matches!(proposal, Event::CommandProposed { .. } | Event::TimedCommandProposed { .. });
+        self.commands += u32::from(is_command);
+        stepped.has_grown |= is_command || matches!(proposal, Event::RunProposed { .. });
+        // What has no code of ours is the SDK's own word.
+        if let Event::AttemptFailed { failure, .. } = proposal
+            && failure.error_code.is_none()
+        {
+            let message = Some(failure.message.clone());
+            match failure.code {
+                JOURNAL_MISMATCH => stepped.mistake = message,
+                _ => stepped.failure = message,
+            }
+        }
     }
 
     /// Lets the SDK read, go on, and speak.
@@ -129,7 +141,7 @@ impl TestAttempt {
         cx: &mut Context<'_>,
     ) -> Stepped {
         let mut stepped = Stepped::default();
-        stepped.has_moved |= self.carry_out(&mut stepped.proposals);
+        self.carry_out(&mut stepped);
         stepped.has_moved |= self.to_sdk.is_fresh();
         let Some(body) = &mut self.body else {
             if !self.attempt.has_ended() {
@@ -143,8 +155,8 @@ impl TestAttempt {
             Poll::Ready(Some(Ok(frame))) => {
                 stepped.has_moved = true;
                 if let Ok(data) = frame.into_data() {
-                    self.decoder.push(data);
-                    self.receive(now_ms, random, &mut stepped);
+                    self.attempt.receive(now_ms, now_ms, data, &*self.registry, random);
+                    self.carry_out(&mut stepped);
                 }
             }
             Poll::Ready(Some(Err(_)) | None) => self.body = None,
@@ -157,32 +169,5 @@ impl TestAttempt {
             stepped.mistake = Some(stray);
         }
         stepped
-    }
-
-    fn receive(&mut self, now_ms: u64, random: &mut Random, stepped: &mut Stepped) {
-        while !self.attempt.has_ended() {
-            let frame = match self.decoder.next() {
-                Ok(Some(frame)) => frame,
-                Ok(None) => return,
-                Err(error) => {
-                    self.attempt.broken(Fault::Wire(error), random);
-                    return;
-                }
-            };
-            if frame.ty.is_command() {
-                self.commands += 1;
-                stepped.has_grown = true;
-            }
-            stepped.has_grown |= frame.ty == MessageType::PROPOSE_RUN_COMPLETION;
-            if frame.ty == MessageType::ERROR
-                && let Ok(error) = AttemptError::decode(&frame)
-            {
-                match error.code {
-                    JOURNAL_MISMATCH => stepped.mistake = Some(error.message),
-                    _ => stepped.failure = Some(error.message),
-                }
-            }
-            self.attempt.receive(now_ms, now_ms, frame, &*self.registry, random);
-        }
     }
 }

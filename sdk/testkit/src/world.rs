@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use abide_sdk::Endpoint;
-use protocol::{DeploymentId, ProtocolVersion, ids::Derivation};
+use protocol::{
+    DeploymentId, ProtocolVersion, ids::Derivation, wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES,
+};
 use runtime_core::{
     attempt::AttemptOptions,
     effect::StartAttempt,
@@ -267,6 +269,7 @@ impl World {
             derivation: Derivation::Plain,
             retry: settings.retry,
             counts_unsent: false,
+            message_bytes_max: DEFAULT_MAX_MESSAGE_SIZE_BYTES,
         }
     }
 
@@ -302,9 +305,10 @@ impl World {
             if stepped.has_grown && !attempt.has_ended() && self.is_to_be_cut(attempt) {
                 attempt.cut(&mut self.random);
             }
-            let mut proposals = stepped.proposals;
-            has_moved |= attempt.carry_out(&mut proposals);
-            for proposal in proposals {
+            let mut last = Stepped::default();
+            attempt.carry_out(&mut last);
+            has_moved |= last.has_moved;
+            for proposal in stepped.proposals.into_iter().chain(last.proposals) {
                 self.node().partitions().propose_now(attempt.partition, proposal);
             }
         }

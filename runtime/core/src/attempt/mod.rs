@@ -9,8 +9,8 @@
 //!                        +---- Suspension, End, Error, a fault --------+---> Ended
 //! ```
 //!
-//! The shell moves bytes: it calls [`Attempt::open`] once, then [`Attempt::receive`] for each frame,
-//! [`Attempt::notify`] for each entry the partition shows it, [`Attempt::broken`] when the transport
+//! The shell moves bytes: it calls [`Attempt::open`] once, then [`Attempt::receive`] for whatever comes in,
+//! however it is cut, [`Attempt::notify`] for each entry the partition shows it, [`Attempt::broken`] when the transport
 //! fails and [`Attempt::on_timeout`] when [`Attempt::deadline_ms`] has passed, and carries out the
 //! [`Output`]s in order. After [`Output::Finish`] the machine says nothing more.
 //!
@@ -34,7 +34,11 @@ use protocol::{
     ProtocolVersion,
     ids::Derivation,
     journal::{CompletionId, Entry, EntryIndex},
-    wire::{MessageType, control::RunAck, frame::Frame},
+    wire::{
+        MessageType,
+        control::RunAck,
+        frame::{Frame, FrameDecoder},
+    },
 };
 
 use crate::{
@@ -63,6 +67,8 @@ pub struct AttemptOptions {
     pub lazy_state: bool,
     /// How ids of named callees follow from their names.
     pub derivation: Derivation,
+    /// Largest message that the SDK may send, in bytes.
+    pub message_bytes_max: u32,
     /// How failed attempts are retried.
     pub retry: RetryPolicy,
     /// Whether attempts whose request was not even sent use up attempts of that policy, as they do on
@@ -90,6 +96,7 @@ pub struct Attempt {
     name: AttemptRef,
     options: AttemptOptions,
     state: State,
+    decoder: FrameDecoder,
     /// What the attempt was started with; the journal and the state are taken out when it opens.
     start: StartAttempt,
     /// Entries before this index have been shown to the SDK.
@@ -127,8 +134,9 @@ impl Attempt {
         let is_pin_owed = start.pin.is_none();
         Self {
             name: start.attempt,
-            options,
             state: State::Streaming,
+            decoder: FrameDecoder::new(options.message_bytes_max),
+            options,
             start,
             seen: 0,
             commands: 0,
@@ -179,6 +187,12 @@ impl Attempt {
         } else {
             self.send(&Frame { ty: entry.ty, flags: 0, body: entry.body });
         }
+    }
+
+    /// How many bytes the message has that has begun and is not whole; `None` when none has, or its length
+    /// is not there yet.
+    pub fn expected_bytes(&self) -> Option<usize> {
+        self.decoder.expected_bytes().filter(|_| !self.has_ended())
     }
 
     /// The transport failed, or the response ended without a terminal frame.

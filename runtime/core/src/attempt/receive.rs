@@ -1,5 +1,6 @@
-//! A frame from the SDK becomes an event to propose, or ends the attempt.
+//! What the SDK says: bytes become frames, and each frame an event to propose, or the attempt's end.
 
+use bytes::Bytes;
 use protocol::{
     AwakeableId, InvocationId, ServiceKind,
     journal::{Command, Entry, InvocationTarget, notification::FIRST_AWAKEABLE_SIGNAL},
@@ -18,22 +19,29 @@ use crate::{
 };
 
 impl Attempt {
-    /// Takes the next frame. Frames after a terminal one are ignored. `wall_ms` is the time of day at
-    /// which it came, in milliseconds since the epoch.
+    /// Takes what comes next of the response. What follows a terminal frame is ignored. `wall_ms` is the
+    /// time of day at which it came, in milliseconds since the epoch.
     pub fn receive(
         &mut self,
         now_ms: u64,
         wall_ms: u64,
-        frame: Frame,
+        bytes: Bytes,
         registry: &dyn Registry,
         entropy: &mut dyn Entropy,
     ) {
-        if self.state == State::Ended {
-            return;
-        }
-        self.last_frame_ms = now_ms;
-        if let Err(fault) = self.accept(wall_ms, frame, registry, entropy) {
-            self.fail(fault, entropy);
+        self.decoder.push(bytes);
+        while self.state != State::Ended {
+            let accepted = match self.decoder.next() {
+                Ok(None) => return,
+                Ok(Some(frame)) => {
+                    self.last_frame_ms = now_ms;
+                    self.accept(wall_ms, frame, registry, entropy)
+                }
+                Err(error) => Err(Fault::Wire(error)),
+            };
+            if let Err(fault) = accepted {
+                self.fail(fault, entropy);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Conversations with an SDK: frames in, proposals out.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use protocol::{
     AwakeableId, DeploymentId, HandlerKind, InvocationId, PartitionKey, ProtocolVersion,
     ServiceKind, Target,
@@ -96,6 +96,7 @@ pub(super) fn opened(start: StartAttempt) -> Attempt {
             lazy_state: false,
             retry,
             counts_unsent: false,
+            message_bytes_max: 1 << 20,
         },
     );
     attempt.open(0);
@@ -114,8 +115,59 @@ pub(super) fn proposals(attempt: &mut Attempt) -> Vec<Event> {
 }
 
 pub(super) fn say(attempt: &mut Attempt, frame: Frame) -> Vec<Event> {
-    attempt.receive(0, WALL_MS, frame, &Everything, &mut Zeros);
+    let mut bytes = BytesMut::new();
+    frame.encode(&mut bytes);
+    attempt.receive(0, WALL_MS, bytes.freeze(), &Everything, &mut Zeros);
     proposals(attempt)
+}
+
+/// However the bytes are cut, the same is said; what follows the last word is not heard.
+#[test]
+fn words_are_the_same_however_they_come_in_pieces() {
+    let mut bytes = BytesMut::new();
+    let output = Command::Output { result: Ok(Bytes::from_static(b"done")) };
+    let Entry { ty, body } = entry(output);
+    for frame in [Frame::new(ty, body), End.encode(), End.encode()] {
+        frame.encode(&mut bytes);
+    }
+    let whole = bytes.freeze();
+    let heard = |pieces: usize| {
+        let mut attempt = opened(start(Vec::new()));
+        for piece in whole.chunks(pieces) {
+            let piece = Bytes::copy_from_slice(piece);
+            attempt.receive(0, WALL_MS, piece, &Everything, &mut Zeros);
+        }
+        assert!(attempt.has_ended() && attempt.expected_bytes().is_none());
+        proposals(&mut attempt)
+    };
+    let [Event::CommandProposed { .. }, Event::AttemptEnded { .. }] = &heard(whole.len())[..]
+    else {
+        panic!("{:?}", heard(whole.len()))
+    };
+    assert_eq!(heard(1), heard(whole.len()));
+    assert_eq!(heard(7), heard(whole.len()));
+}
+
+/// Its length is known from its head on, and one that is too large is refused before it is there.
+#[test]
+fn a_message_says_how_large_it_will_be() {
+    let mut attempt = opened(start(Vec::new()));
+    let head = |length: u32| {
+        let mut head = MessageType::OUTPUT_COMMAND.0.to_be_bytes().to_vec();
+        head.extend_from_slice(&[0, 0]);
+        head.extend_from_slice(&length.to_be_bytes());
+        Bytes::from(head)
+    };
+    attempt.receive(0, WALL_MS, head(1000).slice(..7), &Everything, &mut Zeros);
+    assert_eq!(attempt.expected_bytes(), None);
+    attempt.receive(0, WALL_MS, head(1000).slice(7..), &Everything, &mut Zeros);
+    assert_eq!(attempt.expected_bytes(), Some(1008));
+    assert_eq!(proposals(&mut attempt), []);
+    let mut attempt = opened(start(Vec::new()));
+    attempt.receive(0, WALL_MS, head((1 << 20) + 1), &Everything, &mut Zeros);
+    let proposals = proposals(&mut attempt);
+    let (failure, _) = failure(&proposals);
+    assert!(failure.message.contains("1048577"), "{}", failure.message);
 }
 
 fn command(attempt: &mut Attempt, command: Command) -> Vec<Event> {
