@@ -81,7 +81,7 @@ pub enum Rejection {
         name: String,
     },
     /// The body is too large, too slow, or broke off.
-    #[error(transparent)]
+    #[error("{0}{setting}", setting = setting_of(.0))]
     Body(BodyError),
     /// The delay can't be read, or makes no sense here.
     #[error("bad delay: {0}")]
@@ -161,6 +161,14 @@ impl From<RequestError> for Rejection {
             RequestError::Stopped(_) => Self::Stopping,
             RequestError::NoRoom => Self::NoRoom,
         }
+    }
+}
+
+/// The setting that an operator may change.
+fn setting_of(error: &BodyError) -> &'static str {
+    match error {
+        BodyError::TooLarge { .. } => " (the setting request-size-max-bytes)",
+        BodyError::Slow { .. } | BodyError::NoMemory | BodyError::Broken(_) => "",
     }
 }
 

@@ -44,8 +44,8 @@ pub enum OpenError {
     },
     /// Something that was on disk is not there any more, or is something else.
     #[error(
-        "{file}: damaged at offset {offset}: {reason}; restore this file from a copy, since the \
-         records after this point were acknowledged"
+        "{file}: damaged at offset {offset}: {reason}; restore the whole data directory from one \
+         copy, since the records after this point were acknowledged"
     )]
     Damaged {
         /// The file.
@@ -84,7 +84,10 @@ pub enum OpenError {
         oldest: Lsn,
     },
     /// A file is missing between two others.
-    #[error("the log has no segment {missing}, but has later ones; restore it from a copy")]
+    #[error(
+        "the log has no segment {missing}, but has later ones; restore the whole data directory \
+         from one copy"
+    )]
     SegmentMissing {
         /// Its number.
         missing: u64,

@@ -226,7 +226,7 @@ fn refuse_remains(path: &Path) -> Result<()> {
         ensure!(
             !is_data(&name),
             "{}/{LAYOUT} is missing, but there is {name}: this is no new data directory; restore \
-             {LAYOUT} from a copy, or choose another directory with --data-dir",
+             the whole of it from one copy, or choose another directory with --data-dir",
             path.display()
         );
     }

@@ -134,7 +134,8 @@ async fn serve(config: Config) -> Result<()> {
         until(&shutdown),
     ));
 
-    announce(ingress_address, admin_address, &data_dir, started);
+    // One that was made for a path with a typo is told from the one that was meant.
+    announce((ingress_address, admin_address), &data_dir, !data_dir.is_in_use, started);
     let reason = shutdown.started().await;
     // In reverse: no more requests and attempts, then no more records.
     let under_way = async { tokio::join!(ingress_server, admin_server, invoker.stop()) };
@@ -255,8 +256,8 @@ fn open(config: &Config, data_dir: &DataDir) -> Result<(FileLog, Vec<Store>)> {
     let has_data = data_dir.is_in_use || stores.values().any(|store| store.applied() > Lsn(0));
     ensure!(
         has_log || !has_data,
-        "{} is missing or empty, but this data directory was used before: restore the log that belongs \
-         to it, or choose another directory with --data-dir",
+        "{} is missing or empty, but this data directory was used before: restore the whole \
+         data directory from one copy, or choose another with --data-dir",
         log_path.display()
     );
     let owner = Owner {
@@ -274,8 +275,8 @@ fn open(config: &Config, data_dir: &DataDir) -> Result<(FileLog, Vec<Store>)> {
             if !stores.contains_key(&partition.0) =>
         {
             bail!(
-                "{} is missing, and the log does not have all that was in it any more: restore it from \
-                 a copy",
+                "{} is missing, and the log does not have all that was in it any more: restore the \
+                 whole data directory from one copy",
                 store_file(&data_dir.path, partition.0).display()
             )
         }
@@ -310,12 +311,18 @@ async fn bind(what: &str, address: &Address) -> Result<TcpListener> {
 }
 
 /// What a person who starts it wants to know.
-fn announce(ingress: SocketAddr, admin: SocketAddr, data_dir: &DataDir, started: Instant) {
+fn announce(
+    (ingress, admin): (SocketAddr, SocketAddr),
+    data_dir: &DataDir,
+    is_new: bool,
+    started: Instant,
+) {
     telemetry::print(format_args!(
-        "abide {} ready in {} ms\n  ingress  http://{ingress}\n  admin    http://{admin}\n  data     {} ({} partitions)",
+        "abide {} ready in {} ms\n  ingress  http://{ingress}\n  admin    http://{admin}\n  data     {} ({} partitions{})",
         env!("CARGO_PKG_VERSION"),
         started.elapsed().as_millis(),
         data_dir.path.display(),
         data_dir.partitions,
+        if is_new { ", new" } else { "" },
     ));
 }

@@ -157,13 +157,13 @@ async fn tables_log_and_layout_agree_or_are_refused_by_name() {
 
     fs::rename(path.join("log"), &moved).unwrap();
     fs::create_dir(path.join("log")).unwrap();
-    refused("log is missing or empty", &["used before", "restore the log"]).await;
+    refused("log is missing or empty", &["used before", "restore the whole data directory"]).await;
     assert_eq!(fs::read_dir(path.join("log")).unwrap().count(), 0, "a copy of it still fits");
     // As if the medium that everything is on were not there.
     for what in tables {
         fs::rename(path.join(what), path.join(format!("{what}.moved"))).unwrap();
     }
-    refused("log is missing or empty", &["used before", "restore the log"]).await;
+    refused("log is missing or empty", &["used before", "restore the whole data directory"]).await;
     for what in tables {
         assert!(!path.join(what).exists(), "{what} is not made anew");
         fs::rename(path.join(format!("{what}.moved")), path.join(what)).unwrap();

@@ -51,10 +51,12 @@ fn it_says_where_it_is_and_stops_when_it_is_told_to() {
     let greeting = greeting(&mut abide);
     assert!(greeting.contains("ready in"), "{greeting}");
     assert!(greeting.contains("ingress  http://127.0.0.1:"), "{greeting}");
-    assert!(greeting.contains("(3 partitions)"), "{greeting}");
+    assert!(greeting.contains("(3 partitions, new)"), "{greeting}");
     let pid = abide.0.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert!(abide.0.wait().unwrap().success());
+    let known = crate::greeting(&mut start(dir.path(), &[]));
+    assert!(known.contains("(3 partitions)"), "{known}");
 }
 
 #[test]

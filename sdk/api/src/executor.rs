@@ -115,7 +115,11 @@ impl Execution {
                     self.rest = Rest::Executing;
                     return false;
                 }
-                Ok(Turn::Suspended) | Err(_) => return true, // The Vm has said so on the wire.
+                Ok(Turn::Suspended) => return true, // The Vm has said so on the wire.
+                Err(error) => {
+                    self.warn(&error.to_string());
+                    return true;
+                }
             };
             // Woken without the lock, since a waker may do as it likes.
             let wakers: Vec<Waker> =
@@ -123,6 +127,15 @@ impl Execution {
             drop(state);
             wakers.into_iter().for_each(Waker::wake);
         }
+    }
+
+    /// Whoever runs the handlers sees here why one is tried again; a terminal failure is an answer.
+    fn warn(&self, error: &str) {
+        let _span = self.span.enter();
+        tracing::warn!(
+            error,
+            "an attempt has failed; the runtime's retry policy says what follows"
+        );
     }
 
     /// Polls the handler once; true when the attempt is over.
@@ -136,8 +149,14 @@ impl Execution {
         if state.has_ended() {
             // Refused only when the attempt has ended on the wire, and then there is no more to say.
             let _ = match state.fault.take() {
-                Some(Fault::Untold(message)) => state.vm.fail(&message, ""),
-                Some(Fault::Misuse(message)) => state.vm.misused(&message),
+                Some(Fault::Untold(message)) => {
+                    self.warn(&message);
+                    state.vm.fail(&message, "")
+                }
+                Some(Fault::Misuse(message)) => {
+                    self.warn(&message);
+                    state.vm.misused(&message)
+                }
                 Some(Fault::Told) | None => Ok(()),
             };
             return true;
@@ -164,7 +183,10 @@ impl Execution {
         };
         let said: Result<(), VmError> = match outcome {
             Ok(result) => state.vm.sys_output(result).and_then(|()| state.vm.end()),
-            Err(message) => state.vm.fail(&message, ""),
+            Err(message) => {
+                self.warn(&message);
+                state.vm.fail(&message, "")
+            }
         };
         // A mismatch at the output was told on the wire like any other.
         drop(said);

@@ -101,30 +101,25 @@ impl TestAttempt {
         self.attempt.on_timeout(now_ms, random);
     }
 
-    /// Carries out what the machine wants, and notes what it proposes.
+    /// Carries out what the machine wants.
     pub(crate) fn carry_out(&mut self, stepped: &mut Stepped) {
         for output in self.attempt.take_outputs() {
             stepped.has_moved = true;
             match output {
                 Output::Send(bytes) => self.to_sdk.write(bytes),
                 Output::HalfClose | Output::Finish => self.to_sdk.close(),
-                Output::Propose(event) => {
-                    self.note(&event, stepped);
-                    stepped.proposals.push(event);
-                }
+                Output::Propose(event) => stepped.proposals.push(event),
             }
         }
     }
 
+    /// Notes what the SDK has said.
     fn note(&mut self, proposal: &Event, stepped: &mut Stepped) {
         let is_command =
             matches!(proposal, Event::CommandProposed { .. } | Event::TimedCommandProposed { .. });
         self.commands += u32::from(is_command);
         stepped.has_grown |= is_command || matches!(proposal, Event::RunProposed { .. });
-        // What has no code of ours is the SDK's own word.
-        if let Event::AttemptFailed { failure, .. } = proposal
-            && failure.error_code.is_none()
-        {
+        if let Event::AttemptFailed { failure, .. } = proposal {
             let message = Some(failure.message.clone());
             match failure.code {
                 JOURNAL_MISMATCH => stepped.mistake = message,
@@ -156,7 +151,10 @@ impl TestAttempt {
                 stepped.has_moved = true;
                 if let Ok(data) = frame.into_data() {
                     self.attempt.receive(now_ms, now_ms, data, &*self.registry, random);
-                    self.carry_out(&mut stepped);
+                    let mut said = Stepped::default();
+                    self.carry_out(&mut said);
+                    said.proposals.iter().for_each(|proposal| self.note(proposal, &mut stepped));
+                    stepped.proposals.extend(said.proposals);
                 }
             }
             Poll::Ready(Some(Err(_)) | None) => self.body = None,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use abide_sdk::{OncePerStep, prelude::*};
@@ -62,4 +63,35 @@ async fn each_line_is_logged_once_with_its_invocation() {
     assert_eq!(words, ["first", "second", "third", "fourth"], "{text}");
     assert!(said.iter().all(|line| line.contains(talk.id())), "{text}");
     assert!(said.iter().all(|line| line.contains("Talker")), "{text}");
+}
+
+struct Unlucky(AtomicU32);
+
+#[service]
+impl Unlucky {
+    pub async fn third_time(&self, _ctx: &Context) -> Result<()> {
+        match self.0.fetch_add(1, Ordering::Relaxed) {
+            0 => Err("the disk is on fire".into()),
+            1 => panic!("so is the other one"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whoever runs the service need not read the runtime's log for it.
+#[tokio::test]
+async fn a_failing_attempt_is_told_where_the_handler_runs() {
+    let lines = Lines::default();
+    let layer = tracing_subscriber::fmt::layer().with_writer(lines.clone()).with_ansi(false);
+    let subscriber = tracing_subscriber::registry().with(layer.with_filter(OncePerStep));
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let abide = TestRuntime::new().bind(Unlucky(AtomicU32::new(0))).start();
+    Unlucky::client(&abide).third_time().await.unwrap();
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let said: Vec<&str> = text.lines().filter(|line| line.contains("WARN")).collect();
+    let [first, second] = &said[..] else { panic!("{text}") };
+    for (line, why) in [(first, "the disk is on fire"), (second, "so is the other one")] {
+        assert!(line.contains(why) && line.contains("handler=\"third_time\""), "{line}");
+        assert!(line.contains("invocation_id=\"inv_"), "{line}");
+    }
 }

@@ -39,13 +39,13 @@ impl Layout {
         ensure!(
             (1..=PARTITIONS_MAX).contains(&partitions),
             "it says that there are {partitions} partitions, expected 1 to {PARTITIONS_MAX}; \
-             restore it from a copy"
+             restore the whole data directory from one copy"
         );
         let secret = lines.next().and_then(|line| line.strip_prefix("secret "));
         let secret = secret.and_then(|digits| u128::from_str_radix(digits, 16).ok());
         ensure!(
             secret.is_some() || !has_secret,
-            "it does not say which secret; restore it from a copy"
+            "it does not say which secret; restore the whole data directory from one copy"
         );
         Ok(Self { partitions, secret: secret.filter(|_| has_secret) })
     }
