@@ -185,7 +185,7 @@ struct Waited<'a> {
 }
 
 impl Memory for Waited<'_> {
-    async fn reach(&mut self, bytes: usize) -> Result<(), BodyError> {
+    async fn reach(&mut self, bytes: usize, _: usize) -> Result<(), BodyError> {
         if bytes > UNCOUNTED_BYTES_MAX && self.held.is_none() {
             self.held = Some(self.share.take(self.bytes_max).await);
         }

@@ -15,6 +15,8 @@ pub(crate) struct Activity {
     has_asked: bool,
     /// Requests whose head is read and whose answer is not written.
     under_way: usize,
+    /// Bodies that are read on though they were refused.
+    lingering: usize,
     /// Since when there is none.
     quiet_since: Instant,
     /// When the first byte of a head came that is not whole yet.
@@ -43,6 +45,7 @@ impl Activity {
             is_http2: false,
             has_asked: false,
             under_way: 0,
+            lingering: 0,
             quiet_since: now,
             head_since: None,
             stuck_since: None,
@@ -63,7 +66,7 @@ impl Activity {
 
     /// Bytes came in.
     pub(crate) fn read(&mut self, now: Instant) {
-        if self.under_way == 0 && !self.is_http2 {
+        if self.under_way == 0 && self.lingering == 0 && !self.is_http2 {
             self.head_since.get_or_insert(now);
         }
     }
@@ -82,6 +85,21 @@ impl Activity {
     pub(crate) fn request_ends(&mut self, now: Instant) {
         assert!(self.under_way > 0, "a request ends that never began");
         self.under_way -= 1;
+        self.quiet_since = now;
+    }
+
+    /// A body is read on though it was refused.
+    pub(crate) fn linger_begins(&mut self) {
+        self.lingering += 1;
+    }
+
+    /// It is not, any more.
+    ///
+    /// # Panics
+    /// When none was.
+    pub(crate) fn linger_ends(&mut self, now: Instant) {
+        assert!(self.lingering > 0, "a body lingers no more that never did");
+        self.lingering -= 1;
         self.quiet_since = now;
     }
 
@@ -119,10 +137,11 @@ impl Activity {
         self.stuck_since = None;
     }
 
-    /// Since when nobody would miss it; `None` while a request is under way. One that has never asked
-    /// goes before one that has.
+    /// Since when nobody would miss it; `None` while a request is under way. One that has never asked, or
+    /// has its answer and still sends, goes before one that has asked.
     pub(crate) fn quiet_since(&self) -> Option<(bool, Instant)> {
-        (self.under_way == 0).then_some((self.has_asked, self.quiet_since))
+        let is_missed = self.has_asked && self.lingering == 0;
+        (self.under_way == 0).then_some((is_missed, self.quiet_since))
     }
 
     /// When it has to go if nothing happens, and why; `None` while only the handler is waited for.
@@ -136,7 +155,7 @@ impl Activity {
         };
         let stalled = self.answers.values().copied().chain(self.stuck_since).min();
         let stalled = stalled.map(|since| (since + limits.stall_now(), Expired::Stalled));
-        let quiet = (self.under_way == 0).then(quiet);
+        let quiet = (self.under_way == 0 && self.lingering == 0).then(quiet);
         stalled.into_iter().chain(quiet).min_by_key(|(at, _)| *at)
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::{
     connections::Connection,
-    limits::{Limits, PIECE_BYTES},
+    limits::{Limits, PIECE_BYTES, Pressure},
 };
 
 /// What a transport says.
@@ -49,21 +49,17 @@ pub enum BodyError {
 
 /// Memory for a body that is being read.
 pub trait Memory: Send {
-    /// Sees to it that there is memory for so many bytes in all; called again when there are more.
+    /// Sees to it that there is memory for so many bytes in all, of `most` that there can be; called when
+    /// some of them have come, and again when there are more.
     ///
     /// # Errors
     /// When there is none, and waiting for it is out of the question.
-    fn reach(&mut self, bytes: usize) -> impl Future<Output = Result<(), BodyError>> + Send;
-
-    /// For how many bytes there has to be memory before any has come, of a body of so many. Whoever can be
-    /// refused on the way need not hold what was only announced.
-    fn first(&self, announced: usize) -> usize {
-        announced
-    }
+    fn reach(
+        &mut self,
+        bytes: usize,
+        most: usize,
+    ) -> impl Future<Output = Result<(), BodyError>> + Send;
 }
-
-/// A body whose length is not announced is taken to have this many bytes, until it has more.
-const UNANNOUNCED_BYTES: usize = 16 << 10;
 
 /// A request's body that has to come at some speed.
 #[derive(Debug)]
@@ -71,6 +67,9 @@ pub struct Timed<B> {
     body: B,
     grace: Duration,
     bytes_per_second: u64,
+    /// Who waits for the memory that this takes, and how long it may stand still then.
+    pressure: Pressure,
+    grace_under_pressure: Duration,
     began: Option<Instant>,
     /// When the last piece came.
     moved: Option<Instant>,
@@ -85,6 +84,8 @@ impl<B> Timed<B> {
             body,
             grace: limits.body,
             bytes_per_second: limits.body_bytes_per_second,
+            pressure: limits.body_pressure.clone(),
+            grace_under_pressure: limits.stall_under_pressure,
             began: None,
             moved: None,
             bytes: 0,
@@ -97,7 +98,9 @@ impl<B> Timed<B> {
         let earned = Duration::from_millis(self.bytes.saturating_mul(1000) / self.bytes_per_second);
         // What has come earns time in all, and none for a pause.
         let moved = self.moved.unwrap_or(began);
-        (began + self.grace + earned).min(moved + self.grace)
+        let is_pressed = self.moved.is_some() && self.pressure.is_there();
+        let pause = if is_pressed { self.grace_under_pressure } else { self.grace };
+        (began + self.grace + earned).min(moved + pause)
     }
 }
 
@@ -124,11 +127,17 @@ where
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
                 let began = *timed.began.get_or_insert_with(Instant::now);
-                let deadline = timed.deadline(began);
-                let late =
-                    timed.late.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-                if late.as_mut().poll(cx).is_pending() {
-                    return Poll::Pending;
+                loop {
+                    let (now, deadline) = (Instant::now(), timed.deadline(began));
+                    if now >= deadline {
+                        break;
+                    }
+                    // Others may come to wait meanwhile.
+                    let look_at = deadline.min(now + timed.grace_under_pressure);
+                    let late = timed.late.insert(Box::pin(tokio::time::sleep_until(look_at)));
+                    if late.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
                 }
                 let slow = BodyError::Slow { bytes: timed.bytes, after: began.elapsed() };
                 Poll::Ready(Some(Err(slow.into())))
@@ -168,9 +177,8 @@ where
     }
     let announced = expected.exact().and_then(|bytes| usize::try_from(bytes).ok());
     let most = announced.unwrap_or(limit_bytes);
-    let mut reached = announced
-        .map_or_else(|| UNANNOUNCED_BYTES.min(limit_bytes), |announced| memory.first(announced));
-    memory.reach(reached).await?;
+    // What was only announced costs nobody anything.
+    let mut reached = 0;
     let mut body = std::pin::pin!(body);
     // Most bodies are one piece, which nobody has to copy.
     let mut single: Option<Bytes> = None;
@@ -183,7 +191,7 @@ where
         }
         if bytes > reached {
             reached = (2 * bytes).min(most).max(bytes);
-            memory.reach(reached).await?;
+            memory.reach(reached, most).await?;
         }
         if single.is_none() && joined.is_empty() {
             single = Some(data);
@@ -247,6 +255,23 @@ impl Request {
 impl Drop for Request {
     fn drop(&mut self) {
         self.0.activity().request_ends(Instant::now());
+    }
+}
+
+/// A refused body that is read on for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Lingers(Arc<Connection>);
+
+impl Lingers {
+    pub(crate) fn instead_of(request: &Request) -> Self {
+        request.0.activity().linger_begins();
+        Self(Arc::clone(&request.0))
+    }
+}
+
+impl Drop for Lingers {
+    fn drop(&mut self) {
+        self.0.activity().linger_ends(Instant::now());
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Limits {
     pub pressure: Pressure,
     /// How long a body may take beside what [`Limits::body_bytes_per_second`] allows.
     pub body: Duration,
+    /// Who waits for the memory of bodies: then one that has begun may stand still for no longer than
+    /// [`Limits::stall_under_pressure`].
+    pub body_pressure: Pressure,
     /// A body that is slower than this, after [`Limits::body`], is given up.
     pub body_bytes_per_second: u64,
     /// How long requests that are under way when the server stops may still take.
@@ -43,13 +46,14 @@ impl Default for Limits {
             stall_under_pressure: Duration::from_secs(1),
             pressure: Pressure::default(),
             body: Duration::from_secs(30),
+            body_pressure: Pressure::default(),
             body_bytes_per_second: 1024,
             grace: Duration::from_secs(2),
         }
     }
 }
 
-/// How many wait for memory that answers hold. Clones share it.
+/// How many wait for memory that others hold. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Pressure(Arc<AtomicUsize>);
 
@@ -101,3 +105,8 @@ pub(crate) const LINGER: Duration = Duration::from_secs(10);
 
 /// The most of it that is: twice the largest body that anybody may send here by default.
 pub(crate) const LINGER_BYTES_MAX: usize = 64 << 20;
+
+/// What a client in HTTP/2 may send on a stream before somebody reads it, and on all of a connection: a body
+/// that waits for memory is not read, and there may be thousands.
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 64 << 10;
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 128 << 10;

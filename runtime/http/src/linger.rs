@@ -11,12 +11,12 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::runtime::Handle;
 
 use crate::{
-    body::{BoxError, Request, Timed},
+    body::{BoxError, Lingers, Request, Timed},
     limits::{LINGER, LINGER_BYTES_MAX},
 };
 
 /// A request's body. Dropped before its end it goes on in the background, as far as [`LINGER`] and
-/// [`LINGER_BYTES_MAX`] allow; the connection counts as busy until then.
+/// [`LINGER_BYTES_MAX`] allow; the connection is the first to go when there is no place for another.
 #[derive(Debug)]
 pub struct Lingering {
     /// `None` once there is nothing to wait for: it failed.
@@ -65,8 +65,10 @@ impl Drop for Lingering {
             return;
         }
         let Ok(runtime) = Handle::try_current() else { return };
+        let lingers = Lingers::instead_of(&request);
+        drop(request);
         runtime.spawn(async move {
-            let _request = request;
+            let _lingers = lingers;
             let mut left = LINGER_BYTES_MAX;
             let rest = async {
                 while let Some(Ok(frame)) = body.frame().await {

@@ -27,7 +27,10 @@ use crate::{
     body::{self, Answer, BoxError, Timed},
     connections::{Connection, Connections, Place},
     io::Watched,
-    limits::{ACCEPT_RETRY, BUFFER_BYTES_MAX, Limits, PING_INTERVAL},
+    limits::{
+        ACCEPT_RETRY, BUFFER_BYTES_MAX, CONNECTION_WINDOW_BYTES, Limits, PING_INTERVAL,
+        STREAM_WINDOW_BYTES,
+    },
     linger::Lingering,
 };
 
@@ -120,6 +123,8 @@ async fn converse<S, B>(
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams_max)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(u32::try_from(BUFFER_BYTES_MAX).unwrap_or(u32::MAX))
         .max_send_buf_size(crate::limits::PIECE_BYTES)
         .keep_alive_interval(PING_INTERVAL)

@@ -47,7 +47,7 @@ struct Doings {
 struct Plenty;
 
 impl Memory for Plenty {
-    async fn reach(&mut self, _: usize) -> Result<(), BodyError> {
+    async fn reach(&mut self, _: usize, _: usize) -> Result<(), BodyError> {
         Ok(())
     }
 }

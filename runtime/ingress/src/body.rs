@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use http::request::Parts;
 use http_body_util::Full;
-use runtime_http::body::{BodyError, BoxError, Memory};
+use runtime_http::body::{BodyError, BoxError};
 use runtime_partition::budget::{Held, Share};
 
-use crate::{Ingress, error::Rejection};
+use crate::{Ingress, Memory, error::Rejection};
 
 /// What answers are made of.
 pub(crate) type Body = Full<Bytes>;
@@ -42,7 +42,7 @@ where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
     let limit_bytes = ingress.request_size_max_bytes;
-    let mut memory = Waited { share: &ingress.memory.results, held: None, limit_bytes };
+    let mut memory = Waited { memory: &ingress.memory, held: None };
     let read = runtime_http::body::read(body, limit_bytes, &mut memory).await;
     Ok((read?, memory.held.into_iter().collect()))
 }
@@ -77,42 +77,42 @@ struct Asked<'a> {
     bytes: usize,
 }
 
-/// Of a body that is announced so much is held before anything has come.
-const FIRST_BYTES_MAX: usize = 64 << 10;
-
 impl<'a> Asked<'a> {
     fn new(share: &'a Share, head_bytes: usize) -> Self {
         Self { share, held: Vec::new(), head_bytes, bytes: 0 }
     }
 }
 
-impl Memory for Asked<'_> {
-    async fn reach(&mut self, bytes: usize) -> Result<(), BodyError> {
+impl runtime_http::body::Memory for Asked<'_> {
+    async fn reach(&mut self, bytes: usize, _: usize) -> Result<(), BodyError> {
         let bytes = self.head_bytes + bytes;
         let more = bytes.saturating_sub(self.bytes);
         self.held.push(self.share.try_take(more).ok_or(BodyError::NoMemory)?);
         self.bytes = bytes;
         Ok(())
     }
-
-    fn first(&self, announced: usize) -> usize {
-        announced.min(FIRST_BYTES_MAX)
-    }
 }
 
-/// Memory that is waited for. Whoever has some must not wait for more while others do the same, so what
-/// is not announced gets a little, and then all that it may need at once.
+/// Memory that is waited for. Whoever has some must not wait for more while others do the same, so a body
+/// gets a little, and then all that it may need at once.
 struct Waited<'a> {
-    share: &'a Share,
+    memory: &'a Memory,
     held: Option<Held>,
-    limit_bytes: usize,
 }
 
-impl Memory for Waited<'_> {
-    async fn reach(&mut self, bytes: usize) -> Result<(), BodyError> {
+impl runtime_http::body::Memory for Waited<'_> {
+    async fn reach(&mut self, bytes: usize, most: usize) -> Result<(), BodyError> {
         let is_more = self.held.take().is_some();
-        let bytes = if is_more { self.limit_bytes } else { bytes };
-        self.held = Some(self.share.take(bytes).await);
+        let bytes = if is_more { most } else { bytes };
+        let results = &self.memory.results;
+        self.held = Some(match results.try_take(bytes) {
+            Some(held) => held,
+            None => {
+                // Those that have memory and do not come lose it meanwhile.
+                let _waits = self.memory.results_pressure.begin();
+                results.take(bytes).await
+            }
+        });
         Ok(())
     }
 }

@@ -64,6 +64,8 @@ pub struct Memory {
     pub answers: Share,
     /// Tells the connections that somebody waits for the memory of answers.
     pub pressure: Pressure,
+    /// Tells them that somebody waits for the memory of results.
+    pub results_pressure: Pressure,
 }
 
 impl Default for Memory {
@@ -75,6 +77,7 @@ impl Default for Memory {
             results: share(),
             answers: share(),
             pressure: Pressure::default(),
+            results_pressure: Pressure::default(),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! stream.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use tokio::{net::TcpStream, sync::watch, time};
 
 use crate::{
     quick_ack::QuickAck,
+    sockets::Sockets,
     stream::unreachable,
     windows::{self, Windows},
 };
@@ -34,20 +35,34 @@ pub(crate) const STREAMS_MAX_AT_FIRST: usize = 100;
 const HEADERS_BYTES_MAX: u32 = 16 << 10;
 /// What an endpoint may send on all [`STREAMS_MAX`] streams of a connection before somebody reads it:
 /// those that are not read must leave the others theirs.
-pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 128 * windows::MOST_BYTES;
+const CONNECTION_WINDOW_BYTES: u32 = 128 * windows::MOST_BYTES;
 const _: () =
     assert!(CONNECTION_WINDOW_BYTES as usize == STREAMS_MAX * windows::MOST_BYTES as usize);
-/// A new window is announced after so long: one at a time, and what changes back needs none.
-const WINDOW_DELAY: Duration = Duration::from_millis(100);
+/// A new window is announced after so long, and then looked after as often.
+const WINDOW_DELAY: Duration = Duration::from_millis(20);
+/// The other side has so long to accept a smaller one.
+const WINDOW_TIMEOUT: Duration = Duration::from_secs(5);
 /// While it is in use, a connection is asked this often whether the other side is still there.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// And has so long to answer.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// A connection that nobody has used for so many of these intervals is closed: others may need its place.
+const IDLE_INTERVALS_MAX: u32 = 3;
 
 /// A connection that is up.
 pub(crate) struct Connection {
     sender: SendRequest<Bytes>,
-    streams: Arc<AtomicUsize>,
+    status: Arc<Status>,
+}
+
+/// What a connection is doing.
+#[derive(Debug, Default)]
+struct Status {
+    streams: AtomicUsize,
+    /// It takes no streams until the other side has accepted a smaller window: it may send too much ahead.
+    is_shrinking: AtomicBool,
+    /// It takes none any more: nobody has needed it.
+    is_leaving: AtomicBool,
 }
 
 /// Room for a stream on a connection.
@@ -74,18 +89,18 @@ impl Room {
 }
 
 /// A stream's place on its connection, given back when it is dropped.
-pub(crate) struct Place(Arc<AtomicUsize>);
+pub(crate) struct Place(Arc<Status>);
 
 impl Place {
-    fn take(streams: &Arc<AtomicUsize>) -> Self {
-        streams.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(streams))
+    fn take(status: &Arc<Status>) -> Self {
+        status.streams.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(status))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -100,16 +115,25 @@ impl Connection {
     pub(crate) fn has_room(&self) -> bool {
         // One above the other side's limit would wait for another to end, maybe for its own callee.
         let limit = STREAMS_MAX.min(self.sender.current_max_send_streams());
-        self.streams.load(Ordering::Relaxed) < limit
+        let Status { streams, is_shrinking, is_leaving } = &*self.status;
+        streams.load(Ordering::Relaxed) < limit
+            && !is_shrinking.load(Ordering::Relaxed)
+            && !is_leaving.load(Ordering::Relaxed)
     }
 
     pub(crate) fn take(&self) -> Room {
-        Room { sender: self.sender.clone(), place: Place::take(&self.streams) }
+        Room { sender: self.sender.clone(), place: Place::take(&self.status) }
     }
 }
 
 /// Makes a connection.
-pub(crate) async fn dial(uri: &Uri, windows: &Windows) -> Result<Connection, Fault> {
+pub(crate) async fn dial(
+    uri: &Uri,
+    windows: &Windows,
+    sockets: &Sockets,
+    timeout: Duration,
+) -> Result<Connection, Fault> {
+    let socket = sockets.take(uri, timeout).await.map_err(|error| unreachable(&error))?;
     let mut window = windows.follow();
     let window_bytes = *window.borrow_and_update();
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
@@ -125,56 +149,94 @@ pub(crate) async fn dial(uri: &Uri, windows: &Windows) -> Result<Connection, Fau
         .handshake(QuickAck::new(stream))
         .await
         .map_err(|error| unreachable(&error))?;
-    let streams = Arc::default();
+    let status: Arc<Status> = Arc::default();
     let pings = connection.ping_pong();
-    let in_use = Arc::clone(&streams);
+    let watched = Arc::clone(&status);
     let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
     tokio::spawn(async move {
+        let _socket = socket;
         tokio::select! {
-            ended = carry(connection, window) => if let Err(error) = ended {
+            ended = carry(connection, (window, window_bytes), &watched) => if let Err(error) = ended {
                 tracing::debug!(%error, "a connection to an endpoint ended with an error");
             },
             // Its streams end with it.
-            () = answers_no_more(pings, in_use) => {
-                tracing::warn!(
+            closed = no_more(pings, &watched) => match closed {
+                Closed::Silent => tracing::warn!(
                     endpoint = authority,
                     "an endpoint does not answer on its connection; it is closed"
-                );
+                ),
+                Closed::Idle => tracing::debug!(endpoint = authority, "an idle connection is closed"),
             }
         }
     });
-    Ok(Connection { sender, streams })
+    Ok(Connection { sender, status })
 }
 
 /// Carries what its streams say, and follows what they may say ahead.
 async fn carry(
     mut connection: client::Connection<QuickAck, Bytes>,
-    mut window: watch::Receiver<u32>,
+    (mut window, mut accepted_bytes): (watch::Receiver<u32>, u32),
+    status: &Status,
 ) -> Result<(), h2::Error> {
-    let mut is_due = false;
+    // What was announced last, and is not known to be accepted.
+    let mut announced: Option<u32> = None;
+    let (mut is_due, mut since) = (false, time::Instant::now());
     loop {
         tokio::select! {
             ended = &mut connection => return ended,
-            Ok(()) = window.changed(), if !is_due => is_due = true,
+            Ok(()) = window.changed(), if !is_due => {
+                (is_due, since) = (true, time::Instant::now());
+                let is_shrinking = *window.borrow() < accepted_bytes;
+                status.is_shrinking.store(is_shrinking, Ordering::Relaxed);
+            }
             () = time::sleep(WINDOW_DELAY), if is_due => {
-                // The other side may not have answered to the one before yet.
-                is_due = connection.set_initial_window_size(*window.borrow_and_update()).is_err();
+                let wanted = *window.borrow_and_update();
+                if connection.set_initial_window_size(wanted).is_ok() {
+                    // Only one is announced at a time: the one before is accepted.
+                    accepted_bytes = announced.unwrap_or(accepted_bytes);
+                    (announced, since) = (Some(wanted), time::Instant::now());
+                    is_due = accepted_bytes != wanted;
+                    status.is_shrinking.store(wanted < accepted_bytes, Ordering::Relaxed);
+                } else if status.is_shrinking.load(Ordering::Relaxed)
+                    && since.elapsed() >= WINDOW_TIMEOUT
+                {
+                    tracing::warn!(
+                        "an endpoint does not accept a smaller window; its connection is closed"
+                    );
+                    return Ok(());
+                }
             }
         }
     }
 }
 
-/// Done when the other side is not there any more.
-async fn answers_no_more(pings: Option<PingPong>, streams: Arc<AtomicUsize>) {
+/// Why a connection is closed.
+enum Closed {
+    /// The other side is not there any more.
+    Silent,
+    /// Nobody needs it.
+    Idle,
+}
+
+/// Done when a connection is of no use any more.
+async fn no_more(pings: Option<PingPong>, status: &Status) -> Closed {
     let Some(mut pings) = pings else { return std::future::pending().await };
+    let mut idle_intervals = 0;
     loop {
         time::sleep(KEEP_ALIVE_INTERVAL).await;
-        if streams.load(Ordering::Relaxed) == 0 {
+        if status.streams.load(Ordering::Relaxed) == 0 {
+            // Whoever was just about to use it has done so by the next look.
+            if status.is_leaving.load(Ordering::Relaxed) {
+                return Closed::Idle;
+            }
+            idle_intervals += 1;
+            status.is_leaving.store(idle_intervals >= IDLE_INTERVALS_MAX, Ordering::Relaxed);
             continue;
         }
+        idle_intervals = 0;
         let answer = time::timeout(KEEP_ALIVE_TIMEOUT, pings.ping(Ping::opaque())).await;
         if !matches!(answer, Ok(Ok(_))) {
-            return;
+            return Closed::Silent;
         }
     }
 }

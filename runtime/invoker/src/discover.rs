@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use crate::tls::Tls;
+use crate::{sockets::Sockets, tls::Tls};
 
 /// An endpoint, and how it is asked.
 #[derive(Debug, Clone, Copy)]
@@ -149,6 +149,8 @@ impl DiscoverError {
     }
 }
 
+/// Connections of one discovery: it asks one after the other.
+const SOCKETS_MAX: usize = 4;
 /// A manifest with many schemas is still far below this.
 const MANIFEST_BYTES_MAX: usize = 16 << 20;
 /// Answers up to this size are read at any time.
@@ -337,7 +339,9 @@ async fn send(
     let is_http2_at_once = !asked.http1 && !is_tls;
     let mut builder = Client::builder(TokioExecutor::new());
     builder.http2_only(is_http2_at_once);
-    let client = builder.build(tls.connector(asked.http1, time.connect));
+    // Operators ask for few at a time.
+    let sockets = Sockets::new(SOCKETS_MAX);
+    let client = builder.build(tls.connector(asked.http1, time.connect, &sockets));
     let unfinished = |reason: String| DiscoverError::Unfinished { uri: at.clone(), reason };
     let silent = |is_there: bool, reason: String| match (is_there, is_http2_at_once) {
         (true, true) => DiscoverError::NoHttp2 { uri: at.clone(), reason },

@@ -10,6 +10,7 @@ use tokio::{sync::Notify, time};
 
 use crate::{
     connection::{Connection, Room, STREAMS_MAX_AT_FIRST, dial},
+    sockets::Sockets,
     windows::Windows,
 };
 
@@ -17,9 +18,9 @@ use crate::{
 const DIALS_MAX: usize = 4;
 
 /// The connections to one host and port.
-#[derive(Default)]
 pub(crate) struct Host {
     windows: Windows,
+    sockets: Sockets,
     connections: Mutex<Vec<Connection>>,
     dials: Mutex<Dials>,
     /// A connection was made, or could not be.
@@ -40,8 +41,14 @@ struct Dials {
 struct Waiting<'a>(&'a Host);
 
 impl Host {
-    pub(crate) fn new(windows: Windows) -> Self {
-        Self { windows, ..Self::default() }
+    pub(crate) fn new(windows: Windows, sockets: Sockets) -> Self {
+        Self {
+            windows,
+            sockets,
+            connections: Mutex::default(),
+            dials: Mutex::default(),
+            dialled: Notify::new(),
+        }
     }
 
     /// Room on a connection that is up; closed ones are forgotten on the way.
@@ -87,7 +94,8 @@ impl Host {
             dials.under_way += 1;
             let (host, uri) = (Arc::clone(self), uri.clone());
             tokio::spawn(async move {
-                let dialled = time::timeout(timeout, dial(&uri, &host.windows)).await;
+                let dialled =
+                    time::timeout(timeout, dial(&uri, &host.windows, &host.sockets, timeout)).await;
                 host.note(dialled.unwrap_or_else(|_| {
                     let message = format!("no connection within {} ms", timeout.as_millis());
                     Err(Fault::Unreachable { message })
@@ -170,6 +178,10 @@ mod tests {
         Arc::new(NodeClock::start())
     }
 
+    fn host() -> Arc<Host> {
+        Arc::new(Host::new(Windows::default(), Sockets::new(100)))
+    }
+
     fn request(uri: &Uri) -> Request<()> {
         Request::post(uri.clone()).body(()).unwrap()
     }
@@ -180,7 +192,7 @@ mod tests {
     async fn what_is_sent_before_the_request_is_on_its_way_goes_with_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let way = Way::Direct(Arc::default(), LONG);
+        let way = Way::Direct(host(), LONG);
         let mut exchange = Exchange::new(way, request(&uri), ProtocolVersion::V6, clock(), None);
         exchange.send(Bytes::from_static(b"start"));
         exchange.send(Bytes::from_static(b"input"));
@@ -209,7 +221,7 @@ mod tests {
     async fn a_stream_that_one_connection_does_not_take_goes_on_another() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let host = Arc::new(Host::default());
+        let host = host();
         let (room, mut one) = tokio::join!(host.connect(&uri, LONG), accept(&listener));
         let first = room.unwrap().open(request(&uri)).unwrap();
         let _answering = answer(&mut one).await;
@@ -230,7 +242,7 @@ mod tests {
     async fn a_host_that_is_not_there_fails_everybody_at_once() {
         let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let uri: Uri = format!("http://{gone}/").parse().unwrap();
-        let host = Arc::new(Host::default());
+        let host = host();
         let calls = (0..250).map(|_| {
             let (host, uri) = (Arc::clone(&host), uri.clone());
             async move { host.connect(&uri, LONG).await.err() }
@@ -263,7 +275,7 @@ mod tests {
                 unread.push(request);
             }
         });
-        let host: Arc<Host> = Arc::default();
+        let host = host();
         for _ in 0..10 {
             let way = Way::Direct(Arc::clone(&host), LONG);
             let mut exchange =
@@ -296,11 +308,15 @@ mod tests {
             }
         });
         let windows = Windows::default();
-        let host = Arc::new(Host::new(windows.clone()));
+        let host = Arc::new(Host::new(windows.clone(), Sockets::new(100)));
+        drop(host.connect(&uri, LONG).await.unwrap());
         let mut window = async || {
-            let room = match host.room() {
-                Some(room) => room,
-                None => host.connect(&uri, LONG).await.unwrap(),
+            // It takes no streams while the other side has not accepted a smaller window.
+            let room = loop {
+                match host.room() {
+                    Some(room) => break room,
+                    None => tokio::task::yield_now().await,
+                }
             };
             let stream = room.open(request(&uri)).unwrap();
             let window = windows_seen.recv().await.unwrap();
@@ -321,7 +337,7 @@ mod tests {
     async fn a_server_that_takes_its_leave_gets_no_more() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let host = Arc::new(Host::default());
+        let host = host();
         let (room, mut server) = tokio::join!(host.connect(&uri, LONG), accept(&listener));
         let mut stream = room.unwrap().open(request(&uri)).unwrap();
         let mut answering = answer(&mut server).await;

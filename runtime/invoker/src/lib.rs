@@ -2,7 +2,7 @@
 //!
 //! Reading order: `supervisor` (which attempts there are), `places` (how many there may be), `task`
 //! (one attempt: bytes, machine, proposals), `report` (what is said of those that fail), `stream` (what a
-//! request and a response look like), `client` (ways to deployments), `host` and `connection` (to one),
+//! request and a response look like), `client` (ways to deployments), `host` and `connection` (to one), `sockets` (how many),
 //! `incoming` and `windows` (memory for what they say), [`tls`] (whom we trust), [`discover`] (asking an endpoint what it offers).
 //!
 //! **Invariant:** this crate decides nothing about an invocation: that is the Attempt machine's
@@ -17,6 +17,7 @@ mod outgoing;
 mod places;
 mod quick_ack;
 mod report;
+mod sockets;
 mod stream;
 mod supervisor;
 mod task;

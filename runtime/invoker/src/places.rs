@@ -19,6 +19,8 @@ use runtime_partition::{Full, budget::POOL_SHARE};
 pub(crate) struct Limits {
     /// Attempts at the same time.
     pub(crate) attempts: usize,
+    /// Those of them that have a connection each, since their endpoint speaks HTTP/1.1.
+    pub(crate) connections: usize,
     /// Bytes of journals and state that have not been sent yet.
     pub(crate) bytes: usize,
 }
@@ -34,6 +36,8 @@ pub(crate) struct Places {
 struct Taken {
     all: Use,
     pools: HashMap<u32, Use>,
+    /// Those whose attempts have a connection each.
+    single: BTreeSet<u32>,
     /// What attempts were refused for, and how many bytes the least of them has.
     needs: BTreeMap<Full, usize>,
     /// Those of it whose refusal has been noted, so that room is to be announced.
@@ -43,6 +47,7 @@ struct Taken {
 #[derive(Debug, Clone, Copy, Default)]
 struct Use {
     attempts: usize,
+    connections: usize,
     bytes: usize,
 }
 
@@ -54,12 +59,16 @@ impl Places {
         Self { limits, taken: Mutex::new(Taken::default()) }
     }
 
-    /// Takes a place in a pool, and room for so many bytes.
+    /// Takes a place in a pool, and room for so many bytes; for an attempt with a connection of its own if
+    /// it `is_single`.
     ///
     /// # Errors
     /// When there is none: what is full.
-    pub(crate) fn take(&self, pool: u32, bytes: usize) -> Result<(), Full> {
+    pub(crate) fn take(&self, pool: u32, bytes: usize, is_single: bool) -> Result<(), Full> {
         let mut taken = self.lock();
+        if is_single {
+            taken.single.insert(pool);
+        }
         for full in [Full::All, Full::Pool(pool)] {
             if self.room(&taken, full, bytes) == 0 {
                 let least = taken.needs.entry(full).or_insert(bytes);
@@ -70,6 +79,7 @@ impl Places {
         let Taken { all, pools, .. } = &mut *taken;
         for used in [all, pools.entry(pool).or_default()] {
             used.attempts += 1;
+            used.connections += usize::from(is_single);
             used.bytes += bytes;
         }
         Ok(())
@@ -89,7 +99,7 @@ impl Places {
     /// When they never were.
     #[must_use]
     pub(crate) fn sent(&self, pool: u32, bytes: usize) -> News {
-        self.give_back(pool, Use { attempts: 0, bytes })
+        self.give_back(pool, Use { bytes, ..Use::default() })
     }
 
     /// Gives a place back; who is to hear of it. Bytes that are not sent stay counted.
@@ -97,8 +107,9 @@ impl Places {
     /// # Panics
     /// When it was never taken.
     #[must_use]
-    pub(crate) fn release(&self, pool: u32) -> News {
-        self.give_back(pool, Use { attempts: 1, bytes: 0 })
+    pub(crate) fn release(&self, pool: u32, is_single: bool) -> News {
+        let connections = usize::from(is_single);
+        self.give_back(pool, Use { attempts: 1, connections, bytes: 0 })
     }
 
     /// Whether somebody waits for a place.
@@ -119,10 +130,13 @@ impl Places {
         };
         for used in [all, &mut *of_pool] {
             assert!(
-                used.attempts >= back.attempts && used.bytes >= back.bytes,
+                used.attempts >= back.attempts
+                    && used.connections >= back.connections
+                    && used.bytes >= back.bytes,
                 "an attempt of pool {pool} gives back {back:?} of {used:?}"
             );
             used.attempts -= back.attempts;
+            used.connections -= back.connections;
             used.bytes -= back.bytes;
         }
         if of_pool.attempts == 0 && of_pool.bytes == 0 {
@@ -151,7 +165,8 @@ impl Places {
     /// For how many attempts there is room, one with so many bytes among them: in all, or in a pool. What
     /// is larger than all there is goes alone.
     fn room(&self, taken: &Taken, full: Full, bytes: usize) -> usize {
-        let Limits { attempts: attempts_max, bytes: bytes_max } = self.limits;
+        let Limits { attempts: attempts_max, connections: connections_max, bytes: bytes_max } =
+            self.limits;
         let free_attempts = attempts_max.saturating_sub(taken.all.attempts);
         let free_bytes = bytes_max.saturating_sub(taken.all.bytes);
         let fits = |used: usize, free: usize| used == 0 || (free > 0 && bytes <= free);
@@ -163,10 +178,13 @@ impl Places {
         if !fits(used.bytes, share) {
             return 0;
         }
-        // Each attempt takes one from what is free, too.
-        let share = (POOL_SHARE * free_attempts).saturating_sub(used.attempts);
-        let room = share.div_ceil(POOL_SHARE + 1);
-        room.max(usize::from(used.attempts == 0)).min(free_attempts)
+        let attempts = fair(used.attempts, free_attempts);
+        if taken.single.contains(&pool) {
+            let free = connections_max.saturating_sub(taken.all.connections);
+            attempts.min(fair(used.connections, free))
+        } else {
+            attempts
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -174,17 +192,24 @@ impl Places {
     }
 }
 
+/// How many more a pool with so many may have, of what is free.
+fn fair(used: usize, free: usize) -> usize {
+    // Each takes one from what is free, too.
+    let share = (POOL_SHARE * free).saturating_sub(used);
+    share.div_ceil(POOL_SHARE + 1).max(usize::from(used == 0)).min(free)
+}
+
 #[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
 
     fn places(attempts: usize, bytes: usize) -> Places {
-        Places::new(Limits { attempts, bytes })
+        Places::new(Limits { attempts, connections: 10, bytes })
     }
 
     /// Takes what a pool can get.
     fn fill(places: &Places, pool: u32, bytes: usize) -> usize {
-        (0..).take_while(|_| places.take(pool, bytes).is_ok()).count()
+        (0..).take_while(|_| places.take(pool, bytes, false).is_ok()).count()
     }
 
     #[test]
@@ -193,24 +218,38 @@ mod tests {
         let taken: Vec<usize> = (0..5).map(|pool| fill(&all, pool, 0)).collect();
         assert_eq!(taken[..2], [8000, 1600], "{taken:?}");
         assert!(taken.iter().all(|taken| *taken > 0), "{taken:?}");
-        assert_eq!(all.take(0, 0), Err(Full::Pool(0)));
-        assert_eq!(all.take(99, 0), Ok(()));
+        assert_eq!(all.take(0, 0, false), Err(Full::Pool(0)));
+        assert_eq!(all.take(99, 0, false), Ok(()));
         let tiny = places(1, 100);
         assert_eq!(fill(&tiny, 1, 0), 1, "one place is somebody's");
-        assert_eq!(tiny.take(2, 0), Err(Full::All));
+        assert_eq!(tiny.take(2, 0, false), Err(Full::All));
     }
 
     #[test]
     fn bytes_are_shared_like_places_and_what_is_too_large_goes_alone() {
         let all = places(1000, 1000);
-        assert_eq!(all.take(1, 5000), Ok(()), "alone");
-        assert_eq!(all.take(2, 300), Err(Full::All));
+        assert_eq!(all.take(1, 5000, false), Ok(()), "alone");
+        assert_eq!(all.take(2, 300, false), Err(Full::All));
         assert_eq!(all.refused(Full::All), []);
         assert_eq!(all.sent(1, 4200), [], "that is not enough for whoever waits");
         assert_eq!(all.sent(1, 700), [(Full::All, 999)]);
         assert_eq!(fill(&all, 2, 100), 8, "what is free is less with each");
-        assert_eq!(all.take(2, 100), Err(Full::Pool(2)));
-        assert_eq!(all.take(3, 100), Ok(()));
+        assert_eq!(all.take(2, 100, false), Err(Full::Pool(2)));
+        assert_eq!(all.take(3, 100, false), Ok(()));
+    }
+
+    /// A service whose attempts have a connection each leaves some, and nobody else waits for them.
+    #[test]
+    fn connections_are_shared_like_places() {
+        let all = places(10_000, 1000);
+        let taken = (0..).take_while(|_| all.take(1, 0, true).is_ok()).count();
+        assert_eq!(taken, 8, "of ten");
+        assert_eq!(all.take(1, 0, true), Err(Full::Pool(1)));
+        assert_eq!(all.take(2, 0, true), Ok(()));
+        assert_eq!(fill(&all, 3, 0), 7993, "four fifths of the rest: these need none");
+        assert_eq!(all.refused(Full::Pool(1)), []);
+        assert_eq!(all.release(2, true), []);
+        assert_eq!(all.release(1, true), [(Full::Pool(1), 1)]);
     }
 
     #[test]
@@ -220,11 +259,11 @@ mod tests {
         assert_eq!(taken, 8);
         assert_eq!(all.refused(Full::Pool(1)), []);
         assert!(all.is_wanted());
-        all.take(2, 0).unwrap();
-        assert_eq!(all.release(2), [], "one place more is still less than its share");
-        assert_eq!(all.release(1), [(Full::Pool(1), 1)]);
+        all.take(2, 0, false).unwrap();
+        assert_eq!(all.release(2, false), [], "one place more is still less than its share");
+        assert_eq!(all.release(1, false), [(Full::Pool(1), 1)]);
         assert!(!all.is_wanted());
-        assert_eq!(all.release(1), [], "nobody has been refused since");
+        assert_eq!(all.release(1, false), [], "nobody has been refused since");
         assert_eq!(all.refused(Full::Pool(1)), [(Full::Pool(1), 2)], "there is room already");
     }
 }
@@ -236,7 +275,7 @@ mod loom_tests {
 
     use super::*;
 
-    const ONE: Limits = Limits { attempts: 1, bytes: 1 };
+    const ONE: Limits = Limits { attempts: 1, connections: 1, bytes: 1 };
 
     /// An attempt is refused while another one ends: whichever way they cross, somebody announces the
     /// room, or the refused one would wait for ever.
@@ -244,12 +283,12 @@ mod loom_tests {
     fn room_for_a_refused_attempt_is_always_announced() {
         loom::model(|| {
             let places = Arc::new(Places::new(ONE));
-            assert!(places.take(1, 0).is_ok());
+            assert!(places.take(1, 0, false).is_ok());
             let ending = thread::spawn({
                 let places = Arc::clone(&places);
-                move || !places.release(1).is_empty()
+                move || !places.release(1, false).is_empty()
             });
-            let refused = places.take(2, 0).err();
+            let refused = places.take(2, 0, false).err();
             let is_announced = refused.is_some_and(|full| !places.refused(full).is_empty());
             let was_announced = ending.join().unwrap();
             assert!(
@@ -266,12 +305,12 @@ mod loom_tests {
             let places = Arc::new(Places::new(ONE));
             let other = thread::spawn({
                 let places = Arc::clone(&places);
-                move || places.take(1, 0).is_ok()
+                move || places.take(1, 0, false).is_ok()
             });
-            let (one, other) = (places.take(1, 0).is_ok(), other.join().unwrap());
+            let (one, other) = (places.take(1, 0, false).is_ok(), other.join().unwrap());
             assert!(one || other, "two that come together do not keep each other out");
-            let _ = places.release(1);
-            assert!(places.take(1, 0).is_ok());
+            let _ = places.release(1, false);
+            assert!(places.take(1, 0, false).is_ok());
         });
     }
 }

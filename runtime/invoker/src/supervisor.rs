@@ -22,6 +22,7 @@ use tokio::{
 use crate::{
     client::Clients,
     places::{Limits, News, Places},
+    sockets::Sockets,
     task,
     tls::Tls,
     windows::Windows,
@@ -44,6 +45,9 @@ pub struct Settings {
     pub derivation: Derivation,
     /// Largest message that an SDK may send, in bytes.
     pub message_size_max_bytes: u32,
+    /// Connections to endpoints at the same time. Those to one host may have four times as many as are
+    /// free.
+    pub connections_max: usize,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
     /// How long a response is read after the attempt has ended.
@@ -62,6 +66,7 @@ impl Default for Settings {
             max_protocol: ProtocolVersion::MAX,
             derivation: Derivation::Plain,
             message_size_max_bytes: DEFAULT_MAX_MESSAGE_SIZE_BYTES,
+            connections_max: 10_000,
             connect_timeout: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(5),
             counts_unsent: false,
@@ -101,6 +106,7 @@ type Name = (PartitionId, AttemptRef);
 struct Live {
     sender: mpsc::UnboundedSender<Notice>,
     pool: u32,
+    is_single: bool,
     idle_since_ms: IdleSince,
 }
 
@@ -144,10 +150,17 @@ impl Invoker {
             partitions,
             registry,
             clock,
-            clients: Clients::new(settings.connect_timeout, tls, windows.clone()),
+            clients: Clients::new(
+                settings.connect_timeout,
+                tls,
+                windows.clone(),
+                Sockets::new(settings.connections_max),
+            ),
             windows,
             places: Places::new(Limits {
                 attempts: settings.attempts_max,
+                // The others are for what speaks HTTP/2, and for what is not used just now.
+                connections: (settings.connections_max / 8 * 7).max(1),
                 bytes: settings.outgoing_bytes_max,
             }),
             pools: Mutex::default(),
@@ -173,12 +186,12 @@ impl Invoker {
         if self.is_stopping.load(Ordering::Relaxed) {
             return Err(Full::All);
         }
-        let (pool, bytes) = (self.pool_of(&start), bytes_of(&start));
-        self.places.take(pool, bytes)?;
+        let ((pool, is_single), bytes) = (self.pool_of(&start), bytes_of(&start));
+        self.places.take(pool, bytes, is_single)?;
         let name = (partition, start.attempt);
         let (sender, notices) = mpsc::unbounded_channel();
         let idle_since_ms = IdleSince::new(AtomicU64::new(u64::MAX));
-        let live = Live { sender, pool, idle_since_ms: Arc::clone(&idle_since_ms) };
+        let live = Live { sender, pool, is_single, idle_since_ms: Arc::clone(&idle_since_ms) };
         let under_way = {
             let mut attempts = self.attempts();
             attempts.insert(name, live);
@@ -191,17 +204,18 @@ impl Invoker {
         Ok(())
     }
 
-    /// The pool of an attempt's places: its service in the deployment that it will run on.
-    fn pool_of(&self, start: &StartAttempt) -> u32 {
+    /// The pool of an attempt's places: its service in the deployment that it will run on. And whether it
+    /// takes a connection of its own there.
+    fn pool_of(&self, start: &StartAttempt) -> (u32, bool) {
         let service = &start.target.service;
-        let deployment = start
-            .pin
-            .map(|pin| pin.deployment)
-            .or_else(|| Some(self.registry.snapshot().latest_deployment(service)?.deployment.id));
-        let name = (deployment.unwrap_or(DeploymentId(0)), service.clone());
+        let registry = self.registry.snapshot();
+        let latest = || Some(registry.latest_deployment(service)?.deployment.id);
+        let id = start.pin.map(|pin| pin.deployment).or_else(latest).unwrap_or(DeploymentId(0));
+        let is_single = registry.deployment(id).is_some_and(|stored| stored.deployment.http1);
+        let name = (id, service.clone());
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         let next = u32::try_from(pools.len()).unwrap_or(u32::MAX);
-        *pools.entry(name).or_insert(next)
+        (*pools.entry(name).or_insert(next), is_single)
     }
 
     /// Shows an entry to an attempt, if it is under way.
@@ -352,8 +366,8 @@ impl Drop for Slot {
         if under_way == 0 {
             self.invoker.ended.notify_waiters();
         }
-        if let Some(Live { pool, .. }) = live {
-            self.invoker.announce(self.invoker.places.release(pool));
+        if let Some(Live { pool, is_single, .. }) = live {
+            self.invoker.announce(self.invoker.places.release(pool, is_single));
         }
     }
 }

@@ -272,10 +272,12 @@ impl Conversation {
             }
             self.slot.note_idle(self.attempt.idle_since_ms());
         }
-        let Self { slot, exchange, .. } = self;
+        let Self { slot, attempt, exchange, .. } = self;
         // The next attempt may begin while the endpoint ends its stream.
         drop(slot);
-        exchange.drain(invoker.settings.drain_timeout).await;
+        if attempt.is_last_said() {
+            exchange.drain(invoker.settings.drain_timeout).await;
+        }
         Ok(())
     }
 

@@ -24,9 +24,14 @@ use rustls::{
     server::ParsedCertificate,
 };
 
+use crate::sockets::{Counting, Sockets};
+
 /// How connections to endpoints are made with TLS.
 #[derive(Debug, Clone)]
 pub struct Tls(ClientConfig);
+
+/// Makes connections to endpoints, as many as there may be.
+pub(crate) type Connector = HttpsConnector<Counting<HttpConnector>>;
 
 /// Certificates or a key that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -91,11 +96,13 @@ impl Tls {
         &self,
         http1: bool,
         connect_timeout: Duration,
-    ) -> HttpsConnector<HttpConnector> {
+        sockets: &Sockets,
+    ) -> Connector {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_connect_timeout(Some(connect_timeout));
+        let http = Counting::new(http, sockets.clone(), connect_timeout);
         let tls = HttpsConnectorBuilder::new().with_tls_config(self.0.clone()).https_or_http();
         if http1 {
             tls.enable_http1().wrap_connector(http)

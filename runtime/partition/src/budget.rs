@@ -19,8 +19,8 @@ pub const POOL_SHARE: usize = 4;
 /// What the smallest request costs anyway.
 const UNIT_BYTES: usize = 1024;
 
-/// Up to how many bytes something has which size, and which part of all is for it, in eighths.
-const SIZES: [(usize, usize); 3] = [(128 << 10, 1), (2 << 20, 2), (usize::MAX, 5)];
+/// Up to how many bytes something has which size, and which part of all is for it, in sixteenths.
+const SIZES: [(usize, usize); 4] = [(4 << 10, 1), (128 << 10, 2), (2 << 20, 4), (usize::MAX, 9)];
 
 /// A part of the memory budget. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
@@ -65,8 +65,8 @@ struct Waiting {
 impl Share {
     /// A part of so many bytes, at least a few KiB.
     pub fn new(bytes: usize) -> Self {
-        let room = |(_, eighths): (usize, usize)| {
-            let max = (bytes / 8 * eighths).max(UNIT_BYTES);
+        let room = |(_, sixteenths): (usize, usize)| {
+            let max = (bytes / 16 * sixteenths).max(UNIT_BYTES);
             Mutex::new(Room { max, used: 0, pools: BTreeMap::new(), arrivals: 0 })
         };
         Self(Arc::new(SIZES.map(room)))
@@ -226,9 +226,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_held_is_not_there_and_comes_back() {
-        let share = Share::new(8 * UNIT_BYTES);
+        let share = Share::new(16 * UNIT_BYTES);
         let all: Vec<Held> = std::iter::from_fn(|| share.try_take(1)).collect();
-        assert_eq!(all.len(), 8, "what is small may have all");
+        assert_eq!(all.len(), 16, "what is small may have all");
         drop(all);
         let small = share.take(1).await;
         assert!(share.take(1).now_or_never().is_none(), "that waits for its own size");

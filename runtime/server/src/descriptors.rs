@@ -19,6 +19,8 @@ pub(crate) struct Shares {
     pub(crate) ingress: usize,
     /// Of operators.
     pub(crate) admin: usize,
+    /// To endpoints.
+    pub(crate) endpoints: usize,
 }
 
 /// Takes all descriptors that the process may have, and shares them out.
@@ -43,7 +45,7 @@ pub(crate) fn take(partitions: u16, wanted: Shares) -> Result<Shares> {
          (ulimit -n), then start again"
     );
     let shares = share(limit, partitions, wanted);
-    if shares != wanted {
+    if shares.ingress != wanted.ingress || shares.admin != wanted.admin {
         tracing::warn!(
             open_files = limit,
             ingress_connections = shares.ingress,
@@ -54,15 +56,18 @@ pub(crate) fn take(partitions: u16, wanted: Shares) -> Result<Shares> {
     Ok(shares)
 }
 
-/// Half of what is left of `limit` is the ingress's, an eighth the admin API's, and the rest is for
-/// connections to endpoints.
+/// Half of what is left of `limit` is the ingress's, an eighth the admin API's, and the rest, up to what is
+/// wanted, for connections to endpoints.
 fn share(limit: u64, partitions: u16, wanted: Shares) -> Shares {
     let left = limit.saturating_sub(OWN + 2 * u64::from(partitions));
     let share = |part: u64, wanted: usize| {
         let most = usize::try_from(left / part).unwrap_or(usize::MAX);
         wanted.min(most).max(1)
     };
-    Shares { ingress: share(2, wanted.ingress), admin: share(8, wanted.admin) }
+    let (ingress, admin) = (share(2, wanted.ingress), share(8, wanted.admin));
+    let rest = left.saturating_sub((ingress + admin) as u64);
+    let endpoints = wanted.endpoints.min(usize::try_from(rest).unwrap_or(usize::MAX)).max(1);
+    Shares { ingress, admin, endpoints }
 }
 
 #[cfg(test)]
@@ -71,15 +76,16 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_for_everything_else() {
-        let wanted = Shares { ingress: 4096, admin: 256 };
+        let wanted = Shares { ingress: 4096, admin: 256, endpoints: 10_000 };
         assert_eq!(share(ENOUGH, 2, wanted), wanted);
-        assert_eq!(share(1024, 2, wanted), Shares { ingress: 478, admin: 119 });
+        assert_eq!(share(1024, 2, wanted), Shares { ingress: 478, admin: 119, endpoints: 359 });
         for partitions in [1, 2, 64] {
             for limit in [LEAST + 2 * u64::from(partitions), 1024, 4096] {
-                let Shares { ingress, admin } = share(limit, partitions, wanted);
-                let taken = (ingress + admin) as u64 + OWN + 2 * u64::from(partitions);
-                assert!(taken < limit, "{limit} {partitions}: {taken}");
-                assert!(ingress > 0 && admin > 0);
+                let Shares { ingress, admin, endpoints } = share(limit, partitions, wanted);
+                let all = (ingress + admin + endpoints) as u64;
+                let taken = all + OWN + 2 * u64::from(partitions);
+                assert!(taken <= limit, "{limit} {partitions}: {taken}");
+                assert!(ingress > 0 && admin > 0 && endpoints > 0);
             }
         }
     }

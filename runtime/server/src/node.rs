@@ -74,13 +74,19 @@ async fn serve(config: Config) -> Result<()> {
             data_dir.partitions
         );
     }
-    let wanted = Shares { ingress: config.connections_max, admin: ADMIN_CONNECTIONS_MAX };
+    let wanted = Shares {
+        ingress: config.connections_max,
+        admin: ADMIN_CONNECTIONS_MAX,
+        // An attempt takes one at most.
+        endpoints: config.attempts_max,
+    };
     let shares = descriptors::take(data_dir.partitions, wanted)?;
 
     let registry = SharedRegistry::new(config.defaults.clone());
     let clock: Arc<dyn Clock> = Arc::new(NodeClock::start());
     check_time(clock.wall_us())?;
-    let (mut node, invoker) = recover(&config, &data_dir, &registry, Arc::clone(&clock))?;
+    let (mut node, invoker) =
+        recover(&config, &data_dir, shares.endpoints, &registry, Arc::clone(&clock))?;
     data_dir.note_use()?;
     let stopped = shutdown.clone();
     node.spawn(move |partition| {
@@ -89,7 +95,8 @@ async fn serve(config: Config) -> Result<()> {
     })?;
     let partitions = node.partitions().clone();
 
-    let (budget, pressure) = (Budget::of(config.memory_budget_bytes), Pressure::default());
+    let budget = Budget::of(config.memory_budget_bytes);
+    let (pressure, body_pressure) = (Pressure::default(), Pressure::default());
     let ingress = Ingress {
         partitions: partitions.clone(),
         registry: registry.clone(),
@@ -101,6 +108,7 @@ async fn serve(config: Config) -> Result<()> {
             results: Share::new(budget.results),
             answers: Share::new(budget.answers),
             pressure: pressure.clone(),
+            results_pressure: body_pressure.clone(),
         },
         access: Arc::new(config.access.clone()),
     };
@@ -123,7 +131,7 @@ async fn serve(config: Config) -> Result<()> {
     let limits = |connections_max| Limits { connections_max, ..Limits::default() };
     let ingress_server = tokio::spawn(runtime_ingress::serve(
         ingress_listener,
-        Limits { pressure, ..limits(shares.ingress) },
+        Limits { pressure, body_pressure, ..limits(shares.ingress) },
         ingress,
         until(&shutdown),
     ));
@@ -196,6 +204,7 @@ impl Budget {
 fn recover(
     config: &Config,
     data_dir: &DataDir,
+    connections_max: usize,
     registry: &SharedRegistry,
     clock: Arc<dyn Clock>,
 ) -> Result<(Node, Arc<Invoker>)> {
@@ -217,6 +226,7 @@ fn recover(
             Arc::clone(&clock),
             runtime_invoker::Settings {
                 attempts_max: config.attempts_max,
+                connections_max,
                 counts_unsent: config.count_unsent_attempts,
                 max_protocol: config.max_protocol,
                 derivation: data_dir.derivation,

@@ -162,19 +162,27 @@ async fn results_that_do_not_come_keep_no_others_out() {
     );
     let authority = server.ingress.trim_start_matches("http://");
     let head = format!(
-        "POST {url} HTTP/1.1\r\nhost: {authority}\r\ncontent-length: {LARGE_BYTES}\r\n\
-         expect: 100-continue\r\n\r\n"
+        "POST {url} HTTP/1.1\r\nhost: {authority}\r\ncontent-length: {LARGE_BYTES}\r\n\r\n"
     );
-    let mut announced = Vec::new();
+    let mut begun = Vec::new();
     for _ in 0..4 {
         let mut stream = TcpStream::connect(authority).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
-        announced.push(stream);
+        stream.write_all(&[b'x'; 300_000]).await.unwrap();
+        begun.push(stream);
     }
-    // Whoever is told to go on has its memory.
-    let mut answer = [0; 12];
-    announced[0].read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 100");
+    // Many small ones are announced by one connection, and nothing of them comes.
+    let stream = TcpStream::connect(authority).await.unwrap();
+    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let mut announced = Vec::new();
+    for _ in 0..200 {
+        let request =
+            http::Request::post(&url).header("content-length", 128 << 10).body(()).unwrap();
+        let mut ready: h2::client::SendRequest<bytes::Bytes> =
+            sender.clone().ready().await.unwrap();
+        announced.push(ready.send_request(request, false).unwrap());
+    }
     let resolved = timeout(SOONER, server.send(Method::POST, &url, &[], "\"yes\"")).await;
     assert_eq!(resolved.expect("there is no memory for it").unwrap().status, 202);
 }

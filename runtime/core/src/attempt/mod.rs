@@ -96,6 +96,8 @@ pub struct Attempt {
     name: AttemptRef,
     options: AttemptOptions,
     state: State,
+    /// Whether the SDK has said its last word.
+    is_last_said: bool,
     decoder: FrameDecoder,
     /// What the attempt was started with; the journal and the state are taken out when it opens.
     start: StartAttempt,
@@ -135,6 +137,7 @@ impl Attempt {
         Self {
             name: start.attempt,
             state: State::Streaming,
+            is_last_said: false,
             decoder: FrameDecoder::new(options.message_bytes_max),
             options,
             start,
@@ -254,6 +257,12 @@ impl Attempt {
     /// What the shell has to do, in order. Call it after each of the calls above.
     pub fn take_outputs(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.outputs)
+    }
+
+    /// Whether the SDK has said its last word, so that its response ends by itself. Otherwise nobody wants to
+    /// hear more of it.
+    pub fn is_last_said(&self) -> bool {
+        self.is_last_said
     }
 
     /// Whether it is over.

@@ -53,6 +53,8 @@ impl Attempt {
         entropy: &mut dyn Entropy,
     ) -> Result<(), Fault> {
         protocol::wire::fields::check(&frame)?;
+        self.is_last_said =
+            matches!(frame.ty, MessageType::SUSPENSION | MessageType::ERROR | MessageType::END);
         match frame.ty {
             MessageType::PROPOSE_RUN_COMPLETION => self.run_proposed(&frame),
             // Informational: shown nowhere yet, but it must be well-formed.
