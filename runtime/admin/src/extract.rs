@@ -185,11 +185,11 @@ struct Waited<'a> {
 }
 
 impl Memory for Waited<'_> {
-    async fn reach(&mut self, bytes: usize, _: usize) -> Result<(), BodyError> {
+    async fn reach(&mut self, bytes: usize, most: usize) -> Result<usize, BodyError> {
         if bytes > UNCOUNTED_BYTES_MAX && self.held.is_none() {
             self.held = Some(self.share.take(self.bytes_max).await);
         }
-        Ok(())
+        Ok(if self.held.is_some() { most } else { bytes })
     }
 }
 

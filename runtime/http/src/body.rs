@@ -49,8 +49,8 @@ pub enum BodyError {
 
 /// Memory for a body that is being read.
 pub trait Memory: Send {
-    /// Sees to it that there is memory for so many bytes in all, of `most` that there can be; called when
-    /// some of them have come, and again when there are more.
+    /// Sees to it that there is memory for so many bytes in all, of `most` that there can be, and says for how
+    /// many there is; called when some of them have come, and again when there are more.
     ///
     /// # Errors
     /// When there is none, and waiting for it is out of the question.
@@ -58,8 +58,11 @@ pub trait Memory: Send {
         &mut self,
         bytes: usize,
         most: usize,
-    ) -> impl Future<Output = Result<(), BodyError>> + Send;
+    ) -> impl Future<Output = Result<usize, BodyError>> + Send;
 }
+
+/// Of a body that has sent so much the rest is taken to come, too.
+const COMING_BYTES: usize = 1 << 20;
 
 /// A request's body that has to come at some speed.
 #[derive(Debug)]
@@ -190,19 +193,18 @@ where
             return Err(too_large);
         }
         if bytes > reached {
-            reached = (2 * bytes).min(most).max(bytes);
-            memory.reach(reached, most).await?;
+            reached = memory.reach((2 * bytes).min(most).max(bytes), most).await?;
         }
         if single.is_none() && joined.is_empty() {
             single = Some(data);
             continue;
         }
         if let Some(first) = single.take() {
-            // All of it at once: what grows by copies is there twice meanwhile, and what is not written
-            // to takes no memory yet.
-            joined.reserve_exact(announced.unwrap_or(reached));
             joined.extend_from_slice(&first);
         }
+        // What grows by copies is there twice meanwhile, so what is really coming is grown once.
+        let room = announced.filter(|_| joined.len() >= COMING_BYTES).unwrap_or(reached);
+        joined.reserve_exact(room.min(most).saturating_sub(joined.len()));
         joined.extend_from_slice(&data);
     }
     if joined.capacity() > 2 * joined.len() {

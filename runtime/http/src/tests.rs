@@ -47,8 +47,8 @@ struct Doings {
 struct Plenty;
 
 impl Memory for Plenty {
-    async fn reach(&mut self, _: usize, _: usize) -> Result<(), BodyError> {
-        Ok(())
+    async fn reach(&mut self, bytes: usize, _: usize) -> Result<usize, BodyError> {
+        Ok(bytes)
     }
 }
 

@@ -84,12 +84,12 @@ impl<'a> Asked<'a> {
 }
 
 impl runtime_http::body::Memory for Asked<'_> {
-    async fn reach(&mut self, bytes: usize, _: usize) -> Result<(), BodyError> {
-        let bytes = self.head_bytes + bytes;
-        let more = bytes.saturating_sub(self.bytes);
+    async fn reach(&mut self, bytes: usize, _: usize) -> Result<usize, BodyError> {
+        let all = self.head_bytes + bytes;
+        let more = all.saturating_sub(self.bytes);
         self.held.push(self.share.try_take(more).ok_or(BodyError::NoMemory)?);
-        self.bytes = bytes;
-        Ok(())
+        self.bytes = all;
+        Ok(bytes)
     }
 }
 
@@ -101,7 +101,7 @@ struct Waited<'a> {
 }
 
 impl runtime_http::body::Memory for Waited<'_> {
-    async fn reach(&mut self, bytes: usize, most: usize) -> Result<(), BodyError> {
+    async fn reach(&mut self, bytes: usize, most: usize) -> Result<usize, BodyError> {
         let is_more = self.held.take().is_some();
         let bytes = if is_more { most } else { bytes };
         let results = &self.memory.results;
@@ -113,7 +113,7 @@ impl runtime_http::body::Memory for Waited<'_> {
                 results.take(bytes).await
             }
         });
-        Ok(())
+        Ok(bytes)
     }
 }
 

@@ -1,8 +1,15 @@
-//! More clients than there are file descriptors, all of them silent.
+//! More clients than there are file descriptors, all of them silent; and an endpoint that would take as many.
 
-use tokio::io::AsyncReadExt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{site::Site, size};
+use serde_json::{Value, json};
+use tokio::{io::AsyncReadExt, net::TcpListener, sync::Semaphore, time::timeout};
+
+use crate::{messages, site::Site, size};
+
+/// In requests to a service that takes them: a log with segments of this size needs a new one soon.
+const SEGMENT_BYTES: usize = 1 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_clients_take_no_descriptors_that_others_need() {
@@ -22,4 +29,53 @@ async fn silent_clients_take_no_descriptors_that_others_need() {
     assert!(matches!(silent[0].read(&mut byte).await, Ok(0) | Err(_)));
     let what = format!("{count} silent connections with {files} descriptors");
     site.report("connections", &what).await;
+}
+
+/// One connection for each attempt, and as many attempts as there may be.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_in_http1_takes_no_descriptors_that_others_need() {
+    let files = size("FILES", 400);
+    let segments = format!("log-segment-bytes = {SEGMENT_BYTES}\n");
+    let site = Site::start_as(Some(files as u64), &segments).await;
+    let count = size("HANGING", 300).max(files);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let body = json!({
+        "uri": format!("http://{}", listener.local_addr().unwrap()), "use_http_11": true
+    });
+    let asked = Arc::new(Semaphore::new(0));
+    tokio::spawn({
+        let asked = Arc::clone(&asked);
+        async move {
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut first = [0; 4];
+                // Discovery is answered, attempts are not.
+                if stream.read_exact(&mut first).await.is_ok() && &first == b"GET " {
+                    tokio::spawn(messages::discovered(stream));
+                } else {
+                    open.push(stream);
+                    asked.add_permits(1);
+                }
+            }
+        }
+    });
+    site.server.register(&body).await.unwrap().ok().unwrap();
+    for number in 0..count {
+        site.server.send_to("/Evil/call", Value::Null).await.unwrap();
+        if number % 500 == 0 {
+            site.until_innocent_is_served().await;
+        }
+    }
+    // It takes what it may, and leaves the others some.
+    let _hanging = asked.acquire_many(u32::try_from(files / 5).unwrap()).await.unwrap();
+    let value = "x".repeat(SEGMENT_BYTES / 2);
+    for _ in 0..8 {
+        let taking = site.server.call("/Healthy/take", json!(value));
+        timeout(Duration::from_secs(60), taking).await.unwrap().unwrap();
+    }
+    let taken = asked.available_permits() + files / 5;
+    assert!(taken < files / 2, "{taken} of {files}");
+    let what =
+        format!("{count} calls of a service in HTTP/1.1 that hangs, with {files} descriptors");
+    site.report("sockets", &what).await;
 }

@@ -24,6 +24,19 @@ async fn endpoint(answer: Vec<u8>) -> String {
     uri
 }
 
+/// Answers a discovery whose method has been read.
+pub(crate) async fn discovered(mut stream: TcpStream) -> std::io::Result<()> {
+    let response = format!(
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: \
+         application/vnd.restate.endpointmanifest.v3+json\r\ncontent-length: {}\r\n\r\n{MANIFEST}",
+        MANIFEST.len()
+    );
+    stream.write_all(response.as_bytes()).await?;
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await?;
+    Ok(())
+}
+
 /// Answers one request, and waits until the other side has closed.
 pub(crate) async fn serve(
     mut stream: TcpStream,
