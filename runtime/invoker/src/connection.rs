@@ -40,14 +40,17 @@ const _: () =
     assert!(CONNECTION_WINDOW_BYTES as usize == STREAMS_MAX * windows::MOST_BYTES as usize);
 /// A new window is announced after so long, and then looked after as often.
 const WINDOW_DELAY: Duration = Duration::from_millis(20);
-/// The other side has so long to accept a smaller one.
-const WINDOW_TIMEOUT: Duration = Duration::from_secs(5);
+/// The other side has so long to accept a smaller one, as for a ping: it may be busy.
+const WINDOW_TIMEOUT: Duration = KEEP_ALIVE_TIMEOUT;
 /// While it is in use, a connection is asked this often whether the other side is still there.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// And has so long to answer.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// A connection that nobody has used for so many of these intervals is closed: others may need its place.
+/// A connection that nobody has used for so many of these intervals is closed.
 const IDLE_INTERVALS_MAX: u32 = 3;
+/// One that is idle when others need its place is closed after so long: whoever was just about to use it has
+/// done so by then.
+const LEAVE_DELAY: Duration = Duration::from_millis(100);
 
 /// A connection that is up.
 pub(crate) struct Connection {
@@ -151,7 +154,7 @@ pub(crate) async fn dial(
         .map_err(|error| unreachable(&error))?;
     let status: Arc<Status> = Arc::default();
     let pings = connection.ping_pong();
-    let watched = Arc::clone(&status);
+    let (watched, wanted) = (Arc::clone(&status), sockets.clone());
     let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
     tokio::spawn(async move {
         let _socket = socket;
@@ -160,7 +163,7 @@ pub(crate) async fn dial(
                 tracing::debug!(%error, "a connection to an endpoint ended with an error");
             },
             // Its streams end with it.
-            closed = no_more(pings, &watched) => match closed {
+            closed = no_more(pings, &watched, &wanted) => match closed {
                 Closed::Silent => tracing::warn!(
                     endpoint = authority,
                     "an endpoint does not answer on its connection; it is closed"
@@ -219,18 +222,26 @@ enum Closed {
 }
 
 /// Done when a connection is of no use any more.
-async fn no_more(pings: Option<PingPong>, status: &Status) -> Closed {
+async fn no_more(pings: Option<PingPong>, status: &Status, sockets: &Sockets) -> Closed {
     let Some(mut pings) = pings else { return std::future::pending().await };
-    let mut idle_intervals = 0;
+    let (mut idle_intervals, mut look_at) = (0, time::Instant::now() + KEEP_ALIVE_INTERVAL);
     loop {
-        time::sleep(KEEP_ALIVE_INTERVAL).await;
-        if status.streams.load(Ordering::Relaxed) == 0 {
-            // Whoever was just about to use it has done so by the next look.
-            if status.is_leaving.load(Ordering::Relaxed) {
+        let is_wanted = time::timeout_at(look_at, sockets.wanted()).await.is_ok();
+        let is_idle = status.streams.load(Ordering::Relaxed) == 0;
+        if is_wanted {
+            if is_idle && status.leaves().await {
                 return Closed::Idle;
             }
+            // They go on asking, and this one is in use.
+            time::sleep(LEAVE_DELAY).await;
+            continue;
+        }
+        look_at = time::Instant::now() + KEEP_ALIVE_INTERVAL;
+        if is_idle {
             idle_intervals += 1;
-            status.is_leaving.store(idle_intervals >= IDLE_INTERVALS_MAX, Ordering::Relaxed);
+            if idle_intervals >= IDLE_INTERVALS_MAX && status.leaves().await {
+                return Closed::Idle;
+            }
             continue;
         }
         idle_intervals = 0;
@@ -238,5 +249,16 @@ async fn no_more(pings: Option<PingPong>, status: &Status) -> Closed {
         if !matches!(answer, Ok(Ok(_))) {
             return Closed::Silent;
         }
+    }
+}
+
+impl Status {
+    /// Takes no more streams; whether there is none after a moment.
+    async fn leaves(&self) -> bool {
+        self.is_leaving.store(true, Ordering::Relaxed);
+        time::sleep(LEAVE_DELAY).await;
+        let is_idle = self.streams.load(Ordering::Relaxed) == 0;
+        self.is_leaving.store(is_idle, Ordering::Relaxed);
+        is_idle
     }
 }

@@ -153,7 +153,10 @@ mod tests {
     use http::{Request, Response};
     use protocol::ProtocolVersion;
     use runtime_partition::{Clock, NodeClock};
-    use tokio::net::{TcpListener, TcpStream};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
     use crate::{
@@ -331,6 +334,61 @@ mod tests {
             }
         }
         assert_eq!(host.connections().len(), 1);
+    }
+
+    /// It accepts the first settings and no others, so it may send as much ahead as ever.
+    #[tokio::test]
+    async fn an_endpoint_that_accepts_no_smaller_window_gets_no_more_streams() {
+        const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+        const ACCEPTED: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0];
+        let (listener, uri) = listen().await;
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(&[SETTINGS, ACCEPTED].concat()).await.unwrap();
+            let mut unheard = [0; 1024];
+            while stream.read(&mut unheard).await.is_ok_and(|bytes| bytes > 0) {}
+        });
+        let windows = Windows::default();
+        let host = Host::new(windows.clone(), Sockets::new(100));
+        let host = Arc::new(host);
+        drop(host.connect(&uri, LONG).await.unwrap());
+        assert!(host.room().is_some());
+        windows.fit(5000);
+        while host.room().is_some() {
+            tokio::task::yield_now().await;
+        }
+        // Nobody waits here for it to lose its connection.
+        time::sleep(Duration::from_millis(200)).await;
+        assert!(host.room().is_none(), "it has accepted nothing");
+    }
+
+    /// Of two hosts with one connection between them the one that is not used makes room.
+    #[tokio::test]
+    async fn an_idle_connection_leaves_when_another_host_needs_its_place() {
+        let (one, other) = (listen().await, listen().await);
+        let sockets = Sockets::new(1);
+        let host = || Arc::new(Host::new(Windows::default(), sockets.clone()));
+        let (first, second) = (host(), host());
+        let (room, mut server) = tokio::join!(first.connect(&one.1, LONG), accept(&one.0));
+        let stream = room.unwrap().open(request(&one.1)).unwrap();
+        let mut answering = answer(&mut server).await;
+        tokio::spawn(async move { server.accept().await.is_none() });
+        let mut waits = pin!(second.connect(&other.1, LONG));
+        let mut in_use = pin!(time::sleep(Duration::from_millis(500)));
+        tokio::select! {
+            _ = &mut waits => panic!("the one connection is in use"),
+            () = &mut in_use => (),
+        }
+        answering.send_data(Bytes::new(), true).unwrap();
+        drop(stream);
+        let (room, _server) = tokio::join!(waits, accept(&other.0));
+        room.unwrap();
+    }
+
+    async fn listen() -> (TcpListener, Uri) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        (listener, uri)
     }
 
     #[tokio::test]

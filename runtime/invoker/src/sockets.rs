@@ -17,6 +17,9 @@ use runtime_partition::budget::POOL_SHARE;
 use tokio::{sync::Notify, time};
 use tower::Service;
 
+/// So often those that do not need their connection are asked for it.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+
 /// All connections to endpoints. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Sockets(Arc<Shared>);
@@ -26,6 +29,8 @@ struct Shared {
     max: usize,
     taken: Mutex<Taken>,
     given_back: Notify,
+    /// Somebody waits for one: those that have one and do not need it give it back.
+    wanted: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +61,12 @@ pub(crate) struct NoSocket {
 impl Sockets {
     pub(crate) fn new(max: usize) -> Self {
         let taken = Mutex::default();
-        Self(Arc::new(Shared { max: max.max(1), taken, given_back: Notify::new() }))
+        Self(Arc::new(Shared {
+            max: max.max(1),
+            taken,
+            given_back: Notify::new(),
+            wanted: Notify::new(),
+        }))
     }
 
     /// One for this host, when there is one.
@@ -72,10 +82,17 @@ impl Sockets {
                 if let Some(socket) = self.try_take(&host) {
                     return socket;
                 }
-                given_back.await;
+                self.0.wanted.notify_waiters();
+                // Whoever did not hear of it is asked again.
+                let _ = time::timeout(ASK_AGAIN, given_back).await;
             }
         };
         time::timeout(patience, taking).await.map_err(|_| self.refusal(&host))
+    }
+
+    /// Done when somebody waits for one.
+    pub(crate) async fn wanted(&self) {
+        self.0.wanted.notified().await;
     }
 
     fn try_take(&self, host: &str) -> Option<Socket> {

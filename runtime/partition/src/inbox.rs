@@ -118,8 +118,9 @@ impl Inbox {
         (lanes.syncing > 0).then_some(lanes.synced_at_us)
     }
 
-    /// Says whether large events are to wait.
+    /// Says whether large events are to wait; those that are refused anyway do not.
     pub(crate) fn hold_large(&self, holds: bool) {
+        let holds = holds && !self.room[Lane::Running as usize].is_closed();
         self.holds_large.send_if_modified(|held| std::mem::replace(held, holds) != holds);
     }
 

@@ -203,6 +203,7 @@ async fn large_events_wait_outside_while_the_tables_are_behind() {
     let mut large = Box::pin(inbox.push_events(vec![result(17 << 10)]));
     assert!((&mut large).now_or_never().is_none());
     inbox.close();
+    inbox.hold_large(true);
     assert_eq!(large.now_or_never(), Some(Err(crate::Stopped)));
 }
 

@@ -43,6 +43,9 @@ const ADMIN_CONNECTIONS_MAX: usize = 128;
 /// never refused, and all of these together have to be bearable.
 const ADMIN_STREAMS_MAX: u32 = 16;
 
+/// Connections to endpoints, where the limit of open files allows it, however few attempts there may be.
+const ENDPOINT_CONNECTIONS_MIN: usize = 1024;
+
 /// How long requests and attempts that are under way may take to end after the node was told to stop: with
 /// the last checkpoint it is below the ten seconds that container tools wait before they kill.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -77,8 +80,8 @@ async fn serve(config: Config) -> Result<()> {
     let wanted = Shares {
         ingress: config.connections_max,
         admin: ADMIN_CONNECTIONS_MAX,
-        // An attempt takes one at most.
-        endpoints: config.attempts_max,
+        // An attempt takes one at most, and some that nobody uses stay open for a while.
+        endpoints: config.attempts_max.max(ENDPOINT_CONNECTIONS_MIN),
     };
     let shares = descriptors::take(data_dir.partitions, wanted)?;
 
