@@ -15,8 +15,8 @@ use crate::{
     limits::{LINGER, LINGER_BYTES_MAX},
 };
 
-/// A request's body. Dropped before its end it goes on in the background, as far as [`LINGER`] and
-/// [`LINGER_BYTES_MAX`] allow; the connection is the first to go when there is no place for another.
+/// A request's body. Dropped before its end it goes on in the background, as far as `LINGER` and
+/// `LINGER_BYTES_MAX` allow; the connection is the first to go when there is no place for another.
 #[derive(Debug)]
 pub struct Lingering {
     /// `None` once there is nothing to wait for: it failed.
