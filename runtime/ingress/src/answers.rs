@@ -48,7 +48,7 @@ const SMALL_BYTES: usize = 64 << 10;
 pub(crate) async fn look(ingress: &Ingress, id: InvocationId) -> Result<Known, Rejection> {
     let (seen, held) = match see(ingress, id, SMALL_BYTES).await? {
         Seen::EndedWith(bytes) => {
-            let held = wait(ingress, bytes).await;
+            let held = ingress.memory.for_answer(bytes).await;
             (see(ingress, id, usize::MAX).await?, Some(held))
         }
         seen @ (Seen::Nothing | Seen::UnderWay(..) | Seen::Ended(..)) => (seen, None),
@@ -57,7 +57,7 @@ pub(crate) async fn look(ingress: &Ingress, id: InvocationId) -> Result<Known, R
         (Seen::Ended(completion, pin), held) => {
             let held = match held {
                 Some(held) => held,
-                None => wait(ingress, bytes_of(&completion)).await,
+                None => ingress.memory.for_answer(bytes_of(&completion)).await,
             };
             Known::Ended(Kept { completion, held }, pin)
         }
@@ -78,7 +78,7 @@ pub(crate) async fn keep(
         return Ok(Kept { completion, held });
     }
     if completion.expires_at.is_none() {
-        let held = wait(ingress, bytes).await;
+        let held = ingress.memory.for_answer(bytes).await;
         return Ok(Kept { completion, held });
     }
     drop(completion);
@@ -104,17 +104,6 @@ struct Owned {
 impl AsRef<[u8]> for Owned {
     fn as_ref(&self) -> &[u8] {
         &self.value
-    }
-}
-
-/// Waits for memory; readers that take nothing are sent away meanwhile.
-async fn wait(ingress: &Ingress, bytes: usize) -> Held {
-    match ingress.memory.answers.try_take(bytes) {
-        Some(held) => held,
-        None => {
-            let _waits = ingress.memory.pressure.begin();
-            ingress.memory.answers.take(bytes).await
-        }
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) async fn read<B>(
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let mut memory = Asked::new(&ingress.memory.requests, head_bytes(head));
+    let mut memory = Asked::new(&ingress.memory.requests, head_bytes(head))?;
     let read = runtime_http::body::read(body, ingress.request_size_max_bytes, &mut memory).await;
     Ok((read?, memory.held))
 }
@@ -52,7 +52,7 @@ pub(crate) async fn read_name<B>(ingress: &Ingress, body: B) -> Result<Bytes, Re
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let mut memory = Asked::new(&ingress.memory.requests, 0);
+    let mut memory = Asked::new(&ingress.memory.requests, 0)?;
     let limit_bytes = ingress.request_size_max_bytes.min(NAME_BYTES_MAX);
     Ok(runtime_http::body::read(body, limit_bytes, &mut memory).await?)
 }
@@ -72,23 +72,30 @@ fn head_bytes(head: &Parts) -> usize {
 struct Asked<'a> {
     share: &'a Share,
     held: Vec<Held>,
-    /// Of the head, and of what has come.
-    head_bytes: usize,
+    /// Of the body there is memory for so many.
     bytes: usize,
 }
 
 impl<'a> Asked<'a> {
-    fn new(share: &'a Share, head_bytes: usize) -> Self {
-        Self { share, held: Vec::new(), head_bytes, bytes: 0 }
+    /// The head is there already, whether or not anything of the body ever comes.
+    fn new(share: &'a Share, head_bytes: usize) -> Result<Self, BodyError> {
+        let mut asked = Self { share, held: Vec::new(), bytes: 0 };
+        asked.take(head_bytes)?;
+        Ok(asked)
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<(), BodyError> {
+        if bytes > 0 {
+            self.held.push(self.share.try_take(bytes).ok_or(BodyError::NoMemory)?);
+        }
+        Ok(())
     }
 }
 
 impl runtime_http::body::Memory for Asked<'_> {
     async fn reach(&mut self, bytes: usize, _: usize) -> Result<usize, BodyError> {
-        let all = self.head_bytes + bytes;
-        let more = all.saturating_sub(self.bytes);
-        self.held.push(self.share.try_take(more).ok_or(BodyError::NoMemory)?);
-        self.bytes = all;
+        self.take(bytes.saturating_sub(self.bytes))?;
+        self.bytes = bytes;
         Ok(bytes)
     }
 }
@@ -104,15 +111,7 @@ impl runtime_http::body::Memory for Waited<'_> {
     async fn reach(&mut self, bytes: usize, most: usize) -> Result<usize, BodyError> {
         let is_more = self.held.take().is_some();
         let bytes = if is_more { most } else { bytes };
-        let results = &self.memory.results;
-        self.held = Some(match results.try_take(bytes) {
-            Some(held) => held,
-            None => {
-                // Those that have memory and do not come lose it meanwhile.
-                let _waits = self.memory.results_pressure.begin();
-                results.take(bytes).await
-            }
-        });
+        self.held = Some(self.memory.for_result(bytes).await);
         Ok(bytes)
     }
 }

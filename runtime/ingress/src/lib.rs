@@ -28,7 +28,10 @@ use std::sync::Arc;
 
 use protocol::ids::Derivation;
 use runtime_http::Pressure;
-use runtime_partition::{Clock, Partitions, budget::Share};
+use runtime_partition::{
+    Clock, Partitions,
+    budget::{Held, Share},
+};
 use runtime_schema::SharedRegistry;
 
 pub use access::Access;
@@ -78,6 +81,28 @@ impl Default for Memory {
             answers: share(),
             pressure: Pressure::default(),
             results_pressure: Pressure::default(),
+        }
+    }
+}
+
+impl Memory {
+    /// Waits for memory of an answer; readers that take nothing lose theirs meanwhile.
+    async fn for_answer(&self, bytes: usize) -> Held {
+        take(&self.answers, &self.pressure, bytes).await
+    }
+
+    /// Waits for memory of a result; bodies that do not go on lose theirs meanwhile.
+    async fn for_result(&self, bytes: usize) -> Held {
+        take(&self.results, &self.results_pressure, bytes).await
+    }
+}
+
+async fn take(share: &Share, pressure: &Pressure, bytes: usize) -> Held {
+    match share.try_take(bytes) {
+        Some(held) => held,
+        None => {
+            let _waits = pressure.begin();
+            share.take(bytes).await
         }
     }
 }
