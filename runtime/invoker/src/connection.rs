@@ -20,7 +20,7 @@ use tokio::{net::TcpStream, sync::watch, time};
 
 use crate::{
     quick_ack::QuickAck,
-    sockets::Sockets,
+    sockets::Socket,
     stream::unreachable,
     windows::{self, Windows},
 };
@@ -129,14 +129,12 @@ impl Connection {
     }
 }
 
-/// Makes a connection.
+/// Makes a connection, which has the right to be one for as long as it lives.
 pub(crate) async fn dial(
     uri: &Uri,
     windows: &Windows,
-    sockets: &Sockets,
-    timeout: Duration,
+    socket: Socket,
 ) -> Result<Connection, Fault> {
-    let socket = sockets.take(uri, timeout).await.map_err(|error| unreachable(&error))?;
     let mut window = windows.follow();
     let window_bytes = *window.borrow_and_update();
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
@@ -154,16 +152,15 @@ pub(crate) async fn dial(
         .map_err(|error| unreachable(&error))?;
     let status: Arc<Status> = Arc::default();
     let pings = connection.ping_pong();
-    let (watched, wanted) = (Arc::clone(&status), sockets.clone());
+    let watched = Arc::clone(&status);
     let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
     tokio::spawn(async move {
-        let _socket = socket;
         tokio::select! {
             ended = carry(connection, (window, window_bytes), &watched) => if let Err(error) = ended {
                 tracing::debug!(%error, "a connection to an endpoint ended with an error");
             },
             // Its streams end with it.
-            closed = no_more(pings, &watched, &wanted) => match closed {
+            closed = no_more(pings, &watched, &socket) => match closed {
                 Closed::Silent => tracing::warn!(
                     endpoint = authority,
                     "an endpoint does not answer on its connection; it is closed"
@@ -222,11 +219,11 @@ enum Closed {
 }
 
 /// Done when a connection is of no use any more.
-async fn no_more(pings: Option<PingPong>, status: &Status, sockets: &Sockets) -> Closed {
+async fn no_more(pings: Option<PingPong>, status: &Status, socket: &Socket) -> Closed {
     let Some(mut pings) = pings else { return std::future::pending().await };
     let (mut idle_intervals, mut look_at) = (0, time::Instant::now() + KEEP_ALIVE_INTERVAL);
     loop {
-        let is_wanted = time::timeout_at(look_at, sockets.wanted()).await.is_ok();
+        let is_wanted = time::timeout_at(look_at, socket.wanted()).await.is_ok();
         let is_idle = status.streams.load(Ordering::Relaxed) == 0;
         if is_wanted {
             if is_idle && status.leaves().await {

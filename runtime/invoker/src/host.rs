@@ -11,6 +11,7 @@ use tokio::{sync::Notify, time};
 use crate::{
     connection::{Connection, Room, STREAMS_MAX_AT_FIRST, dial},
     sockets::Sockets,
+    stream::unreachable,
     windows::Windows,
 };
 
@@ -94,15 +95,19 @@ impl Host {
             dials.under_way += 1;
             let (host, uri) = (Arc::clone(self), uri.clone());
             tokio::spawn(async move {
-                let dialled =
-                    time::timeout(timeout, dial(&uri, &host.windows, &host.sockets, timeout)).await;
-                host.note(dialled.unwrap_or_else(|_| {
-                    let message = format!("no connection within {} ms", timeout.as_millis());
-                    Err(Fault::Unreachable { message })
-                }));
+                host.note(host.dial(&uri, timeout).await);
             });
         }
         Ok(())
+    }
+
+    /// Waits for the right to a connection, and then as long for the connection itself.
+    async fn dial(&self, uri: &Uri, timeout: Duration) -> Result<Connection, Fault> {
+        let socket = self.sockets.take(uri, timeout).await.map_err(|error| unreachable(&error))?;
+        time::timeout(timeout, dial(uri, &self.windows, socket)).await.unwrap_or_else(|_| {
+            let message = format!("no connection within {} ms", timeout.as_millis());
+            Err(Fault::Unreachable { message })
+        })
     }
 
     fn note(&self, dialled: Result<Connection, Fault>) {
@@ -375,6 +380,8 @@ mod tests {
         tokio::spawn(async move { server.accept().await.is_none() });
         let mut waits = pin!(second.connect(&other.1, LONG));
         let mut in_use = pin!(time::sleep(Duration::from_millis(500)));
+        let refused = host().connect(&other.1, Duration::from_millis(100)).await.err().unwrap();
+        assert!(refused.to_string().contains("of 1 to endpoints 1 are taken"), "{refused}");
         tokio::select! {
             _ = &mut waits => panic!("the one connection is in use"),
             () = &mut in_use => (),

@@ -1,7 +1,7 @@
 //! How many connections to endpoints there may be: each takes a file descriptor, and the log, the tables
 //! and the clients need theirs.
 //!
-//! One host may have at most [`POOL_SHARE`] times as many as are free, so that others find some.
+//! A host leaves some for others, by the rule of memory ([`leaves_enough`]).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
-use runtime_partition::budget::POOL_SHARE;
+use runtime_partition::budget::leaves_enough;
 use tokio::{sync::Notify, time};
 use tower::Service;
 
@@ -90,16 +90,11 @@ impl Sockets {
         time::timeout(patience, taking).await.map_err(|_| self.refusal(&host))
     }
 
-    /// Done when somebody waits for one.
-    pub(crate) async fn wanted(&self) {
-        self.0.wanted.notified().await;
-    }
-
     fn try_take(&self, host: &str) -> Option<Socket> {
         let mut taken = self.taken();
         let of_host = taken.hosts.get(host).copied().unwrap_or_default();
         let left = self.0.max.checked_sub(taken.all + 1)?;
-        if of_host > 0 && of_host + 1 > POOL_SHARE * left {
+        if !leaves_enough(of_host, 1, left) {
             return None;
         }
         taken.all += 1;
@@ -115,6 +110,13 @@ impl Sockets {
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Socket {
+    /// Done when somebody waits for one.
+    pub(crate) async fn wanted(&self) {
+        self.sockets.0.wanted.notified().await;
     }
 }
 

@@ -16,6 +16,12 @@ use tokio::sync::oneshot;
 /// How many times what is free a pool may have.
 pub const POOL_SHARE: usize = 4;
 
+/// Whether a pool that has `used` may have `more`, so that `left` is still free then. The first is always
+/// somebody's.
+pub fn leaves_enough(used: usize, more: usize, left: usize) -> bool {
+    used == 0 || used + more <= POOL_SHARE * left
+}
+
 /// What the smallest request costs anyway.
 const UNIT_BYTES: usize = 1024;
 
@@ -158,7 +164,7 @@ impl Room {
         let free = self.max - self.used;
         let used = self.pools.get(&pool).map_or(0, |of_pool| of_pool.used);
         let left = free.saturating_sub(bytes);
-        if pool.is_some() && used > 0 && used + bytes > POOL_SHARE * left {
+        if pool.is_some() && !leaves_enough(used, bytes, left) {
             return Verdict::LaterByPool;
         }
         if bytes <= free { Verdict::Fits } else { Verdict::Later }
