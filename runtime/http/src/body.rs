@@ -131,16 +131,18 @@ where
             Poll::Pending => {
                 let began = *timed.began.get_or_insert_with(Instant::now);
                 loop {
+                    if let Some(late) = &mut timed.late
+                        && late.as_mut().poll(cx).is_pending()
+                    {
+                        return Poll::Pending;
+                    }
                     let (now, deadline) = (Instant::now(), timed.deadline(began));
                     if now >= deadline {
                         break;
                     }
                     // Others may come to wait meanwhile.
                     let look_at = deadline.min(now + timed.grace_under_pressure);
-                    let late = timed.late.insert(Box::pin(tokio::time::sleep_until(look_at)));
-                    if late.as_mut().poll(cx).is_pending() {
-                        return Poll::Pending;
-                    }
+                    timed.late = Some(Box::pin(tokio::time::sleep_until(look_at)));
                 }
                 let slow = BodyError::Slow { bytes: timed.bytes, after: began.elapsed() };
                 Poll::Ready(Some(Err(slow.into())))
@@ -204,7 +206,7 @@ where
         }
         // What grows by copies is there twice meanwhile, so what is really coming is grown once.
         let room = announced.filter(|_| joined.len() >= COMING_BYTES).unwrap_or(reached);
-        joined.reserve_exact(room.min(most).saturating_sub(joined.len()));
+        joined.reserve_exact(room.saturating_sub(joined.len()));
         joined.extend_from_slice(&data);
     }
     if joined.capacity() > 2 * joined.len() {
