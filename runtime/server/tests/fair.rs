@@ -11,16 +11,15 @@ use std::time::Duration;
 use abide_sdk::prelude::*;
 use http::Method;
 use interop_suite::client::Server;
-use protocol::{AwakeableId, InvocationId, PartitionKey, ProtocolVersion, wire::MessageType};
+use protocol::{AwakeableId, InvocationId, PartitionKey, wire::MessageType};
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    time::timeout,
-};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Semaphore, time::timeout};
 
-use support::{Abide, Hog, serve_endpoint, start_with};
+use support::{
+    Abide, Hog,
+    raw::{RawService, head_of, speak},
+    serve_endpoint, start_with,
+};
 
 /// Shorter than the minute after which a service that waits is suspended anyway, and a message that does
 /// not come is given up.
@@ -28,7 +27,7 @@ const SOON: Duration = Duration::from_secs(45);
 /// Shorter than what a body that does not come is waited for.
 const SOONER: Duration = Duration::from_secs(20);
 /// One of the largest messages or bodies that there may be.
-const LARGE_BYTES: u32 = 31 << 20;
+const LARGE_BYTES: usize = 31 << 20;
 
 struct Healthy;
 
@@ -89,34 +88,14 @@ async fn a_service_that_hangs_leaves_places_for_others() {
     assert_eq!(called.expect("there is no place for it").unwrap(), json!("hello all"));
 }
 
-const MANIFEST: &str = r#"{"protocolMode":"REQUEST_RESPONSE","minProtocolVersion":5,"maxProtocolVersion":6,"services":[{"name":"Slow","ty":"SERVICE","handlers":[{"name":"speak"}]}]}"#;
+const SLOW: RawService = RawService { service: "Slow", handler: "speak" };
 
 /// Answers with the beginning of a large message, and never ends it.
 async fn speak_slowly(mut stream: TcpStream, spoken: Arc<Semaphore>) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
-        stream.read_buf(&mut head).await?;
-    }
-    let is_discovery = head.starts_with(b"GET");
-    let (content_type, length, body) = if is_discovery {
-        let content_type = "application/vnd.restate.endpointmanifest.v3+json";
-        (content_type, MANIFEST.len(), MANIFEST.as_bytes().to_vec())
-    } else {
-        let mut frame = MessageType::OUTPUT_COMMAND.0.to_be_bytes().to_vec();
-        frame.extend_from_slice(&[0, 0]);
-        frame.extend_from_slice(&LARGE_BYTES.to_be_bytes());
-        frame.resize(1 << 20, 7);
-        (ProtocolVersion::V6.content_type(), LARGE_BYTES as usize + 8, frame)
-    };
-    let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\
-         connection: close\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(&body).await?;
-    if is_discovery {
-        return stream.shutdown().await;
-    }
+    let mut frame = head_of(MessageType::OUTPUT_COMMAND, LARGE_BYTES);
+    let length = frame.len() + LARGE_BYTES;
+    frame.resize(1 << 20, 7);
+    speak(&mut stream, length, &frame).await?;
     spoken.add_permits(1);
     std::future::pending().await
 }
@@ -126,20 +105,9 @@ async fn messages_that_do_not_come_keep_no_others_out() {
     let dir = tempfile::tempdir().unwrap();
     let (_abide, server) = start_with(dir.path(), &[]).await;
     serve_endpoint(&server, Endpoint::new().bind(Healthy)).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let body = json!({
-        "uri": format!("http://{}", listener.local_addr().unwrap()), "use_http_11": true
-    });
     let spoken = Arc::new(Semaphore::new(0));
-    tokio::spawn({
-        let spoken = Arc::clone(&spoken);
-        async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(speak_slowly(stream, Arc::clone(&spoken)));
-            }
-        }
-    });
-    server.register(&body).await.unwrap().ok().unwrap();
+    let slow = Arc::clone(&spoken);
+    SLOW.serve(&server, move |stream| speak_slowly(stream, Arc::clone(&slow))).await;
     for _ in 0..4 {
         server.send_to("/Slow/speak", json!(null)).await.unwrap();
     }

@@ -48,16 +48,27 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-#[tokio::test]
-async fn each_line_is_logged_once_with_its_invocation() {
+impl Lines {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// What is logged on this thread from now on.
+fn capture() -> (Lines, tracing::subscriber::DefaultGuard) {
     let lines = Lines::default();
     let layer = tracing_subscriber::fmt::layer().with_writer(lines.clone()).with_ansi(false);
     let subscriber = tracing_subscriber::registry().with(layer.with_filter(OncePerStep));
-    let _guard = tracing::subscriber::set_default(subscriber);
+    (lines, tracing::subscriber::set_default(subscriber))
+}
+
+#[tokio::test]
+async fn each_line_is_logged_once_with_its_invocation() {
+    let (lines, _guard) = capture();
     let abide = TestRuntime::new().bind(Talker).replay_every_step().start();
     let talk = Talker::client(&abide).send().talk().await.unwrap();
     talk.attach().await.unwrap();
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     let said: Vec<&str> = text.lines().filter(|line| line.contains("logs")).collect();
     let words: Vec<&str> = said.iter().filter_map(|line| line.rsplit(' ').next()).collect();
     assert_eq!(words, ["first", "second", "third", "fourth"], "{text}");
@@ -81,13 +92,10 @@ impl Unlucky {
 /// Whoever runs the service need not read the runtime's log for it.
 #[tokio::test]
 async fn a_failing_attempt_is_told_where_the_handler_runs() {
-    let lines = Lines::default();
-    let layer = tracing_subscriber::fmt::layer().with_writer(lines.clone()).with_ansi(false);
-    let subscriber = tracing_subscriber::registry().with(layer.with_filter(OncePerStep));
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (lines, _guard) = capture();
     let abide = TestRuntime::new().bind(Unlucky(AtomicU32::new(0))).start();
     Unlucky::client(&abide).third_time().await.unwrap();
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     let said: Vec<&str> = text.lines().filter(|line| line.contains("WARN")).collect();
     let [first, second] = &said[..] else { panic!("{text}") };
     for (line, why) in [(first, "the disk is on fire"), (second, "so is the other one")] {

@@ -26,10 +26,15 @@ async fn status(stream: &mut tokio::net::TcpStream) -> u16 {
 
 /// Sends large bodies at once; what each is answered.
 pub(crate) async fn send_large(site: &Site, count: usize) -> Vec<u16> {
+    let head = head(site, &format!("content-length: {LARGE_BYTES}"));
+    send_each(&site.ingress, &head, count).await
+}
+
+async fn send_each(address: &str, head: &str, count: usize) -> Vec<u16> {
     let body = vec![b'x'; LARGE_BYTES];
     let asks = (0..count).map(|_| async {
-        let length = format!("content-length: {LARGE_BYTES}");
-        let mut stream = site.ask(&head(site, &length)).await;
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
         // Whoever is refused is so before all is sent.
         let _ = stream.write_all(&body).await;
         status(&mut stream).await
@@ -72,14 +77,7 @@ pub(crate) async fn convert_large(site: &Site, count: usize) -> Vec<u16> {
         "POST /internal/services/Healthy/serdes/decode/json HTTP/1.1\r\nhost: {admin}\r\n\
          connection: close\r\ncontent-length: {LARGE_BYTES}\r\n\r\n"
     );
-    let body = vec![b'x'; LARGE_BYTES];
-    let asks = (0..count).map(|_| async {
-        let mut stream = tokio::net::TcpStream::connect(&admin).await.unwrap();
-        stream.write_all(head.as_bytes()).await.unwrap();
-        let _ = stream.write_all(&body).await;
-        status(&mut stream).await
-    });
-    join_all(asks).await
+    send_each(&admin, &head, count).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::{io::AsyncReadExt, net::TcpListener, sync::Semaphore, time::timeout};
+use tokio::{io::AsyncReadExt, net::TcpStream, sync::Semaphore, time::timeout};
 
-use crate::{messages, site::Site, size};
+use crate::{messages::EVIL, site::Site, size};
 
 /// In requests to a service that takes them: a log with segments of this size needs a new one soon.
 const SEGMENT_BYTES: usize = 1 << 20;
@@ -38,28 +38,16 @@ async fn an_endpoint_in_http1_takes_no_descriptors_that_others_need() {
     let segments = format!("log-segment-bytes = {SEGMENT_BYTES}\n");
     let site = Site::start_as(Some(files as u64), &segments).await;
     let count = size("HANGING", 300).max(files);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let body = json!({
-        "uri": format!("http://{}", listener.local_addr().unwrap()), "use_http_11": true
-    });
     let asked = Arc::new(Semaphore::new(0));
-    tokio::spawn({
-        let asked = Arc::clone(&asked);
+    let hanging = Arc::clone(&asked);
+    let hang = move |stream| {
+        hanging.add_permits(1);
         async move {
-            let mut open = Vec::new();
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let mut first = [0; 4];
-                // Discovery is answered, attempts are not.
-                if stream.read_exact(&mut first).await.is_ok() && &first == b"GET " {
-                    tokio::spawn(messages::discovered(stream));
-                } else {
-                    open.push(stream);
-                    asked.add_permits(1);
-                }
-            }
+            let _open: TcpStream = stream;
+            std::future::pending().await
         }
-    });
-    site.server.register(&body).await.unwrap().ok().unwrap();
+    };
+    EVIL.serve(&site.server, hang).await;
     for number in 0..count {
         site.server.send_to("/Evil/call", Value::Null).await.unwrap();
         if number % 500 == 0 {

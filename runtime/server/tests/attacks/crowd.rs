@@ -16,10 +16,10 @@ use tokio::{
 };
 
 use crate::{
-    messages,
+    messages::EVIL,
     site::Site,
     size,
-    support::{Hog, serve_endpoint},
+    support::{Hog, raw::registration, serve_endpoint},
 };
 
 /// Requests of ours at the same time.
@@ -79,13 +79,10 @@ async fn gone(server: &Server) -> Vec<TcpStream> {
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
-    let body = json!({ "uri": format!("http://{address}"), "use_http_11": true });
-    let answering = async {
-        let (stream, _) = listener.accept().await.unwrap();
-        messages::serve(stream, Arc::default()).await.unwrap();
-    };
-    let (registered, ()) = tokio::join!(server.register(&body), answering);
+    let body = registration(&listener);
+    let (registered, described) = tokio::join!(server.register(&body), EVIL.discovered(&listener));
     registered.unwrap().ok().unwrap();
+    described.unwrap();
     // What is asked for now waits in its queue, and when that is full, nothing is answered at all.
     let mut queue = Vec::new();
     while let Ok(stream) = timeout(CONNECT, TcpStream::connect(address)).await {
