@@ -28,9 +28,21 @@ pub(crate) async fn read<B>(
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let mut memory = Asked::new(&ingress.memory.requests, head_bytes(head))?;
-    let read = runtime_http::body::read(body, ingress.request_size_max_bytes, &mut memory).await;
-    Ok((read?, memory.held))
+    Ok(read_with(&ingress.memory.requests, ingress.request_size_max_bytes, head, body).await?)
+}
+
+async fn read_with<B>(
+    share: &Share,
+    limit_bytes: usize,
+    head: &Parts,
+    body: B,
+) -> Result<(Bytes, Vec<Held>), BodyError>
+where
+    B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    let mut memory = Asked::new(share, head_bytes(head))?;
+    let body = runtime_http::body::read(body, limit_bytes, &mut memory).await?;
+    Ok((body, memory.held))
 }
 
 /// Reads a result that somebody waits for: it waits for memory, and is not refused.
@@ -119,5 +131,41 @@ impl runtime_http::body::Memory for Waited<'_> {
 impl From<BodyError> for Rejection {
     fn from(error: BodyError) -> Self {
         Self::Body(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures::FutureExt as _;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+
+    use super::*;
+
+    type Frames = futures::stream::Pending<Result<Frame<Bytes>, Infallible>>;
+
+    #[test]
+    fn a_head_whose_body_never_comes_takes_what_it_is() {
+        let share = Share::new(1 << 20);
+        let request = http::Request::builder().header("x-long", "x".repeat(28 << 10));
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let silent = || StreamBody::new(futures::stream::pending() as Frames);
+        let mut waiting = Vec::new();
+        let refused = (0..100).find_map(|_| {
+            let mut read = Box::pin(read_with(&share, 1 << 20, &head, silent()));
+            let answer = read.as_mut().now_or_never();
+            if answer.is_none() {
+                waiting.push(read);
+            }
+            answer
+        });
+        assert!(matches!(refused, Some(Err(BodyError::NoMemory))), "{refused:?}");
+        assert!(waiting.len() * (28 << 10) <= 1 << 20, "{} wait", waiting.len());
+        // Whoever gives up makes room for the next.
+        waiting.pop();
+        let next = Box::pin(read_with(&share, 1 << 20, &head, silent())).now_or_never();
+        assert!(next.is_none(), "{next:?}");
     }
 }
