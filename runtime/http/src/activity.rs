@@ -1,6 +1,7 @@
 //! What a connection is doing, and until when it may. Pure: time comes in.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -15,6 +16,10 @@ pub(crate) struct Activity {
     has_asked: bool,
     /// Requests whose head is read and whose answer is not written.
     under_way: usize,
+    /// Bodies of requests that somebody has.
+    bodies: usize,
+    /// Those whose next piece is waited for, and from when on each is too slow when places are short.
+    awaited: HashMap<u64, Instant>,
     /// Bodies that are read on though they were refused.
     lingering: usize,
     /// Since when there is none.
@@ -25,7 +30,19 @@ pub(crate) struct Activity {
     stuck_since: Option<Instant>,
     /// Answers that are being written, and when somebody last took a piece of each.
     answers: HashMap<u64, Instant>,
-    next_answer: u64,
+    next_number: u64,
+}
+
+/// How little a connection would be missed; the least comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Missed {
+    /// It has never asked, or has its answer and still sends.
+    Never,
+    /// It has all its answers, and may ask again.
+    Perhaps,
+    /// It has requests under way, and all of them wait for the other side: for bodies that are slower than
+    /// they may be, or for somebody to take the answers.
+    Surely,
 }
 
 /// Why a connection has to go.
@@ -45,12 +62,14 @@ impl Activity {
             is_http2: false,
             has_asked: false,
             under_way: 0,
+            bodies: 0,
+            awaited: HashMap::new(),
             lingering: 0,
             quiet_since: now,
             head_since: None,
             stuck_since: None,
             answers: HashMap::new(),
-            next_answer: 0,
+            next_number: 0,
         }
     }
 
@@ -66,7 +85,7 @@ impl Activity {
 
     /// Bytes came in.
     pub(crate) fn read(&mut self, now: Instant) {
-        if self.under_way == 0 && self.lingering == 0 && !self.is_http2 {
+        if !self.is_busy() && self.lingering == 0 && !self.is_http2 {
             self.head_since.get_or_insert(now);
         }
     }
@@ -88,6 +107,33 @@ impl Activity {
         self.quiet_since = now;
     }
 
+    /// A request's body is handed over; its number.
+    pub(crate) fn body_begins(&mut self) -> u64 {
+        self.bodies += 1;
+        self.number()
+    }
+
+    /// The next piece of a body is waited for, which is too slow from `late` on when places are short.
+    pub(crate) fn body_is_awaited(&mut self, body: u64, late: Instant) {
+        self.awaited.insert(body, late);
+    }
+
+    /// A piece of it came.
+    pub(crate) fn body_moves(&mut self, body: u64) {
+        self.awaited.remove(&body);
+    }
+
+    /// Nobody has it any more.
+    ///
+    /// # Panics
+    /// When nobody had.
+    pub(crate) fn body_ends(&mut self, body: u64, now: Instant) {
+        assert!(self.bodies > 0, "a body ends that never began");
+        self.bodies -= 1;
+        self.awaited.remove(&body);
+        self.quiet_since = now;
+    }
+
     /// A body is read on though it was refused.
     pub(crate) fn linger_begins(&mut self) {
         self.lingering += 1;
@@ -105,9 +151,9 @@ impl Activity {
 
     /// An answer is to be written; its number.
     pub(crate) fn answer_begins(&mut self, now: Instant) -> u64 {
-        self.next_answer += 1;
-        self.answers.insert(self.next_answer, now);
-        self.next_answer
+        let number = self.number();
+        self.answers.insert(number, now);
+        number
     }
 
     /// A piece of it was taken.
@@ -137,11 +183,27 @@ impl Activity {
         self.stuck_since = None;
     }
 
-    /// Since when nobody would miss it; `None` while a request is under way. One that has never asked, or
-    /// has its answer and still sends, goes before one that has asked.
-    pub(crate) fn quiet_since(&self) -> Option<(bool, Instant)> {
+    /// How little it would be missed, and since when; `None` while it waits for us. An answer of which
+    /// nothing was taken for `stall` waits for the other side, as a late body does.
+    pub(crate) fn missed(&self, now: Instant, stall: Duration) -> Option<(Missed, Instant)> {
+        if self.is_busy() {
+            let answers = self.answers.values().map(|moved_at| *moved_at + stall);
+            let late =
+                || self.awaited.values().copied().chain(answers.clone()).filter(|at| *at <= now);
+            let is_late = late().count() >= self.under_way;
+            return late().max().filter(|_| is_late).map(|since| (Missed::Surely, since));
+        }
         let is_missed = self.has_asked && self.lingering == 0;
-        (self.under_way == 0).then_some((is_missed, self.quiet_since))
+        Some((if is_missed { Missed::Perhaps } else { Missed::Never }, self.quiet_since))
+    }
+
+    fn is_busy(&self) -> bool {
+        self.under_way > 0 || self.bodies > 0
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
     }
 
     /// When it has to go if nothing happens, and why; `None` while only the handler is waited for.
@@ -155,7 +217,7 @@ impl Activity {
         };
         let stalled = self.answers.values().copied().chain(self.stuck_since).min();
         let stalled = stalled.map(|since| (since + limits.stall_now(), Expired::Stalled));
-        let quiet = (self.under_way == 0 && self.lingering == 0).then(quiet);
+        let quiet = (!self.is_busy() && self.lingering == 0).then(quiet);
         stalled.into_iter().chain(quiet).min_by_key(|(at, _)| *at)
     }
 }

@@ -78,13 +78,15 @@ pub struct Timed<B> {
     moved: Option<Instant>,
     bytes: u64,
     late: Option<Pin<Box<Sleep>>>,
+    reading: Reading,
 }
 
 impl<B> Timed<B> {
     /// The clock starts when somebody begins to read.
-    pub fn new(body: B, limits: &Limits) -> Self {
+    pub(crate) fn new(body: B, limits: &Limits, reading: Reading) -> Self {
         Self {
             body,
+            reading,
             grace: limits.body,
             bytes_per_second: limits.body_bytes_per_second,
             pressure: limits.body_pressure.clone(),
@@ -96,9 +98,19 @@ impl<B> Timed<B> {
         }
     }
 
+    /// Whose it is.
+    pub(crate) fn reading(&mut self) -> &mut Reading {
+        &mut self.reading
+    }
+
+    /// How long it may have taken for what has come.
+    fn earned(&self) -> Duration {
+        Duration::from_millis(self.bytes.saturating_mul(1000) / self.bytes_per_second)
+    }
+
     /// When it is too late for the next piece.
     fn deadline(&self, began: Instant) -> Instant {
-        let earned = Duration::from_millis(self.bytes.saturating_mul(1000) / self.bytes_per_second);
+        let earned = self.earned();
         // What has come earns time in all, and none for a pause.
         let moved = self.moved.unwrap_or(began);
         let is_pressed = self.moved.is_some() && self.pressure.is_there();
@@ -119,7 +131,11 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let timed = self.get_mut();
-        match Pin::new(&mut timed.body).poll_frame(cx) {
+        let polled = Pin::new(&mut timed.body).poll_frame(cx);
+        if polled.is_ready() {
+            timed.reading.moves();
+        }
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 timed.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                 timed.moved = Some(Instant::now());
@@ -130,6 +146,7 @@ where
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
                 let began = *timed.began.get_or_insert_with(Instant::now);
+                timed.reading.is_awaited(began + timed.grace_under_pressure + timed.earned());
                 loop {
                     if let Some(late) = &mut timed.late
                         && late.as_mut().poll(cx).is_pending()
@@ -250,10 +267,6 @@ impl Request {
         connection.activity().request_begins();
         Self(Arc::clone(connection))
     }
-
-    pub(crate) fn is_http2(&self) -> bool {
-        self.0.activity().is_http2()
-    }
 }
 
 impl Drop for Request {
@@ -262,20 +275,54 @@ impl Drop for Request {
     }
 }
 
-/// A refused body that is read on for as long as this lives.
+/// A request's body that somebody has for as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Lingers(Arc<Connection>);
+pub(crate) struct Reading {
+    connection: Arc<Connection>,
+    number: u64,
+    is_awaited: bool,
+    is_lingering: bool,
+}
 
-impl Lingers {
-    pub(crate) fn instead_of(request: &Request) -> Self {
-        request.0.activity().linger_begins();
-        Self(Arc::clone(&request.0))
+impl Reading {
+    pub(crate) fn begin(connection: &Arc<Connection>) -> Self {
+        let number = connection.activity().body_begins();
+        Self { connection: Arc::clone(connection), number, is_awaited: false, is_lingering: false }
+    }
+
+    pub(crate) fn is_http2(&self) -> bool {
+        self.connection.activity().is_http2()
+    }
+
+    /// It was refused, and is only read on.
+    pub(crate) fn lingers(&mut self) {
+        if !std::mem::replace(&mut self.is_lingering, true) {
+            let mut activity = self.connection.activity();
+            activity.linger_begins();
+            activity.body_ends(self.number, Instant::now());
+        }
+    }
+
+    fn is_awaited(&mut self, late: Instant) {
+        if !self.is_lingering && !std::mem::replace(&mut self.is_awaited, true) {
+            self.connection.activity().body_is_awaited(self.number, late);
+        }
+    }
+
+    fn moves(&mut self) {
+        if std::mem::take(&mut self.is_awaited) {
+            self.connection.activity().body_moves(self.number);
+        }
     }
 }
 
-impl Drop for Lingers {
+impl Drop for Reading {
     fn drop(&mut self) {
-        self.0.activity().linger_ends(Instant::now());
+        let (now, mut activity) = (Instant::now(), self.connection.activity());
+        match self.is_lingering {
+            true => activity.linger_ends(now),
+            false => activity.body_ends(self.number, now),
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::{sync::Notify, time::Instant};
 
-use crate::activity::Activity;
+use crate::{activity::Activity, limits::Limits};
 
 /// A connection, as seen from outside.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ impl Connection {
 #[derive(Debug)]
 pub(crate) struct Connections {
     max: usize,
+    /// How long the other side may take nothing of its answers when there is no place.
+    stall: Duration,
     all: Mutex<All>,
 }
 
@@ -47,15 +50,16 @@ pub(crate) struct Place {
 }
 
 impl Connections {
-    pub(crate) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { max, all: Mutex::default() })
+    pub(crate) fn new(limits: &Limits) -> Arc<Self> {
+        let (max, stall) = (limits.connections_max, limits.stall_under_pressure);
+        Arc::new(Self { max, stall, all: Mutex::default() })
     }
 
-    /// A place for a new connection; the one that has been quiet for longest makes room. `None` when all
-    /// are busy.
+    /// A place for a new connection; the one that would be missed least makes room. `None` when all wait
+    /// for us.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Place> {
         let mut all = self.lock();
-        if all.by_number.len() >= self.max && !all.evict() {
+        if all.by_number.len() >= self.max && !all.evict(self.stall) {
             if !std::mem::replace(&mut all.is_said, true) {
                 tracing::warn!(
                     connections_max = self.max,
@@ -84,12 +88,13 @@ impl Connections {
 }
 
 impl All {
-    /// Sends the quietest away; false when all are busy.
-    fn evict(&mut self) -> bool {
-        let quiet = self.by_number.iter().filter_map(|(number, connection)| {
-            Some((connection.activity().quiet_since()?, *number))
+    /// Sends the one away that would be missed least; false when all wait for us.
+    fn evict(&mut self, stall: Duration) -> bool {
+        let now = Instant::now();
+        let missed = self.by_number.iter().filter_map(|(number, connection)| {
+            Some((connection.activity().missed(now, stall)?, *number))
         });
-        let Some((_, number)) = quiet.min() else { return false };
+        let Some((_, number)) = missed.min() else { return false };
         if let Some(connection) = self.by_number.remove(&number) {
             connection.has_to_go.notify_one();
         }

@@ -8,7 +8,9 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Connections at the same time. At the limit the one that has been quiet for longest makes room for
-    /// the next; when all are busy, the next is closed at once.
+    /// the next, or else the one whose bodies have all been slower than
+    /// [`Limits::body_bytes_per_second`] since [`Limits::stall_under_pressure`]; when all wait for us, the
+    /// next is closed at once.
     pub connections_max: usize,
     /// Requests at the same time on one connection in HTTP/2.
     pub streams_max: u32,

@@ -11,7 +11,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::runtime::Handle;
 
 use crate::{
-    body::{BoxError, Lingers, Request, Timed},
+    body::{BoxError, Timed},
     limits::{LINGER, LINGER_BYTES_MAX},
 };
 
@@ -20,12 +20,12 @@ use crate::{
 #[derive(Debug)]
 pub struct Lingering {
     /// `None` once there is nothing to wait for: it failed.
-    body: Option<(Timed<Incoming>, Request)>,
+    body: Option<Timed<Incoming>>,
 }
 
 impl Lingering {
-    pub(crate) fn new(body: Timed<Incoming>, request: Request) -> Self {
-        Self { body: Some((body, request)) }
+    pub(crate) fn new(body: Timed<Incoming>) -> Self {
+        Self { body: Some(body) }
     }
 }
 
@@ -37,7 +37,7 @@ impl Body for Lingering {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Some((body, _)) = &mut self.body else { return Poll::Ready(None) };
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let polled = Pin::new(body).poll_frame(cx);
         if let Poll::Ready(Some(Err(_))) = &polled {
             self.body = None;
@@ -46,29 +46,27 @@ impl Body for Lingering {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(|(body, _)| body.is_end_stream())
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(SizeHint::default, |(body, _)| body.size_hint())
+        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
     }
 }
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        let Some((mut body, request)) = self.body.take() else { return };
+        let Some(mut body) = self.body.take() else { return };
         // A stream of HTTP/2 is ended alone, by a reset that says there was no error.
         if body.is_end_stream()
-            || request.is_http2()
+            || body.reading().is_http2()
             || body.size_hint().lower() > LINGER_BYTES_MAX as u64
         {
             return;
         }
         let Ok(runtime) = Handle::try_current() else { return };
-        let lingers = Lingers::instead_of(&request);
-        drop(request);
+        body.reading().lingers();
         runtime.spawn(async move {
-            let _lingers = lingers;
             let mut left = LINGER_BYTES_MAX;
             let rest = async {
                 while let Some(Ok(frame)) = body.frame().await {

@@ -48,7 +48,7 @@ pub async fn serve<S, B>(
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
 {
     let limits = Arc::new(limits);
-    let connections = Connections::new(limits.connections_max);
+    let connections = Connections::new(&limits);
     // Every connection holds a receiver for as long as it lives.
     let ending = watch::Sender::new(());
     let mut shutdown = pin!(shutdown);
@@ -105,7 +105,7 @@ async fn converse<S, B>(
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let under_way = body::Request::begin(&watched);
         let request = request
-            .map(|body| Lingering::new(Timed::new(body, &bounds), body::Request::begin(&watched)));
+            .map(|body| Lingering::new(Timed::new(body, &bounds, body::Reading::begin(&watched))));
         let answering = service.call(request);
         async move {
             let Ok(response) = answering.await;
@@ -142,7 +142,7 @@ async fn converse<S, B>(
                 return;
             }
             () = connection.has_to_go.notified() => {
-                tracing::debug!("a quiet connection makes room for another");
+                tracing::debug!("a connection makes room for another");
                 return;
             }
             // Its end may be nearer than it was.

@@ -183,6 +183,52 @@ async fn the_quietest_makes_room_and_nobody_who_waits_does() {
 }
 
 #[tokio::test]
+async fn a_body_that_trickles_makes_room_and_one_that_comes_fast_enough_does_not() {
+    let limits = Limits { connections_max: 2, stall_under_pressure: SHORT, ..patient() };
+    let (address, doings, _stop) = start(limits).await;
+    let mut waits = TcpStream::connect(address).await.unwrap();
+    waits.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    doings.waits.notified().await;
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    let head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000001\r\n\r\n";
+    slow.write_all(head).await.unwrap();
+    // Nobody else asks, so it may be slow; until the third comes, whom we refuse until it is too slow.
+    let mut third = loop {
+        slow.write_all(b"x").await.unwrap();
+        let mut third = TcpStream::connect(address).await.unwrap();
+        if ask(&mut third).await.is_ok() {
+            break third;
+        }
+    };
+    closed(&mut slow).await;
+    // One that has earned its time stays, however long nothing comes, and the next is refused.
+    third.write_all(head).await.unwrap();
+    third.write_all(&[b'x'; 1_000_000]).await.unwrap();
+    tokio::time::sleep(2 * SHORT).await;
+    let mut fourth = TcpStream::connect(address).await.unwrap();
+    closed(&mut fourth).await;
+    third.write_all(b"x").await.unwrap();
+    let mut answer = [0; 12];
+    third.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    doings.goes_on.notify_one();
+    waits.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_makes_room() {
+    let limits = Limits { connections_max: 1, stall_under_pressure: SHORT, ..patient() };
+    let (address, doings, _stop) = start(limits).await;
+    let mut reader = TcpStream::connect(address).await.unwrap();
+    reader.write_all(b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let mut begun = [0; 12];
+    reader.read_exact(&mut begun).await.unwrap();
+    while ask(&mut TcpStream::connect(address).await.unwrap()).await.is_err() {}
+    doings.large_is_gone.notified().await;
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_is_given_up_and_a_fast_one_in_many_pieces_is_read() {
     let (address, _, _stop) = start(Limits { body: SHORT, ..patient() }).await;
     let mut slow = TcpStream::connect(address).await.unwrap();
