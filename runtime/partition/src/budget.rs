@@ -26,7 +26,8 @@ pub fn leaves_enough(used: usize, more: usize, left: usize) -> bool {
 const UNIT_BYTES: usize = 1024;
 
 /// Up to how many bytes something has which size, and which part of all is for it, in sixteenths.
-const SIZES: [(usize, usize); 4] = [(4 << 10, 1), (128 << 10, 2), (2 << 20, 4), (usize::MAX, 9)];
+pub(crate) const SIZES: [(usize, usize); 4] =
+    [(4 << 10, 1), (128 << 10, 2), (2 << 20, 4), (usize::MAX, 9)];
 
 /// A part of the memory budget. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
@@ -218,7 +219,8 @@ impl Room {
     }
 }
 
-fn size_of(bytes: usize) -> usize {
+/// Which of [`SIZES`] so many bytes are.
+pub(crate) fn size_of(bytes: usize) -> usize {
     SIZES.iter().position(|(bytes_max, _)| bytes <= *bytes_max).unwrap_or(SIZES.len() - 1)
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use runtime_core::time::Timestamp;
 use runtime_store::{Checkpoint, CheckpointDone};
 
+use crate::inbox::PAYLOAD_BYTES_MIN;
+
 /// What is told when a checkpoint is written.
 pub type OnDone = Box<dyn FnOnce(CheckpointDone) + Send>;
 
@@ -46,6 +48,9 @@ impl Checkpoints for CheckpointThread {
 /// whatever it writes, and folding little is quick.
 const SMALL: usize = 8;
 
+/// While a checkpoint is written, and the overlay is over its limit, a payload must leave room for so many.
+const PAYLOADS: usize = 64;
+
 /// How many intervals a small overlay may wait.
 const PATIENT_INTERVALS: u64 = 5;
 
@@ -70,9 +75,16 @@ impl Schedule {
         !self.is_running && (is_time || overlay_bytes >= self.overlay_bytes_max)
     }
 
-    /// Whether what is large must wait at the door, so that there is room left for what is small.
-    pub(crate) fn is_filling(&self, overlay_bytes: usize) -> bool {
-        self.is_running && overlay_bytes >= self.overlay_bytes_max
+    /// The largest payload that may come in: while a checkpoint is written, each leaves room for many of its
+    /// size. Small events come in until there is none ([`Schedule::is_overloaded`]).
+    pub(crate) fn payload_bytes_max(&self, overlay_bytes: usize) -> usize {
+        if !self.is_running || overlay_bytes < self.overlay_bytes_max {
+            return usize::MAX;
+        }
+        let left = self.overlay_bytes_max.saturating_mul(2).saturating_sub(overlay_bytes);
+        // In steps, so that whoever waits is not woken for each event that comes in.
+        let shared = (left / PAYLOADS).checked_ilog2().map_or(0, |log| 1 << log);
+        shared.max(PAYLOAD_BYTES_MIN)
     }
 
     /// Whether edges must wait until the overlay has shrunk.

@@ -65,7 +65,7 @@ impl Default for Settings {
             starts_max: 256,
             retention_budget_bytes: 4 << 30,
             checkpoint_interval: Duration::from_secs(1),
-            overlay_bytes_max: 32 << 20,
+            overlay_bytes_max: 16 << 20,
         }
     }
 }
@@ -164,7 +164,7 @@ impl Driver {
     fn admission(&mut self) -> Admission {
         let is_nearly_full = self.log.is_short() || self.room.is_short();
         self.inbox.set_no_room(is_nearly_full);
-        self.inbox.hold_large(self.schedule.is_filling(self.live.size_bytes()));
+        self.inbox.let_in(self.schedule.payload_bytes_max(self.live.size_bytes()));
         let is_overloaded = self.schedule.is_overloaded(self.live.size_bytes());
         let held_since_us = self.held_since_us.filter(|_| is_overloaded);
         self.held_since_us = held_since_us.or_else(|| is_overloaded.then(|| self.clock.now_us()));

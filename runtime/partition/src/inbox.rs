@@ -11,40 +11,41 @@ use runtime_core::event::Event;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    Stopped,
+    Stopped, budget,
     lanes::{Admission, Arrivals, Bounds, Lane, Lanes, Queued, weight},
     sync::{self, Condvar, Mutex, MutexGuard},
 };
 
-/// Bytes of one lane's events that may wait for one partition, each event counted with
+/// Bytes of one lane's events of one size that may wait for one partition, each event counted with
 /// [`crate::lanes::EVENT_BYTES`] beside its payload: some one thousand small ones, and a large message
 /// alone. Enough to keep a turn busy while the disk works, and little enough for a slow disk: whoever calls
 /// waits for a few such batches.
 const LANE_BYTES_MAX: u32 = 8 << 20;
 
-/// Events with a payload above this wait outside while the tables can't be written as fast as they come:
-/// whoever has little to say need not wait for that.
-const LARGE_BYTES: usize = 16 << 10;
+/// A payload of this size never has to leave room for others of its size while the tables can't be written
+/// as fast as events come in: whoever has little to say need not wait for that.
+pub(crate) const PAYLOAD_BYTES_MIN: usize = 16 << 10;
 
 pub(crate) struct Inbox {
     lanes: Mutex<Lanes>,
     arrived: Condvar,
-    /// Free bytes of each lane.
-    room: [Semaphore; Lane::COUNT],
+    /// Free bytes of each lane, by size.
+    room: [[Semaphore; budget::SIZES.len()]; Lane::COUNT],
     /// Whether the disk has none for new work.
     no_room: AtomicBool,
-    /// Whether large events wait before they come in.
-    holds_large: watch::Sender<bool>,
+    /// Events with a larger payload wait before they come in.
+    payload_bytes_max: watch::Sender<usize>,
 }
 
 impl Inbox {
     pub(crate) fn new() -> Self {
+        let room = |_| Semaphore::new(LANE_BYTES_MAX as usize);
         Self {
             lanes: Mutex::new(Lanes::default()),
             arrived: Condvar::new(),
-            room: std::array::from_fn(|_| Semaphore::new(LANE_BYTES_MAX as usize)),
+            room: std::array::from_fn(|_| std::array::from_fn(room)),
             no_room: AtomicBool::new(false),
-            holds_large: watch::Sender::new(false),
+            payload_bytes_max: watch::Sender::new(usize::MAX),
         }
     }
 
@@ -52,19 +53,21 @@ impl Inbox {
     /// fsync. Waits for permits; what is larger than a lane waits until it is alone there.
     pub(crate) async fn push_events(&self, events: Vec<Event>) -> Result<(), Stopped> {
         let Some(lane) = events.first().map(Lane::of) else { return Ok(()) };
+        let payload_bytes = events.iter().map(Event::payload_bytes).max().unwrap_or_default();
+        let size = budget::size_of(payload_bytes);
         let mut left = LANE_BYTES_MAX;
         let mut queued = Vec::with_capacity(events.len());
         for event in events {
             assert!(Lane::of(&event) == lane, "events put in together are of one lane: {lane:?}");
             let permits = u32::try_from(weight(&event)).map_or(left, |weight| weight.min(left));
             left -= permits;
-            queued.push(Queued { event, permits });
+            queued.push(Queued { event, size, permits });
         }
         // Here, since behind it events keep their order.
-        if lane != Lane::Control && queued.iter().any(is_large) {
-            self.large_may_come().await;
+        if lane != Lane::Control && payload_bytes > PAYLOAD_BYTES_MIN {
+            self.may_come(payload_bytes).await;
         }
-        let room = &self.room[lane as usize];
+        let room = &self.room[lane as usize][size];
         match room.try_acquire_many(LANE_BYTES_MAX - left) {
             Ok(permits) => permits.forget(),
             Err(_) => {
@@ -78,7 +81,8 @@ impl Inbox {
 
     /// Puts an event in whatever the lane holds: for the simulator, which has no one to hold back.
     pub(crate) fn force_event(&self, event: Event) {
-        self.put(|lanes| lanes.push_event(Queued { event, permits: 0 }));
+        let size = budget::size_of(event.payload_bytes());
+        self.put(|lanes| lanes.push_event(Queued { event, size, permits: 0 }));
     }
 
     pub(crate) fn put(&self, put: impl FnOnce(&mut Lanes)) {
@@ -100,16 +104,17 @@ impl Inbox {
         }
         let taken = lanes.take(bounds);
         drop(lanes);
-        for (room, permits) in self.room.iter().zip(taken.permits) {
+        let room = self.room.iter().flatten();
+        for (room, permits) in room.zip(taken.permits.into_iter().flatten()) {
             room.add_permits(permits);
         }
         taken
     }
 
-    /// Free bytes of a lane.
+    /// Free bytes of a lane for what has some size.
     #[cfg(test)]
-    pub(crate) fn free(&self, lane: Lane) -> usize {
-        self.room[lane as usize].available_permits()
+    pub(crate) fn free(&self, lane: Lane, size: usize) -> usize {
+        self.room[lane as usize][size].available_permits()
     }
 
     /// Since when the log has a batch of ours and finishes none; `None` while it has none.
@@ -118,15 +123,16 @@ impl Inbox {
         (lanes.syncing > 0).then_some(lanes.synced_at_us)
     }
 
-    /// Says whether large events are to wait; those that are refused anyway do not.
-    pub(crate) fn hold_large(&self, holds: bool) {
-        let holds = holds && !self.room[Lane::Running as usize].is_closed();
-        self.holds_large.send_if_modified(|held| std::mem::replace(held, holds) != holds);
+    /// Says how large payloads may be that come in; those that are refused anyway may.
+    pub(crate) fn let_in(&self, payload_bytes_max: usize) {
+        let is_closed = self.room.iter().flatten().any(Semaphore::is_closed);
+        let max = if is_closed { usize::MAX } else { payload_bytes_max };
+        self.payload_bytes_max.send_if_modified(|now| std::mem::replace(now, max) != max);
     }
 
-    async fn large_may_come(&self) {
+    async fn may_come(&self, payload_bytes: usize) {
         // It fails only when there is no inbox any more, and we have one.
-        let _ = self.holds_large.subscribe().wait_for(|held| !held).await;
+        let _ = self.payload_bytes_max.subscribe().wait_for(|max| payload_bytes <= *max).await;
     }
 
     /// Says whether there is room for new work.
@@ -141,16 +147,12 @@ impl Inbox {
 
     /// Refuses whoever waits for a place or reads, now and later.
     pub(crate) fn close(&self) {
-        self.room.iter().for_each(Semaphore::close);
-        self.hold_large(false);
+        self.room.iter().flatten().for_each(Semaphore::close);
+        self.let_in(usize::MAX);
         self.put(Lanes::close);
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
         sync::lock(&self.lanes)
     }
-}
-
-fn is_large(queued: &Queued) -> bool {
-    queued.event.payload_bytes() > LARGE_BYTES
 }

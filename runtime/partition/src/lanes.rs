@@ -14,7 +14,7 @@ use runtime_core::{
 use runtime_store::CheckpointDone;
 use tokio::sync::oneshot;
 
-use crate::{edges::Full, health::PartitionHealth};
+use crate::{budget, edges::Full, health::PartitionHealth};
 
 /// A look at the rows; it sends its own answer.
 pub(crate) type Read = Box<dyn FnOnce(&Tables<'_>) -> Answering + Send>;
@@ -116,6 +116,8 @@ pub(crate) struct Bounds {
 #[derive(Debug)]
 pub(crate) struct Queued {
     pub(crate) event: Event,
+    /// As which size ([`budget::size_of`]) it was let in.
+    pub(crate) size: usize,
     pub(crate) permits: u32,
 }
 
@@ -172,8 +174,8 @@ pub(crate) struct Arrivals {
     pub(crate) reads: Vec<Read>,
     /// New work for which there is no room.
     pub(crate) no_room: Vec<Event>,
-    /// Permits to give back, by lane.
-    pub(crate) permits: [usize; Lane::COUNT],
+    /// Permits to give back, by lane and size.
+    pub(crate) permits: [[usize; budget::SIZES.len()]; Lane::COUNT],
 }
 
 /// What an event counts for in bounds of bytes.
@@ -285,7 +287,7 @@ impl Lanes {
                     held.push_back(Work::Event(lane, queued));
                 }
                 Work::Event(Lane::New, queued) if admission == Admission::Reserve => {
-                    self.leave(taken, Lane::New, queued.permits);
+                    self.leave(taken, Lane::New, &queued);
                     taken.no_room.push(queued.event);
                 }
                 Work::Event(lane, queued) => {
@@ -293,7 +295,7 @@ impl Lanes {
                         self.work.push_front(Work::Event(lane, queued));
                         break;
                     }
-                    self.leave(taken, lane, queued.permits);
+                    self.leave(taken, lane, &queued);
                     taken.events.push(queued.event);
                 }
             }
@@ -304,9 +306,9 @@ impl Lanes {
         }
     }
 
-    fn leave(&mut self, taken: &mut Arrivals, lane: Lane, permits: u32) {
+    fn leave(&mut self, taken: &mut Arrivals, lane: Lane, queued: &Queued) {
         self.waiting[lane as usize] -= 1;
-        taken.permits[lane as usize] += permits as usize;
+        taken.permits[lane as usize][queued.size] += queued.permits as usize;
     }
 }
 

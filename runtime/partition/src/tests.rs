@@ -170,41 +170,62 @@ async fn permits_that_are_given_back_are_those_that_were_taken() {
     let inbox = Inbox::new();
     // Larger than the lane, many together, and one by one: in the end the lane is as wide as before.
     inbox.push_events(vec![result(100 << 20)]).await.unwrap();
-    assert_eq!(inbox.free(Lane::Running), 0);
-    assert_eq!(inbox.free(Lane::Control), inbox.free(Lane::New), "the other lanes are free");
+    let [smallest, large, largest] = [0, 2, 3];
+    assert_eq!(inbox.free(Lane::Running, largest), 0);
+    let free = inbox.free(Lane::Control, largest);
+    assert_eq!(free, inbox.free(Lane::New, largest), "the other lanes are free");
+    assert_eq!(free, inbox.free(Lane::Running, large), "and the other sizes");
     taken(&inbox, ALL);
-    let free = inbox.free(Lane::Running);
+    assert_eq!(inbox.free(Lane::Running, largest), free);
     inbox.push_events((0..9000).map(|_| result(10)).collect()).await.unwrap();
     taken(&inbox, ALL);
-    assert_eq!(inbox.free(Lane::Running), free);
+    assert_eq!(inbox.free(Lane::Running, smallest), free);
     inbox.push_events(vec![result(1 << 20), result(2 << 20)]).await.unwrap();
-    assert_eq!(inbox.free(Lane::Running), free - (3 << 20) - 2 * EVENT_BYTES);
+    assert_eq!(inbox.free(Lane::Running, large), free - (3 << 20) - 2 * EVENT_BYTES);
     inbox.push_events(vec![event()]).await.unwrap();
     taken(&inbox, ALL);
-    assert_eq!(inbox.free(Lane::Running), free);
-    assert_eq!(inbox.free(Lane::Control), free);
+    assert_eq!(inbox.free(Lane::Running, large), free);
+    assert_eq!(inbox.free(Lane::Control, smallest), free);
 }
 
 /// They wait where they have not been counted yet, so that what is small passes them.
 #[tokio::test]
 async fn large_events_wait_outside_while_the_tables_are_behind() {
     let inbox = Inbox::new();
-    inbox.hold_large(true);
+    inbox.let_in(0);
     let mut large = Box::pin(inbox.push_events(vec![result(17 << 10)]));
     assert!((&mut large).now_or_never().is_none());
     inbox.push_events(vec![result(10)]).now_or_never().expect("it has little to say").unwrap();
     inbox.push_events(vec![event()]).now_or_never().expect("operators go on").unwrap();
     assert_eq!(taken(&inbox, ALL), 2);
-    inbox.hold_large(false);
-    large.now_or_never().expect("the tables have caught up").unwrap();
-    assert_eq!(taken(&inbox, ALL), 1);
+    let mut larger = Box::pin(inbox.push_events(vec![result(18 << 10)]));
+    inbox.let_in(17 << 10);
+    large.now_or_never().expect("it leaves room for more").unwrap();
+    assert!((&mut larger).now_or_never().is_none());
+    inbox.let_in(usize::MAX);
+    larger.now_or_never().expect("the tables have caught up").unwrap();
+    assert_eq!(taken(&inbox, ALL), 2);
     // A node that stops lets go of whoever waits.
-    inbox.hold_large(true);
+    inbox.let_in(0);
     let mut large = Box::pin(inbox.push_events(vec![result(17 << 10)]));
     assert!((&mut large).now_or_never().is_none());
     inbox.close();
-    inbox.hold_large(true);
+    inbox.let_in(0);
     assert_eq!(large.now_or_never(), Some(Err(crate::Stopped)));
+}
+
+#[tokio::test]
+async fn what_is_small_does_not_wait_for_large_events_to_get_in() {
+    let inbox = Inbox::new();
+    let push = |bytes: usize| Box::pin(inbox.push_events(vec![result(bytes)]));
+    push(8 << 20).now_or_never().expect("there is room for one").unwrap();
+    let mut second = push(8 << 20);
+    assert!((&mut second).now_or_never().is_none());
+    for bytes in [1 << 20, 100 << 10, 10 << 10, 10] {
+        push(bytes).now_or_never().expect("it has room of its own").unwrap();
+    }
+    assert_eq!(taken(&inbox, ALL), 5);
+    second.now_or_never().expect("the first is gone").unwrap();
 }
 
 fn invoked() -> Event {
@@ -239,11 +260,23 @@ fn a_checkpoint_is_due_by_time_or_by_size_and_little_may_wait() {
     assert_eq!(schedule.next(1000), Some(Timestamp(1000)));
     schedule.started();
     assert!(!schedule.is_due(9 * second, 8000), "one at a time");
-    assert!(schedule.is_overloaded(16_000) && schedule.is_filling(8000));
-    assert!(!schedule.is_overloaded(15_999) && !schedule.is_filling(7999));
+    assert!(schedule.is_overloaded(16_000) && !schedule.is_overloaded(15_999));
     schedule.finished(9 * second);
-    assert!(!schedule.is_overloaded(16_000) && !schedule.is_filling(16_000));
+    assert!(!schedule.is_overloaded(16_000));
     assert_eq!(schedule.next(1000), Some(Timestamp(10_000)));
+}
+
+#[test]
+fn a_payload_leaves_room_for_others_while_a_checkpoint_is_written() {
+    let mut schedule = Schedule::new(Duration::from_secs(1), 32 << 20, 0);
+    assert_eq!(schedule.payload_bytes_max(64 << 20), usize::MAX, "it begins now");
+    schedule.started();
+    let max = |overlay_bytes| schedule.payload_bytes_max(overlay_bytes);
+    assert_eq!(max((32 << 20) - 1), usize::MAX);
+    assert_eq!(max(32 << 20), 512 << 10);
+    assert_eq!(max(40 << 20), 256 << 10, "a power of two");
+    assert_eq!(max((63 << 20) + 1), 16 << 10, "what is small may always come");
+    assert_eq!(max(1 << 30), 16 << 10);
 }
 
 /// Splitmix64 gives its whole state away with one number; so did the generator here once.
