@@ -13,11 +13,12 @@ use runtime_core::{
     REGISTRY_PARTITION,
     effect::{Answer, Registered},
     event::Event,
+    registry::{RegistrySnapshot, Service},
     tables::deployment::{Deployment, ServiceDefinition, StoredDeployment},
 };
 use runtime_partition::{Stopped, random};
 use runtime_schema::{
-    RegistrySnapshot, Service, address,
+    address,
     discover::{Endpoint, Registration, RegistrationError, plan},
     headers, limits,
 };

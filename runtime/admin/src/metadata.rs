@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 
 use protocol::{HandlerKind, ServiceKind};
-use runtime_core::tables::deployment::{
-    HandlerDefinition, OnMaxAttempts, Options, RetryOptions, ServiceDefinition,
+use runtime_core::{
+    registry::{Defaults, Service, snapshot::Handler},
+    tables::deployment::{
+        HandlerDefinition, OnMaxAttempts, Options, RetryOptions, ServiceDefinition,
+    },
 };
-use runtime_schema::{Defaults, Service, snapshot::Handler};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -154,9 +156,12 @@ impl ServiceMetadata {
             workflow_completion_retention: (definition.kind == ServiceKind::Workflow)
                 .then(|| or(workflow_retention_ms(definition), defaults.workflow_retention_ms)),
             journal_retention: or(options.journal_retention_ms, defaults.journal_retention_ms),
-            inactivity_timeout: or(options.inactivity_timeout_ms, defaults.inactivity_timeout_ms),
-            abort_timeout: or(options.abort_timeout_ms, defaults.abort_timeout_ms),
-            enable_lazy_state: options.lazy_state.unwrap_or(defaults.lazy_state),
+            inactivity_timeout: or(
+                options.inactivity_timeout_ms,
+                defaults.handler.inactivity_timeout_ms,
+            ),
+            abort_timeout: or(options.abort_timeout_ms, defaults.handler.abort_timeout_ms),
+            enable_lazy_state: options.lazy_state.unwrap_or(defaults.handler.lazy_state),
             retry_policy: RetryPolicyMetadata::of(options, defaults),
         }
     }
@@ -171,7 +176,7 @@ fn workflow_retention_ms(definition: &ServiceDefinition) -> Option<u64> {
 
 impl RetryPolicyMetadata {
     fn of(options: &Options, defaults: &Defaults) -> Self {
-        let (own, default) = (&options.retry, &defaults.retry);
+        let (own, default) = (&options.retry, &defaults.handler.retry);
         let interval = |own: Option<u64>, default_ms: u64| friendly(own.unwrap_or(default_ms));
         let action = own.on_max_attempts.unwrap_or(default.on_max_attempts);
         Self {

@@ -5,8 +5,8 @@
 //! events to propose out.
 //!
 //! Reading order: [`time`], [`event`] (what may be in the log), [`effect`] (what the shell may be
-//! told to do), [`tables`] (what is remembered), [`admission`] (how invocations are made), `invocation` (the lifecycle, one transition a
-//! file), `entries` (what each journal command does, one command a file), [`obligations`] (what the
+//! told to do), [`tables`] (what is remembered), [`registry`] (who offers what), [`admission`] (how invocations are
+//! made), `invocation` (the lifecycle, one transition a file), `entries` (what each journal command does, one command a file), [`obligations`] (what the
 //! rows still owe the world), [`invariants`] (what always holds of them), [`attempt`].
 //!
 //! **Invariant:** this crate does no IO, has no clock, no randomness, no threads and no `async`.
@@ -24,7 +24,7 @@ mod invocation;
 mod object;
 pub mod obligations;
 mod outbox;
-mod registry;
+pub mod registry;
 mod retention;
 mod size;
 pub mod tables;

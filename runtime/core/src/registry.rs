@@ -1,4 +1,10 @@
 //! Deployments come and go. The edges read a snapshot that is published anew after each change.
+//!
+//! Reading order: this file (what happens to deployments), [`snapshot`] (who offers what), [`settings`] (what
+//! applies to a handler).
+
+pub mod settings;
+pub mod snapshot;
 
 use std::sync::Arc;
 
@@ -11,6 +17,9 @@ use crate::{
     event::RequestId,
     tables::deployment::{Deployment, StoredDeployment},
 };
+
+pub use settings::{Defaults, HandlerSettings};
+pub use snapshot::{RegistrySnapshot, ResolveError, Service};
 
 /// Registers a deployment unless its address is registered already, or a service would change its
 /// kind. Here and not at the edge: only records have an order, so of several that offer the same

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use http::Response;
 use protocol::{InvocationId, Target, TerminalFailure};
 use runtime_core::event::Pin;
-use runtime_schema::settings::is_public;
 
 use crate::{
     Ingress,
@@ -83,25 +82,13 @@ fn answer(
     Ok(response::result(id, kept, &output, true))
 }
 
-/// What may not be called from outside may not be read from there. The newest revision says so; one that
-/// has no such handler any more leaves it to the one that the invocation ran on.
+/// What may not be called from outside may not be read from there.
 fn check_public(ingress: &Ingress, pin: Option<Pin>, target: &Target) -> Result<(), Rejection> {
-    let registry = ingress.registry.snapshot();
-    let newest = registry
-        .service(&target.service)
-        .and_then(|service| service.handler(&target.handler).map(|handler| handler.is_public));
-    let public = newest.or_else(|| {
-        let ran_on = registry.deployment(pin?.deployment)?;
-        let handler = ran_on.deployment.handler(&target.service, &target.handler);
-        Some(handler.is_some_and(|(service, handler)| is_public(service, handler)))
-    });
-    if public == Some(true) {
-        return Ok(());
-    }
     let Target { service, handler, .. } = target.clone();
-    Err(match public {
-        Some(_) => Rejection::Private { service, handler },
+    match ingress.registry.snapshot().is_public(pin, target) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Rejection::Private { service, handler }),
         // What is not known is not given away.
-        None => Rejection::Removed { service, handler },
-    })
+        None => Err(Rejection::Removed { service, handler }),
+    }
 }

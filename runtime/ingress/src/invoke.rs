@@ -9,11 +9,11 @@ use protocol::{Target, TerminalFailure};
 use runtime_core::{
     admission::{self, AdmissionError},
     event::{Invoke, Source},
+    registry::RegistrySnapshot,
     tables::deployment::OutputRule,
     time::Timestamp,
 };
 use runtime_partition::{CallAnswer, random::SystemEntropy};
-use runtime_schema::RegistrySnapshot;
 
 use crate::{Ingress, answers, body, error::Rejection, headers, path::Address, response, typing};
 

@@ -27,8 +27,6 @@ mod windows;
 pub use supervisor::{Invoker, Settings};
 
 #[cfg(test)]
-mod homeless_tests;
-#[cfg(test)]
 mod panic_tests;
 #[cfg(test)]
 mod tests;

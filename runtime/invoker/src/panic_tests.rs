@@ -13,6 +13,7 @@ use runtime_core::{
     PartitionId,
     effect::StartAttempt,
     event::{AttemptRef, Event, Invoke, RequestId, Retention, Source},
+    registry::Defaults,
     tables::{
         deployment::StoredDeployment,
         invocation::{Status, WaitingFor},
@@ -22,7 +23,7 @@ use runtime_log::{ManualLog, sim_disk::SimDisk};
 use runtime_partition::{
     Clock, Edges, Full, Node, NodeClock, checkpoint::CheckpointThread, driver::Turn, node::Parts,
 };
-use runtime_schema::{Defaults, SharedRegistry};
+use runtime_schema::SharedRegistry;
 use runtime_store::{Store, sim_backend::SimBackend};
 
 use crate::{Invoker, Settings, task};

@@ -6,12 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use protocol::{
-    DeploymentId, ProtocolVersion,
-    ids::Derivation,
+    DeploymentId,
     journal::{Entry, EntryIndex},
-    wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES,
 };
-use runtime_core::{PartitionId, effect::StartAttempt, event::AttemptRef};
+use runtime_core::{PartitionId, attempt::NodeOptions, effect::StartAttempt, event::AttemptRef};
 use runtime_partition::{Clock, Full, Partitions, budget::Share};
 use runtime_schema::SharedRegistry;
 use tokio::{
@@ -39,12 +37,8 @@ pub struct Settings {
     pub outgoing_bytes_max: usize,
     /// Memory for messages that attempts are sending, those of more than 4 KiB.
     pub incoming: Share,
-    /// Newest service protocol to speak.
-    pub max_protocol: ProtocolVersion,
-    /// How ids of named callees follow from their names.
-    pub derivation: Derivation,
-    /// Largest message that an SDK may send, in bytes.
-    pub message_size_max_bytes: u32,
+    /// What applies to each of them.
+    pub attempts: NodeOptions,
     /// Connections to endpoints at the same time. Those to one host may have four times as many as are
     /// free.
     pub connections_max: usize,
@@ -52,8 +46,6 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How long a response is read after the attempt has ended.
     pub drain_timeout: Duration,
-    /// Whether attempts whose request was not even sent use up attempts of their retry policy.
-    pub counts_unsent: bool,
 }
 
 impl Default for Settings {
@@ -63,13 +55,10 @@ impl Default for Settings {
             attempts_max: 10_000,
             outgoing_bytes_max: 128 << 20,
             incoming: Share::new(64 << 20),
-            max_protocol: ProtocolVersion::MAX,
-            derivation: Derivation::Plain,
-            message_size_max_bytes: DEFAULT_MAX_MESSAGE_SIZE_BYTES,
+            attempts: NodeOptions::default(),
             connections_max: 10_000,
             connect_timeout: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(5),
-            counts_unsent: false,
         }
     }
 }
@@ -209,9 +198,9 @@ impl Invoker {
     fn pool_of(&self, start: &StartAttempt) -> (u32, bool) {
         let service = &start.target.service;
         let registry = self.registry.snapshot();
-        let latest = || Some(registry.latest_deployment(service)?.deployment.id);
-        let id = start.pin.map(|pin| pin.deployment).or_else(latest).unwrap_or(DeploymentId(0));
-        let is_single = registry.deployment(id).is_some_and(|stored| stored.deployment.http1);
+        let deployment = registry.runs_on(start.pin, service).map(|stored| &stored.deployment);
+        let id = deployment.map_or(DeploymentId(0), |deployment| deployment.id);
+        let is_single = deployment.is_some_and(|deployment| deployment.http1);
         let name = (id, service.clone());
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         let next = u32::try_from(pools.len()).unwrap_or(u32::MAX);

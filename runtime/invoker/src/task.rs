@@ -8,34 +8,28 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use http::Uri;
-use protocol::{ProtocolVersion, ids::Derivation};
 use runtime_core::{
     PartitionId,
-    attempt::{Attempt, AttemptOptions, Fault, Output},
+    attempt::{Attempt, AttemptOptions, Fault, Output, Placement, Unplaced, place},
     effect::{Effect, StartAttempt},
-    event::{AttemptRef, Pin},
+    event::AttemptRef,
     obligations,
+    registry::RegistrySnapshot,
     tables::{
         Tables,
         deployment::{Deployment, StoredDeployment},
     },
 };
 use runtime_partition::{Stopped, random::SystemEntropy};
-use runtime_schema::{RegistrySnapshot, address};
+use runtime_schema::address;
 use tokio::{sync::mpsc, time};
 
 use crate::{
     incoming::Incoming,
     report,
     stream::{Exchange, Received, request},
-    supervisor::{Invoker, Load, Notice, Settings, Slot},
+    supervisor::{Invoker, Load, Notice, Slot},
 };
-
-/// Where an attempt runs and how.
-struct Located {
-    deployment: Arc<StoredDeployment>,
-    options: AttemptOptions,
-}
 
 /// Runs an attempt to its end. Its place is free as soon as it has said its last word.
 pub(crate) async fn run(
@@ -59,9 +53,9 @@ pub(crate) async fn guard(
     let read = move |tables: &Tables<'_>| obligations::start(tables, name);
     if let Ok(Some(Effect::StartAttempt(start))) = invoker.partitions.read(partition, read).await {
         let registry = invoker.registry.snapshot();
-        let options = match locate(&registry, &start, &invoker.settings) {
-            Ok(located) => located.options,
-            Err(_) => homeless(&registry, &start, &invoker.settings),
+        let options = match place(&registry, &start, &invoker.settings.attempts) {
+            Ok(placement) => placement.options,
+            Err(unplaced) => unplaced.options,
         };
         give_up(invoker, partition, *start, options, Fault::Internal { message }).await;
     }
@@ -80,25 +74,26 @@ async fn attempt(
 ) {
     let invoker = Arc::clone(&slot.invoker);
     let registry = invoker.registry.snapshot();
-    let located = locate(&registry, &start, &invoker.settings);
-    let begun = located.and_then(|located| {
-        let exchange = exchange(&invoker, &start, &located, slot.take_load())?;
-        Ok((exchange, located.deployment, located.options))
-    });
-    match begun {
-        Ok((exchange, deployment, options)) => {
-            let attempt = Attempt::new(*start, options);
-            let (has_stored, is_over) = (false, false);
-            let conversation =
-                Conversation { slot, registry, attempt, deployment, exchange, has_stored, is_over };
-            // The only error is that the node stops: the attempt is started again then.
-            let _ = conversation.hold(notices).await;
+    let placement = match place(&registry, &start, &invoker.settings.attempts) {
+        Ok(placement) => placement,
+        Err(unplaced) => {
+            let Unplaced { fault, options } = *unplaced;
+            return give_up(&invoker, slot.name.0, *start, options, fault).await;
         }
+    };
+    let exchange = match exchange(&invoker, &start, &placement, slot.take_load()) {
+        Ok(exchange) => exchange,
         Err(fault) => {
-            let options = homeless(&registry, &start, &invoker.settings);
-            give_up(&invoker, slot.name.0, *start, options, fault).await;
+            return give_up(&invoker, slot.name.0, *start, placement.options, fault).await;
         }
-    }
+    };
+    let Placement { deployment, options } = placement;
+    let attempt = Attempt::new(*start, options);
+    let (has_stored, is_over) = (false, false);
+    let conversation =
+        Conversation { slot, registry, attempt, deployment, exchange, has_stored, is_over };
+    // The only error is that the node stops: the attempt is started again then.
+    let _ = conversation.hold(notices).await;
 }
 
 /// Says what is wrong with an attempt that cannot go on.
@@ -122,93 +117,15 @@ async fn give_up(
     let _ = invoker.partitions.propose_all(partition, proposals.collect()).await;
 }
 
-/// The pinned deployment, or the latest one of the service.
-fn locate(
-    registry: &RegistrySnapshot,
-    start: &StartAttempt,
-    limits: &Settings,
-) -> Result<Located, Fault> {
-    let (service, handler) = (&start.target.service, &start.target.handler);
-    let missing = |message: String| Fault::Deployment { message };
-    let deployment = match start.pin {
-        Some(pin) => registry.deployment(pin.deployment).ok_or_else(|| {
-            missing(format!("deployment {} is not registered any more", pin.deployment))
-        })?,
-        None => registry
-            .latest_deployment(service)
-            .ok_or_else(|| missing(format!("no deployment offers service '{service}' any more")))?,
-    };
-    let (min, max) = deployment.deployment.protocol_range;
-    let protocol = match start.pin {
-        Some(pin) => Some(pin.protocol).filter(|protocol| (min..=max).contains(&protocol.number())),
-        None => ProtocolVersion::negotiate(min, max, limits.max_protocol),
-    };
-    let id = deployment.deployment.id;
-    let protocol = protocol.ok_or_else(|| {
-        missing(format!(
-            "deployment {id} speaks service protocol {min} to {max}, which is none \
-             that this invocation can use"
-        ))
-    })?;
-    let settings = registry.handler_settings(deployment, service, handler).ok_or_else(|| {
-        missing(format!("deployment {id} does not offer '{service}/{handler}' any more"))
-    })?;
-    Ok(Located {
-        deployment: Arc::clone(deployment),
-        options: AttemptOptions {
-            pin: Pin { deployment: id, protocol },
-            bidirectional: deployment.deployment.bidirectional,
-            inactivity_timeout_ms: settings.inactivity_timeout_ms,
-            abort_timeout_ms: settings.abort_timeout_ms,
-            lazy_state: settings.lazy_state,
-            derivation: limits.derivation,
-            retry: settings.retry,
-            counts_unsent: limits.counts_unsent,
-            message_bytes_max: limits.message_size_max_bytes,
-        },
-    })
-}
-
-/// How an attempt is retried that has nowhere to run: registering the deployment mends it. By the
-/// handler's own policy, if any deployment says what that is.
-pub(crate) fn homeless(
-    registry: &RegistrySnapshot,
-    start: &StartAttempt,
-    limits: &Settings,
-) -> AttemptOptions {
-    let defaults = registry.defaults();
-    let pinned = start.pin.and_then(|pin| registry.deployment(pin.deployment));
-    let latest = registry.latest_deployment(&start.target.service);
-    let others: Vec<_> = registry.deployments().collect();
-    let known = pinned.into_iter().chain(latest).chain(others.into_iter().rev());
-    let (service, handler) = (&start.target.service, &start.target.handler);
-    let own = known
-        .filter_map(|deployment| registry.handler_settings(deployment, service, handler))
-        .map(|settings| settings.retry)
-        .next();
-    AttemptOptions {
-        pin: Pin { deployment: protocol::DeploymentId(0), protocol: ProtocolVersion::MAX },
-        bidirectional: false,
-        inactivity_timeout_ms: defaults.inactivity_timeout_ms,
-        abort_timeout_ms: defaults.abort_timeout_ms,
-        lazy_state: false,
-        // It calls nobody.
-        derivation: Derivation::Plain,
-        retry: own.unwrap_or_else(|| defaults.retry.clone()),
-        counts_unsent: limits.counts_unsent,
-        message_bytes_max: limits.message_size_max_bytes,
-    }
-}
-
 /// The request of an attempt, not yet on its way.
 fn exchange(
     invoker: &Invoker,
     start: &StartAttempt,
-    located: &Located,
+    placement: &Placement,
     load: Option<Load>,
 ) -> Result<Exchange, Fault> {
-    let deployment: &Deployment = &located.deployment.deployment;
-    let (target, version) = (&start.target, located.options.pin.protocol);
+    let deployment: &Deployment = &placement.deployment.deployment;
+    let (target, version) = (&start.target, placement.options.pin.protocol);
     let path = format!("/invoke/{}/{}", target.service, target.handler);
     let uri = address::at(&deployment.uri, &path);
     let uri: Uri = uri.parse().map_err(|error| Fault::Unreachable {
@@ -284,7 +201,7 @@ impl Conversation {
     fn hear(&mut self, bytes: Bytes) {
         let invoker = &self.slot.invoker;
         let (now_ms, wall_ms) = (invoker.now_ms(), invoker.wall_ms());
-        self.attempt.receive(now_ms, wall_ms, bytes, &*self.registry, &mut SystemEntropy);
+        self.attempt.receive(now_ms, wall_ms, bytes, &self.registry, &mut SystemEntropy);
     }
 
     async fn carry_out(&mut self) -> Result<(), Stopped> {

@@ -4,15 +4,15 @@ use protocol::{
     DeploymentId, ProtocolVersion, ServiceKind,
     discovery::{self, Manifest, ManifestError, ProtocolMode},
 };
-use runtime_core::tables::deployment::{
-    Deployment, HandlerDefinition, InputRule, OnMaxAttempts, Options, OutputRule, RetryOptions,
-    ServiceDefinition,
+use runtime_core::{
+    registry::RegistrySnapshot,
+    tables::deployment::{
+        Deployment, HandlerDefinition, InputRule, OnMaxAttempts, Options, OutputRule, RetryOptions,
+        ServiceDefinition,
+    },
 };
 
-use crate::{
-    RegistrySnapshot,
-    limits::{self, LimitError, RegistryFull},
-};
+use crate::limits::{self, LimitError, RegistryFull};
 
 /// An endpoint, but for what it offers.
 #[derive(Debug, Clone)]

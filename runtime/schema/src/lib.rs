@@ -1,24 +1,21 @@
-//! The registry as the edges see it: an immutable snapshot of deployments and services, swapped
-//! once a change is durable, and the rules by which a manifest becomes a deployment.
+//! The registry as the edges share it: a snapshot that is swapped once a change is durable, and the rules
+//! by which a manifest becomes a deployment.
 //!
-//! Reading order: [`snapshot`] (who offers what), [`settings`] (what applies to a handler),
-//! [`address`] (where an endpoint answers), [`headers`] (what may be sent there), [`limits`] (how
+//! Reading order: [`address`] (where an endpoint answers), [`headers`] (what may be sent there), [`limits`] (how
 //! large all of it may be), [`discover`] (from a manifest to a deployment, pure).
 
 pub mod address;
 pub mod discover;
 pub mod headers;
 pub mod limits;
-pub mod settings;
-pub mod snapshot;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use runtime_core::tables::deployment::StoredDeployment;
-
-pub use settings::{Defaults, HandlerSettings};
-pub use snapshot::{RegistrySnapshot, Service};
+use runtime_core::{
+    registry::{Defaults, RegistrySnapshot},
+    tables::deployment::StoredDeployment,
+};
 
 /// The current snapshot, shared by all edges.
 #[derive(Debug, Clone)]

@@ -1,11 +1,7 @@
 use std::sync::Arc;
 
 use protocol::{DeploymentId, HandlerKind, ServiceKind, discovery::Manifest};
-use runtime_core::{
-    attempt::{Registry, ResolveError},
-    tables::deployment::StoredDeployment,
-    time::Timestamp,
-};
+use runtime_core::{registry::ResolveError, tables::deployment::StoredDeployment, time::Timestamp};
 
 use super::{
     discover::{Endpoint, RegistrationError, plan},
@@ -74,7 +70,7 @@ fn the_handlers_word_counts_before_the_services_and_that_before_the_servers() {
     assert_eq!(timeout("add"), 5000);
     assert_eq!(timeout("get"), 7000);
     let settings = empty.handler_settings(&deployment, "Counter", "add").unwrap();
-    assert_eq!(settings.abort_timeout_ms, Defaults::default().abort_timeout_ms);
+    assert_eq!(settings.abort_timeout_ms, Defaults::default().handler.abort_timeout_ms);
     assert_eq!(settings.retry.max_attempts, Some(70));
 }
 

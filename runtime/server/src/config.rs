@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use protocol::{ProtocolVersion, wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES};
+use runtime_core::registry::Defaults;
 use runtime_http::{Hosts, Limits};
 use runtime_ingress::{Access, access::Origins};
 use runtime_invoker::tls::{Identity, Tls};
-use runtime_schema::Defaults;
 
 use crate::args::Serve;
 use settings::{Address, Environment, List, Settings};
@@ -165,11 +165,11 @@ fn memory_budget(set: &Settings, request_size_max_bytes: usize) -> Result<usize>
 fn defaults(serve: &Serve, set: &Settings) -> Defaults {
     let mut defaults = Defaults::default();
     put(
-        &mut defaults.inactivity_timeout_ms,
+        &mut defaults.handler.inactivity_timeout_ms,
         serve.inactivity_timeout_ms.or(set.inactivity_timeout_ms),
     );
-    put(&mut defaults.abort_timeout_ms, set.abort_timeout_ms);
-    put(&mut defaults.lazy_state, serve.lazy_state.or(set.lazy_state));
+    put(&mut defaults.handler.abort_timeout_ms, set.abort_timeout_ms);
+    put(&mut defaults.handler.lazy_state, serve.lazy_state.or(set.lazy_state));
     put(
         &mut defaults.journal_retention_ms,
         serve.journal_retention_ms.or(set.journal_retention_ms),
@@ -318,9 +318,9 @@ mod tests {
             ("request-size-max-bytes", config.request_size_max_bytes.to_string()),
             ("memory-budget-bytes", config.memory_budget_bytes.to_string()),
             ("log-segment-bytes", config.log_segment_bytes.to_string()),
-            ("inactivity-timeout-ms", config.defaults.inactivity_timeout_ms.to_string()),
-            ("abort-timeout-ms", config.defaults.abort_timeout_ms.to_string()),
-            ("lazy-state", config.defaults.lazy_state.to_string()),
+            ("inactivity-timeout-ms", config.defaults.handler.inactivity_timeout_ms.to_string()),
+            ("abort-timeout-ms", config.defaults.handler.abort_timeout_ms.to_string()),
+            ("lazy-state", config.defaults.handler.lazy_state.to_string()),
             ("journal-retention-ms", config.defaults.journal_retention_ms.to_string()),
             ("idempotency-retention-ms", config.defaults.idempotency_retention_ms.to_string()),
             ("workflow-retention-ms", config.defaults.workflow_retention_ms.to_string()),

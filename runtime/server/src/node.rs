@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use runtime_admin::Admin;
-use runtime_core::Lsn;
+use runtime_core::{Lsn, attempt::NodeOptions};
 use runtime_http::{Limits, Pressure};
 use runtime_ingress::{Ingress, Memory};
 use runtime_invoker::Invoker;
@@ -230,9 +230,12 @@ fn recover(
             runtime_invoker::Settings {
                 attempts_max: config.attempts_max,
                 connections_max,
-                counts_unsent: config.count_unsent_attempts,
-                max_protocol: config.max_protocol,
-                derivation: data_dir.derivation,
+                attempts: NodeOptions {
+                    max_protocol: config.max_protocol,
+                    derivation: data_dir.derivation,
+                    counts_unsent: config.count_unsent_attempts,
+                    ..NodeOptions::default()
+                },
                 outgoing_bytes_max: budget.outgoing,
                 incoming: Share::new(budget.incoming),
                 ..Default::default()

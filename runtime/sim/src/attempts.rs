@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{
-    DeploymentId, InvocationId, ProtocolVersion, ids::Derivation, journal::Entry,
-    wire::frame::Frame,
-};
+use protocol::{InvocationId, journal::Entry, wire::frame::Frame};
 use runtime_core::{
     Lsn, PartitionId,
-    attempt::{AttemptOptions, RetryPolicy},
+    attempt::{NodeOptions, place},
     effect::StartAttempt,
     event::{AttemptRef, Event, Pin, Record},
     time::Stamp,
 };
-use runtime_schema::RegistrySnapshot;
 
 use crate::{
     limits::Sabotage,
@@ -73,30 +69,16 @@ impl World {
     fn start(&mut self, partition: PartitionId, start: StartAttempt) -> Result<(), String> {
         self.pins.check(partition, &start)?;
         let registry = self.registry.snapshot();
-        let pin = match start.pin {
-            Some(pin) => pin,
-            None => choose(&registry, &start.target.service)?,
-        };
+        let node = NodeOptions { message_bytes_max: 1 << 20, ..NodeOptions::default() };
+        let placement =
+            place(&registry, &start, &node).map_err(|unplaced| unplaced.fault.to_string())?;
+        let mut options = placement.options;
+        options.bidirectional = self.bidirectional;
+        options.handler.lazy_state = start.random_seed.is_multiple_of(3);
+        let pin = options.pin;
         let latest = registry.latest_deployment(&start.target.service);
         let is_older = latest.is_some_and(|latest| latest.deployment.id != pin.deployment);
         self.stats.bite(Fault::Registered, start.pin.is_some() && is_older);
-        let options = AttemptOptions {
-            pin,
-            bidirectional: self.bidirectional,
-            inactivity_timeout_ms: 1000,
-            abort_timeout_ms: 5000,
-            lazy_state: start.random_seed.is_multiple_of(3),
-            derivation: Derivation::Plain,
-            retry: RetryPolicy {
-                initial_interval_ms: 10,
-                factor_thousandths: 2000,
-                max_interval_ms: 200,
-                max_attempts: None,
-                ..RetryPolicy::default()
-            },
-            counts_unsent: false,
-            message_bytes_max: 1 << 20,
-        };
         let is_sent = self.backing.start(partition, &start, &mut self.stats);
         let again = match self.sabotage {
             Some(Sabotage::ShownAgain) => sabotage::last_notification(&start.journal),
@@ -193,19 +175,6 @@ impl World {
         self.note(&bytes);
         self.node()?.partitions().propose_now(partition, event);
         Ok(())
-    }
-}
-
-/// The latest deployment of a service, and the newest version that both sides speak.
-fn choose(registry: &RegistrySnapshot, service: &str) -> Result<Pin, String> {
-    let Some(stored) = registry.latest_deployment(service) else {
-        return Err(format!("{service} is not registered any more"));
-    };
-    let deployment: DeploymentId = stored.deployment.id;
-    let (min, max) = stored.deployment.protocol_range;
-    match ProtocolVersion::negotiate(min, max, ProtocolVersion::MAX) {
-        Some(protocol) => Ok(Pin { deployment, protocol }),
-        None => Err(format!("{deployment} speaks no version of ours")),
     }
 }
 

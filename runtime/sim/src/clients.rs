@@ -12,13 +12,12 @@ use protocol::{
 };
 use runtime_core::{
     admission::{self, HandlerFacts},
-    attempt::Registry,
     effect::{Answer, Completion, SignalAnswer},
     event::{Event, Invoke, Source},
+    registry::RegistrySnapshot,
     time::Timestamp,
 };
 use runtime_partition::{CallAnswer, Partitions, RequestError};
-use runtime_schema::RegistrySnapshot;
 
 use crate::{
     limits::Sabotage,

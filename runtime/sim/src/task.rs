@@ -17,8 +17,8 @@ use runtime_core::{
     attempt::{Attempt, AttemptOptions, Fault, Output},
     effect::StartAttempt,
     event::{AttemptRef, Event},
+    registry::RegistrySnapshot,
 };
-use runtime_schema::RegistrySnapshot;
 
 use crate::{pipe::Pipe, random::Random};
 
@@ -173,7 +173,7 @@ impl Task {
     pub fn hear(&mut self, time: Time, random: &mut Random) -> bool {
         let Some(mut bytes) = self.to_runtime.pop_front() else { return false };
         split(&mut bytes, &mut self.to_runtime, random);
-        self.attempt.receive(time.now_ms, time.wall_ms, bytes, &*self.registry, random);
+        self.attempt.receive(time.now_ms, time.wall_ms, bytes, &self.registry, random);
         true
     }
 

@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use abide_sdk::Endpoint;
 use bytes::Bytes;
+use runtime_core::{
+    attempt::RetryPolicy,
+    registry::{Defaults, HandlerSettings},
+};
 use runtime_partition::Settings;
-use runtime_schema::{Defaults, SharedRegistry};
+use runtime_schema::SharedRegistry;
 
 use crate::{
     attempts::Pins,
@@ -115,11 +119,22 @@ impl World {
             SimNode::recover_with(Media::new(partitions), &clock, settings.clone(), sabotage)?;
         let outside = handlers::World::new(Arc::clone(&clock));
         let defaults = Defaults {
+            handler: HandlerSettings {
+                inactivity_timeout_ms: 1000,
+                abort_timeout_ms: 5000,
+                lazy_state: false,
+                retry: RetryPolicy {
+                    initial_interval_ms: 10,
+                    factor_thousandths: 2000,
+                    max_interval_ms: 200,
+                    max_attempts: None,
+                    ..RetryPolicy::default()
+                },
+            },
             // What nobody asks for again goes at once in most worlds, which is the more fragile path.
             journal_retention_ms: [0, 0, 150, RETENTION_MS][random.index(4)],
             idempotency_retention_ms: RETENTION_MS,
             workflow_retention_ms: RETENTION_MS,
-            ..Defaults::default()
         };
         let mut world = Self {
             author: Author::new(&limits),

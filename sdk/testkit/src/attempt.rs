@@ -12,8 +12,8 @@ use runtime_core::{
     attempt::{Attempt, AttemptOptions, Fault, Output},
     effect::StartAttempt,
     event::{AttemptRef, Event},
+    registry::RegistrySnapshot,
 };
-use runtime_schema::RegistrySnapshot;
 use runtime_sim::{pipe::Pipe, random::Random};
 
 pub(crate) struct TestAttempt {
@@ -150,7 +150,7 @@ impl TestAttempt {
             Poll::Ready(Some(Ok(frame))) => {
                 stepped.has_moved = true;
                 if let Ok(data) = frame.into_data() {
-                    self.attempt.receive(now_ms, now_ms, data, &*self.registry, random);
+                    self.attempt.receive(now_ms, now_ms, data, &self.registry, random);
                     let mut said = Stepped::default();
                     self.carry_out(&mut said);
                     said.proposals.iter().for_each(|proposal| self.note(proposal, &mut stepped));

@@ -5,16 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use abide_sdk::Endpoint;
-use protocol::{
-    DeploymentId, ProtocolVersion, ids::Derivation, wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES,
-};
+use protocol::{DeploymentId, ProtocolVersion, ids::Derivation};
 use runtime_core::{
-    attempt::AttemptOptions,
+    attempt::{AttemptOptions, NodeOptions, place},
     effect::StartAttempt,
-    event::{Event, Pin, RequestId},
+    event::{Event, RequestId},
+    registry::{Defaults, RegistrySnapshot},
 };
 use runtime_ingress::{DEFAULT_REQUEST_SIZE_MAX_BYTES, Ingress, Memory};
-use runtime_schema::{Defaults, HandlerSettings, RegistrySnapshot, SharedRegistry, discover};
+use runtime_schema::{SharedRegistry, discover};
 use runtime_sim::{
     clock::SimClock,
     node::{Media, SimNode, Wish},
@@ -247,30 +246,16 @@ impl World {
     }
 
     fn options(&self, registry: &RegistrySnapshot, start: &StartAttempt) -> AttemptOptions {
-        let pin = start.pin.unwrap_or(Pin { deployment: DEPLOYMENT, protocol: self.version });
-        let settings = registry.deployment(DEPLOYMENT).and_then(|deployment| {
-            registry.handler_settings(deployment, &start.target.service, &start.target.handler)
-        });
-        let defaults = registry.defaults();
-        let settings = settings.unwrap_or_else(|| HandlerSettings {
-            inactivity_timeout_ms: defaults.inactivity_timeout_ms,
-            abort_timeout_ms: defaults.abort_timeout_ms,
-            lazy_state: defaults.lazy_state,
-            retry: defaults.retry.clone(),
-        });
-        let inactivity_timeout_ms =
-            if self.chaos.suspend_always { 0 } else { settings.inactivity_timeout_ms };
-        AttemptOptions {
-            pin,
-            bidirectional: true,
-            inactivity_timeout_ms,
-            abort_timeout_ms: settings.abort_timeout_ms,
-            lazy_state: settings.lazy_state,
-            derivation: Derivation::Plain,
-            retry: settings.retry,
-            counts_unsent: false,
-            message_bytes_max: DEFAULT_MAX_MESSAGE_SIZE_BYTES,
+        let node = NodeOptions { max_protocol: self.version, ..NodeOptions::default() };
+        let mut options = match place(registry, start, &node) {
+            Ok(placement) => placement.options,
+            // It fails as it opens: there is no such handler.
+            Err(unplaced) => unplaced.options,
+        };
+        if self.chaos.suspend_always {
+            options.handler.inactivity_timeout_ms = 0;
         }
+        options
     }
 
     /// Hands the attempts out, to be polled while the world is free: a handler may want something of it.

@@ -2,8 +2,9 @@
 
 use protocol::wire::{WireError, control::AttemptError};
 
-use super::{ResolveError, cut};
+use super::cut;
 use crate::event::{AttemptFailure, RelatedCommand};
+use crate::registry::ResolveError;
 
 /// What ended an attempt without a result.
 #[derive(Debug, thiserror::Error)]

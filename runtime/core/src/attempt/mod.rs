@@ -23,6 +23,7 @@ mod asked;
 mod callee;
 mod cut;
 mod fault;
+pub mod place;
 mod receive;
 mod replay;
 pub mod retry;
@@ -32,7 +33,6 @@ use std::collections::BTreeSet;
 use bytes::{Bytes, BytesMut};
 use protocol::{
     ProtocolVersion,
-    ids::Derivation,
     journal::{CompletionId, Entry, EntryIndex},
     wire::{
         MessageType,
@@ -45,11 +45,12 @@ use crate::{
     admission::Entropy,
     effect::StartAttempt,
     event::{AttemptFailure, AttemptRef, Event, Pin},
+    registry::HandlerSettings,
 };
 
 use asked::Asked;
-pub use callee::{Registry, ResolveError};
 pub use fault::Fault;
+pub use place::{NodeOptions, Placement, Unplaced, place};
 pub use retry::RetryPolicy;
 
 /// What the registry and the configuration say of the attempt's handler and deployment.
@@ -59,21 +60,10 @@ pub struct AttemptOptions {
     pub pin: Pin,
     /// Whether requests and responses overlap; otherwise the request ends after the journal.
     pub bidirectional: bool,
-    /// Half-close after this many milliseconds without a frame; 0 at once.
-    pub inactivity_timeout_ms: u64,
-    /// Give up this many milliseconds after the half-close without a frame.
-    pub abort_timeout_ms: u64,
-    /// Keep the state back and let the SDK ask for it.
-    pub lazy_state: bool,
-    /// How ids of named callees follow from their names.
-    pub derivation: Derivation,
-    /// Largest message that the SDK may send, in bytes.
-    pub message_bytes_max: u32,
-    /// How failed attempts are retried.
-    pub retry: RetryPolicy,
-    /// Whether attempts whose request was not even sent use up attempts of that policy, as they do on
-    /// the real server.
-    pub counts_unsent: bool,
+    /// What applies to its handler.
+    pub handler: HandlerSettings,
+    /// What applies to all attempts.
+    pub node: NodeOptions,
 }
 
 /// One thing for the shell to do.
@@ -138,7 +128,7 @@ impl Attempt {
             name: start.attempt,
             state: State::Streaming,
             is_last_said: false,
-            decoder: FrameDecoder::new(options.message_bytes_max),
+            decoder: FrameDecoder::new(options.node.message_bytes_max),
             options,
             start,
             seen: 0,
@@ -171,7 +161,7 @@ impl Attempt {
     pub fn open(&mut self, now_ms: u64) {
         self.last_frame_ms = now_ms;
         self.replay();
-        if !self.options.bidirectional || self.options.inactivity_timeout_ms == 0 {
+        if !self.options.bidirectional || self.options.handler.inactivity_timeout_ms == 0 {
             self.half_close();
         }
     }
@@ -209,8 +199,8 @@ impl Attempt {
     pub fn deadline_ms(&self) -> Option<u64> {
         let timeout_ms = match self.state {
             // Who gives way has as much time as if nobody had asked.
-            State::Streaming | State::GivingWay => self.options.inactivity_timeout_ms,
-            State::Draining => self.options.abort_timeout_ms,
+            State::Streaming | State::GivingWay => self.options.handler.inactivity_timeout_ms,
+            State::Draining => self.options.handler.abort_timeout_ms,
             State::Ended => return None,
         };
         Some(self.last_frame_ms.saturating_add(timeout_ms))
@@ -226,7 +216,10 @@ impl Attempt {
             State::Streaming => self.half_close(),
             State::GivingWay => self.state = State::Draining,
             State::Draining => {
-                self.fail(Fault::Timeout { timeout_ms: self.options.abort_timeout_ms }, entropy);
+                self.fail(
+                    Fault::Timeout { timeout_ms: self.options.handler.abort_timeout_ms },
+                    entropy,
+                );
             }
             State::Ended => (),
         }

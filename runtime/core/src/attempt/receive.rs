@@ -11,10 +11,11 @@ use protocol::{
     },
 };
 
-use super::{Attempt, Fault, Registry, State};
+use super::{Attempt, Fault, State};
 use crate::{
     admission::Entropy,
     event::{Event, ProposedCommand},
+    registry::RegistrySnapshot,
     time::DELAY_MAX_MS,
 };
 
@@ -26,7 +27,7 @@ impl Attempt {
         now_ms: u64,
         wall_ms: u64,
         bytes: Bytes,
-        registry: &dyn Registry,
+        registry: &RegistrySnapshot,
         entropy: &mut dyn Entropy,
     ) {
         self.decoder.push(bytes);
@@ -49,7 +50,7 @@ impl Attempt {
         &mut self,
         wall_ms: u64,
         frame: Frame,
-        registry: &dyn Registry,
+        registry: &RegistrySnapshot,
         entropy: &mut dyn Entropy,
     ) -> Result<(), Fault> {
         protocol::wire::fields::check(&frame)?;
@@ -71,7 +72,7 @@ impl Attempt {
         &mut self,
         wall_ms: u64,
         frame: Frame,
-        registry: &dyn Registry,
+        registry: &RegistrySnapshot,
         entropy: &mut dyn Entropy,
     ) -> Result<(), Fault> {
         let entry = Entry { ty: frame.ty, body: frame.body };
@@ -98,7 +99,7 @@ impl Attempt {
     fn check(
         &self,
         command: &Command,
-        registry: &dyn Registry,
+        registry: &RegistrySnapshot,
         entropy: &mut dyn Entropy,
     ) -> Result<Option<crate::event::Callee>, Fault> {
         let invalid = |message: String| Err(Fault::InvalidCommand { message });

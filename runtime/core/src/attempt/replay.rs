@@ -35,7 +35,7 @@ impl Attempt {
 
     fn start_frame(&mut self, entries: usize) -> Frame {
         let state = std::mem::take(&mut self.start.state);
-        let (state, partial_state) = if self.options.lazy_state {
+        let (state, partial_state) = if self.options.handler.lazy_state {
             (Vec::new(), true)
         } else {
             (state, self.start.partial_state)

@@ -73,7 +73,7 @@ pub(super) fn decide(
     fault: &Fault,
     entropy: &mut dyn Entropy,
 ) -> AfterFailure {
-    let policy = &options.retry;
+    let policy = &options.handler.retry;
     if let Fault::Sdk(error) = fault {
         match error.behavior {
             ErrorBehavior::Pause => return AfterFailure::Pause,
@@ -90,7 +90,7 @@ pub(super) fn decide(
     if let Fault::Wire(WireError::TooDeep { .. }) = fault {
         return AfterFailure::Pause; // The handler would build the same tree again.
     }
-    if fault.is_unsent() && !options.counts_unsent {
+    if fault.is_unsent() && !options.node.counts_unsent {
         // Nobody has heard of the attempt, so none is used up: the endpoint may be down for longer than
         // any policy lasts, and its invocations go on when it is back.
         let failures = start.unsent.saturating_add(1);

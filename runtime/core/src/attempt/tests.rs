@@ -15,12 +15,13 @@ use protocol::{
     },
 };
 
-use super::{Attempt, AttemptOptions, Fault, Output, Registry, ResolveError, RetryPolicy};
+use super::{Attempt, AttemptOptions, Fault, NodeOptions, Output, RetryPolicy};
 use crate::{
     Lsn,
-    admission::{Entropy, HandlerFacts},
+    admission::Entropy,
     effect::StartAttempt,
     event::{AfterFailure, AttemptFailure, AttemptRef, Event, Pin},
+    registry::{Defaults, HandlerSettings, RegistrySnapshot},
     time::{DELAY_MAX_MS, Timestamp},
 };
 
@@ -34,18 +35,10 @@ impl Entropy for Zeros {
     }
 }
 
-struct Everything;
-
-impl Registry for Everything {
-    fn resolve(&self, _: &str, _: &str) -> Result<HandlerFacts, ResolveError> {
-        Ok(HandlerFacts {
-            service_kind: ServiceKind::Service,
-            handler_kind: HandlerKind::Service,
-            journal_retention_ms: 0,
-            idempotency_retention_ms: 0,
-            workflow_retention_ms: 0,
-        })
-    }
+/// `Greeter/greet` is registered.
+fn registry() -> RegistrySnapshot {
+    let greeter = super::place::tests::deployment(1, "greet", None);
+    RegistrySnapshot::new(vec![greeter], Defaults::default())
 }
 
 const PIN: Pin = Pin { deployment: DeploymentId(1), protocol: ProtocolVersion::V7 };
@@ -88,15 +81,15 @@ pub(super) fn opened(start: StartAttempt) -> Attempt {
     let mut attempt = Attempt::new(
         start,
         AttemptOptions {
-            derivation: protocol::ids::Derivation::Plain,
             pin: PIN,
             bidirectional: true,
-            inactivity_timeout_ms: 1000,
-            abort_timeout_ms: 1000,
-            lazy_state: false,
-            retry,
-            counts_unsent: false,
-            message_bytes_max: 1 << 20,
+            handler: HandlerSettings {
+                inactivity_timeout_ms: 1000,
+                abort_timeout_ms: 1000,
+                lazy_state: false,
+                retry,
+            },
+            node: NodeOptions { message_bytes_max: 1 << 20, ..NodeOptions::default() },
         },
     );
     attempt.open(0);
@@ -117,7 +110,7 @@ pub(super) fn proposals(attempt: &mut Attempt) -> Vec<Event> {
 pub(super) fn say(attempt: &mut Attempt, frame: Frame) -> Vec<Event> {
     let mut bytes = BytesMut::new();
     frame.encode(&mut bytes);
-    attempt.receive(0, WALL_MS, bytes.freeze(), &Everything, &mut Zeros);
+    attempt.receive(0, WALL_MS, bytes.freeze(), &registry(), &mut Zeros);
     proposals(attempt)
 }
 
@@ -135,7 +128,7 @@ fn words_are_the_same_however_they_come_in_pieces() {
         let mut attempt = opened(start(Vec::new()));
         for piece in whole.chunks(pieces) {
             let piece = Bytes::copy_from_slice(piece);
-            attempt.receive(0, WALL_MS, piece, &Everything, &mut Zeros);
+            attempt.receive(0, WALL_MS, piece, &registry(), &mut Zeros);
         }
         assert!(attempt.has_ended() && attempt.expected_bytes().is_none());
         proposals(&mut attempt)
@@ -158,13 +151,13 @@ fn a_message_says_how_large_it_will_be() {
         head.extend_from_slice(&length.to_be_bytes());
         Bytes::from(head)
     };
-    attempt.receive(0, WALL_MS, head(1000).slice(..7), &Everything, &mut Zeros);
+    attempt.receive(0, WALL_MS, head(1000).slice(..7), &registry(), &mut Zeros);
     assert_eq!(attempt.expected_bytes(), None);
-    attempt.receive(0, WALL_MS, head(1000).slice(7..), &Everything, &mut Zeros);
+    attempt.receive(0, WALL_MS, head(1000).slice(7..), &registry(), &mut Zeros);
     assert_eq!(attempt.expected_bytes(), Some(1008));
     assert_eq!(proposals(&mut attempt), []);
     let mut attempt = opened(start(Vec::new()));
-    attempt.receive(0, WALL_MS, head((1 << 20) + 1), &Everything, &mut Zeros);
+    attempt.receive(0, WALL_MS, head((1 << 20) + 1), &registry(), &mut Zeros);
     let proposals = proposals(&mut attempt);
     let (failure, _) = failure(&proposals);
     assert!(failure.message.contains("1048577"), "{}", failure.message);

@@ -149,8 +149,8 @@ pub struct InputRule {
     pub json_schema: Option<String>,
 }
 
-/// What a handler answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a handler answers. By default it is not typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputRule {
     /// Content type of the answer; `None` sets none.
     pub content_type: Option<String>,

@@ -114,7 +114,7 @@ fn whatever_was_sent_is_counted_and_the_handler_hears_of_what_it_may_have_done()
 fn a_setting_counts_what_was_not_sent_as_the_real_server_does() {
     let counting = |policy_attempts| {
         let mut attempt = with(policy_attempts, 9);
-        attempt.options.counts_unsent = true;
+        attempt.options.node.counts_unsent = true;
         attempt
     };
     for fault in [unreachable, missing] {
@@ -128,9 +128,9 @@ fn a_setting_counts_what_was_not_sent_as_the_real_server_does() {
 fn a_policy_without_a_pause_makes_no_loop_of_what_was_not_sent() {
     for factor_thousandths in [1000, 2000] {
         let mut attempt = with(0, 3);
-        attempt.options.retry.initial_interval_ms = 0;
-        attempt.options.retry.max_interval_ms = 0;
-        attempt.options.retry.factor_thousandths = factor_thousandths;
+        attempt.options.handler.retry.initial_interval_ms = 0;
+        attempt.options.handler.retry.max_interval_ms = 0;
+        attempt.options.handler.retry.factor_thousandths = factor_thousandths;
         let (_, next) = after(attempt, unreachable());
         assert_eq!(next, AfterFailure::RetryUnsent { delay_ms: UNSENT_DELAY_MIN_MS });
     }
@@ -166,7 +166,7 @@ impl Entropy for Ones {
 #[test]
 fn the_policy_decides_what_follows_the_last_attempt() {
     let mut attempt = with(2, 0);
-    attempt.options.retry.on_max_attempts = OnMaxAttempts::Kill;
+    attempt.options.handler.retry.on_max_attempts = OnMaxAttempts::Kill;
     assert!(matches!(after(attempt, Fault::EndedEarly).1, AfterFailure::Kill(_)));
 }
 
@@ -194,7 +194,7 @@ fn long_words_of_an_attempt_are_kept_in_part_and_say_so() {
     }
     // What ends the invocation with it is the same.
     let mut attempt = with(2, 0);
-    attempt.options.retry.on_max_attempts = OnMaxAttempts::Kill;
+    attempt.options.handler.retry.on_max_attempts = OnMaxAttempts::Kill;
     let AfterFailure::Kill(killed) = after(attempt, fault()).1 else { panic!("the last attempt") };
     assert_eq!(killed.message, failure.message);
     let failing = AttemptError { message: long(), ..error(None, ErrorBehavior::Fail) };

@@ -1,23 +1,42 @@
 //! Who offers what, at one moment.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::DeploymentId;
-use runtime_core::{
+use protocol::{DeploymentId, Target};
+
+use super::settings::{Defaults, HandlerSettings, is_public};
+use crate::{
     admission::HandlerFacts,
-    attempt::{Registry, ResolveError},
-    tables::deployment::{HandlerDefinition, ServiceDefinition, StoredDeployment},
+    event::Pin,
+    tables::deployment::{HandlerDefinition, OutputRule, ServiceDefinition, StoredDeployment},
 };
 
-use crate::settings::{Defaults, HandlerSettings, is_public};
+/// Nobody offers what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// No deployment has the service.
+    #[error("service '{service}' is not registered; register the deployment that offers it")]
+    UnknownService {
+        /// Its name.
+        service: String,
+    },
+    /// The latest revision of the service has no such handler.
+    #[error("service '{service}' has no handler '{handler}' in its latest revision")]
+    UnknownHandler {
+        /// Name of the service.
+        service: String,
+        /// Name of the handler.
+        handler: String,
+    },
+}
 
 /// An immutable view of the registry.
 #[derive(Debug)]
 pub struct RegistrySnapshot {
     defaults: Defaults,
     deployments: BTreeMap<DeploymentId, Arc<StoredDeployment>>,
-    services: HashMap<String, Service>,
+    services: BTreeMap<String, Service>,
 }
 
 /// The latest revision of a service.
@@ -29,7 +48,7 @@ pub struct Service {
     pub revision: u32,
     /// Where it stands among the deployment's services.
     at: usize,
-    handlers: HashMap<String, Handler>,
+    handlers: BTreeMap<String, Handler>,
 }
 
 /// A handler of the latest revision of a service.
@@ -72,7 +91,7 @@ impl RegistrySnapshot {
             .into_iter()
             .map(|stored| (stored.deployment.id, Arc::new(stored)))
             .collect();
-        let mut services: HashMap<String, Service> = HashMap::new();
+        let mut services: BTreeMap<String, Service> = BTreeMap::new();
         for stored in deployments.values() {
             let definitions = stored.deployment.services.iter().zip(&stored.revisions);
             for (at, (definition, &revision)) in definitions.enumerate() {
@@ -111,14 +130,21 @@ impl RegistrySnapshot {
 
     /// The latest revisions of all services, by name.
     pub fn services(&self) -> Vec<&Service> {
-        let mut services: Vec<_> = self.services.values().collect();
-        services.sort_by(|a, b| a.definition().name.cmp(&b.definition().name));
-        services
+        self.services.values().collect()
     }
 
     /// The deployment that new invocations of a service go to.
     pub fn latest_deployment(&self, service: &str) -> Option<&Arc<StoredDeployment>> {
         self.services.get(service).map(|service| &service.deployment)
+    }
+
+    /// Where the attempts of an invocation run: on the deployment that it is pinned to, if it is still
+    /// registered; one that is not pinned yet, on the latest of its service.
+    pub fn runs_on(&self, pin: Option<Pin>, service: &str) -> Option<&Arc<StoredDeployment>> {
+        match pin {
+            Some(pin) => self.deployment(pin.deployment),
+            None => self.latest_deployment(service),
+        }
     }
 
     /// What applies to the attempts of a handler on a deployment: `None` when the deployment does
@@ -132,10 +158,12 @@ impl RegistrySnapshot {
         let (service, handler) = deployment.deployment.handler(service, handler)?;
         Some(self.defaults.settings(service, handler))
     }
-}
 
-impl Registry for RegistrySnapshot {
-    fn resolve(&self, service: &str, handler: &str) -> Result<HandlerFacts, ResolveError> {
+    /// What the latest revision says of a handler that is to be called.
+    ///
+    /// # Errors
+    /// When nobody offers it.
+    pub fn resolve(&self, service: &str, handler: &str) -> Result<HandlerFacts, ResolveError> {
         let Some(known) = self.services.get(service) else {
             return Err(ResolveError::UnknownService { service: service.to_owned() });
         };
@@ -146,9 +174,33 @@ impl Registry for RegistrySnapshot {
             }
         })
     }
+
+    /// How the result of an invocation is typed: as the revision says that made it, since the latest may
+    /// say something else by now. The latest is asked where nothing is known of that: it never ran, its
+    /// row has gone with its retention, or the deployment was removed.
+    pub fn output_rule(&self, pin: Option<Pin>, target: &Target) -> Option<&OutputRule> {
+        let ran_on = pin.and_then(|pin| self.deployment(pin.deployment));
+        let deployment = ran_on.or_else(|| self.latest_deployment(&target.service))?;
+        let (_, handler) = deployment.deployment.handler(&target.service, &target.handler)?;
+        Some(&handler.output)
+    }
+
+    /// Whether the result of an invocation may be read from outside, which is as its handler may be called.
+    /// The latest revision says so; one that has no such handler any more leaves it to the one that the
+    /// invocation ran on. `None` when neither is known.
+    pub fn is_public(&self, pin: Option<Pin>, target: &Target) -> Option<bool> {
+        let latest = self.service(&target.service);
+        let handler = latest.and_then(|service| service.handler(&target.handler));
+        if let Some(handler) = handler {
+            return Some(handler.is_public);
+        }
+        let ran_on = self.deployment(pin?.deployment)?;
+        let handler = ran_on.deployment.handler(&target.service, &target.handler);
+        Some(handler.is_some_and(|(service, handler)| is_public(service, handler)))
+    }
 }
 
-fn handlers(definition: &ServiceDefinition, defaults: &Defaults) -> HashMap<String, Handler> {
+fn handlers(definition: &ServiceDefinition, defaults: &Defaults) -> BTreeMap<String, Handler> {
     let handlers = definition.handlers.iter().enumerate();
     handlers
         .map(|(at, handler)| {

@@ -1,6 +1,6 @@
 //! What applies to a handler: its own settings, then its service's, then the server's.
 
-use runtime_core::{
+use crate::{
     admission::HandlerFacts,
     attempt::RetryPolicy,
     tables::deployment::{HandlerDefinition, Options, ServiceDefinition},
@@ -9,20 +9,14 @@ use runtime_core::{
 /// The server's settings for whatever a manifest leaves open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defaults {
-    /// Half-close an idle attempt after this many milliseconds.
-    pub inactivity_timeout_ms: u64,
-    /// Break off an attempt that does not end within this many milliseconds of that.
-    pub abort_timeout_ms: u64,
+    /// For attempts.
+    pub handler: HandlerSettings,
     /// Keep a finished journal this many milliseconds.
     pub journal_retention_ms: u64,
     /// Keep the result of an idempotent invocation this many milliseconds.
     pub idempotency_retention_ms: u64,
     /// Keep a workflow's result, state and promises this many milliseconds.
     pub workflow_retention_ms: u64,
-    /// Let SDKs ask for state instead of sending it along.
-    pub lazy_state: bool,
-    /// How failed attempts are retried.
-    pub retry: RetryPolicy,
 }
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -31,13 +25,15 @@ impl Default for Defaults {
     /// The real server's: a day of everything, one minute idle, ten minutes to come to an end.
     fn default() -> Self {
         Self {
-            inactivity_timeout_ms: 60_000,
-            abort_timeout_ms: 600_000,
+            handler: HandlerSettings {
+                inactivity_timeout_ms: 60_000,
+                abort_timeout_ms: 600_000,
+                lazy_state: false,
+                retry: RetryPolicy::default(),
+            },
             journal_retention_ms: DAY_MS,
             idempotency_retention_ms: DAY_MS,
             workflow_retention_ms: DAY_MS,
-            lazy_state: false,
-            retry: RetryPolicy::default(),
         }
     }
 }
@@ -80,11 +76,11 @@ impl Defaults {
     ) -> HandlerSettings {
         HandlerSettings {
             inactivity_timeout_ms: pick(service, handler, |options| options.inactivity_timeout_ms)
-                .unwrap_or(self.inactivity_timeout_ms),
+                .unwrap_or(self.handler.inactivity_timeout_ms),
             abort_timeout_ms: pick(service, handler, |options| options.abort_timeout_ms)
-                .unwrap_or(self.abort_timeout_ms),
+                .unwrap_or(self.handler.abort_timeout_ms),
             lazy_state: pick(service, handler, |options| options.lazy_state)
-                .unwrap_or(self.lazy_state),
+                .unwrap_or(self.handler.lazy_state),
             retry: self.retry_policy(service, handler),
         }
     }
@@ -99,14 +95,14 @@ impl Defaults {
             initial_interval_ms: pick(service, handler, |options| {
                 options.retry.initial_interval_ms
             })
-            .unwrap_or(self.retry.initial_interval_ms),
+            .unwrap_or(self.handler.retry.initial_interval_ms),
             factor_thousandths: pick(service, handler, |options| options.retry.factor_thousandths)
-                .unwrap_or(self.retry.factor_thousandths),
+                .unwrap_or(self.handler.retry.factor_thousandths),
             max_interval_ms: pick(service, handler, |options| options.retry.max_interval_ms)
-                .unwrap_or(self.retry.max_interval_ms),
-            max_attempts: max_attempts.or(self.retry.max_attempts),
+                .unwrap_or(self.handler.retry.max_interval_ms),
+            max_attempts: max_attempts.or(self.handler.retry.max_attempts),
             on_max_attempts: pick(service, handler, |options| options.retry.on_max_attempts)
-                .unwrap_or(self.retry.on_max_attempts),
+                .unwrap_or(self.handler.retry.on_max_attempts),
         }
     }
 }
