@@ -10,6 +10,7 @@ mod faults;
 mod fuzz;
 mod http;
 mod json;
+mod layers;
 mod mutants;
 mod processes;
 mod stage;

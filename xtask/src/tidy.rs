@@ -1,10 +1,15 @@
 //! What the compiler does not check: module docs, the direction of dependencies, leftovers, blobs.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::{Result, processes::root};
+use crate::{
+    Result,
+    layers::{self, LAYERED},
+    processes::root,
+};
 
 /// Crates that must stay pure, and what they may not depend on.
 const PURE: [&str; 3] = ["protocol", "runtime/core", "sdk/core"];
@@ -53,6 +58,7 @@ pub(crate) fn run() -> Result<()> {
         }
     }
     check_bans(&mut faults);
+    check_layers(&files, &mut faults)?;
     longest.sort_unstable_by(|a, b| b.cmp(a));
     println!("longest files:");
     longest.iter().take(8).for_each(|(lines, file)| println!("  {lines:>5} {file}"));
@@ -87,6 +93,24 @@ fn check_source(file: &str, text: &str, faults: &mut Vec<String>) {
             faults.push(format!("{file}:{number}: leftover {leftover}"));
         }
     }
+}
+
+fn check_layers(files: &[String], faults: &mut Vec<String>) -> Result<()> {
+    for layered in &LAYERED {
+        let inside = files.iter().filter_map(|file| {
+            let path = file.strip_prefix(layered.dir)?.strip_prefix('/')?;
+            let is_test = path.starts_with("tests") || path.ends_with("tests.rs");
+            (path.ends_with(".rs") && !is_test).then_some((file, path))
+        });
+        let mut texts = BTreeMap::new();
+        for (file, path) in inside {
+            let text = fs::read_to_string(root().join(file))
+                .map_err(|error| format!("{file}: {error}"))?;
+            texts.insert(path.to_owned(), text);
+        }
+        faults.extend(layers::check(layered, &texts));
+    }
+    Ok(())
 }
 
 /// Of each warning and error of the runtime, the longest of its fixed words between what is filled in

@@ -13,8 +13,8 @@ use runtime_core::{
     REGISTRY_PARTITION,
     effect::{Answer, Registered},
     event::Event,
+    model::deployment::{Deployment, ServiceDefinition, StoredDeployment},
     registry::{RegistrySnapshot, Service},
-    tables::deployment::{Deployment, ServiceDefinition, StoredDeployment},
 };
 use runtime_partition::{Stopped, random};
 use runtime_schema::{

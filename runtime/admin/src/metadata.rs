@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use protocol::{HandlerKind, ServiceKind};
 use runtime_core::{
-    registry::{Defaults, Service, snapshot::Handler},
-    tables::deployment::{
+    model::deployment::{
         HandlerDefinition, OnMaxAttempts, Options, RetryOptions, ServiceDefinition,
     },
+    registry::{Defaults, Service, snapshot::Handler},
 };
 use serde::Serialize;
 use serde_json::Value;

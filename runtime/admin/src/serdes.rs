@@ -5,7 +5,7 @@ use axum::extract::State;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::DeploymentId;
-use runtime_core::tables::deployment::Deployment;
+use runtime_core::model::deployment::Deployment;
 use runtime_partition::budget::Held;
 use serde::Deserialize;
 use utoipa::IntoParams;

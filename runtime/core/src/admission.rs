@@ -9,12 +9,15 @@ use bytes::Bytes;
 use protocol::{
     HandlerKind, InvocationId, PartitionKey, ProtocolVersion, ServiceKind, Target,
     ids::{self, Derivation},
-    journal::{CallRequest, Command, Entry, NamedCommand},
+    journal::{CallRequest, Command, Entry, InvocationTarget, NamedCommand},
     wire,
 };
 
 use crate::{
-    event::{Callee, Invoke, RequestId, Retention, Source},
+    model::{
+        ids::RequestId,
+        invocation::{Callee, Invoke, Retention, Source},
+    },
     time::Timestamp,
 };
 
@@ -239,6 +242,19 @@ impl HandlerFacts {
             }
         };
         Retention { completion_ms, journal_ms: self.journal_retention_ms.min(completion_ms) }
+    }
+}
+
+/// The id that a target stands for: idempotent and workflow invocations have derived ones.
+pub(crate) fn named(derivation: Derivation, target: &InvocationTarget) -> Option<InvocationId> {
+    match target {
+        InvocationTarget::Id(id) => id.parse().ok(),
+        InvocationTarget::Idempotent { service, key, handler, idempotency_key, scope } => Some(
+            derivation.idempotency_key(scope.as_deref(), service, key, handler, idempotency_key),
+        ),
+        InvocationTarget::Workflow { name, key, scope } => {
+            Some(derivation.workflow(scope.as_deref(), name, key))
+        }
     }
 }
 

@@ -4,9 +4,12 @@
 use std::collections::VecDeque;
 
 use crate::{
-    Lsn, Partition,
     effect::Effect,
-    event::{Message, Record, Rules},
+    event::{Record, Rules},
+    model::{
+        ids::{Lsn, Partition},
+        message::Message,
+    },
     tables::Tables,
     time::{Stamp, Timestamp},
 };

@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use protocol::{
-    DeploymentId, HandlerKind, InvocationId, ServiceKind, Target, TerminalFailure,
+    DeploymentId, HandlerKind, InvocationId, ServiceKind, Target,
     journal::{Entry, EntryIndex},
 };
-use serde::{Deserialize, Serialize};
 
 use crate::{
-    PartitionId,
-    event::{AttemptRef, Message, Pin, RequestId},
+    model::{
+        ids::{AttemptRef, PartitionId, RequestId},
+        invocation::{Completion, Pin},
+        message::Message,
+    },
     time::{Stamp, Timestamp},
 };
 
@@ -98,17 +100,6 @@ impl StartAttempt {
 pub fn failures(retry_count: u32, policy_attempts: u32, unsent: u32) -> u32 {
     // Most that fail in the handler use up an attempt of the policy, too.
     retry_count.max(policy_attempts).saturating_add(unsent)
-}
-
-/// How an invocation ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Completion {
-    /// Its answer.
-    pub result: Result<Bytes, TerminalFailure>,
-    /// Until when it is kept; `None` when it is not.
-    pub expires_at: Option<Timestamp>,
-    /// The handler it ran.
-    pub target: Target,
 }
 
 /// The answer to an edge's request.

@@ -11,19 +11,24 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use protocol::{
-    DeploymentId, HandlerKind, InvocationId, ProtocolVersion, ServiceKind, Target, TerminalFailure,
+    DeploymentId, InvocationId, TerminalFailure,
     journal::{
-        Awaiting, Command, CompletionId, Entry, EntryIndex, NamedCommand, Notification,
-        NotificationKind, NotificationResult, notification::SignalId,
+        Awaiting, Command, CompletionId, Entry, EntryIndex, NamedCommand, NotificationResult,
+        notification::SignalId,
     },
     wire,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Lsn, PartitionId,
-    tables::{deployment::Deployment, timer::TimerKey},
-    time::{Stamp, Timestamp},
+    model::{
+        deployment::Deployment,
+        ids::{AttemptRef, Lsn, PartitionId, RequestId},
+        invocation::{AfterFailure, AttemptFailure, Callee, Invoke, Pin},
+        message::Message,
+        timer::TimerKey,
+    },
+    time::Stamp,
 };
 
 /// One element of a partition's log.
@@ -126,190 +131,6 @@ pub enum Event {
     },
     /// An operator asked to remove a finished invocation before its time.
     PurgeRequested { request: RequestId, target: InvocationId },
-}
-
-/// Names a request of an edge of this process, for its answer. Meaningless after a restart: the
-/// answers of folded records go nowhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct RequestId(pub u64);
-
-/// Names an attempt: the invocation by the lsn that created it, and the lsn that started the try.
-/// Neither is ever used again, so whatever a zombie proposes is recognised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct AttemptRef {
-    /// Lsn of the record that created the invocation.
-    pub invocation: Lsn,
-    /// Lsn of the record that started this attempt.
-    pub attempt: Lsn,
-}
-
-/// A request for an invocation, complete: what the registry says of the handler is stamped into it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Invoke {
-    /// Random and time-ordered, or derived from an idempotency or workflow key.
-    pub id: InvocationId,
-    /// The handler to run.
-    pub target: Target,
-    /// What kind of service it belongs to.
-    pub service_kind: ServiceKind,
-    /// What the handler may do.
-    pub handler_kind: HandlerKind,
-    /// Who asked.
-    pub source: Source,
-    /// The Input command, as it will be replayed.
-    pub input: Entry,
-    /// Not before; the past means now.
-    pub start_at: Option<Timestamp>,
-    /// The client's key, for people; the id is already derived from it.
-    pub idempotency_key: Option<String>,
-    /// Flow-control scope.
-    pub scope: Option<String>,
-    /// Limit key within the scope.
-    pub limit_key: Option<String>,
-    /// How long to remember it once it is finished.
-    pub retention: Retention,
-    /// Seeds the SDK's random numbers, the same on every attempt.
-    pub random_seed: u64,
-}
-
-/// How long a finished invocation is kept, in milliseconds. Zero keeps nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retention {
-    /// Status and result.
-    pub completion_ms: u64,
-    /// The journal; never longer than the completion.
-    pub journal_ms: u64,
-}
-
-/// Who asked for an invocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the variant says what its fields are")]
-pub enum Source {
-    /// A client that waits for the result.
-    IngressCall { request: RequestId },
-    /// A client that wants to know that it is accepted.
-    IngressSend { request: RequestId },
-    /// Another invocation that waits for the result.
-    Call { caller: CallRef, caller_target: Target },
-    /// Another invocation that does not.
-    OneWayCall { caller: InvocationId, caller_target: Target },
-    /// The same, with the lsn that created the caller: format 1 did not know which of several
-    /// invocations with one derived id it was.
-    Sent { caller: InvocationId, invocation: Lsn, caller_target: Target },
-}
-
-/// Where the answer of a call, an attach or a look at an output goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CallRef {
-    /// Who waits.
-    pub id: InvocationId,
-    /// Lsn that created it, so that a later invocation of the same derived id is not answered.
-    pub invocation: Lsn,
-    /// Under which number it waits.
-    pub completion: CompletionId,
-    /// Which kind of answer it expects.
-    pub kind: NotificationKind,
-}
-
-/// What the proposer knows of the handler that a call or one-way call names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Callee {
-    /// The callee's id.
-    pub id: InvocationId,
-    /// What kind of service it belongs to.
-    pub service_kind: ServiceKind,
-    /// What the handler may do.
-    pub handler_kind: HandlerKind,
-    /// How long to remember it once it is finished.
-    pub retention: Retention,
-    /// Seeds its random numbers.
-    pub random_seed: u64,
-}
-
-/// The deployment and protocol an invocation stays with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pin {
-    /// Where it runs.
-    pub deployment: DeploymentId,
-    /// What is spoken there.
-    pub protocol: ProtocolVersion,
-}
-
-/// Why an attempt broke off.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AttemptFailure {
-    /// HTTP-like code; 570 to 573 are the protocol's own.
-    pub code: u32,
-    /// Our own code for it (`RT0017` and the like), when we found the fault.
-    pub error_code: Option<String>,
-    /// What went wrong.
-    pub message: String,
-    /// The user's stack trace, when the SDK sent one.
-    pub stacktrace: String,
-    /// The command it is about: index among commands, name, type code.
-    pub related_command: Option<RelatedCommand>,
-}
-
-/// The journal command that a failure is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RelatedCommand {
-    /// Index among commands, Input is 0.
-    pub index: Option<u32>,
-    /// Name of the entry.
-    pub name: Option<String>,
-    /// Type code of the command.
-    pub ty: Option<u32>,
-}
-
-/// What happens after a failed attempt; decided by the Attempt from the handler's retry policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AfterFailure {
-    /// Try again.
-    Retry {
-        /// How long to wait.
-        delay_ms: u64,
-        /// Whether it uses up one of the policy's attempts.
-        counts: bool,
-    },
-    /// Wait for an operator.
-    Pause,
-    /// Give up: the invocation ends with this failure, and what it started is killed.
-    Kill(TerminalFailure),
-    /// The SDK asked to end with this failure, without a retry.
-    Fail(TerminalFailure),
-    /// Try again: the attempt never got to the handler, so the handler is not told of it.
-    RetryUnreached {
-        /// How long to wait.
-        delay_ms: u64,
-        /// Whether it uses up one of the policy's attempts.
-        counts: bool,
-    },
-    /// Try again: not even the request was sent, which uses up none of the policy's attempts and is
-    /// counted by itself. From here on: format 3.
-    RetryUnsent {
-        /// How long to wait.
-        delay_ms: u64,
-    },
-}
-
-/// What one partition tells another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the variant says what its fields are")]
-pub enum Message {
-    /// Run this.
-    Invoke(Box<Invoke>),
-    /// A call or an attach has its answer.
-    Notify { to: InvocationId, invocation: Lsn, notification: Notification },
-    /// A signal for one of your invocations.
-    Signal { to: InvocationId, signal: SignalId, result: NotificationResult },
-    /// Answer `from` when `target` is done, or at once when `wait` is false.
-    Attach { from: CallRef, target: InvocationId, wait: bool },
-    /// Kill one of your invocations, whoever started it: format 1's word for the next.
-    Kill { target: InvocationId },
-    /// Kill one of your invocations if this one has started it: its id and the lsn that created it.
-    KillCallee { target: InvocationId, caller: InvocationId, invocation: Lsn },
-    /// `from` has ended and does not wait for the result of `target` any more.
-    Detach { from: CallRef, target: InvocationId },
 }
 
 /// A command as the SDK sent it, with what it says. Only the bytes are persisted; reading them

@@ -14,15 +14,17 @@ use protocol::{
 };
 
 use crate::{
-    Lsn, PartitionId,
     invocation::purge,
+    model::{
+        ids::{Lsn, PartitionId},
+        invocation::{Invocation, Status, StatusKind, WaitingFor},
+        timer::{Timer, TimerKey},
+    },
     tables::{
         Key, Row, Table, Tables,
         completion::{CompletionState, Deliveries, Delivery},
         expiry::{Expiring, ROWS_BYTES},
-        invocation::{Invocation, Status, StatusKind, WaitingFor},
         key::KeyReader,
-        timer::{Timer, TimerKey},
     },
     time::Timestamp,
 };

@@ -1,21 +1,25 @@
 //! The lock of a virtual object: one exclusive handler at a time, in order of arrival.
 
-use crate::{
-    Lsn,
-    context::Context,
-    invocation,
-    tables::{invocation::WaitingFor, object::Object},
-};
+use crate::{context::Context, model::ids::Lsn, tables::object::Object};
+
 use protocol::Target;
 
-/// Takes the lock for `invocation`, or puts it into the inbox. Returns whether it holds the lock.
-pub(crate) fn acquire(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn) -> bool {
+/// What became of an invocation that wants the lock.
+pub(crate) enum Acquired {
+    /// It has it.
+    Lock,
+    /// It waits in the inbox, at this place.
+    Place(Lsn),
+}
+
+/// Takes the lock for `invocation`, or puts it into the inbox.
+pub(crate) fn acquire(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn) -> Acquired {
     let (service, key) = (&target.service, &target.key);
     match cx.tables.object(service, key) {
         None => {
             let object = Object { holder: invocation, queued: 0, head: cx.lsn };
             cx.tables.create_object(service, key, object);
-            true
+            Acquired::Lock
         }
         Some(mut object) => {
             // A record brings at most one invocation, so its lsn is a place of its own.
@@ -23,14 +27,13 @@ pub(crate) fn acquire(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn
             object.queued += 1;
             cx.tables.put_object(service, key, object);
             cx.tables.push_inbox(service, key, place, invocation);
-            invocation::set_waiting(cx, invocation, WaitingFor::Object { place });
-            false
+            Acquired::Place(place)
         }
     }
 }
 
-/// Gives the lock to the next in the inbox and starts it, or frees the object.
-pub(crate) fn release(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn) {
+/// Gives the lock to the next in the inbox, which is to be started, or frees the object.
+pub(crate) fn release(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn) -> Option<Lsn> {
     let (service, key) = (&target.service, &target.key);
     let Some(object) = cx.tables.object(service, key) else {
         panic!("{:?}: {target} is released but not locked", cx.lsn)
@@ -38,7 +41,7 @@ pub(crate) fn release(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn
     assert!(object.holder == invocation, "{:?}: {target} is released by another", cx.lsn);
     if object.queued == 0 {
         cx.tables.delete_object(service, key);
-        return;
+        return None;
     }
     let Some((place, next)) = cx.tables.first_in_inbox(service, key, object.head) else {
         panic!("{:?}: {} wait for {target} but its inbox is empty", cx.lsn, object.queued)
@@ -46,7 +49,7 @@ pub(crate) fn release(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn
     cx.tables.delete_from_inbox(service, key, place);
     let object = Object { holder: next, queued: object.queued - 1, head: Lsn(place.0 + 1) };
     cx.tables.put_object(service, key, object);
-    invocation::start_attempt(cx, next);
+    Some(next)
 }
 
 /// Takes a waiting invocation out of the inbox.

@@ -4,14 +4,13 @@
 //! effect at all: their tables are looked at when their first row is due.
 
 use crate::{
-    Lsn, PartitionId,
     effect::Effect,
-    event::AttemptRef,
     invocation::attempt_input,
-    tables::{
-        Tables,
+    model::{
+        ids::{AttemptRef, Lsn, PartitionId},
         invocation::{Status, StatusKind},
     },
+    tables::Tables,
     time::Stamp,
 };
 

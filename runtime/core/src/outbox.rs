@@ -1,17 +1,14 @@
-//! Messages between partitions: at least once on the way, exactly once in effect.
-//!
-//! A message to another partition is a row until the receiver has acknowledged it; the receiver
-//! remembers the last sequence number of each sender. Messages of one sender to one receiver stay in
-//! order. A message to this very partition is applied within the same record.
+//! Messages to partitions: to others as rows, to this one at the end of the record (`peers.rs`).
 
-use protocol::PartitionKey;
+use protocol::{
+    PartitionKey,
+    journal::{Notification, NotificationId, NotificationResult},
+};
 
 use crate::{
-    Partition, PartitionId,
     context::Context,
     effect::Effect,
-    event::Message,
-    invocation,
+    model::{ids::Partition, invocation::CallRef, message::Message},
     tables::{meta::sequence_mut, outbox::Outgoing},
 };
 
@@ -29,58 +26,10 @@ pub(crate) fn send(cx: &mut Context<'_, '_>, key: PartitionKey, message: Message
     cx.emit(Effect::Send { to, sequence, stamp, message });
 }
 
-/// Applies the messages that this record sent to its own partition, and those that they send.
-pub(crate) fn deliver_local(cx: &mut Context<'_, '_>) {
-    while let Some(message) = cx.local.pop_front() {
-        deliver(cx, &message);
-    }
-}
-
-/// A message of another partition: new, or one that was handed over again after a crash.
-pub(crate) fn received(
-    cx: &mut Context<'_, '_>,
-    from: PartitionId,
-    sequence: u64,
-    message: &Message,
-) {
-    let last = sequence_mut(&mut cx.tables.meta_mut().received, from);
-    let is_new = sequence > *last;
-    if is_new {
-        assert!(
-            sequence == *last + 1,
-            "{:?}: message {sequence} of {from:?} after {last}: one is missing",
-            cx.lsn
-        );
-        *last = sequence;
-    }
-    let sequence = *last;
-    if is_new {
-        deliver(cx, message);
-    }
-    cx.emit(Effect::Acknowledge { to: from, sequence });
-}
-
-/// The receiver has everything up to `sequence` on disk.
-pub(crate) fn acknowledged(cx: &mut Context<'_, '_>, by: PartitionId, sequence: u64) {
-    cx.tables.delete_outgoing(by, sequence);
-}
-
-fn deliver(cx: &mut Context<'_, '_>, message: &Message) {
-    match message {
-        Message::Invoke(invoke) => invocation::invoke::apply(cx, invoke),
-        Message::Notify { to, invocation, notification } => {
-            invocation::notify::delivered(cx, *to, *invocation, notification.clone());
-        }
-        Message::Signal { to, signal, result } => {
-            invocation::signal::apply(cx, *to, signal, result);
-        }
-        Message::Attach { from, target, wait } => {
-            invocation::attach::apply(cx, *from, *target, *wait);
-        }
-        Message::Kill { target } => invocation::kill::apply(cx, *target),
-        Message::KillCallee { target, caller, invocation } => {
-            invocation::kill::callee(cx, *target, *caller, *invocation);
-        }
-        Message::Detach { from, target } => invocation::attach::detach(cx, *from, *target),
-    }
+/// Sends the answer of a call, an attach or a look to whoever waits for it.
+pub(crate) fn answer(cx: &mut Context<'_, '_>, to: CallRef, result: NotificationResult) {
+    let id = NotificationId::Completion(to.completion);
+    let notification = Notification { kind: to.kind, id, result };
+    let message = Message::Notify { to: to.id, invocation: to.invocation, notification };
+    send(cx, to.id.partition_key, message);
 }

@@ -11,14 +11,15 @@ use std::sync::Arc;
 use protocol::{DeploymentId, ServiceKind};
 
 use crate::{
-    REGISTRY_PARTITION,
     context::Context,
     effect::{Answer, Effect, Registered},
-    event::RequestId,
-    tables::deployment::{Deployment, StoredDeployment},
+    model::{
+        deployment::{Deployment, StoredDeployment},
+        ids::{REGISTRY_PARTITION, RequestId},
+    },
 };
 
-pub use settings::{Defaults, HandlerSettings};
+pub use settings::{Defaults, HandlerSettings, RetryPolicy};
 pub use snapshot::{RegistrySnapshot, ResolveError, Service};
 
 /// Registers a deployment unless its address is registered already, or a service would change its

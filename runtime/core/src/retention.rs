@@ -5,7 +5,9 @@
 //! whose result nobody was promised. A result that an idempotency key or a workflow promises stays for
 //! as long as that: to run its handler again would break the promise in silence.
 
-use crate::{Lsn, context::Context, invocation::purge, tables::expiry::Expiring, time::Timestamp};
+use crate::{
+    context::Context, invocation::purge, model::ids::Lsn, tables::expiry::Expiring, time::Timestamp,
+};
 
 pub(crate) fn cleanup(cx: &mut Context<'_, '_>, budget_bytes: u64, limit: u32) {
     for _ in 0..limit {

@@ -3,7 +3,13 @@
 use bytes::Bytes;
 use protocol::{TerminalFailure, journal::NotificationResult};
 
-use crate::event::{AttemptFailure, Event, Invoke, Message};
+use crate::{
+    event::Event,
+    model::{
+        invocation::{AttemptFailure, Invoke},
+        message::Message,
+    },
+};
 
 impl Event {
     /// Estimate of the bytes behind the event that a client, an SDK or a peer chose the length of.

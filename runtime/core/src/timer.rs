@@ -5,7 +5,7 @@ use protocol::journal::{NotificationId, NotificationKind, NotificationResult};
 use crate::{
     context::Context,
     invocation::{self, notify::notify},
-    tables::{
+    model::{
         invocation::{Status, WaitingFor},
         timer::{Timer, TimerKey},
     },

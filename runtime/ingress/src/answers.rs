@@ -6,9 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use protocol::{InvocationId, Target};
 use runtime_core::{
-    effect::Completion,
-    event::Pin,
-    tables::{Tables, invocation::Status},
+    model::invocation::{Completion, Pin, Status},
+    tables::Tables,
 };
 use runtime_partition::budget::Held;
 

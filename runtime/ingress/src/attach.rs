@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 use protocol::{InvocationId, Target, TerminalFailure};
-use runtime_core::event::Pin;
+use runtime_core::model::invocation::Pin;
 
 use crate::{
     Ingress,

@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::{SignedDuration, Span};
-use runtime_core::{tables::deployment::InputRule, time::DELAY_MAX_MS};
+use runtime_core::{model::deployment::InputRule, time::DELAY_MAX_MS};
 
 use crate::error::Rejection;
 

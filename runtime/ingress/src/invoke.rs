@@ -8,9 +8,11 @@ use hyper::{Request, body::Body as HttpBody};
 use protocol::{Target, TerminalFailure};
 use runtime_core::{
     admission::{self, AdmissionError},
-    event::{Invoke, Source},
+    model::{
+        deployment::OutputRule,
+        invocation::{Invoke, Source},
+    },
     registry::RegistrySnapshot,
-    tables::deployment::OutputRule,
     time::Timestamp,
 };
 use runtime_partition::{CallAnswer, random::SystemEntropy};

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use jiff::Timestamp as Moment;
 use protocol::{InvocationId, TerminalFailure};
-use runtime_core::{tables::deployment::OutputRule, time::Timestamp};
+use runtime_core::{model::deployment::OutputRule, time::Timestamp};
 use serde::Serialize;
 
 use crate::{

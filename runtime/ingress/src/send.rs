@@ -3,11 +3,7 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use hyper::{Request, body::Body as HttpBody};
-use runtime_core::{
-    effect::Answer,
-    event::{Event, Source},
-    time::Timestamp,
-};
+use runtime_core::{effect::Answer, event::Event, model::invocation::Source, time::Timestamp};
 use serde::Serialize;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! How a result is typed: as the revision says that made it.
 
 use protocol::{InvocationId, Target};
-use runtime_core::{event::Pin, tables::deployment::OutputRule};
+use runtime_core::model::{deployment::OutputRule, invocation::Pin};
 use runtime_partition::Stopped;
 
 use crate::Ingress;

@@ -12,7 +12,7 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
-use runtime_core::tables::deployment::Deployment;
+use runtime_core::model::deployment::Deployment;
 
 use crate::{
     host::Host,

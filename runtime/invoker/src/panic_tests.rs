@@ -12,12 +12,13 @@ use protocol::{
 use runtime_core::{
     PartitionId,
     effect::StartAttempt,
-    event::{AttemptRef, Event, Invoke, RequestId, Retention, Source},
-    registry::Defaults,
-    tables::{
+    event::Event,
+    model::{
         deployment::StoredDeployment,
-        invocation::{Status, WaitingFor},
+        ids::{AttemptRef, RequestId},
+        invocation::{Invoke, Retention, Source, Status, WaitingFor},
     },
+    registry::Defaults,
 };
 use runtime_log::{ManualLog, sim_disk::SimDisk};
 use runtime_partition::{

@@ -5,8 +5,11 @@
 use protocol::DeploymentId;
 use runtime_core::{
     effect::StartAttempt,
-    event::{AfterFailure, AttemptFailure, Event},
-    tables::deployment::StoredDeployment,
+    event::Event,
+    model::{
+        deployment::StoredDeployment,
+        invocation::{AfterFailure, AttemptFailure},
+    },
 };
 use runtime_schema::address;
 

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header, re
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use protocol::{InvocationId, ProtocolVersion};
-use runtime_core::{attempt::Fault, tables::deployment::Deployment};
+use runtime_core::{attempt::Fault, model::deployment::Deployment};
 use runtime_partition::Clock;
 
 use crate::{

@@ -9,7 +9,9 @@ use protocol::{
     DeploymentId,
     journal::{Entry, EntryIndex},
 };
-use runtime_core::{PartitionId, attempt::NodeOptions, effect::StartAttempt, event::AttemptRef};
+use runtime_core::{
+    PartitionId, attempt::NodeOptions, effect::StartAttempt, model::ids::AttemptRef,
+};
 use runtime_partition::{Clock, Full, Partitions, budget::Share};
 use runtime_schema::SharedRegistry;
 use tokio::{

@@ -12,13 +12,13 @@ use runtime_core::{
     PartitionId,
     attempt::{Attempt, AttemptOptions, Fault, Output, Placement, Unplaced, place},
     effect::{Effect, StartAttempt},
-    event::AttemptRef,
+    model::{
+        deployment::{Deployment, StoredDeployment},
+        ids::AttemptRef,
+    },
     obligations,
     registry::RegistrySnapshot,
-    tables::{
-        Tables,
-        deployment::{Deployment, StoredDeployment},
-    },
+    tables::Tables,
 };
 use runtime_partition::{Stopped, random::SystemEntropy};
 use runtime_schema::address;

@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use protocol::{DeploymentId, InvocationId, PartitionKey, ProtocolVersion};
-use runtime_core::tables::deployment::Deployment;
+use runtime_core::model::deployment::Deployment;
 
 use crate::stream::{request, retry_after_ms};
 

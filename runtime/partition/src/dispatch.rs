@@ -7,8 +7,8 @@ use std::sync::Arc;
 use runtime_core::{
     PartitionId,
     effect::Effect,
-    event::{Event, Source},
-    tables::deployment::StoredDeployment,
+    event::Event,
+    model::{deployment::StoredDeployment, invocation::Source},
 };
 
 use crate::{edges::Edges, inbox::Inbox, waiters::Waiters};

@@ -2,7 +2,9 @@
 
 use protocol::journal::{Entry, EntryIndex};
 use runtime_core::{
-    PartitionId, effect::StartAttempt, event::AttemptRef, tables::deployment::StoredDeployment,
+    PartitionId,
+    effect::StartAttempt,
+    model::{deployment::StoredDeployment, ids::AttemptRef},
 };
 
 /// What an edge has no room in.

@@ -6,9 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use protocol::{InvocationId, PartitionKey};
 use runtime_core::{
     Partition, PartitionId,
-    effect::{Answer, Completion},
-    event::{Event, Invoke, RequestId},
-    tables::{Tables, invocation::Status},
+    effect::Answer,
+    event::Event,
+    model::{
+        ids::RequestId,
+        invocation::{Completion, Invoke, Status},
+    },
+    tables::Tables,
 };
 use tokio::sync::oneshot;
 

@@ -6,11 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use runtime_core::{
-    PartitionId,
-    event::{AttemptRef, Event},
-    tables::Tables,
-};
+use runtime_core::{PartitionId, event::Event, model::ids::AttemptRef, tables::Tables};
 use runtime_store::CheckpointDone;
 use tokio::sync::oneshot;
 

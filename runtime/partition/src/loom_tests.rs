@@ -7,8 +7,12 @@ use loom::{sync::Arc, thread};
 use protocol::{InvocationId, PartitionKey, Target};
 use runtime_core::{
     Lsn,
-    effect::{Answer, Completion, Control},
-    event::{AttemptRef, Event, RequestId},
+    effect::{Answer, Control},
+    event::Event,
+    model::{
+        ids::{AttemptRef, RequestId},
+        invocation::Completion,
+    },
 };
 
 use crate::{

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runtime_core::{Lsn, effect::Effect, event::AttemptRef, obligations, tables::Tables};
+use runtime_core::{Lsn, effect::Effect, model::ids::AttemptRef, obligations, tables::Tables};
 
 use crate::edges::Full;
 

@@ -7,7 +7,11 @@ use futures::FutureExt;
 use protocol::{journal::Entry, wire::MessageType};
 use runtime_core::{
     Lsn,
-    event::{AttemptRef, Event, Invoke, RequestId, Retention, Source},
+    event::Event,
+    model::{
+        ids::{AttemptRef, RequestId},
+        invocation::{Invoke, Retention, Source},
+    },
     tables::Tables,
     time::Timestamp,
 };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use protocol::InvocationId;
 use runtime_core::{
-    effect::{Answer, Completion},
-    event::RequestId,
+    effect::Answer,
+    model::{ids::RequestId, invocation::Completion},
 };
 use tokio::sync::oneshot;
 

@@ -16,8 +16,9 @@ use protocol::{
 use runtime_core::{
     Lsn, PartitionId,
     effect::StartAttempt,
-    event::{AttemptRef, Record},
-    tables::{Row, Snapshot, deployment::StoredDeployment},
+    event::Record,
+    model::{deployment::StoredDeployment, ids::AttemptRef},
+    tables::{Row, Snapshot},
 };
 use runtime_log::{Log, ManualLog, disk::RealDisk};
 use runtime_partition::{

@@ -5,11 +5,11 @@ use protocol::{
     discovery::{self, Manifest, ManifestError, ProtocolMode},
 };
 use runtime_core::{
-    registry::RegistrySnapshot,
-    tables::deployment::{
+    model::deployment::{
         Deployment, HandlerDefinition, InputRule, OnMaxAttempts, Options, OutputRule, RetryOptions,
         ServiceDefinition,
     },
+    registry::RegistrySnapshot,
 };
 
 use crate::limits::{self, LimitError, RegistryFull};

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use runtime_core::{
+    model::deployment::StoredDeployment,
     registry::{Defaults, RegistrySnapshot},
-    tables::deployment::StoredDeployment,
 };
 
 /// The current snapshot, shared by all edges.

@@ -2,7 +2,7 @@
 //! in memory, sends it with each listing, and writes it in one record.
 
 use protocol::discovery::Manifest;
-use runtime_core::tables::deployment::{Deployment, HandlerDefinition, ServiceDefinition};
+use runtime_core::model::deployment::{Deployment, HandlerDefinition, ServiceDefinition};
 
 /// Services of one deployment: some ten times what the largest known application has. Each is an entry
 /// in a snapshot that is built anew for every change of the registry.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use protocol::{DeploymentId, HandlerKind, ServiceKind, discovery::Manifest};
-use runtime_core::{registry::ResolveError, tables::deployment::StoredDeployment, time::Timestamp};
+use runtime_core::{model::deployment::StoredDeployment, registry::ResolveError, time::Timestamp};
 
 use super::{
     discover::{Endpoint, RegistrationError, plan},

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use protocol::journal::{Entry, EntryIndex};
 use runtime_core::{
-    PartitionId, effect::StartAttempt, event::AttemptRef, tables::deployment::StoredDeployment,
+    PartitionId,
+    effect::StartAttempt,
+    model::{deployment::StoredDeployment, ids::AttemptRef},
 };
 use runtime_invoker::Invoker;
 use runtime_partition::{Edges, Full};

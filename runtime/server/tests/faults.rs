@@ -10,7 +10,7 @@ use std::path::Path;
 
 use http::Method;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
-use runtime_core::tables::{Row, invocation::Status};
+use runtime_core::{model::invocation::Status, tables::Row};
 
 use support::{refused_saying, start, start_saying};
 

@@ -7,7 +7,8 @@ use runtime_core::{
     Lsn, PartitionId,
     attempt::{NodeOptions, place},
     effect::StartAttempt,
-    event::{AttemptRef, Event, Pin, Record},
+    event::{Event, Record},
+    model::{ids::AttemptRef, invocation::Pin},
     time::Stamp,
 };
 

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use protocol::PartitionKey;
 use runtime_core::{
     Lsn, Partition, invariants,
-    tables::{Row, Snapshot, Table, Tables, invocation::StatusKind},
+    model::invocation::StatusKind,
+    tables::{Row, Snapshot, Table, Tables},
     time::Timestamp,
 };
 

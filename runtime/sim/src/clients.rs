@@ -12,8 +12,9 @@ use protocol::{
 };
 use runtime_core::{
     admission::{self, HandlerFacts},
-    effect::{Answer, Completion, SignalAnswer},
-    event::{Event, Invoke, Source},
+    effect::{Answer, SignalAnswer},
+    event::Event,
+    model::invocation::{Completion, Invoke, Source},
     registry::RegistrySnapshot,
     time::Timestamp,
 };

@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use runtime_core::{
-    event::{AfterFailure, AttemptFailure, Event},
+    event::Event,
+    model::invocation::{AfterFailure, AttemptFailure},
     time::Timestamp,
 };
 

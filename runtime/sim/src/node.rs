@@ -11,8 +11,9 @@ use protocol::{
 use runtime_core::{
     PartitionId,
     effect::StartAttempt,
-    event::{AttemptRef, Event},
-    tables::{Tables, deployment::StoredDeployment},
+    event::Event,
+    model::{deployment::StoredDeployment, ids::AttemptRef},
+    tables::Tables,
 };
 use runtime_log::{Log, ManualLog, Options, Owner};
 use runtime_partition::{

@@ -9,10 +9,8 @@ use runtime_core::{
     Lsn, REGISTRY_PARTITION,
     effect::{Answer, Control, Registered},
     event::Event,
-    tables::{
-        Tables,
-        invocation::{Status, StatusKind, WaitingFor},
-    },
+    model::invocation::{Status, StatusKind, WaitingFor},
+    tables::Tables,
     time::Timestamp,
 };
 use runtime_schema::discover;

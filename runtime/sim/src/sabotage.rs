@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use protocol::wire::frame::Frame;
 use runtime_core::{
-    event::{AttemptRef, Event},
-    tables::invocation::Status,
+    event::Event,
+    model::{ids::AttemptRef, invocation::Status},
 };
 use runtime_log::{Batch, Done, Log, Lsn, PartitionId, Records};
 

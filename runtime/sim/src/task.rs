@@ -16,7 +16,8 @@ use runtime_core::{
     PartitionId,
     attempt::{Attempt, AttemptOptions, Fault, Output},
     effect::StartAttempt,
-    event::{AttemptRef, Event},
+    event::Event,
+    model::ids::AttemptRef,
     registry::RegistrySnapshot,
 };
 

@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use abide_sdk::Endpoint;
 use bytes::Bytes;
-use runtime_core::{
-    attempt::RetryPolicy,
-    registry::{Defaults, HandlerSettings},
-};
+use runtime_core::registry::{Defaults, HandlerSettings, RetryPolicy};
 use runtime_partition::Settings;
 use runtime_schema::SharedRegistry;
 

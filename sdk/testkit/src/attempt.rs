@@ -11,7 +11,8 @@ use runtime_core::{
     PartitionId,
     attempt::{Attempt, AttemptOptions, Fault, Output},
     effect::StartAttempt,
-    event::{AttemptRef, Event},
+    event::Event,
+    model::ids::AttemptRef,
     registry::RegistrySnapshot,
 };
 use runtime_sim::{pipe::Pipe, random::Random};

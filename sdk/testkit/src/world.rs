@@ -9,7 +9,8 @@ use protocol::{DeploymentId, ProtocolVersion, ids::Derivation};
 use runtime_core::{
     attempt::{AttemptOptions, NodeOptions, place},
     effect::StartAttempt,
-    event::{Event, RequestId},
+    event::Event,
+    model::ids::RequestId,
     registry::{Defaults, RegistrySnapshot},
 };
 use runtime_ingress::{DEFAULT_REQUEST_SIZE_MAX_BYTES, Ingress, Memory};

@@ -8,7 +8,8 @@ use protocol::InvocationId;
 use runtime_core::{
     effect::{Answer, Control, Purged},
     event::Event,
-    tables::{Tables, invocation::StatusKind},
+    model::invocation::StatusKind,
+    tables::Tables,
 };
 use runtime_partition::Stopped;
 use serde::{Deserialize, Serialize};

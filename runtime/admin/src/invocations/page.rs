@@ -8,10 +8,8 @@ use std::fmt;
 
 use runtime_core::{
     Lsn, PartitionId,
-    tables::{
-        Tables,
-        invocation::{Invocation, Status, StatusKind},
-    },
+    model::invocation::{Invocation, Status, StatusKind},
+    tables::Tables,
 };
 
 use super::{

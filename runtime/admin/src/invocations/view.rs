@@ -4,8 +4,7 @@
 use jiff::Timestamp as Moment;
 use runtime_core::{
     effect,
-    event::AttemptFailure,
-    tables::invocation::{Invocation, Status, StatusKind, WaitingFor},
+    model::invocation::{AttemptFailure, Invocation, Status, StatusKind, WaitingFor},
     time::Timestamp,
 };
 use serde::Serialize;

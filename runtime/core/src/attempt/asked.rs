@@ -7,7 +7,7 @@ use protocol::{
     wire::{self, MessageType},
 };
 
-use super::Fault;
+use super::fault::Fault;
 
 /// Completions asked for. Journals are read by a scan of the two fields that matter, since they are
 /// replayed on each attempt.

@@ -5,7 +5,7 @@ use protocol::journal::CallRequest;
 use super::{Attempt, Fault};
 use crate::{
     admission::{self, Entropy},
-    event::Callee,
+    model::invocation::Callee,
     registry::RegistrySnapshot,
 };
 

@@ -3,7 +3,7 @@
 use protocol::wire::{WireError, control::AttemptError};
 
 use super::cut;
-use crate::event::{AttemptFailure, RelatedCommand};
+use crate::model::invocation::{AttemptFailure, RelatedCommand};
 use crate::registry::ResolveError;
 
 /// What ended an attempt without a result.

@@ -23,6 +23,7 @@ mod asked;
 mod callee;
 mod cut;
 mod fault;
+mod options;
 pub mod place;
 mod receive;
 mod replay;
@@ -44,27 +45,14 @@ use protocol::{
 use crate::{
     admission::Entropy,
     effect::StartAttempt,
-    event::{AttemptFailure, AttemptRef, Event, Pin},
-    registry::HandlerSettings,
+    event::Event,
+    model::{ids::AttemptRef, invocation::AttemptFailure},
 };
 
 use asked::Asked;
 pub use fault::Fault;
-pub use place::{NodeOptions, Placement, Unplaced, place};
-pub use retry::RetryPolicy;
-
-/// What the registry and the configuration say of the attempt's handler and deployment.
-#[derive(Debug, Clone)]
-pub struct AttemptOptions {
-    /// Where it runs and what is spoken there.
-    pub pin: Pin,
-    /// Whether requests and responses overlap; otherwise the request ends after the journal.
-    pub bidirectional: bool,
-    /// What applies to its handler.
-    pub handler: HandlerSettings,
-    /// What applies to all attempts.
-    pub node: NodeOptions,
-}
+pub use options::{AttemptOptions, NodeOptions};
+pub use place::{Placement, Unplaced, place};
 
 /// One thing for the shell to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

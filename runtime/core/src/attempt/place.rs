@@ -2,41 +2,17 @@
 
 use std::sync::Arc;
 
-use protocol::{
-    DeploymentId, ProtocolVersion, ids::Derivation, wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES,
-};
+use protocol::{DeploymentId, ProtocolVersion};
 
-use super::{AttemptOptions, Fault};
+use super::{
+    fault::Fault,
+    options::{AttemptOptions, NodeOptions},
+};
 use crate::{
-    effect::StartAttempt, event::Pin, registry::RegistrySnapshot,
-    tables::deployment::StoredDeployment,
+    effect::StartAttempt,
+    model::{deployment::StoredDeployment, invocation::Pin},
+    registry::RegistrySnapshot,
 };
-
-/// What the node says of all attempts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeOptions {
-    /// The newest protocol that new invocations are spoken to in.
-    pub max_protocol: ProtocolVersion,
-    /// How ids of named callees follow from their names.
-    pub derivation: Derivation,
-    /// Largest message that an SDK may send, in bytes.
-    pub message_bytes_max: u32,
-    /// Whether attempts whose request was not even sent use up attempts of the retry policy, as they do
-    /// on the real server.
-    pub counts_unsent: bool,
-}
-
-impl Default for NodeOptions {
-    /// As on the real server, but for attempts that were not sent.
-    fn default() -> Self {
-        Self {
-            max_protocol: ProtocolVersion::MAX,
-            derivation: Derivation::Plain,
-            message_bytes_max: DEFAULT_MAX_MESSAGE_SIZE_BYTES,
-            counts_unsent: false,
-        }
-    }
-}
 
 /// Where an attempt runs and how.
 #[derive(Debug, Clone)]

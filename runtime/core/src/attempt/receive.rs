@@ -15,6 +15,7 @@ use super::{Attempt, Fault, State};
 use crate::{
     admission::Entropy,
     event::{Event, ProposedCommand},
+    model::invocation::Callee,
     registry::RegistrySnapshot,
     time::DELAY_MAX_MS,
 };
@@ -101,7 +102,7 @@ impl Attempt {
         command: &Command,
         registry: &RegistrySnapshot,
         entropy: &mut dyn Entropy,
-    ) -> Result<Option<crate::event::Callee>, Fault> {
+    ) -> Result<Option<Callee>, Fault> {
         let invalid = |message: String| Err(Fault::InvalidCommand { message });
         let kind = self.start.handler_kind;
         match command {

@@ -5,10 +5,11 @@ use protocol::{
     wire::{WireError, control::ErrorBehavior},
 };
 
-use super::{AttemptOptions, Fault, cut};
+use super::{cut, fault::Fault, options::AttemptOptions};
 use crate::{
-    admission::Entropy, effect::StartAttempt, event::AfterFailure,
-    tables::deployment::OnMaxAttempts,
+    admission::Entropy,
+    effect::StartAttempt,
+    model::{deployment::OnMaxAttempts, invocation::AfterFailure},
 };
 
 /// The longest pause that an endpoint or an SDK can ask for before the next attempt, in milliseconds:
@@ -20,51 +21,6 @@ pub const ASKED_DELAY_MAX_MS: u64 = 24 * 3_600_000;
 /// nothing else would end a loop whose policy has no pause at all; ten a second of one invocation is
 /// what a log and an endpoint that is starting bear.
 pub const UNSENT_DELAY_MIN_MS: u64 = 100;
-
-/// How failed attempts are retried.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// The first delay, in milliseconds.
-    pub initial_interval_ms: u64,
-    /// Each delay is the last one times this, in thousandths.
-    pub factor_thousandths: u64,
-    /// The longest delay, in milliseconds.
-    pub max_interval_ms: u64,
-    /// Attempts in all; `None` is no limit.
-    pub max_attempts: Option<u32>,
-    /// What to do after the last.
-    pub on_max_attempts: OnMaxAttempts,
-}
-
-impl Default for RetryPolicy {
-    /// The real server's defaults: half a second doubling up to a minute, 70 attempts, then pause.
-    fn default() -> Self {
-        Self {
-            initial_interval_ms: 500,
-            factor_thousandths: 2000,
-            max_interval_ms: 60_000,
-            max_attempts: Some(70),
-            on_max_attempts: OnMaxAttempts::Pause,
-        }
-    }
-}
-
-impl RetryPolicy {
-    /// The delay after `failures` counted failures (1 for the first), without its spread.
-    pub fn delay_ms(&self, failures: u32) -> u64 {
-        let mut delay_ms = self.initial_interval_ms.min(self.max_interval_ms);
-        for _ in 1..failures {
-            if delay_ms >= self.max_interval_ms || self.factor_thousandths <= 1000 {
-                break;
-            }
-            let next = u128::from(delay_ms) * u128::from(self.factor_thousandths) / 1000;
-            // One that grows does so also from nothing, and from where a thousandth is less than 1 ms.
-            let next_ms = u64::try_from(next).unwrap_or(u64::MAX).max(delay_ms + 1);
-            delay_ms = next_ms.min(self.max_interval_ms);
-        }
-        delay_ms
-    }
-}
 
 /// Decides by what the SDK asked for, then by the policy.
 pub(super) fn decide(

@@ -15,13 +15,16 @@ use protocol::{
     },
 };
 
-use super::{Attempt, AttemptOptions, Fault, NodeOptions, Output, RetryPolicy};
+use super::{Attempt, AttemptOptions, Fault, NodeOptions, Output};
 use crate::{
-    Lsn,
     admission::Entropy,
     effect::StartAttempt,
-    event::{AfterFailure, AttemptFailure, AttemptRef, Event, Pin},
-    registry::{Defaults, HandlerSettings, RegistrySnapshot},
+    event::Event,
+    model::{
+        ids::{AttemptRef, Lsn},
+        invocation::{AfterFailure, AttemptFailure, Pin},
+    },
+    registry::{Defaults, HandlerSettings, RegistrySnapshot, RetryPolicy},
     time::{DELAY_MAX_MS, Timestamp},
 };
 

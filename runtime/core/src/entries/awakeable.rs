@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use protocol::{AwakeableId, TerminalFailure, journal::notification::SignalId};
 
-use crate::{context::Context, event::Message, outbox};
+use crate::{context::Context, model::message::Message, outbox};
 
 pub(crate) fn apply(cx: &mut Context<'_, '_>, id: &str, result: &Result<Bytes, TerminalFailure>) {
     // The Attempt has refused ids that cannot be read.

@@ -2,12 +2,17 @@
 
 use protocol::journal::{CallRequest, CompletionId, NotificationKind, NotificationResult};
 
-use super::{answer_at_once, expect_completion};
+use super::answer::{answer_at_once, expect_completion};
 use crate::{
-    Lsn, admission,
+    admission,
     context::Context,
-    event::{CallRef, Callee, Message, Source},
-    invocation, outbox,
+    invocation,
+    model::{
+        ids::Lsn,
+        invocation::{CallRef, Callee, Source},
+        message::Message,
+    },
+    outbox,
     time::Timestamp,
 };
 

@@ -1,27 +1,24 @@
 //! What each journal command does to the partition, one command a module. The entry itself is
 //! already in the journal; completions made here stand right behind it.
 
-pub(crate) mod attach;
+mod answer;
+mod attach;
 mod awakeable;
 mod call;
 mod output;
 mod promise;
+pub(crate) mod proposed;
 mod run;
 mod send;
 mod signal;
 mod sleep;
 mod state;
 
-use protocol::journal::{
-    Command, CompletionId, NotificationId, NotificationKind, NotificationResult,
-};
+use protocol::journal::{Command, NotificationKind};
 
 use crate::{
-    Lsn,
     context::Context,
-    event::Callee,
-    invocation::{self, notify::notify},
-    tables::completion::CompletionState,
+    model::{ids::Lsn, invocation::Callee},
     time::Timestamp,
 };
 
@@ -73,28 +70,4 @@ pub(crate) fn apply(
         }
         Command::CompleteAwakeable { id, result } => awakeable::apply(cx, id, result),
     }
-}
-
-/// Notes that a completion is expected.
-fn expect_completion(
-    cx: &mut Context<'_, '_>,
-    lsn: Lsn,
-    completion: CompletionId,
-    kind: NotificationKind,
-    timer: Option<Timestamp>,
-) {
-    invocation::expect(cx.tables, lsn).has_notifications = true;
-    cx.tables.put_completion(lsn, completion, CompletionState::Pending { kind, timer });
-}
-
-/// Completes a command in the record that brought it.
-fn answer_at_once(
-    cx: &mut Context<'_, '_>,
-    lsn: Lsn,
-    completion: CompletionId,
-    kind: NotificationKind,
-    result: NotificationResult,
-) {
-    expect_completion(cx, lsn, completion, kind, None);
-    notify(cx, lsn, kind, NotificationId::Completion(completion), result);
 }

@@ -6,12 +6,12 @@ use protocol::{
     journal::{CompletionId, NotificationId, NotificationKind, NotificationResult},
 };
 
-use super::{answer_at_once, expect_completion};
+use super::answer::{answer_at_once, expect_completion};
 use crate::{
-    Lsn,
     context::Context,
     event::Rules,
     invocation::{self, notify::notify, purge},
+    model::ids::Lsn,
     tables::{expiry::PromiseName, promise::Promise},
 };
 

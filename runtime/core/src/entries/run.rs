@@ -2,8 +2,8 @@
 
 use protocol::journal::{CompletionId, NotificationKind};
 
-use super::expect_completion;
-use crate::{Lsn, context::Context};
+use super::answer::expect_completion;
+use crate::{context::Context, model::ids::Lsn};
 
 pub(crate) fn apply(cx: &mut Context<'_, '_>, lsn: Lsn, completion: CompletionId) {
     expect_completion(cx, lsn, completion, NotificationKind::Run, None);

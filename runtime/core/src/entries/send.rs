@@ -4,10 +4,13 @@ use protocol::journal::{CallRequest, CompletionId};
 
 use super::call;
 use crate::{
-    Lsn,
     context::Context,
-    event::{Callee, Rules, Source},
+    event::Rules,
     invocation,
+    model::{
+        ids::Lsn,
+        invocation::{Callee, Source},
+    },
     time::Timestamp,
 };
 

@@ -5,7 +5,7 @@ use protocol::{
     journal::{NotificationResult, notification::SignalId},
 };
 
-use crate::{context::Context, event::Message, outbox};
+use crate::{context::Context, model::message::Message, outbox};
 
 pub(crate) fn apply(
     cx: &mut Context<'_, '_>,

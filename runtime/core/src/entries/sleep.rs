@@ -2,12 +2,14 @@
 
 use protocol::journal::{CompletionId, NotificationKind};
 
-use super::expect_completion;
+use super::answer::expect_completion;
 use crate::{
-    Lsn,
     context::Context,
     effect::Effect,
-    tables::timer::{Timer, TimerKey},
+    model::{
+        ids::Lsn,
+        timer::{Timer, TimerKey},
+    },
     time::Timestamp,
 };
 

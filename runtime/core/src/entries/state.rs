@@ -6,8 +6,8 @@ use protocol::{
     journal::{CompletionId, NotificationKind, NotificationResult},
 };
 
-use super::answer_at_once;
-use crate::{Lsn, context::Context, invocation};
+use super::answer::answer_at_once;
+use crate::{context::Context, invocation, model::ids::Lsn};
 
 pub(crate) fn get(cx: &mut Context<'_, '_>, lsn: Lsn, key: &Bytes, completion: CompletionId) {
     let target = target(cx, lsn);

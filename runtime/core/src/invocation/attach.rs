@@ -1,15 +1,13 @@
 //! Waiting for, or looking at, the result of an invocation from another one.
 
-use protocol::{
-    InvocationId, TerminalFailure,
-    journal::{Notification, NotificationId, NotificationResult},
-};
+use std::sync::Arc;
 
-use super::{invoke::completion_of, purge};
+use protocol::{InvocationId, TerminalFailure, journal::NotificationResult};
+
+use super::purge;
 use crate::{
-    Lsn,
     context::Context,
-    event::{CallRef, Message},
+    model::{ids::Lsn, invocation::CallRef},
     outbox,
 };
 
@@ -18,16 +16,16 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, from: CallRef, target: InvocationI
     let known = cx.tables.invocation_lsn(target).filter(|lsn| !purge::is_expired(cx, *lsn));
     match known {
         None => {
-            answer(cx, from, NotificationResult::Failure(TerminalFailure::not_found()));
+            outbox::answer(cx, from, NotificationResult::Failure(TerminalFailure::not_found()));
         }
         Some(lsn) if wait => wait_for(cx, lsn, from),
         Some(lsn) => {
             let status = &super::expect(cx.tables, lsn).status;
-            let result = match completion_of(status) {
+            let result = match status.completion() {
                 Some(completion) => completion.result.clone().into(),
                 None => NotificationResult::Void,
             };
-            answer(cx, from, result);
+            outbox::answer(cx, from, result);
         }
     }
 }
@@ -35,8 +33,8 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, from: CallRef, target: InvocationI
 /// `from` hears of the result of `lsn`: at once if there is one.
 pub(crate) fn wait_for(cx: &mut Context<'_, '_>, lsn: Lsn, from: CallRef) {
     let invocation = super::expect(cx.tables, lsn);
-    match completion_of(&invocation.status) {
-        Some(completion) => answer(cx, from, completion.result.clone().into()),
+    match invocation.status.completion().map(Arc::clone) {
+        Some(completion) => outbox::answer(cx, from, completion.result.clone().into()),
         None => {
             invocation.has_waiters = true;
             cx.tables.put_waiter(lsn, from);
@@ -49,12 +47,4 @@ pub(crate) fn detach(cx: &mut Context<'_, '_>, from: CallRef, target: Invocation
     if let Some(lsn) = cx.tables.invocation_lsn(target) {
         cx.tables.delete_waiter(lsn, &from);
     }
-}
-
-/// Sends the answer of a call, an attach or a look to whoever waits for it.
-pub(crate) fn answer(cx: &mut Context<'_, '_>, to: CallRef, result: NotificationResult) {
-    let id = NotificationId::Completion(to.completion);
-    let notification = Notification { kind: to.kind, id, result };
-    let message = Message::Notify { to: to.id, invocation: to.invocation, notification };
-    outbox::send(cx, to.id.partition_key, message);
 }

@@ -8,13 +8,13 @@ use protocol::{
     },
 };
 
-use super::{complete, notify::notify, signal, start_attempt};
+use super::{complete, notify::notify, signal_room, start_attempt};
 use crate::{
-    Lsn,
     context::Context,
     effect::{Answer, Control, Effect},
-    event::{RequestId, Rules},
-    tables::{
+    event::Rules,
+    model::{
+        ids::{Lsn, RequestId},
         invocation::{Status, WaitingFor},
         timer::TimerKey,
     },
@@ -71,7 +71,7 @@ fn tell(cx: &mut Context<'_, '_>, lsn: Lsn) -> bool {
     if cx.follows(Rules::V3) && is_unheard {
         return false;
     }
-    if !signal::has_room_for_cancel(cx, lsn) {
+    if !signal_room::take_for_cancel(cx, lsn) {
         return false; // It has been told more than often enough.
     }
     super::expect(cx.tables, lsn).cancel_pending = cx.follows(Rules::V3);

@@ -9,14 +9,15 @@ use protocol::{
     wire,
 };
 
-use super::{attach, leave, purge, running, set_status};
+use super::{leave, purge, running, set_status, start_attempt};
 use crate::{
-    Lsn,
     context::Context,
-    effect::{Completion, Effect},
-    event::{AttemptRef, Source},
-    object,
-    tables::invocation::Status,
+    effect::Effect,
+    model::{
+        ids::{AttemptRef, Lsn},
+        invocation::{Completion, Source, Status},
+    },
+    object, outbox,
 };
 
 /// The attempt said End.
@@ -51,11 +52,11 @@ pub(crate) fn complete(cx: &mut Context<'_, '_>, lsn: Lsn, result: Result<Bytes,
     set_status(cx, lsn, Status::Completed { at, completion: Arc::clone(&completion) });
     if let Source::Call { caller, .. } = source {
         debug_assert_eq!(caller.kind, NotificationKind::Call, "a call expects its result");
-        attach::answer(cx, caller, completion.result.clone().into());
+        outbox::answer(cx, caller, completion.result.clone().into());
     }
     if has_waiters {
         for waiter in cx.tables.take_waiters(lsn) {
-            attach::answer(cx, waiter, completion.result.clone().into());
+            outbox::answer(cx, waiter, completion.result.clone().into());
         }
     }
     cx.emit(Effect::Completed { id, completion });
@@ -63,7 +64,7 @@ pub(crate) fn complete(cx: &mut Context<'_, '_>, lsn: Lsn, result: Result<Bytes,
         None => purge::remove(cx, lsn),
         Some(expires_at) => purge::retain(cx, lsn, expires_at),
     }
-    if holds_lock {
-        object::release(cx, &target, lsn);
+    if holds_lock && let Some(next) = object::release(cx, &target, lsn) {
+        start_attempt(cx, next);
     }
 }

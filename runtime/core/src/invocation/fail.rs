@@ -2,12 +2,11 @@
 
 use super::{complete, kill, running, set_status, set_waiting};
 use crate::{
-    Lsn,
     context::Context,
     effect::Effect,
-    event::{AfterFailure, AttemptFailure, AttemptRef},
-    tables::{
-        invocation::{Status, WaitingFor},
+    model::{
+        ids::{AttemptRef, Lsn},
+        invocation::{AfterFailure, AttemptFailure, Status, WaitingFor},
         timer::{Timer, TimerKey},
     },
 };

@@ -7,18 +7,18 @@ use protocol::{
     journal::{NotificationKind, NotificationResult},
 };
 
-use super::{attach, purge, start_attempt};
+use super::{attach, purge, set_waiting, start_attempt};
 use crate::{
-    Lsn,
     context::Context,
-    effect::{Answer, Completion, Effect},
-    event::{Invoke, Source},
-    object,
-    tables::{
-        invocation::{Invocation, Status, WaitingFor},
-        journal::JournalEntry,
+    effect::{Answer, Effect},
+    model::{
+        ids::Lsn,
+        invocation::{Invocation, Invoke, Source, Status, WaitingFor},
         timer::{Timer, TimerKey},
     },
+    object::{self, Acquired},
+    outbox,
+    tables::journal::JournalEntry,
     time::Timestamp,
 };
 
@@ -47,15 +47,16 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, invoke: &Invoke) {
 /// Lets an invocation run, unless its object is busy.
 pub(crate) fn admit(cx: &mut Context<'_, '_>, lsn: Lsn) {
     let invocation = super::expect(cx.tables, lsn);
-    let may_start = match invocation.handler_kind {
+    let acquired = match invocation.handler_kind {
         HandlerKind::Exclusive => {
             let target = invocation.target.clone();
             object::acquire(cx, &target, lsn)
         }
-        HandlerKind::Service | HandlerKind::Shared | HandlerKind::Workflow => true,
+        HandlerKind::Service | HandlerKind::Shared | HandlerKind::Workflow => Acquired::Lock,
     };
-    if may_start {
-        start_attempt(cx, lsn);
+    match acquired {
+        Acquired::Lock => start_attempt(cx, lsn),
+        Acquired::Place(place) => set_waiting(cx, lsn, WaitingFor::Object { place }),
     }
 }
 
@@ -105,7 +106,7 @@ fn create(cx: &mut Context<'_, '_>, invoke: &Invoke, start_at: Option<Timestamp>
 fn duplicate(cx: &mut Context<'_, '_>, existing: Lsn, invoke: &Invoke) {
     let invocation = super::expect(cx.tables, existing);
     let (id, start_at) = (invocation.id, invocation.start_at);
-    let completion = completion_of(&invocation.status);
+    let completion = invocation.status.completion().map(Arc::clone);
     let is_workflow_run = invoke.handler_kind == HandlerKind::Workflow;
     match &invoke.source {
         Source::IngressSend { request } => {
@@ -122,19 +123,12 @@ fn duplicate(cx: &mut Context<'_, '_>, existing: Lsn, invoke: &Invoke) {
         }
         Source::Call { caller, .. } if is_workflow_run => {
             let failure = TerminalFailure::workflow_already_invoked();
-            attach::answer(cx, *caller, NotificationResult::Failure(failure));
+            outbox::answer(cx, *caller, NotificationResult::Failure(failure));
         }
         Source::Call { caller, .. } => {
             debug_assert_eq!(caller.kind, NotificationKind::Call, "a call expects its result");
             attach::wait_for(cx, existing, *caller);
         }
         Source::OneWayCall { .. } | Source::Sent { .. } => (),
-    }
-}
-
-pub(crate) fn completion_of(status: &Status) -> Option<Arc<Completion>> {
-    match status {
-        Status::Completed { completion, .. } => Some(Arc::clone(completion)),
-        Status::Waiting(_) | Status::Running { .. } | Status::Paused => None,
     }
 }

@@ -8,12 +8,15 @@ use protocol::{
 
 use super::complete;
 use crate::{
-    Lsn,
     context::Context,
     effect::{Answer, Control, Effect},
-    event::{AttemptRef, Message, RequestId, Rules, Source},
+    event::Rules,
+    model::{
+        ids::{AttemptRef, Lsn, RequestId},
+        invocation::{Source, Status},
+        message::Message,
+    },
     outbox,
-    tables::invocation::Status,
 };
 
 /// An operator asks.

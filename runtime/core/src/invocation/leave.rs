@@ -10,16 +10,17 @@ use protocol::{
 };
 
 use crate::{
-    Lsn,
+    admission,
     context::Context,
-    entries,
-    event::{CallRef, Message, Rules},
-    object, outbox,
-    tables::{
-        invocation::{Status, WaitingFor},
-        promise::Promise,
+    event::Rules,
+    model::{
+        ids::Lsn,
+        invocation::{CallRef, Status, WaitingFor},
+        message::Message,
         timer::TimerKey,
     },
+    object, outbox,
+    tables::promise::Promise,
 };
 
 /// Undoes what the invocation has left elsewhere: timers, its place in an inbox, what is known of its
@@ -101,7 +102,7 @@ fn take_back(cx: &mut Context<'_, '_>, lsn: Lsn, open: &BTreeMap<CompletionId, N
                 callee.into_iter().for_each(|target| detach(cx, from, *target));
             }
             Ok(Command::AttachInvocation { target, .. }) => {
-                let target = entries::attach::resolve(cx.partition.derivation, &target);
+                let target = admission::named(cx.partition.derivation, &target);
                 target.into_iter().for_each(|target| detach(cx, from, target));
             }
             Ok(Command::GetPromise { key, .. }) => _ = promises.insert(key),

@@ -17,29 +17,29 @@
 //!
 //! Every change of status goes through [`set_status`], so that the index follows.
 
+pub(crate) mod append;
 pub(crate) mod attach;
 pub(crate) mod cancel;
 pub(crate) mod complete;
 pub(crate) mod fail;
 pub(crate) mod invoke;
-pub(crate) mod journal;
 pub(crate) mod kill;
 mod leave;
 pub(crate) mod notify;
 pub(crate) mod pin;
 pub(crate) mod purge;
 pub(crate) mod signal;
+mod signal_room;
 pub(crate) mod suspend;
 
 use crate::{
-    Lsn,
     context::Context,
     effect::{Effect, StartAttempt},
-    event::AttemptRef,
-    tables::{
-        Tables,
+    model::{
+        ids::{AttemptRef, Lsn},
         invocation::{Invocation, Status, StatusKind, WaitingFor},
     },
+    tables::Tables,
     time::Timestamp,
 };
 

@@ -6,15 +6,12 @@ use protocol::{
     wire,
 };
 
-use super::start_attempt;
+use super::{append, start_attempt};
 use crate::{
-    Lsn,
     context::Context,
     event::Rules,
-    tables::{
-        completion::{CompletionState, Delivery},
-        invocation::Status,
-    },
+    model::{ids::Lsn, invocation::Status},
+    tables::completion::{CompletionState, Delivery},
 };
 
 /// Another partition, or this one, answers a call of ours.
@@ -70,7 +67,7 @@ pub(crate) fn notify(
     }
     let notification = Notification { kind, id, result };
     let entry = wire::notification::encode(&notification, version);
-    super::journal::append_notification(cx, lsn, entry);
+    append::notification(cx, lsn, entry);
     // A suspended invocation goes on if that is what it was waiting for.
     let is_resolved = if cx.follows(Rules::V2) {
         cx.tables.is_resolved_by(lsn, &notification.id)

@@ -3,7 +3,7 @@
 use super::running;
 use crate::{
     context::Context,
-    event::{AttemptRef, Pin},
+    model::{ids::AttemptRef, invocation::Pin},
 };
 
 pub(crate) fn apply(cx: &mut Context<'_, '_>, attempt: AttemptRef, pin: Pin) {

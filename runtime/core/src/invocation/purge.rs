@@ -2,16 +2,15 @@
 
 use protocol::{HandlerKind, InvocationId};
 
-use super::invoke::completion_of;
 use crate::{
-    Lsn,
     context::Context,
     effect::{Answer, Effect, Purged},
-    event::{RequestId, Retention, Rules},
-    tables::{
-        expiry::{Expiring, PromiseName, ROWS_BYTES},
-        invocation::{Invocation, Status, StatusKind},
+    event::Rules,
+    model::{
+        ids::{Lsn, RequestId},
+        invocation::{Invocation, Retention, Status, StatusKind},
     },
+    tables::expiry::{Expiring, PromiseName, ROWS_BYTES},
     time::Timestamp,
 };
 
@@ -78,7 +77,7 @@ fn release(cx: &mut Context<'_, '_>, bytes: u64) {
 }
 
 fn result_bytes(status: &Status) -> u64 {
-    let Some(completion) = completion_of(status) else { return 0 };
+    let Some(completion) = status.completion() else { return 0 };
     let bytes = match &completion.result {
         Ok(value) => value.len(),
         Err(failure) => failure.message.len(),

@@ -3,7 +3,10 @@
 use protocol::journal::{Awaiting, EntryIndex};
 
 use super::{running, set_waiting, start_attempt};
-use crate::{context::Context, event::AttemptRef, tables::invocation::WaitingFor};
+use crate::{
+    context::Context,
+    model::{ids::AttemptRef, invocation::WaitingFor},
+};
 
 pub(crate) fn apply(
     cx: &mut Context<'_, '_>,

@@ -2,8 +2,7 @@
 
 use crate::{
     admission::HandlerFacts,
-    attempt::RetryPolicy,
-    tables::deployment::{HandlerDefinition, Options, ServiceDefinition},
+    model::deployment::{HandlerDefinition, OnMaxAttempts, Options, ServiceDefinition},
 };
 
 /// The server's settings for whatever a manifest leaves open.
@@ -49,6 +48,51 @@ pub struct HandlerSettings {
     pub lazy_state: bool,
     /// How failed attempts are retried.
     pub retry: RetryPolicy,
+}
+
+/// How failed attempts are retried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// The first delay, in milliseconds.
+    pub initial_interval_ms: u64,
+    /// Each delay is the last one times this, in thousandths.
+    pub factor_thousandths: u64,
+    /// The longest delay, in milliseconds.
+    pub max_interval_ms: u64,
+    /// Attempts in all; `None` is no limit.
+    pub max_attempts: Option<u32>,
+    /// What to do after the last.
+    pub on_max_attempts: OnMaxAttempts,
+}
+
+impl Default for RetryPolicy {
+    /// The real server's defaults: half a second doubling up to a minute, 70 attempts, then pause.
+    fn default() -> Self {
+        Self {
+            initial_interval_ms: 500,
+            factor_thousandths: 2000,
+            max_interval_ms: 60_000,
+            max_attempts: Some(70),
+            on_max_attempts: OnMaxAttempts::Pause,
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// The delay after `failures` counted failures (1 for the first), without its spread.
+    pub fn delay_ms(&self, failures: u32) -> u64 {
+        let mut delay_ms = self.initial_interval_ms.min(self.max_interval_ms);
+        for _ in 1..failures {
+            if delay_ms >= self.max_interval_ms || self.factor_thousandths <= 1000 {
+                break;
+            }
+            let next = u128::from(delay_ms) * u128::from(self.factor_thousandths) / 1000;
+            // One that grows does so also from nothing, and from where a thousandth is less than 1 ms.
+            let next_ms = u64::try_from(next).unwrap_or(u64::MAX).max(delay_ms + 1);
+            delay_ms = next_ms.min(self.max_interval_ms);
+        }
+        delay_ms
+    }
 }
 
 impl Defaults {

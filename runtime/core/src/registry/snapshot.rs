@@ -8,8 +8,10 @@ use protocol::{DeploymentId, Target};
 use super::settings::{Defaults, HandlerSettings, is_public};
 use crate::{
     admission::HandlerFacts,
-    event::Pin,
-    tables::deployment::{HandlerDefinition, OutputRule, ServiceDefinition, StoredDeployment},
+    model::{
+        deployment::{HandlerDefinition, OutputRule, ServiceDefinition, StoredDeployment},
+        invocation::Pin,
+    },
 };
 
 /// Nobody offers what was asked for.

@@ -11,7 +11,7 @@ use protocol::journal::{
 use serde::{Deserialize, Serialize};
 
 use super::{Key, Row, Table, Tables, row::expect_row};
-use crate::{Lsn, time::Timestamp};
+use crate::{model::ids::Lsn, time::Timestamp};
 
 /// What is known of a command's completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Key, Row, Table, Tables, key::KeyReader, row::expect_row};
-use crate::{Lsn, time::Timestamp};
+use crate::{model::ids::Lsn, time::Timestamp};
 
 /// What may be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

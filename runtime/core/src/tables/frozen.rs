@@ -4,9 +4,9 @@
 use protocol::{HandlerKind, InvocationId, ServiceKind, Target, journal::EntryIndex};
 use serde::{Deserialize, Serialize};
 
-use super::invocation::{Invocation, Status};
+use crate::model::invocation::{Invocation, Status};
 use crate::{
-    event::{AttemptFailure, Pin, Retention, Source},
+    model::invocation::{AttemptFailure, Pin, Retention, Source},
     time::Timestamp,
 };
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use protocol::journal::awaiting::Evaluation;
 
-use super::{Key, Table};
-use crate::Lsn;
+use super::key::{Key, Table};
+use crate::model::ids::Lsn;
 
 /// How many leaves of waits are remembered. Beyond it all are forgotten, which costs a look at their
 /// rows; a leaf takes about two hundred bytes.

@@ -3,8 +3,9 @@
 
 use protocol::{DeploymentId, Target};
 
-use super::{Key, Row, Table, Tables, invocation::StatusKind, key::KeyReader};
-use crate::Lsn;
+use super::{Key, Row, Table, Tables, key::KeyReader};
+use crate::model::ids::Lsn;
+use crate::model::invocation::StatusKind;
 
 impl Tables<'_> {
     /// Invocations of one status, in order of creation, from `from` on.

@@ -4,7 +4,7 @@ use protocol::journal::{Entry, EntryIndex};
 use serde::{Deserialize, Serialize};
 
 use super::{Row, Table, Tables, row::expect_row};
-use crate::{Lsn, time::Timestamp};
+use crate::{model::ids::Lsn, time::Timestamp};
 
 /// A stored entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::Lsn;
+use crate::model::ids::Lsn;
 
 /// A row's key. Most fit without an allocation.
 pub type Key = SmallVec<[u8; 40]>;

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Row, Table, Tables, row::expect_row};
-use crate::{Lsn, PartitionId, time::Stamp};
+use crate::{
+    model::ids::{Lsn, PartitionId},
+    time::Stamp,
+};
 
 /// Facts about the whole partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

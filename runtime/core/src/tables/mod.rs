@@ -20,47 +20,18 @@ pub mod outbox;
 pub mod overlay;
 pub mod promise;
 pub mod row;
+mod snapshot;
 pub mod state;
 pub mod timer;
 mod wait;
 pub mod waiter;
 
-use crate::{Lsn, time::Stamp};
+use crate::{model::ids::Lsn, time::Stamp};
 
 pub use key::{Key, Table};
 pub use overlay::{Overlay, Slot};
 pub use row::{Row, RowDecodeError};
-
-/// A consistent, read-only view of rows. Reads are synchronous and cannot fail: a store that cannot
-/// read stops the process.
-pub trait Snapshot {
-    /// The row at `key`.
-    fn get(&self, key: &[u8]) -> Option<Row>;
-
-    /// The first row at or after `from` whose key starts with `prefix`.
-    fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)>;
-
-    /// The last record that these rows show: no key names a later one.
-    fn applied(&self) -> Lsn;
-}
-
-/// A view with nothing in it: the base of a new partition, and of tests.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Empty;
-
-impl Snapshot for Empty {
-    fn get(&self, _: &[u8]) -> Option<Row> {
-        None
-    }
-
-    fn seek(&self, _: &[u8], _: &[u8]) -> Option<(Key, Row)> {
-        None
-    }
-
-    fn applied(&self) -> Lsn {
-        Lsn(0)
-    }
-}
+pub use snapshot::{Empty, Snapshot};
 
 /// The rows of one partition while records are applied.
 pub struct Tables<'a> {

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Key, Row, Table, Tables, row::expect_row};
-use crate::Lsn;
+use crate::model::ids::Lsn;
 
 /// The lock. There is no row while nobody holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Key, Row, Table, Tables, key::KeyReader, row::expect_row};
-use crate::{PartitionId, event::Message, time::Stamp};
+use crate::{
+    model::{ids::PartitionId, message::Message},
+    time::Stamp,
+};
 
 /// A message under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

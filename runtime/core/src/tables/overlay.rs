@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 use std::ops::Bound;
 
-use super::{Key, Row, Snapshot, hints::Hints, meter};
+use super::{hints::Hints, key::Key, meter, row::Row, snapshot::Snapshot};
 
 /// A changed row.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use protocol::{TerminalFailure, journal::CompletionId};
 use serde::{Deserialize, Serialize};
 
 use super::{Key, Row, Table, Tables, row::expect_row};
-use crate::Lsn;
+use crate::model::ids::Lsn;
 
 /// A durable promise of a workflow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,18 +5,20 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     completion::{CompletionState, Deliveries, Delivery, SignalUse},
-    deployment::StoredDeployment,
     expiry::PromiseName,
     frozen::InvocationV2,
-    invocation::Invocation,
     journal::JournalEntry,
     meta::Meta,
     object::Object,
     outbox::Outgoing,
     promise::Promise,
+};
+use crate::model::{
+    deployment::StoredDeployment,
+    ids::Lsn,
+    invocation::{CallRef, Invocation},
     timer::Timer,
 };
-use crate::{Lsn, event::CallRef};
 
 /// One row of any table. The order of the variants is persisted: only append.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

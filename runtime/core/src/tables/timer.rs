@@ -2,34 +2,11 @@
 //!
 //! The table is the timer wheel: its first rows are the next to fire.
 
-use protocol::journal::CompletionId;
-use serde::{Deserialize, Serialize};
-
 use super::{Key, Row, Table, Tables, key::KeyReader, row::expect_row};
-use crate::{Lsn, time::Timestamp};
-
-/// Names a timer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct TimerKey {
-    /// When it fires.
-    pub at: Timestamp,
-    /// The invocation it is for, by its lsn of creation.
-    pub invocation: Lsn,
-    /// Which of the invocation's timers: a sleep's completion id; 0 for those of the invocation
-    /// itself, which has at most one at a time.
-    pub completion: CompletionId,
-}
-
-/// What a timer does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Timer {
-    /// A delayed invocation starts.
-    Start,
-    /// A failed attempt is tried again.
-    Retry,
-    /// A sleep is over.
-    Sleep,
-}
+use crate::{
+    model::timer::{Timer, TimerKey},
+    time::Timestamp,
+};
 
 impl Tables<'_> {
     /// Timers in the order of their times, those at or before `until`, up to `limit`.

@@ -6,9 +6,9 @@
 use protocol::journal::{Awaiting, EntryIndex, NotificationId, awaiting::Evaluation};
 
 use super::{Row, Table, Tables, meter};
-use crate::{
-    Lsn,
-    tables::invocation::{Status, WaitingFor},
+use crate::model::{
+    ids::Lsn,
+    invocation::{Status, WaitingFor},
 };
 
 /// Trees of up to this many nodes, and of up to this many leaves, are looked at each time: that is

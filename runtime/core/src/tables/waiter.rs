@@ -1,7 +1,7 @@
 //! Key: invocation, waiting invocation and its completion. Row: who waits for the result.
 
 use super::{Key, Row, Table, Tables, row::expect_row};
-use crate::{Lsn, event::CallRef};
+use crate::model::{ids::Lsn, invocation::CallRef};
 
 impl Tables<'_> {
     pub(crate) fn put_waiter(&mut self, invocation: Lsn, waiter: CallRef) {

@@ -8,7 +8,7 @@ use protocol::{
 };
 
 use super::support::*;
-use crate::event::{Callee, Retention};
+use crate::model::invocation::{Callee, Retention};
 
 fn request() -> CallRequest {
     CallRequest {

@@ -4,8 +4,8 @@
 
 use super::support::*;
 use crate::{
-    Lsn,
     event::{Event, Record, Rules},
+    model::ids::Lsn,
 };
 
 /// A number as postcard and protobuf write it.

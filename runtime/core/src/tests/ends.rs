@@ -8,9 +8,13 @@ use protocol::{
 
 use super::support::*;
 use crate::{
-    Lsn, PartitionId,
     effect::Effect,
-    event::{Callee, Event, Message, RequestId, Retention, Rules},
+    event::{Event, Rules},
+    model::{
+        ids::{Lsn, PartitionId, RequestId},
+        invocation::{Callee, Retention},
+        message::Message,
+    },
     tables::Table,
 };
 

@@ -13,28 +13,30 @@ use protocol::{
 
 use super::support::*;
 use crate::{
-    Lsn, PartitionId,
-    effect::Completion,
-    event::{
-        AfterFailure, AttemptFailure, CallRef, Callee, Event, Message, Pin, Record, RelatedCommand,
-        RequestId, Retention, Rules, Source,
-    },
-    tables::{
-        Row,
-        completion::{CompletionState, Deliveries, Delivery, SignalUse},
+    event::{Event, Record, Rules},
+    model::{
         deployment::{
             Deployment, HandlerDefinition, InputRule, OnMaxAttempts, Options, OutputRule,
             RetryOptions, ServiceDefinition, StoredDeployment,
         },
+        ids::{Lsn, PartitionId, RequestId},
+        invocation::{
+            AfterFailure, AttemptFailure, CallRef, Callee, Completion, Invocation, Pin,
+            RelatedCommand, Retention, Source, Status, WaitingFor,
+        },
+        message::Message,
+        timer::Timer,
+    },
+    tables::{
+        Row,
+        completion::{CompletionState, Deliveries, Delivery, SignalUse},
         expiry::PromiseName,
         frozen::InvocationV2,
-        invocation::{Invocation, Status, WaitingFor},
         journal::JournalEntry,
         meta::Meta,
         object::Object,
         outbox::Outgoing,
         promise::Promise,
-        timer::Timer,
     },
     time::{Stamp, Timestamp},
 };

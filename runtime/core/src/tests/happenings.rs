@@ -12,8 +12,11 @@ use protocol::{
 
 use super::support::*;
 use crate::{
-    Lsn, PartitionId,
-    event::{AfterFailure, AttemptRef, Callee, Event, Invoke, RequestId, Retention},
+    event::Event,
+    model::{
+        ids::{AttemptRef, Lsn, PartitionId, RequestId},
+        invocation::{AfterFailure, Callee, Invoke, Retention},
+    },
     obligations,
     time::Timestamp,
 };

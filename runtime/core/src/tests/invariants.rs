@@ -4,16 +4,18 @@ use protocol::journal::{NotificationResult, notification::SignalId};
 
 use super::support::*;
 use crate::{
-    Lsn,
     event::Event,
     invariants,
+    model::{
+        ids::Lsn,
+        invocation::{Status, StatusKind},
+        timer::TimerKey,
+    },
     tables::{
         Tables,
         completion::{CompletionState, Delivery},
         expiry::Expiring,
-        invocation::{Status, StatusKind},
         journal::JournalEntry,
-        timer::TimerKey,
     },
     time::Timestamp,
 };

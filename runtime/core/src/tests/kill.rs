@@ -8,9 +8,11 @@ use protocol::{
 
 use super::support::*;
 use crate::{
-    Lsn,
-    event::{AttemptRef, Callee, Event, RequestId, Retention, Rules},
-    tables::invocation::StatusKind,
+    event::{Event, Rules},
+    model::{
+        ids::{AttemptRef, Lsn, RequestId},
+        invocation::{Callee, Retention, StatusKind},
+    },
 };
 
 fn request() -> CallRequest {

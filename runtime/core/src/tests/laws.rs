@@ -12,16 +12,16 @@ use super::{
     support::*,
 };
 use crate::{
-    Lsn, PartitionId,
     effect::Effect,
     event::Event,
-    invariants, obligations,
-    tables::{
-        Row, Table, Tables,
-        completion::CompletionState,
-        expiry::ROWS_BYTES,
+    invariants,
+    model::{
+        ids::{Lsn, PartitionId},
         invocation::{Invocation, Status, StatusKind, WaitingFor},
-        promise::Promise,
+    },
+    obligations,
+    tables::{
+        Row, Table, Tables, completion::CompletionState, expiry::ROWS_BYTES, promise::Promise,
     },
     time::Timestamp,
 };

@@ -4,9 +4,12 @@ use protocol::{journal::NotificationResult, journal::notification::SignalId};
 
 use super::support::*;
 use crate::{
-    Lsn,
-    event::{AfterFailure, Event, RequestId, Rules},
-    tables::{Snapshot, invocation::StatusKind},
+    event::{Event, Rules},
+    model::{
+        ids::{Lsn, RequestId},
+        invocation::{AfterFailure, StatusKind},
+    },
+    tables::Snapshot,
 };
 
 #[test]
@@ -107,7 +110,7 @@ fn a_failed_attempt_is_tried_again_later() {
 
 #[test]
 fn kill_ends_it_and_all_that_it_started() {
-    use crate::event::{Callee, Retention};
+    use crate::model::invocation::{Callee, Retention};
     use protocol::{
         HandlerKind, ServiceKind,
         journal::{CallRequest, Command},

@@ -5,8 +5,11 @@ use protocol::{TerminalFailure, ids::Derivation, journal::Command};
 
 use super::support::*;
 use crate::{
-    event::{Event, RequestId, Source},
-    tables::invocation::StatusKind,
+    event::Event,
+    model::{
+        ids::RequestId,
+        invocation::{Source, StatusKind},
+    },
 };
 
 #[test]

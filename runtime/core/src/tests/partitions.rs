@@ -8,9 +8,12 @@ use protocol::{
 
 use super::support::*;
 use crate::{
-    PartitionId,
     effect::Effect,
-    event::{Callee, Event, Retention},
+    event::Event,
+    model::{
+        ids::PartitionId,
+        invocation::{Callee, Retention},
+    },
     obligations,
 };
 
@@ -18,7 +21,7 @@ fn far(n: u128) -> InvocationId {
     InvocationId { partition_key: PartitionKey(u64::MAX), uuid: n }
 }
 
-fn sent(world: &World) -> Vec<(u64, crate::event::Message)> {
+fn sent(world: &World) -> Vec<(u64, crate::model::message::Message)> {
     let mut sent = Vec::new();
     for effect in &world.effects {
         if let Effect::Send { sequence, message, .. } = effect {
@@ -54,7 +57,7 @@ fn a_call_to_another_partition_and_back() {
     here.apply(command_for(caller, call, Some(callee)));
     let messages = sent(&here);
     assert_eq!(messages.len(), 1);
-    let deliver = |from: u16, (sequence, message): (u64, crate::event::Message)| {
+    let deliver = |from: u16, (sequence, message): (u64, crate::model::message::Message)| {
         Event::MessageReceived { from: PartitionId(from), sequence, message }
     };
     let arrived = there.apply(deliver(0, messages[0].clone()));
@@ -78,6 +81,6 @@ fn a_call_to_another_partition_and_back() {
 #[should_panic(expected = "one is missing")]
 fn a_gap_in_the_sequence_is_a_bug_and_stops() {
     let mut there = World::new(1, 2);
-    let message = crate::event::Message::Kill { target: far(1) };
+    let message = crate::model::message::Message::Kill { target: far(1) };
     there.apply(Event::MessageReceived { from: PartitionId(0), sequence: 2, message });
 }

@@ -6,11 +6,11 @@ use protocol::{DeploymentId, ServiceKind};
 
 use super::support::*;
 use crate::{
-    Lsn,
     effect::{Answer, Effect, Registered},
-    event::{Event, RequestId},
-    tables::{
+    event::Event,
+    model::{
         deployment::{Deployment, Options, ServiceDefinition},
+        ids::{Lsn, RequestId},
         invocation::StatusKind,
     },
 };

@@ -5,8 +5,11 @@ use protocol::journal::{Command, NamedCommand};
 
 use super::support::*;
 use crate::{
-    Lsn,
-    event::{Event, Invoke, Retention, Rules},
+    event::{Event, Rules},
+    model::{
+        ids::Lsn,
+        invocation::{Invoke, Retention},
+    },
     tables::expiry::Retained,
 };
 

@@ -5,10 +5,12 @@ use protocol::journal::{Command, notification::SignalId};
 
 use super::support::*;
 use crate::{
-    Lsn,
     effect::Effect,
-    event::{AfterFailure, AttemptRef, Event, RequestId, Rules},
-    tables::invocation::{Status, StatusKind, WaitingFor},
+    event::{Event, Rules},
+    model::{
+        ids::{AttemptRef, Lsn, RequestId},
+        invocation::{AfterFailure, Status, StatusKind, WaitingFor},
+    },
 };
 
 const UNSENT: AfterFailure = AfterFailure::RetryUnsent { delay_ms: 100 };

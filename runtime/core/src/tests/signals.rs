@@ -10,8 +10,8 @@ use protocol::{
 
 use super::support::*;
 use crate::{
-    Lsn,
-    event::{Event, RequestId, Rules},
+    event::{Event, Rules},
+    model::ids::{Lsn, RequestId},
 };
 
 fn value(bytes: usize) -> NotificationResult {

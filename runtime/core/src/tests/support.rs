@@ -11,11 +11,11 @@ use protocol::{
 };
 
 use crate::{
-    Lsn, Partition, PartitionId,
     effect::{Answer, Effect},
-    event::{
-        AfterFailure, AttemptFailure, AttemptRef, Callee, Event, Invoke, ProposedCommand, Record,
-        RequestId, Retention, Rules, Source,
+    event::{Event, ProposedCommand, Record, Rules},
+    model::{
+        ids::{AttemptRef, Lsn, Partition, PartitionId, RequestId},
+        invocation::{AfterFailure, AttemptFailure, Callee, Invoke, Retention, Source},
     },
     tables::{Key, Overlay, Row, Snapshot, Tables},
     time::{Stamp, Timestamp},
@@ -253,5 +253,5 @@ pub(super) fn sleep(until_ms: u64, completion: u32) -> Command {
 
 pub(super) fn timer(at_ms: u64, invocation: Lsn, completion: u32) -> Event {
     let at = Timestamp(at_ms);
-    Event::TimerFired { timer: crate::tables::timer::TimerKey { at, invocation, completion } }
+    Event::TimerFired { timer: crate::model::timer::TimerKey { at, invocation, completion } }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::support::Memory;
-use crate::Lsn;
+use crate::model::ids::Lsn;
 use crate::tables::{Key, Overlay, Row, Snapshot, Tables};
 
 #[derive(Debug, Clone)]

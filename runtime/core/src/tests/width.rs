@@ -5,8 +5,8 @@ use protocol::journal::{Awaiting, Combinator, NotificationId, NotificationResult
 
 use super::support::*;
 use crate::{
-    Lsn,
-    event::{AttemptRef, Event, RequestId},
+    event::Event,
+    model::ids::{AttemptRef, Lsn, RequestId},
     tables::meter,
     time::Timestamp,
 };

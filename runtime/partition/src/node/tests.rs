@@ -3,8 +3,11 @@
 use bytes::Bytes;
 use runtime_core::{
     effect::StartAttempt,
-    event::{AttemptRef, Event, RequestId},
-    tables::deployment::StoredDeployment,
+    event::Event,
+    model::{
+        deployment::StoredDeployment,
+        ids::{AttemptRef, RequestId},
+    },
     time::Stamp,
 };
 use runtime_log::{

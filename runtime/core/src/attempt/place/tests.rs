@@ -5,11 +5,11 @@ use protocol::{HandlerKind, ServiceKind};
 use super::*;
 use crate::{
     attempt::tests::start,
-    registry::Defaults,
-    tables::deployment::{
+    model::deployment::{
         Deployment, HandlerDefinition, InputRule, Options, OutputRule, RetryOptions,
         ServiceDefinition,
     },
+    registry::Defaults,
     time::Timestamp,
 };
 

@@ -11,7 +11,8 @@ use crate::{
         Attempt, cut,
         tests::{Zeros, failure, opened, proposals, say, start},
     },
-    event::AttemptFailure,
+    model::invocation::AttemptFailure,
+    registry::RetryPolicy,
 };
 
 const DAY_MS: u64 = 24 * 3_600_000;

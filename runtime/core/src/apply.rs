@@ -1,0 +1,85 @@
+//! What each event does: where the Partition machine begins.
+
+use crate::{
+    context::Context,
+    effect::Effect,
+    entries,
+    event::{Event, Record},
+    invocation,
+    model::ids::Partition,
+    peers, registry, retention,
+    tables::Tables,
+    timer,
+};
+
+impl Partition {
+    /// Applies one record: the only place where the kind of event is branched on.
+    ///
+    /// # Panics
+    /// When a record is applied twice or out of order, and when an invariant of the rows is broken.
+    pub fn apply(&self, tables: &mut Tables<'_>, record: &Record, effects: &mut Vec<Effect>) {
+        tables.advance(record.lsn, record.stamp);
+        let mut cx = Context::new(*self, tables, record, effects);
+        match &record.event {
+            Event::Invoked(invoke) => invocation::invoke::apply(&mut cx, invoke),
+            Event::DeploymentPinned { attempt, pin } => {
+                invocation::pin::apply(&mut cx, *attempt, *pin);
+            }
+            Event::CommandProposed { attempt, command, callee } => {
+                entries::proposed::command(&mut cx, *attempt, command, callee.as_deref(), None);
+            }
+            Event::TimedCommandProposed { attempt, command, callee, delay_ms } => {
+                let (callee, due) = (callee.as_deref(), Some(cx.at.after_ms(*delay_ms)));
+                entries::proposed::command(&mut cx, *attempt, command, callee, due);
+            }
+            Event::RunProposed { attempt, completion, result } => {
+                entries::proposed::run_result(&mut cx, *attempt, *completion, result);
+            }
+            Event::AttemptSuspended { attempt, awaiting, seen } => {
+                invocation::suspend::apply(&mut cx, *attempt, awaiting, *seen);
+            }
+            Event::AttemptEnded { attempt } => invocation::complete::ended(&mut cx, *attempt),
+            Event::AttemptFailed { attempt, failure, next } => {
+                invocation::fail::apply(&mut cx, *attempt, failure, next);
+            }
+            Event::TimerFired { timer } => timer::fired(&mut cx, timer),
+            Event::SignalReceived { target, signal, result } => {
+                invocation::signal::apply(&mut cx, *target, signal, result);
+            }
+            Event::SignalRequested { request, target, signal, result } => {
+                invocation::signal::requested(&mut cx, *request, *target, signal, result);
+            }
+            Event::CancelRequested { request, target } => {
+                invocation::cancel::requested(&mut cx, *request, *target);
+            }
+            Event::KillRequested { request, target } => {
+                invocation::kill::requested(&mut cx, *request, *target);
+            }
+            Event::MessageReceived { from, sequence, message } => {
+                peers::received(&mut cx, *from, *sequence, message);
+            }
+            Event::MessagesAcknowledged { by, sequence } => {
+                peers::acknowledged(&mut cx, *by, *sequence);
+            }
+            Event::RetentionDue { budget_bytes, limit } => {
+                retention::apply(&mut cx, *budget_bytes, *limit);
+            }
+            Event::CleanupDue { budget_bytes, limit } => {
+                retention::cleanup(&mut cx, *budget_bytes, *limit);
+            }
+            Event::DeploymentRegistered { request, deployment } => {
+                registry::registered(&mut cx, *request, deployment);
+            }
+            Event::DeploymentOffered { request, deployment, replace, allow_breaking } => {
+                registry::offered(&mut cx, *request, deployment, *replace, *allow_breaking);
+            }
+            Event::PurgeRequested { request, target } => {
+                invocation::purge::requested(&mut cx, *request, *target);
+            }
+            Event::DeploymentRemoved { request, deployment } => {
+                registry::removed(&mut cx, *request, *deployment);
+            }
+        }
+        peers::deliver_local(&mut cx);
+    }
+}

@@ -1,0 +1,35 @@
+//! What commands are answered with: later, or in the record that brought them.
+
+use protocol::journal::{CompletionId, NotificationId, NotificationKind, NotificationResult};
+
+use crate::{
+    context::Context,
+    invocation::{self, notify::notify},
+    model::ids::Lsn,
+    tables::completion::CompletionState,
+    time::Timestamp,
+};
+
+/// Notes that a completion is expected.
+pub(super) fn expect_completion(
+    cx: &mut Context<'_, '_>,
+    lsn: Lsn,
+    completion: CompletionId,
+    kind: NotificationKind,
+    timer: Option<Timestamp>,
+) {
+    invocation::expect(cx.tables, lsn).has_notifications = true;
+    cx.tables.put_completion(lsn, completion, CompletionState::Pending { kind, timer });
+}
+
+/// Completes a command in the record that brought it.
+pub(super) fn answer_at_once(
+    cx: &mut Context<'_, '_>,
+    lsn: Lsn,
+    completion: CompletionId,
+    kind: NotificationKind,
+    result: NotificationResult,
+) {
+    expect_completion(cx, lsn, completion, kind, None);
+    notify(cx, lsn, kind, NotificationId::Completion(completion), result);
+}

@@ -1,0 +1,33 @@
+//! The journal grows.
+
+use protocol::journal::Entry;
+
+use crate::{
+    context::Context,
+    effect::Effect,
+    model::{
+        ids::{AttemptRef, Lsn},
+        invocation::Status,
+    },
+    tables::journal::JournalEntry,
+};
+
+/// Appends a notification and shows it to the attempt, if there is one.
+pub(super) fn notification(cx: &mut Context<'_, '_>, lsn: Lsn, entry: Entry) {
+    let index = command(cx, lsn, entry.clone());
+    if let Status::Running { attempt } = super::expect(cx.tables, lsn).status {
+        let attempt = AttemptRef { invocation: lsn, attempt };
+        cx.emit(Effect::SendNotification { attempt, index, entry });
+    }
+}
+
+pub(crate) fn command(cx: &mut Context<'_, '_>, lsn: Lsn, entry: Entry) -> u32 {
+    let at = cx.at;
+    let invocation = super::expect(cx.tables, lsn);
+    let index = invocation.journal_len;
+    invocation.journal_len += 1;
+    invocation.journal_bytes += entry.body.len() as u64;
+    invocation.last_entry_at = at;
+    cx.tables.append_journal(lsn, index, JournalEntry { at, entry });
+    index
+}
