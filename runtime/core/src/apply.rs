@@ -81,5 +81,6 @@ impl Partition {
             }
         }
         peers::deliver_local(&mut cx);
+        tables.recount();
     }
 }

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use protocol::InvocationId;
+
 use crate::{
     effect::Effect,
     event::{Record, Rules},
@@ -37,6 +39,8 @@ impl<'a, 'b> Context<'a, 'b> {
         effects: &'a mut Vec<Effect>,
     ) -> Self {
         let Record { lsn, stamp, rules, .. } = *record;
+        let Partition { id, count, .. } = partition;
+        assert!(id.0 < count, "{lsn:?}: applied by {id:?}, but there are {count} partitions");
         let (at, local) = (stamp.at(), VecDeque::new());
         Self { partition, tables, lsn, stamp, at, rules, effects, local }
     }
@@ -44,6 +48,11 @@ impl<'a, 'b> Context<'a, 'b> {
     /// Whether what has changed with these rules applies.
     pub(crate) fn follows(&self, rules: Rules) -> bool {
         self.rules >= rules
+    }
+
+    /// Whether an invocation is this partition's.
+    pub(crate) fn owns(&self, id: InvocationId) -> bool {
+        Partition::owner(self.partition.count, id.partition_key) == self.partition.id
     }
 
     pub(crate) fn emit(&mut self, effect: Effect) {

@@ -22,6 +22,8 @@ pub(crate) fn acquire(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn
             Acquired::Lock
         }
         Some(mut object) => {
+            let holder = object.holder;
+            assert!(holder != invocation, "{:?}: {invocation:?} locks {target} twice", cx.lsn);
             // A record brings at most one invocation, so its lsn is a place of its own.
             let place = cx.lsn;
             object.queued += 1;
@@ -46,6 +48,9 @@ pub(crate) fn release(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn
     let Some((place, next)) = cx.tables.first_in_inbox(service, key, object.head) else {
         panic!("{:?}: {} wait for {target} but its inbox is empty", cx.lsn, object.queued)
     };
+    let (lsn, head) = (cx.lsn, object.head);
+    assert!(place >= head, "{lsn:?}: {place:?} waits for {target} before its head {head:?}");
+    assert!(next != invocation, "{lsn:?}: {next:?} waits for {target} but had it");
     cx.tables.delete_from_inbox(service, key, place);
     let object = Object { holder: next, queued: object.queued - 1, head: Lsn(place.0 + 1) };
     cx.tables.put_object(service, key, object);
@@ -59,6 +64,7 @@ pub(crate) fn leave_inbox(cx: &mut Context<'_, '_>, target: &Target, place: Lsn)
     let Some(mut object) = cx.tables.object(service, key) else {
         panic!("{:?}: {target} has an inbox but no holder", cx.lsn)
     };
+    assert!(object.queued > 0, "{:?}: {place:?} leaves {target}, where nobody waits", cx.lsn);
     object.queued -= 1;
     cx.tables.put_object(service, key, object);
 }

@@ -22,6 +22,7 @@ pub(crate) fn send(cx: &mut Context<'_, '_>, key: PartitionKey, message: Message
     let sequence = sequence_mut(&mut cx.tables.meta_mut().sent, to);
     *sequence += 1;
     let (sequence, stamp) = (*sequence, cx.stamp);
+    assert!(to.0 < cx.partition.count, "{:?}: a message to {to:?}, which there is not", cx.lsn);
     cx.tables.push_outgoing(to, sequence, Outgoing { stamp, message: message.clone() });
     cx.emit(Effect::Send { to, sequence, stamp, message });
 }

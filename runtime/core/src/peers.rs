@@ -26,6 +26,8 @@ pub(crate) fn received(
     sequence: u64,
     message: &Message,
 ) {
+    let own = cx.partition.id;
+    assert!(from != own, "{:?}: {own:?} has sent itself message {sequence}", cx.lsn);
     let last = sequence_mut(&mut cx.tables.meta_mut().received, from);
     let is_new = sequence > *last;
     if is_new {
@@ -45,10 +47,15 @@ pub(crate) fn received(
 
 /// The receiver has everything up to `sequence` on disk.
 pub(crate) fn acknowledged(cx: &mut Context<'_, '_>, by: PartitionId, sequence: u64) {
+    let sent = *sequence_mut(&mut cx.tables.meta_mut().sent, by);
+    let lsn = cx.lsn;
+    assert!(sequence <= sent, "{lsn:?}: {by:?} has message {sequence}, but {sent} were sent to it");
     cx.tables.delete_outgoing(by, sequence);
 }
 
 fn deliver(cx: &mut Context<'_, '_>, message: &Message) {
+    let to = message.to();
+    assert!(cx.owns(to), "{:?}: a message for {to}, which another partition has", cx.lsn);
     match message {
         Message::Invoke(invoke) => invocation::invoke::apply(cx, invoke),
         Message::Notify { to, invocation, notification } => {

@@ -71,6 +71,7 @@ fn store(cx: &mut Context<'_, '_>, known: &[StoredDeployment], deployment: Arc<D
     let revision = |name: &str| 1 + latest(known, name).map_or(0, |(revision, _)| revision);
     let revisions =
         deployment.services.iter().map(|service| revision(&service.name)).collect::<Vec<_>>();
+    assert!(known.is_sorted_by_key(|stored| stored.deployment.id), "{:?}: not in order", cx.lsn);
     let created_at =
         cx.tables.deployment(deployment.id).map_or(cx.at, |existing| existing.created_at);
     cx.tables.put_deployment(StoredDeployment { deployment, created_at, revisions });

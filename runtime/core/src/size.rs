@@ -54,7 +54,7 @@ fn of_invoke(invoke: &Invoke) -> usize {
         + invoke.idempotency_key.as_ref().map_or(0, String::len)
 }
 
-fn of_message(message: &Message) -> usize {
+pub(crate) fn of_message(message: &Message) -> usize {
     match message {
         Message::Invoke(invoke) => of_invoke(invoke),
         Message::Notify { notification, .. } => of_notification(&notification.result),
@@ -76,7 +76,7 @@ fn of_notification(result: &NotificationResult) -> usize {
     }
 }
 
-fn of_result(result: &Result<Bytes, TerminalFailure>) -> usize {
+pub(crate) fn of_result(result: &Result<Bytes, TerminalFailure>) -> usize {
     match result {
         Ok(value) => value.len(),
         Err(failure) => of_failure(failure),
@@ -88,6 +88,6 @@ fn of_failure(failure: &TerminalFailure) -> usize {
     failure.message.len() + metadata.sum::<usize>()
 }
 
-fn of_attempt_failure(failure: &AttemptFailure) -> usize {
+pub(crate) fn of_attempt_failure(failure: &AttemptFailure) -> usize {
     failure.message.len() + failure.stacktrace.len()
 }

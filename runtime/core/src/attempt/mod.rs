@@ -146,7 +146,11 @@ impl Attempt {
     }
 
     /// The frames to begin with: Start and the journal. Call it once, before anything else.
+    ///
+    /// # Panics
+    /// When it is called again.
     pub fn open(&mut self, now_ms: u64) {
+        assert!(self.commands == 0, "{:?} is opened twice", self.name);
         self.last_frame_ms = now_ms;
         self.replay();
         if !self.options.bidirectional || self.options.handler.inactivity_timeout_ms == 0 {
@@ -268,6 +272,7 @@ impl Attempt {
     fn propose(&mut self, event: Event) {
         // A failure stores no entry: the deployment may never have been reached, and the next
         // attempt is free to choose another.
+        assert!(self.state != State::Ended, "{:?} has ended, and proposes {event:?}", self.name);
         let stores = !matches!(event, Event::AttemptFailed { .. });
         if stores && std::mem::take(&mut self.is_pin_owed) {
             let (attempt, pin) = (self.name, self.options.pin);
@@ -277,6 +282,7 @@ impl Attempt {
     }
 
     fn finish(&mut self) {
+        assert!(self.state != State::Ended, "{:?} ends twice", self.name);
         self.state = State::Ended;
         self.outputs.push(Output::Finish);
     }

@@ -11,8 +11,12 @@ const COPIED_BODY_BYTES_MAX: usize = 16 * 1024;
 impl Attempt {
     pub(super) fn replay(&mut self) {
         let journal = std::mem::take(&mut self.start.journal);
-        let frame = self.start_frame(journal.len());
-        self.seen = u32::try_from(journal.len()).unwrap_or(u32::MAX);
+        let len = journal.len();
+        let Ok(entries) = u32::try_from(len) else {
+            panic!("{:?} has a journal of {len} entries, whose indices have 32 bits", self.name)
+        };
+        let frame = self.start_frame(entries);
+        self.seen = entries;
         let mut buffer = BytesMut::with_capacity(1024);
         frame.encode(&mut buffer);
         for entry in journal {
@@ -33,7 +37,7 @@ impl Attempt {
         }
     }
 
-    fn start_frame(&mut self, entries: usize) -> Frame {
+    fn start_frame(&mut self, entries: u32) -> Frame {
         let state = std::mem::take(&mut self.start.state);
         let (state, partial_state) = if self.options.handler.lazy_state {
             (Vec::new(), true)
@@ -45,7 +49,7 @@ impl Attempt {
         control::Start {
             id: self.start.id,
             debug_id: self.start.id.to_string(),
-            known_entries: u32::try_from(entries).unwrap_or(u32::MAX),
+            known_entries: entries,
             state,
             partial_state,
             key: self.start.target.key.clone(),

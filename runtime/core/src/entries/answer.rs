@@ -18,6 +18,9 @@ pub(super) fn expect_completion(
     kind: NotificationKind,
     timer: Option<Timestamp>,
 ) {
+    if let Some(at) = timer {
+        assert!(kind == NotificationKind::Sleep, "{:?}: a {kind:?} ends at {at:?}", cx.lsn);
+    }
     invocation::expect(cx.tables, lsn).has_notifications = true;
     cx.tables.put_completion(lsn, completion, CompletionState::Pending { kind, timer });
 }

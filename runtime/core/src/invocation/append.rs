@@ -1,6 +1,6 @@
 //! The journal grows.
 
-use protocol::journal::Entry;
+use protocol::journal::{Entry, EntryIndex};
 
 use crate::{
     context::Context,
@@ -13,18 +13,24 @@ use crate::{
 };
 
 /// Appends a notification and shows it to the attempt, if there is one.
-pub(super) fn notification(cx: &mut Context<'_, '_>, lsn: Lsn, entry: Entry) {
+pub(super) fn notification(cx: &mut Context<'_, '_>, lsn: Lsn, entry: Entry) -> EntryIndex {
     let index = command(cx, lsn, entry.clone());
     if let Status::Running { attempt } = super::expect(cx.tables, lsn).status {
         let attempt = AttemptRef { invocation: lsn, attempt };
         cx.emit(Effect::SendNotification { attempt, index, entry });
     }
+    index
 }
 
-pub(crate) fn command(cx: &mut Context<'_, '_>, lsn: Lsn, entry: Entry) -> u32 {
+pub(crate) fn command(cx: &mut Context<'_, '_>, lsn: Lsn, entry: Entry) -> EntryIndex {
     let at = cx.at;
+    let record = cx.lsn;
     let invocation = super::expect(cx.tables, lsn);
-    let index = invocation.journal_len;
+    let (index, commands) = (invocation.journal_len, invocation.commands);
+    assert!(
+        commands <= index + 1,
+        "{record:?}: {lsn:?} has {commands} commands of {index} entries"
+    );
     invocation.journal_len += 1;
     invocation.journal_bytes += entry.body.len() as u64;
     invocation.last_entry_at = at;

@@ -51,7 +51,7 @@ pub(crate) fn complete(cx: &mut Context<'_, '_>, lsn: Lsn, result: Result<Bytes,
     let completion = Arc::new(Completion { result, expires_at, target: target.clone() });
     set_status(cx, lsn, Status::Completed { at, completion: Arc::clone(&completion) });
     if let Source::Call { caller, .. } = source {
-        debug_assert_eq!(caller.kind, NotificationKind::Call, "a call expects its result");
+        assert!(caller.kind == NotificationKind::Call, "{:?}: {caller:?} is no call", cx.lsn);
         outbox::answer(cx, caller, completion.result.clone().into());
     }
     if has_waiters {

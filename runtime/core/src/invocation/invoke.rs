@@ -23,6 +23,8 @@ use crate::{
 };
 
 pub(crate) fn apply(cx: &mut Context<'_, '_>, invoke: &Invoke) {
+    let id = invoke.id;
+    assert!(cx.owns(id), "{:?}: {id} is invoked here, but another partition has it", cx.lsn);
     if let Some(existing) = cx.tables.invocation_lsn(invoke.id)
         && !purge::if_expired(cx, existing)
     {
@@ -126,7 +128,7 @@ fn duplicate(cx: &mut Context<'_, '_>, existing: Lsn, invoke: &Invoke) {
             outbox::answer(cx, *caller, NotificationResult::Failure(failure));
         }
         Source::Call { caller, .. } => {
-            debug_assert_eq!(caller.kind, NotificationKind::Call, "a call expects its result");
+            assert!(caller.kind == NotificationKind::Call, "{:?}: {caller:?} is no call", cx.lsn);
             attach::wait_for(cx, existing, *caller);
         }
         Source::OneWayCall { .. } | Source::Sent { .. } => (),

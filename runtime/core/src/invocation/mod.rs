@@ -32,6 +32,8 @@ pub(crate) mod signal;
 mod signal_room;
 pub(crate) mod suspend;
 
+use protocol::wire::MessageType;
+
 use crate::{
     context::Context,
     effect::{Effect, StartAttempt},
@@ -54,7 +56,10 @@ pub(crate) fn running<'t>(
 ) -> Option<&'t mut Invocation> {
     let invocation = tables.invocation_mut(attempt.invocation)?;
     match invocation.status {
-        Status::Running { attempt: current } if current == attempt.attempt => Some(invocation),
+        Status::Running { attempt: current } if current == attempt.attempt => {
+            assert!(current >= attempt.invocation, "{attempt:?} runs since before it was invoked");
+            Some(invocation)
+        }
         Status::Running { .. } | Status::Waiting(_) | Status::Paused | Status::Completed { .. } => {
             None
         }
@@ -86,8 +91,10 @@ pub(crate) fn set_status(cx: &mut Context<'_, '_>, lsn: Lsn, status: Status) {
     if new != StatusKind::Suspended {
         cx.tables.forget_wait(lsn);
     }
+    let record = cx.lsn;
     let invocation = expect(cx.tables, lsn);
     let old = invocation.status.kind();
+    assert!(old != StatusKind::Completed, "{record:?}: {lsn:?} has ended, and becomes {status:?}");
     invocation.status = status;
     invocation.modified_at = at;
     if old != new {
@@ -102,6 +109,9 @@ pub(crate) fn set_waiting(cx: &mut Context<'_, '_>, lsn: Lsn, waiting: WaitingFo
 
 /// Starts an attempt, named by the record being applied.
 pub(crate) fn start_attempt(cx: &mut Context<'_, '_>, lsn: Lsn) {
+    if let Status::Running { attempt } = expect(cx.tables, lsn).status {
+        assert!(attempt < cx.lsn, "{:?}: {lsn:?} is started again as {attempt:?}", cx.lsn);
+    }
     set_status(cx, lsn, Status::Running { attempt: cx.lsn });
     let at = cx.at;
     expect(cx.tables, lsn).running_at.get_or_insert(at);
@@ -123,13 +133,19 @@ pub(crate) fn attempt_input(tables: &Tables<'_>, lsn: Lsn, now: Timestamp) -> St
     } else {
         (Vec::new(), false)
     };
+    let journal = tables.journal(lsn, invocation.journal_len);
+    let is_input = journal.first().is_some_and(|entry| entry.ty == MessageType::INPUT_COMMAND);
+    assert!(is_input, "the journal of {lsn:?} begins with {:?}", journal.first());
+    let commands = journal.iter().filter(|entry| entry.ty.is_command()).count();
+    let counted = invocation.commands;
+    assert!(commands == counted as usize, "{lsn:?} has {commands} commands, but counts {counted}");
     StartAttempt {
         attempt: AttemptRef { invocation: lsn, attempt },
         id: invocation.id,
         service_kind: invocation.service_kind,
         handler_kind: invocation.handler_kind,
         pin: invocation.pin,
-        journal: tables.journal(lsn, invocation.journal_len),
+        journal,
         state,
         partial_state,
         random_seed: invocation.random_seed,

@@ -67,7 +67,8 @@ pub(crate) fn notify(
     }
     let notification = Notification { kind, id, result };
     let entry = wire::notification::encode(&notification, version);
-    append::notification(cx, lsn, entry);
+    let stored = append::notification(cx, lsn, entry);
+    assert!(stored == index, "{:?}: entry {stored} of {lsn:?} is noted as {index}", cx.lsn);
     // A suspended invocation goes on if that is what it was waiting for.
     let is_resolved = if cx.follows(Rules::V2) {
         cx.tables.is_resolved_by(lsn, &notification.id)

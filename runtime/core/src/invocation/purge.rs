@@ -24,6 +24,7 @@ pub(crate) fn retain(cx: &mut Context<'_, '_>, lsn: Lsn, expires_at: Timestamp) 
     let (at, follows) = (cx.at, cx.follows(Rules::V2));
     let invocation = super::expect(cx.tables, lsn);
     let (retention, journal_bytes) = (invocation.retention, invocation.journal_bytes);
+    assert!(expires_at > at, "{lsn:?} ended at {at:?} and is kept until {expires_at:?}");
     let bytes = if follows {
         let bytes = ROWS_BYTES + result_bytes(&invocation.status);
         cx.tables.put_expiry_of_all(expires_at, lsn, bytes);
@@ -112,6 +113,7 @@ pub(crate) fn remove(cx: &mut Context<'_, '_>, lsn: Lsn) {
         panic!("{:?}: {lsn:?} is removed but is {:?}", cx.lsn, invocation.status)
     };
     let (completed_at, expires_at) = (*at, completion.expires_at);
+    assert!(completed_at <= cx.at, "{:?}: {lsn:?} has ended at {completed_at:?}", cx.lsn);
     let (id, target) = (invocation.id, invocation.target.clone());
     let (kind, retention) = (invocation.handler_kind, invocation.retention);
     let (journal_len, journal_bytes) = (invocation.journal_len, invocation.journal_bytes);

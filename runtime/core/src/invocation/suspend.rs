@@ -14,7 +14,10 @@ pub(crate) fn apply(
     awaiting: &Awaiting,
     seen: EntryIndex,
 ) {
+    let record = cx.lsn;
     let Some(invocation) = running(cx.tables, attempt) else { return };
+    let len = invocation.journal_len;
+    assert!(seen <= len, "{record:?}: {attempt:?} was shown {seen} entries of {len}");
     invocation.policy_attempts = 0;
     invocation.retry_count = 0;
     invocation.unsent = 0;

@@ -48,7 +48,9 @@ impl Partition {
     /// The partition that owns `key`: the key space is cut into `count` equal ranges.
     pub fn owner(count: u16, key: PartitionKey) -> PartitionId {
         let owner = (u128::from(key.0) * u128::from(count)) >> 64;
-        // INVARIANT: a u64 times `count`, over 2^64, is below `count`.
-        PartitionId(u16::try_from(owner).unwrap_or(0))
+        assert!(owner < u128::from(count), "{key:?} belongs to partition {owner} of {count}");
+        // Below `count`, so nothing is cut off.
+        #[expect(clippy::cast_possible_truncation, reason = "it is below a u16")]
+        PartitionId(owner as u16)
     }
 }

@@ -30,3 +30,17 @@ pub enum Message {
     /// `from` has ended and does not wait for the result of `target` any more.
     Detach { from: CallRef, target: InvocationId },
 }
+
+impl Message {
+    /// The invocation that it is for.
+    pub fn to(&self) -> InvocationId {
+        match self {
+            Self::Invoke(invoke) => invoke.id,
+            Self::Notify { to, .. } | Self::Signal { to, .. } => *to,
+            Self::Attach { target, .. }
+            | Self::Kill { target }
+            | Self::KillCallee { target, .. }
+            | Self::Detach { target, .. } => *target,
+        }
+    }
+}

@@ -95,6 +95,9 @@ impl RegistrySnapshot {
             .collect();
         let mut services: BTreeMap<String, Service> = BTreeMap::new();
         for stored in deployments.values() {
+            let (id, revisions) = (stored.deployment.id, stored.revisions.len());
+            let count = stored.deployment.services.len();
+            assert!(count == revisions, "{id}: {count} services have {revisions} revisions");
             let definitions = stored.deployment.services.iter().zip(&stored.revisions);
             for (at, (definition, &revision)) in definitions.enumerate() {
                 let known = services.get(&definition.name);

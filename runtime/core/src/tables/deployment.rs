@@ -20,6 +20,8 @@ impl Tables<'_> {
     }
 
     pub(crate) fn put_deployment(&mut self, stored: StoredDeployment) {
+        let (services, revisions) = (stored.deployment.services.len(), stored.revisions.len());
+        assert!(services == revisions, "{services} services have {revisions} revisions");
         let key = row_key(stored.deployment.id);
         self.put(key, Row::Deployment(Box::new(stored)));
     }

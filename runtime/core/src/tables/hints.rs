@@ -77,7 +77,12 @@ impl Hints {
 
     pub(super) fn forget_wait(&mut self, invocation: Lsn) {
         if let Some(wait) = self.waits.remove(&invocation) {
-            self.wait_leaves -= wait.leaves();
+            let (leaves, all) = (wait.leaves(), self.wait_leaves);
+            assert!(
+                leaves <= all,
+                "{invocation:?} waits for {leaves} of the {all} that all wait for"
+            );
+            self.wait_leaves -= leaves;
         }
     }
 }

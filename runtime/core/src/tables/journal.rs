@@ -1,6 +1,7 @@
 //! Key: invocation, index. Row: one journal entry as it travels, and when it was stored.
 
 use protocol::journal::{Entry, EntryIndex};
+use protocol::wire::MessageType;
 use serde::{Deserialize, Serialize};
 
 use super::{Row, Table, Tables, row::expect_row};
@@ -36,6 +37,8 @@ impl Tables<'_> {
     }
 
     pub(crate) fn append_journal(&mut self, invocation: Lsn, index: EntryIndex, row: JournalEntry) {
+        let is_first = row.entry.ty == MessageType::INPUT_COMMAND;
+        assert!(is_first == (index == 0), "{invocation:?}: entry {index} is a {:?}", row.entry.ty);
         self.create(Table::Journal.key().lsn(invocation).u32(index).done(), Row::Journal(row));
     }
 

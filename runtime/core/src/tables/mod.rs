@@ -57,6 +57,11 @@ impl<'a> Tables<'a> {
         meta.stamp = stamp;
     }
 
+    /// Counts what was changed in place, after a record is applied.
+    pub(crate) fn recount(&mut self) {
+        self.live.recount();
+    }
+
     pub(crate) fn get(&self, key: &[u8]) -> Option<Row> {
         meter::count(1);
         match self.live.get(key) {

@@ -12,6 +12,22 @@ pub struct Slot {
     pub row: Option<Row>,
     /// Whether no layer below has the key: then a removal needs no trace.
     fresh: bool,
+    /// What its row is counted for.
+    payload_bytes: usize,
+}
+
+impl Slot {
+    fn new(row: Option<Row>, fresh: bool) -> Self {
+        let payload_bytes = payload(row.as_ref());
+        Self { row, fresh, payload_bytes }
+    }
+
+    /// Puts another row in its place; returns what it was counted for, and is now.
+    fn replace(&mut self, row: Option<Row>) -> (usize, usize) {
+        let new = payload(row.as_ref());
+        self.row = row;
+        (std::mem::replace(&mut self.payload_bytes, new), new)
+    }
 }
 
 /// The changes of one checkpoint interval.
@@ -19,6 +35,8 @@ pub struct Slot {
 pub struct Overlay {
     slots: BTreeMap<Key, Slot>,
     bytes: usize,
+    /// The row that is being changed in place, to be counted anew when that is done.
+    changing: Option<Key>,
     pub(super) hints: Hints,
 }
 
@@ -28,6 +46,7 @@ const SLOT_OVERHEAD_BYTES: usize = 160;
 impl Overlay {
     /// Takes the changes out, to be frozen. What is known of the rows stays: they do not change by it.
     pub fn take(&mut self) -> Self {
+        self.recount();
         let hints = std::mem::take(&mut self.hints);
         std::mem::replace(self, Self { hints, ..Self::default() })
     }
@@ -57,18 +76,32 @@ impl Overlay {
         self.bytes
     }
 
+    /// What [`Self::size_bytes`] should be.
+    #[cfg(test)]
+    pub(crate) fn size_of_all(&self) -> usize {
+        let costs = self
+            .slots
+            .iter()
+            .map(|(key, slot)| SLOT_OVERHEAD_BYTES + key.len() + payload(slot.row.as_ref()));
+        costs.sum()
+    }
+
     /// The row, to be changed in place; taken from `below` when this layer does not know it.
     pub(crate) fn get_mut(
         &mut self,
         key: Key,
         below: impl FnOnce(&Key) -> Option<Row>,
     ) -> Option<&mut Row> {
+        if self.changing.as_ref() != Some(&key) {
+            self.recount();
+            self.changing = Some(key.clone());
+        }
         let slot = match self.slots.entry(key) {
             Entry::Occupied(slot) => slot.into_mut(),
             Entry::Vacant(place) => {
                 let row = below(place.key())?;
                 self.hints.written(place.key());
-                let slot = Slot { row: Some(row), fresh: false };
+                let slot = Slot::new(Some(row), false);
                 self.bytes += cost(place.key(), &slot);
                 place.insert(slot)
             }
@@ -91,14 +124,12 @@ impl Overlay {
         match self.slots.entry(key) {
             Entry::Occupied(mut slot) => {
                 self.hints.written(slot.key());
-                let slot = slot.get_mut();
-                self.bytes = self.bytes.saturating_sub(payload(slot));
-                slot.row = Some(row);
-                self.bytes += payload(slot);
+                let (old, new) = slot.get_mut().replace(Some(row));
+                self.bytes = change(self.bytes, old, new);
             }
             Entry::Vacant(place) => {
                 self.hints.written(place.key());
-                let slot = Slot { row: Some(row), fresh: is_fresh(place.key()) };
+                let slot = Slot::new(Some(row), is_fresh(place.key()));
                 self.bytes += cost(place.key(), &slot);
                 place.insert(slot);
             }
@@ -110,19 +141,28 @@ impl Overlay {
         match self.slots.entry(key) {
             Entry::Occupied(slot) if slot.get().fresh => {
                 let (key, slot) = slot.remove_entry();
-                self.bytes = self.bytes.saturating_sub(cost(&key, &slot));
+                self.bytes = change(self.bytes, cost(&key, &slot), 0);
             }
             Entry::Occupied(mut slot) => {
-                let slot = slot.get_mut();
-                self.bytes = self.bytes.saturating_sub(payload(slot));
-                slot.row = None;
+                let (old, new) = slot.get_mut().replace(None);
+                self.bytes = change(self.bytes, old, new);
             }
             Entry::Vacant(place) => {
-                let slot = Slot { row: None, fresh: false };
+                let slot = Slot::new(None, false);
                 self.bytes += cost(place.key(), &slot);
                 place.insert(slot);
             }
         }
+    }
+
+    /// Counts the row anew that was changed in place.
+    pub(super) fn recount(&mut self) {
+        let Some(slot) = self.changing.take().and_then(|key| self.slots.get_mut(&key)) else {
+            return;
+        };
+        let (old, new) = (slot.payload_bytes, payload(slot.row.as_ref()));
+        slot.payload_bytes = new;
+        self.bytes = change(self.bytes, old, new);
     }
 
     /// The first slot at or after `from`, removed rows included.
@@ -131,12 +171,18 @@ impl Overlay {
     }
 }
 
-fn cost(key: &Key, slot: &Slot) -> usize {
-    SLOT_OVERHEAD_BYTES + key.len() + payload(slot)
+/// What is counted when `old` of it are `new`.
+fn change(bytes: usize, old: usize, new: usize) -> usize {
+    assert!(old <= bytes, "{old} bytes are given back to an overlay that has {bytes}");
+    bytes - old + new
 }
 
-fn payload(slot: &Slot) -> usize {
-    slot.row.as_ref().map_or(0, Row::payload_bytes)
+fn cost(key: &Key, slot: &Slot) -> usize {
+    SLOT_OVERHEAD_BYTES + key.len() + slot.payload_bytes
+}
+
+fn payload(row: Option<&Row>) -> usize {
+    row.map_or(0, Row::payload_bytes)
 }
 
 /// The first row at or after `from` whose key starts with `prefix`, in `top` laid over `base`.

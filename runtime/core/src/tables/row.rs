@@ -19,6 +19,7 @@ use crate::model::{
     invocation::{CallRef, Invocation},
     timer::Timer,
 };
+use crate::size;
 
 /// One row of any table. The order of the variants is persisted: only append.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,9 +143,18 @@ impl Row {
             | Self::Timer(_) => 0,
             Self::Bytes(bytes) => bytes.len(),
             Self::Journal(entry) => entry.entry.body.len(),
-            Self::Invocation(_) | Self::InvocationV2(_) => 600,
-            Self::Meta(_) | Self::Promise(_) | Self::PromiseName(_) => 200,
-            Self::Outgoing(_) => 1000,
+            Self::Invocation(invocation) => {
+                let result = invocation.status.completion().map(|it| size::of_result(&it.result));
+                let failure = invocation.last_failure.as_deref().map(size::of_attempt_failure);
+                600 + result.unwrap_or(0) + failure.unwrap_or(0)
+            }
+            Self::InvocationV2(_) => 600,
+            Self::Promise(promise) => match &**promise {
+                Promise::Completed(result) => 200 + size::of_result(result),
+                Promise::Pending(waiting) => 200 + size_of_val(&waiting[..]),
+            },
+            Self::Meta(_) | Self::PromiseName(_) => 200,
+            Self::Outgoing(outgoing) => 1000 + size::of_message(&outgoing.message),
             Self::Deployment(_) => 4000,
         }
     }

@@ -8,7 +8,10 @@ use protocol::{
 };
 
 use super::support::*;
-use crate::model::invocation::{Callee, Retention};
+use crate::{
+    event::Event,
+    model::invocation::{AfterFailure, Callee, Retention},
+};
 
 fn request() -> CallRequest {
     CallRequest {
@@ -129,4 +132,26 @@ fn attach_waits_and_output_only_looks() {
     world.apply(output(first, "x"));
     world.apply(ended(first));
     assert!(world.effects().ends_with("notify 2@2 [6] AttachInvocation c2"));
+}
+
+/// Tables are written when there is much to write: a result stands in a row that was small before.
+#[test]
+fn an_overlay_counts_results_and_failures() {
+    let mut world = World::new(0, 2);
+    let created = world.apply(invoked(call(1)));
+    let name = attempt(created, created);
+    let before = world.live.size_bytes();
+    let mut event = failed(name, AfterFailure::Retry { delay_ms: 0, counts: true });
+    let Event::AttemptFailed { failure, .. } = &mut event else { unreachable!("it is one") };
+    (failure.message, failure.stacktrace) = ("y".repeat(5_000), "x".repeat(30_000));
+    world.apply(event);
+    assert!(world.live.size_bytes() > before + 35_000);
+    let retried = world.apply(timer(world.now_ms, created, 0));
+    let name = attempt(created, retried);
+    let value: &'static str = String::leak("z".repeat(100_000));
+    world.apply(output(name, value));
+    let before = world.live.size_bytes();
+    world.apply(ended(name));
+    assert!(world.live.size_bytes() > before + 60_000, "its failure has gone");
+    assert_eq!(world.live.size_bytes(), world.live.size_of_all());
 }

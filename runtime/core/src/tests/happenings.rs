@@ -145,7 +145,9 @@ pub(super) fn events(
         }
         Happening::Suspend { pick: at, completion, is_stale } => {
             let Some(name) = pick(world, *at, *is_stale) else { return Vec::new() };
-            let seen = u32::from(*completion) % 3;
+            let row = world.tables().invocation(name.invocation);
+            let len = row.map_or(0, |invocation| invocation.journal_len);
+            let seen = len.min(u32::from(*completion) % 3);
             vec![suspended(name, (*next_completion).saturating_sub(u32::from(*completion)), seen)]
         }
         Happening::Wait { pick: at, width, combinator } => {
@@ -202,8 +204,11 @@ pub(super) fn events(
             vec![Event::KillRequested { request: RequestId(1), target: id(u128::from(*n) + 1) }]
         }
         Happening::Acknowledge { sequence } => {
-            let sequence = u64::from(*sequence);
-            vec![Event::MessagesAcknowledged { by: PartitionId(1), sequence }]
+            // Nobody has a message that was not sent.
+            let by = PartitionId(1);
+            let sent = world.tables().meta().sent;
+            let sent = sent.iter().find(|(to, _)| *to == by).map_or(0, |(_, sequence)| *sequence);
+            vec![Event::MessagesAcknowledged { by, sequence: sent.min(u64::from(*sequence)) }]
         }
         Happening::Retire { budget_bytes } => {
             let budget_bytes = u64::from(*budget_bytes);

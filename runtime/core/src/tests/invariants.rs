@@ -68,7 +68,7 @@ fn what_is_broken_is_told() {
     });
     assert!(answered.contains("is for nobody"), "{answered}");
     let more = broken(|tables, _, holder, _| {
-        let entry = tables.journal_entry(holder, 0).unwrap().entry;
+        let entry = tables.journal_entry(holder, 1).unwrap().entry;
         tables.append_journal(holder, 2, JournalEntry { at: Timestamp(0), entry });
     });
     assert!(more.contains("more than 2 entries"), "{more}");

@@ -105,6 +105,7 @@ proptest! {
                 world.apply(event.clone());
                 let checked = invariants::check(&world.tables());
                 prop_assert_eq!(checked, Ok(()), "after {:?}", event);
+                prop_assert_eq!(world.live.size_bytes(), world.live.size_of_all());
                 let since = invariants::check_since(&world.tables(), Timestamp(0));
                 prop_assert_eq!(since, Ok(()));
             }
