@@ -10,13 +10,11 @@ use axum::{
 use jiff::Timestamp as Moment;
 use protocol::DeploymentId;
 use runtime_core::{
-    REGISTRY_PARTITION,
-    effect::{Answer, Registered},
-    event::Event,
+    effect::Registered,
     model::deployment::{Deployment, ServiceDefinition, StoredDeployment},
     registry::{RegistrySnapshot, Service},
 };
-use runtime_partition::{Stopped, random};
+use runtime_partition::{Offer, random};
 use runtime_schema::{
     address,
     discover::{Endpoint, Registration, RegistrationError, plan},
@@ -169,37 +167,21 @@ pub async fn register(
         let status = if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED };
         return Ok(previewed(status, &admin, &registry, deployment));
     }
-    let event = |event_request| Event::DeploymentOffered {
-        request: event_request,
-        deployment,
-        replace: request.force,
-        allow_breaking,
-    };
-    let answer = admin.partitions.request(REGISTRY_PARTITION, (), event).await?;
-    let (status, id) = outcome(answer)?;
+    let offer = Offer { deployment, replace: request.force, allow_breaking };
+    let (status, id) = outcome(admin.partitions.register(offer).await?)?;
     let registry = admin.registry.snapshot();
     let stored = registry.deployment(id).ok_or_else(|| unknown(id.to_string()))?;
     Ok(created(status, &registry, stored))
 }
 
 /// What became of a registration.
-fn outcome(answer: Answer) -> Result<(StatusCode, DeploymentId), Refusal> {
-    match answer {
-        Answer::Registered(Registered::New(id)) => Ok((StatusCode::CREATED, id)),
-        Answer::Registered(Registered::Kept(id) | Registered::Replaced(id)) => {
-            Ok((StatusCode::OK, id))
-        }
-        Answer::Registered(Registered::KindChanged { service, was, would_be }) => {
+fn outcome(registered: Registered) -> Result<(StatusCode, DeploymentId), Refusal> {
+    match registered {
+        Registered::New(id) => Ok((StatusCode::CREATED, id)),
+        Registered::Kept(id) | Registered::Replaced(id) => Ok((StatusCode::OK, id)),
+        Registered::KindChanged { service, was, would_be } => {
             Err(RegistrationError::KindChanged { service, was, would_be }.into())
         }
-        // The machine answers a registration in no other way.
-        Answer::Removed { .. }
-        | Answer::Accepted { .. }
-        | Answer::Completed { .. }
-        | Answer::AlreadyInvoked { .. }
-        | Answer::Control(_)
-        | Answer::Purged(_)
-        | Answer::Signalled(_) => Err(Stopped.into()),
     }
 }
 
@@ -262,17 +244,9 @@ pub async fn delete(
                        of its services go to the latest of the other deployments, if there is one";
         return Err(Refusal::NotImplemented(message.to_owned()));
     }
-    let event = |request| Event::DeploymentRemoved { request, deployment };
-    match admin.partitions.request(REGISTRY_PARTITION, (), event).await? {
-        Answer::Removed { existed: true } => Ok(StatusCode::ACCEPTED),
-        Answer::Removed { existed: false }
-        | Answer::Accepted { .. }
-        | Answer::Completed { .. }
-        | Answer::AlreadyInvoked { .. }
-        | Answer::Control(_)
-        | Answer::Registered(_)
-        | Answer::Purged(_)
-        | Answer::Signalled(_) => Err(unknown(id)),
+    match admin.partitions.remove(deployment).await? {
+        true => Ok(StatusCode::ACCEPTED),
+        false => Err(unknown(id)),
     }
 }
 

@@ -9,11 +9,7 @@ use protocol::{
         notification::{FIRST_AWAKEABLE_SIGNAL, SignalId},
     },
 };
-use runtime_core::{
-    effect::{Answer, SignalAnswer},
-    event::Event,
-};
-
+use runtime_core::effect::SignalAnswer;
 use runtime_partition::budget::Held;
 
 use crate::{
@@ -38,33 +34,18 @@ pub(crate) async fn complete(
         let message = String::from_utf8_lossy(&body);
         NotificationResult::Failure(TerminalFailure::new(500, message))
     };
-    let to = ingress.partitions.owner(invocation.partition_key);
-    let (target, signal) = (invocation, SignalId::Index(signal));
-    let answer = ingress
-        .partitions
-        .request(to, held, |request| Event::SignalRequested { request, target, signal, result })
-        .await
-        .map_err(|_| Rejection::Stopping)?;
-    match answer {
+    let signal = SignalId::Index(signal);
+    let signalled = ingress.partitions.signal(held, invocation, signal, result).await;
+    match signalled.map_err(|_| Rejection::Stopping)? {
         // Too late and unknown are no different from outside: the real server says 202, too.
-        Answer::Signalled(
-            SignalAnswer::Stored | SignalAnswer::AlreadyCompleted | SignalAnswer::NotFound,
-        ) => {
+        SignalAnswer::Stored | SignalAnswer::AlreadyCompleted | SignalAnswer::NotFound => {
             let mut response = Response::new(full(Bytes::new()));
             *response.status_mut() = StatusCode::ACCEPTED;
             Ok(response)
         }
-        Answer::Signalled(SignalAnswer::JournalFull { entries_max, bytes_max }) => {
+        SignalAnswer::JournalFull { entries_max, bytes_max } => {
             Err(Rejection::JournalFull { entries_max, bytes_max })
         }
-        // The machine answers a signal in no other way.
-        Answer::Accepted { .. }
-        | Answer::Completed { .. }
-        | Answer::AlreadyInvoked { .. }
-        | Answer::Control(_)
-        | Answer::Registered { .. }
-        | Answer::Purged(_)
-        | Answer::Removed { .. } => Err(Rejection::Stopping),
     }
 }
 

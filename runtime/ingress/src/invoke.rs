@@ -8,10 +8,7 @@ use hyper::{Request, body::Body as HttpBody};
 use protocol::{Target, TerminalFailure};
 use runtime_core::{
     admission::{self, AdmissionError},
-    model::{
-        deployment::OutputRule,
-        invocation::{Invoke, Source},
-    },
+    model::{deployment::OutputRule, invocation::Invoke},
     registry::RegistrySnapshot,
     time::Timestamp,
 };
@@ -32,17 +29,14 @@ where
         return Err(Rejection::Delay("only a send can be delayed".to_owned()));
     }
     let (bytes, held) = body::read(ingress, &parts, incoming).await?;
-    let Prepared { mut invoke, output, registry } = prepare(ingress, &parts, bytes, address)?;
+    let Prepared { invoke, output, registry } = prepare(ingress, &parts, bytes, address)?;
     // Calls wait for long.
     drop(parts);
     let id = invoke.id;
     let is_shared = invoke.idempotency_key.is_some();
     let answer = ingress
         .partitions
-        .call(held, |request| {
-            invoke.source = Source::IngressCall { request };
-            invoke
-        })
+        .call(held, invoke)
         .await
         .map_err(|error| Rejection::of_request(error, id))?;
     Ok(match answer {

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use hyper::{Request, body::Body as HttpBody};
-use runtime_core::{effect::Answer, event::Event, model::invocation::Source, time::Timestamp};
+use runtime_core::time::Timestamp;
+use runtime_partition::Accepted;
 use serde::Serialize;
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Accepted {
+struct AcceptedBody {
     invocation_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     execution_time: Option<String>,
@@ -37,21 +38,11 @@ where
     let (bytes, held) = body::read(ingress, &parts, incoming).await?;
     let Prepared { mut invoke, .. } = prepare(ingress, &parts, bytes, address)?;
     invoke.start_at = delay_ms.map(|delay_ms| Timestamp(ingress.now_ms()).after_ms(delay_ms));
-    let to = ingress.partitions.owner(invoke.id.partition_key);
     let id = invoke.id;
-    let answer = ingress
-        .partitions
-        .request(to, held, |request| {
-            invoke.source = Source::IngressSend { request };
-            Event::Invoked(invoke)
-        })
-        .await
-        .map_err(|error| Rejection::of_request(error, id))?;
-    // The machine answers a send in no other way.
-    let Answer::Accepted { id, duplicate, start_at } = answer else {
-        return Err(Rejection::Unknown(id));
-    };
-    let accepted = Accepted {
+    let sent = ingress.partitions.send(held, invoke).await;
+    let Accepted { id, duplicate, start_at } =
+        sent.map_err(|error| Rejection::of_request(error, id))?;
+    let accepted = AcceptedBody {
         invocation_id: id.to_string(),
         execution_time: start_at.map(response::rfc3339),
         status: if duplicate { "PreviouslyAccepted" } else { "Accepted" },

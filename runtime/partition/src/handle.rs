@@ -1,44 +1,24 @@
-//! What the edges call: propose events, ask for answers, read rows.
+//! The way to the partitions of a node: events in, rows out. What is asked and answered is in `requests.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use protocol::{InvocationId, PartitionKey};
-use runtime_core::{
-    Partition, PartitionId,
-    effect::Answer,
-    event::Event,
-    model::{
-        ids::RequestId,
-        invocation::{Completion, Invoke, Status},
-    },
-    tables::Tables,
-};
+use protocol::PartitionKey;
+use runtime_core::{Partition, PartitionId, event::Event, model::ids::RequestId, tables::Tables};
 use tokio::sync::oneshot;
 
 use crate::{
     edges::Full,
     health::{self, PartitionHealth},
     inbox::Inbox,
-    lanes::{Answering, Lane},
-    waiters::{Outcome, Waiters},
+    lanes::Answering,
+    waiters::Waiters,
 };
 
 /// The node is shutting down, or a disk error has stopped it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the node is stopping; try again")]
 pub struct Stopped;
-
-/// A request has no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
-    /// The node stops; whether the request counts is unknown.
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
-    /// The request was refused: nothing of it is kept.
-    #[error("the disk is nearly full: free some room, then try again")]
-    NoRoom,
-}
 
 /// All partitions of this node. Cheap to clone.
 #[derive(Clone)]
@@ -48,20 +28,6 @@ struct Shared {
     inboxes: Arc<[Arc<Inbox>]>,
     waiters: Vec<Arc<Waiters>>,
     next_request: AtomicU64,
-}
-
-/// How a call ended.
-#[derive(Debug, Clone)]
-pub enum CallAnswer {
-    /// The invocation ended. `was_stored` when it had ended before this call.
-    Completed {
-        /// How.
-        completion: Arc<Completion>,
-        /// Whether it had ended before this call.
-        was_stored: bool,
-    },
-    /// A workflow's `run` that was invoked before.
-    AlreadyInvoked,
 }
 
 impl Partitions {
@@ -101,93 +67,6 @@ impl Partitions {
         self.inbox(to).force_event(event);
     }
 
-    /// Proposes an event that is answered, and waits for the answer: it is durable then. `held` is let
-    /// go of as soon as the partition has the event.
-    ///
-    /// # Errors
-    /// When the node stops before the answer is there, and when the disk has no room for new work.
-    pub async fn request(
-        &self,
-        to: PartitionId,
-        held: impl Send,
-        event: impl FnOnce(RequestId) -> Event,
-    ) -> Result<Answer, RequestError> {
-        let request = self.next_request();
-        let event = event(request);
-        self.check_room(to, &event)?;
-        let mut place = self.waiters(to).wait(request, None);
-        self.propose(to, event).await?;
-        drop(held);
-        match (&mut place.receiver).await {
-            Ok(Outcome::Answer(answer)) => Ok(answer),
-            Ok(Outcome::NoRoom) => Err(RequestError::NoRoom),
-            // It waits for no invocation, so it can't hear of one.
-            Ok(Outcome::Completed(_)) | Err(_) => Err(Stopped.into()),
-        }
-    }
-
-    /// Proposes an invocation and waits until it has ended. `invoke.source` must be
-    /// `Source::IngressCall` with the given request. `held` is let go of as soon as the partition has it.
-    ///
-    /// # Errors
-    /// When the node stops before the answer is there, and when the disk has no room for new work.
-    pub async fn call(
-        &self,
-        held: impl Send,
-        invoke: impl FnOnce(RequestId) -> Box<Invoke>,
-    ) -> Result<CallAnswer, RequestError> {
-        let request = self.next_request();
-        let invoke = invoke(request);
-        let to = self.owner(invoke.id.partition_key);
-        let id = invoke.id;
-        let event = Event::Invoked(invoke);
-        self.check_room(to, &event)?;
-        let mut place = self.waiters(to).wait(request, Some(id));
-        self.propose(to, event).await?;
-        drop(held);
-        match (&mut place.receiver).await {
-            Ok(Outcome::Completed(completion)) => {
-                Ok(CallAnswer::Completed { completion, was_stored: false })
-            }
-            Ok(Outcome::Answer(Answer::Completed { completion, .. })) => {
-                Ok(CallAnswer::Completed { completion, was_stored: true })
-            }
-            Ok(Outcome::Answer(Answer::AlreadyInvoked { .. })) => Ok(CallAnswer::AlreadyInvoked),
-            // The machine answers a call in no other way.
-            Ok(Outcome::Answer(
-                Answer::Accepted { .. }
-                | Answer::Control(_)
-                | Answer::Purged(_)
-                | Answer::Signalled(_)
-                | Answer::Registered { .. }
-                | Answer::Removed { .. },
-            ))
-            | Err(_) => Err(Stopped.into()),
-            Ok(Outcome::NoRoom) => Err(RequestError::NoRoom),
-        }
-    }
-
-    /// Waits until an invocation has ended; `None` when there is none with this id, or none any more.
-    ///
-    /// # Errors
-    /// When the node stops before that.
-    pub async fn attach(&self, id: InvocationId) -> Result<Option<Arc<Completion>>, Stopped> {
-        let to = self.owner(id.partition_key);
-        // First wait, then look: an end between the two is heard of twice and not missed.
-        let mut place = self.waiters(to).wait(self.next_request(), Some(id));
-        let status = self.read(to, move |tables| status(tables, id)).await?;
-        match status {
-            None => Ok(None),
-            Some(Status::Completed { completion, .. }) => Ok(Some(completion)),
-            Some(Status::Waiting(_) | Status::Running { .. } | Status::Paused) => {
-                match (&mut place.receiver).await {
-                    Ok(Outcome::Completed(completion)) => Ok(Some(completion)),
-                    Ok(Outcome::Answer(_) | Outcome::NoRoom) | Err(_) => Err(Stopped),
-                }
-            }
-        }
-    }
-
     /// Reads rows between two records, behind every event that was proposed before; the answer comes
     /// when everything read is durable. Events that are held back for want of room are passed.
     ///
@@ -218,12 +97,6 @@ impl Partitions {
             answers.push(ping.answer().await);
         }
         answers
-    }
-
-    /// Refuses new work at once when the disk has no room for it, before anything waits.
-    fn check_room(&self, to: PartitionId, event: &Event) -> Result<(), RequestError> {
-        let is_refused = Lane::of(event) == Lane::New && self.inbox(to).has_no_room();
-        if is_refused { Err(RequestError::NoRoom) } else { Ok(()) }
     }
 
     /// The invoker has room again in what was full: so many attempts that it refused for that are
@@ -274,7 +147,12 @@ impl Partitions {
         self.0.waiters.iter().for_each(|waiters| waiters.clear());
     }
 
-    fn next_request(&self) -> RequestId {
+    /// Whether a partition refuses new work.
+    pub(crate) fn has_no_room(&self, partition: PartitionId) -> bool {
+        self.inbox(partition).has_no_room()
+    }
+
+    pub(crate) fn next_request(&self) -> RequestId {
         RequestId(self.0.next_request.fetch_add(1, Ordering::Relaxed))
     }
 
@@ -282,12 +160,7 @@ impl Partitions {
         &self.0.inboxes[usize::from(partition.0)]
     }
 
-    fn waiters(&self, partition: PartitionId) -> &Waiters {
+    pub(crate) fn waiters(&self, partition: PartitionId) -> &Waiters {
         &self.0.waiters[usize::from(partition.0)]
     }
-}
-
-fn status(tables: &Tables<'_>, id: InvocationId) -> Option<Status> {
-    let status = tables.invocation(tables.invocation_lsn(id)?)?.status;
-    Some(status).filter(|status| !status.is_expired(tables.meta().stamp.at()))
 }

@@ -7,7 +7,7 @@
 //!     +--- Dispatch <----+------------------------------------------+
 //! ```
 //!
-//! Reading order: [`handle`] (what the edges call), [`edges`] (what they are called with), [`clock`],
+//! Reading order: [`handle`] and [`requests`] (what the edges call), [`edges`] (what they are called with), [`clock`],
 //! `lanes` and `inbox` (what waits for the next turn), [`driver`] (the turn), `owed` (attempts for which there was no room), [`health`], `dispatch` (effect to edge),
 //! `waiters` (who waits for an answer), [`checkpoint`], [`node`] (recovery and the threads).
 //!
@@ -29,15 +29,17 @@ mod lanes;
 pub mod node;
 mod owed;
 pub mod random;
+pub mod requests;
 mod sync;
 mod waiters;
 
 pub use clock::{Clock, NodeClock};
 pub use driver::Settings;
 pub use edges::{Edges, Full};
-pub use handle::{CallAnswer, Partitions, RequestError, Stopped};
+pub use handle::{Partitions, Stopped};
 pub use health::PartitionHealth;
 pub use node::{Node, StartError};
+pub use requests::{Accepted, CallAnswer, Offer, RequestError};
 
 #[cfg(all(test, feature = "loom"))]
 mod loom_tests;

@@ -12,9 +12,8 @@ use protocol::{
 };
 use runtime_core::{
     admission::{self, HandlerFacts},
-    effect::{Answer, SignalAnswer},
-    event::Event,
-    model::invocation::{Completion, Invoke, Source},
+    effect::SignalAnswer,
+    model::invocation::{Completion, Invoke},
     registry::RegistrySnapshot,
     time::Timestamp,
 };
@@ -74,7 +73,7 @@ enum Way {
 /// An awakeable that is completed from outside, as the ingress does it.
 pub(crate) struct Completing {
     id: AwakeableId,
-    asking: Option<Waiting<Answer>>,
+    asking: Option<Waiting<SignalAnswer>>,
     is_acknowledged: bool,
 }
 
@@ -282,14 +281,16 @@ impl World {
             completing.asking = None;
             has_heard = true;
             match answer {
-                Ok(Answer::Signalled(answer @ (SignalAnswer::Stored
+                Ok(answer @ (SignalAnswer::Stored
                 | SignalAnswer::AlreadyCompleted
                 // Nobody waits any more: an operator has ended it, and nothing is kept of it.
-                | SignalAnswer::NotFound))) => {
+                | SignalAnswer::NotFound)) => {
                     completing.is_acknowledged = true;
                     self.stats.bite(Fault::Completed, answer == SignalAnswer::Stored);
                 }
-                Ok(answer) => return Err(format!("a completion was answered with {answer:?}")),
+                Ok(answer @ SignalAnswer::JournalFull { .. }) => {
+                    return Err(format!("a completion was answered with {answer:?}"));
+                }
                 Err(_) => (),
             }
         }
@@ -307,12 +308,7 @@ fn way_for(operation: &Operation, wanted: Way) -> Way {
 }
 
 async fn call(partitions: Partitions, invoke: Invoke) -> Result<Said, RequestError> {
-    let answer = partitions
-        .call((), |request| {
-            let source = Source::IngressCall { request };
-            Box::new(Invoke { source, ..invoke })
-        })
-        .await?;
+    let answer = partitions.call((), Box::new(invoke)).await?;
     Ok(match answer {
         CallAnswer::Completed { completion, .. } => ended(&completion),
         CallAnswer::AlreadyInvoked => Said::Wrong("it was invoked already".to_owned()),
@@ -325,15 +321,9 @@ async fn send(
     is_accepted: Arc<AtomicBool>,
 ) -> Result<Said, RequestError> {
     let id = invoke.id;
-    let to = partitions.owner(id.partition_key);
-    let accepted = partitions
-        .request(to, (), |request| {
-            let source = Source::IngressSend { request };
-            Event::Invoked(Box::new(Invoke { source, ..invoke }))
-        })
-        .await?;
-    if !matches!(accepted, Answer::Accepted { .. }) {
-        return Ok(Said::Wrong(format!("a send was answered with {accepted:?}")));
+    let accepted = partitions.send((), Box::new(invoke)).await?;
+    if accepted.id != id {
+        return Ok(Said::Wrong(format!("a send of {id} was answered with {accepted:?}")));
     }
     is_accepted.store(true, Ordering::Relaxed);
     attach(partitions, id, is_accepted).await
@@ -358,11 +348,8 @@ fn ended(completion: &Completion) -> Said {
 }
 
 /// As the ingress does it: the answer comes when the completion is durable.
-async fn complete(partitions: Partitions, id: AwakeableId) -> Result<Answer, RequestError> {
-    let AwakeableId { invocation: target, signal } = id;
-    let to = partitions.owner(target.partition_key);
-    let signal = SignalId::Index(signal);
+async fn complete(partitions: Partitions, id: AwakeableId) -> Result<SignalAnswer, RequestError> {
+    let AwakeableId { invocation, signal } = id;
     let result = NotificationResult::Value(Bytes::from(FROM_OUTSIDE));
-    let event = |request| Event::SignalRequested { request, target, signal, result };
-    partitions.request(to, (), event).await
+    partitions.signal((), invocation, SignalId::Index(signal), result).await
 }

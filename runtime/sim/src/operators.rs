@@ -6,13 +6,13 @@ use std::task::{Context, Poll, Waker};
 
 use protocol::{DeploymentId, InvocationId, journal::Command, wire};
 use runtime_core::{
-    Lsn, REGISTRY_PARTITION,
-    effect::{Answer, Control, Registered},
-    event::Event,
+    Lsn,
+    effect::{Control, Registered},
     model::invocation::{Status, StatusKind, WaitingFor},
     tables::Tables,
     time::Timestamp,
 };
+use runtime_partition::Offer;
 use runtime_schema::discover;
 
 use crate::{
@@ -30,10 +30,17 @@ enum Order {
     Register(DeploymentId),
 }
 
+/// What became of it.
+#[derive(Debug)]
+enum Heard {
+    Control(Control),
+    Registered(Registered),
+}
+
 /// A request of an operator that has no answer yet.
 pub(crate) struct Request {
     order: Order,
-    asking: Waiting<Answer>,
+    asking: Waiting<Heard>,
 }
 
 /// What operators have done.
@@ -86,15 +93,9 @@ impl World {
         }
         let partitions = self.node()?.partitions().clone();
         let asking = Box::pin(async move {
-            let to = partitions.owner(id.partition_key);
-            let event = |request| {
-                if is_kill {
-                    Event::KillRequested { request, target: id }
-                } else {
-                    Event::CancelRequested { request, target: id }
-                }
-            };
-            partitions.request(to, (), event).await
+            let control =
+                if is_kill { partitions.kill(id).await } else { partitions.cancel(id).await };
+            control.map(Heard::Control)
         });
         self.operators.requests.push(Request { order, asking });
         Ok(())
@@ -122,13 +123,8 @@ impl World {
         let deployment = Arc::new(plan.map_err(|error| error.to_string())?.deployment);
         let partitions = self.node()?.partitions().clone();
         let asking = Box::pin(async move {
-            let event = |request| Event::DeploymentOffered {
-                request,
-                deployment,
-                replace: false,
-                allow_breaking: false,
-            };
-            partitions.request(REGISTRY_PARTITION, (), event).await
+            let offer = Offer { deployment, replace: false, allow_breaking: false };
+            partitions.register(offer).await.map(Heard::Registered)
         });
         self.stats.inject(Fault::Registered);
         self.operators.requests.push(Request { order: Order::Register(id), asking });
@@ -151,18 +147,18 @@ impl World {
         Ok(has_heard)
     }
 
-    fn hear_of(&mut self, order: Order, answer: &Answer) -> Result<(), String> {
+    fn hear_of(&mut self, order: Order, answer: &Heard) -> Result<(), String> {
         match (order, answer) {
-            (Order::Kill(id), Answer::Control(control)) => {
+            (Order::Kill(id), Heard::Control(control)) => {
                 self.stats.bite(Fault::Killed, *control == Control::Ended);
                 self.is_ended_by_order(id, *control)
             }
-            (Order::Cancel(id), Answer::Control(control)) => {
+            (Order::Cancel(id), Heard::Control(control)) => {
                 let bit = matches!(control, Control::Ended | Control::Signalled);
                 self.stats.bite(Fault::Cancelled, bit);
                 self.is_ended_by_order(id, *control)
             }
-            (Order::Register(id), Answer::Registered(Registered::New(new))) if id == *new => {
+            (Order::Register(id), Heard::Registered(Registered::New(new))) if id == *new => {
                 self.operators.registered.insert(id);
                 Ok(())
             }

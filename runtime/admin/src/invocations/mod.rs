@@ -6,12 +6,10 @@ mod view;
 use axum::{extract::State, http::StatusCode};
 use protocol::InvocationId;
 use runtime_core::{
-    effect::{Answer, Control, Purged},
-    event::Event,
+    effect::{Control, Purged},
     model::invocation::StatusKind,
     tables::Tables,
 };
-use runtime_partition::Stopped;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -140,9 +138,9 @@ pub async fn delete(
     let mode = mode.map_or(Ok(Mode::Cancel), |name| Mode::parse(&name))?;
     let target = parse(&id)?;
     match mode {
-        Mode::Cancel => control(&admin, target, false).await.map(|_| ())?,
-        Mode::Kill => control(&admin, target, true).await.map(|_| ())?,
-        Mode::Purge => remove(&admin, target).await.map(|_| ())?,
+        Mode::Cancel => admin.partitions.cancel(target).await.map(|_| ())?,
+        Mode::Kill => admin.partitions.kill(target).await.map(|_| ())?,
+        Mode::Purge => admin.partitions.purge(target).await.map(|_| ())?,
     }
     Ok(StatusCode::ACCEPTED)
 }
@@ -160,7 +158,7 @@ pub async fn cancel(
     State(admin): State<Admin>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refusal> {
-    let outcome = control(&admin, parse(&id)?, false).await?;
+    let outcome = admin.partitions.cancel(parse(&id)?).await?;
     status_of(outcome, id)
 }
 
@@ -173,7 +171,7 @@ pub async fn kill(
     State(admin): State<Admin>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refusal> {
-    let outcome = control(&admin, parse(&id)?, true).await?;
+    let outcome = admin.partitions.kill(parse(&id)?).await?;
     status_of(outcome, id)
 }
 
@@ -186,37 +184,13 @@ pub async fn purge(
     State(admin): State<Admin>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refusal> {
-    match remove(&admin, parse(&id)?).await? {
+    match admin.partitions.purge(parse(&id)?).await? {
         Purged::Removed => Ok(StatusCode::OK),
         Purged::NotFound => Err(unknown(id)),
         Purged::NotCompleted => Err(Refusal::Conflict(format!(
             "invocation '{id}' has not ended, and only what has can be removed; cancel or kill it first"
         ))),
     }
-}
-
-async fn remove(admin: &Admin, target: InvocationId) -> Result<Purged, Refusal> {
-    let partition = admin.partitions.owner(target.partition_key);
-    let event = |request| Event::PurgeRequested { request, target };
-    let answer = admin.partitions.request(partition, (), event).await?;
-    // The machine answers this request in no other way.
-    let Answer::Purged(purged) = answer else { return Err(Stopped.into()) };
-    Ok(purged)
-}
-
-async fn control(admin: &Admin, target: InvocationId, kill: bool) -> Result<Control, Refusal> {
-    let partition = admin.partitions.owner(target.partition_key);
-    let event = |request| {
-        if kill {
-            Event::KillRequested { request, target }
-        } else {
-            Event::CancelRequested { request, target }
-        }
-    };
-    let answer = admin.partitions.request(partition, (), event).await?;
-    // The machine answers these requests in no other way.
-    let Answer::Control(control) = answer else { return Ok(Control::NotFound) };
-    Ok(control)
 }
 
 fn status_of(outcome: Control, id: String) -> Result<StatusCode, Refusal> {
