@@ -20,7 +20,9 @@ pub(crate) struct Active<F> {
     pub(crate) end: Position,
     /// Bytes that the file can have without asking for room; `None` where room cannot be allocated.
     allocated: Option<u64>,
-    /// Whether the file may have bytes behind `end` that were not all written.
+    /// Bytes behind `end` that were written whole, and not yet synced.
+    appended_bytes: u64,
+    /// Whether the file may have a part of something behind these: an append has failed.
     is_ragged: bool,
 }
 
@@ -40,7 +42,8 @@ pub(crate) struct Plan {
 impl<F> Active<F> {
     /// A segment that exists, whole and on disk up to its end.
     pub(crate) fn at(file: F, magic: [u8; 8], end: Position) -> Self {
-        Self { file, magic, end, allocated: Some(end.offset), is_ragged: false }
+        let allocated = Some(end.offset);
+        Self { file, magic, end, allocated, appended_bytes: 0, is_ragged: false }
     }
 
     /// Makes a segment; `carry` appends the frames that it begins with. When this fails with
@@ -103,7 +106,7 @@ impl<F> Active<F> {
             plan.number,
             header.made_bytes
         );
-        made.is_ragged = false;
+        made.appended_bytes = 0;
         Ok(made)
     }
 
@@ -113,33 +116,55 @@ impl<F> Active<F> {
         disk: &D,
         bytes: &[u8],
     ) -> Result<(), Trouble> {
+        let segment = self.end.segment;
+        let at = self.end.offset + self.appended_bytes;
+        let to = at + bytes.len() as u64;
+        assert!(
+            !self.is_ragged,
+            "segment {segment} goes on at offset {at}, where a part of something may stand"
+        );
+        assert!(
+            self.allocated.is_none_or(|allocated| to <= allocated),
+            "segment {segment} is written up to offset {to}, and has room up to {:?}",
+            self.allocated
+        );
         self.is_ragged = true;
         disk.append(&mut self.file, bytes)?;
+        self.is_ragged = false;
+        self.appended_bytes += bytes.len() as u64;
         Ok(())
     }
 
     /// Makes the `bytes` that were appended since the last time durable. No error of this can be
     /// mended: the kernel may take for clean what it could not write.
     pub(crate) fn sync<D: Disk<File = F>>(&mut self, disk: &D, bytes: u64) -> Result<(), Trouble> {
+        assert!(
+            bytes == self.appended_bytes,
+            "segment {} has {} bytes behind offset {}, and {bytes} are to count as synced",
+            self.end.segment,
+            self.appended_bytes,
+            self.end.offset
+        );
         disk.sync(&mut self.file).map_err(Trouble::Failed)?;
         self.end.offset += bytes;
-        self.is_ragged = false;
+        self.appended_bytes = 0;
         Ok(())
     }
 
     /// Cuts what an earlier try to append has left behind.
     pub(crate) fn mend<D: Disk<File = F>>(&mut self, disk: &D) -> Result<(), Trouble> {
-        if self.is_ragged {
+        if self.is_ragged || self.appended_bytes > 0 {
             self.give_back(disk)?;
-            self.is_ragged = false;
         }
         Ok(())
     }
 
-    /// Gives back the room behind the end.
+    /// Gives back the room behind the end, and whatever stands there.
     pub(crate) fn give_back<D: Disk<File = F>>(&mut self, disk: &D) -> Result<(), Trouble> {
         disk.truncate(&mut self.file, self.end.offset)?;
         self.allocated = self.allocated.map(|_| self.end.offset);
+        self.appended_bytes = 0;
+        self.is_ragged = false;
         Ok(())
     }
 
@@ -157,7 +182,15 @@ impl<F> Active<F> {
         if self.allocated.is_none_or(|allocated| allocated >= reserved) {
             return Ok(());
         }
-        self.allocate(disk, &[reserved + options.step_bytes, reserved, least])
+        self.allocate(disk, &[reserved + options.step_bytes, reserved, least])?;
+        assert!(
+            self.room_bytes().is_none_or(|room| room >= bytes + left),
+            "segment {} is to have room for {bytes} bytes and {left} behind offset {}, and has {:?}",
+            self.end.segment,
+            self.end.offset,
+            self.room_bytes()
+        );
+        Ok(())
     }
 
     /// Bytes that can be appended without asking for room; `None` where that is not known.

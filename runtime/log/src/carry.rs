@@ -97,8 +97,9 @@ fn each_batch<D: Disk>(
                 Trouble::Failed(io::Error::new(io::ErrorKind::InvalidData, changed))
             }
         })?;
-        if let Some(batch) = &frame.batch {
-            each(batch)?;
+        // One without records is never written, and is nothing to carry.
+        if let Some(batch) = frame.batch.filter(|batch| !batch.records.is_empty()) {
+            each(&batch)?;
         }
     }
     Ok(())

@@ -40,9 +40,9 @@ pub trait Disk: Send + Sync + 'static {
     /// Cuts a file, and gives back the room allocated behind its end.
     fn truncate(&self, file: &mut Self::File, len: u64) -> io::Result<()>;
 
-    /// Sets room aside, so that appending to a file cannot meet a full disk before it has `to` bytes.
-    /// The file, which has `from` bytes, does not become longer by it. The error is `Unsupported` where
-    /// that cannot be done.
+    /// Sets room aside, so that appending to a file cannot meet a full disk before it has `to` bytes,
+    /// which are more than the `from` that it has room for. The file does not become longer by it. The
+    /// error is `Unsupported` where that cannot be done.
     fn allocate(&self, file: &mut Self::File, from: u64, to: u64) -> io::Result<()>;
 
     /// Makes what was written to a file durable. After an error some of it may never be, whatever a
@@ -145,8 +145,9 @@ impl Disk for RealDisk {
     #[cfg(target_os = "linux")]
     fn allocate(&self, file: &mut File, from: u64, to: u64) -> io::Result<()> {
         use rustix::{fs::FallocateFlags, io::Errno};
+        assert!(from < to, "room is asked for up to {to} bytes of a file that has {from}");
+        let len = to - from;
         loop {
-            let len = to.saturating_sub(from).max(1);
             match rustix::fs::fallocate(&*file, FallocateFlags::KEEP_SIZE, from, len) {
                 Err(Errno::INTR) => (),
                 outcome => return Ok(outcome?),

@@ -93,6 +93,11 @@ pub(crate) fn batch_bytes(batch: &Batch) -> u64 {
 
 /// Appends the frame of a batch.
 pub(crate) fn encode_batch(magic: [u8; 8], batch: &Batch, synced: Position, into: &mut Vec<u8>) {
+    assert!(
+        !batch.records.is_empty(),
+        "a barrier of partition {} is written, and room is planned for none",
+        batch.partition.0
+    );
     let header = Header {
         kind: KIND_BATCH,
         partition: batch.partition,
@@ -134,6 +139,11 @@ fn encode(magic: [u8; 8], header: &Header, into: &mut Vec<u8>, payload: impl FnO
     into.put_u32(header.count);
     into.put_u64(header.synced.segment);
     into.put_u64(header.synced.offset);
+    assert!(
+        into.len() - start == HEADER_BYTES,
+        "the header of a frame has {} bytes, and is read as {HEADER_BYTES}",
+        into.len() - start
+    );
     payload(into);
     let len = length(into.len() - start - HEADER_BYTES);
     into[start + 12..start + 16].copy_from_slice(&len.to_be_bytes());

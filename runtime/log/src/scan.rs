@@ -138,10 +138,17 @@ impl<D: Disk> Chunk<'_, D> {
 
     /// At least `len` bytes from `offset` on, or what there is before the end.
     fn get(&mut self, offset: u64, len: u64) -> io::Result<Bytes> {
-        let len = len.min(self.end.saturating_sub(offset));
+        assert!(
+            offset <= self.end,
+            "{} is read at offset {offset}, and reading ends at {}",
+            self.name,
+            self.end
+        );
+        let left = self.end - offset;
+        let len = len.min(left);
         let is_here = offset >= self.at && offset + len <= self.at + self.bytes.len() as u64;
         if !is_here {
-            let wanted = len.max(CHUNK_BYTES).min(self.end.saturating_sub(offset));
+            let wanted = len.max(CHUNK_BYTES).min(left);
             let wanted = usize::try_from(wanted).map_err(io::Error::other)?;
             self.bytes = Bytes::from(self.disk.read_at(&self.name, offset, wanted)?);
             self.at = offset;

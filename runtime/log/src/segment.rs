@@ -94,7 +94,21 @@ pub(crate) fn header_bytes(partitions: usize) -> u64 {
 
 impl Header {
     /// The bytes of the format that is written.
+    ///
+    /// # Panics
+    /// When it was read from an older one: what that does not say would be taken for nought.
     pub(crate) fn encode(&self, magic: [u8; 8]) -> Vec<u8> {
+        assert!(
+            self.magic == Magic::Two(magic),
+            "the header of segment {} is to name another magic than that of its frames",
+            self.number
+        );
+        let (Some(owner), Some(predecessor_bytes)) = (self.owner, self.predecessor_bytes) else {
+            unreachable!(
+                "the header of segment {} does not say whose it is, or what it follows",
+                self.number
+            );
+        };
         let Ok(count) = u32::try_from(self.last_lsns.len()) else {
             panic!("{} partitions in a header; there are at most 65536", self.last_lsns.len());
         };
@@ -103,9 +117,8 @@ impl Header {
         bytes.put_u32(FORMAT);
         bytes.put_u64(self.number);
         bytes.extend_from_slice(&magic);
-        bytes.put_u64(self.predecessor_bytes.unwrap_or_default());
+        bytes.put_u64(predecessor_bytes);
         bytes.put_u64(self.made_bytes);
-        let owner = self.owner.unwrap_or_default();
         bytes.put_u128(owner.directory);
         bytes.put_u16(owner.partitions);
         bytes.put_u32(count);
@@ -114,6 +127,14 @@ impl Header {
             bytes.put_u64(lsn.0);
         }
         bytes.put_u32(crc32c::crc32c(&bytes));
+        let expected = header_bytes(self.last_lsns.len());
+        assert!(
+            bytes.len() as u64 == expected && expected <= self.made_bytes,
+            "the header of segment {} has {} bytes, {expected} were planned, and {} for the whole file",
+            self.number,
+            bytes.len(),
+            self.made_bytes
+        );
         bytes
     }
 

@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::{Lsn, PartitionId, disk::Disk, frame::Magic, segment};
+use crate::{
+    Lsn, PartitionId,
+    disk::Disk,
+    frame::{Magic, Position},
+    segment,
+};
 
 /// What the log knows of one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +60,18 @@ impl Segments {
     /// Closes the last one at `end`, and begins another.
     pub(crate) fn begin(&mut self, end: u64, next: Segment) {
         if let Some(last) = self.all.last_mut() {
+            assert!(
+                next.number == last.number + 1,
+                "segment {} is followed by segment {}",
+                last.number,
+                next.number
+            );
+            assert!(
+                end >= last.start,
+                "segment {} is closed at offset {end}, within its header of {} bytes",
+                last.number,
+                last.start
+            );
             last.end = end;
         }
         self.all.push(next);
@@ -70,11 +87,57 @@ impl Segments {
         }
     }
 
-    /// Notes a record of the last segment.
-    pub(crate) fn wrote(&mut self, partition: PartitionId, last: Lsn) {
+    /// Notes records of the last segment.
+    ///
+    /// # Panics
+    /// When they do not follow those that it has of the partition: a batch was written twice, or too soon.
+    pub(crate) fn wrote(&mut self, partition: PartitionId, first: Lsn, last: Lsn) {
         if let Some(active) = self.all.last_mut() {
-            active.last_lsns.insert(partition, last);
+            let before = active.last_lsns.insert(partition, last);
+            assert!(
+                before.is_none_or(|before| first.0 == before.0 + 1),
+                "record {} of partition {} is in segment {} behind record {:?}",
+                first.0,
+                partition.0,
+                active.number,
+                before.map(|before| before.0)
+            );
         }
+    }
+
+    /// What the next header is to say of the records before it must be what the last segment has of them:
+    /// a log whose headers say something else is not opened any more.
+    pub(crate) fn check_closing(&self, last_lsns: &BTreeMap<PartitionId, Lsn>) {
+        let Some(active) = self.all.last() else { return };
+        for (partition, last) in &active.last_lsns {
+            let named = last_lsns.get(partition);
+            assert!(
+                named == Some(last),
+                "segment {} ends with record {} of partition {}, and the next is to follow {:?}",
+                active.number,
+                last.0,
+                partition.0,
+                named.map(|named| named.0)
+            );
+        }
+    }
+
+    /// The last one must be the segment that is written, which ends at `end`.
+    pub(crate) fn check_active(&self, magic: Magic, end: Position) {
+        let Some(active) = self.all.last() else { unreachable!("a log without a segment") };
+        assert!(
+            (active.number, active.magic) == (end.segment, magic),
+            "segment {} is written, and the last one is {}, or has another magic",
+            end.segment,
+            active.number
+        );
+        assert!(
+            active.start <= end.offset,
+            "segment {} is written at offset {}, and its frames begin at {}",
+            active.number,
+            end.offset,
+            active.start
+        );
     }
 
     /// Those that have records of a partition from `from` on; the last one ends at `end`.

@@ -1,6 +1,7 @@
 //! Group commit: everything that was pushed since the last commit goes to disk with one sync.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use crate::{
     AppendError, Batch, Done, Lsn, OpenError, PartitionId,
     active::{Active, Plan},
     disk::Disk,
-    frame,
+    frame::{self, Magic, Position},
     recovery::{Recovered, recover},
     room::{Options, Status, Trouble},
     segments::{Segment, Segments},
@@ -79,6 +80,7 @@ impl<D: Disk> LogWriter<D> {
             status: Arc::default(),
             metrics: Arc::default(),
         };
+        writer.check_active();
         match writer.make_room(0, 0) {
             Ok(()) | Err(Trouble::Full) => Ok(writer),
             Err(Trouble::Failed(source)) => {
@@ -184,7 +186,18 @@ impl<D: Disk> LogWriter<D> {
     }
 
     /// Records up to `upto` are no longer needed; segments that nobody needs go.
+    ///
+    /// # Panics
+    /// When there are none up to there: what does not need them has something that is not in the log.
     pub(crate) fn trim(&mut self, partition: PartitionId, upto: Lsn) {
+        let written = self.written(partition);
+        assert!(
+            upto <= written,
+            "partition {} needs no record up to {}, and only those up to {} are written",
+            partition.0,
+            upto.0,
+            written.0
+        );
         self.segments.trim(partition, upto);
         self.tidy();
     }
@@ -225,7 +238,18 @@ impl<D: Disk> LogWriter<D> {
         }
     }
 
+    /// The last record of a partition that does not wait for the next commit.
+    fn written(&self, partition: PartitionId) -> Lsn {
+        let is_of_it = |batch: &&Batch| batch.partition == partition && !batch.records.is_empty();
+        let waiting = self.pending.iter().map(|(batch, _)| batch).find(is_of_it);
+        match waiting {
+            Some(batch) => Lsn(batch.first_lsn.0 - 1),
+            None => self.last_lsn(partition),
+        }
+    }
+
     fn fail(&mut self, error: &io::Error) -> AppendError {
+        self.check_has_not_failed(error);
         let failure = AppendError { message: error.to_string() };
         self.failure = Some(failure.clone());
         // Whoever appends next hears of it, so nobody may be kept from that by a disk that is full, too.
@@ -233,9 +257,20 @@ impl<D: Disk> LogWriter<D> {
         failure
     }
 
+    /// After one failure nothing is written any more: what the disk shows may never have reached it, and
+    /// whatever is written behind that would be acknowledged in vain.
+    fn check_has_not_failed(&self, what: impl fmt::Display) {
+        let Position { segment, offset } = self.active.end;
+        assert!(
+            self.failure.is_none(),
+            "segment {segment} at offset {offset}: {what}, and the log has failed: {:?}",
+            self.failure
+        );
+    }
+
     /// Writes the first batches that are pending, as many as there is room for; says how many.
     fn write_pending(&mut self) -> Result<usize, Trouble> {
-        let bytes = self.pending.iter().map(|(batch, _)| frame::batch_bytes(batch)).sum();
+        let mut bytes = self.pending.iter().map(|(batch, _)| frame::batch_bytes(batch)).sum();
         if bytes == 0 {
             return Ok(self.pending.len()); // Barriers alone: what they wait for is on disk already.
         }
@@ -243,27 +278,41 @@ impl<D: Disk> LogWriter<D> {
         if self.active.end.offset >= self.close_at {
             self.close_full()?;
         }
-        let count = match self.make_room(bytes, self.options.closing_bytes()) {
-            Ok(()) => self.pending.len(),
-            Err(Trouble::Full) => self.fitting(),
+        let mut count = self.pending.len();
+        match self.make_room(bytes, self.options.closing_bytes()) {
+            Ok(()) => (),
+            Err(Trouble::Full) => (count, bytes) = self.fitting(),
             Err(failed) => return Err(failed),
-        };
+        }
         if count == 0 {
             return Err(Trouble::Full);
         }
+        let start = self.active.end;
         self.write_batches(count)?;
+        // The end moves by what was synced: all that is about to be acknowledged, and nothing else.
+        let end = self.active.end;
+        assert!(
+            end == Position { offset: start.offset + bytes, ..start },
+            "{count} batches of {bytes} bytes are on disk from {start:?} on, which ends at {end:?}"
+        );
         Ok(count)
     }
 
-    /// How many of the pending batches fit the room that there is.
-    fn fitting(&self) -> usize {
-        let room = self.active.room_bytes().unwrap_or_default();
-        let mut room = room.saturating_sub(self.options.closing_bytes());
-        let fits = |(batch, _): &&(Batch, Done)| {
-            let left = room.checked_sub(frame::batch_bytes(batch));
-            left.map(|left| room = left).is_some()
+    /// How many of the pending batches fit the room that there is, and their bytes.
+    fn fitting(&self) -> (usize, u64) {
+        let Some(room) = self.active.room_bytes() else {
+            unreachable!("segment {} is full, and has no room that ends", self.active.end.segment);
         };
-        self.pending.iter().take_while(fits).count()
+        let room = room.saturating_sub(self.options.closing_bytes());
+        let (mut count, mut bytes) = (0, 0);
+        for (batch, _) in &self.pending {
+            let with_it = bytes + frame::batch_bytes(batch);
+            if with_it > room {
+                break;
+            }
+            (count, bytes) = (count + 1, with_it);
+        }
+        (count, bytes)
     }
 
     fn write_batches(&mut self, count: usize) -> Result<(), Trouble> {
@@ -273,7 +322,7 @@ impl<D: Disk> LogWriter<D> {
         if written.is_ok() {
             for batch in batches().filter(|batch| !batch.records.is_empty()) {
                 let last = Lsn(batch.first_lsn.0 + batch.records.len() as u64 - 1);
-                self.segments.wrote(batch.partition, last);
+                self.segments.wrote(batch.partition, batch.first_lsn, last);
                 self.metrics.batches.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -319,6 +368,7 @@ impl<D: Disk> LogWriter<D> {
         if self.buffer.is_empty() {
             return Ok(0);
         }
+        self.check_has_not_failed("something is written");
         let written = match self.active.append(&*self.disk, &self.buffer) {
             Ok(()) => Ok(self.buffer.len() as u64),
             Err(Trouble::Full) => {
@@ -392,10 +442,12 @@ impl<D: Disk> LogWriter<D> {
 
     /// Starts the next segment; everything in the last one is synced.
     fn close(&mut self, needs_reserve: bool) -> Result<(), Trouble> {
+        self.check_has_not_failed("another segment is begun");
         let mut last_lsns = self.last_lsns.clone();
         for (batch, _) in self.pending.iter().rev().filter(|(batch, _)| !batch.records.is_empty()) {
             last_lsns.insert(batch.partition, Lsn(batch.first_lsn.0 - 1));
         }
+        self.segments.check_closing(&last_lsns);
         let (number, partitions) = (self.active.end.segment + 1, last_lsns.len());
         let predecessor_bytes = self.active.end.offset;
         let plan = Plan { number, predecessor_bytes, last_lsns, carried_bytes: 0, needs_reserve };
@@ -407,7 +459,13 @@ impl<D: Disk> LogWriter<D> {
         let _ = closed.give_back(&*self.disk);
         self.close_at = self.options.segment_bytes;
         self.is_sealed = true;
+        self.check_active();
         self.note_room(self.is_below_reserve());
         Ok(())
+    }
+
+    /// What is written and what is read are the same segment.
+    fn check_active(&self) {
+        self.segments.check_active(Magic::Two(self.active.magic), self.active.end);
     }
 }

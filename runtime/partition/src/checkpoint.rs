@@ -39,8 +39,8 @@ impl CheckpointThread {
 
 impl Checkpoints for CheckpointThread {
     fn run(&self, job: Checkpoint, done: OnDone) {
-        // The thread ends only when all senders are gone.
-        let _ = self.0.send((job, done));
+        let sent = self.0.send((job, done));
+        assert!(sent.is_ok(), "the thread of the checkpoints has ended, and we have its sender");
     }
 }
 
@@ -110,10 +110,16 @@ impl Schedule {
     }
 
     pub(crate) fn started(&mut self) {
+        assert!(
+            !self.is_running,
+            "a checkpoint begins while another is written; the last one ended at {} us",
+            self.last_us
+        );
         self.is_running = true;
     }
 
     pub(crate) fn finished(&mut self, now_us: u64) {
+        assert!(self.is_running, "a checkpoint ends at {now_us} us, and none has begun");
         self.is_running = false;
         self.last_us = now_us;
     }

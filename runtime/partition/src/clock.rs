@@ -116,11 +116,12 @@ impl<S: TimeSource> Clock for NodeClock<S> {
     }
 
     fn take(&self, count: u64) -> Stamp {
+        assert!(count > 0, "a stamp is taken for no record, and would be another one's");
         let now_us = self.now();
         let mut last_us = self.last_us.load(Ordering::Relaxed);
         loop {
             let first_us = now_us.max(last_us + 1);
-            let new = first_us + count.saturating_sub(1);
+            let new = first_us + count - 1;
             match self.last_us.compare_exchange_weak(
                 last_us,
                 new,

@@ -49,11 +49,17 @@ impl Dispatch {
                 Effect::Answer { request, answer } => self.waiters.answer(request, answer),
                 Effect::Completed { id, completion } => self.waiters.completed(id, &completion),
                 Effect::Send { to, sequence, message, .. } => {
+                    assert!(
+                        to != self.partition,
+                        "partition {}: message {sequence} is for itself, and its record had to apply it",
+                        to.0
+                    );
                     let event = Event::MessageReceived { from: self.partition, sequence, message };
                     self.inbox(to).put(|lanes| lanes.push_peer(event));
                 }
                 Effect::Acknowledge { to, sequence } => {
-                    acknowledged.insert(to, sequence);
+                    let before = acknowledged.insert(to, sequence);
+                    self.check_grows(to, before, sequence);
                 }
                 // The driver has looked at these when it applied the batch.
                 Effect::ArmTimer { .. } | Effect::ArmExpiry { .. } | Effect::PublishRegistry => (),
@@ -61,7 +67,8 @@ impl Dispatch {
         }
         for (to, sequence) in acknowledged {
             self.inbox(to).put(|lanes| {
-                lanes.notices.acknowledged.insert(self.partition, sequence);
+                let before = lanes.notices.acknowledged.insert(self.partition, sequence);
+                self.check_grows(to, before, sequence);
             });
         }
     }
@@ -73,6 +80,15 @@ impl Dispatch {
         {
             self.waiters.refuse(request);
         }
+    }
+
+    /// One acknowledgement stands for all before it.
+    fn check_grows(&self, to: PartitionId, before: Option<u64>, sequence: u64) {
+        assert!(
+            before.is_none_or(|before| before <= sequence),
+            "partition {}: message {sequence} of {to:?} is acknowledged after {before:?}",
+            self.partition.0
+        );
     }
 
     fn inbox(&self, partition: PartitionId) -> &Inbox {

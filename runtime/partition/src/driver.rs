@@ -12,6 +12,7 @@ use runtime_core::{
     Lsn, Partition, PartitionId,
     effect::Effect,
     event::{Event, Record},
+    model::timer::TimerKey,
     tables::{Overlay, Tables},
     time::Timestamp,
 };
@@ -23,6 +24,7 @@ use crate::{
     checkpoint::{Checkpoints, Schedule},
     clock::Clock,
     dispatch::Dispatch,
+    durable::Durable,
     health::{OverBudget, PartitionHealth, STUCK_AFTER},
     inbox::Inbox,
     lanes::{Admission, Answering, Arrivals, Bounds, Read},
@@ -104,6 +106,8 @@ pub struct Driver {
     pub(crate) checkpoints: Arc<dyn Checkpoints>,
     pub(crate) schedule: Schedule,
     pub(crate) applied: Lsn,
+    /// How far that is on disk.
+    pub(crate) durable: Arc<Durable>,
     /// No timer row is due before this time; `None` when there is none at all.
     pub(crate) next_timer: Option<Timestamp>,
     /// The same for finished invocations.
@@ -132,6 +136,12 @@ impl Driver {
         if notices.log_failed || notices.checkpoint.is_some_and(|done| !self.install(done)) {
             return Turn::Failed;
         }
+        assert!(
+            no_room.is_empty() || admission == Admission::Reserve,
+            "partition {}: {} events are refused for want of room, and the turn takes {admission:?}",
+            self.partition.id.0,
+            no_room.len()
+        );
         no_room.iter().for_each(|event| self.dispatch.refuse(event));
         let acknowledged = notices.acknowledged.into_iter();
         events.extend(
@@ -242,6 +252,7 @@ impl Driver {
         let mut tables = Tables::new(&mut self.live, self.store.base());
         if is_due(self.next_timer) && admission != Admission::Reserve {
             let due = tables.timers_due(Timestamp(0), now, self.settings.timers_max);
+            check_due(self.partition.id, &due, self.next_timer, now);
             // The rows that fire are gone when this batch is applied: the search goes on behind
             // them, and what is left of the same millisecond is found by the next turn.
             self.next_timer = match due.last() {
@@ -351,8 +362,18 @@ impl Driver {
 
     /// Goes on from a checkpoint that was written. False when it could not be.
     pub(crate) fn install(&mut self, done: CheckpointDone) -> bool {
+        let (before, durable) = (self.store.applied(), self.durable.last());
         match self.store.install(done) {
             Ok(checkpointed) => {
+                // Tables that are ahead of the log can't be used after a crash.
+                assert!(
+                    before < checkpointed && checkpointed <= durable,
+                    "partition {}: the tables go from record {} to {}, and {} is durable",
+                    self.partition.id.0,
+                    before.0,
+                    checkpointed.0,
+                    durable.0
+                );
                 self.log.trim(log_id(self.partition.id), runtime_log::Lsn(checkpointed.0));
                 self.schedule.finished(self.clock.now_us());
                 true
@@ -370,9 +391,16 @@ impl Driver {
     }
 
     fn append(&self, first_lsn: Lsn, records: Vec<Bytes>, done: impl FnOnce() + Send + 'static) {
+        let (id, count) = (self.partition.id.0, records.len() as u64);
+        assert!(
+            first_lsn.0 + count == self.applied.0 + 1,
+            "partition {id}: {count} records from {} on go to the log, and {} is the last one applied",
+            first_lsn.0,
+            self.applied.0
+        );
         let inbox = Arc::clone(&self.inbox);
         let is_batch = !records.is_empty();
-        let clock = Arc::clone(&self.clock);
+        let (clock, durable) = (Arc::clone(&self.clock), Arc::clone(&self.durable));
         if is_batch {
             let now_us = clock.now_us();
             inbox.put(|lanes| {
@@ -391,10 +419,17 @@ impl Driver {
             batch,
             Box::new(move |result| match result {
                 Ok(()) => {
+                    durable.acknowledge(first_lsn, count);
                     done();
                     if is_batch {
                         let now_us = clock.now_us();
                         inbox.put(|lanes| {
+                            assert!(
+                                lanes.syncing > 0,
+                                "partition {id}: the batch of record {} is on disk, and none was on \
+                                 its way",
+                                first_lsn.0
+                            );
                             lanes.syncing -= 1;
                             lanes.synced_at_us = now_us;
                         });
@@ -407,6 +442,20 @@ impl Driver {
             }),
         );
     }
+}
+
+/// What is due is due by now, and not before the time at which it was looked for: a timer that nobody
+/// was told of would have fired late.
+fn check_due(partition: PartitionId, due: &[TimerKey], next: Option<Timestamp>, now: Timestamp) {
+    let (Some(first), Some(last)) = (due.first(), due.last()) else { return };
+    assert!(
+        next.is_some_and(|next| next <= first.at) && last.at <= now,
+        "partition {}: timers fire from {:?} to {:?}, and the first was known to be due at {next:?} and \
+         it is {now:?}",
+        partition.0,
+        first.at,
+        last.at
+    );
 }
 
 fn lower(next: &mut Option<Timestamp>, at: Timestamp) {

@@ -25,19 +25,32 @@ pub struct Stopped;
 pub struct Partitions(Arc<Shared>);
 
 struct Shared {
+    count: u16,
     inboxes: Arc<[Arc<Inbox>]>,
     waiters: Vec<Arc<Waiters>>,
     next_request: AtomicU64,
 }
 
+/// How many partitions that are.
+///
+/// # Panics
+/// When they are more than can be numbered: the last ones would have no owner.
+pub(crate) fn count_of(partitions: usize) -> u16 {
+    let Ok(count) = u16::try_from(partitions) else {
+        unreachable!("a node has {partitions} partitions; the most is {}", u16::MAX);
+    };
+    count
+}
+
 impl Partitions {
     pub(crate) fn new(inboxes: Arc<[Arc<Inbox>]>, waiters: Vec<Arc<Waiters>>) -> Self {
-        Self(Arc::new(Shared { inboxes, waiters, next_request: AtomicU64::new(1) }))
+        let count = count_of(inboxes.len());
+        Self(Arc::new(Shared { count, inboxes, waiters, next_request: AtomicU64::new(1) }))
     }
 
     /// How many partitions there are.
     pub fn count(&self) -> u16 {
-        u16::try_from(self.0.inboxes.len()).unwrap_or(u16::MAX)
+        self.0.count
     }
 
     /// The partition that owns a key.

@@ -107,6 +107,11 @@ impl Inbox {
         let room = self.room.iter().flatten();
         for (room, permits) in room.zip(taken.permits.into_iter().flatten()) {
             room.add_permits(permits);
+            let free = room.available_permits();
+            assert!(
+                permits == 0 || free <= LANE_BYTES_MAX as usize,
+                "{permits} bytes are given back to a lane, which has {free} of {LANE_BYTES_MAX} then"
+            );
         }
         taken
     }

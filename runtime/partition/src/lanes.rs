@@ -255,6 +255,19 @@ impl Lanes {
         };
         self.take_peers(&mut taken, &mut room);
         self.take_work(&mut taken, &mut room, bounds.admission);
+        assert!(
+            taken.events.len() <= bounds.events_max.max(1),
+            "a turn takes {} events; the most is {}",
+            taken.events.len(),
+            bounds.events_max
+        );
+        assert!(
+            self.work.len() == self.events_waiting() + self.reads,
+            "{} events and reads wait, and {:?} events are counted by lane and {} reads",
+            self.work.len(),
+            self.waiting,
+            self.reads
+        );
         taken
     }
 
@@ -303,6 +316,11 @@ impl Lanes {
     }
 
     fn leave(&mut self, taken: &mut Arrivals, lane: Lane, queued: &Queued) {
+        assert!(
+            self.waiting[lane as usize] > 0,
+            "an event leaves the lane {lane:?}, in which none is counted: {:?}",
+            self.waiting
+        );
         self.waiting[lane as usize] -= 1;
         taken.permits[lane as usize][queued.size] += queued.permits as usize;
     }

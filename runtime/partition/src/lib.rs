@@ -9,7 +9,7 @@
 //!
 //! Reading order: [`handle`] and [`requests`] (what the edges call), [`edges`] (what they are called with), [`clock`],
 //! `lanes` and `inbox` (what waits for the next turn), [`driver`] (the turn), `owed` (attempts for which there was no room), [`health`], `dispatch` (effect to edge),
-//! `waiters` (who waits for an answer), [`checkpoint`], [`node`] (recovery and the threads).
+//! `waiters` (who waits for an answer), `durable` (what the log has acknowledged), [`checkpoint`], [`node`] (recovery and the threads).
 //!
 //! **Invariant:** durable before visible. Effects leave only from the log's callback, after the
 //! records that caused them are on disk. The driver never waits for an edge; what an edge can't take
@@ -21,6 +21,7 @@ pub mod clock;
 mod closing;
 mod dispatch;
 pub mod driver;
+mod durable;
 pub mod edges;
 pub mod handle;
 pub mod health;

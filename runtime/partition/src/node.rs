@@ -27,7 +27,9 @@ use crate::{
     clock::Clock,
     dispatch::Dispatch,
     driver::{Driver, Settings, Turn, log_id},
+    durable::Durable,
     edges::Edges,
+    handle,
     inbox::Inbox,
     owed::Owed,
     waiters::Waiters,
@@ -127,7 +129,7 @@ impl Node {
         edges: impl FnOnce(Partitions) -> Arc<dyn Edges>,
     ) -> Result<Self, StartError> {
         let Parts { stores, log, clock, derivation, checkpoints, settings } = parts;
-        let count = u16::try_from(stores.len()).unwrap_or(u16::MAX);
+        let count = handle::count_of(stores.len());
         let room = Room::of(&stores);
         let mut folded = Vec::with_capacity(stores.len());
         for (id, store) in (0..count).map(PartitionId).zip(stores) {
@@ -166,6 +168,7 @@ impl Node {
                 checkpoints: Arc::clone(&checkpoints),
                 schedule,
                 applied,
+                durable: Arc::new(Durable::new(partition.id, applied)),
                 next_timer: None,
                 next_expiry: None,
                 owed: Owed::after_recovery(applied),

@@ -111,6 +111,12 @@ impl Owed {
                 starts.extend(obligations::start(tables, attempt));
             }
         }
+        assert!(
+            starts.len() <= part * (asked + 1),
+            "{} attempts are offered in a turn that is to offer {part} for each of {} reasons",
+            starts.len(),
+            asked + 1
+        );
         Some(Offer { starts, more_wait })
     }
 
@@ -122,6 +128,12 @@ impl Owed {
             Some(last) if last.invocation < self.unseen_until => Some(Lsn(last.invocation.0 + 1)),
             Some(_) | None => None,
         };
+        assert!(
+            self.unseen_from.is_none_or(|next| next > from),
+            "the search for running invocations from {} on goes on from {:?}: it would not end",
+            from.0,
+            self.unseen_from
+        );
         let until = self.unseen_until;
         // What started later has been offered when it did.
         self.found.extend(running.iter().filter(|name| name.attempt <= until));

@@ -85,7 +85,14 @@ impl Waiters {
         let waiters: Vec<_> =
             requests.iter().filter_map(|request| waiting.requests.remove(request)).collect();
         drop(waiting);
+        assert!(
+            waiters.len() == requests.len(),
+            "{} requests wait for the end of an invocation, and {} of them are known",
+            requests.len(),
+            waiters.len()
+        );
         for waiter in waiters {
+            assert!(waiter.invocation == Some(id), "a request hears of another one's invocation");
             let _ = waiter.sender.send(Outcome::Completed(Arc::clone(completion)));
         }
     }

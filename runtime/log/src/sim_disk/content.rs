@@ -52,6 +52,8 @@ impl Content {
     }
 
     pub(super) fn truncate(&mut self, len: usize) {
+        // A real file would get zeros.
+        assert!(len <= self.visible.len(), "{len} bytes are kept of {}", self.visible.len());
         let change = Change::Truncate(len);
         change.apply(&mut self.visible);
         self.pending.push(change);
@@ -147,5 +149,8 @@ impl Change {
 }
 
 fn below(choose: &mut impl FnMut(u64) -> u64, bound: usize) -> usize {
-    usize::try_from(choose(bound as u64)).unwrap_or_default()
+    match usize::try_from(choose(bound as u64)) {
+        Ok(chosen) if chosen < bound => chosen,
+        chosen => unreachable!("a number below {bound} was asked for, and {chosen:?} given"),
+    }
 }

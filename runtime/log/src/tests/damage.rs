@@ -258,6 +258,31 @@ fn a_record_that_does_not_follow_the_one_before_is_damage() {
     }
 }
 
+/// Nobody writes one, but it is whole: it is read as nothing, also where it would be carried.
+#[test]
+fn a_frame_of_no_records_is_passed() {
+    let disk = SimDisk::default();
+    let log = ManualLog::open(disk.clone(), 1 << 20).unwrap();
+    log.append(batch(0, 1, 1), Box::new(|outcome| outcome.unwrap()));
+    log.commit();
+    drop(log);
+    let name = file_name(1);
+    let magic = magic(&disk, &name);
+    disk.tamper(&name, |bytes| {
+        let at = bytes.len();
+        crate::frame::encode_seal(magic, Position { segment: 1, offset: 0 }, bytes);
+        bytes[at + 19] = 1; // A batch.
+        bytes[at + 27] = 2; // It begins with record 2.
+        let crc = crc32c::crc32c(&bytes[at + 12..]);
+        bytes[at + 8..at + 12].copy_from_slice(&crc.to_be_bytes());
+    });
+    for _ in 0..2 {
+        let log = ManualLog::open(disk.clone(), 1 << 20).unwrap();
+        assert_eq!(read(&log, 0, 1), expected(0, 1, 1));
+        assert_eq!(log.last_lsn(PartitionId(0)), Lsn(1));
+    }
+}
+
 #[test]
 fn any_bytes_at_all_are_opened_or_refused() {
     let disk = SimDisk::default();
