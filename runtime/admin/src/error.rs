@@ -212,7 +212,7 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let restate_code = self.restate_code().map(str::to_owned);
-        let message = text::cut(&self.to_string(), MESSAGE_BYTES_MAX);
+        let message = runtime_views::text::cut(&self.to_string(), MESSAGE_BYTES_MAX);
         let body = ErrorBody { message, restate_code };
         (self.status(), Json(body)).into_response()
     }

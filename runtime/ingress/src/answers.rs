@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use protocol::{InvocationId, Target};
-use runtime_core::{
-    model::invocation::{Completion, Pin, Status},
-    tables::Tables,
-};
+use runtime_core::model::invocation::{Completion, Pin};
 use runtime_partition::budget::Held;
+use runtime_views::result::{self, Seen, bytes_of};
 
 use crate::{Ingress, error::Rejection};
 
@@ -29,15 +27,6 @@ pub(crate) enum Known {
     UnderWay(Target, Option<Pin>),
     /// It has ended, on this deployment.
     Ended(Kept, Option<Pin>),
-}
-
-/// What a look at the rows found.
-enum Seen {
-    Nothing,
-    UnderWay(Target, Option<Pin>),
-    Ended(Arc<Completion>, Option<Pin>),
-    /// It has ended with so many bytes, which nobody has taken memory for.
-    EndedWith(usize),
 }
 
 /// Results up to this size are read at once: twice reading them costs more than holding them.
@@ -106,32 +95,7 @@ impl AsRef<[u8]> for Owned {
     }
 }
 
-async fn see(ingress: &Ingress, id: InvocationId, most: usize) -> Result<Seen, Rejection> {
+async fn see(ingress: &Ingress, id: InvocationId, bytes_max: usize) -> Result<Seen, Rejection> {
     let to = ingress.partitions.owner(id.partition_key);
-    Ok(ingress.partitions.read(to, move |tables| seen(tables, id, most)).await?)
-}
-
-fn seen(tables: &Tables<'_>, id: InvocationId, most: usize) -> Seen {
-    let now = tables.meta().stamp.at();
-    let row = tables.invocation_lsn(id).and_then(|lsn| tables.invocation(lsn));
-    let Some(row) = row else { return Seen::Nothing };
-    if row.status.is_expired(now) {
-        return Seen::Nothing;
-    }
-    match row.status {
-        Status::Waiting(_) | Status::Running { .. } | Status::Paused => {
-            Seen::UnderWay(row.target, row.pin)
-        }
-        Status::Completed { completion, .. } => match bytes_of(&completion) {
-            bytes if bytes > most => Seen::EndedWith(bytes),
-            _ => Seen::Ended(completion, row.pin),
-        },
-    }
-}
-
-fn bytes_of(completion: &Completion) -> usize {
-    match &completion.result {
-        Ok(value) => value.len(),
-        Err(failure) => failure.message.len(),
-    }
+    Ok(ingress.partitions.read(to, result::Result { id, bytes_max }).await?)
 }

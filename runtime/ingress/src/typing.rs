@@ -3,6 +3,7 @@
 use protocol::{InvocationId, Target};
 use runtime_core::model::{deployment::OutputRule, invocation::Pin};
 use runtime_partition::Stopped;
+use runtime_views::result::PinOf;
 
 use crate::Ingress;
 
@@ -13,11 +14,8 @@ pub(crate) async fn of(
     target: &Target,
 ) -> Result<OutputRule, Stopped> {
     let to = ingress.partitions.owner(id.partition_key);
-    let read = ingress.partitions.read(to, move |tables| {
-        let lsn = tables.invocation_lsn(id)?;
-        tables.invocation(lsn)?.pin
-    });
-    Ok(by(ingress, read.await?, target))
+    let pin = ingress.partitions.read(to, PinOf(id)).await?;
+    Ok(by(ingress, pin, target))
 }
 
 /// How it is typed where it ran; not at all if nothing is known of that.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::PartitionKey;
 use runtime_core::{Partition, PartitionId, event::Event, model::ids::RequestId, tables::Tables};
+use runtime_views::View;
 use tokio::sync::oneshot;
 
 use crate::{
@@ -85,14 +86,10 @@ impl Partitions {
     ///
     /// # Errors
     /// When the node is stopping.
-    pub async fn read<T: Send + 'static>(
-        &self,
-        from: PartitionId,
-        read: impl FnOnce(&Tables<'_>) -> T + Send + 'static,
-    ) -> Result<T, Stopped> {
+    pub async fn read<V: View>(&self, from: PartitionId, view: V) -> Result<V::Seen, Stopped> {
         let (sender, receiver) = oneshot::channel();
         let read = Box::new(move |tables: &Tables<'_>| {
-            let seen = read(tables);
+            let seen = view.see(tables);
             Box::new(move || {
                 let _ = sender.send(seen); // Nobody waits for it any more.
             }) as Answering

@@ -18,6 +18,7 @@ use runtime_core::{
     },
     time::Timestamp,
 };
+use runtime_views::result::StatusOf;
 
 use crate::{Stopped, handle::Partitions, lanes::Lane, waiters::Outcome};
 
@@ -186,11 +187,7 @@ impl Partitions {
         let to = self.owner(id.partition_key);
         // First wait, then look: an end between the two is heard of twice and not missed.
         let mut place = self.waiters(to).wait(self.next_request(), Some(id));
-        let status = self.read(to, move |tables| {
-            let status = tables.invocation(tables.invocation_lsn(id)?)?.status;
-            Some(status).filter(|status| !status.is_expired(tables.meta().stamp.at()))
-        });
-        match status.await? {
+        match self.read(to, StatusOf(id)).await? {
             None => Ok(None),
             Some(Status::Completed { completion, .. }) => Ok(Some(completion)),
             Some(Status::Waiting(_) | Status::Running { .. } | Status::Paused) => {

@@ -8,7 +8,10 @@ use protocol::InvocationId;
 use runtime_core::{
     effect::{Control, Purged},
     model::invocation::StatusKind,
-    tables::Tables,
+};
+use runtime_views::{
+    invocation,
+    text::{STATUSES, status_of},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -19,8 +22,8 @@ use crate::{
     extract::{Json, Path, Query},
     text,
 };
+use view::SHOWN_TEXT_BYTES_MAX;
 pub use view::{FailureView, InvocationView};
-use view::{SHOWN_TEXT_BYTES_MAX, STATUSES};
 
 /// Some invocations.
 #[derive(Debug, Serialize, ToSchema)]
@@ -97,13 +100,12 @@ fn wanted(status: Option<&str>) -> Result<Vec<StatusKind>, Refusal> {
         let kinds = STATUSES.into_iter().map(|(kind, _)| kind);
         return Ok(kinds.filter(|kind| *kind != StatusKind::Completed).collect());
     };
-    let known = STATUSES.iter().find(|(_, known)| *known == name);
     let unknown = || {
         let names = STATUSES.map(|(_, name)| name).join(", ");
         let name = text::shown(name);
         Refusal::BadRequest(format!("'status' is '{name}', expected one of {names}"))
     };
-    Ok(vec![known.ok_or_else(unknown)?.0])
+    Ok(vec![status_of(name).ok_or_else(unknown)?])
 }
 
 /// One invocation.
@@ -117,11 +119,9 @@ pub async fn get(
 ) -> Result<Json<InvocationView>, Refusal> {
     let target = parse(&id)?;
     let partition = admin.partitions.owner(target.partition_key);
-    let read = move |tables: &Tables<'_>| {
-        let row = tables.invocation(tables.invocation_lsn(target)?)?;
-        Some(InvocationView::of(&row, SHOWN_TEXT_BYTES_MAX))
-    };
-    admin.partitions.read(partition, read).await?.map(Json).ok_or_else(|| unknown(id))
+    let one = invocation::One { id: target, text_bytes_max: SHOWN_TEXT_BYTES_MAX };
+    let seen = admin.partitions.read(partition, one).await?;
+    seen.map(|seen| Json(seen.into())).ok_or_else(|| unknown(id))
 }
 
 /// Cancels, kills or removes an invocation; the older form of the three below, which says nothing of
@@ -159,7 +159,7 @@ pub async fn cancel(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refusal> {
     let outcome = admin.partitions.cancel(parse(&id)?).await?;
-    status_of(outcome, id)
+    code_of(outcome, id)
 }
 
 /// Ends an invocation and all that it has started; no user code runs any more.
@@ -172,7 +172,7 @@ pub async fn kill(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refusal> {
     let outcome = admin.partitions.kill(parse(&id)?).await?;
-    status_of(outcome, id)
+    code_of(outcome, id)
 }
 
 /// Removes an invocation that has ended, with its journal and its result, before its time.
@@ -193,7 +193,7 @@ pub async fn purge(
     }
 }
 
-fn status_of(outcome: Control, id: String) -> Result<StatusCode, Refusal> {
+fn code_of(outcome: Control, id: String) -> Result<StatusCode, Refusal> {
     match outcome {
         Control::Ended => Ok(StatusCode::OK),
         Control::Signalled => Ok(StatusCode::ACCEPTED),

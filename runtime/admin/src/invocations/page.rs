@@ -6,11 +6,8 @@
 
 use std::fmt;
 
-use runtime_core::{
-    Lsn, PartitionId,
-    model::invocation::{Invocation, Status, StatusKind},
-    tables::Tables,
-};
+use runtime_core::{Lsn, PartitionId, model::invocation::StatusKind};
+use runtime_views::invocation::List;
 
 use super::{
     Invocations,
@@ -26,8 +23,6 @@ const LIMIT_MAX: usize = 1000;
 const PAGE_BYTES_MAX: usize = 4 << 20;
 /// Rows that one turn of a partition reads, at most: well under a millisecond of it, from memory.
 const TURN_ROWS_MAX: usize = 64;
-/// A turn reads no more rows once those that it has read have this many bytes. A result may have 32 MiB.
-const TURN_BYTES_MAX: usize = 4 << 20;
 
 /// Where a page has ended: after which invocation of which partition. Clients see it as a text without
 /// a meaning.
@@ -127,71 +122,24 @@ pub(super) async fn read(
     let mut page =
         Page { limit, bytes_max: PAGE_BYTES_MAX, invocations: Vec::new(), bytes: 0, last: place };
     while place.partition.0 < partitions {
-        let (wanted, rows_max) = (wanted.clone(), page.rows_wanted().min(TURN_ROWS_MAX));
-        let turn = move |tables: &Tables<'_>| look(tables, &wanted, place.lsn, rows_max);
-        let Turn { found, rest_after } = admin.partitions.read(place.partition, turn).await?;
-        for (lsn, invocation) in found {
-            if !page.take(Place { lsn, ..place }, invocation) {
+        let turn = List {
+            statuses: wanted.clone(),
+            after: place.lsn,
+            rows_max: page.rows_wanted().min(TURN_ROWS_MAX),
+            text_bytes_max: LISTED_TEXT_BYTES_MAX,
+        };
+        let found = admin.partitions.read(place.partition, turn).await?;
+        for (lsn, invocation) in found.invocations {
+            if !page.take(Place { lsn, ..place }, invocation.into()) {
                 return Ok(page.ended(true));
             }
         }
-        place = match rest_after {
+        place = match found.rest_after {
             Some(lsn) => Place { lsn, ..place },
             None => Place { partition: PartitionId(place.partition.0 + 1), lsn: Lsn(0) },
         };
     }
     Ok(page.ended(false))
-}
-
-/// What one turn of a partition has found.
-#[derive(Debug)]
-struct Turn {
-    /// Oldest first.
-    found: Vec<(Lsn, InvocationView)>,
-    /// After which one there may be more.
-    rest_after: Option<Lsn>,
-}
-
-/// Looks for invocations that were created after one, whatever statuses the ones between have.
-fn look(tables: &Tables<'_>, wanted: &[StatusKind], after: Lsn, rows_max: usize) -> Turn {
-    // No record has the last number there is.
-    let from = Lsn(after.0.saturating_add(1));
-    let of_each = wanted.iter().flat_map(|kind| tables.by_status(*kind, from, rows_max));
-    let mut lsns: Vec<Lsn> = of_each.collect();
-    lsns.sort_unstable();
-    // Only if none of the statuses gave as many as it may have, it has no more.
-    let mut is_all = lsns.len() < rows_max;
-    lsns.truncate(rows_max);
-    let mut turn = Turn { found: Vec::new(), rest_after: None };
-    let (mut bytes, mut last) = (0, after);
-    for lsn in lsns {
-        if bytes > TURN_BYTES_MAX {
-            is_all = false;
-            break;
-        }
-        last = lsn;
-        let Some(row) = tables.invocation(lsn) else { continue };
-        bytes += row_bytes(&row);
-        turn.found.push((lsn, InvocationView::of(&row, LISTED_TEXT_BYTES_MAX)));
-    }
-    turn.rest_after = (!is_all).then_some(last);
-    turn
-}
-
-/// What of a row may be large, in bytes.
-fn row_bytes(row: &Invocation) -> usize {
-    let result = match &row.status {
-        Status::Completed { completion, .. } => match &completion.result {
-            Ok(value) => value.len(),
-            Err(failure) => failure.message.len(),
-        },
-        Status::Waiting(_) | Status::Running { .. } | Status::Paused => 0,
-    };
-    let failure = row.last_failure.as_ref();
-    result
-        + row.target.key.len()
-        + row.idempotency_key.as_ref().map_or(0, String::len)
-        + failure.map_or(0, |failure| failure.message.len() + failure.stacktrace.len())
 }
 
 #[cfg(test)]

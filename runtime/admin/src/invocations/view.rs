@@ -2,30 +2,15 @@
 //! large as a message: what is shown of each is bounded.
 
 use jiff::Timestamp as Moment;
-use runtime_core::{
-    effect,
-    model::invocation::{AttemptFailure, Invocation, Status, StatusKind, WaitingFor},
-    time::Timestamp,
-};
+use runtime_core::{model::invocation::AttemptFailure, time::Timestamp};
+use runtime_views::{invocation::Invocation, text};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::text;
 
 /// What a list shows of each text, in bytes: a message, and the top of a stack trace.
 pub(super) const LISTED_TEXT_BYTES_MAX: usize = 1 << 10;
 /// What is shown of each text of a single invocation, in bytes: more than is kept of a stack trace.
 pub(super) const SHOWN_TEXT_BYTES_MAX: usize = 64 << 10;
-
-pub(super) const STATUSES: [(StatusKind, &str); 7] = [
-    (StatusKind::Scheduled, "scheduled"),
-    (StatusKind::Inboxed, "pending"),
-    (StatusKind::Running, "running"),
-    (StatusKind::BackingOff, "backing-off"),
-    (StatusKind::Suspended, "suspended"),
-    (StatusKind::Paused, "paused"),
-    (StatusKind::Completed, "completed"),
-];
 
 /// An invocation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,45 +67,26 @@ pub struct FailureView {
     pub related_command_index: Option<u32>,
 }
 
-impl InvocationView {
-    /// What is said of an invocation: so many bytes of each text.
-    pub(super) fn of(row: &Invocation, text_bytes_max: usize) -> Self {
-        let cut = |text: &str| text::cut(text, text_bytes_max);
-        let kind = row.status.kind();
-        let status = STATUSES.iter().find(|(known, _)| *known == kind).map_or("", |(_, name)| name);
-        let next_attempt_at = match row.status {
-            Status::Waiting(WaitingFor::Start { at } | WaitingFor::Retry { at }) => {
-                Some(moment(at))
-            }
-            Status::Waiting(WaitingFor::Object { .. } | WaitingFor::Notification { .. })
-            | Status::Running { .. }
-            | Status::Paused
-            | Status::Completed { .. } => None,
-        };
-        let completion_failure = match &row.status {
-            Status::Completed { completion, .. } => completion.result.as_ref().err(),
-            Status::Waiting(_) | Status::Running { .. } | Status::Paused => None,
-        };
+impl From<Invocation> for InvocationView {
+    fn from(seen: Invocation) -> Self {
         Self {
-            id: row.id.to_string(),
-            target: cut(&row.target.to_string()),
-            status,
-            created_at: moment(row.created_at),
-            modified_at: moment(row.modified_at),
-            next_attempt_at,
-            deployment_id: row.pin.map(|pin| pin.deployment.to_string()),
-            retry_count: effect::failures(row.retry_count, row.policy_attempts, row.unsent),
-            journal_size: row.journal_len,
-            idempotency_key: row.idempotency_key.as_deref().map(cut),
-            last_failure: row
-                .last_failure
-                .as_deref()
-                .map(|failure| FailureView::of(failure, text_bytes_max)),
-            completion_failure: completion_failure
-                .map(|failure| cut(&format!("[{}] {}", failure.code, failure.message))),
+            id: seen.id.to_string(),
+            target: seen.target,
+            status: text::status(seen.status),
+            created_at: moment(seen.created_at),
+            modified_at: moment(seen.modified_at),
+            next_attempt_at: seen.next_attempt_at.map(moment),
+            deployment_id: seen.deployment.map(|deployment| deployment.to_string()),
+            retry_count: seen.failures,
+            journal_size: seen.journal_len,
+            idempotency_key: seen.idempotency_key,
+            last_failure: seen.last_failure.map(FailureView::from),
+            completion_failure: seen.completion_failure,
         }
     }
+}
 
+impl InvocationView {
     /// How long it is as JSON, in bytes.
     pub(super) fn json_bytes(&self) -> usize {
         #[expect(clippy::expect_used, reason = "a Vec takes all, and texts and numbers are JSON")]
@@ -129,17 +95,17 @@ impl InvocationView {
     }
 }
 
-impl FailureView {
-    fn of(failure: &AttemptFailure, text_bytes_max: usize) -> Self {
-        let cut = |text: &str| text::cut(text, text_bytes_max);
-        let command = failure.related_command.as_ref();
+impl From<AttemptFailure> for FailureView {
+    fn from(failure: AttemptFailure) -> Self {
+        let (name, index) =
+            failure.related_command.map_or((None, None), |command| (command.name, command.index));
         Self {
             code: failure.code,
-            error_code: failure.error_code.clone(),
-            message: cut(&failure.message),
-            stacktrace: cut(&failure.stacktrace),
-            related_command_name: command.and_then(|command| command.name.as_deref()).map(cut),
-            related_command_index: command.and_then(|command| command.index),
+            error_code: failure.error_code,
+            message: failure.message,
+            stacktrace: failure.stacktrace,
+            related_command_name: name,
+            related_command_index: index,
         }
     }
 }

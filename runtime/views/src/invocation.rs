@@ -1,0 +1,165 @@
+//! Invocations, one or many. Their texts are their clients' and their handler's own, and may be as large as
+//! a message: how much is shown of each is said with the question.
+
+use protocol::{DeploymentId, InvocationId};
+use runtime_core::{
+    Lsn, effect,
+    model::invocation::{
+        AttemptFailure, Invocation as Row, RelatedCommand, Status, StatusKind, WaitingFor,
+    },
+    tables::Tables,
+    time::Timestamp,
+};
+
+use crate::{View, result, text};
+
+/// A turn reads no more rows once those that it has read have this many bytes. A result may have 32 MiB.
+const TURN_BYTES_MAX: usize = 4 << 20;
+
+/// An invocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// Its id.
+    pub id: InvocationId,
+    /// The handler it runs, as `service/key/handler`.
+    pub target: String,
+    /// What it is doing.
+    pub status: StatusKind,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When its status last changed.
+    pub modified_at: Timestamp,
+    /// When its next attempt starts, if that is known.
+    pub next_attempt_at: Option<Timestamp>,
+    /// The deployment it stays with.
+    pub deployment: Option<DeploymentId>,
+    /// Attempts that failed since it last got further.
+    pub failures: u32,
+    /// Entries in its journal.
+    pub journal_len: u32,
+    /// The client's key.
+    pub idempotency_key: Option<String>,
+    /// Why the last attempt broke off.
+    pub last_failure: Option<AttemptFailure>,
+    /// What it ended with, if it failed, as `[code] message`.
+    pub completion_failure: Option<String>,
+}
+
+impl Invocation {
+    /// What a row says: so many bytes of each text.
+    fn of(row: &Row, text_bytes_max: usize) -> Self {
+        let cut = |text: &str| text::cut(text, text_bytes_max);
+        let next_attempt_at = match row.status {
+            Status::Waiting(WaitingFor::Start { at } | WaitingFor::Retry { at }) => Some(at),
+            Status::Waiting(WaitingFor::Object { .. } | WaitingFor::Notification { .. })
+            | Status::Running { .. }
+            | Status::Paused
+            | Status::Completed { .. } => None,
+        };
+        let failure =
+            row.status.completion().and_then(|completion| completion.result.as_ref().err());
+        let last_failure = row.last_failure.as_deref().map(|failure| AttemptFailure {
+            code: failure.code,
+            error_code: failure.error_code.clone(),
+            message: cut(&failure.message),
+            stacktrace: cut(&failure.stacktrace),
+            related_command: failure.related_command.as_ref().map(|command| RelatedCommand {
+                name: command.name.as_deref().map(cut),
+                ..*command
+            }),
+        });
+        Self {
+            id: row.id,
+            target: cut(&row.target.to_string()),
+            status: row.status.kind(),
+            created_at: row.created_at,
+            modified_at: row.modified_at,
+            next_attempt_at,
+            deployment: row.pin.map(|pin| pin.deployment),
+            failures: effect::failures(row.retry_count, row.policy_attempts, row.unsent),
+            journal_len: row.journal_len,
+            idempotency_key: row.idempotency_key.as_deref().map(cut),
+            last_failure,
+            completion_failure: failure
+                .map(|failure| cut(&format!("[{}] {}", failure.code, failure.message))),
+        }
+    }
+}
+
+/// Looks at one invocation.
+#[derive(Debug, Clone, Copy)]
+pub struct One {
+    /// Which.
+    pub id: InvocationId,
+    /// How many bytes of each text are shown.
+    pub text_bytes_max: usize,
+}
+
+impl View for One {
+    type Seen = Option<Invocation>;
+
+    fn see(self, tables: &Tables<'_>) -> Option<Invocation> {
+        let row = tables.invocation(tables.invocation_lsn(self.id)?)?;
+        Some(Invocation::of(&row, self.text_bytes_max))
+    }
+}
+
+/// Looks for the invocations of one partition that were created after one, oldest first, whatever statuses
+/// the ones between have. It reads an index of each status, and no row that is not wanted.
+#[derive(Debug, Clone)]
+pub struct List {
+    /// Which statuses.
+    pub statuses: Vec<StatusKind>,
+    /// After which one: its lsn of creation.
+    pub after: Lsn,
+    /// At most so many.
+    pub rows_max: usize,
+    /// How many bytes of each text are shown.
+    pub text_bytes_max: usize,
+}
+
+/// What a list has found in one turn.
+#[derive(Debug)]
+pub struct Found {
+    /// Oldest first, each with its lsn of creation.
+    pub invocations: Vec<(Lsn, Invocation)>,
+    /// After which one there may be more.
+    pub rest_after: Option<Lsn>,
+}
+
+impl View for List {
+    type Seen = Found;
+
+    fn see(self, tables: &Tables<'_>) -> Found {
+        let Self { statuses, after, rows_max, text_bytes_max } = self;
+        // No record has the last number there is.
+        let from = Lsn(after.0.saturating_add(1));
+        let of_each = statuses.iter().flat_map(|kind| tables.by_status(*kind, from, rows_max));
+        let mut lsns: Vec<Lsn> = of_each.collect();
+        lsns.sort_unstable();
+        // Only if none of the statuses gave as many as it may have, it has no more.
+        let mut is_all = lsns.len() < rows_max;
+        lsns.truncate(rows_max);
+        let (mut invocations, mut bytes, mut last) = (Vec::new(), 0, after);
+        for lsn in lsns {
+            if bytes > TURN_BYTES_MAX {
+                is_all = false;
+                break;
+            }
+            last = lsn;
+            let Some(row) = tables.invocation(lsn) else { continue };
+            bytes += row_bytes(&row);
+            invocations.push((lsn, Invocation::of(&row, text_bytes_max)));
+        }
+        Found { invocations, rest_after: (!is_all).then_some(last) }
+    }
+}
+
+/// What of a row may be large, in bytes.
+fn row_bytes(row: &Row) -> usize {
+    let failure = row.last_failure.as_ref();
+    row.status.completion().map_or(0, |completion| result::bytes_of(completion))
+        + row.target.key.len()
+        + row.idempotency_key.as_ref().map_or(0, String::len)
+        + failure.map_or(0, |failure| failure.message.len() + failure.stacktrace.len())
+}

@@ -1,0 +1,39 @@
+//! What rows say, as plain values. Whoever shows rows reads them through a [`View`], and knows no tables,
+//! no keys and no layout: admin and the ingress today.
+//!
+//! Reading order: [`text`] (words, and how much of a text is shown), [`invocation`] (one, and a list of
+//! them in turns), [`result`] (what an invocation has ended with).
+//!
+//! **Invariant:** pure, and bounded: a view reads no more rows and bytes in one turn of a partition than
+//! it is told to.
+
+pub mod invocation;
+pub mod result;
+pub mod text;
+
+use runtime_core::tables::Tables;
+
+/// A look at the rows of one partition, between two records.
+pub trait View: Send + 'static {
+    /// What is seen.
+    type Seen: Send + 'static;
+
+    /// Looks.
+    fn see(self, tables: &Tables<'_>) -> Self::Seen;
+}
+
+/// For the runtime's own parts, which know the tables.
+impl<F, T> View for F
+where
+    F: FnOnce(&Tables<'_>) -> T + Send + 'static,
+    T: Send + 'static,
+{
+    type Seen = T;
+
+    fn see(self, tables: &Tables<'_>) -> T {
+        self(tables)
+    }
+}
+
+#[cfg(test)]
+mod tests;
