@@ -16,6 +16,9 @@ use protocol::{
 
 use super::*;
 
+mod cancellation;
+mod stages;
+
 fn bytes(frames: &[Frame]) -> Bytes {
     let mut bytes = BytesMut::new();
     frames.iter().for_each(|frame| frame.encode(&mut bytes));
@@ -83,6 +86,43 @@ fn said(vm: &mut Vm) -> Vec<Frame> {
     let mut decoder = FrameDecoder::new(1 << 20);
     decoder.push(vm.take_output());
     std::iter::from_fn(|| decoder.next().unwrap()).collect()
+}
+
+/// What the Vm has said, a line a frame.
+fn rendered(vm: &mut Vm, version: ProtocolVersion) -> Vec<String> {
+    said(vm).iter().map(|frame| render(frame, version)).collect()
+}
+
+fn render(frame: &Frame, version: ProtocolVersion) -> String {
+    if frame.ty.is_command() {
+        let entry = Entry { ty: frame.ty, body: frame.body.clone() };
+        return error::show(&wire::command::decode(&entry).unwrap());
+    }
+    match frame.ty {
+        MessageType::SUSPENSION => {
+            let awaiting = Suspension::decode(frame, version).unwrap().awaiting;
+            let leaves: Vec<_> = awaiting.all_leaves().map(render_id).collect();
+            format!("suspended until {}", leaves.join(" or "))
+        }
+        MessageType::ERROR => {
+            let AttemptError { code, message, .. } = AttemptError::decode(frame).unwrap();
+            format!("error {code}: {message}")
+        }
+        MessageType::PROPOSE_RUN_COMPLETION => {
+            let RunProposal { completion, result, .. } = RunProposal::decode(frame).unwrap();
+            format!("proposed {completion}: {result:?}")
+        }
+        MessageType::END => "end".to_owned(),
+        other => panic!("{other:?} is not for a runtime"),
+    }
+}
+
+fn render_id(id: &NotificationId) -> String {
+    match id {
+        NotificationId::Completion(number) => format!("completion {number}"),
+        NotificationId::Signal(SignalId::Index(number)) => format!("signal {number}"),
+        NotificationId::Signal(SignalId::Name(name)) => format!("signal '{name}'"),
+    }
 }
 
 fn types(frames: &[Frame]) -> Vec<MessageType> {

@@ -89,7 +89,7 @@ impl Vm {
         // The runtime counts failures since the journal last grew: once it has grown, they are others'.
         let start = self.start().filter(|_| !self.has_grown);
         let failed_before = start.map_or(0, |start| start.retry_count);
-        let executions = failed_before + 1;
+        let executions = failed_before.saturating_add(1);
         let elapsed_ms = start.map_or(0, |start| start.duration_since_last_entry_ms);
         let is_last = retry.is_some_and(|retry| {
             retry.max_attempts.is_some_and(|max_attempts| executions >= max_attempts)
