@@ -161,3 +161,45 @@ fn a_failure_of_a_run_counts_by_itself_once_the_journal_has_grown() {
     assert_eq!(delay(false, u32::MAX), None, "whatever the runtime has counted");
     assert_eq!(delay(true, 2), Some(10), "others have failed, not this");
 }
+
+/// A handler that makes use of everything that the runtime brings, the bytes behind `opening_bytes`
+/// after the result of its run.
+fn converse(bytes: &[u8], opening_bytes: usize) -> Result<Vm, VmError> {
+    let (opening, rest) = bytes.split_at(opening_bytes.min(bytes.len()));
+    let mut vm = fresh();
+    vm.push(Bytes::copy_from_slice(opening))?;
+    vm.sys_get_state(Bytes::from("a"))?;
+    let (id, answer) = vm.sys_call(request())?;
+    let run = vm.sys_run("step")?;
+    vm.propose_run(run, Ok(Bytes::new()))?;
+    vm.push(Bytes::copy_from_slice(rest))?;
+    let run = vm.sys_run("another")?;
+    while let Turn::Offered(handle) = turn(&mut vm, &[id, answer, run])? {
+        let _ = vm.take_offer(handle);
+    }
+    vm.fail_run(run, "another", "boom", None)?;
+    Ok(vm)
+}
+
+#[test]
+fn no_byte_of_the_runtime_makes_it_panic() {
+    let id = NotificationResult::InvocationId("inv_a".to_owned());
+    let cancel = NotificationId::Signal(SignalId::Index(1));
+    let known = [
+        command(Command::GetEagerState { key: Bytes::from("a"), value: None }, V7),
+        completion(NotificationKind::CallInvocationId, 2, id),
+        notification(NotificationKind::Signal, cancel, void()),
+    ];
+    let opening = opening(&known, &[("a", "1")], true);
+    let whole = [opening.clone(), bytes(&[RunAck { completion: 4 }.encode()])].concat();
+    let mut vm = converse(&whole, opening.len()).unwrap();
+    assert_eq!(said(&mut vm).last().unwrap().ty, MessageType::ERROR);
+    for at in 0..whole.len() {
+        for flip in [0x01, 0x40, 0x80, 0xff] {
+            let mut bent = whole.clone();
+            bent[at] ^= flip;
+            let _ = converse(&bent, opening.len());
+        }
+        let _ = converse(&whole[..at], opening.len());
+    }
+}
