@@ -4,7 +4,7 @@
 //! Reading order: [`limits`] (every bound, with its reason), `activity` (what a connection is doing,
 //! pure), `connections` (who is connected, and who has to go when there is no place), [`server`] (the
 //! accept loop), `io` (bytes, watched), [`body`] (bodies, watched), [`linger`] (bodies, refused),
-//! [`hosts`] (whom a request is meant for).
+//! [`hosts`] (whom a request is meant for), [`rfc3339`] (how an answer names a time).
 //!
 //! **Invariant:** nothing here knows what a request means. A connection that is closed loses no result:
 //! whoever asked can ask again.
@@ -16,6 +16,7 @@ pub mod hosts;
 mod io;
 pub mod limits;
 pub mod linger;
+pub mod rfc3339;
 pub mod server;
 
 pub use hosts::Hosts;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use jiff::Timestamp as Moment;
 use protocol::{InvocationId, TerminalFailure};
-use runtime_core::{tables::deployment::OutputRule, time::Timestamp};
+use runtime_core::tables::deployment::OutputRule;
+use runtime_http::rfc3339;
 use serde::Serialize;
 
 use crate::{
@@ -41,7 +41,7 @@ pub(crate) fn result(
     name(&mut response, id);
     if was_stored
         && let Some(expires_at) = completion.expires_at
-        && let Ok(expires_at) = HeaderValue::from_str(&rfc3339(expires_at))
+        && let Ok(expires_at) = HeaderValue::from_str(&rfc3339::with_nanoseconds(expires_at.0))
     {
         response.headers_mut().insert("idempotency-expires", expires_at);
     }
@@ -78,10 +78,4 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> 
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response
-}
-
-/// A time as HTTP clients of the API expect it.
-pub(crate) fn rfc3339(at: Timestamp) -> String {
-    let at_ms = i64::try_from(at.0).unwrap_or(i64::MAX);
-    Moment::from_millisecond(at_ms).map_or_else(|_| at.0.to_string(), |at| format!("{at:.9}"))
 }

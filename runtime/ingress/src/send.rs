@@ -8,6 +8,7 @@ use runtime_core::{
     event::{Event, Source},
     time::Timestamp,
 };
+use runtime_http::rfc3339;
 use serde::Serialize;
 
 use crate::{
@@ -57,7 +58,7 @@ where
     };
     let accepted = Accepted {
         invocation_id: id.to_string(),
-        execution_time: start_at.map(response::rfc3339),
+        execution_time: start_at.map(|at| rfc3339::with_nanoseconds(at.0)),
         status: if duplicate { "PreviouslyAccepted" } else { "Accepted" },
     };
     let mut response = response::json(StatusCode::ACCEPTED, &accepted);

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use protocol::{
-    InvocationId, PartitionKey, ProtocolVersion, TerminalFailure,
+    Backoff, InvocationId, PartitionKey, ProtocolVersion, TerminalFailure,
     journal::{
         Awaiting, CallRequest, Combinator, Command, Entry, NamedCommand, Notification,
         NotificationId, NotificationKind, NotificationResult, notification::SignalId,
@@ -197,9 +197,11 @@ fn a_run_is_executed_when_waited_for_and_counts_when_it_is_stored() {
 #[test]
 fn a_failing_run_is_tried_again_elsewhere_until_its_tries_are_used_up() {
     let retry = RunRetry {
-        initial_interval_ms: 50,
-        factor_thousandths: 2000,
-        max_interval_ms: 1000,
+        backoff: Backoff {
+            initial_interval_ms: 50,
+            factor_thousandths: 2000,
+            max_interval_ms: 1000,
+        },
         max_attempts: Some(2),
         max_duration_ms: None,
     };
@@ -389,9 +391,7 @@ fn a_join_names_its_tree_and_what_stands_alone_stands_beside_it() {
 #[test]
 fn a_run_gives_up_when_its_first_try_is_long_ago() {
     let retry = RunRetry {
-        initial_interval_ms: 50,
-        factor_thousandths: 1000,
-        max_interval_ms: 50,
+        backoff: Backoff { initial_interval_ms: 50, factor_thousandths: 1000, max_interval_ms: 50 },
         max_attempts: None,
         max_duration_ms: Some(1000),
     };

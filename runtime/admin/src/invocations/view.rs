@@ -1,13 +1,12 @@
 //! What the API says of an invocation. Its texts are its clients' and its handler's own, and may be as
 //! large as a message: what is shown of each is bounded.
 
-use jiff::Timestamp as Moment;
 use runtime_core::{
     effect,
     event::AttemptFailure,
     tables::invocation::{Invocation, Status, StatusKind, WaitingFor},
-    time::Timestamp,
 };
+use runtime_http::rfc3339;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -91,7 +90,7 @@ impl InvocationView {
         let status = STATUSES.iter().find(|(known, _)| *known == kind).map_or("", |(_, name)| name);
         let next_attempt_at = match row.status {
             Status::Waiting(WaitingFor::Start { at } | WaitingFor::Retry { at }) => {
-                Some(moment(at))
+                Some(rfc3339::shortest(at.0))
             }
             Status::Waiting(WaitingFor::Object { .. } | WaitingFor::Notification { .. })
             | Status::Running { .. }
@@ -106,8 +105,8 @@ impl InvocationView {
             id: row.id.to_string(),
             target: cut(&row.target.to_string()),
             status,
-            created_at: moment(row.created_at),
-            modified_at: moment(row.modified_at),
+            created_at: rfc3339::shortest(row.created_at.0),
+            modified_at: rfc3339::shortest(row.modified_at.0),
             next_attempt_at,
             deployment_id: row.pin.map(|pin| pin.deployment.to_string()),
             retry_count: effect::failures(row.retry_count, row.policy_attempts, row.unsent),
@@ -143,9 +142,4 @@ impl FailureView {
             related_command_index: command.and_then(|command| command.index),
         }
     }
-}
-
-fn moment(at: Timestamp) -> String {
-    let at_ms = i64::try_from(at.0).unwrap_or(i64::MAX);
-    Moment::from_millisecond(at_ms).map_or_else(|_| at.0.to_string(), |at| at.to_string())
 }

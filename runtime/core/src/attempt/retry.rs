@@ -1,7 +1,7 @@
 //! What follows a failed attempt.
 
 use protocol::{
-    TerminalFailure,
+    Backoff, TerminalFailure,
     wire::{WireError, control::ErrorBehavior},
 };
 
@@ -24,12 +24,8 @@ pub const UNSENT_DELAY_MIN_MS: u64 = 100;
 /// How failed attempts are retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// The first delay, in milliseconds.
-    pub initial_interval_ms: u64,
-    /// Each delay is the last one times this, in thousandths.
-    pub factor_thousandths: u64,
-    /// The longest delay, in milliseconds.
-    pub max_interval_ms: u64,
+    /// The delays, without their spread.
+    pub backoff: Backoff,
     /// Attempts in all; `None` is no limit.
     pub max_attempts: Option<u32>,
     /// What to do after the last.
@@ -40,29 +36,14 @@ impl Default for RetryPolicy {
     /// The real server's defaults: half a second doubling up to a minute, 70 attempts, then pause.
     fn default() -> Self {
         Self {
-            initial_interval_ms: 500,
-            factor_thousandths: 2000,
-            max_interval_ms: 60_000,
+            backoff: Backoff {
+                initial_interval_ms: 500,
+                factor_thousandths: 2000,
+                max_interval_ms: 60_000,
+            },
             max_attempts: Some(70),
             on_max_attempts: OnMaxAttempts::Pause,
         }
-    }
-}
-
-impl RetryPolicy {
-    /// The delay after `failures` counted failures (1 for the first), without its spread.
-    pub fn delay_ms(&self, failures: u32) -> u64 {
-        let mut delay_ms = self.initial_interval_ms.min(self.max_interval_ms);
-        for _ in 1..failures {
-            if delay_ms >= self.max_interval_ms || self.factor_thousandths <= 1000 {
-                break;
-            }
-            let next = u128::from(delay_ms) * u128::from(self.factor_thousandths) / 1000;
-            // One that grows does so also from nothing, and from where a thousandth is less than 1 ms.
-            let next_ms = u64::try_from(next).unwrap_or(u64::MAX).max(delay_ms + 1);
-            delay_ms = next_ms.min(self.max_interval_ms);
-        }
-        delay_ms
     }
 }
 
@@ -94,7 +75,7 @@ pub(super) fn decide(
         // Nobody has heard of the attempt, so none is used up: the endpoint may be down for longer than
         // any policy lasts, and its invocations go on when it is back.
         let failures = start.unsent.saturating_add(1);
-        let delay_ms = policy.delay_ms(failures).max(UNSENT_DELAY_MIN_MS);
+        let delay_ms = policy.backoff.delay_ms(failures).max(UNSENT_DELAY_MIN_MS);
         return AfterFailure::RetryUnsent { delay_ms: spread(delay_ms, entropy) };
     }
     let failures = start.policy_attempts.saturating_add(1);
@@ -104,7 +85,7 @@ pub(super) fn decide(
             OnMaxAttempts::Kill => AfterFailure::Kill(end(fault)),
         };
     }
-    let mut delay_ms = spread(policy.delay_ms(failures), entropy);
+    let mut delay_ms = spread(policy.backoff.delay_ms(failures), entropy);
     if let Fault::Response { retry_after_ms: Some(asked_ms), .. } = fault {
         // It can ask for more than the policy gives, and not for less.
         delay_ms = delay_ms.max((*asked_ms).min(ASKED_DELAY_MAX_MS));

@@ -1,5 +1,7 @@
 //! What applies to a handler: its own settings, then its service's, then the server's.
 
+use protocol::Backoff;
+
 use crate::{
     admission::HandlerFacts,
     attempt::RetryPolicy,
@@ -90,19 +92,20 @@ impl Defaults {
         service: &ServiceDefinition,
         handler: &HandlerDefinition,
     ) -> RetryPolicy {
+        let node = &self.handler.retry;
+        let interval_ms = pick(service, handler, |options| options.retry.initial_interval_ms);
+        let factor = pick(service, handler, |options| options.retry.factor_thousandths);
+        let max_interval_ms = pick(service, handler, |options| options.retry.max_interval_ms);
         let max_attempts = pick(service, handler, |options| options.retry.max_attempts);
         RetryPolicy {
-            initial_interval_ms: pick(service, handler, |options| {
-                options.retry.initial_interval_ms
-            })
-            .unwrap_or(self.handler.retry.initial_interval_ms),
-            factor_thousandths: pick(service, handler, |options| options.retry.factor_thousandths)
-                .unwrap_or(self.handler.retry.factor_thousandths),
-            max_interval_ms: pick(service, handler, |options| options.retry.max_interval_ms)
-                .unwrap_or(self.handler.retry.max_interval_ms),
-            max_attempts: max_attempts.or(self.handler.retry.max_attempts),
+            backoff: Backoff {
+                initial_interval_ms: interval_ms.unwrap_or(node.backoff.initial_interval_ms),
+                factor_thousandths: factor.unwrap_or(node.backoff.factor_thousandths),
+                max_interval_ms: max_interval_ms.unwrap_or(node.backoff.max_interval_ms),
+            },
+            max_attempts: max_attempts.or(node.max_attempts),
             on_max_attempts: pick(service, handler, |options| options.retry.on_max_attempts)
-                .unwrap_or(self.handler.retry.on_max_attempts),
+                .unwrap_or(node.on_max_attempts),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use protocol::{
-    TerminalFailure,
+    Backoff, TerminalFailure,
     journal::{Command, NamedCommand, NotificationId},
     wire::{
         MessageType,
@@ -32,12 +32,8 @@ pub(crate) enum RunState {
 /// How a closure that fails is tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRetry {
-    /// The first delay, in milliseconds.
-    pub initial_interval_ms: u64,
-    /// Each delay is the last one times this, in thousandths.
-    pub factor_thousandths: u64,
-    /// The longest delay, in milliseconds.
-    pub max_interval_ms: u64,
+    /// The delays.
+    pub backoff: Backoff,
     /// Executions in all; `None` is no limit.
     pub max_attempts: Option<u32>,
     /// How long after the last stored entry the last execution may begin, in milliseconds; `None` is no
@@ -143,22 +139,8 @@ impl Running {
                 name: Some(name.to_owned()),
                 ty: Some(u32::from(MessageType::RUN_COMMAND.0)),
             }),
-            next_retry_delay_ms: retry.map(|retry| retry.delay_ms(executions)),
+            next_retry_delay_ms: retry.map(|retry| retry.backoff.delay_ms(executions)),
             behavior: ErrorBehavior::Retry,
         })
-    }
-}
-
-impl RunRetry {
-    fn delay_ms(&self, executions: u32) -> u64 {
-        let mut delay_ms = self.initial_interval_ms.min(self.max_interval_ms);
-        for _ in 1..executions {
-            if delay_ms >= self.max_interval_ms || self.factor_thousandths <= 1000 {
-                break;
-            }
-            let next = u128::from(delay_ms) * u128::from(self.factor_thousandths) / 1000;
-            delay_ms = u64::try_from(next).unwrap_or(u64::MAX).min(self.max_interval_ms);
-        }
-        delay_ms
     }
 }

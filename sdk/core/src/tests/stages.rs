@@ -130,9 +130,11 @@ fn what_was_said_before_the_last_word_stands_before_it() {
 #[test]
 fn a_failure_of_a_run_counts_by_itself_once_the_journal_has_grown() {
     let retry = RunRetry {
-        initial_interval_ms: 10,
-        factor_thousandths: 2000,
-        max_interval_ms: 1000,
+        backoff: Backoff {
+            initial_interval_ms: 10,
+            factor_thousandths: 2000,
+            max_interval_ms: 1000,
+        },
         max_attempts: Some(3),
         max_duration_ms: None,
     };
