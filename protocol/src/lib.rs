@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`ids`] and [`target`] name things, [`journal`] says what an invocation did and
 //! what it waits for, [`failure`] how it can end, [`backoff`] when it is tried again, [`version`] and [`discovery`] what an endpoint
-//! offers, [`wire`] how all of it looks as bytes.
+//! offers, [`surface`] what HTTP around it says, [`wire`] how all of it looks as bytes.
 //!
 //! **Invariant:** this crate is pure. It has no IO, no clock, no randomness and no `async`, and the
 //! protobuf messages do not leave [`wire`].
@@ -13,6 +13,7 @@ pub mod discovery;
 pub mod failure;
 pub mod ids;
 pub mod journal;
+pub mod surface;
 pub mod target;
 pub mod version;
 pub mod wire;

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use protocol::{
     ProtocolVersion,
+    surface::code,
     wire::{
         control::{AttemptError, End, ErrorBehavior, Start},
         frame::{DEFAULT_MAX_MESSAGE_SIZE_BYTES, Frame, FrameDecoder},
@@ -10,7 +11,7 @@ use protocol::{
 };
 
 use crate::{
-    error::{JOURNAL_MISMATCH, Site, VmError},
+    error::{Site, VmError},
     reading::Reading,
     running::{Input, Running},
 };
@@ -209,7 +210,7 @@ impl Vm {
     /// # Errors
     /// When the attempt has ended already.
     pub fn misused(&mut self, message: &str) -> Result<(), VmError> {
-        self.fail_with(JOURNAL_MISMATCH, message, "")
+        self.fail_with(code::JOURNAL_MISMATCH, message, "")
     }
 
     fn fail_with(&mut self, code: u32, message: &str, stacktrace: &str) -> Result<(), VmError> {
