@@ -5,7 +5,6 @@ pub mod cli;
 pub mod load;
 pub mod measure;
 pub mod part;
-pub mod random;
 pub mod report;
 pub mod sample;
 pub mod server;

@@ -9,19 +9,23 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{HandlerKind, ServiceKind};
 
+macro_rules! content_type {
+    ($version:literal) => {
+        concat!("application/vnd.restate.endpointmanifest.v", $version, "+json")
+    };
+}
+
+/// The manifest versions that we read and write, newest first, and their content types.
+pub const CONTENT_TYPES: [(u32, &str); 3] =
+    [(4, content_type!(4)), (3, content_type!(3)), (2, content_type!(2))];
+
 /// Asks for any manifest version we read; exact, without parameters, since some SDKs compare tokens.
-pub const ACCEPT: &str = "application/vnd.restate.endpointmanifest.v4+json, \
-                          application/vnd.restate.endpointmanifest.v3+json, \
-                          application/vnd.restate.endpointmanifest.v2+json";
+pub const ACCEPT: &str = concat!(content_type!(4), ", ", content_type!(3), ", ", content_type!(2));
 
 /// The manifest version that a response's content type names.
 pub fn version_of(content_type: &str) -> Option<u32> {
-    match content_type {
-        "application/vnd.restate.endpointmanifest.v2+json" => Some(2),
-        "application/vnd.restate.endpointmanifest.v3+json" => Some(3),
-        "application/vnd.restate.endpointmanifest.v4+json" => Some(4),
-        _ => None,
-    }
+    let known = CONTENT_TYPES.into_iter().find(|(_, known)| *known == content_type);
+    known.map(|(version, _)| version)
 }
 
 /// Everything an endpoint offers.

@@ -522,3 +522,14 @@ proptest! {
 }
 
 mod awaiting;
+
+#[test]
+fn manifests_are_asked_for_by_exact_content_types() {
+    let accept = "application/vnd.restate.endpointmanifest.v4+json, \
+                  application/vnd.restate.endpointmanifest.v3+json, \
+                  application/vnd.restate.endpointmanifest.v2+json";
+    assert_eq!(crate::discovery::ACCEPT, accept);
+    let version = crate::discovery::version_of;
+    assert_eq!(version("application/vnd.restate.endpointmanifest.v3+json"), Some(3));
+    assert_eq!(version("application/vnd.restate.endpointmanifest.v1+json"), None);
+}

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use seeded::Random;
+
 use crate::{
     Result, json, number, option,
     stage::{OFFICIAL, OURS, STATUSES, Setting, Stage, Step},
@@ -34,7 +36,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let server = flags.filter(|(flag, _)| *flag == "--server-arg").map(|(_, value)| value.clone());
     setting.server_arguments = server.collect();
     let mut stage = Stage::open(setting)?;
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let victim = if is_runtime { "the runtime" } else { "the services" };
     println!("{orders} orders, {kills} kills of {victim}, seed {seed}");
 
@@ -148,19 +150,6 @@ fn check(
     faults.iter().for_each(|fault| println!("FAULT {fault}"));
     println!("{passed} passed, {} failed", faults.len());
     if faults.is_empty() { Ok(()) } else { Err("not every order was handled as it must be".into()) }
-}
-
-/// splitmix64: enough to choose moments, and repeatable.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
 }
 
 fn now_ms() -> u64 {

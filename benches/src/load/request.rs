@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::random::SplitMix64;
+use seeded::Random;
 
 /// How the key in a path is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl RequestTemplate {
 /// Writes one connection's requests into a buffer it owns.
 pub struct RequestWriter {
     template: RequestTemplate,
-    random: SplitMix64,
+    random: Random,
     next_key: u64,
     key_step: u64,
     buffer: Vec<u8>,
@@ -57,7 +57,7 @@ impl RequestWriter {
     pub fn new(template: RequestTemplate, index: u64, connections: u64) -> Self {
         Self {
             template,
-            random: SplitMix64::new(index),
+            random: Random::new(index),
             next_key: index,
             key_step: connections,
             buffer: Vec::with_capacity(512),
@@ -68,7 +68,7 @@ impl RequestWriter {
     pub fn next_request(&mut self) -> &[u8] {
         let key = match self.template.key {
             Key::None => None,
-            Key::Random { keys } => Some(self.random.next_number() % keys),
+            Key::Random { keys } => Some(self.random.below(keys)),
             Key::EachOnce => {
                 let key = self.next_key;
                 self.next_key += self.key_step;

@@ -7,7 +7,6 @@ use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
 };
-use jiff::Timestamp as Moment;
 use protocol::DeploymentId;
 use runtime_core::{
     effect::Registered,
@@ -20,6 +19,7 @@ use runtime_schema::{
     discover::{Endpoint, Registration, RegistrationError, plan},
     headers, limits,
 };
+use runtime_views::rfc3339;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -290,7 +290,6 @@ fn revisions(stored: &StoredDeployment) -> Vec<ServiceRevision> {
 
 fn view<S>(stored: &StoredDeployment, services: Vec<S>) -> DeploymentView<S> {
     let deployment: &Deployment = &stored.deployment;
-    let created_at_ms = i64::try_from(stored.created_at.0).unwrap_or(i64::MAX);
     DeploymentView {
         id: deployment.id.to_string(),
         uri: address::shown(&deployment.uri),
@@ -298,8 +297,7 @@ fn view<S>(stored: &StoredDeployment, services: Vec<S>) -> DeploymentView<S> {
         http_version: if deployment.http1 { "HTTP/1.1" } else { "HTTP/2.0" },
         additional_headers: shown_headers(&deployment.headers),
         metadata: deployment.metadata.iter().cloned().collect(),
-        created_at: Moment::from_millisecond(created_at_ms)
-            .map_or_else(|_| created_at_ms.to_string(), |at| format!("{at:.9}")),
+        created_at: rfc3339::with_nanoseconds(stored.created_at.0),
         min_protocol_version: deployment.protocol_range.0,
         max_protocol_version: deployment.protocol_range.1,
         sdk_version: deployment.sdk.clone(),

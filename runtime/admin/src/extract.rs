@@ -14,7 +14,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use protocol::wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES;
+use protocol::{surface::content_type::JSON, wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES};
 use runtime_http::body::{BodyError, Memory};
 use runtime_partition::budget::{Held, Share};
 use serde::{Serialize, de::DeserializeOwned};
@@ -145,8 +145,8 @@ fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
     };
     let content_type = text::shown(&String::from_utf8_lossy(content_type.as_bytes()));
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_json = essence == "application/json"
-        || (essence.starts_with("application/") && essence.ends_with("+json"));
+    let is_json =
+        essence == JSON || (essence.starts_with("application/") && essence.ends_with("+json"));
     let refused = || Refusal::MediaType(format!("the content type '{content_type}'"));
     if is_json { Ok(()) } else { Err(refused()) }
 }

@@ -178,14 +178,15 @@ impl RetryPolicyMetadata {
     fn of(options: &Options, defaults: &Defaults) -> Self {
         let (own, default) = (&options.retry, &defaults.handler.retry);
         let interval = |own: Option<u64>, default_ms: u64| friendly(own.unwrap_or(default_ms));
+        let backoff = &default.backoff;
         let action = own.on_max_attempts.unwrap_or(default.on_max_attempts);
         Self {
-            initial_interval: interval(own.initial_interval_ms, default.initial_interval_ms),
+            initial_interval: interval(own.initial_interval_ms, backoff.initial_interval_ms),
             exponentiation_factor: factor(
-                own.factor_thousandths.unwrap_or(default.factor_thousandths),
+                own.factor_thousandths.unwrap_or(backoff.factor_thousandths),
             ),
             max_attempts: own.max_attempts.or(default.max_attempts),
-            max_interval: interval(own.max_interval_ms, default.max_interval_ms),
+            max_interval: interval(own.max_interval_ms, backoff.max_interval_ms),
             on_max_attempts: action_name(action),
         }
     }

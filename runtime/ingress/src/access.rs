@@ -1,6 +1,7 @@
 //! Who may ask, and what of a request is not for handlers.
 
 use http::{HeaderName, HeaderValue, Method, header};
+use protocol::surface;
 use runtime_http::Hosts;
 use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
@@ -33,9 +34,9 @@ pub struct BadOrigin(String);
 
 /// What an answer may say beside the headers that every page can read.
 const EXPOSED: [HeaderName; 4] = [
-    HeaderName::from_static("x-restate-id"),
-    HeaderName::from_static("x-restate-error-source"),
-    HeaderName::from_static("idempotency-expires"),
+    HeaderName::from_static(surface::header::INVOCATION),
+    HeaderName::from_static(surface::header::ERROR_SOURCE),
+    HeaderName::from_static(surface::header::IDEMPOTENCY_EXPIRES),
     header::RETRY_AFTER,
 ];
 

@@ -1,7 +1,7 @@
 //! Why a request was refused, and the one place where that becomes a status.
 
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use protocol::{InvocationId, TerminalFailure};
+use protocol::{InvocationId, TerminalFailure, surface};
 use runtime_core::admission::AdmissionError;
 use runtime_http::{body::BodyError, hosts::HostError};
 use runtime_partition::{RequestError, Stopped};
@@ -175,9 +175,6 @@ fn setting_of(error: &BodyError) -> &'static str {
 /// When to try again what was refused since the server is busy or stops.
 const RETRY_AFTER_SECONDS: &str = "1";
 
-/// What the real server answers when a result is not there yet; not a registered status.
-const NOT_READY: u16 = 470;
-
 impl Rejection {
     fn status(&self) -> StatusCode {
         match self {
@@ -206,7 +203,9 @@ impl Rejection {
             Self::Body(BodyError::TooLarge { .. }) | Self::JournalFull { .. } => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
-            Self::NotReady => StatusCode::from_u16(NOT_READY).unwrap_or(StatusCode::BAD_REQUEST),
+            Self::NotReady => {
+                StatusCode::from_u16(surface::status::NOT_READY).unwrap_or(StatusCode::BAD_REQUEST)
+            }
             Self::Stopping | Self::Unknown(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
         }
@@ -277,7 +276,7 @@ fn error_response(
     let mut response = Response::new(full(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("x-restate-error-source", HeaderValue::from_static(source));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(surface::content_type::JSON));
+    headers.insert(surface::header::ERROR_SOURCE, HeaderValue::from_static(source));
     response
 }

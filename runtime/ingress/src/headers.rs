@@ -3,15 +3,13 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::{SignedDuration, Span};
+use protocol::surface::header::{IDEMPOTENCY_EXPIRES, IDEMPOTENCY_KEY, LIMIT_KEY};
 use runtime_core::{model::deployment::InputRule, time::DELAY_MAX_MS};
 
 use crate::error::Rejection;
 
-/// The client's key for "the same request again".
-pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
-
 /// Headers that are the connection's or the ingress's own business.
-const NOT_PASSED: [&str; 4] = ["connection", "host", IDEMPOTENCY_KEY, "idempotency-expires"];
+const NOT_PASSED: [&str; 4] = ["connection", "host", IDEMPOTENCY_KEY, IDEMPOTENCY_EXPIRES];
 
 /// What the ingress tells a handler beside the client's headers starts with this, and what starts with
 /// it is the ingress's word: a client's is not handed over.
@@ -57,7 +55,7 @@ fn text(name: &str, value: &HeaderValue) -> Result<String, Rejection> {
 
 /// Whether a limit key is given, in either place.
 pub(crate) fn has_limit_key(headers: &HeaderMap, query: Option<&str>) -> bool {
-    headers.contains_key("x-restate-limit-key") || parameter(query, "limit-key").is_some()
+    headers.contains_key(LIMIT_KEY) || parameter(query, "limit-key").is_some()
 }
 
 /// How long a send is to wait, in milliseconds, as the query says.

@@ -2,6 +2,7 @@
 
 use http::Method;
 use percent_encoding::percent_decode_str;
+use protocol::surface::path;
 
 /// What a path asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +120,7 @@ pub fn parse(path: &str, is_keyed: impl Fn(&str) -> Option<bool>) -> Result<Rout
     }
     let reader = Reader { path, is_keyed: &is_keyed };
     match segments.as_slice() {
-        ["restate", rest @ ..] => reader.reserved(rest),
+        [path::RESTATE, rest @ ..] => reader.reserved(rest),
         ["openapi", ..] => Err(PathError::NotFound),
         _ => reader.legacy(&segments),
     }
@@ -134,26 +135,26 @@ impl Reader<'_> {
     fn reserved(&self, rest: &[&str]) -> Result<Route, PathError> {
         match rest {
             ["health"] => Ok(Route::Health),
-            ["call", address @ ..] => Ok(Route::Call(self.address(address)?)),
-            ["send", address @ ..] => Ok(Route::Send(self.address(address)?)),
-            ["scope", ..] => Err(PathError::Scope),
-            ["attach"] => Ok(Route::AttachBody),
-            ["output"] => Ok(Route::OutputBody),
+            [path::CALL, address @ ..] => Ok(Route::Call(self.address(address)?)),
+            [path::SEND, address @ ..] => Ok(Route::Send(self.address(address)?)),
+            [path::SCOPE, ..] => Err(PathError::Scope),
+            [path::ATTACH] => Ok(Route::AttachBody),
+            [path::OUTPUT] => Ok(Route::OutputBody),
             ["lookup"] => Ok(Route::Lookup),
-            ["attach", id] => Ok(Route::Attach(Named::Id(self.text(id)?))),
-            ["output", id] => Ok(Route::Output(Named::Id(self.text(id)?))),
-            ["invocation", id, verb] => self.verb(verb, Named::Id(self.text(id)?)),
-            ["invocation", address @ .., key, verb] => {
+            [path::ATTACH, id] => Ok(Route::Attach(Named::Id(self.text(id)?))),
+            [path::OUTPUT, id] => Ok(Route::Output(Named::Id(self.text(id)?))),
+            [path::INVOCATION, id, verb] => self.verb(verb, Named::Id(self.text(id)?)),
+            [path::INVOCATION, address @ .., key, verb] => {
                 let address = self.address(address)?;
                 let idempotency_key = self.text(key)?;
                 self.verb(verb, Named::Idempotent { address, idempotency_key })
             }
-            ["workflow", name, key, verb] => {
+            [path::WORKFLOW, name, key, verb] => {
                 let (name, key) = (self.text(name)?, self.text(key)?);
                 self.verb(verb, Named::Workflow { name, key })
             }
-            ["awakeables" | "a", id, verb @ ("resolve" | "reject")] => {
-                Ok(Route::Awakeable { id: self.text(id)?, resolve: *verb == "resolve" })
+            [path::AWAKEABLES | "a", id, verb @ (path::RESOLVE | path::REJECT)] => {
+                Ok(Route::Awakeable { id: self.text(id)?, resolve: *verb == path::RESOLVE })
             }
             _ => Err(PathError::NotFound),
         }
@@ -161,8 +162,8 @@ impl Reader<'_> {
 
     fn verb(&self, verb: &str, named: Named) -> Result<Route, PathError> {
         match verb {
-            "attach" => Ok(Route::Attach(named)),
-            "output" => Ok(Route::Output(named)),
+            path::ATTACH => Ok(Route::Attach(named)),
+            path::OUTPUT => Ok(Route::Output(named)),
             _ => Err(PathError::NotFound),
         }
     }
@@ -172,7 +173,7 @@ impl Reader<'_> {
         let handler_at = if is_keyed { 2 } else { 1 };
         match segments.get(handler_at + 1..) {
             Some([]) => Ok(Route::Call(self.address(segments)?)),
-            Some(["send"]) => Ok(Route::Send(self.address(&segments[..=handler_at])?)),
+            Some([path::SEND]) => Ok(Route::Send(self.address(&segments[..=handler_at])?)),
             Some(_) | None => Err(self.address_shape(is_keyed)),
         }
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use jiff::Timestamp as Moment;
-use protocol::{InvocationId, TerminalFailure};
-use runtime_core::{model::deployment::OutputRule, time::Timestamp};
+use protocol::{InvocationId, TerminalFailure, surface};
+use runtime_core::model::deployment::OutputRule;
+use runtime_views::rfc3339;
 use serde::Serialize;
 
 use crate::{
@@ -41,9 +41,9 @@ pub(crate) fn result(
     name(&mut response, id);
     if was_stored
         && let Some(expires_at) = completion.expires_at
-        && let Ok(expires_at) = HeaderValue::from_str(&rfc3339(expires_at))
+        && let Ok(expires_at) = HeaderValue::from_str(&rfc3339::with_nanoseconds(expires_at.0))
     {
-        response.headers_mut().insert("idempotency-expires", expires_at);
+        response.headers_mut().insert(surface::header::IDEMPOTENCY_EXPIRES, expires_at);
     }
     response
 }
@@ -58,7 +58,7 @@ pub(crate) fn failure(id: InvocationId, failure: &TerminalFailure) -> Response<B
 /// Says which invocation an answer is about.
 pub(crate) fn name(response: &mut Response<Body>, id: InvocationId) {
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-        response.headers_mut().insert("x-restate-id", id);
+        response.headers_mut().insert(surface::header::INVOCATION, id);
     }
 }
 
@@ -75,13 +75,7 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> 
     let body = serde_json::to_vec(body).unwrap_or_default();
     let mut response = Response::new(full(body.into()));
     *response.status_mut() = status;
-    let json = HeaderValue::from_static("application/json");
+    let json = HeaderValue::from_static(surface::content_type::JSON);
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response
-}
-
-/// A time as HTTP clients of the API expect it.
-pub(crate) fn rfc3339(at: Timestamp) -> String {
-    let at_ms = i64::try_from(at.0).unwrap_or(i64::MAX);
-    Moment::from_millisecond(at_ms).map_or_else(|_| at.0.to_string(), |at| format!("{at:.9}"))
 }

@@ -5,6 +5,7 @@ use http::{Response, StatusCode};
 use hyper::{Request, body::Body as HttpBody};
 use runtime_core::time::Timestamp;
 use runtime_partition::Accepted;
+use runtime_views::rfc3339;
 use serde::Serialize;
 
 use crate::{
@@ -44,7 +45,7 @@ where
         sent.map_err(|error| Rejection::of_request(error, id))?;
     let accepted = AcceptedBody {
         invocation_id: id.to_string(),
-        execution_time: start_at.map(response::rfc3339),
+        execution_time: start_at.map(|at| rfc3339::with_nanoseconds(at.0)),
         status: if duplicate { "PreviouslyAccepted" } else { "Accepted" },
     };
     let mut response = response::json(StatusCode::ACCEPTED, &accepted);

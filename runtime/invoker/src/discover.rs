@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use protocol::{
     discovery::{self, Manifest},
+    surface,
     wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES,
 };
 use runtime_schema::address;
@@ -254,8 +255,8 @@ fn is_passing(error: &DiscoverError) -> bool {
 
 async fn ask(tls: &Tls, asked: Asked<'_>, time: Time) -> Result<Discovered, DiscoverError> {
     let body = Bytes::new();
-    let request =
-        Sent { method: Method::GET, path: "/discover", body, bytes_max: MANIFEST_BYTES_MAX };
+    let path = &format!("/{}", surface::path::DISCOVER);
+    let request = Sent { method: Method::GET, path, body, bytes_max: MANIFEST_BYTES_MAX };
     let (at, answer, Answered { body, _alone }) = send(tls, asked, request, time).await?;
     expect_ok(at.clone(), &answer)?;
     let malformed = |reason: String| DiscoverError::Malformed { uri: at.clone(), reason };
@@ -268,7 +269,7 @@ async fn ask(tls: &Tls, asked: Asked<'_>, time: Time) -> Result<Discovered, Disc
     let read = tokio::task::spawn_blocking(move || read_manifest(&body)).await;
     let read = read.unwrap_or_else(|error| Err(error.to_string()));
     let manifest = read.map_err(|reason| malformed(shown_start(&reason)))?;
-    let sdk = answer.headers.get("x-restate-server").and_then(|value| value.to_str().ok());
+    let sdk = answer.headers.get(surface::header::SERVER).and_then(|value| value.to_str().ok());
     let http1 = asked.http1 || answer.version < http::Version::HTTP_2;
     Ok(Discovered { manifest, sdk: sdk.map(str::to_owned), http1 })
 }

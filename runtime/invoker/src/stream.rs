@@ -9,7 +9,7 @@ use h2::{Reason, RecvStream};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header, response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use protocol::{InvocationId, ProtocolVersion};
+use protocol::{InvocationId, ProtocolVersion, surface};
 use runtime_core::{attempt::Fault, model::deployment::Deployment};
 use runtime_partition::Clock;
 
@@ -38,7 +38,7 @@ pub(crate) fn request(
     if let Ok(mut id) = HeaderValue::from_str(&id.to_string()) {
         // It never comes again: neither side needs to remember it, which is what this says in HTTP/2.
         id.set_sensitive(true);
-        headers.insert("x-restate-invocation-id", id);
+        headers.insert(surface::header::ATTEMPT_OF, id);
     }
     for (name, value) in &deployment.headers {
         // Registration has refused headers that cannot be sent.

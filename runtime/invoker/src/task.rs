@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use http::Uri;
+use protocol::surface;
 use runtime_core::{
     PartitionId,
     attempt::{Attempt, AttemptOptions, Fault, Output, Placement, Unplaced, place},
@@ -126,7 +127,7 @@ fn exchange(
 ) -> Result<Exchange, Fault> {
     let deployment: &Deployment = &placement.deployment.deployment;
     let (target, version) = (&start.target, placement.options.pin.protocol);
-    let path = format!("/invoke/{}/{}", target.service, target.handler);
+    let path = format!("/{}/{}/{}", surface::path::INVOKE, target.service, target.handler);
     let uri = address::at(&deployment.uri, &path);
     let uri: Uri = uri.parse().map_err(|error| Fault::Unreachable {
         message: format!("'{uri}' is not an address: {error}"),

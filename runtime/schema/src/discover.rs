@@ -3,6 +3,7 @@
 use protocol::{
     DeploymentId, ProtocolVersion, ServiceKind,
     discovery::{self, Manifest, ManifestError, ProtocolMode},
+    surface::content_type::JSON,
 };
 use runtime_core::{
     model::deployment::{
@@ -234,7 +235,7 @@ fn input_rule(input: Option<&discovery::InputPayload>) -> InputRule {
 fn output_rule(output: Option<&discovery::OutputPayload>) -> OutputRule {
     match output {
         None => OutputRule {
-            content_type: Some("application/json".to_owned()),
+            content_type: Some(JSON.to_owned()),
             set_content_type_if_empty: false,
             json_schema: None,
         },

@@ -1,6 +1,7 @@
 //! Which headers an operator may have sent with each request to an endpoint.
 
 use http::{HeaderName, HeaderValue};
+use protocol::surface;
 
 /// A header that cannot be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +46,7 @@ pub fn check(headers: &[(String, String)]) -> Result<(), HeaderError> {
         let parsed: HeaderName = name.parse().map_err(|_| unsendable())?;
         HeaderValue::from_str(value).map_err(|_| unsendable())?;
         let is_ours = OF_THE_RUNTIME.contains(&parsed.as_str())
-            || parsed.as_str() == "x-restate-invocation-id";
+            || parsed.as_str() == surface::header::ATTEMPT_OF;
         if is_ours { Err(HeaderError::OfTheRuntime(shown)) } else { Ok(()) }
     })
 }

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::Body;
 use protocol::{
     journal::{Entry, EntryIndex},
+    surface::code,
     wire::frame::Frame,
 };
 use runtime_core::{
@@ -24,7 +25,8 @@ use runtime_core::{
 use crate::{pipe::Pipe, random::Random};
 
 /// Codes of attempts whose handler is not what its journal says, or whose SDK broke the protocol.
-const SDK_FAULTS: std::ops::RangeInclusive<u32> = 570..=573;
+const SDK_FAULTS: std::ops::RangeInclusive<u32> =
+    code::JOURNAL_MISMATCH..=code::UNSUPPORTED_FEATURE;
 
 /// What an attempt's edge reads from its clocks, in milliseconds.
 #[derive(Debug, Clone, Copy)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use abide_sdk::Endpoint;
 use bytes::Bytes;
+use protocol::Backoff;
 use runtime_core::registry::{Defaults, HandlerSettings, RetryPolicy};
 use runtime_partition::Settings;
 use runtime_schema::SharedRegistry;
@@ -121,9 +122,11 @@ impl World {
                 abort_timeout_ms: 5000,
                 lazy_state: false,
                 retry: RetryPolicy {
-                    initial_interval_ms: 10,
-                    factor_thousandths: 2000,
-                    max_interval_ms: 200,
+                    backoff: Backoff {
+                        initial_interval_ms: 10,
+                        factor_thousandths: 2000,
+                        max_interval_ms: 200,
+                    },
                     max_attempts: None,
                     ..RetryPolicy::default()
                 },

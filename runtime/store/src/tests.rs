@@ -8,6 +8,7 @@ use runtime_core::{
     Lsn,
     tables::{Key, Overlay, Row, Snapshot, Table, Tables},
 };
+use seeded::chooser;
 
 use super::*;
 use crate::sim_backend::SimBackend;
@@ -56,17 +57,6 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Install),
         1 => any::<u64>().prop_map(Step::Crash),
     ]
-}
-
-/// Numbers below `n`, from a seed: splitmix64.
-fn chooser(mut state: u64) -> impl FnMut(u64) -> u64 {
-    move |n| {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
 }
 
 proptest! {

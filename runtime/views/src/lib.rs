@@ -1,14 +1,15 @@
 //! What rows say, as plain values. Whoever shows rows reads them through a [`View`], and knows no tables,
 //! no keys and no layout: admin and the ingress today.
 //!
-//! Reading order: [`text`] (words, and how much of a text is shown), [`invocation`] (one, and a list of
-//! them in turns), [`result`] (what an invocation has ended with).
+//! Reading order: [`text`] (words, and how much of a text is shown), [`rfc3339`] (times), [`invocation`]
+//! (one, and a list of them in turns), [`result`] (what an invocation has ended with).
 //!
 //! **Invariant:** pure, and bounded: a view reads no more rows and bytes in one turn of a partition than
 //! it is told to.
 
 pub mod invocation;
 pub mod result;
+pub mod rfc3339;
 pub mod text;
 
 use runtime_core::tables::Tables;

@@ -44,6 +44,7 @@ pub(crate) struct Facts {
     pub(crate) scope: Option<String>,
     pub(crate) limit_key: Option<String>,
     pub(crate) retry_count: u32,
+    pub(crate) random_seed: u64,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -116,7 +117,7 @@ pub fn is_replaying() -> bool {
 
 impl Attempt {
     pub(crate) fn new(vm: Box<Vm>, facts: Facts, input: Bytes) -> Self {
-        let random = vm.random();
+        let random = Random::new(facts.random_seed);
         let state = State {
             vm,
             random,

@@ -12,6 +12,7 @@ use hyper_util::{
     client::legacy::{Client as HttpClient, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use protocol::surface::{self, path, status};
 use serde::Deserialize;
 
 use crate::{
@@ -100,7 +101,7 @@ impl Ingress {
         id: &str,
         value: &(impl Encode + ?Sized),
     ) -> Result<(), ClientError> {
-        let path = format!("/restate/awakeables/{}/resolve", escape(id));
+        let path = reserved(&[path::AWAKEABLES, &escape(id), path::RESOLVE]);
         let body = value.encode()?;
         self.exchange(Method::POST, &path, &[], Some(content_type_of(value)), body).await?;
         Ok(())
@@ -111,7 +112,7 @@ impl Ingress {
     /// # Errors
     /// When the id is none, or nobody answers.
     pub async fn reject_awakeable(&self, id: &str, reason: &str) -> Result<(), ClientError> {
-        let path = format!("/restate/awakeables/{}/reject", escape(id));
+        let path = reserved(&[path::AWAKEABLES, &escape(id), path::REJECT]);
         let body = Bytes::copy_from_slice(reason.as_bytes());
         self.exchange(Method::POST, &path, &[], Some("text/plain"), body).await?;
         Ok(())
@@ -174,6 +175,11 @@ fn escape(segment: &str) -> String {
     escaped
 }
 
+/// A path of the ingress that begins with no service; the segments are escaped.
+fn reserved(segments: &[&str]) -> String {
+    format!("/{}/{}", path::RESTATE, segments.join("/"))
+}
+
 struct Hyper(HttpClient<HttpConnector, Full<Bytes>>);
 
 impl Transport for Hyper {
@@ -229,9 +235,6 @@ pub struct IngressInvocation<'i, T> {
     marker: PhantomData<fn() -> T>,
 }
 
-/// HTTP status of an answer that is not there yet.
-const NOT_READY: u16 = 470;
-
 impl<T> IngressInvocation<'_, T> {
     /// Its id.
     pub fn id(&self) -> &str {
@@ -245,7 +248,7 @@ impl<T: Decode> IngressInvocation<'_, T> {
     /// # Errors
     /// Its failure, or that nobody knows it.
     pub async fn attach(&self) -> Result<T, ClientError> {
-        attach(self.ingress, &format!("/restate/invocation/{}", escape(&self.id))).await
+        attach(self.ingress, &reserved(&[path::INVOCATION, &escape(&self.id)])).await
     }
 
     /// Its answer, if it has one by now.
@@ -253,21 +256,21 @@ impl<T: Decode> IngressInvocation<'_, T> {
     /// # Errors
     /// Its failure, or that nobody knows it.
     pub async fn output(&self) -> Result<Option<T>, ClientError> {
-        output(self.ingress, &format!("/restate/invocation/{}", escape(&self.id))).await
+        output(self.ingress, &reserved(&[path::INVOCATION, &escape(&self.id)])).await
     }
 }
 
 async fn attach<T: Decode>(ingress: &Ingress, path: &str) -> Result<T, ClientError> {
-    let path = format!("{path}/attach");
+    let path = format!("{path}/{}", path::ATTACH);
     let response = ingress.exchange(Method::GET, &path, &[], None, Bytes::new()).await?;
     Ok(T::decode(response.into_body())?)
 }
 
 async fn output<T: Decode>(ingress: &Ingress, path: &str) -> Result<Option<T>, ClientError> {
-    let path = format!("{path}/output");
+    let path = format!("{path}/{}", path::OUTPUT);
     match ingress.exchange(Method::GET, &path, &[], None, Bytes::new()).await {
         Ok(response) => Ok(Some(T::decode(response.into_body())?)),
-        Err(ClientError::Failed(failed)) if failed.code() == NOT_READY => Ok(None),
+        Err(ClientError::Failed(failed)) if failed.code() == status::NOT_READY => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -286,7 +289,8 @@ impl<'i> Request<Direct<'i>> {
         handler: &str,
         argument: impl Encode,
     ) -> Result<T, ClientError> {
-        let response = exchange(self.mode.ingress, self.parts, handler, "", &argument).await?;
+        let response =
+            exchange(self.mode.ingress, self.parts, handler, path::CALL, "", &argument).await?;
         Ok(T::decode(response.into_body())?)
     }
 
@@ -307,7 +311,7 @@ impl<'i> Request<Direct<'i>> {
     }
 
     fn workflow_path(&self) -> String {
-        format!("/restate/workflow/{}/{}", self.parts.service, escape(&self.parts.key))
+        reserved(&[path::WORKFLOW, &self.parts.service, &escape(&self.parts.key)])
     }
 }
 
@@ -336,27 +340,24 @@ impl<'i> Request<DirectOneWay<'i>> {
             invocation_id: String,
         }
         let DirectOneWay { ingress, delay } = self.mode;
-        let how = match delay.as_millis() {
-            0 => "/send".to_owned(),
-            delay_ms => format!("/send?delay={delay_ms}ms"),
+        let query = match delay.as_millis() {
+            0 => String::new(),
+            delay_ms => format!("?delay={delay_ms}ms"),
         };
-        let response = exchange(ingress, self.parts, handler, &how, &argument).await?;
+        let verb = path::SEND;
+        let response = exchange(ingress, self.parts, handler, verb, &query, &argument).await?;
         let accepted: Accepted = serde_json::from_slice(response.body())
             .map_err(|error| PayloadError::new::<Accepted>("read", error))?;
         Ok(ingress.invocation(accepted.invocation_id))
     }
 }
 
-/// Header of the idempotency key.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// Header of the limit key within a scope.
-const LIMIT_KEY: &str = "x-restate-limit-key";
-
 async fn exchange(
     ingress: &Ingress,
     parts: Parts,
     handler: &str,
-    how: &str,
+    verb: &str,
+    query: &str,
     argument: &impl Encode,
 ) -> Result<Response<Bytes>, ClientError> {
     let key = match parts.key.as_str() {
@@ -364,19 +365,18 @@ async fn exchange(
         key => format!("{}/", escape(key)),
     };
     let path = match &parts.scope {
-        None => format!("/{}/{key}{handler}{how}", parts.service),
+        None if verb == path::CALL => format!("/{}/{key}{handler}{query}", parts.service),
+        None => format!("/{}/{key}{handler}/{verb}{query}", parts.service),
         Some(scope) => {
-            let (verb, query) = match how.strip_prefix("/send") {
-                Some(query) => ("send", query),
-                None => ("call", ""),
-            };
-            let scope = escape(scope);
-            format!("/restate/scope/{scope}/{verb}/{}/{key}{handler}{query}", parts.service)
+            let scoped = reserved(&[path::SCOPE, &escape(scope), verb, &parts.service]);
+            format!("{scoped}/{key}{handler}{query}")
         }
     };
     let mut headers = parts.headers;
-    headers.extend(parts.idempotency_key.map(|key| (IDEMPOTENCY_KEY.to_owned(), key)));
-    headers.extend(parts.limit_key.map(|key| (LIMIT_KEY.to_owned(), key)));
+    headers.extend(
+        parts.idempotency_key.map(|key| (surface::header::IDEMPOTENCY_KEY.to_owned(), key)),
+    );
+    headers.extend(parts.limit_key.map(|key| (surface::header::LIMIT_KEY.to_owned(), key)));
     let content_type = Some(content_type_of(argument));
     ingress.exchange(Method::POST, &path, &headers, content_type, argument.encode()?).await
 }

@@ -1,10 +1,9 @@
 //! Values on the wire: JSON for whatever serde knows, bytes as they are for [`Raw`].
 
 use bytes::Bytes;
+use protocol::surface::content_type::JSON;
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Content type of JSON.
-const JSON: &str = "application/json";
 /// Content type of bytes.
 const OCTETS: &str = "application/octet-stream";
 

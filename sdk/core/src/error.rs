@@ -5,6 +5,7 @@ use std::panic::Location;
 
 use protocol::{
     journal::NamedCommand,
+    surface::code,
     wire::{
         MessageType, WireError,
         control::{AttemptError, ErrorBehavior, RelatedCommand},
@@ -99,18 +100,15 @@ pub enum VmError {
     Closed,
 }
 
-/// Code on the wire of a handler that is not what its journal says.
-pub(crate) const JOURNAL_MISMATCH: u32 = 570;
-
 impl VmError {
     /// Code on the wire.
     pub fn code(&self) -> u32 {
         match self {
             Self::Mismatch { .. } | Self::AwaitInReplay { .. } | Self::WaitsForNothing { .. } => {
-                JOURNAL_MISMATCH
+                code::JOURNAL_MISMATCH
             }
-            Self::Protocol(_) | Self::Wire(_) => 571,
-            Self::Unsupported { .. } => 573,
+            Self::Protocol(_) | Self::Wire(_) => code::PROTOCOL_VIOLATION,
+            Self::Unsupported { .. } => code::UNSUPPORTED_FEATURE,
             Self::Closed => 598,
         }
     }

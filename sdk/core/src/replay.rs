@@ -9,45 +9,72 @@ use protocol::{
 
 use crate::error::VmError;
 
+/// How far the handler has come.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// It asks for what the journal has.
+    Replaying(Replay),
+    /// It goes on from there; whether this attempt has added to the journal.
+    Processing { has_grown: bool },
+}
+
+impl Progress {
+    /// Where a handler begins that has these commands to ask for.
+    pub(crate) fn new(mut commands: VecDeque<Entry>) -> Self {
+        match commands.pop_front() {
+            Some(next) => Self::Replaying(Replay { next, rest: commands }),
+            None => Self::Processing { has_grown: false },
+        }
+    }
+
+    /// The handler has asked for the journal's next command.
+    pub(crate) fn advance(&mut self) {
+        if let Self::Replaying(replay) = self {
+            match replay.rest.pop_front() {
+                Some(next) => replay.next = next,
+                None => *self = Self::Processing { has_grown: false },
+            }
+        }
+    }
+
+    /// The attempt has added to the journal.
+    pub(crate) fn grow(&mut self) {
+        if let Self::Processing { has_grown } = self {
+            *has_grown = true;
+        }
+    }
+
+    /// Whether the attempt has added to the journal.
+    pub(crate) fn has_grown(&self) -> bool {
+        matches!(self, Self::Processing { has_grown: true })
+    }
+}
+
 /// A cursor over the known commands.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Replay {
-    commands: VecDeque<Entry>,
+    next: Entry,
+    rest: VecDeque<Entry>,
 }
 
 impl Replay {
-    pub(crate) fn push(&mut self, entry: Entry) {
-        self.commands.push_back(entry);
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.commands.is_empty()
-    }
-
     /// The next command of the journal.
-    pub(crate) fn peek(&self) -> Result<Option<NamedCommand>, VmError> {
-        Ok(self.commands.front().map(wire::command::decode).transpose()?)
+    pub(crate) fn peek(&self) -> Result<NamedCommand, VmError> {
+        Ok(wire::command::decode(&self.next)?)
     }
 
-    /// Takes the first command, which is not asked for.
-    pub(crate) fn take_first(&mut self) -> Result<Option<NamedCommand>, VmError> {
-        let first = self.commands.pop_front();
-        Ok(first.as_ref().map(wire::command::decode).transpose()?)
-    }
-
-    /// Takes the next command if it is what the handler asks for; says what differs if not.
-    pub(crate) fn take(
-        &mut self,
+    /// Says what differs between the next command and what the handler asks for.
+    pub(crate) fn check(
+        &self,
         index: u32,
         asked: &NamedCommand,
         compare_payloads: bool,
     ) -> Result<(), VmError> {
-        let Some(entry) = self.commands.pop_front() else { return Err(VmError::Closed) };
-        let known = wire::command::decode(&entry)?;
+        let known = self.peek()?;
         if is_same(&known, asked, compare_payloads) {
             Ok(())
         } else {
-            Err(VmError::mismatch(index, asked, &known, entry.ty))
+            Err(VmError::mismatch(index, asked, &known, self.next.ty))
         }
     }
 }

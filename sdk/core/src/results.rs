@@ -2,19 +2,48 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use protocol::journal::{NotificationId, NotificationResult};
+use protocol::{
+    journal::{CompletionId, Entry, NotificationId, NotificationResult},
+    wire::{self, MessageType, control::RunAck, frame::Frame},
+};
+
+use crate::error::VmError;
 
 /// Results by id; a signal may come several times.
 #[derive(Debug, Default)]
 pub(crate) struct Results {
     queue: VecDeque<(NotificationId, NotificationResult)>,
     visible: BTreeMap<NotificationId, VecDeque<NotificationResult>>,
+    /// Of runs, proposed and not yet answered.
+    proposed: BTreeMap<CompletionId, NotificationResult>,
 }
 
 impl Results {
-    /// Something has arrived.
-    pub(crate) fn receive(&mut self, id: NotificationId, result: NotificationResult) {
-        self.queue.push_back((id, result));
+    /// A result has arrived, or the acknowledgement of one that was proposed.
+    pub(crate) fn take_frame(&mut self, frame: Frame) -> Result<(), VmError> {
+        if frame.ty == MessageType::PROPOSE_RUN_COMPLETION_ACK {
+            let RunAck { completion } = RunAck::decode(&frame)?;
+            let Some(result) = self.proposed.remove(&completion) else {
+                let message = format!("run {completion} is acknowledged but was not proposed");
+                return Err(VmError::Protocol(message));
+            };
+            self.queue.push_back((NotificationId::Completion(completion), result));
+            return Ok(());
+        }
+        if !frame.ty.is_notification() {
+            return Err(VmError::Protocol(format!("{:?} is not for an SDK now", frame.ty)));
+        }
+        let notification = wire::notification::decode(&Entry { ty: frame.ty, body: frame.body })?;
+        if let NotificationId::Completion(completion) = notification.id {
+            self.proposed.remove(&completion);
+        }
+        self.queue.push_back((notification.id, notification.result));
+        Ok(())
+    }
+
+    /// The result of a run is on its way to the runtime, whose answer makes it arrive.
+    pub(crate) fn propose(&mut self, completion: CompletionId, result: NotificationResult) {
+        self.proposed.insert(completion, result);
     }
 
     /// Takes the first one out of the queue that is wanted, in journal order, and says where it was.

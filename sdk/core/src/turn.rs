@@ -9,8 +9,6 @@
 //! Call [`Vm::wait`] when a future is polled in vain, [`Vm::stop_waiting`] when it is dropped, and
 //! [`Vm::take_offer`] first of all when it is polled; [`Vm::turn`] when the handler is pending.
 
-use std::collections::{BTreeMap, VecDeque};
-
 use protocol::{
     TerminalFailure,
     journal::{
@@ -22,36 +20,12 @@ use protocol::{
 
 use crate::{
     error::VmError,
+    replay::Progress,
+    running::Running,
     syscalls::run::RunState,
-    vm::{Handle, Sabotage, Stage, Vm},
+    vm::{Handle, Sabotage, Vm},
+    waiting::{Offer, OnOffer, Place, Wait},
 };
-
-/// A node of the tree of what a handler waits for; [`Place::ROOT`] is for what stands alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place(u32);
-
-impl Place {
-    /// Where a future waits that no combinator has spoken for: any result wakes the handler.
-    pub const ROOT: Self = Self(0);
-}
-
-/// How a future waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wait {
-    /// Under which combinator.
-    pub place: Place,
-    /// Whether a cancellation passes it by.
-    pub is_shielded: bool,
-}
-
-/// What a future that waited is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Offer {
-    /// Its result.
-    Result(NotificationResult),
-    /// The invocation was cancelled while it waited.
-    Cancelled(TerminalFailure),
-}
 
 /// What the executor has to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,81 +42,24 @@ pub enum Turn {
     Suspended,
 }
 
-/// Who waits, and what is on offer.
-#[derive(Debug, Default)]
-pub(crate) struct Waiting {
-    waits: BTreeMap<Handle, (Wait, Poll)>,
-    polls: Poll,
-    /// Which handles stand for a signal; a completion has one handle only.
-    signals: BTreeMap<SignalId, Vec<Handle>>,
-    /// The handle of each completion, in the order of their numbers.
-    completions: Vec<Handle>,
-    /// Combinators: the parent of each and how it decides. The root is not among them.
-    nodes: Vec<(Place, Combinator)>,
-    on_offer: Option<OnOffer>,
-    /// Who is still to hear of the cancellation, in the order of the handles.
-    to_cancel: VecDeque<Handle>,
-    /// A cancellation that nobody has taken yet, since when: it is for the first that waits from then on.
-    unheard: Option<Poll>,
-}
-
-/// Counts polls in vain.
-type Poll = u64;
-
-#[derive(Debug)]
-struct OnOffer {
-    handle: Handle,
-    offer: Offer,
-    /// Where the result goes back to; `None` for a cancellation, which is lost on who has gone.
-    origin: Option<(usize, NotificationId)>,
-}
-
-impl Waiting {
-    /// A new handle and what it stands for.
-    pub(crate) fn know(&mut self, handle: Handle, id: &NotificationId) {
-        match id {
-            NotificationId::Completion(_) => self.completions.push(handle),
-            NotificationId::Signal(signal) => {
-                self.signals.entry(signal.clone()).or_default().push(handle);
-            }
-        }
-    }
-
-    /// The first handle, in the order of the handles, that waits for this.
-    fn waiter(&self, id: &NotificationId) -> Option<Handle> {
-        let candidates = match id {
-            NotificationId::Completion(number) => {
-                let at = usize::try_from(*number).ok()?.checked_sub(1)?;
-                std::slice::from_ref(self.completions.get(at)?)
-            }
-            NotificationId::Signal(signal) => self.signals.get(signal)?.as_slice(),
-        };
-        candidates.iter().copied().find(|handle| self.waits.contains_key(handle))
-    }
-}
-
-fn cancel_signal() -> NotificationId {
-    NotificationId::Signal(SignalId::Index(CANCEL_SIGNAL))
-}
-
 impl Vm {
     /// A new combinator, for the futures that wait under it.
     pub fn new_place(&mut self, parent: Place, combinator: Combinator) -> Place {
-        self.waiting.nodes.push((parent, combinator));
-        Place(u32::try_from(self.waiting.nodes.len()).unwrap_or(u32::MAX))
+        let running = self.running_mut();
+        running.map_or(Place::ROOT, |running| running.waiting.new_place(parent, combinator))
     }
 
     /// A future was polled and there was nothing for it.
     pub fn wait(&mut self, handle: Handle, wait: Wait) {
-        self.waiting.polls += 1;
-        self.waiting.waits.insert(handle, (wait, self.waiting.polls));
+        if let Some(running) = self.running_mut() {
+            running.waiting.wait(handle, wait);
+        }
     }
 
     /// A future is gone.
     pub fn stop_waiting(&mut self, handle: Handle) {
-        self.waiting.waits.remove(&handle);
-        if let Some(state) = self.runs.get_mut(&handle) {
-            *state = RunState::Waiting; // Its closure went with it.
+        if let Some(running) = self.running_mut() {
+            running.stop_waiting(handle);
         }
     }
 
@@ -156,15 +73,57 @@ impl Vm {
 
     /// What there is for the future that waits for this: taken, it is gone.
     pub fn take_offer(&mut self, handle: Handle) -> Option<Offer> {
-        if let Some(on_offer) = self.waiting.on_offer.take_if(|offer| offer.handle == handle) {
+        self.running_mut()?.take_offer(handle)
+    }
+
+    /// Hands over a result that came with its command, once.
+    pub fn take(&mut self, handle: Handle) -> Option<NotificationResult> {
+        self.running_mut()?.take(handle)
+    }
+
+    /// Whether anything of the journal is waited for.
+    pub fn is_waiting(&self) -> bool {
+        self.running().is_some_and(Running::is_waiting)
+    }
+
+    /// Whether the closure of this run is to be executed now.
+    pub fn may_execute(&self, handle: Handle) -> bool {
+        self.running().is_some_and(|running| running.may_execute(handle))
+    }
+
+    /// Says what to do when the handler is pending and nothing has woken it.
+    ///
+    /// # Errors
+    /// When the handler can't go on as the journal says it did; the attempt has ended then.
+    pub fn turn(&mut self) -> Result<Turn, VmError> {
+        let turn = self.with_running(Running::turn)?;
+        if turn == Turn::Suspended {
+            self.close(None);
+        }
+        Ok(turn)
+    }
+}
+
+impl Running {
+    fn stop_waiting(&mut self, handle: Handle) {
+        self.waiting.stop(handle);
+        if let Some(run) = self.runs.get_mut(&handle) {
+            run.state = RunState::Waiting; // Its closure went with it.
+        }
+    }
+
+    fn take_offer(&mut self, handle: Handle) -> Option<Offer> {
+        let on_offer = &mut self.waiting.on_offer;
+        if let Some(OnOffer { offer, .. }) = on_offer.take_if(|offer| offer.handle == handle) {
             self.runs.remove(&handle);
-            if matches!(on_offer.offer, Offer::Cancelled(_)) {
-                self.waiting.unheard = None;
+            match &offer {
+                Offer::Cancelled(_) => self.cancellation.taken(),
+                Offer::Result(NotificationResult::InvocationId(id)) => {
+                    self.callees.id_taken(handle, id);
+                }
+                Offer::Result(_) => (),
             }
-            if let Offer::Result(id @ NotificationResult::InvocationId(_)) = &on_offer.offer {
-                self.known_callees.insert(handle, id.clone());
-            }
-            return Some(on_offer.offer);
+            return Some(offer);
         }
         if self.options.sabotage == Some(Sabotage::AllAtOnce) {
             let wanted = self.id(handle);
@@ -176,25 +135,34 @@ impl Vm {
         self.take(handle).map(Offer::Result)
     }
 
-    /// Whether anything of the journal is waited for.
-    pub fn is_waiting(&self) -> bool {
-        !self.waiting.waits.is_empty() || self.cancelling.is_some()
+    fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty() || self.cancellation.callee_to_tell().is_some()
     }
 
-    /// Whether the closure of this run is to be executed now.
-    pub fn may_execute(&self, handle: Handle) -> bool {
-        self.runs.get(&handle) == Some(&RunState::Executing)
+    fn may_execute(&self, handle: Handle) -> bool {
+        self.runs.get(&handle).is_some_and(|run| run.state == RunState::Executing)
     }
 
-    /// Says what to do when the handler is pending and nothing has woken it.
-    ///
-    /// # Errors
-    /// When the handler can't go on as the journal says it did; the attempt has ended then.
-    pub fn turn(&mut self) -> Result<Turn, VmError> {
-        self.check_open()?;
+    fn turn(&mut self) -> Result<Turn, VmError> {
         self.withdraw();
-        let outcome = self.try_turn();
-        self.or_fail(outcome)
+        if !self.tell_callees()? {
+            let mut runs = self.runs.values();
+            let is_executing = runs.any(|run| run.state == RunState::Executing);
+            return if is_executing { Ok(Turn::Executing) } else { self.wait_for_input(false) };
+        }
+        if let Some(handle) = self.cancellation.next_wait(&self.waiting) {
+            let offer = Offer::Cancelled(TerminalFailure::new(409, "cancelled"));
+            return Ok(self.offer(handle, offer, None));
+        }
+        let Some((at, id, result)) = self.next_result() else { return self.without_result() };
+        match self.waiting.waiter(&id) {
+            Some(handle) => Ok(self.offer(handle, Offer::Result(result), Some((at, id)))),
+            None => {
+                let callees = self.callees.take_open(&self.waiting);
+                self.cancellation.begin(callees, &self.waiting);
+                self.turn()
+            }
+        }
     }
 
     /// Takes an offer back that no poll has taken.
@@ -206,114 +174,75 @@ impl Vm {
         }
     }
 
-    fn try_turn(&mut self) -> Result<Turn, VmError> {
-        if self.cancelling.is_some() && !self.tell_callees()? {
-            let is_executing = self.runs.values().any(|state| *state == RunState::Executing);
-            return if is_executing { Ok(Turn::Executing) } else { self.wait_for_input(false) };
-        }
-        if let Some(since) = self.waiting.unheard
-            && self.waiting.to_cancel.is_empty()
-        {
-            let waits = self.waiting.waits.iter();
-            let fresh = waits.filter(|(_, wait)| is_open(wait) && wait.1 > since);
-            self.waiting.to_cancel = fresh.map(|(handle, _)| *handle).collect();
-        }
-        while let Some(handle) = self.waiting.to_cancel.pop_front() {
-            let waits = &mut self.waiting.waits;
-            if waits.get(&handle).is_some_and(is_open) {
-                waits.remove(&handle);
-                let offer = Offer::Cancelled(TerminalFailure::new(409, "cancelled"));
-                self.waiting.on_offer = Some(OnOffer { handle, offer, origin: None });
-                return Ok(Turn::Offered(handle));
-            }
-        }
+    fn offer(
+        &mut self,
+        handle: Handle,
+        offer: Offer,
+        origin: Option<(usize, NotificationId)>,
+    ) -> Turn {
+        self.waiting.stop(handle);
+        self.waiting.on_offer = Some(OnOffer { handle, offer, origin });
+        Turn::Offered(handle)
+    }
+
+    /// The first result that somebody waits for, or the signal of a cancellation, and where it was.
+    fn next_result(&mut self) -> Option<(usize, NotificationId, NotificationResult)> {
         let is_cancellable = self.is_cancellable();
         let waiting = &self.waiting;
         let wants = |id: &NotificationId| {
             waiting.waiter(id).is_some() || (is_cancellable && *id == cancel_signal())
         };
-        let taken = match self.options.sabotage {
+        match self.options.sabotage {
             Some(Sabotage::NewestFirst) => self.results.take_last(wants),
             Some(Sabotage::LosesPlace | Sabotage::AllAtOnce) | None => {
                 self.results.take_first(wants)
-            }
-        };
-        let Some((at, id, result)) = taken else { return self.without_result() };
-        match waiting.waiter(&id) {
-            Some(handle) => {
-                self.waiting.waits.remove(&handle);
-                let (offer, origin) = (Offer::Result(result), Some((at, id)));
-                self.waiting.on_offer = Some(OnOffer { handle, offer, origin });
-                Ok(Turn::Offered(handle))
-            }
-            None => {
-                let open = self.waiting.waits.iter().filter(|(_, wait)| is_open(wait));
-                self.waiting.to_cancel = open.map(|(handle, _)| *handle).collect();
-                self.waiting.unheard = Some(self.waiting.polls);
-                // A call that is shielded is left alone, and so is its callee.
-                let waits = &self.waiting.waits;
-                let is_shielded =
-                    |answer: &Handle| waits.get(answer).is_some_and(|wait| !is_open(wait));
-                let (shielded, told): (VecDeque<_>, VecDeque<_>) =
-                    self.callees.drain(..).partition(|(_, answer)| is_shielded(answer));
-                self.callees = shielded;
-                self.cancelling = Some(told.into_iter().map(|(id, _)| id).collect());
-                self.try_turn()
             }
         }
     }
 
     fn is_cancellable(&self) -> bool {
-        self.options.implicit_cancellation && self.waiting.waits.values().any(is_open)
+        self.options.implicit_cancellation && self.waiting.open().next().is_some()
     }
 
     /// Tells every callee that it is cancelled, in the order of the calls; false when the id of one
     /// has not arrived.
     fn tell_callees(&mut self) -> Result<bool, VmError> {
-        while let Some(callee) =
-            self.cancelling.as_ref().and_then(|callees| callees.front().copied())
-        {
-            let id = self.id(callee);
-            let Some(result) = self.results.find(&id).or_else(|| self.known_callees.get(&callee))
-            else {
-                return Ok(false);
-            };
-            let NotificationResult::InvocationId(target) = result.clone() else {
-                return Err(VmError::Protocol("a callee's id is no id".to_owned()));
+        while let Some(callee) = self.cancellation.callee_to_tell() {
+            let target = match self.results.find(&self.id(callee)) {
+                Some(NotificationResult::InvocationId(id)) => id.clone(),
+                Some(_) => return Err(VmError::Protocol("a callee's id is no id".to_owned())),
+                None => match self.callees.taken_id(callee) {
+                    Some(id) => id.to_owned(),
+                    None => return Ok(false),
+                },
             };
             let signal = SignalId::Index(CANCEL_SIGNAL);
             let result = NotificationResult::Void;
-            self.issue(Command::SendSignal { target, signal, result }.into())?;
-            if let Some(callees) = &mut self.cancelling {
-                callees.pop_front();
-            }
+            self.issue(Command::SendSignal { target, signal, result })?;
+            self.cancellation.callee_told();
         }
-        self.cancelling = None;
         Ok(true)
     }
 
     /// Nothing that has arrived helps.
     fn without_result(&mut self) -> Result<Turn, VmError> {
-        if self.stage == Stage::Replaying
-            && let Some(found) = self.replay.peek()?
-        {
-            let found = crate::error::show(&found);
-            let at = self.waiting.waits.keys().next().and_then(|handle| self.made_at(*handle));
+        if let Progress::Replaying(replay) = &self.progress {
+            let found = crate::error::show(&replay.peek()?);
+            let at = self.waiting.first().and_then(|handle| self.made_at(handle));
             return Err(VmError::AwaitInReplay { index: self.command_index, found, at });
         }
-        let waits = &mut self.waiting.waits;
         let mut fresh = Vec::new();
         let mut is_executing = false;
-        for (handle, state) in &mut self.runs {
-            match state {
+        for (handle, run) in &mut self.runs {
+            match run.state {
                 // It counts as waiting again when it is polled, which begins its closure.
-                RunState::Waiting if waits.remove(handle).is_some() => {
-                    *state = RunState::Executing;
+                RunState::Waiting if self.waiting.stop(*handle) => {
+                    run.state = RunState::Executing;
                     fresh.push(*handle);
                 }
-                RunState::Executing if waits.contains_key(handle) => is_executing = true,
+                RunState::Executing if self.waiting.contains(*handle) => is_executing = true,
                 // Told to begin, but its future was not polled.
-                RunState::Executing => *state = RunState::Waiting,
+                RunState::Executing => run.state = RunState::Waiting,
                 RunState::Waiting => (),
             }
         }
@@ -330,8 +259,8 @@ impl Vm {
         if !self.is_input_closed {
             return Ok(Turn::NeedInput);
         }
-        let mut awaiting = match self.cancelling.as_ref().and_then(VecDeque::front) {
-            Some(callee) => Awaiting::any_of(vec![self.id(*callee)]),
+        let mut awaiting = match self.cancellation.callee_to_tell() {
+            Some(callee) => Awaiting::any_of(vec![self.id(callee)]),
             None => self.awaited(Place::ROOT, Combinator::FirstCompleted),
         };
         if awaiting.is_empty() {
@@ -343,23 +272,19 @@ impl Vm {
             awaiting = Awaiting::node(Combinator::FirstCompleted, leaves, vec![awaiting]);
         }
         self.write(&Suspension { awaiting }.encode(self.version));
-        self.stage = Stage::Closed;
         Ok(Turn::Suspended)
     }
 
     /// What is waited for at and below a place.
     fn awaited(&self, place: Place, combinator: Combinator) -> Awaiting {
-        let waits = self.waiting.waits.iter().filter(|(_, (wait, _))| wait.place == place);
-        let nodes = (1u32..).map(Place).zip(&self.waiting.nodes);
-        let below = nodes.filter(|(_, (parent, _))| *parent == place);
-        let nested = below.map(|(node, (_, combinator))| self.awaited(node, *combinator));
-        let leaves = waits.map(|(handle, _)| self.id(*handle)).collect();
+        let below = self.waiting.below(place);
+        let nested = below.map(|(node, combinator)| self.awaited(node, combinator));
+        let leaves = self.waiting.at(place).map(|handle| self.id(handle)).collect();
         let nested = nested.filter(|awaiting| !awaiting.is_empty()).collect();
         Awaiting::node(combinator, leaves, nested)
     }
 }
 
-/// Whether a cancellation reaches it.
-fn is_open((wait, _): &(Wait, Poll)) -> bool {
-    !wait.is_shielded
+fn cancel_signal() -> NotificationId {
+    NotificationId::Signal(SignalId::Index(CANCEL_SIGNAL))
 }

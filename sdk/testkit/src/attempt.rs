@@ -6,7 +6,10 @@ use std::task::{Context, Poll};
 
 use abide_sdk::AttemptBody;
 use hyper::body::Body;
-use protocol::journal::{Entry, EntryIndex};
+use protocol::{
+    journal::{Entry, EntryIndex},
+    surface::code,
+};
 use runtime_core::{
     PartitionId,
     attempt::{Attempt, AttemptOptions, Fault, Output},
@@ -43,9 +46,6 @@ pub(crate) struct Stepped {
     /// What the machine wanted to propose before the step.
     pub(crate) proposals: Vec<Event>,
 }
-
-/// Attempt errors that say that the handler's code is not deterministic.
-const JOURNAL_MISMATCH: u32 = 570;
 
 impl TestAttempt {
     pub(crate) fn new(
@@ -123,7 +123,7 @@ impl TestAttempt {
         if let Event::AttemptFailed { failure, .. } = proposal {
             let message = Some(failure.message.clone());
             match failure.code {
-                JOURNAL_MISMATCH => stepped.mistake = message,
+                code::JOURNAL_MISMATCH => stepped.mistake = message,
                 _ => stepped.failure = message,
             }
         }

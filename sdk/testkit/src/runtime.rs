@@ -12,7 +12,10 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use protocol::{HandlerKind, ProtocolVersion};
+use protocol::{
+    HandlerKind, ProtocolVersion,
+    surface::{header::IDEMPOTENCY_KEY, path},
+};
 use runtime_sim::clock::SimClock;
 
 use crate::{
@@ -408,7 +411,7 @@ impl Shared {
                 .map_err(boxed);
         }
         let id = accepted["invocationId"].as_str().unwrap_or_default();
-        let attach = format!("{BASE}/restate/invocation/{id}/attach");
+        let attach = format!("{BASE}/{}/{}/{id}/{}", path::RESTATE, path::INVOCATION, path::ATTACH);
         self.exchange(&Request::get(attach).body(Bytes::new()).map_err(boxed)?).await
     }
 
@@ -431,8 +434,8 @@ fn as_send(world: &mut World, request: &Request<Bytes>) -> Result<Option<Send>, 
     let path = request.uri().path();
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     let is_call = request.method() == Method::POST
-        && segments.first() != Some(&"restate")
-        && segments.last() != Some(&"send");
+        && segments.first() != Some(&path::RESTATE)
+        && segments.last() != Some(&path::SEND);
     let (Some(service), Some(handler), true) = (segments.first(), segments.last(), is_call) else {
         return Ok(None);
     };
@@ -443,7 +446,7 @@ fn as_send(world: &mut World, request: &Request<Bytes>) -> Result<Option<Send>, 
         .map(|handler| handler.facts.handler_kind);
     let is_workflow_run = kind == Some(HandlerKind::Workflow);
     let mut request = request.clone();
-    *request.uri_mut() = format!("{BASE}{path}/send").parse().map_err(boxed)?;
+    *request.uri_mut() = format!("{BASE}{path}/{}", path::SEND).parse().map_err(boxed)?;
     let headers = request.headers_mut();
     if !is_workflow_run && !headers.contains_key(IDEMPOTENCY_KEY) {
         world.calls += 1;
@@ -455,7 +458,6 @@ fn as_send(world: &mut World, request: &Request<Bytes>) -> Result<Option<Send>, 
 
 /// An address that nobody looks up.
 const BASE: &str = "http://abide.test";
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 fn boxed(
     error: impl Into<Box<dyn std::error::Error + std::marker::Send + Sync>>,

@@ -1,7 +1,7 @@
 //! Rows: fills the store with live state, many rows per invocation, for the store-size test.
 
-use benches::random::SplitMix64;
 use restate_sdk::prelude::*;
+use seeded::Random;
 
 /// Most rows one invocation may write; keeps its journal far below a server's message limits.
 const ROWS_PER_CALL_MAX: u64 = 10_000;
@@ -20,7 +20,7 @@ impl Rows {
             return Err(TerminalError::new("too many rows for one call").into());
         }
         // The values must be the same when the handler is replayed, and must not compress.
-        let mut random = SplitMix64::seeded_by(ctx.key());
+        let mut random = seeded_by(ctx.key());
         for row in 0..rows {
             ctx.set(&format!("row{row:05}"), value(&mut random));
         }
@@ -28,10 +28,16 @@ impl Rows {
     }
 }
 
-fn value(random: &mut SplitMix64) -> String {
+/// Numbers that depend on a text alone.
+fn seeded_by(text: &str) -> Random {
+    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    Random::new(text.bytes().fold(0xcbf2_9ce4_8422_2325, fnv))
+}
+
+fn value(random: &mut Random) -> String {
     let mut text = String::with_capacity(VALUE_BYTES + 16);
     while text.len() < VALUE_BYTES {
-        text.push_str(&format!("{:016x}", random.next_number()));
+        text.push_str(&format!("{:016x}", random.next_u64()));
     }
     text.truncate(VALUE_BYTES);
     text

@@ -1,9 +1,8 @@
 //! What the API says of an invocation. Its texts are its clients' and its handler's own, and may be as
 //! large as a message: what is shown of each is bounded.
 
-use jiff::Timestamp as Moment;
-use runtime_core::{model::invocation::AttemptFailure, time::Timestamp};
-use runtime_views::{invocation::Invocation, text};
+use runtime_core::model::invocation::AttemptFailure;
+use runtime_views::{invocation::Invocation, rfc3339, text};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -73,9 +72,9 @@ impl From<Invocation> for InvocationView {
             id: seen.id.to_string(),
             target: seen.target,
             status: text::status(seen.status),
-            created_at: moment(seen.created_at),
-            modified_at: moment(seen.modified_at),
-            next_attempt_at: seen.next_attempt_at.map(moment),
+            created_at: rfc3339::shortest(seen.created_at.0),
+            modified_at: rfc3339::shortest(seen.modified_at.0),
+            next_attempt_at: seen.next_attempt_at.map(|at| rfc3339::shortest(at.0)),
             deployment_id: seen.deployment.map(|deployment| deployment.to_string()),
             retry_count: seen.failures,
             journal_size: seen.journal_len,
@@ -108,9 +107,4 @@ impl From<AttemptFailure> for FailureView {
             related_command_index: index,
         }
     }
-}
-
-fn moment(at: Timestamp) -> String {
-    let at_ms = i64::try_from(at.0).unwrap_or(i64::MAX);
-    Moment::from_millisecond(at_ms).map_or_else(|_| at.0.to_string(), |at| at.to_string())
 }

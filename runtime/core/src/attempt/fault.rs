@@ -1,6 +1,9 @@
 //! Why an attempt broke off, and what is remembered of it.
 
-use protocol::wire::{WireError, control::AttemptError};
+use protocol::{
+    surface::code,
+    wire::{WireError, control::AttemptError},
+};
 
 use super::cut;
 use crate::model::invocation::{AttemptFailure, RelatedCommand};
@@ -112,7 +115,7 @@ impl Fault {
         match self {
             Self::Sdk(error) => error.code,
             Self::Response { status, .. } => u32::from(*status),
-            Self::Protocol { .. } | Self::Wire(_) => 571,
+            Self::Protocol { .. } | Self::Wire(_) => code::PROTOCOL_VIOLATION,
             Self::InvalidCommand { .. }
             | Self::UnknownTarget(_)
             | Self::Unreachable { .. }

@@ -50,7 +50,7 @@ pub(super) fn decide(
         // Nobody has heard of the attempt, so none is used up: the endpoint may be down for longer than
         // any policy lasts, and its invocations go on when it is back.
         let failures = start.unsent.saturating_add(1);
-        let delay_ms = policy.delay_ms(failures).max(UNSENT_DELAY_MIN_MS);
+        let delay_ms = policy.backoff.delay_ms(failures).max(UNSENT_DELAY_MIN_MS);
         return AfterFailure::RetryUnsent { delay_ms: spread(delay_ms, entropy) };
     }
     let failures = start.policy_attempts.saturating_add(1);
@@ -60,7 +60,7 @@ pub(super) fn decide(
             OnMaxAttempts::Kill => AfterFailure::Kill(end(fault)),
         };
     }
-    let mut delay_ms = spread(policy.delay_ms(failures), entropy);
+    let mut delay_ms = spread(policy.backoff.delay_ms(failures), entropy);
     if let Fault::Response { retry_after_ms: Some(asked_ms), .. } = fault {
         // It can ask for more than the policy gives, and not for less.
         delay_ms = delay_ms.max((*asked_ms).min(ASKED_DELAY_MAX_MS));

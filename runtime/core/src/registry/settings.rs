@@ -1,5 +1,7 @@
 //! What applies to a handler: its own settings, then its service's, then the server's.
 
+use protocol::Backoff;
+
 use crate::{
     admission::HandlerFacts,
     model::deployment::{HandlerDefinition, OnMaxAttempts, Options, ServiceDefinition},
@@ -53,12 +55,8 @@ pub struct HandlerSettings {
 /// How failed attempts are retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// The first delay, in milliseconds.
-    pub initial_interval_ms: u64,
-    /// Each delay is the last one times this, in thousandths.
-    pub factor_thousandths: u64,
-    /// The longest delay, in milliseconds.
-    pub max_interval_ms: u64,
+    /// The delays, without their spread.
+    pub backoff: Backoff,
     /// Attempts in all; `None` is no limit.
     pub max_attempts: Option<u32>,
     /// What to do after the last.
@@ -69,29 +67,14 @@ impl Default for RetryPolicy {
     /// The real server's defaults: half a second doubling up to a minute, 70 attempts, then pause.
     fn default() -> Self {
         Self {
-            initial_interval_ms: 500,
-            factor_thousandths: 2000,
-            max_interval_ms: 60_000,
+            backoff: Backoff {
+                initial_interval_ms: 500,
+                factor_thousandths: 2000,
+                max_interval_ms: 60_000,
+            },
             max_attempts: Some(70),
             on_max_attempts: OnMaxAttempts::Pause,
         }
-    }
-}
-
-impl RetryPolicy {
-    /// The delay after `failures` counted failures (1 for the first), without its spread.
-    pub fn delay_ms(&self, failures: u32) -> u64 {
-        let mut delay_ms = self.initial_interval_ms.min(self.max_interval_ms);
-        for _ in 1..failures {
-            if delay_ms >= self.max_interval_ms || self.factor_thousandths <= 1000 {
-                break;
-            }
-            let next = u128::from(delay_ms) * u128::from(self.factor_thousandths) / 1000;
-            // One that grows does so also from nothing, and from where a thousandth is less than 1 ms.
-            let next_ms = u64::try_from(next).unwrap_or(u64::MAX).max(delay_ms + 1);
-            delay_ms = next_ms.min(self.max_interval_ms);
-        }
-        delay_ms
     }
 }
 
@@ -134,19 +117,20 @@ impl Defaults {
         service: &ServiceDefinition,
         handler: &HandlerDefinition,
     ) -> RetryPolicy {
+        let node = &self.handler.retry;
+        let interval_ms = pick(service, handler, |options| options.retry.initial_interval_ms);
+        let factor = pick(service, handler, |options| options.retry.factor_thousandths);
+        let max_interval_ms = pick(service, handler, |options| options.retry.max_interval_ms);
         let max_attempts = pick(service, handler, |options| options.retry.max_attempts);
         RetryPolicy {
-            initial_interval_ms: pick(service, handler, |options| {
-                options.retry.initial_interval_ms
-            })
-            .unwrap_or(self.handler.retry.initial_interval_ms),
-            factor_thousandths: pick(service, handler, |options| options.retry.factor_thousandths)
-                .unwrap_or(self.handler.retry.factor_thousandths),
-            max_interval_ms: pick(service, handler, |options| options.retry.max_interval_ms)
-                .unwrap_or(self.handler.retry.max_interval_ms),
-            max_attempts: max_attempts.or(self.handler.retry.max_attempts),
+            backoff: Backoff {
+                initial_interval_ms: interval_ms.unwrap_or(node.backoff.initial_interval_ms),
+                factor_thousandths: factor.unwrap_or(node.backoff.factor_thousandths),
+                max_interval_ms: max_interval_ms.unwrap_or(node.backoff.max_interval_ms),
+            },
+            max_attempts: max_attempts.or(node.max_attempts),
             on_max_attempts: pick(service, handler, |options| options.retry.on_max_attempts)
-                .unwrap_or(self.handler.retry.on_max_attempts),
+                .unwrap_or(node.on_max_attempts),
         }
     }
 }

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use seeded::Random;
+
 use crate::disk::Disk;
 use content::Content;
 
@@ -57,7 +59,7 @@ struct State {
     operations: u64,
     syncs: u64,
     bytes_read: u64,
-    magics: u64,
+    magics: Random,
     power_cut_at: Option<u64>,
     faults_at: BTreeSet<u64>,
     faults_next: BTreeSet<Operation>,
@@ -94,7 +96,7 @@ impl Naming {
 impl SimDisk {
     /// A disk whose segments have magics that follow from a seed.
     pub fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(State { magics: seed, ..State::default() })))
+        Self(Arc::new(Mutex::new(State { magics: Random::new(seed), ..State::default() })))
     }
 
     /// Operations so far, those that failed included.
@@ -190,7 +192,7 @@ impl SimDisk {
             next_id: state.next_id,
             names_on_disk: names.clone(),
             names,
-            magics: state.magics,
+            magics: state.magics.clone(),
             capacity_bytes: state.capacity_bytes,
             cannot_allocate: state.cannot_allocate,
             ..State::default()
@@ -262,12 +264,7 @@ impl Disk for SimDisk {
     type File = FileId;
 
     fn magic(&self) -> io::Result<[u8; 8]> {
-        let mut state = self.state();
-        state.magics = state.magics.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state.magics;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Ok((z ^ (z >> 31)).to_be_bytes())
+        Ok(self.state().magics.next_u64().to_be_bytes())
     }
 
     fn list(&self) -> io::Result<Vec<String>> {

@@ -13,6 +13,8 @@ mod trim;
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 
+use seeded::chooser;
+
 use super::*;
 use crate::{
     disk::{Disk, RealDisk},
@@ -58,16 +60,6 @@ fn magic(disk: &SimDisk, name: &str) -> [u8; 8] {
     match header(disk, name).0.magic {
         Magic::Two(magic) => magic,
         Magic::One => panic!("{name} is of format 1"),
-    }
-}
-
-fn chooser(mut state: u64) -> impl FnMut(u64) -> u64 {
-    move |n| {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
     }
 }
 

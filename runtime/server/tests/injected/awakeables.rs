@@ -10,11 +10,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use interop_suite::client::Server;
+use seeded::Random;
 use serde_json::json;
 
 use crate::{
     report,
-    rig::{PAUSE, Random, Rig},
+    rig::{PAUSE, Rig},
     services::{self, Told, digest},
     size,
 };
@@ -60,7 +61,7 @@ async fn run(kills: u64, seed: u64) -> Result<String> {
     let tasks: Vec<_> = (0..connections)
         .map(|connection| tokio::spawn(connect(Arc::clone(&load), seed, connection)))
         .collect();
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut failed = Ok(());
     for kill in 1..=kills {
         // A kill means something under load alone: wait for the first completion since the last one.
@@ -96,13 +97,13 @@ async fn run(kills: u64, seed: u64) -> Result<String> {
 
 /// One connection: wait, complete, see that it has arrived, again.
 async fn connect(load: Arc<Load>, seed: u64, connection: u64) -> Result<()> {
-    let mut random = Random(seed ^ (connection << 32));
+    let mut random = Random::new(seed ^ (connection << 32));
     for number in 0.. {
         if load.is_over.load(SeqCst) {
             break;
         }
         let name = format!("{connection}-{number}");
-        let body = random.bytes(load.body_bytes);
+        let body = random.bytes(load.body_bytes).into();
         complete(&load, &name, body).await.with_context(|| format!("awakeable {name}"))?;
     }
     Ok(())

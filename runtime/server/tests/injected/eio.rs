@@ -5,11 +5,12 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use seeded::Random;
 
 use crate::{
     load::{Load, until},
     report,
-    rig::{Random, Rig, shim},
+    rig::{Rig, shim},
     services::{self, Told},
     size,
 };
@@ -28,7 +29,7 @@ async fn a_disk_that_refuses_ends_the_process_and_loses_nothing() {
 }
 
 async fn run(rounds: u64, seed: u64) -> Result<String> {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut acknowledged = 0;
     for round in 1..=rounds {
         for (calls, path, says) in FAULTS {

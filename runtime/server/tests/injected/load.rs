@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use http::{Method, StatusCode};
 use interop_suite::client::Server;
+use seeded::Random;
 use serde_json::json;
-
-use crate::rig::Random;
 
 /// What is said of new work while the disk is nearly full.
 const NO_ROOM: &str = "disk is nearly full";
@@ -109,7 +108,7 @@ impl Load {
 
     /// Asks for one invocation.
     pub(crate) async fn ask(&self, key: &str, is_send: bool) -> Asked {
-        let body = Random(key.len() as u64).bytes(self.body_bytes);
+        let body = Random::new(key.len() as u64).bytes(self.body_bytes);
         let path = if is_send { "add/send" } else { "add" };
         let uri = format!("{}/Tally/{key}/{path}", self.server.ingress);
         let headers = [("content-type", "application/octet-stream")];

@@ -151,22 +151,3 @@ pub(crate) fn shim(dir: &Path, name: &str) -> Result<String> {
     ensure!(status.success(), "{name}.c: {status}");
     Ok(library.display().to_string())
 }
-
-/// splitmix64: enough to choose moments, and repeatable.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-
-    /// Bytes that look like nothing else.
-    pub(crate) fn bytes(&mut self, len: usize) -> Bytes {
-        let words = (0..len.div_ceil(8)).flat_map(|_| self.below(u64::MAX).to_le_bytes());
-        words.take(len).collect()
-    }
-}

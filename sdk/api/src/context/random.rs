@@ -31,6 +31,6 @@ impl Context {
 
     /// The seed of this invocation's random numbers, for a generator of your own.
     pub fn random_seed(&self) -> u64 {
-        self.attempt.lock().vm.random_seed()
+        self.attempt.facts.random_seed
     }
 }

@@ -6,6 +6,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use protocol::Backoff;
 use sdk_core::RunRetry;
 
 use super::Context;
@@ -135,9 +136,11 @@ impl Retry {
     /// Delays that double, from this one to a minute, without an end.
     pub fn exponential(first: Duration) -> Self {
         Self(RunRetry {
-            initial_interval_ms: millis(first),
-            factor_thousandths: 2000,
-            max_interval_ms: MAX_INTERVAL_MS.max(millis(first)),
+            backoff: Backoff {
+                initial_interval_ms: millis(first),
+                factor_thousandths: 2000,
+                max_interval_ms: MAX_INTERVAL_MS.max(millis(first)),
+            },
             max_attempts: None,
             max_duration_ms: None,
         })
@@ -146,9 +149,11 @@ impl Retry {
     /// The same delay always, without an end.
     pub fn fixed(delay: Duration) -> Self {
         Self(RunRetry {
-            initial_interval_ms: millis(delay),
-            factor_thousandths: 1000,
-            max_interval_ms: millis(delay),
+            backoff: Backoff {
+                initial_interval_ms: millis(delay),
+                factor_thousandths: 1000,
+                max_interval_ms: millis(delay),
+            },
             max_attempts: None,
             max_duration_ms: None,
         })
@@ -168,14 +173,14 @@ impl Retry {
             reason = "a float to integer cast saturates, and so does a factor that makes no sense"
         )]
         let thousandths = (factor * 1000.0) as u64;
-        self.0.factor_thousandths = thousandths.max(1000);
+        self.0.backoff.factor_thousandths = thousandths.max(1000);
         self
     }
 
     /// No delay is longer than this.
     #[must_use]
     pub fn max_interval(mut self, interval: Duration) -> Self {
-        self.0.max_interval_ms = millis(interval);
+        self.0.backoff.max_interval_ms = millis(interval);
         self
     }
 

@@ -81,6 +81,7 @@ impl Opening {
             scope: start.and_then(|start| start.scope.clone()),
             limit_key: start.and_then(|start| start.limit_key.clone()),
             retry_count: start.map_or(0, |start| start.retry_count),
+            random_seed: vm.random_seed(),
             clock: self.clock,
         };
         let attempt = Arc::new(Attempt::new(vm, facts, input));

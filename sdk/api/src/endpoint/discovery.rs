@@ -2,17 +2,10 @@
 
 use protocol::{
     ProtocolVersion,
-    discovery::{Manifest, ProtocolMode},
+    discovery::{CONTENT_TYPES, Manifest, ProtocolMode},
 };
 
 use super::Endpoint;
-
-/// The manifest versions that we write, newest first, and their content types.
-const VERSIONS: [(u32, &str); 3] = [
-    (4, "application/vnd.restate.endpointmanifest.v4+json"),
-    (3, "application/vnd.restate.endpointmanifest.v3+json"),
-    (2, "application/vnd.restate.endpointmanifest.v2+json"),
-];
 
 /// Everything the endpoint offers.
 pub(super) fn manifest(endpoint: &Endpoint, is_bidirectional: bool) -> Manifest {
@@ -29,8 +22,8 @@ pub(super) fn manifest(endpoint: &Endpoint, is_bidirectional: bool) -> Manifest 
 /// The newest manifest that an Accept header takes, and its content type; the oldest when nothing was
 /// said, as other SDKs answer.
 pub(super) fn negotiate(accept: Option<&str>) -> Option<(u32, &'static str)> {
-    let Some(accept) = accept else { return VERSIONS.last().copied() };
-    VERSIONS.into_iter().find(|(_, content_type)| accept.contains(content_type))
+    let Some(accept) = accept else { return CONTENT_TYPES.last().copied() };
+    CONTENT_TYPES.into_iter().find(|(_, content_type)| accept.contains(content_type))
 }
 
 #[cfg(test)]

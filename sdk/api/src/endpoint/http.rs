@@ -8,7 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body, Frame};
-use protocol::ProtocolVersion;
+use protocol::{
+    ProtocolVersion,
+    surface::{self, path},
+};
 
 use super::{AttemptBody, Endpoint, Opening, allowance::Pace, discovery, identity, patience::Wait};
 
@@ -16,20 +19,19 @@ use super::{AttemptBody, Endpoint, Opening, allowance::Pace, discovery, identity
 const SERVER: &str = concat!("abide-sdk-rust/", env!("CARGO_PKG_VERSION"));
 /// Answers a request.
 pub(super) fn answer<B>(endpoint: &Endpoint, request: Request<B>) -> Response<ResponseBody<B>> {
-    let path = request.uri().path().trim_end_matches('/');
-    let mut segments = path.rsplit('/');
+    let mut segments = request.uri().path().trim_end_matches('/').rsplit('/');
     let last = segments.next().unwrap_or_default();
     let (service, verb) = (segments.next(), segments.next());
     match (request.method(), service, verb) {
         (&Method::GET, ..) if last == "health" => say(StatusCode::OK, "OK"),
-        (&Method::GET, ..) if last == "discover" => {
-            match verify(endpoint, &request, || "/discover".to_owned()) {
+        (&Method::GET, ..) if last == path::DISCOVER => {
+            match verify(endpoint, &request, || format!("/{}", path::DISCOVER)) {
                 Ok(()) => discover(endpoint, &request),
                 Err(refused) => refused,
             }
         }
-        (&Method::POST, Some(service), Some("invoke")) => {
-            match verify(endpoint, &request, || format!("/invoke/{service}/{last}")) {
+        (&Method::POST, Some(service), Some(path::INVOKE)) => {
+            match verify(endpoint, &request, || format!("/{}/{service}/{last}", path::INVOKE)) {
                 Ok(()) => match open(endpoint, service, last, &request) {
                     Ok((opening, version)) => attempt(endpoint, opening, version, request),
                     Err(refused) => refused,
@@ -126,7 +128,7 @@ fn respond<B>(
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert("x-restate-server", HeaderValue::from_static(SERVER));
+    headers.insert(surface::header::SERVER, HeaderValue::from_static(SERVER));
     headers.insert(header::CONTENT_TYPE, content_type);
     response
 }

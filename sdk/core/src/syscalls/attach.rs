@@ -10,10 +10,11 @@ impl Vm {
     /// # Errors
     /// When the journal has something else here.
     pub fn sys_attach(&mut self, target: InvocationTarget) -> Result<Handle, VmError> {
-        self.check_open()?;
-        let (handle, completion) = self.new_completion();
-        let issued = self.issue(Command::AttachInvocation { target, completion }.into());
-        self.or_fail(issued).map(|()| handle)
+        self.with_running(|running| {
+            let (handle, completion) = running.new_completion();
+            running.issue(Command::AttachInvocation { target, completion })?;
+            Ok(handle)
+        })
     }
 
     /// Looks at another invocation's result; void while there is none.
@@ -21,9 +22,10 @@ impl Vm {
     /// # Errors
     /// When the journal has something else here.
     pub fn sys_get_output(&mut self, target: InvocationTarget) -> Result<Handle, VmError> {
-        self.check_open()?;
-        let (handle, completion) = self.new_completion();
-        let issued = self.issue(Command::GetInvocationOutput { target, completion }.into());
-        self.or_fail(issued).map(|()| handle)
+        self.with_running(|running| {
+            let (handle, completion) = running.new_completion();
+            running.issue(Command::GetInvocationOutput { target, completion })?;
+            Ok(handle)
+        })
     }
 }

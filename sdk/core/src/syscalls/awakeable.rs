@@ -14,14 +14,11 @@ impl Vm {
     /// # Errors
     /// When the attempt has ended.
     pub fn sys_awakeable(&mut self) -> Result<(String, Handle), VmError> {
-        self.check_open()?;
-        let signal = self.next_signal;
-        self.next_signal += 1;
-        let Some(invocation) = self.start().map(|start| start.id) else {
-            return Err(VmError::Closed);
-        };
-        let handle = self.new_handle(NotificationId::Signal(SignalId::Index(signal)));
-        Ok((AwakeableId { invocation, signal }.to_string(), handle))
+        self.with_running(|running| {
+            let signal = running.new_signal();
+            let handle = running.new_handle(NotificationId::Signal(SignalId::Index(signal)));
+            Ok((AwakeableId { invocation: running.start.id, signal }.to_string(), handle))
+        })
     }
 
     /// Completes somebody's awakeable.
@@ -33,8 +30,7 @@ impl Vm {
         id: &str,
         result: Result<Bytes, TerminalFailure>,
     ) -> Result<(), VmError> {
-        self.check_open()?;
-        let issued = self.issue(Command::CompleteAwakeable { id: id.to_owned(), result }.into());
-        self.or_fail(issued)
+        let command = Command::CompleteAwakeable { id: id.to_owned(), result };
+        self.with_running(|running| running.issue(command))
     }
 }

@@ -2,7 +2,7 @@
 
 use protocol::journal::{CallRequest, Command};
 
-use crate::{Handle, Vm, VmError};
+use crate::{Handle, Vm, VmError, running::Running};
 
 impl Vm {
     /// Calls: what to wait for, for the callee's id and for its answer.
@@ -10,17 +10,22 @@ impl Vm {
     /// # Errors
     /// When the journal has something else here, or the protocol is too old for the request.
     pub fn sys_call(&mut self, request: CallRequest) -> Result<(Handle, Handle), VmError> {
-        self.check_open()?;
-        let checked = self.check_scope(&request);
-        self.or_fail(checked)?;
-        let (id_handle, invocation_id_completion) = self.new_completion();
-        let (handle, result_completion) = self.new_completion();
-        self.callees.push_back((id_handle, handle));
-        let command = Command::Call { request, invocation_id_completion, result_completion };
-        let issued = self.issue(command.into());
-        self.or_fail(issued).map(|()| (id_handle, handle))
+        self.with_running(|running| {
+            running.check_scope(&request)?;
+            let (id_handle, invocation_id_completion) = running.new_completion();
+            let (handle, result_completion) = running.new_completion();
+            running.callees.add(id_handle, handle);
+            running.issue(Command::Call {
+                request,
+                invocation_id_completion,
+                result_completion,
+            })?;
+            Ok((id_handle, handle))
+        })
     }
+}
 
+impl Running {
     /// Scopes and limit keys are new with V7.
     pub(crate) fn check_scope(&self, request: &CallRequest) -> Result<(), VmError> {
         let is_scoped = request.scope.is_some() || request.limit_key.is_some();

@@ -11,8 +11,6 @@ impl Vm {
     /// # Errors
     /// When the journal has something else here.
     pub fn sys_output(&mut self, result: Result<Bytes, TerminalFailure>) -> Result<(), VmError> {
-        self.check_open()?;
-        let issued = self.issue(Command::Output { result }.into());
-        self.or_fail(issued)
+        self.with_running(|running| running.issue(Command::Output { result }))
     }
 }

@@ -11,10 +11,11 @@ impl Vm {
     /// # Errors
     /// When the journal has something else here.
     pub fn sys_get_promise(&mut self, key: &str) -> Result<Handle, VmError> {
-        self.check_open()?;
-        let (handle, completion) = self.new_completion();
-        let issued = self.issue(Command::GetPromise { key: key.to_owned(), completion }.into());
-        self.or_fail(issued).map(|()| handle)
+        self.with_running(|running| {
+            let (handle, completion) = running.new_completion();
+            running.issue(Command::GetPromise { key: key.to_owned(), completion })?;
+            Ok(handle)
+        })
     }
 
     /// Looks at a promise; void while it is not completed.
@@ -22,10 +23,11 @@ impl Vm {
     /// # Errors
     /// When the journal has something else here.
     pub fn sys_peek_promise(&mut self, key: &str) -> Result<Handle, VmError> {
-        self.check_open()?;
-        let (handle, completion) = self.new_completion();
-        let issued = self.issue(Command::PeekPromise { key: key.to_owned(), completion }.into());
-        self.or_fail(issued).map(|()| handle)
+        self.with_running(|running| {
+            let (handle, completion) = running.new_completion();
+            running.issue(Command::PeekPromise { key: key.to_owned(), completion })?;
+            Ok(handle)
+        })
     }
 
     /// Completes a promise: void, or a failure when it was completed before.
@@ -37,10 +39,10 @@ impl Vm {
         key: &str,
         result: Result<Bytes, TerminalFailure>,
     ) -> Result<Handle, VmError> {
-        self.check_open()?;
-        let (handle, completion) = self.new_completion();
-        let command = Command::CompletePromise { key: key.to_owned(), result, completion };
-        let issued = self.issue(command.into());
-        self.or_fail(issued).map(|()| handle)
+        self.with_running(|running| {
+            let (handle, completion) = running.new_completion();
+            running.issue(Command::CompletePromise { key: key.to_owned(), result, completion })?;
+            Ok(handle)
+        })
     }
 }

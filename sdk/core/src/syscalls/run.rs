@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use protocol::{
-    TerminalFailure,
+    Backoff, TerminalFailure,
     journal::{Command, NamedCommand, NotificationId},
     wire::{
         MessageType,
@@ -10,7 +10,15 @@ use protocol::{
     },
 };
 
-use crate::{Handle, Vm, VmError};
+use crate::{Handle, Vm, VmError, running::Running};
+
+/// A run whose closure may still have to be executed.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) state: RunState,
+    /// Where it stands in the journal, among the commands.
+    command_index: u32,
+}
 
 /// Where a run is within this attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +32,8 @@ pub(crate) enum RunState {
 /// How a closure that fails is tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRetry {
-    /// The first delay, in milliseconds.
-    pub initial_interval_ms: u64,
-    /// Each delay is the last one times this, in thousandths.
-    pub factor_thousandths: u64,
-    /// The longest delay, in milliseconds.
-    pub max_interval_ms: u64,
+    /// The delays.
+    pub backoff: Backoff,
     /// Executions in all; `None` is no limit.
     pub max_attempts: Option<u32>,
     /// How long after the last stored entry the last execution may begin, in milliseconds; `None` is no
@@ -43,13 +47,14 @@ impl Vm {
     /// # Errors
     /// When the journal has something else here.
     pub fn sys_run(&mut self, name: &str) -> Result<Handle, VmError> {
-        self.check_open()?;
-        let (handle, completion) = self.new_completion();
-        self.runs.insert(handle, RunState::Waiting);
-        self.run_commands.insert(handle, self.command_index);
-        let issued = self
-            .issue(NamedCommand { name: name.to_owned(), command: Command::Run { completion } });
-        self.or_fail(issued).map(|()| handle)
+        self.with_running(|running| {
+            let (handle, completion) = running.new_completion();
+            let command_index = running.command_index;
+            running.runs.insert(handle, Run { state: RunState::Waiting, command_index });
+            let command = Command::Run { completion };
+            running.issue(NamedCommand { name: name.to_owned(), command })?;
+            Ok(handle)
+        })
     }
 
     /// The closure of a run has its final result; it becomes visible when the runtime has it.
@@ -61,16 +66,10 @@ impl Vm {
         handle: Handle,
         result: Result<Bytes, TerminalFailure>,
     ) -> Result<(), VmError> {
-        self.check_open()?;
-        self.runs.remove(&handle);
-        if let NotificationId::Completion(completion) = self.id(handle) {
-            self.proposed.insert(completion, result.clone().into());
-            let ack_requested = self.version.has_run_ack();
-            let frame = RunProposal { completion, result, ack_requested }.encode(self.version);
-            self.write(&frame);
-            self.has_grown = true;
-        }
-        Ok(())
+        self.with_running(|running| {
+            running.propose_run(handle, result);
+            Ok(())
+        })
     }
 
     /// The closure of a run failed in a way that is worth another try: the attempt ends, or, when
@@ -85,12 +84,43 @@ impl Vm {
         message: &str,
         retry: Option<&RunRetry>,
     ) -> Result<(), VmError> {
-        self.check_open()?;
+        let error = self.with_running(|running| {
+            let error = running.try_again(handle, name, message, retry);
+            if error.is_none() {
+                running.propose_run(handle, Err(TerminalFailure::new(500, message)));
+            }
+            Ok(error)
+        })?;
+        error.map_or(Ok(()), |error| self.say_last(&error.encode()))
+    }
+}
+
+impl Running {
+    fn propose_run(&mut self, handle: Handle, result: Result<Bytes, TerminalFailure>) {
+        self.runs.remove(&handle);
+        if let NotificationId::Completion(completion) = self.id(handle) {
+            self.results.propose(completion, result.clone().into());
+            let ack_requested = self.version.has_run_ack();
+            self.write(&RunProposal { completion, result, ack_requested }.encode(self.version));
+            self.progress.grow();
+        }
+    }
+
+    /// What asks the runtime for another try; `None` when they are used up.
+    fn try_again(
+        &self,
+        handle: Handle,
+        name: &str,
+        message: &str,
+        retry: Option<&RunRetry>,
+    ) -> Option<AttemptError> {
         // The runtime counts failures since the journal last grew: once it has grown, they are others'.
-        let start = self.start().filter(|_| !self.has_grown);
-        let failed_before = start.map_or(0, |start| start.retry_count);
-        let executions = failed_before + 1;
-        let elapsed_ms = start.map_or(0, |start| start.duration_since_last_entry_ms);
+        let (failed_before, elapsed_ms) = if self.progress.has_grown() {
+            (0, 0)
+        } else {
+            (self.start.retry_count, self.start.duration_since_last_entry_ms)
+        };
+        let executions = failed_before.saturating_add(1);
         let is_last = retry.is_some_and(|retry| {
             retry.max_attempts.is_some_and(|max_attempts| executions >= max_attempts)
                 || retry
@@ -98,34 +128,19 @@ impl Vm {
                     .is_some_and(|max_ms| failed_before > 0 && elapsed_ms >= max_ms)
         });
         if is_last {
-            return self.propose_run(handle, Err(TerminalFailure::new(500, message)));
+            return None;
         }
-        self.write_error(&AttemptError {
+        Some(AttemptError {
             code: 500,
             message: message.to_owned(),
             stacktrace: String::new(),
             related_command: Some(RelatedCommand {
-                index: self.run_commands.get(&handle).copied(),
+                index: self.runs.get(&handle).map(|run| run.command_index),
                 name: Some(name.to_owned()),
                 ty: Some(u32::from(MessageType::RUN_COMMAND.0)),
             }),
-            next_retry_delay_ms: retry.map(|retry| retry.delay_ms(executions)),
+            next_retry_delay_ms: retry.map(|retry| retry.backoff.delay_ms(executions)),
             behavior: ErrorBehavior::Retry,
-        });
-        Ok(())
-    }
-}
-
-impl RunRetry {
-    fn delay_ms(&self, executions: u32) -> u64 {
-        let mut delay_ms = self.initial_interval_ms.min(self.max_interval_ms);
-        for _ in 1..executions {
-            if delay_ms >= self.max_interval_ms || self.factor_thousandths <= 1000 {
-                break;
-            }
-            let next = u128::from(delay_ms) * u128::from(self.factor_thousandths) / 1000;
-            delay_ms = u64::try_from(next).unwrap_or(u64::MAX).min(self.max_interval_ms);
-        }
-        delay_ms
+        })
     }
 }

@@ -15,12 +15,12 @@ impl Vm {
         request: CallRequest,
         invoke_time_ms: u64,
     ) -> Result<Handle, VmError> {
-        self.check_open()?;
-        let checked = self.check_scope(&request);
-        self.or_fail(checked)?;
-        let (handle, invocation_id_completion) = self.new_completion();
-        let command = Command::OneWayCall { request, invoke_time_ms, invocation_id_completion };
-        let issued = self.issue(command.into());
-        self.or_fail(issued).map(|()| handle)
+        self.with_running(|running| {
+            running.check_scope(&request)?;
+            let (handle, invocation_id_completion) = running.new_completion();
+            let command = Command::OneWayCall { request, invoke_time_ms, invocation_id_completion };
+            running.issue(command)?;
+            Ok(handle)
+        })
     }
 }

@@ -10,8 +10,7 @@ impl Vm {
     /// # Errors
     /// When the attempt has ended.
     pub fn sys_signal(&mut self, signal: SignalId) -> Result<Handle, VmError> {
-        self.check_open()?;
-        Ok(self.new_handle(NotificationId::Signal(signal)))
+        self.with_running(|running| Ok(running.new_handle(NotificationId::Signal(signal))))
     }
 
     /// Sends a signal to another invocation, named by its textual id.
@@ -24,9 +23,7 @@ impl Vm {
         signal: SignalId,
         result: NotificationResult,
     ) -> Result<(), VmError> {
-        self.check_open()?;
         let command = Command::SendSignal { target: target.to_owned(), signal, result };
-        let issued = self.issue(command.into());
-        self.or_fail(issued)
+        self.with_running(|running| running.issue(command))
     }
 }

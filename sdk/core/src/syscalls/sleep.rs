@@ -10,10 +10,11 @@ impl Vm {
     /// # Errors
     /// When the journal has something else here.
     pub fn sys_sleep(&mut self, name: &str, wake_up_time_ms: u64) -> Result<Handle, VmError> {
-        self.check_open()?;
-        let (handle, completion) = self.new_completion();
-        let command = Command::Sleep { wake_up_time_ms, completion };
-        let issued = self.issue(NamedCommand { name: name.to_owned(), command });
-        self.or_fail(issued).map(|()| handle)
+        self.with_running(|running| {
+            let (handle, completion) = running.new_completion();
+            let command = Command::Sleep { wake_up_time_ms, completion };
+            running.issue(NamedCommand { name: name.to_owned(), command })?;
+            Ok(handle)
+        })
     }
 }

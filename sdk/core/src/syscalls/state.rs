@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use protocol::{
-    journal::{Command, NamedCommand, NotificationId, NotificationResult},
+    journal::{Command, NotificationId, NotificationResult},
     wire::control::Start,
 };
 
-use crate::{Handle, Vm, VmError, vm::Stage};
+use crate::{Handle, Vm, VmError, replay::Progress, running::Running};
 
 /// What is known of the state.
 #[derive(Debug, Default)]
@@ -47,27 +47,22 @@ impl Vm {
     /// # Errors
     /// When the journal has something else here.
     pub fn sys_get_state(&mut self, key: Bytes) -> Result<Handle, VmError> {
-        self.check_open()?;
-        let (handle, completion) = self.new_completion();
-        let replayed = self.replay.peek();
-        let value = match self.or_fail(replayed)?.map(|named| named.command) {
-            Some(Command::GetEagerState { value, .. }) if self.stage == Stage::Replaying => {
-                Some(value)
-            }
-            Some(_) if self.stage == Stage::Replaying => None,
-            Some(_) | None => self.view.get(&key),
-        };
-        let command = match &value {
-            Some(value) => Command::GetEagerState { key, value: value.clone() },
-            None => Command::GetLazyState { key, completion },
-        };
-        let issued = self.issue(command.into());
-        self.or_fail(issued)?;
-        if let Some(value) = value {
+        self.with_running(|running| {
+            let (handle, completion) = running.new_completion();
+            let value = match running.replayed()? {
+                Some(Command::GetEagerState { value, .. }) => Some(value),
+                Some(_) => None,
+                None => running.state.get(&key),
+            };
+            let Some(value) = value else {
+                running.issue(Command::GetLazyState { key, completion })?;
+                return Ok(handle);
+            };
+            running.issue(Command::GetEagerState { key, value: value.clone() })?;
             let result = value.map_or(NotificationResult::Void, NotificationResult::Value);
-            self.results.show(NotificationId::Completion(completion), result);
-        }
-        Ok(handle)
+            running.results.show(NotificationId::Completion(completion), result);
+            Ok(handle)
+        })
     }
 
     /// Reads all keys, in order.
@@ -75,27 +70,22 @@ impl Vm {
     /// # Errors
     /// When the journal has something else here.
     pub fn sys_get_state_keys(&mut self) -> Result<Handle, VmError> {
-        self.check_open()?;
-        let (handle, completion) = self.new_completion();
-        let replayed = self.replay.peek();
-        let keys = match self.or_fail(replayed)?.map(|named| named.command) {
-            Some(Command::GetEagerStateKeys { keys }) if self.stage == Stage::Replaying => {
-                Some(keys)
-            }
-            Some(_) if self.stage == Stage::Replaying => None,
-            Some(_) | None => self.view.keys(),
-        };
-        let command = match &keys {
-            Some(keys) => Command::GetEagerStateKeys { keys: keys.clone() },
-            None => Command::GetLazyStateKeys { completion },
-        };
-        let issued = self.issue(command.into());
-        self.or_fail(issued)?;
-        if let Some(keys) = keys {
-            let id = NotificationId::Completion(completion);
-            self.results.show(id, NotificationResult::StateKeys(keys));
-        }
-        Ok(handle)
+        self.with_running(|running| {
+            let (handle, completion) = running.new_completion();
+            let keys = match running.replayed()? {
+                Some(Command::GetEagerStateKeys { keys }) => Some(keys),
+                Some(_) => None,
+                None => running.state.keys(),
+            };
+            let Some(keys) = keys else {
+                running.issue(Command::GetLazyStateKeys { completion })?;
+                return Ok(handle);
+            };
+            running.issue(Command::GetEagerStateKeys { keys: keys.clone() })?;
+            let result = NotificationResult::StateKeys(keys);
+            running.results.show(NotificationId::Completion(completion), result);
+            Ok(handle)
+        })
     }
 
     /// Writes a key.
@@ -103,8 +93,10 @@ impl Vm {
     /// # Errors
     /// When the journal has something else here.
     pub fn sys_set_state(&mut self, key: Bytes, value: Bytes) -> Result<(), VmError> {
-        self.view.known.insert(key.clone(), Some(value.clone()));
-        self.sys_state(Command::SetState { key, value })
+        self.with_running(|running| {
+            running.state.known.insert(key.clone(), Some(value.clone()));
+            running.issue(Command::SetState { key, value })
+        })
     }
 
     /// Removes a key.
@@ -112,8 +104,10 @@ impl Vm {
     /// # Errors
     /// When the journal has something else here.
     pub fn sys_clear_state(&mut self, key: Bytes) -> Result<(), VmError> {
-        self.view.known.insert(key.clone(), None);
-        self.sys_state(Command::ClearState { key })
+        self.with_running(|running| {
+            running.state.known.insert(key.clone(), None);
+            running.issue(Command::ClearState { key })
+        })
     }
 
     /// Removes all keys.
@@ -121,13 +115,19 @@ impl Vm {
     /// # Errors
     /// When the journal has something else here.
     pub fn sys_clear_all_state(&mut self) -> Result<(), VmError> {
-        self.view = StateView { known: BTreeMap::new(), is_complete: true };
-        self.sys_state(Command::ClearAllState)
+        self.with_running(|running| {
+            running.state = StateView { known: BTreeMap::new(), is_complete: true };
+            running.issue(Command::ClearAllState)
+        })
     }
+}
 
-    fn sys_state(&mut self, command: Command) -> Result<(), VmError> {
-        self.check_open()?;
-        let issued = self.issue(NamedCommand::from(command));
-        self.or_fail(issued)
+impl Running {
+    /// The journal's next command; `None` when the handler goes on from there.
+    fn replayed(&self) -> Result<Option<Command>, VmError> {
+        match &self.progress {
+            Progress::Replaying(replay) => Ok(Some(replay.peek()?.command)),
+            Progress::Processing { .. } => Ok(None),
+        }
     }
 }

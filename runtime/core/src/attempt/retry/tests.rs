@@ -12,7 +12,6 @@ use crate::{
         tests::{Zeros, failure, opened, proposals, say, start},
     },
     model::invocation::AttemptFailure,
-    registry::RetryPolicy,
 };
 
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -129,31 +128,19 @@ fn a_setting_counts_what_was_not_sent_as_the_real_server_does() {
 fn a_policy_without_a_pause_makes_no_loop_of_what_was_not_sent() {
     for factor_thousandths in [1000, 2000] {
         let mut attempt = with(0, 3);
-        attempt.options.handler.retry.initial_interval_ms = 0;
-        attempt.options.handler.retry.max_interval_ms = 0;
-        attempt.options.handler.retry.factor_thousandths = factor_thousandths;
+        attempt.options.handler.retry.backoff =
+            protocol::Backoff { initial_interval_ms: 0, factor_thousandths, max_interval_ms: 0 };
         let (_, next) = after(attempt, unreachable());
         assert_eq!(next, AfterFailure::RetryUnsent { delay_ms: UNSENT_DELAY_MIN_MS });
     }
 }
 
 #[test]
-fn a_delay_that_grows_gets_somewhere_and_never_too_far() {
-    let policy = |initial_interval_ms, factor_thousandths, max_interval_ms| RetryPolicy {
-        initial_interval_ms,
-        factor_thousandths,
-        max_interval_ms,
-        ..RetryPolicy::default()
-    };
-    let delays = |policy: &RetryPolicy| [1, 2, 3, 4, 5].map(|failures| policy.delay_ms(failures));
-    assert_eq!(delays(&policy(500, 2000, 3000)), [500, 1000, 2000, 3000, 3000]);
-    assert_eq!(delays(&policy(1, 1500, 60_000)), [1, 2, 3, 4, 6], "not 1 for ever");
-    assert_eq!(delays(&policy(0, 2000, 60_000)), [0, 1, 2, 4, 8], "nor 0");
-    assert_eq!(delays(&policy(7, 1000, 60_000)), [7; 5], "unless it is not to grow");
-    assert_eq!(policy(1, 1001, 60_000).delay_ms(u32::MAX), 60_000);
-    // A manifest may say anything.
-    let endless = policy(u64::MAX, 2000, u64::MAX);
-    assert_eq!(spread(endless.delay_ms(3), &mut Ones), u64::MAX);
+fn a_spread_delay_is_a_third_longer_at_most_and_never_too_long() {
+    assert_eq!(spread(0, &mut Ones), 0);
+    assert_eq!(spread(u64::MAX, &mut Ones), u64::MAX, "a manifest may say anything");
+    assert_eq!(spread(500, &mut Zeros), 500);
+    assert!((500..=666).contains(&spread(500, &mut Ones)));
 }
 
 struct Ones;
