@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use seeded::Random;
+use runtime_seeded::Random;
 
 use crate::{
     Result, json, number, option,

@@ -18,7 +18,7 @@ const IMPURE: [&str; 9] =
 
 /// The runtime's crates from the lowest to the highest, and the SDK's: none imports one above it, or beside it.
 const LEVELS: [&[&str]; 8] = [
-    &["protocol", "runtime-http"],
+    &["protocol", "runtime-http", "runtime-seeded"],
     &["runtime-core", "sdk-core", "sdk-macros"],
     &["runtime-views", "runtime-log", "runtime-store", "runtime-schema", "abide-sdk"],
     &["runtime-partition"],

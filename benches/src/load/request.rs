@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use seeded::Random;
+use runtime_seeded::Random;
 
 /// How the key in a path is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,12 +4,12 @@ use runtime_core::admission::Entropy;
 
 /// Numbers from a seed.
 #[derive(Debug, Clone)]
-pub struct Random(seeded::Random);
+pub struct Random(runtime_seeded::Random);
 
 impl Random {
     /// All numbers of this seed.
     pub fn new(seed: u64) -> Self {
-        Self(seeded::Random::new(seed))
+        Self(runtime_seeded::Random::new(seed))
     }
 
     /// The next 64 bits.

@@ -8,7 +8,7 @@ use runtime_core::{
     Lsn,
     tables::{Key, Overlay, Row, Snapshot, Table, Tables},
 };
-use seeded::chooser;
+use runtime_seeded::chooser;
 
 use super::*;
 use crate::sim_backend::SimBackend;

@@ -1,7 +1,7 @@
 //! Rows: fills the store with live state, many rows per invocation, for the store-size test.
 
 use restate_sdk::prelude::*;
-use seeded::Random;
+use runtime_seeded::Random;
 
 /// Most rows one invocation may write; keeps its journal far below a server's message limits.
 const ROWS_PER_CALL_MAX: u64 = 10_000;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use seeded::Random;
+use runtime_seeded::Random;
 
 use crate::disk::Disk;
 use content::Content;

@@ -13,7 +13,7 @@ mod trim;
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 
-use seeded::chooser;
+use runtime_seeded::chooser;
 
 use super::*;
 use crate::{

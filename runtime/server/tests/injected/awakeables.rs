@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use interop_suite::client::Server;
-use seeded::Random;
+use runtime_seeded::Random;
 use serde_json::json;
 
 use crate::{

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use seeded::Random;
+use runtime_seeded::Random;
 
 use crate::{
     load::{Load, until},

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use http::{Method, StatusCode};
 use interop_suite::client::Server;
-use seeded::Random;
+use runtime_seeded::Random;
 use serde_json::json;
 
 /// What is said of new work while the disk is nearly full.
