@@ -18,7 +18,6 @@
 pub mod budget;
 pub mod checkpoint;
 pub mod clock;
-mod closing;
 mod dispatch;
 pub mod driver;
 mod durable;
@@ -28,7 +27,6 @@ pub mod health;
 mod inbox;
 mod lanes;
 pub mod node;
-mod owed;
 pub mod random;
 pub mod requests;
 mod sync;

@@ -10,28 +10,19 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use protocol::ids::Derivation;
-use runtime_core::{
-    Lsn, Partition, PartitionId,
-    effect::Effect,
-    event::{EventDecodeError, Record},
-    obligations,
-    tables::{Overlay, Tables},
-    time::Timestamp,
-};
+use runtime_core::{Partition, PartitionId, effect::Effect, event::EventDecodeError, obligations};
 use runtime_log::Log;
 use runtime_store::{Room, Store};
 
 use crate::{
     Partitions,
-    checkpoint::{Checkpoints, Schedule},
+    checkpoint::Checkpoints,
     clock::Clock,
     dispatch::Dispatch,
-    driver::{Driver, Settings, Turn, log_id},
-    durable::Durable,
+    driver::{Driver, Folded, Settings, Surroundings, Turn, log_id},
     edges::Edges,
     handle,
     inbox::Inbox,
-    owed::Owed,
     waiters::Waiters,
 };
 
@@ -133,50 +124,35 @@ impl Node {
         let room = Room::of(&stores);
         let mut folded = Vec::with_capacity(stores.len());
         for (id, store) in (0..count).map(PartitionId).zip(stores) {
-            let partition = Partition { id, count, derivation };
-            let (mut live, applied) = fold(partition, &store, &*log)?;
-            clock.advance_past(Tables::new(&mut live, store.base()).meta().stamp);
+            let mut one = Folded::of(Partition { id, count, derivation }, store, &*log)?;
+            clock.advance_past(one.stamp());
             // The log forgets what it was told when it stops.
-            log.trim(log_id(id), runtime_log::Lsn(store.applied().0));
-            folded.push((partition, store, live, applied));
+            log.trim(log_id(id), runtime_log::Lsn(one.checkpointed().0));
+            folded.push(one);
         }
         let inboxes: Arc<[Arc<Inbox>]> = folded.iter().map(|_| Arc::new(Inbox::new())).collect();
         let waiters: Vec<_> = folded.iter().map(|_| Arc::new(Waiters::default())).collect();
         let partitions = Partitions::new(Arc::clone(&inboxes), waiters.clone());
         let edges = edges(partitions.clone());
         let mut drivers = Vec::with_capacity(folded.len());
-        for (partition, store, live, applied) in folded {
-            let at = usize::from(partition.id.0);
+        for one in folded {
+            let inbox = Arc::clone(&inboxes[usize::from(one.partition.id.0)]);
             let dispatch = Arc::new(Dispatch {
-                partition: partition.id,
+                partition: one.partition.id,
                 edges: Arc::clone(&edges),
-                waiters: Arc::clone(&waiters[at]),
+                waiters: Arc::clone(&waiters[usize::from(one.partition.id.0)]),
                 inboxes: Arc::clone(&inboxes),
             });
-            let interval = settings.checkpoint_interval;
-            let schedule = Schedule::new(interval, settings.overlay_bytes_max, clock.now_us());
-            let mut driver = Driver {
-                partition,
+            let surroundings = Surroundings {
                 settings: settings.clone(),
-                live,
-                store,
                 room: room.clone(),
                 log: Arc::clone(&log),
                 clock: Arc::clone(&clock),
-                inbox: Arc::clone(&inboxes[at]),
+                inbox,
                 dispatch,
                 checkpoints: Arc::clone(&checkpoints),
-                schedule,
-                applied,
-                durable: Arc::new(Durable::new(partition.id, applied)),
-                next_timer: None,
-                next_expiry: None,
-                owed: Owed::after_recovery(applied),
-                is_overpromised: false,
-                held_since_us: None,
             };
-            driver.prepare();
-            drivers.push(driver);
+            drivers.push(Driver::recover(one, surroundings));
         }
         if let Some(registry) = drivers.first_mut() {
             edges.publish_registry(registry.tables(|tables| tables.deployments()));
@@ -248,47 +224,6 @@ fn run(driver: &mut Driver) {
     }
 }
 
-/// Folds the log's tail onto the tables. The effects of the fold are dropped: what is still owed is
-/// derived from the rows.
-fn fold(partition: Partition, store: &Store, log: &dyn Log) -> Result<(Overlay, Lsn), StartError> {
-    let id = partition.id.0;
-    let mut live = Overlay::default();
-    let mut applied = store.applied();
-    let last = log.last_lsn(log_id(partition.id));
-    if applied.0 > last.0 {
-        return Err(StartError::TablesAheadOfLog {
-            partition: id,
-            applied: applied.0,
-            last: last.0,
-        });
-    }
-    let mut effects = Vec::new();
-    let mut tables = Tables::new(&mut live, store.base());
-    for stored in log.read(log_id(partition.id), runtime_log::Lsn(applied.0 + 1)) {
-        let (lsn, payload) = stored.map_err(|source| StartError::Log { partition: id, source })?;
-        check_next(partition.id, applied, lsn.0)?;
-        let record = Record::decode(Lsn(lsn.0), &payload).map_err(|source| StartError::Record {
-            partition: id,
-            lsn: lsn.0,
-            source,
-        })?;
-        partition.apply(&mut tables, &record, &mut effects);
-        effects.clear();
-        applied = record.lsn;
-    }
-    check_next(partition.id, applied, last.0 + 1)?;
-    Ok((live, applied))
-}
-
-/// What was trimmed is in the tables, or it is lost.
-fn check_next(partition: PartitionId, applied: Lsn, oldest: u64) -> Result<(), StartError> {
-    let (partition, applied) = (partition.0, applied.0);
-    if oldest == applied + 1 {
-        return Ok(());
-    }
-    Err(StartError::TablesBehindLog { partition, applied, oldest })
-}
-
 /// Messages that were under way, of all partitions, in the order in which they were sent.
 fn send_owed_messages(drivers: &mut [Driver]) {
     let mut owed = Vec::new();
@@ -301,15 +236,6 @@ fn send_owed_messages(drivers: &mut [Driver]) {
     for (_, at, effect) in owed {
         let effect: Effect = effect;
         drivers[at].dispatch.dispatch(vec![effect], None);
-    }
-}
-
-impl Driver {
-    /// Looks up what the rows say of the future, once.
-    fn prepare(&mut self) {
-        let mut tables = Tables::new(&mut self.live, self.store.base());
-        self.next_timer = tables.next_timer(Timestamp(0));
-        self.next_expiry = tables.next_expiry(Timestamp(0)).map(|(at, _, _)| at);
     }
 }
 

@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use runtime_core::{
+    Lsn,
     effect::StartAttempt,
-    event::Event,
+    event::{Event, Record},
     model::{
         deployment::StoredDeployment,
         ids::{AttemptRef, RequestId},
     },
+    tables::{Overlay, Tables},
     time::Stamp,
 };
 use runtime_log::{

@@ -3,14 +3,16 @@
 //! service whose places are all taken keeps nobody else out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use runtime_core::{Lsn, effect::Effect, model::ids::AttemptRef, obligations, tables::Tables};
 
+use super::Driver;
 use crate::edges::Full;
 
 /// What is owed to the invoker.
 #[derive(Debug)]
-pub(crate) struct Owed {
+pub(super) struct Owed {
     /// Those that were refused, by what was full.
     refused: BTreeMap<Full, Waiting>,
     /// Those found running at a start, not offered yet.
@@ -23,11 +25,11 @@ pub(crate) struct Owed {
 
 /// What a turn offers.
 #[derive(Debug)]
-pub(crate) struct Offer {
+pub(super) struct Offer {
     /// The attempts.
-    pub(crate) starts: Vec<Effect>,
+    pub(super) starts: Vec<Effect>,
     /// What more of them wait for than were asked for: the invoker is to say when there is more of it.
-    pub(crate) more_wait: Vec<Full>,
+    pub(super) more_wait: Vec<Full>,
 }
 
 /// Who waits for the same room.
@@ -40,7 +42,7 @@ struct Waiting {
 
 impl Owed {
     /// Whatever was running when the last record was applied is owed.
-    pub(crate) fn after_recovery(applied: Lsn) -> Self {
+    pub(super) fn after_recovery(applied: Lsn) -> Self {
         Self {
             refused: BTreeMap::new(),
             found: BTreeSet::new(),
@@ -51,7 +53,7 @@ impl Owed {
 
     /// Notes refusals, and for how many attempts the invoker has room. It asks after it has refused, so
     /// when both came since the last turn, the wish is the later word.
-    pub(crate) fn note(&mut self, refused: Vec<(AttemptRef, Full)>, wanted: BTreeMap<Full, usize>) {
+    pub(super) fn note(&mut self, refused: Vec<(AttemptRef, Full)>, wanted: BTreeMap<Full, usize>) {
         for (attempt, full) in refused {
             let waiting = self.refused.entry(full).or_default();
             waiting.attempts.insert(attempt);
@@ -66,7 +68,7 @@ impl Owed {
     }
 
     /// Whether there may be something to offer now.
-    pub(crate) fn may_start(&self) -> bool {
+    pub(super) fn may_start(&self) -> bool {
         self.refused.values().any(|waiting| waiting.wanted > 0) || self.may_search()
     }
 
@@ -78,7 +80,7 @@ impl Owed {
 
     /// The next starts to offer, at most so many; `None` when there is nothing to offer, or no room.
     /// It can be empty when what was owed has ended meanwhile and there is more to look at.
-    pub(crate) fn take(&mut self, tables: &Tables<'_>, limit: usize) -> Option<Offer> {
+    pub(super) fn take(&mut self, tables: &Tables<'_>, limit: usize) -> Option<Offer> {
         if !self.may_start() {
             return None;
         }
@@ -137,6 +139,23 @@ impl Owed {
         let until = self.unseen_until;
         // What started later has been offered when it did.
         self.found.extend(running.iter().filter(|name| name.attempt <= until));
+    }
+}
+
+impl Driver {
+    /// Offers attempts that are owed, while the invoker has room.
+    pub(super) fn offer_owed(&mut self) -> bool {
+        let tables = Tables::new(&mut self.live, self.store.base());
+        let Some(offer) = self.owed.take(&tables, self.settings.starts_max) else { return false };
+        let Offer { starts, more_wait } = offer;
+        if !starts.is_empty() || !more_wait.is_empty() {
+            let dispatch = Arc::clone(&self.dispatch);
+            self.after_durable(move || {
+                dispatch.dispatch(starts, None);
+                more_wait.into_iter().for_each(|full| dispatch.edges.attempt_refused(full));
+            });
+        }
+        true
     }
 }
 

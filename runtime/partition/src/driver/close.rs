@@ -5,7 +5,7 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::driver::{Driver, Turn};
+use super::{Driver, Turn};
 
 impl Driver {
     /// Comes to an end, within so long.

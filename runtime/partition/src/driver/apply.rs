@@ -1,0 +1,127 @@
+//! Events become records: applied in memory, appended to the log, and their effects let go of when they are
+//! durable.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use runtime_core::{
+    Lsn,
+    effect::Effect,
+    event::{Event, Record},
+    tables::Tables,
+    time::{Stamp, Timestamp},
+};
+
+use super::{Driver, log_id};
+use crate::lanes::{Answering, Read};
+
+impl Driver {
+    /// Applies the events in memory, then appends them; their effects leave with the log's callback.
+    pub(super) fn apply(&mut self, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        let first_lsn = Lsn(self.applied.0 + 1);
+        let first_stamp = self.clock.take(events.len() as u64);
+        let mut payloads: Vec<Bytes> = Vec::with_capacity(events.len());
+        let mut effects = Vec::new();
+        let mut tables = Tables::new(&mut self.live, self.store.base());
+        for (offset, event) in (0..).zip(events) {
+            let stamp = Stamp(first_stamp.0 + offset);
+            let record = Record::new(Lsn(first_lsn.0 + offset), stamp, event);
+            self.partition.apply(&mut tables, &record, &mut effects);
+            payloads.push(record.encode());
+            self.applied = record.lsn;
+        }
+        let mut is_registry_changed = false;
+        for effect in &effects {
+            match effect {
+                Effect::ArmTimer { at } => lower(&mut self.next_timer, *at),
+                Effect::ArmExpiry { at } => lower(&mut self.next_expiry, *at),
+                Effect::PublishRegistry => is_registry_changed = true,
+                Effect::StartAttempt(_)
+                | Effect::SendNotification { .. }
+                | Effect::AbortAttempt { .. }
+                | Effect::Answer { .. }
+                | Effect::Completed { .. }
+                | Effect::Send { .. }
+                | Effect::Acknowledge { .. } => (),
+            }
+        }
+        let registry = is_registry_changed.then(|| tables.deployments());
+        let dispatch = Arc::clone(&self.dispatch);
+        self.append(first_lsn, payloads, move || dispatch.dispatch(effects, registry));
+    }
+
+    /// Answers reads once everything they saw is durable.
+    pub(super) fn look(&mut self, reads: Vec<Read>) {
+        if reads.is_empty() {
+            return;
+        }
+        let tables = Tables::new(&mut self.live, self.store.base());
+        let answers: Vec<Answering> = reads.into_iter().map(|read| read(&tables)).collect();
+        self.after_durable(move || answers.into_iter().for_each(|answer| answer()));
+    }
+
+    /// Runs `done` once everything applied so far is durable.
+    pub(super) fn after_durable(&self, done: impl FnOnce() + Send + 'static) {
+        self.append(Lsn(self.applied.0 + 1), Vec::new(), done);
+    }
+
+    fn append(&self, first_lsn: Lsn, records: Vec<Bytes>, done: impl FnOnce() + Send + 'static) {
+        let (id, count) = (self.partition.id.0, records.len() as u64);
+        assert!(
+            first_lsn.0 + count == self.applied.0 + 1,
+            "partition {id}: {count} records from {} on go to the log, and {} is the last one applied",
+            first_lsn.0,
+            self.applied.0
+        );
+        let inbox = Arc::clone(&self.inbox);
+        let is_batch = !records.is_empty();
+        let (clock, durable) = (Arc::clone(&self.clock), Arc::clone(&self.durable));
+        if is_batch {
+            let now_us = clock.now_us();
+            inbox.put(|lanes| {
+                if lanes.syncing == 0 {
+                    lanes.synced_at_us = now_us;
+                }
+                lanes.syncing += 1;
+            });
+        }
+        let batch = runtime_log::Batch {
+            partition: log_id(self.partition.id),
+            first_lsn: runtime_log::Lsn(first_lsn.0),
+            records,
+        };
+        self.log.append(
+            batch,
+            Box::new(move |result| match result {
+                Ok(()) => {
+                    durable.acknowledge(first_lsn, count);
+                    done();
+                    if is_batch {
+                        let now_us = clock.now_us();
+                        inbox.put(|lanes| {
+                            assert!(
+                                lanes.syncing > 0,
+                                "partition {id}: the batch of record {} is on disk, and none was on \
+                                 its way",
+                                first_lsn.0
+                            );
+                            lanes.syncing -= 1;
+                            lanes.synced_at_us = now_us;
+                        });
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the log cannot write; nothing is acknowledged any more");
+                    inbox.put(|lanes| lanes.notices.log_failed = true);
+                }
+            }),
+        );
+    }
+}
+
+fn lower(next: &mut Option<Timestamp>, at: Timestamp) {
+    *next = Some(next.map_or(at, |next| next.min(at)));
+}

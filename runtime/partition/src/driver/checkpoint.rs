@@ -1,0 +1,52 @@
+//! Checkpoints: begun when one is due, installed when it is written.
+
+use std::sync::Arc;
+
+use runtime_store::CheckpointDone;
+
+use super::{Driver, log_id};
+
+impl Driver {
+    pub(super) fn maybe_checkpoint(&mut self) {
+        if self.schedule.is_due(self.clock.now_us(), self.live.size_bytes()) {
+            let inbox = Arc::clone(&self.inbox);
+            self.checkpoint(move |done| inbox.put(|lanes| lanes.notices.checkpoint = Some(done)));
+        }
+    }
+
+    /// Begins a checkpoint, if there is anything to write; `told` is told when it is written.
+    pub(super) fn checkpoint(&mut self, told: impl FnOnce(CheckpointDone) + Send + 'static) {
+        if self.live.is_empty() {
+            return;
+        }
+        self.schedule.started();
+        let job = self.store.freeze(&mut self.live, self.applied);
+        let checkpoints = Arc::clone(&self.checkpoints);
+        self.after_durable(move || checkpoints.run(job, Box::new(told)));
+    }
+
+    /// Goes on from a checkpoint that was written. False when it could not be.
+    pub(super) fn install(&mut self, done: CheckpointDone) -> bool {
+        let (before, durable) = (self.store.applied(), self.durable.last());
+        match self.store.install(done) {
+            Ok(checkpointed) => {
+                // Tables that are ahead of the log can't be used after a crash.
+                assert!(
+                    before < checkpointed && checkpointed <= durable,
+                    "partition {}: the tables go from record {} to {}, and {} is durable",
+                    self.partition.id.0,
+                    before.0,
+                    checkpointed.0,
+                    durable.0
+                );
+                self.log.trim(log_id(self.partition.id), runtime_log::Lsn(checkpointed.0));
+                self.schedule.finished(self.clock.now_us());
+                true
+            }
+            Err(error) => {
+                tracing::error!(partition = self.partition.id.0, "{error}");
+                false
+            }
+        }
+    }
+}

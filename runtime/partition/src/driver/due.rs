@@ -1,0 +1,63 @@
+//! What time brings: timers that fire, and finished invocations that may go.
+
+use runtime_core::{
+    PartitionId, event::Event, model::timer::TimerKey, tables::Tables, time::Timestamp,
+};
+
+use super::Driver;
+use crate::lanes::Admission;
+
+impl Driver {
+    /// Timers and removals whose time has come are events like all else.
+    pub(super) fn add_due(
+        &mut self,
+        now: Timestamp,
+        admission: Admission,
+        events: &mut Vec<Event>,
+    ) {
+        let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+        let mut tables = Tables::new(&mut self.live, self.store.base());
+        if is_due(self.next_timer) && admission != Admission::Reserve {
+            let due = tables.timers_due(Timestamp(0), now, self.settings.timers_max);
+            check_due(self.partition.id, &due, self.next_timer, now);
+            // The rows that fire are gone when this batch is applied: the search goes on behind
+            // them, and what is left of the same millisecond is found by the next turn.
+            self.next_timer = match due.last() {
+                Some(last) => tables.next_timer(last.at),
+                None => tables.next_timer(Timestamp(0)),
+            };
+            events.extend(due.into_iter().map(|timer| Event::TimerFired { timer }));
+        }
+        let budget_bytes = self.settings.retention_budget_bytes;
+        let is_over_budget = tables.meta().retained_bytes > budget_bytes;
+        let may_make_room = is_over_budget && tables.retained().may_shrink;
+        // What was promised stays whatever it takes; once is enough to say so.
+        let is_overpromised = is_over_budget && !may_make_room;
+        if is_overpromised && !self.is_overpromised {
+            tracing::warn!(
+                partition = self.partition.id.0,
+                budget_bytes,
+                "results that were promised take more than the retention budget, and are kept"
+            );
+        }
+        self.is_overpromised = is_overpromised;
+        if is_due(self.next_expiry) || may_make_room {
+            events.push(Event::CleanupDue { budget_bytes, limit: self.settings.expiries_max });
+            self.next_expiry = tables.next_expiry(Timestamp(0)).map(|(at, _, _)| at);
+        }
+    }
+}
+
+/// What is due is due by now, and not before the time at which it was looked for: a timer that nobody
+/// was told of would have fired late.
+fn check_due(partition: PartitionId, due: &[TimerKey], next: Option<Timestamp>, now: Timestamp) {
+    let (Some(first), Some(last)) = (due.first(), due.last()) else { return };
+    assert!(
+        next.is_some_and(|next| next <= first.at) && last.at <= now,
+        "partition {}: timers fire from {:?} to {:?}, and the first was known to be due at {next:?} and \
+         it is {now:?}",
+        partition.0,
+        first.at,
+        last.at
+    );
+}
