@@ -172,6 +172,10 @@ fn check_manifest(file: &str, text: &str, faults: &mut Vec<String>) {
             faults.push(format!("{file}: depends on {other}, which is a room beside it"));
         }
     }
+    let normal = text.split("[dev-dependencies]").next().unwrap_or_default();
+    if normal.contains("features = [\"simulation\"]") && dir != "runtime/sim" {
+        faults.push(format!("{file}: only the simulator has what a release must lack"));
+    }
     let is_outside = ["kafka-ingress", "sql-introspection"].contains(&dir);
     let runtime = dependencies.iter().find(|name| name.starts_with("runtime-"));
     if let Some(runtime) = runtime.filter(|_| is_outside) {

@@ -3,7 +3,7 @@
 //! Reading order: [`Log`] (the contract), `frame` and `segment` (the bytes), `writer` (group commit),
 //! `active` and `room` (how a segment grows, and a full disk), `recovery`, `scan` and `carry` (what is a
 //! torn tail, what is damage, and what is certain), `segments` (trimming), [`file_log`] (the thread) and
-//! `chores` (what it does unasked), [`disk`] and [`sim_disk`] (what it stands on).
+//! `chores` (what it does unasked), [`disk`] (what it stands on; `sim_disk` in simulations).
 //!
 //! **Invariant:** `done` is called with `Ok` only after the batch and every batch before it are on
 //! disk, in the order of the calls. After one failure nothing is acknowledged any more. A full disk is
@@ -23,6 +23,7 @@ mod room;
 mod scan;
 mod segment;
 mod segments;
+#[cfg(any(test, feature = "simulation"))]
 pub mod sim_disk;
 mod writer;
 

@@ -76,11 +76,6 @@ impl Partitions {
         self.inbox(to).push_events(events).await
     }
 
-    /// Proposes an event without waiting for a place: for the simulator, which is no one's thread.
-    pub fn propose_now(&self, to: PartitionId, event: Event) {
-        self.inbox(to).force_event(event);
-    }
-
     /// Reads rows between two records, behind every event that was proposed before; the answer comes
     /// when everything read is durable. Events that are held back for want of room are passed.
     ///
@@ -117,40 +112,6 @@ impl Partitions {
         }
     }
 
-    /// Takes out what other partitions have sent and this one has not applied yet: for the simulator,
-    /// which changes it to show that its checks can fail.
-    #[doc(hidden)]
-    pub fn take_peer_events(&self, partition: usize) -> Vec<Event> {
-        let mut taken = Vec::new();
-        self.0.inboxes[partition].put(|lanes| taken = std::mem::take(lanes.peers_mut()).into());
-        taken
-    }
-
-    /// Puts it back.
-    #[doc(hidden)]
-    pub fn put_peer_events(&self, partition: usize, events: Vec<Event>) {
-        self.0.inboxes[partition].put(|lanes| *lanes.peers_mut() = events.into());
-    }
-
-    /// Events of edges that a partition has not taken yet: for the simulator's counts.
-    #[doc(hidden)]
-    pub fn waiting_events(&self, partition: usize) -> usize {
-        let mut waiting = 0;
-        self.0.inboxes[partition].put(|lanes| waiting = lanes.events_waiting());
-        waiting
-    }
-
-    /// Forgets room that was announced together with a refusal: for the simulator, which shows that
-    /// this is noticed.
-    #[doc(hidden)]
-    pub fn forget_room_with_refusal(&self, partition: usize) {
-        self.0.inboxes[partition].put(|lanes| {
-            if !lanes.notices.refused.is_empty() {
-                lanes.notices.wanted.clear();
-            }
-        });
-    }
-
     /// Refuses everything from now on, and lets go of whoever waits.
     pub fn stop(&self) {
         self.0.inboxes.iter().for_each(|inbox| inbox.close());
@@ -164,6 +125,11 @@ impl Partitions {
 
     pub(crate) fn next_request(&self) -> RequestId {
         RequestId(self.0.next_request.fetch_add(1, Ordering::Relaxed))
+    }
+
+    #[cfg(feature = "simulation")]
+    pub(crate) fn inboxes(&self) -> &[Arc<Inbox>] {
+        &self.0.inboxes
     }
 
     fn inbox(&self, partition: PartitionId) -> &Inbox {

@@ -79,6 +79,7 @@ impl Inbox {
         Ok(())
     }
 
+    #[cfg(any(test, feature = "simulation"))]
     /// Puts an event in whatever the lane holds: for the simulator, which has no one to hold back.
     pub(crate) fn force_event(&self, event: Event) {
         let size = budget::size_of(event.payload_bytes());

@@ -29,6 +29,8 @@ mod lanes;
 pub mod node;
 pub mod random;
 pub mod requests;
+#[cfg(feature = "simulation")]
+mod simulation;
 mod sync;
 mod waiters;
 

@@ -17,6 +17,7 @@ mod engine;
 pub mod error;
 mod format;
 mod patient;
+#[cfg(any(test, feature = "simulation"))]
 pub mod sim_backend;
 
 pub use base::Base;

@@ -184,7 +184,7 @@ impl Driver {
         let is_nearly_full = self.log.is_short() || self.room.is_short();
         self.inbox.set_no_room(is_nearly_full);
         self.inbox.let_in(self.schedule.payload_bytes_max(self.live.size_bytes()));
-        let is_overloaded = self.schedule.is_overloaded(self.live.size_bytes());
+        let is_overloaded = self.is_holding();
         let held_since_us = self.held_since_us.filter(|_| is_overloaded);
         self.held_since_us = held_since_us.or_else(|| is_overloaded.then(|| self.clock.now_us()));
         if is_nearly_full {
@@ -206,9 +206,8 @@ impl Driver {
         look(&Tables::new(&mut self.live, self.store.base()))
     }
 
-    /// Whether events of edges are held back until the overlay has shrunk: for the simulator's counts.
-    #[doc(hidden)]
-    pub fn is_overloaded(&self) -> bool {
+    /// Whether edges wait for a checkpoint.
+    pub(crate) fn is_holding(&self) -> bool {
         self.schedule.is_overloaded(self.live.size_bytes())
     }
 
