@@ -207,7 +207,7 @@ impl Lanes {
         self.peers.push_back(event);
     }
 
-    #[cfg(any(test, feature = "simulation"))]
+    #[cfg(feature = "simulation")]
     /// For the simulator; see `Partitions::take_peer_events`.
     pub(crate) fn peers_mut(&mut self) -> &mut VecDeque<Event> {
         &mut self.peers
