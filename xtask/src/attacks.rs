@@ -15,7 +15,7 @@ const SIZES: [(&str, &str); 17] = [
     ("ATTACKS_SILENT", "1300"),
     ("ATTACKS_FIELDS", "15728640"),
     ("ATTACKS_EVIL", "20"),
-    ("ATTACKS_CALLS", "4000"),
+    ("ATTACKS_CALLS", "40000"),
     ("ATTACKS_HANGING", "10000"),
     ("ATTACKS_RUNNING", "10000"),
     ("ATTACKS_STREAMS", "500"),

@@ -46,7 +46,7 @@ impl Checkpoints for CheckpointThread {
 
 /// An overlay with less than this part of its limit may wait for longer: a checkpoint costs its syncs,
 /// whatever it writes, and folding little is quick.
-const SMALL: usize = 8;
+const SMALL: usize = 4;
 
 /// While a checkpoint is written, and the overlay is over its limit, a payload must leave room for so many.
 const PAYLOADS: usize = 64;

@@ -254,20 +254,20 @@ fn invoked() -> Event {
 fn a_checkpoint_is_due_by_time_or_by_size_and_little_may_wait() {
     let mut schedule = Schedule::new(Duration::from_secs(1), 8000, 0);
     let second = 1_000_000;
-    assert!(!schedule.is_due(second - 1, 1000));
-    assert!(schedule.is_due(second, 1000));
-    assert!(!schedule.is_due(second, 999), "little");
-    assert!(schedule.is_due(5 * second, 999));
+    assert!(!schedule.is_due(second - 1, 2000));
+    assert!(schedule.is_due(second, 2000));
+    assert!(!schedule.is_due(second, 1999), "little");
+    assert!(schedule.is_due(5 * second, 1999));
     assert!(schedule.is_due(1, 8000), "much");
     assert_eq!(schedule.next(0), None, "nothing");
-    assert_eq!(schedule.next(999), Some(Timestamp(5000)));
-    assert_eq!(schedule.next(1000), Some(Timestamp(1000)));
+    assert_eq!(schedule.next(1999), Some(Timestamp(5000)));
+    assert_eq!(schedule.next(2000), Some(Timestamp(1000)));
     schedule.started();
     assert!(!schedule.is_due(9 * second, 8000), "one at a time");
     assert!(schedule.is_overloaded(16_000) && !schedule.is_overloaded(15_999));
     schedule.finished(9 * second);
     assert!(!schedule.is_overloaded(16_000));
-    assert_eq!(schedule.next(1000), Some(Timestamp(10_000)));
+    assert_eq!(schedule.next(2000), Some(Timestamp(10_000)));
 }
 
 #[test]
