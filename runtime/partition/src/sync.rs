@@ -11,7 +11,8 @@ pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
 #[cfg(feature = "loom")]
 pub(crate) use std::sync::PoisonError;
 
-/// The lock; a panic while it was held stops the process anyway.
+/// The lock, also after a panic while it was held: on a partition's or the log's thread that ends the
+/// process, and an edge's only puts in or takes out whole things under it.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
