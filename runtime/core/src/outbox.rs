@@ -1,9 +1,6 @@
 //! Messages to partitions: to others as rows, to this one at the end of the record (`peers.rs`).
 
-use protocol::{
-    PartitionKey,
-    journal::{Notification, NotificationId, NotificationResult},
-};
+use protocol::journal::{Notification, NotificationId, NotificationResult};
 
 use crate::{
     context::Context,
@@ -12,9 +9,9 @@ use crate::{
     tables::{meta::sequence_mut, outbox::Outgoing},
 };
 
-/// Sends `message` to the partition that owns `key`.
-pub(crate) fn send(cx: &mut Context<'_, '_>, key: PartitionKey, message: Message) {
-    let to = Partition::owner(cx.partition.count, key);
+/// Sends `message` to the partition that has the invocation it is for.
+pub(crate) fn send(cx: &mut Context<'_, '_>, message: Message) {
+    let to = Partition::owner(cx.partition.count, message.to().partition_key);
     if to == cx.partition.id {
         cx.local.push_back(message);
         return;
@@ -32,5 +29,5 @@ pub(crate) fn answer(cx: &mut Context<'_, '_>, to: CallRef, result: Notification
     let id = NotificationId::Completion(to.completion);
     let notification = Notification { kind: to.kind, id, result };
     let message = Message::Notify { to: to.id, invocation: to.invocation, notification };
-    send(cx, to.id.partition_key, message);
+    send(cx, message);
 }

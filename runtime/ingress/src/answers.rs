@@ -7,7 +7,7 @@ use bytes::Bytes;
 use protocol::{InvocationId, Target};
 use runtime_core::model::invocation::{Completion, Pin};
 use runtime_partition::budget::Held;
-use runtime_views::result::{self, Seen, bytes_of};
+use runtime_views::result::{self, Seen};
 
 use crate::{Ingress, error::Rejection};
 
@@ -45,7 +45,7 @@ pub(crate) async fn look(ingress: &Ingress, id: InvocationId) -> Result<Known, R
         (Seen::Ended(completion, pin), held) => {
             let held = match held {
                 Some(held) => held,
-                None => ingress.memory.for_answer(bytes_of(&completion)).await,
+                None => ingress.memory.for_answer(completion.result_bytes()).await,
             };
             Known::Ended(Kept { completion, held }, pin)
         }
@@ -61,7 +61,7 @@ pub(crate) async fn keep(
     id: InvocationId,
     completion: Arc<Completion>,
 ) -> Result<Kept, Rejection> {
-    let bytes = bytes_of(&completion);
+    let bytes = completion.result_bytes();
     if let Some(held) = ingress.memory.answers.try_take(bytes) {
         return Ok(Kept { completion, held });
     }

@@ -11,7 +11,7 @@ use runtime_core::{
     time::Timestamp,
 };
 
-use crate::{View, result, text};
+use crate::{View, text};
 
 /// A turn reads no more rows once those that it has read have this many bytes. A result may have 32 MiB.
 const TURN_BYTES_MAX: usize = 4 << 20;
@@ -158,7 +158,7 @@ impl View for List {
 /// What of a row may be large, in bytes.
 fn row_bytes(row: &Row) -> usize {
     let failure = row.last_failure.as_ref();
-    row.status.completion().map_or(0, |completion| result::bytes_of(completion))
+    row.status.completion().map_or(0, |completion| completion.result_bytes())
         + row.target.key.len()
         + row.idempotency_key.as_ref().map_or(0, String::len)
         + failure.map_or(0, |failure| failure.message.len() + failure.stacktrace.len())

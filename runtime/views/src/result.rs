@@ -41,7 +41,7 @@ impl View for Result {
             Status::Waiting(_) | Status::Running { .. } | Status::Paused => {
                 Seen::UnderWay(row.target, row.pin)
             }
-            Status::Completed { completion, .. } => match bytes_of(&completion) {
+            Status::Completed { completion, .. } => match completion.result_bytes() {
                 bytes if bytes > self.bytes_max => Seen::EndedWith(bytes),
                 _ => Seen::Ended(completion, row.pin),
             },
@@ -66,14 +66,6 @@ impl View for StatusOf {
 
     fn see(self, tables: &Tables<'_>) -> Option<Status> {
         row(tables, self.0).map(|row| row.status)
-    }
-}
-
-/// The bytes of a result: of its value, or of its message.
-pub fn bytes_of(completion: &Completion) -> usize {
-    match &completion.result {
-        Ok(value) => value.len(),
-        Err(failure) => failure.message.len(),
     }
 }
 

@@ -6,8 +6,10 @@ use protocol::{
 };
 
 use super::cut;
-use crate::model::invocation::{AttemptFailure, RelatedCommand};
-use crate::registry::ResolveError;
+use crate::{
+    model::invocation::{AttemptFailure, RelatedCommand},
+    registry::ResolveError,
+};
 
 /// What ended an attempt without a result.
 #[derive(Debug, thiserror::Error)]

@@ -24,5 +24,5 @@ pub(crate) fn apply(
     let Some(target) = admission::named(cx.partition.derivation, target) else { return };
     let from = CallRef { id, invocation: lsn, completion, kind };
     let wait = kind == NotificationKind::AttachInvocation;
-    outbox::send(cx, target.partition_key, Message::Attach { from, target, wait });
+    outbox::send(cx, Message::Attach { from, target, wait });
 }

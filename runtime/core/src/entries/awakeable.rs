@@ -13,5 +13,5 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, id: &str, result: &Result<Bytes, T
         signal: SignalId::Index(id.signal),
         result: result.clone().into(),
     };
-    outbox::send(cx, id.invocation.partition_key, message);
+    outbox::send(cx, message);
 }

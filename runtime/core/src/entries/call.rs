@@ -51,5 +51,5 @@ pub(super) fn start(
     let result = NotificationResult::InvocationId(callee.id.to_string());
     answer_at_once(cx, lsn, id_completion, NotificationKind::CallInvocationId, result);
     let invoke = admission::call(request, callee, source, start_at);
-    outbox::send(cx, callee.id.partition_key, Message::Invoke(Box::new(invoke)));
+    outbox::send(cx, Message::Invoke(Box::new(invoke)));
 }

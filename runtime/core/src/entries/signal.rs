@@ -16,5 +16,5 @@ pub(crate) fn apply(
     // The Attempt has refused ids that cannot be read.
     let Ok(to) = target.parse::<InvocationId>() else { return };
     let message = Message::Signal { to, signal: signal.clone(), result: result.clone() };
-    outbox::send(cx, to.partition_key, message);
+    outbox::send(cx, message);
 }

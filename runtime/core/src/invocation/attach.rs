@@ -1,7 +1,5 @@
 //! Waiting for, or looking at, the result of an invocation from another one.
 
-use std::sync::Arc;
-
 use protocol::{InvocationId, TerminalFailure, journal::NotificationResult};
 
 use super::purge;
@@ -33,7 +31,7 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, from: CallRef, target: InvocationI
 /// `from` hears of the result of `lsn`: at once if there is one.
 pub(crate) fn wait_for(cx: &mut Context<'_, '_>, lsn: Lsn, from: CallRef) {
     let invocation = super::expect(cx.tables, lsn);
-    match invocation.status.completion().map(Arc::clone) {
+    match invocation.status.completion().cloned() {
         Some(completion) => outbox::answer(cx, from, completion.result.clone().into()),
         None => {
             invocation.has_waiters = true;

@@ -1,7 +1,5 @@
 //! Somebody asked for an invocation: run it, queue it, or recognise it as a duplicate.
 
-use std::sync::Arc;
-
 use protocol::{
     HandlerKind, TerminalFailure,
     journal::{NotificationKind, NotificationResult},
@@ -108,7 +106,7 @@ fn create(cx: &mut Context<'_, '_>, invoke: &Invoke, start_at: Option<Timestamp>
 fn duplicate(cx: &mut Context<'_, '_>, existing: Lsn, invoke: &Invoke) {
     let invocation = super::expect(cx.tables, existing);
     let (id, start_at) = (invocation.id, invocation.start_at);
-    let completion = invocation.status.completion().map(Arc::clone);
+    let completion = invocation.status.completion().cloned();
     let is_workflow_run = invoke.handler_kind == HandlerKind::Workflow;
     match &invoke.source {
         Source::IngressSend { request } => {

@@ -77,7 +77,7 @@ pub(crate) fn with(cx: &mut Context<'_, '_>, lsn: Lsn, failure: TerminalFailure)
         } else {
             Message::Kill { target }
         };
-        outbox::send(cx, target.partition_key, message);
+        outbox::send(cx, message);
     }
     complete::complete(cx, lsn, Err(failure));
 }

@@ -118,5 +118,5 @@ fn take_back(cx: &mut Context<'_, '_>, lsn: Lsn, open: &BTreeMap<CompletionId, N
 }
 
 fn detach(cx: &mut Context<'_, '_>, from: CallRef, target: InvocationId) {
-    outbox::send(cx, target.partition_key, Message::Detach { from, target });
+    outbox::send(cx, Message::Detach { from, target });
 }

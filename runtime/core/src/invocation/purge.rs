@@ -25,8 +25,10 @@ pub(crate) fn retain(cx: &mut Context<'_, '_>, lsn: Lsn, expires_at: Timestamp) 
     let invocation = super::expect(cx.tables, lsn);
     let (retention, journal_bytes) = (invocation.retention, invocation.journal_bytes);
     assert!(expires_at > at, "{lsn:?} ended at {at:?} and is kept until {expires_at:?}");
+    let completion = invocation.status.completion();
+    let result_bytes = completion.map_or(0, |completion| completion.result_bytes());
     let bytes = if follows {
-        let bytes = ROWS_BYTES + result_bytes(&invocation.status);
+        let bytes = ROWS_BYTES + result_bytes as u64;
         cx.tables.put_expiry_of_all(expires_at, lsn, bytes);
         bytes
     } else {
@@ -75,15 +77,6 @@ fn release(cx: &mut Context<'_, '_>, bytes: u64) {
             meta.retained_bytes
         ),
     }
-}
-
-fn result_bytes(status: &Status) -> u64 {
-    let Some(completion) = status.completion() else { return 0 };
-    let bytes = match &completion.result {
-        Ok(value) => value.len(),
-        Err(failure) => failure.message.len(),
-    };
-    bytes as u64
 }
 
 /// Whether its result was promised to somebody who may ask again: by an idempotency key, or as that

@@ -250,6 +250,16 @@ pub struct Completion {
     pub target: Target,
 }
 
+impl Completion {
+    /// The bytes of its result: of the value, or of the message.
+    pub fn result_bytes(&self) -> usize {
+        match &self.result {
+            Ok(value) => value.len(),
+            Err(failure) => failure.message.len(),
+        }
+    }
+}
+
 /// The deployment and protocol an invocation stays with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {

@@ -4,9 +4,8 @@
 use protocol::{HandlerKind, InvocationId, ServiceKind, Target, journal::EntryIndex};
 use serde::{Deserialize, Serialize};
 
-use crate::model::invocation::{Invocation, Status};
 use crate::{
-    model::invocation::{AttemptFailure, Pin, Retention, Source},
+    model::invocation::{AttemptFailure, Invocation, Pin, Retention, Source, Status},
     time::Timestamp,
 };
 

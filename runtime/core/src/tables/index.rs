@@ -4,8 +4,7 @@
 use protocol::{DeploymentId, Target};
 
 use super::{Key, Row, Table, Tables, key::KeyReader};
-use crate::model::ids::Lsn;
-use crate::model::invocation::StatusKind;
+use crate::model::{ids::Lsn, invocation::StatusKind};
 
 impl Tables<'_> {
     /// Invocations of one status, in order of creation, from `from` on.

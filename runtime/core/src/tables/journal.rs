@@ -1,7 +1,9 @@
 //! Key: invocation, index. Row: one journal entry as it travels, and when it was stored.
 
-use protocol::journal::{Entry, EntryIndex};
-use protocol::wire::MessageType;
+use protocol::{
+    journal::{Entry, EntryIndex},
+    wire::MessageType,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Row, Table, Tables, row::expect_row};

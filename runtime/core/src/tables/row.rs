@@ -13,13 +13,15 @@ use super::{
     outbox::Outgoing,
     promise::Promise,
 };
-use crate::model::{
-    deployment::StoredDeployment,
-    ids::Lsn,
-    invocation::{CallRef, Invocation},
-    timer::Timer,
+use crate::{
+    model::{
+        deployment::StoredDeployment,
+        ids::Lsn,
+        invocation::{CallRef, Invocation},
+        timer::Timer,
+    },
+    size,
 };
-use crate::size;
 
 /// One row of any table. The order of the variants is persisted: only append.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,8 +4,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::support::Memory;
-use crate::model::ids::Lsn;
-use crate::tables::{Key, Overlay, Row, Snapshot, Tables};
+use crate::{
+    model::ids::Lsn,
+    tables::{Key, Overlay, Row, Snapshot, Tables},
+};
 
 #[derive(Debug, Clone)]
 enum Step {

@@ -236,17 +236,22 @@ fn a_segment_that_does_not_follow_the_one_before_is_refused() {
     assert!(file == name && reason.contains("it follows record"), "{file}: {reason}");
 }
 
+/// The disk of a log that has one record and was not closed; the segment it is in, and its magic.
+fn one_record() -> (SimDisk, String, [u8; 8]) {
+    let disk = SimDisk::default();
+    let log = ManualLog::open(disk.clone(), 1 << 20).unwrap();
+    log.append(batch(0, 1, 1), Box::new(|outcome| outcome.unwrap()));
+    log.commit();
+    let name = file_name(1);
+    let magic = magic(&disk, &name);
+    (disk, name, magic)
+}
+
 /// A whole frame, of this very segment, that leaves records out or has them twice: no crash does that.
 #[test]
 fn a_record_that_does_not_follow_the_one_before_is_damage() {
     for first in [1, 3] {
-        let disk = SimDisk::default();
-        let log = ManualLog::open(disk.clone(), 1 << 20).unwrap();
-        log.append(batch(0, 1, 1), Box::new(|outcome| outcome.unwrap()));
-        log.commit();
-        drop(log);
-        let name = file_name(1);
-        let magic = magic(&disk, &name);
+        let (disk, name, magic) = one_record();
         let end = content(&disk, &name).len() as u64;
         let synced = Position { segment: 1, offset: end };
         disk.tamper(&name, |bytes| {
@@ -261,13 +266,7 @@ fn a_record_that_does_not_follow_the_one_before_is_damage() {
 /// Nobody writes one, but it is whole: it is read as nothing, also where it would be carried.
 #[test]
 fn a_frame_of_no_records_is_passed() {
-    let disk = SimDisk::default();
-    let log = ManualLog::open(disk.clone(), 1 << 20).unwrap();
-    log.append(batch(0, 1, 1), Box::new(|outcome| outcome.unwrap()));
-    log.commit();
-    drop(log);
-    let name = file_name(1);
-    let magic = magic(&disk, &name);
+    let (disk, name, magic) = one_record();
     disk.tamper(&name, |bytes| {
         let at = bytes.len();
         crate::frame::encode_seal(magic, Position { segment: 1, offset: 0 }, bytes);
