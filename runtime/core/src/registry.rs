@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub use settings::{Defaults, HandlerSettings, RetryPolicy};
-pub use snapshot::{RegistrySnapshot, ResolveError, Service};
+pub use snapshot::{Handler, RegistrySnapshot, ResolveError, Service};
 
 /// Registers a deployment unless its address is registered already, or a service would change its
 /// kind. Here and not at the edge: only records have an order, so of several that offer the same

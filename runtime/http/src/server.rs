@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::{StreamExt, stream::FuturesUnordered};
 use http::{Request, Response};
 use hyper::{
     body::{Body, Incoming},
@@ -134,36 +135,65 @@ async fn converse<S, B>(
     let mut is_ending = false;
     loop {
         let look_at = next_look(&connection, &limits, is_ending);
-        tokio::select! {
-            served = &mut serving => {
-                if let Err(error) = served {
-                    tracing::debug!(error = &*error as &dyn Error, "a connection ended with an error");
+        let news = {
+            // In a set, a future is polled when it is woken itself, and not whenever bytes come or go.
+            let mut news =
+                FuturesUnordered::from_iter([news(&connection, &mut ending, is_ending, look_at)]);
+            tokio::select! {
+                served = &mut serving => {
+                    if let Err(error) = served {
+                        let error = &*error as &dyn Error;
+                        tracing::debug!(error, "a connection ended with an error");
+                    }
+                    return;
                 }
-                return;
+                Some(news) = news.next() => news,
             }
-            () = connection.has_to_go.notified() => {
+        };
+        let has_to_end = match news {
+            News::HasToGo => {
                 tracing::debug!("a connection makes room for another");
                 return;
             }
-            // Its end may be nearer than it was.
-            () = connection.has_much_to_write.notified() => (),
-            _ = ending.changed(), if !is_ending => {
-                is_ending = true;
-                serving.as_mut().graceful_shutdown();
-            }
-            () = time::sleep_until(look_at) => match expired(&connection, &limits) {
-                None => (),
+            News::Ending => true,
+            News::Look => match expired(&connection, &limits) {
+                None => false,
                 // Whoever is just about to ask again learns that it is not to.
-                Some(Expired::Idle) if !is_ending => {
-                    is_ending = true;
-                    serving.as_mut().graceful_shutdown();
-                }
+                Some(Expired::Idle) if !is_ending => true,
                 Some(expired @ (Expired::Idle | Expired::Head | Expired::Stalled)) => {
                     tracing::debug!(?expired, "a connection is closed");
                     return;
                 }
             },
+        };
+        if has_to_end {
+            is_ending = true;
+            serving.as_mut().graceful_shutdown();
         }
+    }
+}
+
+/// What a connection has to hear of while it is served.
+enum News {
+    /// It makes room for another.
+    HasToGo,
+    /// The server ends.
+    Ending,
+    /// It is time to look at it: its end may be nearer than it was.
+    Look,
+}
+
+async fn news(
+    connection: &Connection,
+    ending: &mut watch::Receiver<()>,
+    is_ending: bool,
+    look_at: time::Instant,
+) -> News {
+    tokio::select! {
+        () = connection.has_to_go.notified() => News::HasToGo,
+        () = connection.has_much_to_write.notified() => News::Look,
+        _ = ending.changed(), if !is_ending => News::Ending,
+        () = time::sleep_until(look_at) => News::Look,
     }
 }
 

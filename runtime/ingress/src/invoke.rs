@@ -9,12 +9,18 @@ use protocol::{Target, TerminalFailure};
 use runtime_core::{
     admission::{self, AdmissionError},
     model::{deployment::OutputRule, invocation::Invoke},
-    registry::RegistrySnapshot,
+    registry::{Handler, RegistrySnapshot, Service},
     time::Timestamp,
 };
 use runtime_partition::{CallAnswer, random::SystemEntropy};
 
-use crate::{Ingress, answers, body, error::Rejection, headers, path::Address, response, typing};
+use crate::{
+    Ingress, answers, body,
+    error::Rejection,
+    headers,
+    path::{Address, PathError},
+    response, typing,
+};
 
 pub(crate) async fn call<B>(
     ingress: &Ingress,
@@ -28,6 +34,7 @@ where
     if headers::delay_ms(parts.uri.query())?.is_some() {
         return Err(Rejection::Delay("only a send can be delayed".to_owned()));
     }
+    find(&ingress.registry.snapshot(), &address)?;
     let (bytes, held) = body::read(ingress, &parts, incoming).await?;
     let Prepared { invoke, output, registry } = prepare(ingress, &parts, bytes, address)?;
     // Calls wait for long.
@@ -70,6 +77,26 @@ pub(crate) struct Prepared {
     pub(crate) registry: Arc<RegistrySnapshot>,
 }
 
+/// The handler at an address, if clients may call it. Asked before a body is read, so that nobody sends
+/// one in vain, and again when it is there: the registry may be another by then.
+pub(crate) fn find<'a>(
+    registry: &'a RegistrySnapshot,
+    address: &Address,
+) -> Result<(&'a Service, &'a Handler), Rejection> {
+    let Address { service: name, handler: handler_name, .. } = address;
+    let Some(service) = registry.service(name) else {
+        return Err(PathError::UnknownService(name.clone()).into());
+    };
+    let (name, handler_name) = (name.clone(), handler_name.clone());
+    match service.handler(&handler_name) {
+        None => Err(Rejection::UnknownHandler { service: name, handler: handler_name }),
+        Some(handler) if !handler.is_public => {
+            Err(Rejection::Private { service: name, handler: handler_name })
+        }
+        Some(handler) => Ok((service, handler)),
+    }
+}
+
 /// Checks a request against the registry and makes up the invocation.
 pub(crate) fn prepare(
     ingress: &Ingress,
@@ -78,16 +105,7 @@ pub(crate) fn prepare(
     address: Address,
 ) -> Result<Prepared, Rejection> {
     let registry = ingress.registry.snapshot();
-    let Address { service: name, key, handler: handler_name } = address;
-    let Some(service) = registry.service(&name) else {
-        return Err(crate::path::PathError::UnknownService(name).into());
-    };
-    let Some(handler) = service.handler(&handler_name) else {
-        return Err(Rejection::UnknownHandler { service: name, handler: handler_name });
-    };
-    if !handler.is_public {
-        return Err(Rejection::Private { service: name, handler: handler_name });
-    }
+    let (service, handler) = find(&registry, &address)?;
     let definition = service.handler_definition(handler);
     headers::check_input(&parts.headers, body.is_empty(), &definition.input)?;
     let idempotency_key = headers::idempotency_key(&parts.headers)?;
@@ -96,7 +114,7 @@ pub(crate) fn prepare(
     }
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let request = admission::Request {
-        target: Target { service: name, key, handler: handler_name },
+        target: Target { service: address.service, key: address.key, handler: address.handler },
         idempotency_key,
         headers: headers::for_handler(&parts.headers, path, &ingress.access.dropped_headers)?,
         value: body,

@@ -12,7 +12,7 @@ use crate::{
     Ingress, body,
     error::Rejection,
     headers,
-    invoke::{Prepared, prepare},
+    invoke::{Prepared, find, prepare},
     path::Address,
     response,
 };
@@ -36,6 +36,7 @@ where
 {
     let (parts, incoming) = request.into_parts();
     let delay_ms = headers::delay_ms(parts.uri.query())?;
+    find(&ingress.registry.snapshot(), &address)?;
     let (bytes, held) = body::read(ingress, &parts, incoming).await?;
     let Prepared { mut invoke, .. } = prepare(ingress, &parts, bytes, address)?;
     invoke.start_at = delay_ms.map(|delay_ms| Timestamp(ingress.now_ms()).after_ms(delay_ms));

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::{StreamExt, stream::FuturesUnordered};
 use h2::{
     Ping, PingPong, SendStream,
     client::{self, Builder, ResponseFuture, SendRequest},
@@ -155,12 +156,14 @@ pub(crate) async fn dial(
     let watched = Arc::clone(&status);
     let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
     tokio::spawn(async move {
+        // In a set, a future is polled when it is woken itself, and not at each frame.
+        let mut no_more = FuturesUnordered::from_iter([no_more(pings, &watched, &socket)]);
         tokio::select! {
             ended = carry(connection, (window, window_bytes), &watched) => if let Err(error) = ended {
                 tracing::debug!(%error, "a connection to an endpoint ended with an error");
             },
             // Its streams end with it.
-            closed = no_more(pings, &watched, &socket) => match closed {
+            Some(closed) = no_more.next() => match closed {
                 Closed::Silent => tracing::warn!(
                     endpoint = authority,
                     "an endpoint does not answer on its connection; it is closed"
@@ -182,31 +185,43 @@ async fn carry(
     let mut announced: Option<u32> = None;
     let (mut is_due, mut since) = (false, time::Instant::now());
     loop {
-        tokio::select! {
-            ended = &mut connection => return ended,
-            Ok(()) = window.changed(), if !is_due => {
-                (is_due, since) = (true, time::Instant::now());
-                let is_shrinking = *window.borrow() < accepted_bytes;
-                status.is_shrinking.store(is_shrinking, Ordering::Relaxed);
-            }
-            () = time::sleep(WINDOW_DELAY), if is_due => {
-                let wanted = *window.borrow_and_update();
-                if connection.set_initial_window_size(wanted).is_ok() {
-                    // Only one is announced at a time: the one before is accepted.
-                    accepted_bytes = announced.unwrap_or(accepted_bytes);
-                    (announced, since) = (Some(wanted), time::Instant::now());
-                    is_due = accepted_bytes != wanted;
-                    status.is_shrinking.store(wanted < accepted_bytes, Ordering::Relaxed);
-                } else if status.is_shrinking.load(Ordering::Relaxed)
-                    && since.elapsed() >= WINDOW_TIMEOUT
-                {
-                    tracing::warn!(
-                        "an endpoint does not accept a smaller window; its connection is closed"
-                    );
-                    return Ok(());
-                }
+        {
+            // As above: not at each frame.
+            let mut news = FuturesUnordered::from_iter([news(&mut window, is_due)]);
+            tokio::select! {
+                ended = &mut connection => return ended,
+                Some(()) = news.next() => (),
             }
         }
+        if !is_due {
+            (is_due, since) = (true, time::Instant::now());
+            let is_shrinking = *window.borrow() < accepted_bytes;
+            status.is_shrinking.store(is_shrinking, Ordering::Relaxed);
+            continue;
+        }
+        let wanted = *window.borrow_and_update();
+        if connection.set_initial_window_size(wanted).is_ok() {
+            // Only one is announced at a time: the one before is accepted.
+            accepted_bytes = announced.unwrap_or(accepted_bytes);
+            (announced, since) = (Some(wanted), time::Instant::now());
+            is_due = accepted_bytes != wanted;
+            status.is_shrinking.store(wanted < accepted_bytes, Ordering::Relaxed);
+        } else if status.is_shrinking.load(Ordering::Relaxed) && since.elapsed() >= WINDOW_TIMEOUT {
+            tracing::warn!(
+                "an endpoint does not accept a smaller window; its connection is closed"
+            );
+            return Ok(());
+        }
+    }
+}
+
+/// Done when there is another window, or when it is time to look whether one that is due was accepted.
+async fn news(window: &mut watch::Receiver<u32>, is_due: bool) {
+    if is_due {
+        time::sleep(WINDOW_DELAY).await;
+    } else if window.changed().await.is_err() {
+        // The node stops, and this connection with it.
+        std::future::pending::<()>().await;
     }
 }
 

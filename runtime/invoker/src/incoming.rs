@@ -3,7 +3,7 @@
 
 use runtime_core::attempt::Fault;
 use runtime_partition::budget::{Held, Share};
-use tokio::time::{Duration, Instant};
+use tokio::time::{self, Duration, Instant};
 
 /// Messages up to this size are not counted: the buffers of an attempt that has said nothing take more.
 const SMALL_BYTES: usize = 4 << 10;
@@ -20,6 +20,13 @@ pub(crate) struct Incoming {
 #[derive(Debug)]
 struct Message {
     _held: Held,
+    bytes: usize,
+    until: Instant,
+}
+
+/// A message that has its memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Awaited {
     bytes: usize,
     until: Instant,
 }
@@ -43,18 +50,18 @@ impl Incoming {
         self.held = Some(Message { _held: held, bytes, until: Instant::now() + MESSAGE_TIMEOUT });
     }
 
-    /// Until when the message has to be there.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        Some(self.held.as_ref()?.until)
+    /// What has its memory and is not there yet.
+    pub(crate) fn awaited(&self) -> Option<Awaited> {
+        let Message { bytes, until, .. } = self.held.as_ref()?;
+        Some(Awaited { bytes: *bytes, until: *until })
     }
+}
 
-    /// It was not.
-    pub(crate) fn late(&self) -> Fault {
-        let bytes = self.held.as_ref().map_or(0, |message| message.bytes);
-        let message = format!(
-            "a message of {bytes} bytes did not come within {} s",
-            MESSAGE_TIMEOUT.as_secs()
-        );
-        Fault::Transport { message }
-    }
+/// Done when a message that has its memory did not come in time; what is wrong then.
+pub(crate) async fn late(awaited: Option<Awaited>) -> Fault {
+    let Some(Awaited { bytes, until }) = awaited else { return std::future::pending().await };
+    time::sleep_until(until).await;
+    let message =
+        format!("a message of {bytes} bytes did not come within {} s", MESSAGE_TIMEOUT.as_secs());
+    Fault::Transport { message }
 }

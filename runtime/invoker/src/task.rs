@@ -26,7 +26,7 @@ use runtime_schema::address;
 use tokio::{sync::mpsc, time};
 
 use crate::{
-    incoming::Incoming,
+    incoming::{Incoming, late},
     report,
     stream::{Exchange, Received, request},
     supervisor::{Invoker, Load, Notice, Slot},
@@ -159,14 +159,12 @@ impl Conversation {
         tokio::pin!(deadline);
         let (mut memory, mut wanted) = (Incoming::default(), None);
         while !self.is_over {
-            let late = memory.deadline();
+            let awaited = memory.awaited();
             tokio::select! {
                 biased;
                 () = memory.take(&invoker.settings.incoming, self.slot.pool, wanted.unwrap_or_default()),
                     if wanted.is_some() => wanted = None,
-                () = time::sleep_until(late.unwrap_or_else(time::Instant::now)), if late.is_some() => {
-                    self.attempt.broken(memory.late(), &mut SystemEntropy);
-                }
+                fault = late(awaited) => self.attempt.broken(fault, &mut SystemEntropy),
                 received = self.exchange.receive(), if wanted.is_none() => match received {
                     Ok(Received::Data(bytes)) => self.hear(bytes),
                     Ok(Received::End) => self.attempt.broken(Fault::EndedEarly, &mut SystemEntropy),

@@ -239,6 +239,22 @@ async fn handlers_get_clients_headers_as_they_were_sent() {
     assert!(answer.contains("bad header x-u: its value is not UTF-8 text"), "{answer}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_sends_a_body_to_a_handler_that_is_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = mirror(dir.path(), &[]).await;
+    for path in ["Nobody/headers", "Mirror/nothing", "Mirror/nothing/send", "Mirror/secret"] {
+        let address = server.ingress.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!("POST /{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut status = [0; "HTTP/1.1 404".len()];
+        stream.read_exact(&mut status).await.unwrap();
+        let expected = if path == "Mirror/secret" { "400" } else { "404" };
+        assert!(status.ends_with(expected.as_bytes()), "{path}: {status:?}");
+    }
+}
+
 /// They hold clients' headers and payloads.
 #[tokio::test(flavor = "multi_thread")]
 async fn data_is_its_owners_alone() {
