@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     let outcome = match chore {
         "demo" => demo::run(rest),
         "chaos" => chaos::run(rest),
-        "sim" => forward("runtime-sim", "sim", rest),
+        "sim" => forward("sim", "sim", rest),
         "interop" => forward("interop-suite", "interop-suite", rest),
         "surface" => forward("interop-suite", "surface", rest),
         "bench" => forward("benches", "benches", rest),

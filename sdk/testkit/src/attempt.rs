@@ -18,7 +18,7 @@ use runtime_core::{
     model::ids::AttemptRef,
     registry::RegistrySnapshot,
 };
-use runtime_sim::{pipe::Pipe, random::Random};
+use runtime_embedded::{Pipe, Random};
 
 pub(crate) struct TestAttempt {
     pub(crate) partition: PartitionId,

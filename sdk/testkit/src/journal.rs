@@ -9,10 +9,10 @@ use protocol::{
     },
     wire,
 };
-use runtime_sim::node::SimNode;
+use runtime_embedded::EmbeddedNode;
 
 /// A line for each entry; nothing for an invocation that is not known.
-pub(crate) fn lines(node: &mut SimNode, invocation_id: &str) -> Vec<String> {
+pub(crate) fn lines(node: &mut EmbeddedNode, invocation_id: &str) -> Vec<String> {
     let Ok(id) = invocation_id.parse::<InvocationId>() else { return Vec::new() };
     let owner = usize::from(node.partitions().owner(id.partition_key).0);
     let entries = node.tables(owner, |tables| {

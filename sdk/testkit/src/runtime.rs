@@ -16,7 +16,7 @@ use protocol::{
     HandlerKind, ProtocolVersion,
     surface::{header::IDEMPOTENCY_KEY, path},
 };
-use runtime_sim::clock::SimClock;
+use runtime_embedded::VirtualClock;
 
 use crate::{
     chaos::Chaos,
@@ -27,7 +27,7 @@ use crate::{
 /// A runtime that is not started yet: what it serves, and what is to go wrong.
 pub struct TestRuntime {
     endpoint: Endpoint,
-    clock: Arc<SimClock>,
+    clock: Arc<VirtualClock>,
     chaos: Chaos,
     version: ProtocolVersion,
     partitions: usize,
@@ -49,9 +49,9 @@ struct Shared {
     is_manual: bool,
 }
 
-struct VirtualClock(Arc<SimClock>);
+struct HandlerClock(Arc<VirtualClock>);
 
-impl Clock for VirtualClock {
+impl Clock for HandlerClock {
     fn now_ms(&self) -> u64 {
         self.0.now_ms()
     }
@@ -66,8 +66,8 @@ impl Default for TestRuntime {
 impl TestRuntime {
     /// A runtime that serves nothing, with two partitions, and in which nothing goes wrong.
     pub fn new() -> Self {
-        let clock = Arc::new(SimClock::default());
-        let endpoint = Endpoint::new().clock(Arc::new(VirtualClock(Arc::clone(&clock))));
+        let clock = Arc::new(VirtualClock::default());
+        let endpoint = Endpoint::new().clock(Arc::new(HandlerClock(Arc::clone(&clock))));
         Self {
             endpoint,
             clock,

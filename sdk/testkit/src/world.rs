@@ -13,14 +13,9 @@ use runtime_core::{
     model::ids::RequestId,
     registry::{Defaults, RegistrySnapshot},
 };
+use runtime_embedded::{EdgeRequest, EmbeddedNode, Media, Pipe, Random, VirtualClock};
 use runtime_ingress::{DEFAULT_REQUEST_SIZE_MAX_BYTES, Ingress, Memory};
 use runtime_schema::{SharedRegistry, discover};
-use runtime_sim::{
-    clock::SimClock,
-    node::{Media, SimNode, Wish},
-    pipe::Pipe,
-    random::Random,
-};
 
 use crate::{
     attempt::{Stepped, TestAttempt},
@@ -32,8 +27,8 @@ const DEPLOYMENT: DeploymentId = DeploymentId(1);
 
 pub(crate) struct World {
     /// `None` only while a crash is under way.
-    node: Option<SimNode>,
-    pub(crate) clock: Arc<SimClock>,
+    node: Option<EmbeddedNode>,
+    pub(crate) clock: Arc<VirtualClock>,
     pub(crate) registry: SharedRegistry,
     endpoint: Endpoint,
     version: ProtocolVersion,
@@ -106,14 +101,14 @@ impl Step {
 impl World {
     pub(crate) fn new(
         endpoint: Endpoint,
-        clock: Arc<SimClock>,
+        clock: Arc<VirtualClock>,
         chaos: Chaos,
         version: ProtocolVersion,
         partitions: usize,
         seed: u64,
     ) -> Result<Self, String> {
         let registry = SharedRegistry::new(Defaults::default());
-        let node = SimNode::recover(Media::new(partitions), &clock, None)?;
+        let node = EmbeddedNode::recover(Media::new(partitions), &clock)?;
         let mut world = Self {
             node: Some(node),
             clock,
@@ -158,7 +153,7 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn node(&mut self) -> &mut SimNode {
+    pub(crate) fn node(&mut self) -> &mut EmbeddedNode {
         // INVARIANT: it is only gone within `crash`, which puts the next one in.
         #[expect(clippy::expect_used, reason = "see above")]
         self.node.as_mut().expect("a node")
@@ -209,17 +204,17 @@ impl World {
         if let Some(deployments) = self.node().registry() {
             self.registry.publish(deployments);
         }
-        while let Some(wish) = self.node().wish() {
+        while let Some(request) = self.node().edge_request() {
             has_moved = true;
-            self.fulfil(wish);
+            self.fulfil(request);
         }
         has_moved
     }
 
-    fn fulfil(&mut self, wish: Wish) {
+    fn fulfil(&mut self, request: EdgeRequest) {
         let now_ms = self.clock.now_ms();
-        match wish {
-            Wish::Start(partition, start) => {
+        match request {
+            EdgeRequest::Start(partition, start) => {
                 self.happened.attempts += 1;
                 let is_failing = self.chaos.failing_attempts.contains(&self.happened.attempts);
                 let registry = self.registry.snapshot();
@@ -233,14 +228,14 @@ impl World {
                 let attempt = TestAttempt::new(partition, *start, options, registry, open, now_ms);
                 self.attempts.push(attempt);
             }
-            Wish::Notify(partition, name, index, entry) => {
+            EdgeRequest::Notify(partition, name, index, entry) => {
                 let attempts = self.attempts.iter_mut();
                 for attempt in attempts.filter(|one| (one.partition, one.name) == (partition, name))
                 {
                     attempt.notify(now_ms, index, entry.clone());
                 }
             }
-            Wish::Abort(partition, name) => {
+            EdgeRequest::Abort(partition, name) => {
                 self.attempts.retain(|one| (one.partition, one.name) != (partition, name));
             }
         }
@@ -326,8 +321,8 @@ impl World {
         self.epoch += 1;
         let Some(node) = self.node.take() else { return };
         node.partitions().stop();
-        let media = node.crash(&mut self.random);
-        match SimNode::recover(media, &self.clock, None) {
+        let media = node.lose_power(&mut self.random);
+        match EmbeddedNode::recover(media, &self.clock) {
             Ok(node) => self.node = Some(node),
             // It is the kit's promise that this cannot be: a test that meets it has found a bug in us.
             Err(error) => panic!("the runtime cannot recover: {error}"),

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::Parser;
-use runtime_sim::{
+use sim::{
     Limits, Sabotage, Stats,
     shrink::{fails, shrink, try_run},
 };

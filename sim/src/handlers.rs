@@ -6,11 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use abide_sdk::{Clock, prelude::*};
 use bytes::{BufMut, Bytes, BytesMut};
+use runtime_embedded::VirtualClock;
 
-use crate::{
-    clock::SimClock,
-    program::{Program, Step, decode},
-};
+use crate::program::{Program, Step, decode};
 
 /// The world outside, which no crash of the runtime touches.
 #[derive(Debug, Default)]
@@ -35,10 +33,10 @@ pub struct Surroundings {
 #[derive(Clone)]
 pub struct World {
     surroundings: Arc<Mutex<Surroundings>>,
-    pub(crate) clock: Arc<SimClock>,
+    pub(crate) clock: Arc<VirtualClock>,
 }
 
-struct Time(Arc<SimClock>);
+struct Time(Arc<VirtualClock>);
 
 impl Clock for Time {
     fn now_ms(&self) -> u64 {
@@ -48,7 +46,7 @@ impl Clock for Time {
 
 impl World {
     /// A world in which nothing has happened.
-    pub fn new(clock: Arc<SimClock>) -> Self {
+    pub fn new(clock: Arc<VirtualClock>) -> Self {
         Self { surroundings: Arc::default(), clock }
     }
 

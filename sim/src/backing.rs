@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use runtime_core::{Lsn, PartitionId, effect::StartAttempt, time::Timestamp};
+use runtime_embedded::Random;
 
-use crate::{
-    random::Random,
-    stats::{Fault, Stats},
-};
+use crate::stats::{Fault, Stats};
 
 type Name = (PartitionId, Lsn);
 

@@ -7,14 +7,14 @@ use runtime_core::{
     model::invocation::{AfterFailure, AttemptFailure},
     time::Timestamp,
 };
-
+use runtime_embedded::{Random, node::RESERVE_BYTES};
 use runtime_partition::Settings;
 
 use crate::{
     checks,
     limits::{Limits, Sabotage},
-    node::{Media, RESERVE_BYTES, SimNode},
-    random::Random,
+    media::Media,
+    node::SimNode,
     sabotage,
     stats::Fault,
     world::World,
@@ -435,7 +435,7 @@ impl World {
     }
 
     fn boot(&self, media: Media) -> Result<SimNode, String> {
-        SimNode::recover_with(media, &self.clock, self.settings.clone(), self.sabotage)
+        SimNode::recover(media, &self.clock, self.settings.clone(), self.sabotage)
     }
 
     /// On a full disk an operator may have to make room first.

@@ -17,13 +17,13 @@ use runtime_core::{
     registry::RegistrySnapshot,
     time::Timestamp,
 };
+use runtime_embedded::Random;
 use runtime_partition::{CallAnswer, Partitions, RequestError};
 
 use crate::{
     limits::Sabotage,
     perform::FROM_OUTSIDE,
     program::{Place, Program, encode},
-    random::Random,
     stats::Fault,
     world::World,
 };

@@ -10,10 +10,10 @@ use runtime_core::{
     tables::{Row, Snapshot, Table, Tables},
     time::Timestamp,
 };
+use runtime_embedded::VirtualClock;
 
 use crate::{
     clients::Operation,
-    clock::SimClock,
     node::SimNode,
     program::{OBJECT, OBJECTS, Place, Program, Step},
 };
@@ -99,7 +99,7 @@ const WORLD_MS_MAX: u64 = 15 * 60_000;
 ///
 /// # Errors
 /// How long everything took.
-pub fn is_in_time(clock: &SimClock) -> Result<(), String> {
+pub fn is_in_time(clock: &VirtualClock) -> Result<(), String> {
     match clock.elapsed_ms() {
         0..=WORLD_MS_MAX => Ok(()),
         took_ms => Err(format!("everything took {took_ms} ms")),

@@ -4,9 +4,10 @@
 //! no two wait for each other's lock.
 
 use bytes::Bytes;
+use runtime_embedded::Random;
 use serde::{Deserialize, Serialize};
 
-use crate::{limits::Limits, random::Random};
+use crate::limits::Limits;
 
 /// The service without keys.
 pub const SERVICE: &str = "Svc";

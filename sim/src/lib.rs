@@ -3,8 +3,8 @@
 //! small random programs.
 //!
 //! Reading order: [`program`] (what handlers do), [`handlers`] and [`perform`] (doing it on the SDK),
-//! [`task`] (one attempt: machine, wire, SDK), [`pipe`] (a request's body), [`media`] (what it stands on),
-//! [`node`] (the runtime on simulated media), [`world`] (the loop), [`clients`], [`operators`], [`attempts`],
+//! [`task`] (one attempt: machine, wire, SDK), [`media`] (what can go wrong under a node), [`node`] (the
+//! embedded node, with that and with parts left out), [`world`] (the loop), [`clients`], [`operators`], [`attempts`],
 //! [`backing`] and [`faults`] (what happens in it), [`checks`] (what must hold), [`stats`] (what found something at
 //! risk), [`limits`] (what may happen), [`sabotage`] (what is left out), [`shrink`] (a smaller world that
 //! still fails).
@@ -15,7 +15,6 @@ pub mod attempts;
 pub mod backing;
 pub mod checks;
 pub mod clients;
-pub mod clock;
 pub mod faults;
 pub mod handlers;
 pub mod limits;
@@ -23,9 +22,7 @@ pub mod media;
 pub mod node;
 pub mod operators;
 pub mod perform;
-pub mod pipe;
 pub mod program;
-pub mod random;
 pub mod sabotage;
 pub mod shrink;
 pub mod stats;

@@ -22,7 +22,7 @@ use runtime_core::{
     registry::RegistrySnapshot,
 };
 
-use crate::{pipe::Pipe, random::Random};
+use runtime_embedded::{Pipe, Random};
 
 /// Codes of attempts whose handler is not what its journal says, or whose SDK broke the protocol.
 const SDK_FAULTS: std::ops::RangeInclusive<u32> =

@@ -1,4 +1,4 @@
-//! Virtual time: moves only when the world says so.
+//! Virtual time: moves only when whoever runs the node says so.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use runtime_core::time::Stamp;
 use runtime_partition::{Clock, NodeClock, clock::source::TimeSource};
 
-/// The clock of a simulated node: the real one on simulated clocks. It outlives crashes.
+/// The clock of an embedded node: the real one on clocks that are set by hand. It outlives crashes.
 #[derive(Debug)]
-pub struct SimClock {
+pub struct VirtualClock {
     machine: Machine,
     node: Mutex<NodeClock<Machine>>,
     /// Whether what the log has already is forgotten at a restart: a sabotage.
@@ -27,7 +27,7 @@ struct Hands {
     wall_step_us: AtomicI64,
 }
 
-/// Where simulated time begins: a date far from both ends.
+/// Where virtual time begins: a date far from both ends.
 const START_US: u64 = 1_700_000_000_000_000;
 
 impl TimeSource for Machine {
@@ -41,7 +41,7 @@ impl TimeSource for Machine {
     }
 }
 
-impl Default for SimClock {
+impl Default for VirtualClock {
     fn default() -> Self {
         let machine = Machine::default();
         let node = Mutex::new(NodeClock::on(machine.clone()));
@@ -49,7 +49,7 @@ impl Default for SimClock {
     }
 }
 
-impl SimClock {
+impl VirtualClock {
     /// Lets time pass.
     pub fn advance_ms(&self, by_ms: u64) {
         self.machine.0.boot_us.fetch_add(by_ms * 1000, Ordering::Relaxed);
@@ -95,7 +95,7 @@ impl SimClock {
     }
 }
 
-impl Clock for SimClock {
+impl Clock for VirtualClock {
     fn now_us(&self) -> u64 {
         self.node().now_us()
     }

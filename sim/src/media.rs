@@ -6,13 +6,11 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use runtime_embedded::Random;
 use runtime_log::{disk::Disk, sim_disk::SimDisk};
 use runtime_store::sim_backend::SimBackend;
 
-use crate::{
-    random::Random,
-    stats::{Fault, Stats},
-};
+use crate::stats::{Fault, Stats};
 
 /// The log's disk, which a world can trick in two ways that no disk knows of.
 #[derive(Debug, Clone, Default)]
@@ -106,8 +104,7 @@ impl Disk for TrickedDisk {
 /// What outlives a node. Clones share everything.
 #[derive(Debug, Clone, Default)]
 pub struct Media {
-    pub(crate) disk: TrickedDisk,
-    pub(crate) backends: Vec<SimBackend>,
+    pub(crate) plain: runtime_embedded::Media<TrickedDisk>,
     plans: Arc<Mutex<Plans>>,
 }
 
@@ -123,62 +120,61 @@ struct Plans {
 impl Media {
     /// Empty media for so many partitions.
     pub fn new(partitions: usize) -> Self {
-        let backends = (0..partitions).map(|_| SimBackend::default()).collect();
-        Self { backends, ..Self::default() }
+        Self { plain: runtime_embedded::Media::new(partitions), ..Self::default() }
     }
 
     /// How many partitions there are.
     pub fn count(&self) -> usize {
-        self.backends.len()
+        self.plain.tables.len()
     }
 
     /// The power goes with an operation of the log's disk that is so many away.
     pub fn cut_log_after(&self, operations: u64) {
-        self.disk.disk.power_cut_at(self.disk.disk.operations() + 1 + operations);
+        self.plain.disk.disk.power_cut_at(self.plain.disk.disk.operations() + 1 + operations);
     }
 
     /// The power goes when a file of the log has got its name or was removed, before that is synced.
     pub fn cut_log_at_entry(&self) {
-        self.disk.tricks().is_entry_cut = true;
+        self.plain.disk.tricks().is_entry_cut = true;
     }
 
     /// An operation of the log's disk that is so many away fails.
     pub fn fail_log_after(&self, operations: u64) {
-        let at = self.disk.disk.operations() + 1 + operations;
+        let at = self.plain.disk.disk.operations() + 1 + operations;
         let mut plans = self.plans();
         if plans.log_error_at.is_none() {
             plans.log_error_at = Some(at);
-            self.disk.disk.fail_at(at);
+            self.plain.disk.disk.fail_at(at);
         }
     }
 
     /// The power goes with an operation of a partition's tables.
     pub fn cut_tables_after(&self, partition: usize, operations: u64) {
-        let at = self.backends[partition].operations() + 1 + operations;
+        let at = self.plain.tables[partition].operations() + 1 + operations;
         self.plans().table_cuts_at.insert(partition, at);
-        self.backends[partition].fail_at(at);
+        self.plain.tables[partition].fail_at(at);
     }
 
     /// An operation of a partition's tables fails.
     pub fn fail_tables_after(&self, partition: usize, operations: u64) {
         if !self.have_tables_failed() {
-            let at = self.backends[partition].operations() + 1 + operations;
+            let at = self.plain.tables[partition].operations() + 1 + operations;
             self.plans().table_errors_at.insert(partition, at);
-            self.backends[partition].fail_once_at(at);
+            self.plain.tables[partition].fail_once_at(at);
         }
     }
 
     /// The log's disk is full: somebody else has what is free, and takes so many bytes of what the log
     /// gives back.
     pub fn fill_log(&self, taken_bytes: u64) {
-        let disk = &self.disk.disk;
+        let disk = &self.plain.disk.disk;
         disk.set_capacity_bytes(Some(disk.used_bytes().saturating_sub(taken_bytes)));
         self.plans().is_log_full = true;
     }
 
     /// There is room for the log again.
     pub fn free_log(&self) {
-        self.disk.disk.set_capacity_bytes(None);
+        self.plain.disk.disk.set_capacity_bytes(None);
         self.plans().is_log_full = false;
     }
 
@@ -189,17 +185,12 @@ impl Media {
 
     /// The next writes of a partition's tables find no room.
     pub fn fill_tables(&self, partition: usize, writes: u64) {
-        self.backends[partition].refuse_room(writes);
+        self.plain.tables[partition].refuse_room(writes);
     }
 
     /// How many writes of the tables are still to find no room.
     pub fn table_refusals_left(&self) -> u64 {
-        self.backends.iter().map(SimBackend::refusals_left).sum()
-    }
-
-    /// Nothing more is written: a database that is dropped would tidy up, which one that crashes can't.
-    pub(crate) fn close(&self) {
-        self.backends.iter().for_each(|backend| backend.fail_at(0));
+        self.plain.tables.iter().map(SimBackend::refusals_left).sum()
     }
 
     /// Nothing fails any more that has not failed yet; what is full stays so.
@@ -212,14 +203,14 @@ impl Media {
         if !have_tables_failed {
             plans.table_errors_at.clear();
         }
-        self.disk.tricks().is_entry_cut = false;
-        self.disk.disk.forget_faults();
-        self.backends.iter().for_each(SimBackend::forget_faults);
+        self.plain.disk.tricks().is_entry_cut = false;
+        self.plain.disk.disk.forget_faults();
+        self.plain.tables.iter().for_each(SimBackend::forget_faults);
     }
 
     /// Whether the power has gone, and where.
     pub fn is_off(&self) -> Option<Fault> {
-        if self.disk.disk.has_lost_power() {
+        if self.plain.disk.disk.has_lost_power() {
             return Some(Fault::LogPowerCut);
         }
         self.has_come(&self.plans().table_cuts_at).then_some(Fault::CheckpointCut)
@@ -227,7 +218,7 @@ impl Media {
 
     /// Whether an operation of the log was refused.
     pub fn has_log_failed(&self) -> bool {
-        self.plans().log_error_at.is_some_and(|at| self.disk.disk.operations() >= at)
+        self.plans().log_error_at.is_some_and(|at| self.plain.disk.disk.operations() >= at)
     }
 
     /// Whether an operation of the tables was refused.
@@ -236,54 +227,51 @@ impl Media {
     }
 
     fn has_come(&self, plans: &BTreeMap<usize, u64>) -> bool {
-        plans.iter().any(|(partition, at)| self.backends[*partition].operations() >= *at)
+        plans.iter().any(|(partition, at)| self.plain.tables[*partition].operations() >= *at)
     }
 
     /// Whether the log has bytes that are not synced.
     pub fn has_unsynced_log(&self) -> bool {
-        self.disk.disk.at_risk().bytes > 0
+        self.plain.disk.disk.at_risk().bytes > 0
     }
 
     /// Whether a table has writes that are not synced.
     pub fn have_unsynced_tables(&self) -> bool {
-        self.backends.iter().any(|backend| backend.pending_bytes() > 0)
+        self.plain.tables.iter().any(|backend| backend.pending_bytes() > 0)
     }
 
     /// Whether no log was ever on them.
     pub(crate) fn is_new(&self) -> bool {
-        self.disk.disk.list().is_ok_and(|names| names.is_empty())
+        self.plain.disk.disk.list().is_ok_and(|names| names.is_empty())
     }
 
     /// Whether syncs of the log do nothing.
     pub(crate) fn set_deaf(&self, is_deaf: bool) {
-        self.disk.tricks().is_deaf = is_deaf;
+        self.plain.disk.tricks().is_deaf = is_deaf;
     }
 
     /// What a loss of power leaves; counts what it found at risk.
     pub(crate) fn lose_power(&self, random: &mut Random, stats: &mut Stats) -> Self {
-        let before = &self.disk.disk;
+        let before = &self.plain.disk.disk;
         let left = before.crash(|bound| random.below(bound));
         count_losses(&contents(before), &contents(&before.crash(|_| 0)), &contents(&left), stats);
-        let backends = self.backends.iter();
-        let backends = backends.map(|backend| backend.crash(|bound| random.below(bound)));
-        let plans = Plans { is_log_full: self.is_log_full(), ..Plans::default() };
-        Self {
-            backends: backends.collect(),
-            disk: TrickedDisk { disk: left, tricks: Arc::default() },
-            plans: Arc::new(Mutex::new(plans)),
-        }
+        let disk = TrickedDisk { disk: left, tricks: Arc::default() };
+        self.with(runtime_embedded::Media { disk, tables: self.plain.torn_tables(random) })
     }
 
     /// What a killed process leaves: everything, synced or not.
     pub(crate) fn keep(&self) -> Self {
-        self.disk.disk.forget_faults();
+        self.plain.disk.disk.forget_faults();
+        let disk = TrickedDisk { disk: self.plain.disk.disk.clone(), tricks: Arc::default() };
+        // Copies: what drops an old database would write to it.
+        let tables = self.plain.tables.iter().map(SimBackend::keep).collect();
+        self.with(runtime_embedded::Media { disk, tables })
+    }
+
+    /// Others, on which nothing is to go wrong but what lasts.
+    fn with(&self, plain: runtime_embedded::Media<TrickedDisk>) -> Self {
         let plans = Plans { is_log_full: self.is_log_full(), ..Plans::default() };
-        Self {
-            disk: TrickedDisk { disk: self.disk.disk.clone(), tricks: Arc::default() },
-            // Copies: what drops an old database would write to it.
-            backends: self.backends.iter().map(SimBackend::keep).collect(),
-            plans: Arc::new(Mutex::new(plans)),
-        }
+        Self { plain, plans: Arc::new(Mutex::new(plans)) }
     }
 
     fn plans(&self) -> MutexGuard<'_, Plans> {

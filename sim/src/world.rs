@@ -8,6 +8,7 @@ use abide_sdk::Endpoint;
 use bytes::Bytes;
 use protocol::Backoff;
 use runtime_core::registry::{Defaults, HandlerSettings, RetryPolicy};
+use runtime_embedded::{Random, VirtualClock, node::small_settings};
 use runtime_partition::Settings;
 use runtime_schema::SharedRegistry;
 
@@ -16,14 +17,13 @@ use crate::{
     backing::Backing,
     checks,
     clients::{Completing, Operation},
-    clock::SimClock,
     faults::{Down, Temper},
     handlers,
     limits::{Limits, Moment, Sabotage},
-    node::{Media, SimNode, small_settings},
+    media::Media,
+    node::SimNode,
     operators::Operators,
     program::Author,
-    random::Random,
     stats::{Fault, Stats},
     task::Task,
 };
@@ -48,7 +48,7 @@ pub struct World {
     pub(crate) sabotage: Option<Sabotage>,
     pub(crate) temper: Temper,
     pub(crate) settings: Settings,
-    pub(crate) clock: Arc<SimClock>,
+    pub(crate) clock: Arc<VirtualClock>,
     pub(crate) node: Option<SimNode>,
     pub(crate) registry: SharedRegistry,
     pub(crate) tasks: Vec<Task>,
@@ -108,13 +108,12 @@ pub fn run(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> Result<Rep
 impl World {
     fn new(seed: u64, limits: Limits, sabotage: Option<Sabotage>) -> Result<Self, String> {
         let mut random = Random::new(seed);
-        let clock = Arc::new(SimClock::default());
+        let clock = Arc::new(VirtualClock::default());
         let chosen = 1 + random.index(4);
         let partitions = limits.partitions.unwrap_or(chosen);
         let settings = settings(&limits, &mut random);
         let temper = Temper::new(&mut random, &limits);
-        let node =
-            SimNode::recover_with(Media::new(partitions), &clock, settings.clone(), sabotage)?;
+        let node = SimNode::recover(Media::new(partitions), &clock, settings.clone(), sabotage)?;
         let outside = handlers::World::new(Arc::clone(&clock));
         let defaults = Defaults {
             handler: HandlerSettings {
@@ -221,7 +220,7 @@ impl World {
             }
             570..590 => self.time_out()?,
             590..710 => {
-                self.grant_wish()?;
+                self.serve_edge()?;
             }
             710..730 => {
                 self.complete_one()?;
@@ -256,7 +255,7 @@ impl World {
             is_busy |= self.checkpoint()?;
             self.node()?.retry();
             self.take_registry()?;
-            while self.grant_wish()? {
+            while self.serve_edge()? {
                 is_busy = true;
             }
             while self.step_task()? {

@@ -11,10 +11,10 @@ use runtime_core::{
     model::{ids::AttemptRef, invocation::Pin},
     time::Stamp,
 };
+use runtime_embedded::EdgeRequest;
 
 use crate::{
     limits::Sabotage,
-    node::Wish,
     sabotage,
     stats::Fault,
     task::{Task, Time},
@@ -43,12 +43,12 @@ impl Pins {
 
 impl World {
     /// Does what a partition wants; false when none wants anything.
-    pub(crate) fn grant_wish(&mut self) -> Result<bool, String> {
-        let Some(wish) = self.node()?.wish() else { return Ok(false) };
+    pub(crate) fn serve_edge(&mut self) -> Result<bool, String> {
+        let Some(request) = self.node()?.edge_request() else { return Ok(false) };
         let now_ms = self.clock.elapsed_ms();
-        match wish {
-            Wish::Start(partition, start) => self.start(partition, *start)?,
-            Wish::Notify(partition, name, index, entry) => {
+        match request {
+            EdgeRequest::Start(partition, start) => self.start(partition, *start)?,
+            EdgeRequest::Notify(partition, name, index, entry) => {
                 if let Some(at) = self.find(partition, name) {
                     if self.sabotage == Some(Sabotage::AnsweredTwice) {
                         self.tasks[at].show_again(&frame(&entry));
@@ -57,7 +57,7 @@ impl World {
                     self.carry_out(at)?;
                 }
             }
-            Wish::Abort(partition, name) => {
+            EdgeRequest::Abort(partition, name) => {
                 if let Some(at) = self.find(partition, name) {
                     self.tasks.remove(at);
                     self.node()?.give_place_back();

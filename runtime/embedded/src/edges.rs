@@ -1,0 +1,147 @@
+//! What partitions ask of the edges, kept until whoever runs the node asks for it.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use protocol::journal::{Entry, EntryIndex};
+use runtime_core::{
+    PartitionId,
+    effect::StartAttempt,
+    model::{deployment::StoredDeployment, ids::AttemptRef},
+};
+use runtime_partition::{Edges, Full, Partitions};
+
+/// Attempts that a node has room for at first.
+const PLACES: usize = 8;
+
+/// What a partition asks of the edges.
+#[derive(Debug)]
+pub enum EdgeRequest {
+    /// Start an attempt.
+    Start(PartitionId, Box<StartAttempt>),
+    /// Show an entry to an attempt.
+    Notify(PartitionId, AttemptRef, EntryIndex, Entry),
+    /// Break an attempt off.
+    Abort(PartitionId, AttemptRef),
+}
+
+/// Attempts that partitions wanted to start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Starts {
+    /// All of them.
+    pub offered: u64,
+    /// Those for which there was no room.
+    pub refused: u64,
+}
+
+/// The edges of a node.
+pub(crate) struct QueuedEdges {
+    requests: Mutex<VecDeque<EdgeRequest>>,
+    /// The registry's rows, if they have changed since they were last asked for.
+    registry: Mutex<Option<Vec<StoredDeployment>>>,
+    places: Mutex<Places>,
+    partitions: OnceLock<Partitions>,
+}
+
+/// Places for attempts, as the invoker's supervisor counts them.
+#[derive(Debug)]
+struct Places {
+    left: usize,
+    /// A partition waits to hear of one.
+    is_wanted: bool,
+    starts: Starts,
+}
+
+impl Default for QueuedEdges {
+    fn default() -> Self {
+        let places = Places { left: PLACES, is_wanted: false, starts: Starts::default() };
+        Self {
+            requests: Mutex::default(),
+            registry: Mutex::default(),
+            places: Mutex::new(places),
+            partitions: OnceLock::new(),
+        }
+    }
+}
+
+impl QueuedEdges {
+    /// Whose edges they are.
+    ///
+    /// # Panics
+    /// When they are another's already.
+    pub(crate) fn belong_to(&self, partitions: Partitions) {
+        assert!(self.partitions.set(partitions).is_ok(), "these edges belong to another node");
+    }
+
+    pub(crate) fn next(&self) -> Option<EdgeRequest> {
+        lock(&self.requests).pop_front()
+    }
+
+    pub(crate) fn registry(&self) -> Option<Vec<StoredDeployment>> {
+        lock(&self.registry).take()
+    }
+
+    pub(crate) fn set_places(&self, places: usize) {
+        lock(&self.places).left = places;
+    }
+
+    /// How many places there are with this one, if somebody waits to hear of it.
+    pub(crate) fn give_place_back(&self) -> Option<usize> {
+        let mut places = lock(&self.places);
+        places.left += 1;
+        std::mem::take(&mut places.is_wanted).then_some(places.left)
+    }
+
+    pub(crate) fn starts(&self) -> Starts {
+        lock(&self.places).starts
+    }
+}
+
+impl Edges for QueuedEdges {
+    fn start_attempt(&self, partition: PartitionId, start: Box<StartAttempt>) -> Result<(), Full> {
+        let mut places = lock(&self.places);
+        places.starts.offered += 1;
+        if places.left == 0 {
+            places.starts.refused += 1;
+            return Err(Full::All);
+        }
+        places.left -= 1;
+        lock(&self.requests).push_back(EdgeRequest::Start(partition, start));
+        Ok(())
+    }
+
+    fn attempt_refused(&self, full: Full) {
+        let mut places = lock(&self.places);
+        if places.left == 0 {
+            places.is_wanted = true;
+            return;
+        }
+        let left = places.left;
+        drop(places);
+        if let Some(partitions) = self.partitions.get() {
+            partitions.attempts_wanted(full, left);
+        }
+    }
+
+    fn send_notification(
+        &self,
+        partition: PartitionId,
+        attempt: AttemptRef,
+        index: EntryIndex,
+        entry: Entry,
+    ) {
+        lock(&self.requests).push_back(EdgeRequest::Notify(partition, attempt, index, entry));
+    }
+
+    fn abort_attempt(&self, partition: PartitionId, attempt: AttemptRef) {
+        lock(&self.requests).push_back(EdgeRequest::Abort(partition, attempt));
+    }
+
+    fn publish_registry(&self, deployments: Vec<StoredDeployment>) {
+        *lock(&self.registry) = Some(deployments);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

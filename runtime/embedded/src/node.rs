@@ -1,0 +1,260 @@
+//! The node, by hand: every turn, commit and checkpoint is a call.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use protocol::ids::Derivation;
+use runtime_core::{model::deployment::StoredDeployment, tables::Tables};
+use runtime_log::{Log, ManualLog, Options, Owner, disk::Disk, sim_disk::SimDisk};
+use runtime_partition::{
+    Full, Node, Partitions, Settings, StartError,
+    checkpoint::{Checkpoints, OnDone},
+    driver::Turn,
+    node::Parts,
+};
+use runtime_store::{Checkpoint, Store};
+
+use crate::{
+    clock::VirtualClock,
+    edges::{EdgeRequest, QueuedEdges, Starts},
+    media::Media,
+    random::Random,
+};
+
+/// Segments of a few commits, so that they come and go all the time; and a reserve for what partitions
+/// have applied when the disk is found full.
+const LOG: Options = Options {
+    owner: Owner { directory: 0, partitions: 0 },
+    segment_bytes: 4096,
+    reserve_bytes: RESERVE_BYTES,
+    step_bytes: 4096,
+};
+
+/// What the log keeps in reserve, in bytes: several turns of all partitions.
+pub const RESERVE_BYTES: u64 = 64 << 10;
+
+/// A node that runs.
+pub struct EmbeddedNode<D: Disk = SimDisk> {
+    node: Node,
+    media: Media<D>,
+    log: Arc<ManualLog<D>>,
+    edges: Arc<QueuedEdges>,
+    checkpoints: Arc<QueuedCheckpoints>,
+    has_stopped: bool,
+}
+
+/// Checkpoints that wait to be written.
+#[derive(Default)]
+struct QueuedCheckpoints(Mutex<VecDeque<(Checkpoint, OnDone)>>);
+
+/// Limits under which a few rows are not little.
+pub fn small_settings() -> Settings {
+    Settings {
+        checkpoint_interval: Duration::from_millis(40),
+        overlay_bytes_max: 16 * 1024,
+        batch_records_max: 5,
+        timers_max: 3,
+        starts_max: 2,
+        ..Settings::default()
+    }
+}
+
+impl EmbeddedNode {
+    /// Recovers a node from its media, with [`small_settings`].
+    ///
+    /// # Errors
+    /// When it cannot be recovered; since these media lose only what was not synced, that is a bug.
+    pub fn recover(media: Media, clock: &Arc<VirtualClock>) -> Result<Self, String> {
+        Self::recover_with(media, clock, small_settings(), |log| log)
+    }
+
+    /// What is left when everything stops at once.
+    pub fn lose_power(self, random: &mut Random) -> Media {
+        let left = self.media.lose_power(random);
+        self.media.close_tables();
+        left
+    }
+}
+
+impl<D: Disk + Clone> EmbeddedNode<D> {
+    /// Recovers a node whose partitions see the log through `wrap`.
+    ///
+    /// # Errors
+    /// As [`EmbeddedNode::recover`], and when the media refuse an operation.
+    pub fn recover_with(
+        media: Media<D>,
+        clock: &Arc<VirtualClock>,
+        settings: Settings,
+        wrap: impl FnOnce(Arc<dyn Log>) -> Arc<dyn Log>,
+    ) -> Result<Self, String> {
+        let failure = |error: &dyn fmt::Display| format!("recovery: {error}");
+        let log = ManualLog::open(media.disk.clone(), LOG).map_err(|error| failure(&error))?;
+        let log = Arc::new(log);
+        let wrapped = wrap(Arc::clone(&log) as Arc<dyn Log>);
+        let count = u16::try_from(media.tables.len())
+            .map_err(|_| format!("{} partitions are too many", media.tables.len()))?;
+        let stores = (0..count)
+            .zip(&media.tables)
+            .map(|(id, tables)| Store::open_backend(tables.clone(), id, count))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| failure(&error))?;
+        let edges = Arc::new(QueuedEdges::default());
+        let checkpoints = Arc::new(QueuedCheckpoints::default());
+        let parts = Parts {
+            stores,
+            log: wrapped,
+            clock: Arc::clone(clock) as _,
+            derivation: Derivation::Plain,
+            checkpoints: Arc::clone(&checkpoints) as _,
+            settings,
+        };
+        let given = Arc::clone(&edges);
+        let node = Node::recover(parts, |partitions| {
+            given.belong_to(partitions);
+            given
+        });
+        let node = node.map_err(|error: StartError| failure(&error))?;
+        Ok(Self { node, media, log, edges, checkpoints, has_stopped: false })
+    }
+}
+
+impl<D: Disk> EmbeddedNode<D> {
+    /// How to reach the partitions.
+    pub fn partitions(&self) -> &Partitions {
+        self.node.partitions()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.media.tables.len()
+    }
+
+    /// What it stands on.
+    pub fn media(&self) -> &Media<D> {
+        &self.media
+    }
+
+    /// Lets a partition take a turn; whether it did anything.
+    pub fn turn(&mut self, partition: usize) -> bool {
+        let turn = self.node.drivers_mut()[partition].turn(Duration::ZERO);
+        self.has_stopped |= turn == Turn::Failed;
+        matches!(turn, Turn::Worked { .. })
+    }
+
+    /// Whether a partition has stopped: the log could not be written.
+    pub fn has_stopped(&self) -> bool {
+        self.has_stopped
+    }
+
+    /// Whether a partition holds events of edges back until its overlay has shrunk.
+    pub fn is_overloaded(&mut self, partition: usize) -> bool {
+        self.node.drivers_mut()[partition].is_overloaded()
+    }
+
+    /// When a partition has something to do by itself, in milliseconds of the node's clock.
+    pub fn next_wake_up_ms(&mut self, partition: usize) -> Option<u64> {
+        match self.node.drivers_mut()[partition].turn(Duration::ZERO) {
+            Turn::Worked { until } | Turn::Idle { until } => until.map(|until| until.0),
+            Turn::Stopped | Turn::Failed => {
+                self.has_stopped = true;
+                None
+            }
+        }
+    }
+
+    /// Whether the log has something to commit.
+    pub fn has_pending(&self) -> bool {
+        self.log.has_pending()
+    }
+
+    /// Commits the log; false when there was nothing to commit.
+    pub fn commit(&self) -> bool {
+        let has_pending = self.log.has_pending();
+        if has_pending {
+            self.log.commit();
+        }
+        has_pending
+    }
+
+    /// Seals the log, as an idle one does.
+    pub fn seal(&self) {
+        // Who appends next hears of a refusal.
+        let _ = self.log.seal();
+    }
+
+    /// Whether the log's disk is so full that new work is refused.
+    pub fn is_short(&self) -> bool {
+        self.log.is_short()
+    }
+
+    /// Tries again what the log could not do.
+    pub fn retry(&self) {
+        if self.log.owes() {
+            self.log.retry();
+        }
+    }
+
+    /// Writes a checkpoint that is waiting; false when there is none.
+    pub fn checkpoint(&self) -> bool {
+        let job = self.checkpoints.lock().pop_front();
+        match job {
+            Some((job, done)) => {
+                done(job.run());
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What the partitions ask of the edges, oldest first.
+    pub fn edge_request(&self) -> Option<EdgeRequest> {
+        self.edges.next()
+    }
+
+    /// The registry's rows, if they have changed since they were last asked for.
+    pub fn registry(&self) -> Option<Vec<StoredDeployment>> {
+        self.edges.registry()
+    }
+
+    /// Says how many more attempts there is room for, whether anybody asked or not.
+    pub fn make_room(&self, attempts: usize) {
+        self.edges.set_places(attempts);
+        self.partitions().attempts_wanted(Full::All, attempts);
+    }
+
+    /// How many places for attempts there are; for a node that has just begun.
+    pub fn set_places(&self, places: usize) {
+        self.edges.set_places(places);
+    }
+
+    /// An attempt has given its place back; whoever was refused hears of it.
+    pub fn give_place_back(&self) {
+        if let Some(places) = self.edges.give_place_back() {
+            self.partitions().attempts_wanted(Full::All, places);
+        }
+    }
+
+    /// How many attempts partitions wanted to start.
+    pub fn starts(&self) -> Starts {
+        self.edges.starts()
+    }
+
+    /// Reads the rows of a partition as they are in memory.
+    pub fn tables<T>(&mut self, partition: usize, look: impl FnOnce(&Tables<'_>) -> T) -> T {
+        self.node.drivers_mut()[partition].tables(look)
+    }
+}
+
+impl QueuedCheckpoints {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Checkpoint, OnDone)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Checkpoints for QueuedCheckpoints {
+    fn run(&self, job: Checkpoint, done: OnDone) {
+        self.lock().push_back((job, done));
+    }
+}

@@ -1,0 +1,108 @@
+//! The embedded node as the simulator runs it: on media that fail, with parts left out, and with what
+//! each crash found at risk.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use runtime_core::event::Event;
+use runtime_embedded::{EmbeddedNode, Random, VirtualClock};
+use runtime_partition::Settings;
+
+use crate::{
+    limits::Sabotage,
+    media::{Media, TrickedDisk},
+    sabotage,
+    stats::{Fault, Stats},
+};
+
+/// A node that runs.
+pub struct SimNode {
+    node: EmbeddedNode<TrickedDisk>,
+    media: Media,
+}
+
+impl SimNode {
+    /// Recovers a node from its media.
+    ///
+    /// # Errors
+    /// When it cannot be recovered: in a simulation that is always a fault.
+    pub fn recover(
+        media: Media,
+        clock: &Arc<VirtualClock>,
+        settings: Settings,
+        sabotage: Option<Sabotage>,
+    ) -> Result<Self, String> {
+        let is_recovering = !media.is_new();
+        media.set_deaf(is_recovering && sabotage == Some(Sabotage::RecoveryWithoutSync));
+        let node = EmbeddedNode::recover_with(media.plain.clone(), clock, settings, |log| {
+            media.set_deaf(false);
+            sabotage::log(log, sabotage)
+        });
+        media.set_deaf(false);
+        Ok(Self { node: node?, media })
+    }
+
+    /// What it stands on, and how that can fail.
+    pub fn media(&self) -> &Media {
+        &self.media
+    }
+
+    /// Whether a partition holds events of edges back until its overlay has shrunk; and whether there
+    /// is one to hold back.
+    pub fn holds_back(&mut self, partition: usize) -> (bool, bool) {
+        let is_overloaded = self.node.is_overloaded(partition);
+        (is_overloaded, self.partitions().waiting_events(partition) > 0)
+    }
+
+    /// Whether messages of other partitions wait for a partition's turn.
+    pub fn has_peer_events(&mut self, partition: usize) -> bool {
+        let events = self.partitions().take_peer_events(partition);
+        let has_events = !events.is_empty();
+        self.partitions().put_peer_events(partition, events);
+        has_events
+    }
+
+    /// Changes what partitions have sent each other and not yet taken.
+    pub fn tamper_peers(&mut self, mut change: impl FnMut(&mut Self, usize, &mut Vec<Event>)) {
+        for partition in 0..self.count() {
+            let mut events = self.partitions().take_peer_events(partition);
+            change(self, partition, &mut events);
+            self.partitions().put_peer_events(partition, events);
+        }
+    }
+
+    /// What is left when everything stops at once; counts what it found at risk.
+    pub fn lose_power(self, random: &mut Random, stats: &mut Stats) -> Media {
+        self.count_refusals(stats);
+        let left = self.media.lose_power(random, stats);
+        self.media.plain.close_tables();
+        left
+    }
+
+    /// What is left when the process is killed: what it wrote is there, synced or not.
+    pub fn kill(self, stats: &mut Stats) -> Media {
+        self.count_refusals(stats);
+        let left = self.media.keep();
+        self.media.plain.close_tables();
+        left
+    }
+
+    fn count_refusals(&self, stats: &mut Stats) {
+        let starts = self.node.starts();
+        stats.add_many(Fault::StartRefused, starts.offered, starts.refused);
+    }
+}
+
+impl Deref for SimNode {
+    type Target = EmbeddedNode<TrickedDisk>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.node
+    }
+}
+
+impl DerefMut for SimNode {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.node
+    }
+}
