@@ -10,7 +10,7 @@ use super::answer::{answer_at_once, expect_completion};
 use crate::{
     context::Context,
     event::Rules,
-    invocation::{self, notify::notify, purge},
+    invocation::{self, notify::notify, purge, target},
     model::ids::Lsn,
     tables::{expiry::PromiseName, promise::Promise},
 };
@@ -79,8 +79,4 @@ fn make(cx: &mut Context<'_, '_>, lsn: Lsn, name: &str, promise: Promise) {
     if kind != HandlerKind::Workflow && cx.follows(Rules::V2) {
         purge::schedule_promise(cx, PromiseName { workflow, key, name: name.to_owned() });
     }
-}
-
-fn target(cx: &mut Context<'_, '_>, lsn: Lsn) -> Target {
-    invocation::expect(cx.tables, lsn).target.clone()
 }

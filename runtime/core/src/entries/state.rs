@@ -1,13 +1,10 @@
 //! State of a virtual object or workflow. A write is visible at once, and stays if the handler fails.
 
 use bytes::Bytes;
-use protocol::{
-    Target,
-    journal::{CompletionId, NotificationKind, NotificationResult},
-};
+use protocol::journal::{CompletionId, NotificationKind, NotificationResult};
 
 use super::answer::answer_at_once;
-use crate::{context::Context, invocation, model::ids::Lsn};
+use crate::{context::Context, invocation::target, model::ids::Lsn};
 
 pub(crate) fn get(cx: &mut Context<'_, '_>, lsn: Lsn, key: &Bytes, completion: CompletionId) {
     let target = target(cx, lsn);
@@ -38,8 +35,4 @@ pub(crate) fn clear(cx: &mut Context<'_, '_>, lsn: Lsn, key: &Bytes) {
 pub(crate) fn clear_all(cx: &mut Context<'_, '_>, lsn: Lsn) {
     let target = target(cx, lsn);
     cx.tables.clear_all_state(&target.service, &target.key);
-}
-
-fn target(cx: &mut Context<'_, '_>, lsn: Lsn) -> Target {
-    invocation::expect(cx.tables, lsn).target.clone()
 }

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    InvocationId,
-    journal::{Command, CompletionId, NotificationKind, NotificationResult},
+    InvocationId, Target,
+    journal::{Command, CompletionId, Entry, NotificationKind, NotificationResult},
     wire::{self, MessageType},
 };
 
@@ -28,6 +28,7 @@ use crate::{
 pub(super) fn apply(cx: &mut Context<'_, '_>, lsn: Lsn) {
     let invocation = super::expect(cx.tables, lsn);
     let has_notifications = invocation.has_notifications;
+    let (id, journal_len) = (invocation.id, invocation.journal_len);
     let target = invocation.target.clone();
     match invocation.status {
         Status::Waiting(WaitingFor::Start { at } | WaitingFor::Retry { at }) => {
@@ -64,16 +65,19 @@ pub(super) fn apply(cx: &mut Context<'_, '_>, lsn: Lsn) {
         }
     }
     if !open.is_empty() && cx.follows(Rules::V2) {
-        take_back(cx, lsn, &open);
+        let journal = cx.tables.journal(lsn, journal_len);
+        take_back(cx, (id, lsn), &target, &journal, &open);
     }
 }
 
 /// The journal says who was asked.
-fn take_back(cx: &mut Context<'_, '_>, lsn: Lsn, open: &BTreeMap<CompletionId, NotificationKind>) {
-    let invocation = super::expect(cx.tables, lsn);
-    let (id, journal_len) = (invocation.id, invocation.journal_len);
-    let target = invocation.target.clone();
-    let journal = cx.tables.journal(lsn, journal_len);
+fn take_back(
+    cx: &mut Context<'_, '_>,
+    (id, lsn): (InvocationId, Lsn),
+    target: &Target,
+    journal: &[Entry],
+    open: &BTreeMap<CompletionId, NotificationKind>,
+) {
     let callees: BTreeMap<CompletionId, InvocationId> = journal
         .iter()
         .filter(|entry| entry.ty == MessageType::CALL_INVOCATION_ID_COMPLETION)
@@ -89,7 +93,7 @@ fn take_back(cx: &mut Context<'_, '_>, lsn: Lsn, open: &BTreeMap<CompletionId, N
         })
         .collect();
     let mut promises = BTreeSet::new();
-    for entry in &journal {
+    for entry in journal {
         let [_, Some(completion)] = wire::command::completions(entry) else { continue };
         let Some(kind) = open.get(&completion).copied() else { continue };
         let from = CallRef { id, invocation: lsn, completion, kind };

@@ -32,7 +32,7 @@ pub(crate) mod signal;
 mod signal_room;
 pub(crate) mod suspend;
 
-use protocol::wire::MessageType;
+use protocol::{Target, wire::MessageType};
 
 use crate::{
     context::Context,
@@ -86,21 +86,41 @@ pub(crate) fn expect<'t>(tables: &'t mut Tables<'_>, lsn: Lsn) -> &'t mut Invoca
 
 /// Changes the status, and the index with it.
 pub(crate) fn set_status(cx: &mut Context<'_, '_>, lsn: Lsn, status: Status) {
-    let at = cx.at;
+    change_status(cx, lsn, status, |_| ());
+}
+
+/// The same, and what else changes with it.
+fn change_status(
+    cx: &mut Context<'_, '_>,
+    lsn: Lsn,
+    status: Status,
+    change: impl FnOnce(&mut Invocation),
+) {
+    let (record, at) = (cx.lsn, cx.at);
     let new = status.kind();
     if new != StatusKind::Suspended {
         cx.tables.forget_wait(lsn);
     }
-    let record = cx.lsn;
     let invocation = expect(cx.tables, lsn);
     let old = invocation.status.kind();
     assert!(old != StatusKind::Completed, "{record:?}: {lsn:?} has ended, and becomes {status:?}");
+    if let (Status::Running { attempt: before }, Status::Running { attempt }) =
+        (&invocation.status, &status)
+    {
+        assert!(before < attempt, "{record:?}: {lsn:?} is started again as {before:?}");
+    }
     invocation.status = status;
     invocation.modified_at = at;
+    change(invocation);
     if old != new {
         cx.tables.unindex_status(old, lsn);
         cx.tables.index_status(new, lsn);
     }
+}
+
+/// The handler that it runs.
+pub(crate) fn target(cx: &mut Context<'_, '_>, lsn: Lsn) -> Target {
+    expect(cx.tables, lsn).target.clone()
 }
 
 pub(crate) fn set_waiting(cx: &mut Context<'_, '_>, lsn: Lsn, waiting: WaitingFor) {
@@ -109,13 +129,11 @@ pub(crate) fn set_waiting(cx: &mut Context<'_, '_>, lsn: Lsn, waiting: WaitingFo
 
 /// Starts an attempt, named by the record being applied.
 pub(crate) fn start_attempt(cx: &mut Context<'_, '_>, lsn: Lsn) {
-    if let Status::Running { attempt } = expect(cx.tables, lsn).status {
-        assert!(attempt < cx.lsn, "{:?}: {lsn:?} is started again as {attempt:?}", cx.lsn);
-    }
-    set_status(cx, lsn, Status::Running { attempt: cx.lsn });
-    let at = cx.at;
-    expect(cx.tables, lsn).running_at.get_or_insert(at);
-    let start = attempt_input(cx.tables, lsn, cx.at);
+    let (attempt, at) = (cx.lsn, cx.at);
+    change_status(cx, lsn, Status::Running { attempt }, |invocation| {
+        invocation.running_at.get_or_insert(at);
+    });
+    let start = attempt_input(cx.tables, lsn, at);
     cx.emit(Effect::StartAttempt(Box::new(start)));
 }
 

@@ -2,10 +2,13 @@
 
 use protocol::journal::{Awaiting, EntryIndex};
 
-use super::{running, set_waiting, start_attempt};
+use super::{change_status, got_further, running, start_attempt};
 use crate::{
     context::Context,
-    model::{ids::AttemptRef, invocation::WaitingFor},
+    model::{
+        ids::AttemptRef,
+        invocation::{Status, WaitingFor},
+    },
 };
 
 pub(crate) fn apply(
@@ -26,7 +29,7 @@ pub(crate) fn apply(
     if cx.tables.is_resolved(lsn, awaiting, seen) {
         start_attempt(cx, lsn);
     } else {
-        super::got_further(super::expect(cx.tables, lsn));
-        set_waiting(cx, lsn, WaitingFor::Notification { awaiting: awaiting.clone(), seen });
+        let waiting = WaitingFor::Notification { awaiting: awaiting.clone(), seen };
+        change_status(cx, lsn, Status::Waiting(waiting), got_further);
     }
 }
