@@ -5,7 +5,7 @@
 //! Reading order: [`program`] (what handlers do), [`handlers`] and [`perform`] (doing it on the SDK),
 //! [`task`] (one attempt: machine, wire, SDK), [`media`] (what can go wrong under a node), [`node`] (the
 //! embedded node, with that and with parts left out), [`world`] (the loop), [`clients`], [`operators`], [`attempts`],
-//! [`backing`] and [`faults`] (what happens in it), [`checks`] (what must hold), [`stats`] (what found something at
+//! [`backing`] and [`faults`] (what happens in it), [`checks`] and [`followers`] (what must hold), [`stats`] (what found something at
 //! risk), [`limits`] (what may happen), [`sabotage`] (what is left out), [`shrink`] (a smaller world that
 //! still fails).
 //!
@@ -16,6 +16,7 @@ pub mod backing;
 pub mod checks;
 pub mod clients;
 pub mod faults;
+pub mod followers;
 pub mod handlers;
 pub mod limits;
 pub mod media;

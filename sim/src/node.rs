@@ -9,6 +9,7 @@ use runtime_embedded::{EmbeddedNode, Random, VirtualClock};
 use runtime_partition::Settings;
 
 use crate::{
+    followers::{self, Copy, Holders},
     limits::Sabotage,
     media::{Media, TrickedDisk},
     sabotage,
@@ -19,6 +20,8 @@ use crate::{
 pub struct SimNode {
     node: EmbeddedNode<TrickedDisk>,
     media: Media,
+    copy: Arc<Copy>,
+    holders: Holders,
 }
 
 impl SimNode {
@@ -34,12 +37,35 @@ impl SimNode {
     ) -> Result<Self, String> {
         let is_recovering = !media.is_new();
         media.set_deaf(is_recovering && sabotage == Some(Sabotage::RecoveryWithoutSync));
-        let node = EmbeddedNode::recover_with(media.plain.clone(), clock, settings, |log| {
+        let copy = Arc::<Copy>::default();
+        let observer = Some(Arc::clone(&copy) as _);
+        let plain = media.plain.clone();
+        let node = EmbeddedNode::recover_with(plain, clock, settings, observer, |log| {
             media.set_deaf(false);
             sabotage::log(log, sabotage)
         });
         media.set_deaf(false);
-        Ok(Self { node: node?, media })
+        let holders = Holders::default();
+        let mut node = Self { node: node?, media, copy: Arc::clone(&copy), holders };
+        copy.begin(&mut node);
+        Ok(node)
+    }
+
+    /// Somebody wants rows to hold.
+    pub(crate) fn hold(&mut self) {
+        self.holders.begin(self.node.partitions());
+    }
+
+    /// Looks whether those who wait for rows have some.
+    pub(crate) fn listen_to_holders(&mut self) -> Result<(), String> {
+        self.holders.listen(&self.copy)
+    }
+
+    /// Compares what followers have with what is there.
+    pub(crate) fn check_followers(&mut self, stats: &mut Stats) -> Result<(), String> {
+        self.holders.finish(&self.copy, stats)?;
+        let copy = Arc::clone(&self.copy);
+        followers::compare(self, &copy, stats)
     }
 
     /// What it stands on, and how that can fail.

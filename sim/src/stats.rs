@@ -75,13 +75,17 @@ pub enum Fault {
     ReachedAgain,
     /// An operator cancels an invocation that backs off.
     CancelledBackOff,
+    /// Somebody holds rows for longer than a turn.
+    Held,
+    /// An observer's copy of the rows is compared.
+    Followed,
 }
 
 const FAULTS: usize = Fault::ALL.len();
 
 impl Fault {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::PowerLoss,
         Self::LogPowerCut,
         Self::LogBytesLost,
@@ -116,6 +120,8 @@ impl Fault {
         Self::Unreachable,
         Self::ReachedAgain,
         Self::CancelledBackOff,
+        Self::Held,
+        Self::Followed,
     ];
 
     /// What it is, how often it was tried, and what counts as having found something.
@@ -159,6 +165,8 @@ impl Fault {
             }
             Self::ReachedAgain => ("attempts sent after such ones", "it ended their count"),
             Self::CancelledBackOff => ("what backs off cancelled", "it went on before its time"),
+            Self::Held => ("rows held", "they had changed meanwhile"),
+            Self::Followed => ("an observer's copy compared", "it was told of a batch"),
         }
     }
 }

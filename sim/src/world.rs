@@ -181,7 +181,8 @@ impl World {
 
     /// Chance reigns.
     fn live(&mut self) -> Result<(), String> {
-        for _ in 0..self.limits.steps {
+        for step in 1..=self.limits.steps {
+            self.follow(step)?;
             let choice = self.random.below(1000);
             self.note(&choice.to_be_bytes());
             if !self.strike(choice)? {
@@ -196,6 +197,16 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Those who follow the node do so at their own pace.
+    fn follow(&mut self, step: usize) -> Result<(), String> {
+        let Some(node) = &mut self.node else { return Ok(()) };
+        if step.is_multiple_of(50) {
+            node.hold();
+        }
+        node.listen_to_holders()?;
+        if step.is_multiple_of(300) { node.check_followers(&mut self.stats) } else { Ok(()) }
     }
 
     /// Something ordinary.
@@ -315,7 +326,10 @@ impl World {
         }
         checks::tags(node, &operations, &doomed, &looks)?;
         checks::is_in_time(&self.clock)?;
-        let node = self.node.take();
+        let mut node = self.node.take();
+        if let Some(node) = &mut node {
+            node.check_followers(&mut self.stats)?;
+        }
         self.operations = operations;
         // Refusals are counted when a node goes.
         node.map(|node| node.kill(&mut self.stats));

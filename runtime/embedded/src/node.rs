@@ -9,7 +9,7 @@ use protocol::ids::Derivation;
 use runtime_core::{model::deployment::StoredDeployment, tables::Tables};
 use runtime_log::{Log, ManualLog, Options, Owner, disk::Disk, sim_disk::SimDisk};
 use runtime_partition::{
-    Full, Node, Partitions, Settings, StartError,
+    Full, Node, Observer, Partitions, Settings, StartError,
     checkpoint::{Checkpoints, OnDone},
     driver::Turn,
     node::Parts,
@@ -67,7 +67,7 @@ impl EmbeddedNode {
     /// # Errors
     /// When it cannot be recovered; since these media lose only what was not synced, that is a bug.
     pub fn recover(media: Media, clock: &Arc<VirtualClock>) -> Result<Self, String> {
-        Self::recover_with(media, clock, small_settings(), |log| log)
+        Self::recover_with(media, clock, small_settings(), None, |log| log)
     }
 
     /// What is left when everything stops at once.
@@ -87,6 +87,7 @@ impl<D: Disk + Clone> EmbeddedNode<D> {
         media: Media<D>,
         clock: &Arc<VirtualClock>,
         settings: Settings,
+        observer: Option<Arc<dyn Observer>>,
         wrap: impl FnOnce(Arc<dyn Log>) -> Arc<dyn Log>,
     ) -> Result<Self, String> {
         let failure = |error: &dyn fmt::Display| format!("recovery: {error}");
@@ -108,6 +109,7 @@ impl<D: Disk + Clone> EmbeddedNode<D> {
             clock: Arc::clone(clock) as _,
             derivation: Derivation::Plain,
             checkpoints: Arc::clone(&checkpoints) as _,
+            observer,
             settings,
         };
         let given = Arc::clone(&edges);

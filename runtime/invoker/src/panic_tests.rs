@@ -65,6 +65,7 @@ impl World {
             log: Arc::clone(&log) as _,
             clock: Arc::clone(&clock),
             checkpoints: Arc::new(CheckpointThread::spawn().unwrap()),
+            observer: None,
             derivation: Derivation::Plain,
             settings: runtime_partition::Settings::default(),
         };

@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 use crate::{
     edges::Full,
     health::{self, PartitionHealth},
+    held::HeldRows,
     inbox::Inbox,
-    lanes::Answering,
+    lanes::{Answering, Read},
     waiters::Waiters,
 };
 
@@ -83,14 +84,25 @@ impl Partitions {
     /// When the node is stopping.
     pub async fn read<V: View>(&self, from: PartitionId, view: V) -> Result<V::Seen, Stopped> {
         let (sender, receiver) = oneshot::channel();
-        let read = Box::new(move |tables: &Tables<'_>| {
+        let look = Box::new(move |tables: &Tables<'_>| {
             let seen = view.see(tables);
             Box::new(move || {
                 let _ = sender.send(seen); // Nobody waits for it any more.
             }) as Answering
         });
-        self.inbox(from).put(|lanes| lanes.push_read(read));
+        self.inbox(from).put(|lanes| lanes.push_read(Read::Look(look)));
         receiver.await.map_err(|_| Stopped)
+    }
+
+    /// The rows as [`Partitions::read`] sees them, to be looked at for longer than a turn: what happens
+    /// meanwhile does not change them.
+    ///
+    /// # Errors
+    /// When the node is stopping.
+    pub async fn hold(&self, from: PartitionId) -> Result<HeldRows, Stopped> {
+        let (sender, receiver) = oneshot::channel();
+        self.inbox(from).put(|lanes| lanes.push_read(Read::Hold(sender)));
+        receiver.await.map(HeldRows::new).map_err(|_| Stopped)
     }
 
     /// Whether each partition's thread does its work, and how it stands, by number. A partition that

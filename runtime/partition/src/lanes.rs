@@ -7,13 +7,21 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use runtime_core::{PartitionId, event::Event, model::ids::AttemptRef, tables::Tables};
-use runtime_store::CheckpointDone;
+use runtime_store::{Base, CheckpointDone};
 use tokio::sync::oneshot;
 
 use crate::{budget, edges::Full, health::PartitionHealth};
 
+/// Somebody wants to see the rows.
+pub(crate) enum Read {
+    /// As they are in this turn.
+    Look(Look),
+    /// As they are in this turn, for as long as they like.
+    Hold(oneshot::Sender<Base>),
+}
+
 /// A look at the rows; it sends its own answer.
-pub(crate) type Read = Box<dyn FnOnce(&Tables<'_>) -> Answering + Send>;
+pub(crate) type Look = Box<dyn FnOnce(&Tables<'_>) -> Answering + Send>;
 
 /// Sends a read's answer once what it saw is durable.
 pub(crate) type Answering = Box<dyn FnOnce() + Send>;

@@ -7,9 +7,11 @@
 //!     +--- Dispatch <----+------------------------------------------+
 //! ```
 //!
-//! Reading order: [`handle`] and [`requests`] (what the edges call), [`edges`] (what they are called with), [`clock`],
-//! `lanes` and `inbox` (what waits for the next turn), [`driver`] (the turn), `owed` (attempts for which there was no room), [`health`], `dispatch` (effect to edge),
-//! `waiters` (who waits for an answer), `durable` (what the log has acknowledged), [`checkpoint`], [`node`] (recovery and the threads).
+//! Reading order: [`handle`] and [`requests`] (what the edges call), [`edges`] (what they are called
+//! with), [`clock`], `lanes` and `inbox` (what waits for the next turn), [`driver`] (the turn),
+//! [`health`], [`held`] (rows for longer than a turn), `dispatch` (effect to edge), `waiters` (who waits
+//! for an answer), `durable` (what the log has acknowledged), [`observer`] (who is told what is stored),
+//! [`checkpoint`], [`node`] (recovery and the threads).
 //!
 //! **Invariant:** durable before visible. Effects leave only from the log's callback, after the
 //! records that caused them are on disk. The driver never waits for an edge; what an edge can't take
@@ -24,9 +26,11 @@ mod durable;
 pub mod edges;
 pub mod handle;
 pub mod health;
+pub mod held;
 mod inbox;
 mod lanes;
 pub mod node;
+pub mod observer;
 pub mod random;
 pub mod requests;
 #[cfg(feature = "simulation")]
@@ -39,7 +43,9 @@ pub use driver::Settings;
 pub use edges::{Edges, Full};
 pub use handle::{Partitions, Stopped};
 pub use health::PartitionHealth;
+pub use held::HeldRows;
 pub use node::{Node, StartError};
+pub use observer::{DurableBatch, Observer, RowChange};
 pub use requests::{Accepted, CallAnswer, Offer, RequestError};
 
 #[cfg(all(test, feature = "loom"))]

@@ -23,6 +23,7 @@ use crate::{
     edges::Edges,
     handle,
     inbox::Inbox,
+    observer::Observer,
     waiters::Waiters,
 };
 
@@ -105,6 +106,8 @@ pub struct Parts {
     pub derivation: Derivation,
     /// Who writes checkpoints.
     pub checkpoints: Arc<dyn Checkpoints>,
+    /// Who is told what is stored.
+    pub observer: Option<Arc<dyn Observer>>,
     /// Limits.
     pub settings: Settings,
 }
@@ -119,7 +122,7 @@ impl Node {
         parts: Parts,
         edges: impl FnOnce(Partitions) -> Arc<dyn Edges>,
     ) -> Result<Self, StartError> {
-        let Parts { stores, log, clock, derivation, checkpoints, settings } = parts;
+        let Parts { stores, log, clock, derivation, checkpoints, observer, settings } = parts;
         let count = handle::count_of(stores.len());
         let room = Room::of(&stores);
         let mut folded = Vec::with_capacity(stores.len());
@@ -151,6 +154,7 @@ impl Node {
                 inbox,
                 dispatch,
                 checkpoints: Arc::clone(&checkpoints),
+                observer: observer.clone(),
             };
             drivers.push(Driver::recover(one, surroundings));
         }

@@ -19,7 +19,7 @@ use runtime_core::{
 use crate::{
     checkpoint::Schedule,
     inbox::Inbox,
-    lanes::{Admission, Answering, Bounds, EVENT_BYTES, Lane},
+    lanes::{Admission, Answering, Bounds, EVENT_BYTES, Lane, Read},
     random,
 };
 
@@ -103,14 +103,14 @@ fn a_read_sees_every_event_that_was_put_in_before_it() {
     let read = || Box::new(|_: &Tables<'_>| Box::new(|| ()) as Answering);
     inbox.force_event(result(1));
     inbox.force_event(result(1));
-    inbox.put(|lanes| lanes.push_read(read()));
+    inbox.put(|lanes| lanes.push_read(Read::Look(read())));
     inbox.force_event(result(1));
     let first = inbox.take(FOREVER, Bounds { events_max: 1, ..ALL });
     assert_eq!((first.events.len(), first.reads.len()), (1, 0), "one of its events is left");
     let second = inbox.take(FOREVER, Bounds { events_max: 1, ..ALL });
     assert_eq!((second.events.len(), second.reads.len()), (1, 1));
     // What is held back may be so for long, and has not been acknowledged.
-    inbox.put(|lanes| lanes.push_read(read()));
+    inbox.put(|lanes| lanes.push_read(Read::Look(read())));
     assert_eq!(inbox.take(FOREVER, HOLD).reads.len(), 1);
 }
 
@@ -123,10 +123,10 @@ fn a_read_that_nobody_will_answer_is_let_go_of() {
         let told = told.clone();
         Box::new(move |_: &Tables<'_>| Box::new(move || drop(told)) as Answering)
     };
-    inbox.put(|lanes| lanes.push_read(read()));
+    inbox.put(|lanes| lanes.push_read(Read::Look(read())));
     inbox.force_event(event());
     inbox.close();
-    inbox.put(|lanes| lanes.push_read(read()));
+    inbox.put(|lanes| lanes.push_read(Read::Look(read())));
     drop(told);
     assert!(hears.recv().is_err(), "nobody has it any more");
     let left = inbox.take(FOREVER, ALL);

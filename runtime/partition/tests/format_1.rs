@@ -154,6 +154,7 @@ fn open(dir: &Path) -> Opened {
         clock: Arc::new(NodeClock::start()),
         derivation: Derivation::Plain,
         checkpoints: Arc::clone(&checkpoints) as _,
+        observer: None,
         settings: Settings { checkpoint_interval: Duration::ZERO, ..Settings::default() },
     };
     let node = Node::recover(parts, |_| Arc::new(Idle)).unwrap();

@@ -218,6 +218,7 @@ fn recover(
         clock: Arc::clone(&clock),
         derivation: data_dir.derivation,
         checkpoints: Arc::new(CheckpointThread::spawn()?),
+        observer: None,
         settings: config.partition.clone(),
     };
     let budget = Budget::of(config.memory_budget_bytes);

@@ -1,4 +1,4 @@
-//! What a reader sees below the live overlay: the frozen one, if there is one, over the file.
+//! What a reader sees below the live overlay: frozen ones, newest on top, over the file.
 
 use std::sync::Arc;
 
@@ -13,12 +13,28 @@ use crate::{checked, patient::Condition};
 type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 /// A consistent view that stays as it is: frozen rows and a read transaction, published together.
-/// Cheap to clone, and it may outlive the checkpoints that follow it.
+/// Cheap to clone, and it may outlive the checkpoints that follow it: it keeps its frozen rows in memory
+/// then, and in the file what these checkpoints have replaced.
 #[derive(Clone)]
 pub struct Base {
-    /// The rows on their way into the file, and the last record that they show.
-    pub(crate) frozen: Option<(Arc<Overlay>, Lsn)>,
+    /// Rows that the file does not have yet, oldest first.
+    pub(crate) frozen: Vec<Frozen>,
     pub(crate) file: FileRows,
+}
+
+/// What has changed up to a record, since the layer below.
+#[derive(Clone)]
+pub(crate) struct Frozen {
+    pub(crate) rows: Arc<Overlay>,
+    /// The last record that it shows.
+    pub(crate) applied: Lsn,
+}
+
+/// Some of the layers: all that stand below one.
+#[derive(Clone, Copy)]
+struct Layers<'a> {
+    frozen: &'a [Frozen],
+    file: &'a FileRows,
 }
 
 /// The rows of the file, as of one transaction, and the last record that they show.
@@ -59,23 +75,46 @@ impl Snapshot for FileRows {
     }
 }
 
+impl Base {
+    fn layers(&self) -> Layers<'_> {
+        Layers { frozen: &self.frozen, file: &self.file }
+    }
+}
+
 impl Snapshot for Base {
     fn get(&self, key: &[u8]) -> Option<Row> {
-        match self.frozen.as_ref().and_then(|(frozen, _)| frozen.get(key)) {
+        self.layers().get(key)
+    }
+
+    fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
+        self.layers().seek(prefix, from)
+    }
+
+    fn applied(&self) -> Lsn {
+        self.layers().applied()
+    }
+}
+
+impl Snapshot for Layers<'_> {
+    fn get(&self, key: &[u8]) -> Option<Row> {
+        match self.frozen.iter().rev().find_map(|layer| layer.rows.get(key)) {
             Some(slot) => slot.row.clone(),
             None => self.file.get(key),
         }
     }
 
     fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
-        match &self.frozen {
-            Some((frozen, _)) => seek_layers(frozen, &self.file, prefix, from),
+        match self.frozen.split_last() {
+            Some((top, frozen)) => {
+                let below = Layers { frozen, file: self.file };
+                seek_layers(&top.rows, &below, prefix, from)
+            }
             None => self.file.seek(prefix, from),
         }
     }
 
     fn applied(&self) -> Lsn {
-        self.frozen.as_ref().map_or_else(|| self.file.applied(), |(_, applied)| *applied)
+        self.frozen.last().map_or_else(|| self.file.applied(), |layer| layer.applied)
     }
 }
 

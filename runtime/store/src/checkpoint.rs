@@ -1,11 +1,12 @@
-//! A frozen overlay on its way into the file: all of it and its `applied_lsn`, or nothing.
+//! Frozen overlays on their way into the file: all of them and their `applied_lsn`, or nothing.
 
 use std::sync::Arc;
 
 use redb::{Database, ReadableTable};
-use runtime_core::{Lsn, tables::Overlay};
+use runtime_core::Lsn;
 
 use crate::{
+    base::Frozen,
     checked::Encoder,
     format::{APPLIED_LSN, META, ROW_BYTES, ROWS},
     patient::patiently,
@@ -14,7 +15,8 @@ use crate::{
 /// A checkpoint to be written, on any thread.
 pub struct Checkpoint {
     pub(crate) database: Arc<Database>,
-    pub(crate) frozen: Arc<Overlay>,
+    /// Oldest first.
+    pub(crate) frozen: Vec<Frozen>,
     pub(crate) applied: Lsn,
 }
 
@@ -26,12 +28,12 @@ pub struct CheckpointDone {
 }
 
 impl Checkpoint {
-    /// How many rows it changes.
+    /// How many changes of rows it writes.
     pub fn rows(&self) -> usize {
-        self.frozen.len()
+        self.frozen.iter().map(|layer| layer.rows.len()).sum()
     }
 
-    /// Writes it in one durable transaction, in key order. Waits while the disk is full.
+    /// Writes it in one durable transaction, each layer in key order. Waits while the disk is full.
     pub fn run(self) -> CheckpointDone {
         CheckpointDone { applied: self.applied, written: patiently(|| self.write()) }
     }
@@ -44,7 +46,7 @@ impl Checkpoint {
             let mut rows = transaction.open_table(ROWS)?;
             let mut encoder = Encoder::default();
             let (mut gained_bytes, mut lost_bytes) = (0, 0);
-            for (key, row) in self.frozen.iter() {
+            for (key, row) in self.frozen.iter().flat_map(|layer| layer.rows.iter()) {
                 match row {
                     Some(row) => {
                         let value = encoder.encode(key, row);

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redb::{Builder, Database, ReadableDatabase, StorageBackend, backends::FileBackend};
-use runtime_core::{Lsn, tables::Overlay};
+use runtime_core::{
+    Lsn,
+    tables::{Overlay, Snapshot},
+};
 
 use crate::{
-    base::{Base, FileRows},
+    base::{Base, FileRows, Frozen},
     checkpoint::{Checkpoint, CheckpointDone},
     compact,
     error::{CheckpointError, OpenError},
@@ -40,6 +43,8 @@ pub struct Store {
     database: Arc<Database>,
     base: Base,
     applied: Lsn,
+    /// The last record of the checkpoint that is being written.
+    writing: Option<Lsn>,
     /// Bytes in the rows of the file, if it counts them.
     row_bytes: Option<u64>,
     condition: Arc<Condition>,
@@ -135,8 +140,9 @@ impl Store {
         prepare(&mut database, condition.len())?;
         let row_bytes = compact::row_bytes(&database)?;
         let file = read(&database, applied, &condition)?;
-        let base = Base { frozen: None, file };
-        Ok(Self { database: Arc::new(database), base, applied, row_bytes, condition })
+        let base = Base { frozen: Vec::new(), file };
+        let database = Arc::new(database);
+        Ok(Self { database, base, applied, writing: None, row_bytes, condition })
     }
 
     /// Whether a checkpoint of this store waits for room on the disk; see [`Room`].
@@ -166,18 +172,51 @@ impl Store {
         &self.base
     }
 
-    /// Takes the live overlay, which stands at `applied`, out of the partition's hands.
+    /// Takes the live overlay, which stands at `applied`, out of the partition's hands, and with it all
+    /// that was frozen before.
     ///
     /// # Panics
-    /// When the last checkpoint has not been installed yet: there is at most one frozen overlay.
+    /// When the last checkpoint has not been installed yet: there is at most one on its way.
     pub fn freeze(&mut self, live: &mut Overlay, applied: Lsn) -> Checkpoint {
-        assert!(self.base.frozen.is_none(), "a checkpoint at a time");
-        let frozen = Arc::new(live.take());
-        self.base.frozen = Some((Arc::clone(&frozen), applied));
+        let writing = self.writing.replace(applied);
+        assert!(writing.is_none(), "a checkpoint begins while the one of {writing:?} is written");
+        self.push(live, applied);
+        let frozen = self.base.frozen.clone();
         Checkpoint { database: Arc::clone(&self.database), frozen, applied }
     }
 
-    /// Lets go of the frozen overlay: the file has it. Returns the record it stands at.
+    /// The rows as they are, to be read for as long as the caller likes. The live overlay, which stands at
+    /// `applied`, becomes one more frozen layer, for the next checkpoint to write.
+    pub fn hold(&mut self, live: &mut Overlay, applied: Lsn) -> Base {
+        self.push(live, applied);
+        self.base.clone()
+    }
+
+    fn push(&mut self, live: &mut Overlay, applied: Lsn) {
+        let newest = self.base.applied();
+        assert!(
+            newest <= applied,
+            "rows of record {applied:?} are frozen over those of {newest:?}"
+        );
+        if newest < applied {
+            self.base.frozen.push(Frozen { rows: Arc::new(live.take()), applied });
+        }
+        assert!(live.is_empty(), "{} rows have changed since {applied:?}", live.len());
+    }
+
+    /// How many frozen layers there are.
+    pub fn layers(&self) -> usize {
+        self.base.frozen.len()
+    }
+
+    /// Estimate of what frozen rows take in memory that no checkpoint is writing yet, in bytes.
+    pub fn unwritten_bytes(&self) -> usize {
+        let written = self.writing.unwrap_or(self.applied);
+        let layers = self.base.frozen.iter().filter(|layer| layer.applied > written);
+        layers.map(|layer| layer.rows.size_bytes()).sum()
+    }
+
+    /// Lets go of what the checkpoint has written: the file has it. Returns the record it stands at.
     ///
     /// # Errors
     /// When the file could not be written for another reason than a full disk. It can't be read any
@@ -189,7 +228,10 @@ impl Store {
             .written
             .and_then(|row_bytes| Ok((row_bytes, read()?)))
             .map_err(|error| CheckpointError(self.condition.explain(&error)))?;
-        self.base = Base { frozen: None, file };
+        let writing = self.writing.take();
+        assert!(writing == Some(done.applied), "a checkpoint of {writing:?} was begun");
+        self.base.frozen.retain(|layer| layer.applied > done.applied);
+        self.base.file = file;
         self.applied = done.applied;
         self.row_bytes = row_bytes;
         Ok(self.applied)

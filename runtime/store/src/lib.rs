@@ -2,8 +2,9 @@
 //!
 //! The partition applies records straight into a live overlay. A checkpoint freezes that overlay
 //! ([`Store::freeze`]), writes it with its `applied_lsn` in one durable transaction
-//! ([`Checkpoint::run`], on any thread), and lets go of it ([`Store::install`]). Readers see the
-//! frozen overlay and the file below it as one value, [`Base`].
+//! ([`Checkpoint::run`], on any thread), and lets go of it ([`Store::install`]). Readers see frozen
+//! overlays and the file below them as one value, [`Base`]; one that is to outlive a turn freezes what is
+//! live for itself ([`Store::hold`]).
 //!
 //! **Contract:** the caller runs a checkpoint only when everything in it is durable in the log, so
 //! the file never knows more than the log does. Reads cannot fail: a file that cannot be read stops

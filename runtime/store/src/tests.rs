@@ -45,6 +45,7 @@ enum Step {
     Put(u8, u8),
     Delete(u8),
     Freeze,
+    Hold,
     Install,
     Crash(u64),
 }
@@ -54,6 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..16u8, any::<u8>()).prop_map(|(key, value)| Step::Put(key, value)),
         4 => (0..16u8).prop_map(Step::Delete),
         2 => Just(Step::Freeze),
+        2 => Just(Step::Hold),
         2 => Just(Step::Install),
         1 => any::<u64>().prop_map(Step::Crash),
     ]
@@ -70,7 +72,7 @@ proptest! {
         let mut store = open(&backend).unwrap();
         let (mut live, mut model, mut saved) = (Overlay::default(), Model::new(), Model::new());
         let (mut lsn, mut saved_lsn) = (0, 0);
-        let mut job = None;
+        let (mut job, mut held) = (None, Vec::new());
         for step in steps {
             match step {
                 Step::Put(at, value) => {
@@ -86,6 +88,7 @@ proptest! {
                 Step::Freeze if job.is_none() => {
                     job = Some((store.freeze(&mut live, Lsn(lsn)), model.clone(), lsn));
                 }
+                Step::Hold => held.push((store.hold(&mut live, Lsn(lsn)), model.clone())),
                 Step::Install => {
                     if let Some((checkpoint, rows, at)) = job.take() {
                         prop_assert_eq!(store.install(checkpoint.run()), Ok(Lsn(at)));
@@ -94,6 +97,7 @@ proptest! {
                 }
                 Step::Crash(seed) => {
                     job = None;
+                    held.clear();
                     backend = backend.crash(chooser(seed));
                     store = open(&backend).unwrap();
                     live = Overlay::default();
@@ -103,6 +107,9 @@ proptest! {
                 Step::Freeze => (),
             }
             prop_assert_eq!(&all(&mut live, store.base()), &model);
+            for (base, model) in &held {
+                prop_assert_eq!(&all(&mut Overlay::default(), base), model);
+            }
         }
     }
 }
@@ -154,6 +161,31 @@ fn rows_born_and_gone_never_touch_the_file() {
     live.create(key(1), row(1));
     live.delete(key(1));
     assert_eq!(store.freeze(&mut live, Lsn(2)).rows(), 0);
+}
+
+/// What is held and not written counts, and a checkpoint takes all of it.
+#[test]
+fn a_checkpoint_takes_what_was_frozen_for_readers() {
+    let mut store = open(&SimBackend::default()).unwrap();
+    let mut live = Overlay::default();
+    live.put(key(1), row(1));
+    let first = store.hold(&mut live, Lsn(1));
+    let unwritten_bytes = store.unwritten_bytes();
+    assert!(unwritten_bytes > 0);
+    // Nothing has changed: there is nothing more to freeze.
+    drop(store.hold(&mut live, Lsn(1)));
+    assert_eq!(store.layers(), 1);
+    live.put(key(1), row(2));
+    let checkpoint = store.freeze(&mut live, Lsn(2));
+    assert_eq!((checkpoint.rows(), store.unwritten_bytes()), (2, 0));
+    live.put(key(2), row(3));
+    let second = store.hold(&mut live, Lsn(3));
+    assert_eq!(store.unwritten_bytes(), unwritten_bytes);
+    store.install(checkpoint.run()).unwrap();
+    assert_eq!((store.layers(), store.applied()), (1, Lsn(2)));
+    let rows = |base: &Base| all(&mut Overlay::default(), base).into_values().collect::<Vec<_>>();
+    assert_eq!(rows(&first), [row(1)]);
+    assert_eq!(rows(&second), [row(2), row(3)]);
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub struct Overlay {
     bytes: usize,
     /// The row that is being changed in place, to be counted anew when that is done.
     changing: Option<Key>,
+    /// Keys that have been written since somebody last asked for them; `None` when nobody does.
+    watched: Option<Vec<Key>>,
     pub(super) hints: Hints,
 }
 
@@ -47,8 +49,27 @@ impl Overlay {
     /// Takes the changes out, to be frozen. What is known of the rows stays: they do not change by it.
     pub fn take(&mut self) -> Self {
         self.recount();
-        let hints = std::mem::take(&mut self.hints);
-        std::mem::replace(self, Self { hints, ..Self::default() })
+        let (hints, watched) = (std::mem::take(&mut self.hints), self.watched.take());
+        std::mem::replace(self, Self { hints, watched, ..Self::default() })
+    }
+
+    /// Notes from now on which keys are written.
+    pub fn watch(&mut self) {
+        self.watched.get_or_insert_default();
+    }
+
+    /// The keys that were written since this was last asked, in order; none without [`Overlay::watch`].
+    pub fn take_watched(&mut self) -> Vec<Key> {
+        let mut keys = self.watched.as_mut().map(std::mem::take).unwrap_or_default();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    fn note(&mut self, key: &Key) {
+        if let Some(watched) = &mut self.watched {
+            watched.push(key.clone());
+        }
     }
 
     /// The changed row at `key`, or `None` when only the layers below know.
@@ -96,6 +117,7 @@ impl Overlay {
             self.recount();
             self.changing = Some(key.clone());
         }
+        self.note(&key);
         let slot = match self.slots.entry(key) {
             Entry::Occupied(slot) => slot.into_mut(),
             Entry::Vacant(place) => {
@@ -121,6 +143,7 @@ impl Overlay {
 
     /// Writes a row. Whether no layer below has the key is asked only when this one does not know.
     pub(crate) fn put_with(&mut self, key: Key, row: Row, is_fresh: impl FnOnce(&Key) -> bool) {
+        self.note(&key);
         match self.slots.entry(key) {
             Entry::Occupied(mut slot) => {
                 self.hints.written(slot.key());
@@ -138,6 +161,7 @@ impl Overlay {
 
     /// Removes a row.
     pub fn delete(&mut self, key: Key) {
+        self.note(&key);
         match self.slots.entry(key) {
             Entry::Occupied(slot) if slot.get().fresh => {
                 let (key, slot) = slot.remove_entry();

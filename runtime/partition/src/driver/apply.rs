@@ -8,13 +8,12 @@ use runtime_core::{
     Lsn,
     effect::Effect,
     event::{Event, Record},
-    tables::Tables,
+    tables::{Key, Tables},
     time::{Stamp, Timestamp},
 };
 
 use super::{Driver, log_id};
-use crate::lanes::{Answering, Read};
-
+use crate::observer::{DurableBatch, Observed, RowChange};
 impl Driver {
     /// Applies the events in memory, then appends them; their effects leave with the log's callback.
     pub(super) fn apply(&mut self, events: Vec<Event>) {
@@ -25,6 +24,7 @@ impl Driver {
         let first_stamp = self.clock.take(events.len() as u64);
         let mut payloads: Vec<Bytes> = Vec::with_capacity(events.len());
         let mut effects = Vec::new();
+        let mut observed = self.observer.as_ref().map(|_| Observed::default());
         let mut tables = Tables::new(&mut self.live, self.store.base());
         for (offset, event) in (0..).zip(events) {
             let stamp = Stamp(first_stamp.0 + offset);
@@ -32,6 +32,9 @@ impl Driver {
             self.partition.apply(&mut tables, &record, &mut effects);
             payloads.push(record.encode());
             self.applied = record.lsn;
+            if let Some(observed) = &mut observed {
+                observed.records.push(record);
+            }
         }
         let mut is_registry_changed = false;
         for effect in &effects {
@@ -49,18 +52,29 @@ impl Driver {
             }
         }
         let registry = is_registry_changed.then(|| tables.deployments());
+        if let Some(observed) = &mut observed {
+            observed.changes = self.changes();
+        }
         let dispatch = Arc::clone(&self.dispatch);
-        self.append(first_lsn, payloads, move || dispatch.dispatch(effects, registry));
+        let (partition, observer) = (self.partition.id, self.observer.clone());
+        self.append(first_lsn, payloads, move || {
+            if let (Some(observer), Some(Observed { records, changes })) = (observer, &observed) {
+                let effects = &effects;
+                observer.durable(&DurableBatch { partition, records, changes, effects });
+            }
+            dispatch.dispatch(effects, registry);
+        });
     }
 
-    /// Answers reads once everything they saw is durable.
-    pub(super) fn look(&mut self, reads: Vec<Read>) {
-        if reads.is_empty() {
-            return;
-        }
-        let tables = Tables::new(&mut self.live, self.store.base());
-        let answers: Vec<Answering> = reads.into_iter().map(|read| read(&tables)).collect();
-        self.after_durable(move || answers.into_iter().for_each(|answer| answer()));
+    /// What has changed since this was last asked.
+    fn changes(&mut self) -> Vec<RowChange> {
+        let keys = self.live.take_watched().into_iter();
+        let change = |key: Key| {
+            // What was born and is gone again leaves no trace, and somebody may have seen it.
+            let row = self.live.get(&key).and_then(|slot| slot.row.clone());
+            RowChange { key, row }
+        };
+        keys.map(change).collect()
     }
 
     /// Runs `done` once everything applied so far is durable.

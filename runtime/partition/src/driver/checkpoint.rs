@@ -8,7 +8,7 @@ use super::{Driver, log_id};
 
 impl Driver {
     pub(super) fn maybe_checkpoint(&mut self) {
-        if self.schedule.is_due(self.clock.now_us(), self.live.size_bytes()) {
+        if self.schedule.is_due(self.clock.now_us(), self.unwritten_bytes()) {
             let inbox = Arc::clone(&self.inbox);
             self.checkpoint(move |done| inbox.put(|lanes| lanes.notices.checkpoint = Some(done)));
         }
@@ -16,7 +16,7 @@ impl Driver {
 
     /// Begins a checkpoint, if there is anything to write; `told` is told when it is written.
     pub(super) fn checkpoint(&mut self, told: impl FnOnce(CheckpointDone) + Send + 'static) {
-        if self.live.is_empty() {
+        if self.unwritten_bytes() == 0 {
             return;
         }
         self.schedule.started();

@@ -5,7 +5,7 @@
 //! calls it from a loop of its own.
 //!
 //! Reading order: this file (the turn), `recover` (where a driver comes from), `due` (what time brings),
-//! `apply` (events to records, records to the log), `owed` (attempts that had no place), `checkpoint`,
+//! `apply` (events to records, records to the log), `read`, `owed` (attempts that had no place), `checkpoint`,
 //! `health`, `close` (its end).
 
 mod apply;
@@ -14,6 +14,7 @@ mod close;
 mod due;
 mod health;
 mod owed;
+mod read;
 mod recover;
 
 use std::sync::Arc;
@@ -26,7 +27,8 @@ use runtime_core::{
     time::Timestamp,
 };
 use runtime_log::Log;
-use runtime_store::{Room, Store};
+use runtime_store::{Base, Room, Store};
+use tokio::sync::oneshot;
 
 use crate::{
     checkpoint::{Checkpoints, Schedule},
@@ -35,6 +37,7 @@ use crate::{
     durable::Durable,
     inbox::Inbox,
     lanes::{Admission, Arrivals, Bounds},
+    observer::Observer,
 };
 
 use owed::Owed;
@@ -123,6 +126,9 @@ pub struct Driver {
     next_expiry: Option<Timestamp>,
     /// Attempts that the invoker had no room for, and those found running at start, oldest first.
     owed: Owed,
+    /// Who waits for rows to hold.
+    holders: Vec<oneshot::Sender<Base>>,
+    observer: Option<Arc<dyn Observer>>,
     /// Whether what was promised takes more than the retention budget, as of the last turn.
     is_overpromised: bool,
     /// Since when edges wait for a checkpoint.
@@ -183,7 +189,7 @@ impl Driver {
     fn admission(&mut self) -> Admission {
         let is_nearly_full = self.log.is_short() || self.room.is_short();
         self.inbox.set_no_room(is_nearly_full);
-        self.inbox.let_in(self.schedule.payload_bytes_max(self.live.size_bytes()));
+        self.inbox.let_in(self.schedule.payload_bytes_max(self.unwritten_bytes()));
         let is_overloaded = self.is_holding();
         let held_since_us = self.held_since_us.filter(|_| is_overloaded);
         self.held_since_us = held_since_us.or_else(|| is_overloaded.then(|| self.clock.now_us()));
@@ -206,16 +212,21 @@ impl Driver {
         look(&Tables::new(&mut self.live, self.store.base()))
     }
 
+    /// Estimate of what has changed since the last checkpoint began, in bytes of memory.
+    fn unwritten_bytes(&self) -> usize {
+        self.live.size_bytes() + self.store.unwritten_bytes()
+    }
+
     /// Whether edges wait for a checkpoint.
     pub(crate) fn is_holding(&self) -> bool {
-        self.schedule.is_overloaded(self.live.size_bytes())
+        self.schedule.is_overloaded(self.unwritten_bytes())
     }
 
     fn next_wake_up(&self, now: Timestamp, admission: Admission) -> Option<Timestamp> {
         if self.owed.may_start() {
             return Some(Timestamp(0)); // There is more to offer.
         }
-        let checkpoint = self.schedule.next(self.live.size_bytes());
+        let checkpoint = self.schedule.next(self.unwritten_bytes());
         if admission == Admission::Reserve {
             // Timers wait, and nobody calls when there is room again.
             return checkpoint.into_iter().chain([now.after_ms(ROOM_CHECK_MS)]).min();

@@ -19,6 +19,7 @@ use crate::{
     dispatch::Dispatch,
     durable::Durable,
     inbox::Inbox,
+    observer::Observer,
 };
 
 /// A partition's rows, as of the last record of its log. Nothing has been changed yet.
@@ -39,6 +40,7 @@ pub(crate) struct Surroundings {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) checkpoints: Arc<dyn Checkpoints>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 impl Folded {
@@ -70,11 +72,14 @@ impl Driver {
     /// A driver that goes on where the log ends. What is still owed is derived from the rows.
     pub(crate) fn recover(folded: Folded, surroundings: Surroundings) -> Self {
         let Folded { partition, store, mut live, applied } = folded;
-        let Surroundings { settings, room, log, clock, inbox, dispatch, checkpoints } =
+        let Surroundings { settings, room, log, clock, inbox, dispatch, checkpoints, observer } =
             surroundings;
         let mut tables = Tables::new(&mut live, store.base());
         let next_timer = tables.next_timer(Timestamp(0));
         let next_expiry = tables.next_expiry(Timestamp(0)).map(|(at, _, _)| at);
+        if observer.is_some() {
+            live.watch();
+        }
         let interval = settings.checkpoint_interval;
         let schedule = Schedule::new(interval, settings.overlay_bytes_max, clock.now_us());
         Self {
@@ -94,6 +99,8 @@ impl Driver {
             next_timer,
             next_expiry,
             owed: Owed::after_recovery(applied),
+            holders: Vec::new(),
+            observer,
             is_overpromised: false,
             held_since_us: None,
         }

@@ -22,6 +22,7 @@ use super::*;
 use crate::{
     Full,
     checkpoint::{CheckpointThread, OnDone},
+    lanes::Read,
 };
 
 struct Nobody;
@@ -131,6 +132,7 @@ fn recover(tables: Store, log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Result<No
         clock,
         derivation: Derivation::Plain,
         checkpoints: Arc::new(Nobody),
+        observer: None,
         settings: Settings::default(),
     };
     Node::recover(parts, |_| Arc::new(Nobody))
@@ -147,6 +149,7 @@ fn a_checkpoint_that_cannot_be_written_stops_the_partition() {
         clock: Arc::new(Still::default()),
         derivation: Derivation::Plain,
         checkpoints: Arc::new(AtOnce),
+        observer: None,
         settings: Settings { checkpoint_interval: Duration::ZERO, ..Settings::default() },
     };
     let mut node = Node::recover(parts, |_| Arc::new(Nobody)).unwrap();
@@ -171,6 +174,7 @@ fn all_partitions_refuse_new_work_while_one_checkpoint_waits_for_room() {
         clock: Arc::new(Still::default()),
         derivation: Derivation::Plain,
         checkpoints: Arc::new(CheckpointThread::spawn().unwrap()),
+        observer: None,
         settings: Settings { checkpoint_interval: Duration::ZERO, ..Settings::default() },
     };
     let mut node = Node::recover(parts, |_| Arc::new(Nobody)).unwrap();
@@ -203,7 +207,9 @@ fn a_read_is_answered_when_what_it_saw_is_durable_and_never_if_that_fails() {
         let told = told.clone();
         driver.inbox.force_event(record(1).event);
         driver.inbox.put(|lanes| {
-            lanes.push_read(Box::new(move |_| Box::new(move || told.send(()).unwrap())));
+            let look =
+                Box::new(move |_: &Tables<'_>| Box::new(move || told.send(()).unwrap()) as _);
+            lanes.push_read(Read::Look(look));
         });
         driver.turn(Duration::ZERO)
     };
@@ -255,6 +261,7 @@ fn a_disk_that_hangs_is_seen_after_ten_seconds() {
         clock: Arc::clone(&clock) as _,
         derivation: Derivation::Plain,
         checkpoints: Arc::new(Nobody),
+        observer: None,
         settings: Settings { overlay_bytes_max: 1, ..Settings::default() },
     };
     let mut node = Node::recover(parts, |_| Arc::new(Nobody)).unwrap();

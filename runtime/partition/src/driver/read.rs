@@ -1,0 +1,41 @@
+//! Reads: answered when everything that they have seen is durable.
+
+use runtime_core::tables::Tables;
+use runtime_store::Base;
+use tokio::sync::oneshot;
+
+use super::Driver;
+use crate::lanes::{Answering, Read};
+
+/// Frozen layers that rows may be read through. Whoever wants to hold rows when there are so many, and
+/// others have changed since, waits for a checkpoint to write them.
+const LAYERS_MAX: usize = 8;
+
+impl Driver {
+    /// Answers reads, and those before them that had to wait.
+    pub(super) fn look(&mut self, reads: Vec<Read>) {
+        let mut answers: Vec<Answering> = Vec::new();
+        for read in reads {
+            match read {
+                Read::Look(look) => {
+                    answers.push(look(&Tables::new(&mut self.live, self.store.base())));
+                }
+                Read::Hold(reader) => self.holders.push(reader),
+            }
+        }
+        let may_hold = self.live.is_empty() || self.store.layers() < LAYERS_MAX;
+        if may_hold && !self.holders.is_empty() {
+            let base = self.store.hold(&mut self.live, self.applied);
+            answers.extend(self.holders.drain(..).map(|reader| held(reader, base.clone())));
+        }
+        if !answers.is_empty() {
+            self.after_durable(move || answers.into_iter().for_each(|answer| answer()));
+        }
+    }
+}
+
+fn held(reader: oneshot::Sender<Base>, base: Base) -> Answering {
+    Box::new(move || {
+        let _ = reader.send(base); // Nobody waits for it any more.
+    })
+}

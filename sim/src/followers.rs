@@ -1,0 +1,178 @@
+//! Who follows a node: an observer with a copy of all rows, kept by what it is told alone, and readers who
+//! hold rows for longer than a turn.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use runtime_core::{
+    Lsn, PartitionId,
+    tables::{Key, Row, Snapshot, Tables},
+};
+use runtime_partition::{DurableBatch, HeldRows, Observer, Partitions, Stopped};
+
+use crate::{
+    node::SimNode,
+    stats::{Fault, Stats},
+};
+
+type Rows = BTreeMap<Key, Row>;
+
+/// All rows of a partition.
+fn all(tables: &Tables<'_>) -> Rows {
+    let (mut rows, mut from) = (Rows::new(), Key::new());
+    while let Some((key, row)) = Snapshot::seek(tables, &[], &from) {
+        from = key.clone();
+        from.push(0);
+        rows.insert(key, row);
+    }
+    rows
+}
+
+/// The rows of each partition, as an observer knows them.
+#[derive(Default)]
+pub(crate) struct Copy(Mutex<BTreeMap<PartitionId, Copied>>);
+
+#[derive(Default)]
+struct Copied {
+    rows: Rows,
+    applied: Lsn,
+    /// Batches that were told since the last comparison.
+    batches: u64,
+}
+
+impl Copy {
+    /// Begins with what is there.
+    pub(crate) fn begin(&self, node: &mut SimNode) {
+        for partition in 0..node.count() {
+            let (rows, applied) = node.tables(partition, |tables| (all(tables), tables.applied()));
+            self.lock().insert(id_of(partition), Copied { rows, applied, batches: 0 });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PartitionId, Copied>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Copy {
+    fn durable(&self, batch: &DurableBatch<'_>) {
+        let mut copies = self.lock();
+        let copied = copies.entry(batch.partition).or_default();
+        for record in batch.records {
+            assert!(
+                record.lsn.0 == copied.applied.0 + 1,
+                "{:?} is told after {:?}",
+                record.lsn,
+                copied.applied
+            );
+            copied.applied = record.lsn;
+        }
+        for change in batch.changes {
+            match &change.row {
+                Some(row) => _ = copied.rows.insert(change.key.clone(), row.clone()),
+                None => _ = copied.rows.remove(&change.key),
+            }
+        }
+        copied.batches += 1;
+    }
+}
+
+type Holding = Pin<Box<dyn Future<Output = Result<HeldRows, Stopped>> + Send>>;
+
+/// Rows that somebody holds.
+struct Held {
+    partition: PartitionId,
+    rows: HeldRows,
+    expected: Rows,
+}
+
+/// Those who hold rows of one node, or wait for some.
+#[derive(Default)]
+pub(crate) struct Holders {
+    waiting: Vec<(PartitionId, Holding)>,
+    held: Vec<Held>,
+    /// How often somebody began.
+    begun: usize,
+}
+
+/// More at a time tell nothing new.
+const HELD_MAX: usize = 4;
+
+impl Holders {
+    /// Somebody wants rows to hold, of one partition after the other.
+    pub(crate) fn begin(&mut self, partitions: &Partitions) {
+        if self.waiting.len() + self.held.len() < HELD_MAX {
+            let partition = id_of(self.begun % usize::from(partitions.count()));
+            self.begun += 1;
+            let partitions = partitions.clone();
+            self.waiting
+                .push((partition, Box::pin(async move { partitions.hold(partition).await })));
+        }
+    }
+
+    /// Looks who has got some by now. They are the observer's if that was told just as much.
+    pub(crate) fn listen(&mut self, copy: &Copy) -> Result<(), String> {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut still = Vec::new();
+        for (partition, mut holding) in self.waiting.drain(..) {
+            match holding.as_mut().poll(&mut cx) {
+                Poll::Pending => still.push((partition, holding)),
+                Poll::Ready(Err(Stopped)) => (),
+                Poll::Ready(Ok(rows)) => {
+                    let expected = rows.see(all);
+                    let copies = copy.lock();
+                    let copied = &copies[&partition];
+                    if copied.applied < rows.applied() {
+                        return Err(format!("{partition:?}: somebody holds what is not durable"));
+                    }
+                    if copied.applied == rows.applied() && copied.rows != expected {
+                        return Err(format!("{partition:?}: held rows differ from an observer's"));
+                    }
+                    self.held.push(Held { partition, rows, expected });
+                }
+            }
+        }
+        self.waiting = still;
+        Ok(())
+    }
+
+    /// Looks at all that is held once more, and lets go of it.
+    pub(crate) fn finish(&mut self, copy: &Copy, stats: &mut Stats) -> Result<(), String> {
+        for Held { partition, rows, expected } in self.held.drain(..) {
+            stats.add(Fault::Held, copy.lock()[&partition].rows != expected);
+            if rows.see(all) != expected {
+                return Err(format!("{partition:?}: rows that are held have changed"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An observer that was told everything has all rows.
+///
+/// # Errors
+/// Where it differs.
+pub(crate) fn compare(node: &mut SimNode, copy: &Copy, stats: &mut Stats) -> Result<(), String> {
+    let is_log_over = node.media().has_log_failed() || node.media().is_off().is_some();
+    if node.has_pending() || is_log_over {
+        return Ok(()); // It has not been told of all that is applied.
+    }
+    for partition in 0..node.count() {
+        let rows = node.tables(partition, all);
+        let mut copies = copy.lock();
+        let Some(copied) = copies.get_mut(&id_of(partition)) else { continue };
+        stats.add(Fault::Followed, std::mem::take(&mut copied.batches) > 0);
+        if copied.rows != rows {
+            let differs = |(key, row): &(&Key, &Row)| rows.get(*key) != Some(*row);
+            let key = copied.rows.iter().find(differs).map(|(key, _)| key);
+            return Err(format!("partition {partition}: an observer's rows differ at {key:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn id_of(partition: usize) -> PartitionId {
+    PartitionId(u16::try_from(partition).unwrap_or(u16::MAX))
+}
