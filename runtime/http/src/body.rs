@@ -70,12 +70,17 @@ pub struct Timed<B> {
     body: B,
     grace: Duration,
     bytes_per_second: u64,
-    /// Who waits for the memory that this takes, and how long it may stand still then.
+    /// Who needs the memory that this takes; and how far it must get on then, in which time.
     pressure: Pressure,
+    bytes_under_pressure: u64,
     grace_under_pressure: Duration,
     began: Option<Instant>,
     /// When the last piece came.
     moved: Option<Instant>,
+    /// When it had last got on that far, and how far it was then.
+    stride: Option<(Instant, u64)>,
+    /// When the last piece was handed over: until the next is asked for, nobody is slow but the reader.
+    taken: Option<Instant>,
     bytes: u64,
     late: Option<Pin<Box<Sleep>>>,
     reading: Reading,
@@ -90,9 +95,12 @@ impl<B> Timed<B> {
             grace: limits.body,
             bytes_per_second: limits.body_bytes_per_second,
             pressure: limits.body_pressure.clone(),
+            bytes_under_pressure: limits.body_bytes_under_pressure,
             grace_under_pressure: limits.stall_under_pressure,
             began: None,
             moved: None,
+            stride: None,
+            taken: None,
             bytes: 0,
             late: None,
         }
@@ -112,10 +120,38 @@ impl<B> Timed<B> {
     fn deadline(&self, began: Instant) -> Instant {
         let earned = self.earned();
         // What has come earns time in all, and none for a pause.
-        let moved = self.moved.unwrap_or(began);
-        let is_pressed = self.moved.is_some() && self.pressure.is_there();
-        let pause = if is_pressed { self.grace_under_pressure } else { self.grace };
-        (began + self.grace + earned).min(moved + pause)
+        let pause = self.moved.unwrap_or(began) + self.grace;
+        let deadline = (began + self.grace + earned).min(pause);
+        match self.stride {
+            // By the byte, whoever sends could keep what others need.
+            Some((since, _)) if self.pressure.is_there() => {
+                deadline.min(since + self.grace_under_pressure)
+            }
+            Some(_) | None => deadline,
+        }
+    }
+
+    /// A piece has come.
+    fn moves(&mut self, bytes: usize) {
+        let now = Instant::now();
+        self.bytes += bytes as u64;
+        self.moved = Some(now);
+        self.taken = Some(now);
+        self.late = None;
+        if self.stride.is_none_or(|(_, at)| self.bytes - at >= self.bytes_under_pressure) {
+            self.stride = Some((now, self.bytes));
+        }
+    }
+
+    /// Somebody asks for the next piece. That he did not before was not the sender's fault.
+    fn is_asked(&mut self) {
+        let Some(away) = self.taken.take().map(|taken| taken.elapsed()) else { return };
+        if let Some(moved) = &mut self.moved {
+            *moved += away;
+        }
+        if let Some((since, _)) = &mut self.stride {
+            *since += away;
+        }
     }
 }
 
@@ -131,15 +167,14 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let timed = self.get_mut();
+        timed.is_asked();
         let polled = Pin::new(&mut timed.body).poll_frame(cx);
         if polled.is_ready() {
             timed.reading.moves();
         }
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
-                timed.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                timed.moved = Some(Instant::now());
-                timed.late = None;
+                timed.moves(frame.data_ref().map_or(0, Bytes::len));
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),

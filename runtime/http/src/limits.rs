@@ -1,8 +1,10 @@
 //! Every bound on connections, and its reason.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// What a server puts up with.
 #[derive(Debug, Clone)]
@@ -28,11 +30,13 @@ pub struct Limits {
     pub pressure: Pressure,
     /// How long a body may take beside what [`Limits::body_bytes_per_second`] allows.
     pub body: Duration,
-    /// Who waits for the memory of bodies: then one that has begun may stand still for no longer than
-    /// [`Limits::stall_under_pressure`].
+    /// Who waits for the memory of bodies, or was refused it: then one that has begun must be faster.
     pub body_pressure: Pressure,
     /// A body that is slower than this, after [`Limits::body`], is given up.
     pub body_bytes_per_second: u64,
+    /// One that has begun and gets on by less than this within [`Limits::stall_under_pressure`] is given
+    /// up when others need its memory.
+    pub body_bytes_under_pressure: u64,
     /// How long requests that are under way when the server stops may still take.
     pub grace: Duration,
 }
@@ -50,14 +54,24 @@ impl Default for Limits {
             body: Duration::from_secs(30),
             body_pressure: Pressure::default(),
             body_bytes_per_second: 1024,
+            body_bytes_under_pressure: 16 << 10,
             grace: Duration::from_secs(2),
         }
     }
 }
 
-/// How many wait for memory that others hold. Clones share it.
+/// Who needs memory that others hold. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Pressure(Arc<AtomicUsize>);
+pub struct Pressure(Arc<Needs>);
+
+#[derive(Debug, Default)]
+struct Needs {
+    waiting: AtomicUsize,
+    refused_at: Mutex<Option<Instant>>,
+}
+
+/// Whoever was refused asks again, and is to find what others did not need: so long that counts.
+const REFUSAL_COUNTS: Duration = Duration::from_secs(3);
 
 /// Somebody who waits, for as long as this lives.
 #[derive(Debug)]
@@ -66,18 +80,28 @@ pub struct Waits(Pressure);
 impl Pressure {
     /// One more waits.
     pub fn begin(&self) -> Waits {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
         Waits(self.clone())
     }
 
+    /// Somebody was refused.
+    pub fn note_refusal(&self) {
+        *self.refused_at() = Some(Instant::now());
+    }
+
     pub(crate) fn is_there(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.0.waiting.load(Ordering::Relaxed) > 0
+            || self.refused_at().is_some_and(|at| at.elapsed() < REFUSAL_COUNTS)
+    }
+
+    fn refused_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.refused_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Waits {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -20,7 +20,8 @@ use tokio::{
 
 use crate::{
     Limits,
-    body::{self, BodyError, Memory},
+    body::{self, BodyError, Memory, Reading, Timed},
+    connections::Connections,
     linger::Lingering,
     serve,
 };
@@ -350,4 +351,49 @@ async fn what_is_under_way_when_the_server_stops_is_answered() {
     let mut answer = Vec::new();
     waits.read_to_end(&mut answer).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 200"));
+}
+
+/// Reads a body that comes in pieces of so many bytes, each after a pause, into memory that is waited for.
+async fn read_in_pieces(
+    limits: &Limits,
+    (pieces, bytes): (usize, usize),
+    pause: Duration,
+    memory: &mut impl Memory,
+) -> Result<usize, BodyError> {
+    let place = Connections::new(limits).enter().unwrap();
+    let body = Box::pin(futures::stream::unfold(0, move |sent| async move {
+        tokio::time::sleep(pause).await;
+        let frame = Frame::data(Bytes::from(vec![7; bytes]));
+        (sent < pieces).then_some((Ok::<_, Infallible>(frame), sent + 1))
+    }));
+    let body = Timed::new(StreamBody::new(body), limits, Reading::begin(&place.connection));
+    Ok(body::read(body, usize::MAX, memory).await?.len())
+}
+
+/// Memory that comes after a while.
+struct Late;
+
+impl Memory for Late {
+    async fn reach(&mut self, bytes: usize, _: usize) -> Result<usize, BodyError> {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        Ok(bytes)
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_hardly_gets_on_is_given_up_while_others_need_its_memory() {
+    let limits = patient();
+    let (bytewise, briskly) = (Duration::from_millis(10), Duration::from_millis(20));
+    let read = read_in_pieces(&limits, (150, 1), bytewise, &mut Plenty).await;
+    assert_eq!(read.unwrap(), 150, "nobody needs it");
+    limits.body_pressure.note_refusal();
+    let read = read_in_pieces(&limits, (500, 1), bytewise, &mut Plenty).await;
+    assert!(matches!(read, Err(BodyError::Slow { .. })), "{read:?}");
+    let _waits = limits.body_pressure.begin();
+    let read = read_in_pieces(&limits, (500, 1), bytewise, &mut Plenty).await;
+    assert!(matches!(read, Err(BodyError::Slow { .. })), "{read:?}");
+    let read = read_in_pieces(&limits, (9, 16 << 10), briskly, &mut Plenty).await;
+    assert_eq!(read.unwrap(), 9 * (16 << 10), "that gets on");
+    let read = read_in_pieces(&limits, (9, 16 << 10), briskly, &mut Late).await;
+    assert_eq!(read.unwrap(), 9 * (16 << 10), "it waits for us");
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http_body_util::Full;
 use runtime_http::body::{BodyError, BoxError};
-use runtime_partition::budget::{Held, Share};
+use runtime_partition::budget::Held;
 
 use crate::{Ingress, Memory, error::Rejection};
 
@@ -28,11 +28,11 @@ pub(crate) async fn read<B>(
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    Ok(read_with(&ingress.memory.requests, ingress.request_size_max_bytes, head, body).await?)
+    Ok(read_with(&ingress.memory, ingress.request_size_max_bytes, head, body).await?)
 }
 
 async fn read_with<B>(
-    share: &Share,
+    memory: &Memory,
     limit_bytes: usize,
     head: &Parts,
     body: B,
@@ -40,7 +40,7 @@ async fn read_with<B>(
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let mut memory = Asked::new(share, head_bytes(head))?;
+    let mut memory = Asked::new(memory, head_bytes(head))?;
     let body = runtime_http::body::read(body, limit_bytes, &mut memory).await?;
     Ok((body, memory.held))
 }
@@ -64,7 +64,7 @@ pub(crate) async fn read_name<B>(ingress: &Ingress, body: B) -> Result<Bytes, Re
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let mut memory = Asked::new(&ingress.memory.requests, 0)?;
+    let mut memory = Asked::new(&ingress.memory, 0)?;
     let limit_bytes = ingress.request_size_max_bytes.min(NAME_BYTES_MAX);
     Ok(runtime_http::body::read(body, limit_bytes, &mut memory).await?)
 }
@@ -80,9 +80,10 @@ fn head_bytes(head: &Parts) -> usize {
     if head.version == http::Version::HTTP_2 { 2 * bytes } else { bytes }
 }
 
-/// Memory that is there or not.
+/// Memory that is there or not. Whoever is refused asks again in a moment: bodies that do not get on lose
+/// theirs meanwhile.
 struct Asked<'a> {
-    share: &'a Share,
+    memory: &'a Memory,
     held: Vec<Held>,
     /// Of the body there is memory for so many.
     bytes: usize,
@@ -90,16 +91,21 @@ struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// The head is there already, whether or not anything of the body ever comes.
-    fn new(share: &'a Share, head_bytes: usize) -> Result<Self, BodyError> {
-        let mut asked = Self { share, held: Vec::new(), bytes: 0 };
+    fn new(memory: &'a Memory, head_bytes: usize) -> Result<Self, BodyError> {
+        let mut asked = Self { memory, held: Vec::new(), bytes: 0 };
         asked.take(head_bytes)?;
         Ok(asked)
     }
 
     fn take(&mut self, bytes: usize) -> Result<(), BodyError> {
-        if bytes > 0 {
-            self.held.push(self.share.try_take(bytes).ok_or(BodyError::NoMemory)?);
+        if bytes == 0 {
+            return Ok(());
         }
+        let Some(held) = self.memory.requests.try_take(bytes) else {
+            self.memory.body_pressure.note_refusal();
+            return Err(BodyError::NoMemory);
+        };
+        self.held.push(held);
         Ok(())
     }
 }
@@ -141,6 +147,7 @@ mod tests {
     use futures::FutureExt as _;
     use http_body_util::StreamBody;
     use hyper::body::Frame;
+    use runtime_partition::budget::Share;
 
     use super::*;
 
@@ -148,13 +155,13 @@ mod tests {
 
     #[test]
     fn a_head_whose_body_never_comes_takes_what_it_is() {
-        let share = Share::new(1 << 20);
+        let memory = Memory { requests: Share::new(1 << 20), ..Memory::default() };
         let request = http::Request::builder().header("x-long", "x".repeat(28 << 10));
         let (head, ()) = request.body(()).unwrap().into_parts();
         let silent = || StreamBody::new(futures::stream::pending() as Frames);
         let mut waiting = Vec::new();
         let refused = (0..100).find_map(|_| {
-            let mut read = Box::pin(read_with(&share, 1 << 20, &head, silent()));
+            let mut read = Box::pin(read_with(&memory, 1 << 20, &head, silent()));
             let answer = read.as_mut().now_or_never();
             if answer.is_none() {
                 waiting.push(read);
@@ -165,7 +172,7 @@ mod tests {
         assert!(waiting.len() * (28 << 10) <= 1 << 20, "{} wait", waiting.len());
         // Whoever gives up makes room for the next.
         waiting.pop();
-        let next = Box::pin(read_with(&share, 1 << 20, &head, silent())).now_or_never();
+        let next = Box::pin(read_with(&memory, 1 << 20, &head, silent())).now_or_never();
         assert!(next.is_none(), "{next:?}");
     }
 }

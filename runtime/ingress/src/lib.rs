@@ -67,8 +67,8 @@ pub struct Memory {
     pub answers: Share,
     /// Tells the connections that somebody waits for the memory of answers.
     pub pressure: Pressure,
-    /// Tells them that somebody waits for the memory of results.
-    pub results_pressure: Pressure,
+    /// Tells them that somebody waits for the memory of bodies, or was refused it.
+    pub body_pressure: Pressure,
 }
 
 impl Default for Memory {
@@ -80,7 +80,7 @@ impl Default for Memory {
             results: share(),
             answers: share(),
             pressure: Pressure::default(),
-            results_pressure: Pressure::default(),
+            body_pressure: Pressure::default(),
         }
     }
 }
@@ -93,7 +93,7 @@ impl Memory {
 
     /// Waits for memory of a result; bodies that do not go on lose theirs meanwhile.
     async fn for_result(&self, bytes: usize) -> Held {
-        take(&self.results, &self.results_pressure, bytes).await
+        take(&self.results, &self.body_pressure, bytes).await
     }
 }
 

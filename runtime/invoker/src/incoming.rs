@@ -2,7 +2,7 @@
 //! at the other end. What is there in one piece needs none.
 
 use runtime_core::attempt::Fault;
-use runtime_partition::budget::{Held, Share};
+use runtime_partition::budget::{Held, Pool, Share};
 use tokio::time::{self, Duration, Instant};
 
 /// Messages up to this size are not counted: the buffers of an attempt that has said nothing take more.
@@ -45,7 +45,7 @@ impl Incoming {
     }
 
     /// Waits for it; attempts of a pool do so for each other first of all.
-    pub(crate) async fn take(&mut self, share: &Share, pool: u32, bytes: usize) {
+    pub(crate) async fn take(&mut self, share: &Share, pool: Pool, bytes: usize) {
         let held = share.take_for(pool, bytes).await;
         self.held = Some(Message { _held: held, bytes, until: Instant::now() + MESSAGE_TIMEOUT });
     }

@@ -1,9 +1,12 @@
 //! How many attempts may be under way, how many bytes may wait to be sent to them, and who hears when
 //! there is room for more.
 //!
-//! Attempts of one service of one deployment share a pool. A pool may have at most [`POOL_SHARE`] times as
-//! much as is free, so however many pools take all that they can get, something is always left for the
-//! next one: a single busy one has four fifths of all places, two have four ninths each.
+//! Attempts of one deployment may have at most [`POOL_SHARE`] times as much as they leave free, and those
+//! of one of its services at most that much of what their deployment may have. So however many take all that
+//! they can get, something is always left for the next deployment, and for the next service of each: a
+//! single busy deployment has four fifths of all places, and a single busy service four fifths of those.
+//!
+//! [`POOL_SHARE`]: runtime_partition::budget::POOL_SHARE
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::PoisonError;
@@ -12,7 +15,11 @@ use std::sync::{Mutex, MutexGuard};
 
 #[cfg(feature = "loom")]
 use loom::sync::{Mutex, MutexGuard};
-use runtime_partition::{Full, budget::POOL_SHARE};
+use protocol::DeploymentId;
+use runtime_partition::{
+    Full,
+    budget::{Pool, may_have},
+};
 
 /// How much there is of everything.
 #[derive(Debug, Clone, Copy)]
@@ -35,9 +42,10 @@ pub(crate) struct Places {
 #[derive(Debug, Default)]
 struct Taken {
     all: Use,
-    pools: HashMap<u32, Use>,
+    deployments: HashMap<DeploymentId, Use>,
+    pools: HashMap<Pool, Use>,
     /// Those whose attempts have a connection each.
-    single: BTreeSet<u32>,
+    single: BTreeSet<DeploymentId>,
     /// What attempts were refused for, and how many bytes the least of them has.
     needs: BTreeMap<Full, usize>,
     /// Those of it whose refusal has been noted, so that room is to be announced.
@@ -64,20 +72,21 @@ impl Places {
     ///
     /// # Errors
     /// When there is none: what is full.
-    pub(crate) fn take(&self, pool: u32, bytes: usize, is_single: bool) -> Result<(), Full> {
+    pub(crate) fn take(&self, pool: Pool, bytes: usize, is_single: bool) -> Result<(), Full> {
         let mut taken = self.lock();
         if is_single {
-            taken.single.insert(pool);
+            taken.single.insert(pool.deployment);
         }
-        for full in [Full::All, Full::Pool(pool)] {
+        for full in Full::of(pool) {
             if self.room(&taken, full, bytes) == 0 {
                 let least = taken.needs.entry(full).or_insert(bytes);
                 *least = bytes.min(*least);
                 return Err(full);
             }
         }
-        let Taken { all, pools, .. } = &mut *taken;
-        for used in [all, pools.entry(pool).or_default()] {
+        let Taken { all, deployments, pools, .. } = &mut *taken;
+        let of_deployment = deployments.entry(pool.deployment).or_default();
+        for used in [all, of_deployment, pools.entry(pool).or_default()] {
             used.attempts += 1;
             used.connections += usize::from(is_single);
             used.bytes += bytes;
@@ -98,7 +107,7 @@ impl Places {
     /// # Panics
     /// When they never were.
     #[must_use]
-    pub(crate) fn sent(&self, pool: u32, bytes: usize) -> News {
+    pub(crate) fn sent(&self, pool: Pool, bytes: usize) -> News {
         self.give_back(pool, Use { bytes, ..Use::default() })
     }
 
@@ -107,7 +116,7 @@ impl Places {
     /// # Panics
     /// When it was never taken.
     #[must_use]
-    pub(crate) fn release(&self, pool: u32, is_single: bool) -> News {
+    pub(crate) fn release(&self, pool: Pool, is_single: bool) -> News {
         let connections = usize::from(is_single);
         self.give_back(pool, Use { attempts: 1, connections, bytes: 0 })
     }
@@ -122,25 +131,29 @@ impl Places {
         self.lock().refused.clone()
     }
 
-    fn give_back(&self, pool: u32, back: Use) -> News {
+    fn give_back(&self, pool: Pool, back: Use) -> News {
         let mut taken = self.lock();
-        let Taken { all, pools, .. } = &mut *taken;
-        let Some(of_pool) = pools.get_mut(&pool) else {
-            panic!("an attempt of pool {pool} gives back what it never had");
+        let Taken { all, deployments, pools, .. } = &mut *taken;
+        let of_deployment = deployments.get_mut(&pool.deployment);
+        let (Some(of_deployment), Some(of_pool)) = (of_deployment, pools.get_mut(&pool)) else {
+            panic!("an attempt of {pool:?} gives back what it never had");
         };
-        for used in [all, &mut *of_pool] {
+        for used in [all, &mut *of_deployment, &mut *of_pool] {
             assert!(
                 used.attempts >= back.attempts
                     && used.connections >= back.connections
                     && used.bytes >= back.bytes,
-                "an attempt of pool {pool} gives back {back:?} of {used:?}"
+                "an attempt of {pool:?} gives back {back:?} of {used:?}"
             );
             used.attempts -= back.attempts;
             used.connections -= back.connections;
             used.bytes -= back.bytes;
         }
-        if of_pool.attempts == 0 && of_pool.bytes == 0 {
+        if of_pool.is_nothing() {
             pools.remove(&pool);
+        }
+        if of_deployment.is_nothing() {
+            deployments.remove(&pool.deployment);
         }
         self.news(&mut taken)
     }
@@ -162,29 +175,26 @@ impl Places {
         news
     }
 
-    /// For how many attempts there is room, one with so many bytes among them: in all, or in a pool. What
-    /// is larger than all there is goes alone.
+    /// For how many attempts there is room, one with so many bytes among them. What is larger than all there
+    /// is goes alone.
     fn room(&self, taken: &Taken, full: Full, bytes: usize) -> usize {
-        let Limits { attempts: attempts_max, connections: connections_max, bytes: bytes_max } =
-            self.limits;
-        let free_attempts = attempts_max.saturating_sub(taken.all.attempts);
-        let free_bytes = bytes_max.saturating_sub(taken.all.bytes);
-        let fits = |used: usize, free: usize| used == 0 || (free > 0 && bytes <= free);
-        let Full::Pool(pool) = full else {
-            return if fits(taken.all.bytes, free_bytes) { free_attempts } else { 0 };
+        let free = Use {
+            attempts: self.limits.attempts.saturating_sub(taken.all.attempts),
+            connections: self.limits.connections.saturating_sub(taken.all.connections),
+            bytes: self.limits.bytes.saturating_sub(taken.all.bytes),
+        };
+        let deployment = match full {
+            Full::All => return room_of(taken.all, free, bytes, false),
+            Full::Deployment(deployment) | Full::Service(Pool { deployment, .. }) => deployment,
+        };
+        let is_single = taken.single.contains(&deployment);
+        let used = taken.deployments.get(&deployment).copied().unwrap_or_default();
+        let of_deployment = used.share_of(free);
+        let Full::Service(pool) = full else {
+            return room_of(used, of_deployment, bytes, is_single);
         };
         let used = taken.pools.get(&pool).copied().unwrap_or_default();
-        let share = (POOL_SHARE * free_bytes).saturating_sub(used.bytes);
-        if !fits(used.bytes, share) {
-            return 0;
-        }
-        let attempts = fair(used.attempts, free_attempts);
-        if taken.single.contains(&pool) {
-            let free = connections_max.saturating_sub(taken.all.connections);
-            attempts.min(fair(used.connections, free))
-        } else {
-            attempts
-        }
+        room_of(used, used.share_of(of_deployment), bytes, is_single)
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -192,11 +202,41 @@ impl Places {
     }
 }
 
-/// How many more a pool with so many may have, of what is free.
-fn fair(used: usize, free: usize) -> usize {
-    // Each takes one from what is free, too.
-    let share = (POOL_SHARE * free).saturating_sub(used);
-    share.div_ceil(POOL_SHARE + 1).max(usize::from(used == 0)).min(free)
+/// For how many attempts there is room in what somebody may have beside what he has.
+fn room_of(used: Use, may_have: Use, bytes: usize, is_single: bool) -> usize {
+    if used.bytes > 0 && (may_have.bytes == 0 || bytes > may_have.bytes) {
+        return 0;
+    }
+    if is_single { may_have.attempts.min(may_have.connections) } else { may_have.attempts }
+}
+
+impl Use {
+    /// How much more of what is free somebody may have who has this. The first is always somebody's.
+    fn share_of(self, free: Self) -> Self {
+        let share =
+            |used: usize, free: usize| may_have(used, free).max(usize::from(used == 0)).min(free);
+        Self {
+            attempts: share(self.attempts, free.attempts),
+            connections: share(self.connections, free.connections),
+            bytes: may_have(self.bytes, free.bytes),
+        }
+    }
+
+    fn is_nothing(self) -> bool {
+        self.attempts == 0 && self.bytes == 0
+    }
+}
+
+/// One service of a deployment.
+#[cfg(test)]
+fn service(deployment: u128, service: u32) -> Pool {
+    Pool { deployment: DeploymentId(deployment), service }
+}
+
+/// The first of them.
+#[cfg(test)]
+fn pool(deployment: u128) -> Pool {
+    service(deployment, 0)
 }
 
 #[cfg(all(test, not(feature = "loom")))]
@@ -208,63 +248,81 @@ mod tests {
     }
 
     /// Takes what a pool can get.
-    fn fill(places: &Places, pool: u32, bytes: usize) -> usize {
+    fn fill(places: &Places, pool: Pool, bytes: usize) -> usize {
         (0..).take_while(|_| places.take(pool, bytes, false).is_ok()).count()
     }
 
     #[test]
     fn whoever_takes_all_it_can_get_leaves_something_for_everybody_else() {
         let all = places(10_000, 1 << 20);
-        let taken: Vec<usize> = (0..5).map(|pool| fill(&all, pool, 0)).collect();
-        assert_eq!(taken[..2], [8000, 1600], "{taken:?}");
+        let taken: Vec<usize> = (0..5).map(|number| fill(&all, pool(number), 0)).collect();
+        assert_eq!(taken[..2], [6400, 2304], "{taken:?}");
         assert!(taken.iter().all(|taken| *taken > 0), "{taken:?}");
-        assert_eq!(all.take(0, 0, false), Err(Full::Pool(0)));
-        assert_eq!(all.take(99, 0, false), Ok(()));
+        assert_eq!(all.take(pool(0), 0, false), Err(Full::Deployment(DeploymentId(0))));
+        assert_eq!(all.take(pool(99), 0, false), Ok(()));
         let tiny = places(1, 100);
-        assert_eq!(fill(&tiny, 1, 0), 1, "one place is somebody's");
-        assert_eq!(tiny.take(2, 0, false), Err(Full::All));
+        assert_eq!(fill(&tiny, pool(1), 0), 1, "one place is somebody's");
+        assert_eq!(tiny.take(pool(2), 0, false), Err(Full::All));
+    }
+
+    /// However many services a deployment has, and whichever of them takes all that it can get.
+    #[test]
+    fn the_services_of_a_deployment_leave_something_to_each_other_and_to_others() {
+        let all = places(10_000, 1 << 20);
+        let of_service =
+            |number| (0..).take_while(|_| all.take(service(1, number), 0, false).is_ok()).count();
+        assert_eq!([of_service(0), of_service(1)], [6400, 1280]);
+        let rest: usize = (2..1000).map(of_service).sum();
+        assert_eq!(6400 + 1280 + rest, 8000, "four fifths, for all of them");
+        assert_eq!(of_service(1000), 0);
+        assert_eq!(all.take(service(1, 1001), 0, false), Err(Full::Deployment(DeploymentId(1))));
+        assert_eq!(all.take(pool(2), 0, false), Ok(()));
     }
 
     #[test]
     fn bytes_are_shared_like_places_and_what_is_too_large_goes_alone() {
         let all = places(1000, 1000);
-        assert_eq!(all.take(1, 5000, false), Ok(()), "alone");
-        assert_eq!(all.take(2, 300, false), Err(Full::All));
+        assert_eq!(all.take(pool(1), 5000, false), Ok(()), "alone");
+        assert_eq!(all.take(pool(2), 300, false), Err(Full::All));
         assert_eq!(all.refused(Full::All), []);
-        assert_eq!(all.sent(1, 4200), [], "that is not enough for whoever waits");
-        assert_eq!(all.sent(1, 700), [(Full::All, 999)]);
-        assert_eq!(fill(&all, 2, 100), 8, "what is free is less with each");
-        assert_eq!(all.take(2, 100, false), Err(Full::Pool(2)));
-        assert_eq!(all.take(3, 100, false), Ok(()));
+        assert_eq!(all.sent(pool(1), 4200), [], "that is not enough for whoever waits");
+        assert_eq!(all.sent(pool(1), 700), [(Full::All, 999)]);
+        assert_eq!(fill(&all, pool(2), 100), 5, "what is free is less with each");
+        assert_eq!(all.take(pool(2), 100, false), Err(Full::Service(pool(2))));
+        assert_eq!(all.take(pool(3), 100, false), Ok(()));
     }
 
     /// A service whose attempts have a connection each leaves some, and nobody else waits for them.
     #[test]
     fn connections_are_shared_like_places() {
         let all = places(10_000, 1000);
-        let taken = (0..).take_while(|_| all.take(1, 0, true).is_ok()).count();
-        assert_eq!(taken, 8, "of ten");
-        assert_eq!(all.take(1, 0, true), Err(Full::Pool(1)));
-        assert_eq!(all.take(2, 0, true), Ok(()));
-        assert_eq!(fill(&all, 3, 0), 7993, "four fifths of the rest: these need none");
-        assert_eq!(all.refused(Full::Pool(1)), []);
-        assert_eq!(all.release(2, true), []);
-        assert_eq!(all.release(1, true), [(Full::Pool(1), 1)]);
+        let taken = (0..).take_while(|_| all.take(pool(1), 0, true).is_ok()).count();
+        assert_eq!(taken, 6, "of ten");
+        assert_eq!(all.take(pool(1), 0, true), Err(Full::Service(pool(1))));
+        assert_eq!(all.take(pool(2), 0, true), Ok(()));
+        assert_eq!(fill(&all, pool(3), 0), 6395, "its share of the rest: these need none");
+        assert_eq!(all.refused(Full::Service(pool(1))), []);
+        assert_eq!(all.release(pool(2), true), []);
+        assert_eq!(all.release(pool(1), true), [(Full::Service(pool(1)), 1)]);
     }
 
     #[test]
     fn whoever_waits_hears_of_room_by_its_name() {
         let all = places(10, 1000);
-        let taken = fill(&all, 1, 0);
-        assert_eq!(taken, 8);
-        assert_eq!(all.refused(Full::Pool(1)), []);
+        let taken = fill(&all, pool(1), 0);
+        assert_eq!(taken, 6);
+        assert_eq!(all.refused(Full::Service(pool(1))), []);
         assert!(all.is_wanted());
-        all.take(2, 0, false).unwrap();
-        assert_eq!(all.release(2, false), [], "one place more is still less than its share");
-        assert_eq!(all.release(1, false), [(Full::Pool(1), 1)]);
+        all.take(pool(2), 0, false).unwrap();
+        assert_eq!(all.release(pool(2), false), [], "one place more is still less than its share");
+        assert_eq!(all.release(pool(1), false), [(Full::Service(pool(1)), 1)]);
         assert!(!all.is_wanted());
-        assert_eq!(all.release(1, false), [], "nobody has been refused since");
-        assert_eq!(all.refused(Full::Pool(1)), [(Full::Pool(1), 2)], "there is room already");
+        assert_eq!(all.release(pool(1), false), [], "nobody has been refused since");
+        assert_eq!(
+            all.refused(Full::Service(pool(1))),
+            [(Full::Service(pool(1)), 2)],
+            "there is room already"
+        );
     }
 }
 
@@ -283,12 +341,12 @@ mod loom_tests {
     fn room_for_a_refused_attempt_is_always_announced() {
         loom::model(|| {
             let places = Arc::new(Places::new(ONE));
-            assert!(places.take(1, 0, false).is_ok());
+            assert!(places.take(pool(1), 0, false).is_ok());
             let ending = thread::spawn({
                 let places = Arc::clone(&places);
-                move || !places.release(1, false).is_empty()
+                move || !places.release(pool(1), false).is_empty()
             });
-            let refused = places.take(2, 0, false).err();
+            let refused = places.take(pool(2), 0, false).err();
             let is_announced = refused.is_some_and(|full| !places.refused(full).is_empty());
             let was_announced = ending.join().unwrap();
             assert!(
@@ -305,12 +363,12 @@ mod loom_tests {
             let places = Arc::new(Places::new(ONE));
             let other = thread::spawn({
                 let places = Arc::clone(&places);
-                move || places.take(1, 0, false).is_ok()
+                move || places.take(pool(1), 0, false).is_ok()
             });
-            let (one, other) = (places.take(1, 0, false).is_ok(), other.join().unwrap());
+            let (one, other) = (places.take(pool(1), 0, false).is_ok(), other.join().unwrap());
             assert!(one || other, "two that come together do not keep each other out");
-            let _ = places.release(1, false);
-            assert!(places.take(1, 0, false).is_ok());
+            let _ = places.release(pool(1), false);
+            assert!(places.take(pool(1), 0, false).is_ok());
         });
     }
 }

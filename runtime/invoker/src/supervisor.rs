@@ -12,7 +12,10 @@ use protocol::{
 use runtime_core::{
     PartitionId, attempt::NodeOptions, effect::StartAttempt, model::ids::AttemptRef,
 };
-use runtime_partition::{Clock, Full, Partitions, budget::Share};
+use runtime_partition::{
+    Clock, Full, Partitions,
+    budget::{Pool, Share},
+};
 use runtime_schema::SharedRegistry;
 use tokio::{
     runtime::Handle,
@@ -80,8 +83,6 @@ pub struct Invoker {
     /// is in flight is bounded by what the attempt itself has asked for.
     attempts: Mutex<HashMap<Name, Live>>,
     pub(crate) places: Places,
-    /// Numbers of the pools of places, by deployment and service.
-    pools: Mutex<HashMap<(DeploymentId, String), u32>>,
     /// Whether somebody asks attempts that only wait to give way.
     is_reclaiming: AtomicBool,
     /// Whether the node stops: no attempt begins any more.
@@ -96,7 +97,7 @@ type Name = (PartitionId, AttemptRef);
 /// An attempt that is under way.
 struct Live {
     sender: mpsc::UnboundedSender<Notice>,
-    pool: u32,
+    pool: Pool,
     is_single: bool,
     idle_since_ms: IdleSince,
 }
@@ -154,7 +155,6 @@ impl Invoker {
                 connections: (settings.connections_max / 8 * 7).max(1),
                 bytes: settings.outgoing_bytes_max,
             }),
-            pools: Mutex::default(),
             is_reclaiming: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
             ended: Notify::new(),
@@ -197,16 +197,17 @@ impl Invoker {
 
     /// The pool of an attempt's places: its service in the deployment that it will run on. And whether it
     /// takes a connection of its own there.
-    fn pool_of(&self, start: &StartAttempt) -> (u32, bool) {
+    fn pool_of(&self, start: &StartAttempt) -> (Pool, bool) {
         let service = &start.target.service;
         let registry = self.registry.snapshot();
-        let deployment = registry.runs_on(start.pin, service).map(|stored| &stored.deployment);
-        let id = deployment.map_or(DeploymentId(0), |deployment| deployment.id);
-        let is_single = deployment.is_some_and(|deployment| deployment.http1);
-        let name = (id, service.clone());
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = u32::try_from(pools.len()).unwrap_or(u32::MAX);
-        (*pools.entry(name).or_insert(next), is_single)
+        let Some(stored) = registry.runs_on(start.pin, service) else {
+            // It ends as soon as it has begun.
+            return (Pool { deployment: DeploymentId(0), service: 0 }, false);
+        };
+        let deployment = &stored.deployment;
+        let at = deployment.services.iter().position(|known| known.name == *service);
+        let number = at.and_then(|at| u32::try_from(at).ok()).unwrap_or(u32::MAX);
+        (Pool { deployment: deployment.id, service: number }, deployment.http1)
     }
 
     /// Shows an entry to an attempt, if it is under way.
@@ -281,7 +282,7 @@ impl Invoker {
         let attempts = self.attempts();
         let mut waiting: Vec<(u64, &Live)> = attempts
             .values()
-            .filter(|live| wanted.contains(&Full::All) || wanted.contains(&Full::Pool(live.pool)))
+            .filter(|live| Full::of(live.pool).iter().any(|full| wanted.contains(full)))
             .map(|live| (live.idle_since_ms.load(Ordering::Relaxed), live))
             .filter(|(since_ms, _)| since_ms.saturating_add(IDLE_MS) <= now_ms)
             .collect();
@@ -330,7 +331,7 @@ pub(crate) struct Slot {
     pub(crate) invoker: Arc<Invoker>,
     pub(crate) name: Name,
     /// Of places, and of memory.
-    pub(crate) pool: u32,
+    pub(crate) pool: Pool,
     pub(crate) idle_since_ms: IdleSince,
     load: Option<Load>,
 }
@@ -366,7 +367,7 @@ impl Drop for Slot {
 /// Bytes that wait to be sent to an attempt, given back as they go.
 pub(crate) struct Load {
     invoker: Arc<Invoker>,
-    pool: u32,
+    pool: Pool,
     left: usize,
 }
 

@@ -4,13 +4,15 @@
 //! left; what has begun waits, first come, first served. Whatever is larger than all there is for its
 //! size gets that alone, so that everything ends.
 //!
-//! Sizes have room of their own, so that what is small never waits for what is large. And of each size a
-//! pool of work may hold at most [`POOL_SHARE`] times what it leaves free: whoever comes next finds
-//! something, and what waits for its own pool keeps nobody else waiting.
+//! Sizes have room of their own, so that what is small never waits for what is large. And of each size the
+//! work of one deployment may hold at most [`POOL_SHARE`] times what it leaves free, and each of its
+//! services as much of that: whoever comes next finds something, and what waits for its own pool keeps
+//! nobody else waiting.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use protocol::DeploymentId;
 use tokio::sync::oneshot;
 
 /// How many times what is free a pool may have.
@@ -20,6 +22,20 @@ pub const POOL_SHARE: usize = 4;
 /// somebody's.
 pub fn leaves_enough(used: usize, more: usize, left: usize) -> bool {
     used == 0 || used + more <= POOL_SHARE * left
+}
+
+/// How much more of what is `free` a pool that has `used` may have, so that it [`leaves_enough`].
+pub fn may_have(used: usize, free: usize) -> usize {
+    (POOL_SHARE * free).saturating_sub(used) / (POOL_SHARE + 1)
+}
+
+/// Whose work it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pool {
+    /// Where it runs.
+    pub deployment: DeploymentId,
+    /// Which of the services there it belongs to.
+    pub service: u32,
 }
 
 /// What the smallest request costs anyway.
@@ -38,19 +54,17 @@ pub struct Share(Arc<[Mutex<Room>; SIZES.len()]>);
 pub struct Held {
     share: Share,
     size: usize,
-    pool: Pool,
+    pool: Option<Pool>,
     bytes: usize,
 }
 
-/// Whose work it is, if there is more than one that it must be fair to.
-type Pool = Option<u32>;
-
 /// The memory for one size.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Room {
     max: usize,
     used: usize,
-    pools: BTreeMap<Pool, OfPool>,
+    deployments: BTreeMap<DeploymentId, usize>,
+    pools: BTreeMap<Option<Pool>, OfPool>,
     /// How many have waited so far.
     arrivals: u64,
 }
@@ -74,7 +88,7 @@ impl Share {
     pub fn new(bytes: usize) -> Self {
         let room = |(_, sixteenths): (usize, usize)| {
             let max = (bytes / 16 * sixteenths).max(UNIT_BYTES);
-            Mutex::new(Room { max, used: 0, pools: BTreeMap::new(), arrivals: 0 })
+            Mutex::new(Room { max, ..Room::default() })
         };
         Self(Arc::new(SIZES.map(room)))
     }
@@ -90,11 +104,11 @@ impl Share {
     }
 
     /// Takes bytes for work of a pool when they are there.
-    pub async fn take_for(&self, pool: u32, bytes: usize) -> Held {
+    pub async fn take_for(&self, pool: Pool, bytes: usize) -> Held {
         self.take_of(Some(pool), bytes).await
     }
 
-    fn try_take_of(&self, size: usize, pool: Pool, bytes: usize) -> Option<Held> {
+    fn try_take_of(&self, size: usize, pool: Option<Pool>, bytes: usize) -> Option<Held> {
         let mut room = self.room(size);
         let bytes = room.counted(bytes);
         let is_first = !room.pools.values().any(|of_pool| !of_pool.waiting.is_empty());
@@ -105,7 +119,7 @@ impl Share {
         Some(Held { share: self.clone(), size, pool, bytes })
     }
 
-    async fn take_of(&self, pool: Pool, bytes: usize) -> Held {
+    async fn take_of(&self, pool: Option<Pool>, bytes: usize) -> Held {
         let size = size_of(bytes);
         if let Some(held) = self.try_take_of(size, pool, bytes) {
             return held;
@@ -127,7 +141,7 @@ impl Share {
     }
 
     /// Takes memory for the next one that waits.
-    fn next(&self, size: usize) -> Option<(Pool, Waiting)> {
+    fn next(&self, size: usize) -> Option<(Option<Pool>, Waiting)> {
         let mut room = self.room(size);
         let (pool, waiting) = room.next()?;
         room.give(pool, waiting.bytes);
@@ -161,23 +175,30 @@ impl Room {
         bytes.max(UNIT_BYTES).min(self.max)
     }
 
-    fn verdict(&self, pool: Pool, bytes: usize) -> Verdict {
+    fn verdict(&self, pool: Option<Pool>, bytes: usize) -> Verdict {
         let free = self.max - self.used;
-        let used = self.pools.get(&pool).map_or(0, |of_pool| of_pool.used);
-        let left = free.saturating_sub(bytes);
-        if pool.is_some() && !leaves_enough(used, bytes, left) {
-            return Verdict::LaterByPool;
+        if let Some(Pool { deployment, .. }) = pool {
+            let left = free.saturating_sub(bytes);
+            let of_all = self.deployments.get(&deployment).copied().unwrap_or_default();
+            let own = self.pools.get(&pool).map_or(0, |of_pool| of_pool.used);
+            let left_of_all = may_have(of_all + bytes, left);
+            if !leaves_enough(of_all, bytes, left) || !leaves_enough(own, bytes, left_of_all) {
+                return Verdict::LaterByPool;
+            }
         }
         if bytes <= free { Verdict::Fits } else { Verdict::Later }
     }
 
-    fn give(&mut self, pool: Pool, bytes: usize) {
+    fn give(&mut self, pool: Option<Pool>, bytes: usize) {
         self.used += bytes;
         assert!(self.used <= self.max, "{} of {} bytes are given away", self.used, self.max);
         self.pools.entry(pool).or_default().used += bytes;
+        if let Some(Pool { deployment, .. }) = pool {
+            *self.deployments.entry(deployment).or_default() += bytes;
+        }
     }
 
-    fn take_back(&mut self, pool: Pool, bytes: usize) {
+    fn take_back(&mut self, pool: Option<Pool>, bytes: usize) {
         let of_pool = self.pools.entry(pool).or_default();
         assert!(
             bytes <= of_pool.used && bytes <= self.used,
@@ -187,12 +208,20 @@ impl Room {
         );
         of_pool.used -= bytes;
         self.used -= bytes;
+        if let Some(Pool { deployment, .. }) = pool {
+            let of_all = self.deployments.entry(deployment).or_default();
+            assert!(bytes <= *of_all, "{bytes} bytes come back, of {of_all} of {deployment}");
+            *of_all -= bytes;
+            if *of_all == 0 {
+                self.deployments.remove(&deployment);
+            }
+        }
         if of_pool.used == 0 && of_pool.waiting.is_empty() {
             self.pools.remove(&pool);
         }
     }
 
-    fn wait(&mut self, pool: Pool, bytes: usize, granted: oneshot::Sender<Held>) {
+    fn wait(&mut self, pool: Option<Pool>, bytes: usize, granted: oneshot::Sender<Held>) {
         let (arrival, bytes) = (self.arrivals, self.counted(bytes));
         self.arrivals += 1;
         self.pools.entry(pool).or_default().waiting.push_back(Waiting { arrival, bytes, granted });
@@ -200,7 +229,7 @@ impl Room {
 
     /// The one that came first, of those that do not wait for their own pool. If there is not enough for
     /// it, nobody who came later is served before it.
-    fn next(&mut self) -> Option<(Pool, Waiting)> {
+    fn next(&mut self) -> Option<(Option<Pool>, Waiting)> {
         for of_pool in self.pools.values_mut() {
             while of_pool.waiting.pop_front_if(|waiting| waiting.granted.is_closed()).is_some() {}
         }
@@ -231,6 +260,10 @@ mod tests {
     use super::*;
 
     const MIB: usize = 1 << 20;
+
+    fn pool(deployment: u128, service: u32) -> Pool {
+        Pool { deployment: DeploymentId(deployment), service }
+    }
 
     #[tokio::test]
     async fn what_is_held_is_not_there_and_comes_back() {
@@ -269,11 +302,13 @@ mod tests {
     #[tokio::test]
     async fn a_pool_leaves_something_and_waits_for_itself() {
         let share = Share::new(64 * MIB);
-        let slow = share.take_for(1, 31 * MIB).await;
-        let mut much = Box::pin(share.take_for(1, 31 * MIB));
+        let slow = share.take_for(pool(1, 0), 25 * MIB).await;
+        let mut much = Box::pin(share.take_for(pool(1, 0), 25 * MIB));
         assert!((&mut much).now_or_never().is_none());
-        let _less = share.take_for(1, MIB).now_or_never().expect("there is room for that size");
-        let other = share.take_for(2, 3 * MIB).now_or_never().expect("that is not in its way");
+        let _less =
+            share.take_for(pool(1, 0), MIB).now_or_never().expect("there is room for that size");
+        let other =
+            share.take_for(pool(2, 0), 3 * MIB).now_or_never().expect("that is not in its way");
         drop((slow, other));
         much.now_or_never().expect("its pool has given back enough");
     }
@@ -284,14 +319,30 @@ mod tests {
         let share = Share::new(64 * MIB);
         let mut all = Vec::new();
         let taken: Vec<usize> = (0..4)
-            .map(|pool| {
-                let held = std::iter::from_fn(|| share.take_for(pool, 10 << 10).now_or_never());
+            .map(|number| {
+                let held =
+                    std::iter::from_fn(|| share.take_for(pool(number, 0), 10 << 10).now_or_never());
                 let before = all.len();
                 all.extend(held);
                 all.len() - before
             })
             .collect();
-        assert_eq!(taken[..2], [655, 131], "{taken:?}");
+        assert_eq!(taken[..2], [524, 188], "{taken:?}");
         assert!(taken.iter().all(|taken| *taken > 0), "{taken:?}");
+    }
+
+    /// However many services a deployment has.
+    #[test]
+    fn the_services_of_a_deployment_leave_something_together() {
+        let share = Share::new(64 * MIB);
+        let mut all = Vec::new();
+        for service in 0..1000 {
+            while let Some(held) = share.take_for(pool(1, service), 10 << 10).now_or_never() {
+                all.push(held);
+            }
+        }
+        let room = 64 * MIB / 16 * 2;
+        assert!(all.len() * (10 << 10) <= room / 5 * 4, "{} are held", all.len());
+        assert!(share.take_for(pool(2, 0), 10 << 10).now_or_never().is_some());
     }
 }

@@ -1,19 +1,33 @@
 //! What the partitions hand to the edges of the node.
 
-use protocol::journal::{Entry, EntryIndex};
+use protocol::{
+    DeploymentId,
+    journal::{Entry, EntryIndex},
+};
 use runtime_core::{
     PartitionId,
     effect::StartAttempt,
     model::{deployment::StoredDeployment, ids::AttemptRef},
 };
 
+use crate::budget::Pool;
+
 /// What an edge has no room in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Full {
     /// The whole edge: nobody gets a place.
     All,
-    /// A part of it, by the edge's own number: who needs another one may get a place.
-    Pool(u32),
+    /// What the attempts of one deployment may have.
+    Deployment(DeploymentId),
+    /// What those of one of its services may have.
+    Service(Pool),
+}
+
+impl Full {
+    /// Everything that the work of a pool needs room in.
+    pub fn of(pool: Pool) -> [Self; 3] {
+        [Self::All, Self::Deployment(pool.deployment), Self::Service(pool)]
+    }
 }
 
 /// Carries out the effects that leave the node's core. No method may wait: what can't be taken at

@@ -111,7 +111,7 @@ async fn serve(config: Config) -> Result<()> {
             results: Share::new(budget.results),
             answers: Share::new(budget.answers),
             pressure: pressure.clone(),
-            results_pressure: body_pressure.clone(),
+            body_pressure: body_pressure.clone(),
         },
         access: Arc::new(config.access.clone()),
     };

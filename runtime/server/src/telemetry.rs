@@ -27,7 +27,8 @@ pub(crate) fn start(environment: &Environment) -> Result<()> {
     // By itself a word is taken for a target, and nothing else is logged then.
     let is_level = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
     ensure!(wanted.split(',').all(is_level), refused());
-    let filter = EnvFilter::try_new(wanted).with_context(refused)?;
+    // What a peer does wrong is that peer's business: one connection could fill a log with it.
+    let filter = EnvFilter::try_new(format!("h2=error,{wanted}")).with_context(refused)?;
     // A second subscriber can only come from a test harness; the first one stays.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -161,6 +161,8 @@ impl Driver {
 
 #[cfg(test)]
 mod tests {
+    use protocol::DeploymentId;
+
     use super::*;
 
     fn attempt(number: u64) -> AttemptRef {
@@ -187,9 +189,12 @@ mod tests {
     #[test]
     fn a_wish_is_for_those_who_wait_for_that_room() {
         let mut owed = owed();
-        let (one, other) = (Full::Pool(1), Full::Pool(2));
+        let (one, other) = (Full::Deployment(DeploymentId(1)), Full::Deployment(DeploymentId(2)));
         owed.note(vec![(attempt(1), one), (attempt(2), other)], BTreeMap::new());
-        owed.note(Vec::new(), BTreeMap::from([(Full::All, 9), (Full::Pool(3), 9)]));
+        owed.note(
+            Vec::new(),
+            BTreeMap::from([(Full::All, 9), (Full::Deployment(DeploymentId(3)), 9)]),
+        );
         assert!(!owed.may_start(), "nobody waits for that");
         owed.note(Vec::new(), BTreeMap::from([(other, 1)]));
         assert!(owed.may_start());
@@ -200,7 +205,7 @@ mod tests {
     fn what_was_found_at_the_start_waits_only_while_there_is_no_place_at_all() {
         let mut owed = Owed::after_recovery(Lsn(9));
         assert!(owed.may_start());
-        owed.note(vec![(attempt(1), Full::Pool(1))], BTreeMap::new());
+        owed.note(vec![(attempt(1), Full::Deployment(DeploymentId(1)))], BTreeMap::new());
         assert!(owed.may_start(), "others may have room");
         owed.note(vec![(attempt(2), Full::All)], BTreeMap::new());
         assert!(!owed.may_start());

@@ -1,7 +1,15 @@
 //! Bodies: many large ones at once, one in tiny pieces, one that does not come.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use futures::future::join_all;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use protocol::{AwakeableId, InvocationId, PartitionKey};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::Semaphore,
+    task::JoinHandle,
+};
 
 use crate::{site::Site, size};
 
@@ -68,6 +76,92 @@ async fn a_body_in_tiny_chunks_takes_no_more_than_its_length() {
     stream.write_all(b"0\r\n\r\n").await.unwrap();
     assert_eq!(status(&mut stream).await, 200);
     site.report("chunks", &format!("a body of {count} chunks of a byte each")).await;
+}
+
+/// A body that is being sent, for as long as this lives.
+struct Trickling(JoinHandle<()>);
+
+impl Drop for Trickling {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Bodies of which all has come but the end, and that goes on by the byte.
+async fn trickle(site: &Site, path: &str) -> Vec<Trickling> {
+    let mut trickling = Vec::new();
+    let begun = Arc::new(Semaphore::new(0));
+    for (count, bytes) in [(12, 7_900_000), (24, 1_900_000), (24, 400_000), (120, 125_000)] {
+        let rest = 10_000;
+        for _ in 0..count {
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/octet-stream\r\n\
+                 content-length: {bytes}\r\n\r\n",
+                site.ingress
+            );
+            let mut stream = site.ask(&head).await;
+            let has_begun = Arc::clone(&begun);
+            trickling.push(Trickling(tokio::spawn(async move {
+                let body = vec![b'x'; bytes - rest];
+                // Some wait, or are refused.
+                let sending = stream.write_all(&body);
+                let mut sent =
+                    tokio::time::timeout(Duration::from_secs(2), sending).await.unwrap_or(Ok(()));
+                has_begun.add_permits(1);
+                while sent.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    sent = stream.write_all(b"x").await;
+                }
+            })));
+            // One after the other, so that each gets as much as it can.
+            begun.acquire().await.unwrap().forget();
+        }
+    }
+    trickling
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_hardly_get_on_keep_no_memory_from_others() {
+    // Of nobody's.
+    let invocation = InvocationId { partition_key: PartitionKey(7), uuid: 7 };
+    let awakeable = AwakeableId { invocation, signal: 17 };
+    let awakeable = format!("/restate/awakeables/{awakeable}/resolve");
+    for (path, taken) in [("/Healthy/take", 200), (awakeable.as_str(), 202)] {
+        let site = Site::start(None).await;
+        let trickling = trickle(&site, path).await;
+        let begun = Instant::now();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\
+             content-type: application/octet-stream\r\ncontent-length: 1000000\r\n\r\n",
+            site.ingress
+        );
+        // For so long they are refused, or wait.
+        let ask = async {
+            let (mut refused, mut served) = (0, 0);
+            while served < 10 {
+                let mut stream = site.ask(&head).await;
+                let _ = stream.write_all(&vec![b'x'; 1_000_000]).await;
+                match status(&mut stream).await {
+                    503 => refused += 1,
+                    status => {
+                        assert_eq!(status, taken, "{path}");
+                        served += 1;
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            refused
+        };
+        let refused = tokio::time::timeout(Duration::from_secs(20), ask).await;
+        let refused = refused.unwrap_or_else(|_| panic!("{path}: nobody else is served"));
+        let what = format!(
+            "180 bodies of up to 8 MB for {path} that go on by the byte; ten of 1 MB took {} ms, {refused} \
+             more were refused",
+            begun.elapsed().as_millis()
+        );
+        drop(trickling);
+        site.report("trickling", &what).await;
+    }
 }
 
 /// Has large payloads converted at the admin API; what each is answered.
