@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use crate::{
-    Result, chaos, demo, forward,
-    processes::{cargo, cargo_with},
-    tidy,
+    Result,
+    cargo::{cargo, cargo_with},
+    chaos, demo, forward, tidy,
 };
 
 pub(crate) fn run() -> Result<()> {
@@ -24,9 +24,7 @@ pub(crate) fn run() -> Result<()> {
         let arguments = ["--against", "abide", "--services", "typescript"].map(str::to_owned);
         forward("interop-suite", "interop-suite", &arguments)
     })?;
-    step("the official command line", || {
-        forward("interop-suite", "surface", &["--cli".to_owned()])
-    })?;
+    step("the official command line", || forward("interop-suite", "surface", &["--cli".to_owned()]))?;
     step("chaos, small", || chaos::run(&["--orders", "60", "--kills", "20"].map(str::to_owned)))
 }
 

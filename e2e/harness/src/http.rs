@@ -1,4 +1,5 @@
-//! The little HTTP/1.1 that chores need: one request, one connection, this machine.
+//! The little HTTP/1.1 that needs no library and no async runtime: one request, one connection, this
+//! machine.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,13 +7,16 @@ use std::time::Duration;
 
 /// An answer.
 #[derive(Debug)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) body: String,
+pub struct Response {
+    /// Its status.
+    pub status: u16,
+    /// Its body.
+    pub body: String,
 }
 
 impl Response {
-    pub(crate) fn is_success(&self) -> bool {
+    /// Whether the status says so.
+    pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 }
@@ -20,7 +24,7 @@ impl Response {
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Asks; `None` when nobody answers, or not to the end.
-pub(crate) fn request(to: SocketAddr, method: &str, path: &str, body: &str) -> Option<Response> {
+pub fn request(to: SocketAddr, method: &str, path: &str, body: &str) -> Option<Response> {
     let mut stream = TcpStream::connect_timeout(&to, TIMEOUT).ok()?;
     stream.set_read_timeout(Some(TIMEOUT)).ok()?;
     let content_type = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
