@@ -130,11 +130,11 @@ async fn a_stop_suspends_what_waits_and_lets_work_end() {
         ids.push(sent.ok().unwrap()["invocationId"].as_str().unwrap().to_owned());
         begun.notified().await;
     }
-    abide.terminate();
+    abide.terminate().unwrap();
     // The one that waits is asked to suspend, and the other one is waited for.
     left.notified().await;
     may_end.notify_one();
-    assert!(abide.wait().success());
+    assert!(abide.wait().unwrap().success());
 
     let (_abide, server) = start(dir.path()).await;
     let status = |id: String| {

@@ -3,8 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::{Env, behaviours};
-use crate::client::expect;
+use super::{Env, behaviours, expect};
 
 behaviours!("ingress":
     bytes_pass_unchanged, headers_reach_the_handler, an_idempotency_key_is_one_execution,
@@ -53,7 +52,7 @@ async fn an_idempotent_send(env: &Env) -> Result<()> {
 async fn attach_and_output_by_id(env: &Env) -> Result<()> {
     let cell = env.key();
     let id = env.server.send_to("/Lab/await_awakeable", json!(cell)).await?;
-    let awakeable = env.server.told(&cell, "awakeable").await?;
+    let awakeable = env.told(&cell, "awakeable").await?;
     let output = format!("/restate/invocation/{id}/output");
     let early = env.server.get(&output).await?;
     ensure!(early.status == 470, "{} before the end", early.status);

@@ -1,9 +1,10 @@
 //! A request and its answers, and the files that have them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use e2e_harness::programs::root;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -74,7 +75,7 @@ const FILES: [&str; 3] = ["cli.json", "admin.json", "ingress.json"];
 /// # Errors
 /// When one of them cannot be read, or excuses a difference without a reason.
 pub fn read_all() -> Result<Vec<File>> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../surface");
+    let dir = root().join("interop/surface");
     FILES.iter().map(|name| read(dir.join(name))).collect()
 }
 

@@ -3,8 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::{Env, behaviours};
-use crate::client::expect;
+use super::{Env, behaviours, expect};
 
 behaviours!("workflows":
     a_promise_resolves_the_run, a_promise_rejects_the_run, peeking_does_not_wait,

@@ -3,13 +3,13 @@
 
 #![expect(clippy::print_stdout, reason = "the outcomes are for whoever runs it")]
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Parser;
-use interop_suite::{
+use e2e_harness::programs::target;
+use e2e_suite::{
     behaviours::{Env, all},
     runner,
     stage::{Runtime, Sdk, Setting, Stage},
@@ -57,14 +57,12 @@ async fn run(args: Args) -> Result<bool> {
     let sdks =
         args.services.map_or_else(|| vec![Sdk::Rust, Sdk::Typescript, Sdk::Abide], |sdk| vec![sdk]);
     let protocols = args.protocol.map_or_else(|| vec![6, 7], |protocol| vec![protocol]);
-    let programs = std::env::current_exe()?;
-    let programs = programs.parent().map_or_else(PathBuf::new, ToOwned::to_owned);
     let (mut passed, mut failed) = (0, 0);
     for sdk in sdks {
         for &protocol in &protocols {
             let against = args.against;
             println!("== {sdk:?} services on {against:?}, protocol {protocol}");
-            let dir = programs.join(format!("../interop/{against:?}-{sdk:?}-{protocol}"));
+            let dir = target().join(format!("interop/{against:?}-{sdk:?}-{protocol}"));
             let _ = std::fs::remove_dir_all(&dir);
             let setting = Setting {
                 runtime: against,
@@ -74,7 +72,6 @@ async fn run(args: Args) -> Result<bool> {
                 partitions: args.partitions,
                 http_11: args.http_11,
                 dir,
-                programs: programs.clone(),
             };
             let env = Arc::new(Env::new(Stage::open(setting).await?));
             let chosen =

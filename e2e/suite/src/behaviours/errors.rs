@@ -3,8 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::{Env, behaviours};
-use crate::client::expect;
+use super::{Env, behaviours, expect};
 
 behaviours!("errors":
     a_terminal_error_and_its_code, retried_until_it_succeeds, out_of_attempts_is_killed,

@@ -5,8 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
-use super::{Env, behaviours};
-use crate::client::expect;
+use super::{Env, behaviours, expect};
 
 behaviours!("crashes":
     the_services_in_the_middle, the_runtime_in_the_middle, the_runtime_while_it_sleeps,
@@ -35,7 +34,7 @@ async fn under_way(env: &Env) -> Result<(String, Vec<String>)> {
         let asked = json!({ "key": key, "pauseMs": 700 });
         ids.push(env.server.send_to("/Lab/slow_add", asked).await?);
     }
-    env.server.told(&format!("{key}-told"), "started").await?;
+    env.told(&format!("{key}-told"), "started").await?;
     Ok((key, ids))
 }
 
@@ -53,7 +52,7 @@ async fn all_added(env: &Env, key: &str, ids: &[String]) -> Result<()> {
 
 async fn the_services_in_the_middle(env: &Env) -> Result<()> {
     let (key, ids) = under_way(env).await?;
-    env.stage.lock().await.restart_services().await?;
+    env.stage.lock().await.restart_services()?;
     all_added(env, &key, &ids).await
 }
 
@@ -78,7 +77,7 @@ async fn the_runtime_while_it_sleeps(env: &Env) -> Result<()> {
 async fn the_runtime_while_a_lock_is_held(env: &Env) -> Result<()> {
     let key = env.key();
     env.server.send_to(&format!("/Cell/{key}/hold"), json!(null)).await?;
-    let awakeable = env.server.told(&key, "held").await?;
+    let awakeable = env.told(&key, "held").await?;
     env.server.send_to(&format!("/Cell/{key}/add"), json!(1)).await?;
     env.stage.lock().await.restart_runtime().await?;
     let path = format!("/restate/awakeables/{awakeable}/resolve");

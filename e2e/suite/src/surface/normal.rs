@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use e2e_client::Answer;
 use serde_json::Value;
 
 use super::case::{Case, Seen};
-use crate::client::Answer;
 
 /// Headers that clients act on.
 const HEADERS: [&str; 6] = [

@@ -2,12 +2,12 @@
 
 #![expect(clippy::print_stdout, reason = "the outcomes are for whoever runs it")]
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use interop_suite::{
+use e2e_harness::programs::target;
+use e2e_suite::{
     stage::{Runtime, Sdk, Setting, Stage},
     surface::{
         case::{self, Seen},
@@ -79,9 +79,7 @@ fn note(case: &mut case::Case, seen: &Seen, is_real: bool) {
 }
 
 async fn open(runtime: Runtime) -> Result<Stage> {
-    let programs = std::env::current_exe()?;
-    let programs = programs.parent().map_or_else(PathBuf::new, ToOwned::to_owned);
-    let dir = programs.join(format!("../surface/{runtime:?}"));
+    let dir = target().join(format!("surface/{runtime:?}"));
     let _ = std::fs::remove_dir_all(&dir);
     let setting = Setting {
         runtime,
@@ -91,7 +89,6 @@ async fn open(runtime: Runtime) -> Result<Stage> {
         partitions: 2,
         http_11: false,
         dir,
-        programs,
     };
     Stage::open_unregistered(setting).await
 }

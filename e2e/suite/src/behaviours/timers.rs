@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::{Env, behaviours};
-use crate::client::expect;
+use super::{Env, behaviours, expect};
 
 behaviours!("timers":
     not_early, many_at_once, a_delayed_send_of_a_handler, a_delayed_send_of_a_client,

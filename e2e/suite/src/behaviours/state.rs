@@ -4,8 +4,7 @@ use anyhow::Result;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use super::{Env, behaviours};
-use crate::client::expect;
+use super::{Env, behaviours, expect};
 
 behaviours!("state":
     what_is_set_is_there, absent_is_null, keys_are_apart, clearing_one, clearing_all,
@@ -80,7 +79,7 @@ async fn readers_beside_the_writer(env: &Env) -> Result<()> {
     let key = env.key();
     let holder = env.server.send_to(&format!("/Cell/{key}/hold"), Value::Null).await?;
     // The writer holds the lock; a shared handler sees what it has written so far.
-    let awakeable = env.server.told(&key, "held").await?;
+    let awakeable = env.told(&key, "held").await?;
     let resolve = format!("/restate/awakeables/{awakeable}/resolve");
     env.server.post(&resolve, &json!("done")).await?.ok()?;
     let result = env.server.get(&format!("/restate/invocation/{holder}/attach")).await?.ok()?;

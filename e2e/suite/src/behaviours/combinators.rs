@@ -3,8 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{Env, behaviours};
-use crate::client::expect;
+use super::{Env, behaviours, expect};
 
 behaviours!("combinators":
     a_timeout_wins, a_value_wins_against_a_timeout, the_first_of_two, the_second_of_two,
@@ -12,7 +11,7 @@ behaviours!("combinators":
 );
 
 async fn resolve(env: &Env, cell: &str, name: &str, value: Value) -> Result<()> {
-    let awakeable = env.server.told(cell, name).await?;
+    let awakeable = env.told(cell, name).await?;
     let path = format!("/restate/awakeables/{awakeable}/resolve");
     env.server.post(&path, &value).await?.ok().map(|_| ())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use e2e_client::Answer;
 use http::Method;
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use super::{
     case::{Case, File, Seen},
     normal,
 };
-use crate::{client::Answer, stage::Stage};
+use crate::stage::Stage;
 
 /// Asks all cases; the answers are in their order.
 ///

@@ -3,8 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{Env, behaviours};
-use crate::client::expect;
+use super::{Env, behaviours, expect};
 
 behaviours!("calls":
     a_service, an_object, a_chain, several_at_once, in_order_of_the_answers, a_failing_callee,

@@ -1,10 +1,10 @@
 //! Awakeables and named signals.
 
 use anyhow::Result;
+use e2e_client::Answer;
 use serde_json::json;
 
-use super::{Env, behaviours};
-use crate::client::{Answer, expect};
+use super::{Env, behaviours, expect};
 
 behaviours!("awakeables":
     resolved_by_a_client, rejected_by_a_client, resolved_by_a_handler, rejected_by_a_handler,
@@ -15,7 +15,7 @@ behaviours!("awakeables":
 async fn waiting(env: &Env) -> Result<(String, String)> {
     let cell = env.key();
     let id = env.server.send_to("/Lab/await_awakeable", json!(cell)).await?;
-    Ok((id, env.server.told(&cell, "awakeable").await?))
+    Ok((id, env.told(&cell, "awakeable").await?))
 }
 
 async fn result(env: &Env, id: &str) -> Result<Answer> {
@@ -68,7 +68,7 @@ async fn a_malformed_id(env: &Env) -> Result<()> {
 async fn listening(env: &Env) -> Result<String> {
     let cell = env.key();
     let id = env.server.send_to("/Lab/wait_for_signal", json!(cell)).await?;
-    let told = env.server.told(&cell, "invocation").await?;
+    let told = env.told(&cell, "invocation").await?;
     expect(&json!(told), &json!(id))?;
     Ok(id)
 }

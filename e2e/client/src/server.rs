@@ -1,16 +1,19 @@
-//! The ingress and the admin API as a client sees them.
+//! A server, and how it is asked.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{Method, Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use serde_json::Value;
+
+use crate::Answer;
 
 /// Where a server is, and how it is asked.
 #[derive(Debug, Clone)]
@@ -22,71 +25,20 @@ pub struct Server {
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// An answer.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// Its status.
-    pub status: StatusCode,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its body.
-    pub body: Bytes,
-}
-
 /// No single answer takes longer, kills and restarts included.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What is waited for has happened by then.
 const EVENTUALLY: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
-impl Answer {
-    /// The body as JSON; null when it is empty.
-    ///
-    /// # Errors
-    /// When it is something else.
-    pub fn json(&self) -> Result<Value> {
-        if self.body.is_empty() {
-            return Ok(Value::Null);
-        }
-        let text = String::from_utf8_lossy(&self.body);
-        serde_json::from_slice(&self.body).with_context(|| format!("not JSON: {text}"))
-    }
-
-    /// The JSON of a success.
-    ///
-    /// # Errors
-    /// When it is none, with what it said.
-    pub fn ok(&self) -> Result<Value> {
-        let text = String::from_utf8_lossy(&self.body);
-        ensure!(self.status.is_success(), "{}: {text}", self.status);
-        self.json()
-    }
-
-    /// The invocation it is about.
-    ///
-    /// # Errors
-    /// When it does not say.
-    pub fn invocation(&self) -> Result<String> {
-        let id = self.headers.get("x-restate-id").context("no x-restate-id")?;
-        Ok(id.to_str()?.to_owned())
-    }
-
-    /// Checks for a failure with this status whose message has this text.
-    ///
-    /// # Errors
-    /// When it is another answer.
-    pub fn expect_failure(&self, status: u16, message: &str) -> Result<()> {
-        let text = String::from_utf8_lossy(&self.body);
-        ensure!(self.status == status, "status {}, expected {status}: {text}", self.status);
-        ensure!(text.contains(message), "'{text}' does not say '{message}'");
-        Ok(())
-    }
-}
-
 impl Server {
     /// A server at these addresses.
-    pub fn new(ingress: String, admin: String) -> Self {
-        Self { ingress, admin, client: Client::builder(TokioExecutor::new()).build_http() }
+    pub fn new(ingress: SocketAddr, admin: SocketAddr) -> Self {
+        Self {
+            ingress: format!("http://{ingress}"),
+            admin: format!("http://{admin}"),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        }
     }
 
     /// Sends a request to any address.
@@ -189,20 +141,6 @@ impl Server {
         self.send(Method::PATCH, &uri, &[], Bytes::new()).await
     }
 
-    /// What somebody has left in a cell, as soon as it is there.
-    ///
-    /// # Errors
-    /// When it never is.
-    pub async fn told(&self, cell: &str, name: &str) -> Result<String> {
-        let found = self
-            .eventually(|| async {
-                let value = self.call(&format!("/Cell/{cell}/get"), name.into()).await?;
-                value.as_str().map(str::to_owned).context("nothing there yet")
-            })
-            .await;
-        found.with_context(|| format!("{name} of cell {cell}"))
-    }
-
     /// Tries until it succeeds.
     ///
     /// # Errors
@@ -222,15 +160,4 @@ impl Server {
             }
         }
     }
-}
-
-/// Compares.
-///
-/// # Errors
-/// When they differ.
-pub fn expect(actual: &Value, expected: &Value) -> Result<()> {
-    if actual != expected {
-        bail!("{actual}, expected {expected}");
-    }
-    Ok(())
 }

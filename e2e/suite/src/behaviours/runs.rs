@@ -3,8 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::{Env, behaviours};
-use crate::client::expect;
+use super::{Env, behaviours, expect};
 
 behaviours!("runs":
     executed_once, many_in_a_row, retried_until_success, out_of_attempts, a_terminal_failure,

@@ -14,11 +14,13 @@ mod workflows;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use e2e_client::Server;
 use futures::future::BoxFuture;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::{client::Server, stage::Stage};
+use crate::stage::Stage;
 
 /// What a behaviour works with.
 pub struct Env {
@@ -44,6 +46,25 @@ impl Env {
     pub fn key(&self) -> String {
         format!("k{}-{}", self.next_key.fetch_add(1, Ordering::Relaxed), self.run)
     }
+
+    /// What somebody has left in a cell, as soon as it is there.
+    ///
+    /// # Errors
+    /// When it never is.
+    pub async fn told(&self, cell: &str, name: &str) -> Result<String> {
+        let path = format!("/Cell/{cell}/get");
+        let found = self.server.eventually(|| async {
+            let value = self.server.call(&path, name.into()).await?;
+            value.as_str().map(str::to_owned).context("nothing there yet")
+        });
+        found.await.with_context(|| format!("{name} of cell {cell}"))
+    }
+}
+
+/// Compares.
+fn expect(actual: &Value, expected: &Value) -> Result<()> {
+    ensure!(actual == expected, "{actual}, expected {expected}");
+    Ok(())
 }
 
 /// One thing a user relies on.

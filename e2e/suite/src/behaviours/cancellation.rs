@@ -1,10 +1,10 @@
 //! Cancelling and killing.
 
 use anyhow::{Result, ensure};
+use e2e_client::Answer;
 use serde_json::{Value, json};
 
-use super::{Env, behaviours};
-use crate::client::{Answer, expect};
+use super::{Env, behaviours, expect};
 
 behaviours!("cancellation":
     of_a_sleeping_handler, reaches_the_callee, by_another_handler, before_the_start,
@@ -24,34 +24,34 @@ async fn control(env: &Env, id: &str, what: &str) -> Result<()> {
 async fn of_a_sleeping_handler(env: &Env) -> Result<()> {
     let cell = env.key();
     let id = env.server.send_to("/Lab/until_cancelled", json!(cell)).await?;
-    env.server.told(&cell, "started").await?;
+    env.told(&cell, "started").await?;
     control(env, &id, "cancel").await?;
-    expect(&json!(env.server.told(&cell, "cancelled").await?), &json!("409"))?;
+    expect(&json!(env.told(&cell, "cancelled").await?), &json!("409"))?;
     result(env, &id).await?.expect_failure(409, "")
 }
 
 async fn reaches_the_callee(env: &Env) -> Result<()> {
     let cell = env.key();
     let id = env.server.send_to("/Lab/call_until_cancelled", json!(cell)).await?;
-    env.server.told(&cell, "started").await?;
+    env.told(&cell, "started").await?;
     control(env, &id, "cancel").await?;
-    env.server.told(&cell, "cancelled").await?;
+    env.told(&cell, "cancelled").await?;
     result(env, &id).await?.expect_failure(409, "")
 }
 
 async fn by_another_handler(env: &Env) -> Result<()> {
     let cell = env.key();
     let id = env.server.send_to("/Lab/until_cancelled", json!(cell)).await?;
-    env.server.told(&cell, "started").await?;
+    env.told(&cell, "started").await?;
     env.server.call("/Lab/cancel", json!(id)).await?;
-    env.server.told(&cell, "cancelled").await?;
+    env.told(&cell, "cancelled").await?;
     result(env, &id).await?.expect_failure(409, "")
 }
 
 async fn before_the_start(env: &Env) -> Result<()> {
     let key = env.key();
     let holder = env.server.send_to(&format!("/Cell/{key}/hold"), Value::Null).await?;
-    let awakeable = env.server.told(&key, "held").await?;
+    let awakeable = env.told(&key, "held").await?;
     let waiting = env.server.send_to(&format!("/Cell/{key}/add"), json!(1)).await?;
     control(env, &waiting, "cancel").await?;
     let path = format!("/restate/awakeables/{awakeable}/resolve");

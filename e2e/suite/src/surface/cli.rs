@@ -3,9 +3,10 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use e2e_harness::{npm, programs::target};
 use serde_json::Value;
 
-use crate::{npm, stage::Stage};
+use crate::stage::Stage;
 
 /// What marks lines that a user should worry about.
 const WORRIES: [&str; 6] = ["warn", "error", "unsupported", "not found", "❌", "⚠"];
@@ -15,7 +16,7 @@ const WORRIES: [&str; 6] = ["warn", "error", "unsupported", "not found", "❌", 
 /// # Errors
 /// When one of them fails, worries, or does not say what it should.
 pub async fn check(stage: &Stage) -> Result<Vec<String>> {
-    let program = npm::restate_cli()?;
+    let program = npm::restate("restate", &target().join("interop-restate-cli"))?;
     let services = stage.services_uri();
     let mut done = Vec::new();
     let home = stage.dir().join("cli");
