@@ -142,3 +142,38 @@ impl Log {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn who_has_ended_says_so_in_its_own_words() {
+        let log = std::env::temp_dir().join(format!("e2e-harness-{}.log", std::process::id()));
+        let mut earlier = Process::start("the earlier", shell("echo earlier"), &log).unwrap();
+        assert!(earlier.wait().unwrap().success());
+        let mut later = Process::start("the later", shell("echo later >&2; exit 3"), &log).unwrap();
+        later.wait().unwrap();
+        let said = later.check().unwrap_err().to_string();
+        assert_eq!(said, "the later has ended: exit status: 3\nlater");
+        std::fs::remove_file(&log).unwrap();
+    }
+
+    #[test]
+    fn nobody_outlives_its_owner() {
+        let mut command = shell("exec sleep 600");
+        command.stdout(Stdio::piped());
+        let mut process = Process::spawn("a sleeper", command).unwrap();
+        let mut stdout = process.take_stdout().unwrap();
+        process.check().unwrap();
+        drop(process);
+        // The pipe ends with the last process that can write to it.
+        stdout.read_to_end(&mut Vec::new()).unwrap();
+    }
+}
