@@ -1,9 +1,10 @@
 //! The command line.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use e2e_harness::programs::root;
 
 use crate::sample::Part;
 use crate::server::ServerKind;
@@ -94,13 +95,13 @@ pub struct RunArgs {
     #[arg(long, allow_hyphen_values = true)]
     pub services_arg: Vec<String>,
     /// Where data directories and logs go.
-    #[arg(long, default_value_os_t = workspace("target/bench-data"))]
+    #[arg(long, default_value_os_t = root().join("target/bench-data"))]
     pub data: PathBuf,
     /// Where Restate is installed.
-    #[arg(long, default_value_os_t = workspace("target/bench-restate"))]
+    #[arg(long, default_value_os_t = root().join("target/bench-restate"))]
     pub restate_dir: PathBuf,
     /// Where the raw figures go.
-    #[arg(long, default_value_os_t = workspace("benches/results"))]
+    #[arg(long, default_value_os_t = root().join("benches/results"))]
     pub results: PathBuf,
 }
 
@@ -122,9 +123,4 @@ pub struct LoadArgs {
     /// How long it runs before.
     #[arg(long, default_value_t = 2.0)]
     pub warm: f64,
-}
-
-fn workspace(path: &str) -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package).join(path)
 }

@@ -2,7 +2,7 @@
 //! are the tests of `runtime/server/tests/attacks`, which `cargo test` runs small, on a debug build, and
 //! without a bound on time.
 
-use crate::{Result, processes::cargo_with};
+use crate::{Result, cargo::cargo_with};
 
 /// Sizes, as those who found the faults had them.
 const SIZES: [(&str, &str); 17] = [

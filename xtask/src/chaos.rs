@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     (setting.cooking_ms, setting.leg_ms) = (300, 200);
     let flags = arguments.iter().zip(arguments.iter().skip(1));
     let server = flags.filter(|(flag, _)| *flag == "--server-arg").map(|(_, value)| value.clone());
-    setting.server_arguments = server.collect();
+    setting.abide.flags = server.collect();
     let mut stage = Stage::open(setting)?;
     let mut random = Random::new(seed);
     let victim = if is_runtime { "the runtime" } else { "the services" };
@@ -57,7 +57,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             stage.kill_runtime()?;
             sleep(Duration::from_millis(random.below(50)));
             stage.restart_runtime()?;
-            stage.wait_until_ready()?;
         } else {
             stage.kill_services()?;
             sleep(Duration::from_millis(random.below(50)));

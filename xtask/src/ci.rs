@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use crate::{
-    Result, chaos, demo, forward,
-    processes::{cargo, cargo_with},
-    tidy,
+    Result,
+    cargo::{cargo, cargo_with},
+    chaos, demo, forward, tidy,
 };
 
 pub(crate) fn run() -> Result<()> {
@@ -22,11 +22,9 @@ pub(crate) fn run() -> Result<()> {
     step("threads that meet", loom)?;
     step("interop, TypeScript", || {
         let arguments = ["--against", "abide", "--services", "typescript"].map(str::to_owned);
-        forward("interop-suite", "interop-suite", &arguments)
+        forward("e2e-suite", "e2e-suite", &arguments)
     })?;
-    step("the official command line", || {
-        forward("interop-suite", "surface", &["--cli".to_owned()])
-    })?;
+    step("the official command line", || forward("e2e-suite", "surface", &["--cli".to_owned()]))?;
     step("chaos, small", || chaos::run(&["--orders", "60", "--kills", "20"].map(str::to_owned)))
 }
 

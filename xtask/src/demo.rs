@@ -35,13 +35,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         .map_err(|_| "--first-port is not a port".to_owned())?;
     let mut setting = Setting::new("demo", first_port);
     if let Some(server) = option(arguments, "--server-bin") {
-        setting.server = PathBuf::from(server);
+        setting.abide.program = PathBuf::from(server);
     }
     println!("building and starting the runtime, the services and the restaurant ...");
     let mut stage = Stage::open(setting)?;
     let started = Instant::now();
     let say = |text: &str| println!("{:>7.2}s  {text}", started.elapsed().as_secs_f64());
-    say(&format!("abide serves on http://{}", stage.setting.ingress));
+    say(&format!("abide serves on http://{}", stage.setting.abide.ingress));
 
     let orders: Vec<String> = (1..=count).map(|n| format!("order-{n}")).collect();
     for (order, delay_ms) in orders.iter().zip((0..).map(|n| n * 1000)) {
@@ -88,7 +88,6 @@ fn watch(stage: &mut Stage, orders: &[String], say: &dyn Fn(&str)) -> Result<()>
                 say("---- the runtime is killed (SIGKILL) ----");
                 sleep(AWAY);
                 stage.restart_runtime()?;
-                stage.wait_until_ready()?;
                 say("---- the runtime is back on the same data ----");
             }
         }
@@ -106,7 +105,7 @@ fn watch(stage: &mut Stage, orders: &[String], say: &dyn Fn(&str)) -> Result<()>
 }
 
 fn print_what_to_try(setting: &Setting) {
-    let (ingress, admin) = (setting.ingress, setting.admin);
+    let (ingress, admin) = (setting.abide.ingress, setting.abide.admin);
     println!(
         "
 Everything is left running. Try, in another terminal:

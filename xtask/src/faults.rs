@@ -1,7 +1,7 @@
 //! Faults injected into the real binary, at full size. They are the tests of
 //! `runtime/server/tests/injected`, which `cargo test` runs small.
 
-use crate::{Result, option, processes::cargo_with};
+use crate::{Result, cargo::cargo_with, option};
 
 /// A run: its name, its test, and what the test is told beside the options.
 struct Run {

@@ -4,10 +4,9 @@
 use std::fs;
 use std::process::Command;
 
-use crate::{
-    Result, number, option,
-    processes::{root, run as finish, target},
-};
+use e2e_harness::programs::{root, target};
+
+use crate::{Result, cargo::run as finish, number, option};
 
 /// What makes a program tell libFuzzer which edges it has taken.
 const INSTRUMENTATION: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

@@ -3,20 +3,21 @@
 #![expect(clippy::print_stdout, reason = "a chore talks to whoever runs it")]
 
 mod attacks;
+mod cargo;
 mod chaos;
 mod ci;
 mod demo;
 mod faults;
 mod fuzz;
-mod http;
 mod json;
 mod layers;
 mod mutants;
-mod processes;
 mod stage;
 mod tidy;
 
 use std::process::{Command, ExitCode};
+
+use e2e_harness::programs;
 
 /// Anything that ends a chore without success, as a sentence.
 pub(crate) type Result<T> = std::result::Result<T, String>;
@@ -52,8 +53,8 @@ fn main() -> ExitCode {
         "demo" => demo::run(rest),
         "chaos" => chaos::run(rest),
         "sim" => forward("sim", "sim", rest),
-        "interop" => forward("interop-suite", "interop-suite", rest),
-        "surface" => forward("interop-suite", "surface", rest),
+        "interop" => forward("e2e-suite", "e2e-suite", rest),
+        "surface" => forward("e2e-suite", "surface", rest),
         "bench" => forward("benches", "benches", rest),
         "mutants" => mutants::run(rest),
         "loom" => ci::loom(),
@@ -75,8 +76,8 @@ fn main() -> ExitCode {
 
 /// Builds everything as the demo and the tests do, then runs one of the workspace's programs.
 fn forward(package: &str, binary: &str, arguments: &[String]) -> Result<()> {
-    processes::build(&["--all-targets"])?;
-    let mut command = Command::new(processes::binary(binary));
+    cargo::build(&["--all-targets"])?;
+    let mut command = Command::new(programs::binary(binary));
     command.args(arguments);
     let status = command.status().map_err(|error| format!("{package}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("{package}: {status}")) }

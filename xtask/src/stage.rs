@@ -2,26 +2,26 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::{
-    Result,
+use e2e_harness::{
+    abide::{Abide, ready},
     http::{self, Response},
-    json,
-    processes::{Process, binary, build, target},
+    process::Process,
+    programs::{binary, target},
 };
+
+use crate::{Result, cargo::build, json};
 
 /// Where everything is.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
     pub(crate) dir: PathBuf,
-    pub(crate) server: PathBuf,
+    pub(crate) abide: Abide,
     /// The program of the services.
     pub(crate) program: &'static str,
-    pub(crate) server_arguments: Vec<String>,
-    pub(crate) ingress: SocketAddr,
-    pub(crate) admin: SocketAddr,
     pub(crate) services: SocketAddr,
     pub(crate) restaurant: SocketAddr,
     pub(crate) cooking_ms: u64,
@@ -41,13 +41,18 @@ impl Setting {
             0 => [8080, 9070, 9080, 5050],
             first => [first, first + 1, first + 2, first + 3],
         };
-        Self {
-            dir: target().join(name),
-            server: binary("abide"),
-            program: OURS,
-            server_arguments: Vec::new(),
+        let dir = target().join(name);
+        let abide = Abide {
+            program: binary("abide"),
+            data: dir.join("data"),
             ingress: local(ports[0]),
             admin: local(ports[1]),
+            flags: Vec::new(),
+        };
+        Self {
+            dir,
+            abide,
+            program: OURS,
             services: local(ports[2]),
             restaurant: local(ports[3]),
             cooking_ms: 1500,
@@ -82,13 +87,14 @@ pub(crate) const STATUSES: [&str; 7] = [
     "DELIVERED",
 ];
 
-const READY_TIMEOUT: Duration = Duration::from_secs(30);
+const REGISTERED_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Stage {
     /// Builds and starts everything on an empty data directory, and registers the services.
     pub(crate) fn open(setting: Setting) -> Result<Self> {
         build(&["--bin", "abide", "--bin", setting.program, "--bin", "food-restaurant"])?;
-        for address in [setting.ingress, setting.admin, setting.services, setting.restaurant] {
+        let Abide { ingress, admin, .. } = setting.abide;
+        for address in [ingress, admin, setting.services, setting.restaurant] {
             TcpListener::bind(address).map_err(|error| {
                 format!("{address} is needed but taken ({error}); end what listens there")
             })?;
@@ -99,36 +105,26 @@ impl Stage {
             .map_err(|error| format!("{}: {error}", setting.dir.display()))?;
         let runtime = start_runtime(&setting)?;
         let services = start_services(&setting)?;
-        let restaurant = Process::start(
-            "the restaurant",
-            &binary("food-restaurant"),
-            &[
-                format!("--bind={}", setting.restaurant),
-                format!("--ingress=http://{}", setting.ingress),
-                format!("--cooking-ms={}", setting.cooking_ms),
-            ],
-            &setting.dir.join("restaurant.log"),
-        )?;
-        let mut stage = Self { setting, runtime, services, restaurant };
-        stage.wait_until_ready()?;
+        let restaurant = start_restaurant(&setting)?;
+        let mut stage = Self { setting, runtime: ready(runtime, admin)?, services, restaurant };
         stage.register()?;
         Ok(stage)
     }
 
     /// Kills the runtime where it stands.
     pub(crate) fn kill_runtime(&mut self) -> Result<()> {
-        self.runtime.kill()
+        Ok(self.runtime.kill()?)
     }
 
-    /// Starts the runtime again, on the same data.
+    /// Starts the runtime again, on the same data, and waits until it serves.
     pub(crate) fn restart_runtime(&mut self) -> Result<()> {
-        self.runtime = start_runtime(&self.setting)?;
+        self.runtime = ready(start_runtime(&self.setting)?, self.setting.abide.admin)?;
         Ok(())
     }
 
     /// Kills the services where they stand.
     pub(crate) fn kill_services(&mut self) -> Result<()> {
-        self.services.kill()
+        Ok(self.services.kill()?)
     }
 
     /// Starts the services again.
@@ -137,27 +133,11 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until the runtime serves.
-    pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
-        let deadline = Instant::now() + READY_TIMEOUT;
-        loop {
-            let health = http::request(self.setting.admin, "GET", "/health", "");
-            if health.is_some_and(|health| health.is_success()) {
-                return Ok(());
-            }
-            self.runtime.check()?;
-            if Instant::now() > deadline {
-                return Err("the runtime is not ready after 30 s".to_owned());
-            }
-            sleep(Duration::from_millis(5));
-        }
-    }
-
     fn register(&mut self) -> Result<()> {
         let body = format!("{{\"uri\":\"http://{}\"}}", self.setting.services);
-        let deadline = Instant::now() + READY_TIMEOUT;
+        let deadline = Instant::now() + REGISTERED_TIMEOUT;
         loop {
-            match http::request(self.setting.admin, "POST", "/deployments", &body) {
+            match http::request(self.setting.abide.admin, "POST", "/deployments", &body) {
                 Some(response) if response.is_success() => return Ok(()),
                 Some(response) if Instant::now() > deadline => return Err(response.body),
                 Some(_) | None => self.services.check()?,
@@ -174,7 +154,9 @@ impl Stage {
              \"quantity\":2}}],\"totalCents\":2150,\"deliveryDelayMs\":{delay_ms}}}"
         );
         let is_taken = |response: Response| response.is_success();
-        while !http::request(self.setting.ingress, "POST", &path, &order).is_some_and(is_taken) {
+        while !http::request(self.setting.abide.ingress, "POST", &path, &order)
+            .is_some_and(is_taken)
+        {
             sleep(Duration::from_millis(20));
         }
     }
@@ -182,7 +164,7 @@ impl Stage {
     /// How far an order has got; `None` while the runtime does not answer.
     pub(crate) fn history(&self, order_id: &str) -> Option<Vec<Step>> {
         let path = format!("/OrderStatus/{order_id}/history");
-        let response = http::request(self.setting.ingress, "POST", &path, "")?;
+        let response = http::request(self.setting.abide.ingress, "POST", &path, "")?;
         if !response.is_success() {
             return None;
         }
@@ -195,27 +177,25 @@ impl Stage {
 }
 
 fn start_runtime(setting: &Setting) -> Result<Process> {
-    let mut arguments = vec![
-        "serve".to_owned(),
-        format!("--data-dir={}", setting.dir.join("data").display()),
-        format!("--ingress-address={}", setting.ingress),
-        format!("--admin-address={}", setting.admin),
-    ];
-    arguments.extend(setting.server_arguments.iter().cloned());
     let log = setting.dir.join("abide.log");
-    Process::start("the runtime", &setting.server, &arguments, &log)
+    Ok(Process::start("the runtime", setting.abide.command(), &log)?)
 }
 
 fn start_services(setting: &Setting) -> Result<Process> {
-    Process::start(
-        "the services",
-        &binary(setting.program),
-        &[
-            format!("--bind={}", setting.services),
-            format!("--restaurant=http://{}", setting.restaurant),
-            format!("--ledger={}", setting.dir.join("ledger.jsonl").display()),
-            format!("--leg-ms={}", setting.leg_ms),
-        ],
-        &setting.dir.join("services.log"),
-    )
+    let mut command = Command::new(binary(setting.program));
+    command
+        .arg(format!("--bind={}", setting.services))
+        .arg(format!("--restaurant=http://{}", setting.restaurant))
+        .arg(format!("--ledger={}", setting.dir.join("ledger.jsonl").display()))
+        .arg(format!("--leg-ms={}", setting.leg_ms));
+    Ok(Process::start("the services", command, &setting.dir.join("services.log"))?)
+}
+
+fn start_restaurant(setting: &Setting) -> Result<Process> {
+    let mut command = Command::new(binary("food-restaurant"));
+    command
+        .arg(format!("--bind={}", setting.restaurant))
+        .arg(format!("--ingress=http://{}", setting.abide.ingress))
+        .arg(format!("--cooking-ms={}", setting.cooking_ms));
+    Ok(Process::start("the restaurant", command, &setting.dir.join("restaurant.log"))?)
 }

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use e2e_harness::programs::root;
+
 use crate::{
     Result,
     layers::{self, LAYERED},
-    processes::root,
 };
 
 /// Crates that must stay pure, and what they may not depend on.
@@ -36,6 +37,9 @@ const LEVELS: [&[&str]; 6] = [
 /// Edges and rooms that never import each other.
 const APART: [&str; 5] =
     ["runtime/invoker", "runtime/ingress", "runtime/admin", "kafka-ingress", "sql-introspection"];
+
+/// What the chores are made of: no dependencies, since they are compiled before anything else.
+const FIRST: [&str; 2] = ["e2e/harness", "runtime/seeded"];
 
 /// What runs a node by hand, and has what a release must lack.
 const SIMULATED: [&str; 3] = ["runtime/embedded", "sim", "sdk/testkit"];
@@ -174,6 +178,9 @@ fn check_manifest(file: &str, text: &str, faults: &mut Vec<String>) {
         for impure in IMPURE.iter().filter(|impure| imports(impure)) {
             faults.push(format!("{file}: a pure crate depends on {impure}"));
         }
+    }
+    if FIRST.contains(&dir) && !dependencies.is_empty() {
+        faults.push(format!("{file}: xtask uses it, so it must not depend on anything"));
     }
     if APART.contains(&dir) {
         for other in APART.iter().filter(|other| imports(&other.replace('/', "-"))) {

@@ -1,17 +1,15 @@
 //! What every part needs: the knobs, the programs, and the recorder.
 
-use std::env;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use e2e_harness::{npm, programs::binary};
 
 use crate::cli::RunArgs;
 use crate::measure::{disk, host};
 use crate::sample::{Part, Recorder, Subject};
-use crate::server::{
-    Installation, Ports, RESTATE_VERSION, ServerKind, Stand, Tracing, ensure_restate,
-};
+use crate::server::{Installation, Ports, ServerKind, Stand, Tracing};
 
 /// A run under way.
 pub(super) struct Bench {
@@ -69,20 +67,18 @@ pub(super) fn subject(
 }
 
 fn find_programs(args: &RunArgs) -> anyhow::Result<Installation> {
-    let this = env::current_exe()?;
-    let beside = |name: &str| -> PathBuf { this.with_file_name(name) };
     let needs_restate = args.servers.iter().any(|server| *server != ServerKind::Abide);
     let restate = match &args.restate_bin {
         Some(path) => path.clone(),
-        None if needs_restate => ensure_restate(&args.restate_dir)?,
+        None if needs_restate => npm::restate("restate-server", &args.restate_dir)?,
         None => PathBuf::new(),
     };
     Ok(Installation {
-        abide: args.abide_bin.clone().unwrap_or_else(|| beside("abide")),
+        abide: args.abide_bin.clone().unwrap_or_else(|| binary("abide")),
         abide_args: args.abide_arg.clone(),
         restate,
-        services: args.services_bin.clone().unwrap_or_else(|| beside("bench-services")),
-        own_services: beside("bench-services-abide"),
+        services: args.services_bin.clone().unwrap_or_else(|| binary("bench-services")),
+        own_services: binary("bench-services-abide"),
         service_args: args.services_arg.clone(),
     })
 }
@@ -95,7 +91,7 @@ fn record_facts(args: &RunArgs, recorder: &mut Recorder) -> anyhow::Result<()> {
     recorder.fact("fdatasync p50", format!("{:.2} ms", fdatasync.as_secs_f64() * 1e3))?;
     let profile = if cfg!(debug_assertions) { "dev, not for publication" } else { "release" };
     recorder.fact("build of this program", profile)?;
-    recorder.fact("Restate", RESTATE_VERSION)?;
+    recorder.fact("Restate", npm::RESTATE_VERSION)?;
     recorder.fact(
         "each figure",
         format!("median of {} rounds of {} s after {} s", args.rounds, args.seconds, args.warm),

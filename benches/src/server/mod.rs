@@ -2,7 +2,6 @@
 //! and how it is ended.
 
 mod launch;
-mod npm;
 mod ports;
 mod process;
 mod readiness;
@@ -10,7 +9,6 @@ mod stand;
 mod tally;
 
 pub use launch::{Installation, ServerKind};
-pub use npm::{RESTATE_VERSION, ensure_restate};
 pub use ports::Ports;
 pub use stand::{Stand, Tracing};
 pub use tally::Tally;

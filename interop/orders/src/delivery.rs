@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use restate_sdk::prelude::*;
+use services_food_ordering::order::{Status, Step};
 
-use crate::{
-    order::{Status, Step},
-    status::OrderStatusClient,
-};
+use crate::status::OrderStatusClient;
 
 /// One delivery, under its id.
 pub struct DeliveryManager {

@@ -1,14 +1,10 @@
-//! The order flow: an order is paid, prepared by a restaurant that answers when it is done, and
-//! delivered; every step survives a crash of the services and of the runtime.
+//! The order flow of `services/food-ordering` on the official SDK. Only what an SDK sees is written
+//! again: the order, the payment, the HTTP client and the restaurant are those of that crate.
 //!
-//! Reading order: [`order`] (what is ordered and how far it is), [`workflow`] (the flow),
-//! [`status`] (what the customer sees), [`delivery`], [`payment`], [`http`] (the one HTTP client).
+//! Reading order: [`workflow`] (the flow), [`status`] (what the customer sees), [`delivery`].
 
 #![expect(missing_docs, reason = "the macros of the SDK make items without docs")]
 
 pub mod delivery;
-pub mod http;
-pub mod order;
-pub mod payment;
 pub mod status;
 pub mod workflow;

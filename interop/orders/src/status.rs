@@ -1,8 +1,7 @@
 //! What the customer sees of an order.
 
 use restate_sdk::prelude::*;
-
-use crate::order::{Status, Step};
+use services_food_ordering::order::{Status, Step};
 
 /// The steps of one order, under its id.
 pub struct OrderStatus;

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use restate_sdk::prelude::*;
 use serde_json::json;
-
-use crate::{
-    delivery::{DeliveryManagerClient, now_ms},
+use services_food_ordering::{
     http::Http,
     order::{Order, Status, Step},
     payment::{Charge, Payments},
+};
+
+use crate::{
+    delivery::{DeliveryManagerClient, now_ms},
     status::OrderStatusClient,
 };
 

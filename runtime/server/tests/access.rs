@@ -8,8 +8,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use abide_sdk::prelude::*;
+use e2e_client::{Answer, Server};
+use e2e_harness::process::Process;
 use http::{Method, StatusCode};
-use interop_suite::client::{Answer, Server};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -44,7 +45,7 @@ impl Mirror {
     }
 }
 
-async fn mirror(dir: &Path, more: &[&str]) -> (support::Abide, Server) {
+async fn mirror(dir: &Path, more: &[&str]) -> (Process, Server) {
     let (abide, server) = start_with(dir, more).await;
     serve_endpoint(&server, Endpoint::new().bind(Mirror)).await;
     (abide, server)

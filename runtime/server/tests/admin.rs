@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use abide_sdk::prelude::*;
+use e2e_client::{Answer, Server};
+use e2e_harness::process::Process;
 use http::Method;
-use interop_suite::client::{Answer, Server};
 use serde_json::{Value, json};
 
-use support::{Abide, serve_endpoint, start_with};
+use support::{serve_endpoint, start_with};
 
 struct Named;
 
@@ -30,7 +31,7 @@ impl Named {
     }
 }
 
-async fn named(dir: &Path) -> (Abide, Server) {
+async fn named(dir: &Path) -> (Process, Server) {
     let (abide, server) = start_with(dir, &["--partitions=3"]).await;
     serve_endpoint(&server, Endpoint::new().bind(Named)).await;
     (abide, server)

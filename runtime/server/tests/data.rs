@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use abide_sdk::prelude::*;
 use anyhow::ensure;
-use interop_suite::client::Server;
+use e2e_client::Server;
 use protocol::{InvocationId, ids::Derivation};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -229,8 +229,8 @@ async fn a_log_that_was_cut_after_a_clean_stop_is_refused_as_it_is() {
     let (mut abide, server) = start(path).await;
     register(&server).await;
     server.call("/Desk/order", json!("a")).await.unwrap();
-    abide.terminate();
-    assert!(abide.wait().success());
+    abide.terminate().unwrap();
+    assert!(abide.wait().unwrap().success());
     let segment = path.join("log/0000000000000001.seg");
     let whole = fs::read(&segment).unwrap();
     // All of its records, then the last one: the file ends at a border in either case.
@@ -278,8 +278,8 @@ async fn a_bit_that_flips_in_the_tables_is_never_an_answer() {
         }
     });
     written.await.unwrap();
-    abide.terminate();
-    assert!(abide.wait().success());
+    abide.terminate().unwrap();
+    assert!(abide.wait().unwrap().success());
     for file in &tables {
         let mut bytes = fs::read(file).unwrap();
         places(&bytes).into_iter().for_each(|at| bytes[at] ^= 1);
@@ -287,5 +287,5 @@ async fn a_bit_that_flips_in_the_tables_is_never_an_answer() {
     }
     let (mut abide, server) = start(dir.path()).await;
     assert!(ask(&server).await.is_err(), "it is no answer");
-    assert_eq!(abide.wait().code(), Some(101));
+    assert_eq!(abide.wait().unwrap().code(), Some(101));
 }

@@ -14,11 +14,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
+use e2e_client::Server;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use hyper::body::{Body, Frame as BodyFrame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use interop_suite::client::Server;
 use protocol::{
     ProtocolVersion,
     journal::{Command, NamedCommand},
@@ -208,7 +208,7 @@ async fn counting_endpoint() -> (SocketAddr, Attempts) {
     (address, attempts)
 }
 
-async fn register(server: &Server, uri: &str) -> interop_suite::client::Answer {
+async fn register(server: &Server, uri: &str) -> e2e_client::Answer {
     server.register(&json!({ "uri": uri })).await.unwrap()
 }
 

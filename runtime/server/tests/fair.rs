@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_sdk::prelude::*;
+use e2e_client::Server;
+use e2e_harness::process::Process;
 use http::Method;
-use interop_suite::client::Server;
 use protocol::{AwakeableId, InvocationId, PartitionKey, wire::MessageType};
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Semaphore, time::timeout};
 
 use support::{
-    Abide, Hog,
+    Hog,
     raw::{RawService, head_of, speak},
     serve_endpoint, start_with,
 };
@@ -48,7 +49,7 @@ impl Healthy {
     }
 }
 
-async fn with_places(dir: &std::path::Path, places: usize) -> (Abide, Server) {
+async fn with_places(dir: &std::path::Path, places: usize) -> (Process, Server) {
     let config = dir.join("abide.toml");
     fs::write(&config, format!("attempts-max = {places}\n")).unwrap();
     start_with(dir, &[&format!("--config={}", config.display())]).await

@@ -61,7 +61,7 @@ async fn a_panic_of_a_partition_ends_the_process() {
     let (mut abide, server) = start(dir.path()).await;
     let url = format!("{}/invocations", server.admin);
     assert!(server.send(Method::GET, &url, &[], "").await.is_err(), "nobody is left to answer");
-    assert_eq!(abide.wait().code(), Some(101));
+    assert_eq!(abide.wait().unwrap().code(), Some(101));
 }
 
 /// A log file can be on the disk that is full, and whoever reads a pipe can go.
@@ -72,8 +72,8 @@ async fn nobody_who_listens_is_no_reason_to_end() {
         let (mut abide, server) = start_saying(dir.path(), output).await;
         let health = format!("{}/health", server.admin);
         server.send(Method::GET, &health, &[], "").await.unwrap();
-        abide.terminate();
-        assert_eq!(abide.wait().code(), Some(0), "{output}");
+        abide.terminate().unwrap();
+        assert_eq!(abide.wait().unwrap().code(), Some(0), "{output}");
         // And a start that is refused still says so by its code.
         fs::write(dir.path().join("LAYOUT"), "abide-data 9\n").unwrap();
         assert_eq!(refused_saying(dir.path(), output).code(), Some(1), "{output}");

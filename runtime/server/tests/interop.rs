@@ -4,10 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::path::Path;
 use std::sync::Arc;
 
-use interop_suite::{
+use e2e_suite::{
     behaviours::{Env, all},
     runner,
     stage::{Runtime, Sdk, Setting, Stage},
@@ -15,7 +14,6 @@ use interop_suite::{
 
 async fn ask(sdk: Sdk, protocol: u16, always_suspend: bool, partitions: u16, http_11: bool) {
     let dir = tempfile::tempdir().unwrap();
-    let programs = Path::new(env!("CARGO_BIN_EXE_abide")).parent().unwrap().to_owned();
     let setting = Setting {
         runtime: Runtime::Abide,
         sdk,
@@ -24,7 +22,6 @@ async fn ask(sdk: Sdk, protocol: u16, always_suspend: bool, partitions: u16, htt
         partitions,
         http_11,
         dir: dir.path().to_owned(),
-        programs,
     };
     let env = Arc::new(Env::new(Stage::open(setting).await.unwrap()));
     let outcomes = runner::run(env, all(), |_| ()).await;

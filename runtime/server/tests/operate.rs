@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use abide_sdk::prelude::*;
 use anyhow::{Context as _, ensure};
+use e2e_harness::process::Process;
 use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -130,11 +131,11 @@ async fn a_stop_suspends_what_waits_and_lets_work_end() {
         ids.push(sent.ok().unwrap()["invocationId"].as_str().unwrap().to_owned());
         begun.notified().await;
     }
-    abide.terminate();
+    abide.terminate().unwrap();
     // The one that waits is asked to suspend, and the other one is waited for.
     left.notified().await;
     may_end.notify_one();
-    assert!(abide.wait().success());
+    assert!(abide.wait().unwrap().success());
 
     let (_abide, server) = start(dir.path()).await;
     let status = |id: String| {
@@ -173,11 +174,11 @@ fn a_free_port_is_printed_and_a_bad_variable_is_named() {
         assert!(said.starts_with(&expected), "{said}");
     }
 
-    let mut child = serve().env("ABIDE_PARTITIONS", "").stdout(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut command = serve();
+    command.env("ABIDE_PARTITIONS", "").stdout(Stdio::piped());
+    let mut abide = Process::spawn("abide", command).unwrap();
+    let lines = BufReader::new(abide.take_stdout().unwrap()).lines().map_while(Result::ok);
     let said: Vec<String> = lines.take(3).collect();
-    child.kill().unwrap();
-    child.wait().unwrap();
     for (line, what) in said.iter().skip(1).zip(["ingress", "admin"]) {
         assert!(line.trim_start().starts_with(what), "{said:?}");
         let port = line.rsplit_once(':').unwrap().1;

@@ -4,43 +4,29 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 
-struct Abide(Child);
+use e2e_harness::{abide::Abide, process::Process};
 
-impl Drop for Abide {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn start(data_dir: &Path, more: &[&str]) -> Abide {
-    let free = || interop_suite::ports::free().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_abide"));
-    command
-        .arg("serve")
-        .arg("--data-dir")
-        .arg(data_dir)
-        .arg(format!("--ingress-address={}", free()))
-        .arg(format!("--admin-address={}", free()))
-        .args(more)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    Abide(command.spawn().unwrap())
+fn start(data_dir: &Path, more: &[&str]) -> Process {
+    let program = env!("CARGO_BIN_EXE_abide").into();
+    let abide = Abide::on_free_ports(program, data_dir.to_owned()).unwrap();
+    let mut command = abide.command();
+    command.args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Process::spawn("abide", command).unwrap()
 }
 
 /// What it says when it is ready.
-fn greeting(abide: &mut Abide) -> String {
-    let mut lines = BufReader::new(abide.0.stdout.take().unwrap()).lines();
+fn greeting(abide: &mut Process) -> String {
+    let mut lines = BufReader::new(abide.take_stdout().unwrap()).lines();
     let greeting: Vec<String> = lines.by_ref().take(4).map(Result::unwrap).collect();
     greeting.join("\n")
 }
 
-fn complaint(abide: &mut Abide) -> String {
+fn complaint(abide: &mut Process) -> String {
     let mut text = String::new();
-    abide.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-    assert!(!abide.0.wait().unwrap().success());
+    abide.take_stderr().unwrap().read_to_string(&mut text).unwrap();
+    assert!(!abide.wait().unwrap().success());
     text
 }
 
@@ -52,9 +38,8 @@ fn it_says_where_it_is_and_stops_when_it_is_told_to() {
     assert!(greeting.contains("ready in"), "{greeting}");
     assert!(greeting.contains("ingress  http://127.0.0.1:"), "{greeting}");
     assert!(greeting.contains("(3 partitions, new)"), "{greeting}");
-    let pid = abide.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    assert!(abide.0.wait().unwrap().success());
+    abide.terminate().unwrap();
+    assert!(abide.wait().unwrap().success());
     let known = crate::greeting(&mut start(dir.path(), &[]));
     assert!(known.contains("(3 partitions)"), "{known}");
 }

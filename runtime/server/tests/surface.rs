@@ -1,9 +1,7 @@
 //! Each request of the public surface, asked of the real binary and compared with what the real server
 //! was seen to answer: `interop/surface`, which `cargo xtask surface --record` has written.
 
-use std::path::Path;
-
-use interop_suite::{
+use e2e_suite::{
     stage::{Runtime, Sdk, Setting, Stage},
     surface::{case, play},
 };
@@ -11,7 +9,6 @@ use interop_suite::{
 #[tokio::test(flavor = "multi_thread")]
 async fn every_recorded_request_is_answered_as_it_should_be() {
     let dir = tempfile::tempdir().unwrap();
-    let programs = Path::new(env!("CARGO_BIN_EXE_abide")).parent().unwrap().to_owned();
     let setting = Setting {
         runtime: Runtime::Abide,
         sdk: Sdk::Rust,
@@ -20,7 +17,6 @@ async fn every_recorded_request_is_answered_as_it_should_be() {
         partitions: 2,
         http_11: false,
         dir: dir.path().to_owned(),
-        programs,
     };
     let stage = Stage::open_unregistered(setting).await.unwrap();
     let files = case::read_all().unwrap();

@@ -3,8 +3,9 @@
 //!
 //! Reading order: [`order`] (what is ordered and how far it is), [`workflow`] (the flow), [`status`]
 //! (what the customer sees), [`delivery`], [`payment`] and [`restaurant`] (the outside world), [`http`]
-//! (the one HTTP client).
+//! (the one HTTP client), [`args`].
 
+pub mod args;
 pub mod delivery;
 pub mod http;
 pub mod order;

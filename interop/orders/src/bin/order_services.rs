@@ -1,32 +1,11 @@
 //! Serves the order workflow, the order status and the delivery manager.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use interop_orders::{
-    delivery::DeliveryManager, http::Http, payment::Payments, status::OrderStatus,
-    workflow::OrderWorkflow,
-};
+use interop_orders::{delivery::DeliveryManager, status::OrderStatus, workflow::OrderWorkflow};
 use restate_sdk::prelude::*;
-
-/// The services of the order flow.
-#[derive(Parser)]
-struct Args {
-    /// Where the runtime reaches the services.
-    #[arg(long, env = "BIND", default_value = "127.0.0.1:9080")]
-    bind: SocketAddr,
-    /// Where the restaurant's point of sale is.
-    #[arg(long, env = "RESTAURANT", default_value = "http://127.0.0.1:5050")]
-    restaurant: String,
-    /// Where the payment stub writes down what it has charged.
-    #[arg(long, env = "LEDGER", default_value = "ledger.jsonl")]
-    ledger: PathBuf,
-    /// How long each of the two legs of a delivery takes, in milliseconds.
-    #[arg(long, env = "LEG_MS", default_value_t = 1000)]
-    leg_ms: u64,
-}
+use services_food_ordering::{args::Args, http::Http, payment::Payments};
 
 #[tokio::main]
 async fn main() {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use abide_sdk::prelude::*;
 use bytes::Bytes;
+use e2e_client::Server;
 use futures::{StreamExt, future::join_all, stream};
-use interop_suite::client::Server;
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpSocket, TcpStream},

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use abide_sdk::prelude::*;
 use bytes::Bytes;
-use interop_suite::client::Server;
+use e2e_client::Server;
+use e2e_harness::process::Process;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -15,7 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::support::{Abide, serve_endpoint, start_under};
+use crate::support::{serve_endpoint, start_under};
 
 /// The budget and what the rest of a node may take beside it, in bytes.
 const RSS_MAX: u64 = (512 + 300) << 20;
@@ -47,7 +48,7 @@ impl Healthy {
 }
 
 pub(crate) struct Site {
-    abide: Abide,
+    abide: Process,
     pub(crate) server: Server,
     /// `host:port` of the ingress.
     pub(crate) ingress: String,

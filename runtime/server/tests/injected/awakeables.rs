@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
+use e2e_client::Server;
 use http::{Method, StatusCode};
-use interop_suite::client::Server;
 use runtime_seeded::Random;
 use serde_json::json;
 

@@ -9,11 +9,11 @@
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use interop_suite::ports;
+use e2e_harness::{ports, process::Process};
 use serde_json::json;
 
 use crate::{
@@ -61,14 +61,10 @@ struct Machine {
     names: u64,
 }
 
-/// A process that is killed with its owner.
-struct Service(Child, String);
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// A service in a process of its own, and where it answers.
+struct Service {
+    _process: Process,
+    uri: String,
 }
 
 impl Machine {
@@ -81,13 +77,14 @@ impl Machine {
             ("SHIM_CLOCK".to_owned(), offset.display().to_string()),
         ];
         let bind = ports::free()?;
-        let there = Command::new(std::env::current_exe()?)
+        let mut command = Command::new(std::env::current_exe()?);
+        command
             .args(["--ignored", "--exact", "services::there"])
             .envs(rig.environment.iter().cloned())
             .env("FAULTS_BIND", bind.to_string())
-            .stdout(Stdio::null())
-            .spawn()?;
-        let there = Service(there, format!("http://{bind}"));
+            .stdout(Stdio::null());
+        let process = Process::spawn("the service", command)?;
+        let there = Service { _process: process, uri: format!("http://{bind}") };
         Ok(Self { rig, told: Told::new(), there, here: None, offset, late_ms, names: 0 })
     }
 
@@ -106,7 +103,7 @@ impl Machine {
             let here = services::serve(&self.told).await?;
             self.rig.register(&here).await?;
             let server = self.rig.server.clone();
-            let (rig, there) = (&self.rig, &self.there.1);
+            let (rig, there) = (&self.rig, &self.there.uri);
             server.eventually(|| rig.register(there)).await?;
             self.here = Some(here);
         }
@@ -207,7 +204,7 @@ enum What {
 
 /// How long something took.
 async fn took(
-    server: interop_suite::client::Server,
+    server: e2e_client::Server,
     told: Told,
     what: What,
     name: String,

@@ -1,110 +1,66 @@
 //! The real binary on ports that it keeps, with a log of its own, under whatever is preloaded.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
+use e2e_client::{Answer, Server, ready};
+use e2e_harness::{abide::Abide, process::Process};
 use http::Method;
-use interop_suite::{
-    client::{Answer, Server},
-    ports,
-};
 use serde_json::{Value, json};
 
-/// A node, a debug build with a log to fold, is up by then; it is gone by then after it said so.
+/// A node is gone by then after it said so.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks.
 pub(crate) const PAUSE: Duration = Duration::from_millis(10);
 
-/// One node: a directory and two addresses, and a process while it runs.
+/// One node: a directory and two addresses, and its process once it has been started.
 pub(crate) struct Rig {
     pub(crate) server: Server,
     pub(crate) environment: Vec<(String, String)>,
-    arguments: Vec<String>,
+    abide: Abide,
     log: PathBuf,
-    child: Option<Child>,
-}
-
-impl Drop for Rig {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill(); // It may have ended already, which is all that is wanted.
-            let _ = child.wait();
-        }
-    }
+    process: Option<Process>,
 }
 
 impl Rig {
     /// A node in a directory of its own; its settings are those of the TOML text.
     pub(crate) fn new(dir: &Path, data: &Path, settings: &str) -> Result<Self> {
-        let (ingress, admin) = (ports::free()?, ports::free()?);
+        let mut abide = Abide::on_free_ports(env!("CARGO_BIN_EXE_abide").into(), data.to_owned())?;
         let config = dir.join("abide.toml");
         fs::write(&config, settings)?;
+        abide.flags.push(format!("--config={}", config.display()));
         Ok(Self {
-            server: Server::new(format!("http://{ingress}"), format!("http://{admin}")),
+            server: Server::new(abide.ingress, abide.admin),
             environment: Vec::new(),
-            arguments: vec![
-                "serve".to_owned(),
-                format!("--config={}", config.display()),
-                format!("--data-dir={}", data.display()),
-                format!("--ingress-address={ingress}"),
-                format!("--admin-address={admin}"),
-            ],
+            abide,
             log: dir.join("abide.log"),
-            child: None,
+            process: None,
         })
-    }
-
-    /// Starts the process; it need not be up when this returns.
-    pub(crate) fn spawn(&mut self) -> Result<()> {
-        ensure!(self.child.is_none(), "it runs already");
-        let log = File::options().create(true).append(true).open(&self.log)?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_abide"));
-        command.args(&self.arguments).envs(self.environment.iter().cloned());
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        self.child = Some(command.spawn()?);
-        Ok(())
     }
 
     /// Starts it and waits until it is alive.
     pub(crate) async fn start(&mut self) -> Result<()> {
-        self.spawn()?;
-        let deadline = Instant::now() + PATIENCE;
-        while !self.admin("/health").await.is_ok_and(|health| health.status.is_success()) {
-            if let Some(status) = self.poll()? {
-                bail!("it has ended with {status}: {}", self.said());
-            }
-            ensure!(Instant::now() < deadline, "it is not up after {PATIENCE:?}: {}", self.said());
-            tokio::time::sleep(PAUSE).await;
-        }
+        let mut command = self.abide.command();
+        command.envs(self.environment.iter().cloned());
+        let process = Process::start("the node", command, &self.log)?;
+        self.process = Some(ready(process, self.abide.admin).await?);
         Ok(())
     }
 
     /// Kills it with SIGKILL.
     pub(crate) fn kill(&mut self) -> Result<()> {
-        let mut child = self.child.take().context("it does not run")?;
-        child.kill()?;
-        child.wait()?;
-        Ok(())
-    }
-
-    /// How it has ended; `None` while it runs.
-    pub(crate) fn poll(&mut self) -> Result<Option<ExitStatus>> {
-        let status = self.child.as_mut().context("it does not run")?.try_wait()?;
-        if status.is_some() {
-            self.child = None;
-        }
-        Ok(status)
+        Ok(self.process()?.kill()?)
     }
 
     /// Waits until it has ended by itself.
     pub(crate) async fn ended(&mut self) -> Result<ExitStatus> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.poll()? {
+            if let Some(status) = self.process()?.ended()? {
                 return Ok(status);
             }
             ensure!(Instant::now() < deadline, "it still runs after {PATIENCE:?}: {}", self.said());
@@ -114,9 +70,11 @@ impl Rig {
 
     /// The last of what it said.
     pub(crate) fn said(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(12)..].join("\n")
+        self.process.as_ref().map_or_else(String::new, Process::said)
+    }
+
+    fn process(&mut self) -> Result<&mut Process> {
+        self.process.as_mut().context("it was never started")
     }
 
     /// Makes it know an endpoint.

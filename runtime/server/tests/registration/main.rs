@@ -9,9 +9,9 @@ mod tls;
 
 use std::time::Duration;
 
+use e2e_client::{Answer, Server};
 use futures::future::join_all;
 use http::{Method, StatusCode};
-use interop_suite::client::{Answer, Server};
 use serde_json::{Value, json};
 
 use endpoint::{Discovery, Endpoint};

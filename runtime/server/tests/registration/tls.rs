@@ -81,11 +81,7 @@ fn settings(dir: &Path, lines: &[(&str, &str, &str)]) -> String {
     format!("--config={}", config.display())
 }
 
-async fn is_registered_and_called(
-    server: &interop_suite::client::Server,
-    endpoint: &Endpoint,
-    service: &str,
-) {
+async fn is_registered_and_called(server: &e2e_client::Server, endpoint: &Endpoint, service: &str) {
     let uri = format!("https://localhost:{}", endpoint.address.port());
     register(server, json!({ "uri": uri })).await.ok().unwrap();
     let answer = server.call(&format!("/{service}/well"), Value::Null).await.unwrap();

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
-use interop_suite::client::Server;
+use e2e_client::Server;
 use protocol::{ProtocolVersion, wire::MessageType};
 use serde_json::{Value, json};
 use tokio::{

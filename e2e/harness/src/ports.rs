@@ -1,0 +1,28 @@
+//! Ports for servers that are started later, and again: out of the range from which a system gives ports
+//! to clients, any of which could have it by then.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::{Error, Result};
+
+/// Below 32768, where Linux begins to give them to clients.
+const FIRST: u32 = 12_000;
+const COUNT: u32 = 20_000;
+
+/// A port of this machine that nobody has, and that this process gives to nobody else soon.
+///
+/// # Errors
+/// When there is none.
+pub fn free() -> Result<SocketAddr> {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // Processes begin at different places.
+    let start = std::process::id().wrapping_mul(7919);
+    let next = || start.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % COUNT + FIRST;
+    let ports = std::iter::repeat_with(next).take(COUNT as usize);
+    let mut addresses = ports
+        .filter_map(|port| u16::try_from(port).ok())
+        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let free = addresses.find(|address| TcpListener::bind(address).is_ok());
+    free.ok_or_else(|| Error::new("no port is free"))
+}

@@ -1,0 +1,56 @@
+//! Services on any Rust SDK, as a process that answers.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::{Error, Result, ports, process::Process};
+
+/// Programs of services bind first, and do little before.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// HTTP/2 with prior knowledge: the preface and no settings.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/// A frame begins with so many bytes, its type in the fourth.
+const FRAME_HEAD_BYTES: usize = 9;
+const SETTINGS: u8 = 4;
+
+/// Starts a program of services on a free port, and waits until it answers in HTTP/2.
+///
+/// # Errors
+/// When it does not start, ends, or answers otherwise.
+pub fn start(program: &str) -> Result<(Process, SocketAddr)> {
+    let address = ports::free()?;
+    let mut command = Command::new(program);
+    command.arg(format!("--bind={address}"));
+    let mut process = Process::spawn("the services", command)?;
+    let stream = connect(&mut process, address)?;
+    match first_frame(stream).map_err(Error::about(address))? {
+        SETTINGS => Ok((process, address)),
+        other => Err(Error::new(format!("{address} begins with a frame of type {other}"))),
+    }
+}
+
+fn connect(process: &mut Process, address: SocketAddr) -> Result<TcpStream> {
+    let deadline = Instant::now() + LISTEN_TIMEOUT;
+    loop {
+        match TcpStream::connect(address) {
+            Ok(stream) => return Ok(stream),
+            Err(error) if Instant::now() > deadline => return Err(Error::about(address)(error)),
+            Err(_) => process.check()?,
+        }
+        sleep(PAUSE);
+    }
+}
+
+/// The type of the first frame that answers the preface.
+fn first_frame(mut stream: TcpStream) -> std::io::Result<u8> {
+    stream.set_read_timeout(Some(LISTEN_TIMEOUT))?;
+    stream.write_all(PREFACE)?;
+    let mut head = [0; FRAME_HEAD_BYTES];
+    stream.read_exact(&mut head)?;
+    Ok(head[3])
+}

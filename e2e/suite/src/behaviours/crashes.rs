@@ -1,0 +1,90 @@
+//! What survives a SIGKILL.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::{Env, behaviours, expect};
+
+behaviours!("crashes":
+    the_services_in_the_middle, the_runtime_in_the_middle, the_runtime_while_it_sleeps,
+    the_runtime_while_a_lock_is_held,
+);
+
+/// Does something while somebody looks after the services.
+async fn supervised<T>(env: &Env, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let supervision = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            env.stage.lock().await.revive_services()?;
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        broken = supervision => broken,
+    }
+}
+
+/// Handlers that pause and then add, started and well under way; their key.
+async fn under_way(env: &Env) -> Result<(String, Vec<String>)> {
+    let key = env.key();
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        let asked = json!({ "key": key, "pauseMs": 700 });
+        ids.push(env.server.send_to("/Lab/slow_add", asked).await?);
+    }
+    env.told(&format!("{key}-told"), "started").await?;
+    Ok((key, ids))
+}
+
+/// Each of them has added once, and none twice.
+async fn all_added(env: &Env, key: &str, ids: &[String]) -> Result<()> {
+    supervised(env, async {
+        for id in ids {
+            let path = format!("/restate/invocation/{id}/attach");
+            env.server.eventually(|| async { env.server.get(&path).await?.ok() }).await?;
+        }
+        expect(&env.server.call(&format!("/Cell/{key}/add"), json!(0)).await?, &json!(ids.len()))
+    })
+    .await
+}
+
+async fn the_services_in_the_middle(env: &Env) -> Result<()> {
+    let (key, ids) = under_way(env).await?;
+    env.stage.lock().await.restart_services()?;
+    all_added(env, &key, &ids).await
+}
+
+async fn the_runtime_in_the_middle(env: &Env) -> Result<()> {
+    let (key, ids) = under_way(env).await?;
+    env.stage.lock().await.restart_runtime().await?;
+    all_added(env, &key, &ids).await
+}
+
+async fn the_runtime_while_it_sleeps(env: &Env) -> Result<()> {
+    let key = env.key();
+    let path = format!("/List/{key}/append/send?delay=1s");
+    env.server.post(&path, &json!("late")).await?.ok()?;
+    env.stage.lock().await.restart_runtime().await?;
+    let list = format!("/List/{key}/all");
+    let arrived = env
+        .server
+        .eventually(|| async { expect(&env.server.get(&list).await?.ok()?, &json!(["late"])) });
+    supervised(env, arrived).await
+}
+
+async fn the_runtime_while_a_lock_is_held(env: &Env) -> Result<()> {
+    let key = env.key();
+    env.server.send_to(&format!("/Cell/{key}/hold"), json!(null)).await?;
+    let awakeable = env.told(&key, "held").await?;
+    env.server.send_to(&format!("/Cell/{key}/add"), json!(1)).await?;
+    env.stage.lock().await.restart_runtime().await?;
+    let path = format!("/restate/awakeables/{awakeable}/resolve");
+    env.server.eventually(|| async { env.server.post(&path, &json!(1)).await?.ok() }).await?;
+    let count = format!("/Cell/{key}/get");
+    let added = env.server.eventually(|| async {
+        expect(&env.server.call(&count, "count".into()).await?, &json!(1))
+    });
+    supervised(env, added).await
+}

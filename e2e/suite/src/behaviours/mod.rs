@@ -1,0 +1,113 @@
+//! The list. Each behaviour stands alone: its keys are its own, so that all can run at once.
+
+mod awakeables;
+mod calls;
+mod cancellation;
+mod combinators;
+mod crashes;
+mod errors;
+mod ingress;
+mod runs;
+mod state;
+mod timers;
+mod workflows;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use e2e_client::Server;
+use futures::future::BoxFuture;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::stage::Stage;
+
+/// What a behaviour works with.
+pub struct Env {
+    /// The server.
+    pub server: Server,
+    /// The processes behind it, for those that kill.
+    pub stage: Mutex<Stage>,
+    /// Makes keys of this run differ from those of the last one on the same server.
+    pub run: String,
+    next_key: AtomicU64,
+}
+
+impl Env {
+    /// For a stage that is set.
+    pub fn new(stage: Stage) -> Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let run = format!("{:x}", now.unwrap_or_default().as_micros());
+        let server = stage.server.clone();
+        Self { server, stage: Mutex::new(stage), run, next_key: AtomicU64::new(0) }
+    }
+
+    /// A key that nobody else has.
+    pub fn key(&self) -> String {
+        format!("k{}-{}", self.next_key.fetch_add(1, Ordering::Relaxed), self.run)
+    }
+
+    /// What somebody has left in a cell, as soon as it is there.
+    ///
+    /// # Errors
+    /// When it never is.
+    pub async fn told(&self, cell: &str, name: &str) -> Result<String> {
+        let path = format!("/Cell/{cell}/get");
+        let found = self.server.eventually(|| async {
+            let value = self.server.call(&path, name.into()).await?;
+            value.as_str().map(str::to_owned).context("nothing there yet")
+        });
+        found.await.with_context(|| format!("{name} of cell {cell}"))
+    }
+}
+
+/// Compares.
+fn expect(actual: &Value, expected: &Value) -> Result<()> {
+    ensure!(actual == expected, "{actual}, expected {expected}");
+    Ok(())
+}
+
+/// One thing a user relies on.
+#[derive(Clone, Copy)]
+pub struct Behaviour {
+    /// Theme and name.
+    pub name: &'static str,
+    /// Asks for it.
+    pub ask: for<'a> fn(&'a Env) -> BoxFuture<'a, Result<()>>,
+    /// Whether it kills processes and so must be alone.
+    pub is_alone: bool,
+}
+
+/// Lists functions of this module as behaviours.
+macro_rules! behaviours {
+    ($theme:literal: $($name:ident),* $(,)?) => {
+        pub(super) const BEHAVIOURS: &[$crate::behaviours::Behaviour] = &[$(
+            $crate::behaviours::Behaviour {
+                name: concat!($theme, ".", stringify!($name)),
+                ask: |env| Box::pin($name(env)),
+                is_alone: false,
+            },
+        )*];
+    };
+}
+pub(crate) use behaviours;
+
+/// All of them, those that must be alone last.
+pub fn all() -> Vec<Behaviour> {
+    let mut all = [
+        state::BEHAVIOURS,
+        calls::BEHAVIOURS,
+        runs::BEHAVIOURS,
+        timers::BEHAVIOURS,
+        awakeables::BEHAVIOURS,
+        workflows::BEHAVIOURS,
+        combinators::BEHAVIOURS,
+        cancellation::BEHAVIOURS,
+        errors::BEHAVIOURS,
+        ingress::BEHAVIOURS,
+    ]
+    .concat();
+    let alone = crashes::BEHAVIOURS.iter();
+    all.extend(alone.map(|behaviour| Behaviour { is_alone: true, ..*behaviour }));
+    all
+}

@@ -1,0 +1,94 @@
+//! Each request of the public surface: recorded from the real server, or compared with ours.
+
+#![expect(clippy::print_stdout, reason = "the outcomes are for whoever runs it")]
+
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use e2e_harness::programs::target;
+use e2e_suite::{
+    stage::{Runtime, Sdk, Setting, Stage},
+    surface::{
+        case::{self, Seen},
+        cli, play,
+    },
+};
+
+/// The public surface, request by request.
+#[derive(Parser)]
+struct Args {
+    /// Ask the real server, and write down what it answers.
+    #[arg(long)]
+    record: bool,
+    /// Write down what ours answers where it differs; the reason is still to be given.
+    #[arg(long, conflicts_with = "record")]
+    excuse: bool,
+    /// Run the official command line against ours.
+    #[arg(long, conflicts_with_all = ["record", "excuse"])]
+    cli: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<()> {
+    let runtime = if args.record { Runtime::Restate } else { Runtime::Abide };
+    let stage = open(runtime).await?;
+    if args.cli {
+        for line in cli::check(&stage).await? {
+            println!("ok    {line}");
+        }
+        return Ok(());
+    }
+    let mut files = case::read_all()?;
+    let seen = play::play(&stage, &files).await?;
+    if args.record || args.excuse {
+        let cases = files.iter_mut().flat_map(|file| &mut file.cases);
+        cases.zip(&seen).for_each(|(case, seen)| note(case, seen, args.record));
+        return files.iter().try_for_each(case::File::write);
+    }
+    let faults = play::compare(&files, &seen);
+    let cases = files.iter().flat_map(|file| &file.cases);
+    let on_purpose = cases.filter(|case| case.ours.is_some()).count();
+    println!("{} requests, {on_purpose} of them answered otherwise on purpose", seen.len());
+    ensure!(faults.is_empty(), "{} answers are wrong:\n{}", faults.len(), faults.join("\n"));
+    Ok(())
+}
+
+fn note(case: &mut case::Case, seen: &Seen, is_real: bool) {
+    if is_real {
+        case.answer = Some(seen.clone());
+        if case.ours == case.answer {
+            (case.ours, case.why) = (None, None);
+        }
+    } else if case.answer.as_ref() == Some(seen) {
+        (case.ours, case.why) = (None, None);
+    } else {
+        case.ours = Some(seen.clone());
+        case.why.get_or_insert_default();
+    }
+}
+
+async fn open(runtime: Runtime) -> Result<Stage> {
+    let dir = target().join(format!("surface/{runtime:?}"));
+    let _ = std::fs::remove_dir_all(&dir);
+    let setting = Setting {
+        runtime,
+        sdk: Sdk::Rust,
+        protocol: 6,
+        always_suspend: false,
+        partitions: 2,
+        http_11: false,
+        dir,
+    };
+    Stage::open_unregistered(setting).await
+}

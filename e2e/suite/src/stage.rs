@@ -1,0 +1,218 @@
+//! Which server, which services: started as processes of their own, and killed with us.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use e2e_client::{Server, ready};
+use e2e_harness::{
+    abide::Abide,
+    npm, ports,
+    process::Process,
+    programs::{binary, root, target},
+};
+use serde_json::json;
+
+/// Which server is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Runtime {
+    /// Ours.
+    Abide,
+    /// The real server, from its npm package.
+    Restate,
+}
+
+/// On which SDK the services are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Sdk {
+    /// The crate `restate-sdk`.
+    Rust,
+    /// The npm package `@restatedev/restate-sdk`.
+    Typescript,
+    /// Our own, `abide-sdk`.
+    Abide,
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// Which server.
+    pub runtime: Runtime,
+    /// Which services.
+    pub sdk: Sdk,
+    /// Newest service protocol that the server may speak.
+    pub protocol: u16,
+    /// Suspend at every wait.
+    pub always_suspend: bool,
+    /// Partitions of our server.
+    pub partitions: u16,
+    /// Speak to the services in HTTP/1.1: one request and one response, which do not overlap.
+    pub http_11: bool,
+    /// Where data and logs go; empty at the start.
+    pub dir: PathBuf,
+}
+
+impl Setting {
+    fn inactivity_ms(&self) -> u64 {
+        if self.always_suspend { 0 } else { 60_000 }
+    }
+}
+
+/// The processes, running and registered with each other.
+#[derive(Debug)]
+pub struct Stage {
+    /// How to reach the server.
+    pub server: Server,
+    setting: Setting,
+    addresses: Addresses,
+    runtime: Process,
+    services: Process,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Addresses {
+    ingress: SocketAddr,
+    admin: SocketAddr,
+    /// Where nodes of the real server would talk to one another.
+    node: SocketAddr,
+    services: SocketAddr,
+}
+
+impl Stage {
+    /// Starts everything, and registers the services.
+    ///
+    /// # Errors
+    /// When a process does not start or does not become ready.
+    pub async fn open(setting: Setting) -> Result<Self> {
+        let stage = Self::open_unregistered(setting).await?;
+        let http_11 = stage.setting.http_11;
+        let body = json!({ "uri": stage.services_uri(), "use_http_11": http_11 });
+        let server = &stage.server;
+        let registered = server.eventually(|| async { server.register(&body).await?.ok() }).await;
+        registered.context("the services cannot be registered")?;
+        Ok(stage)
+    }
+
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// When a process does not start or does not become ready.
+    pub async fn open_unregistered(setting: Setting) -> Result<Self> {
+        std::fs::create_dir_all(&setting.dir)?;
+        let addresses = Addresses {
+            ingress: ports::free()?,
+            admin: ports::free()?,
+            node: ports::free()?,
+            services: ports::free()?,
+        };
+        let runtime = start_runtime(&setting, addresses)?;
+        let services = start_services(&setting, addresses.services)?;
+        let runtime = ready(runtime, addresses.admin).await?;
+        let server = Server::new(addresses.ingress, addresses.admin);
+        Ok(Self { server, setting, addresses, runtime, services })
+    }
+
+    /// Where the services answer.
+    pub fn services_uri(&self) -> String {
+        format!("http://{}", self.addresses.services)
+    }
+
+    /// Where data and logs are.
+    pub fn dir(&self) -> &Path {
+        &self.setting.dir
+    }
+
+    /// Kills the services with SIGKILL and starts them again.
+    ///
+    /// # Errors
+    /// When they do not start.
+    pub fn restart_services(&mut self) -> Result<()> {
+        self.services.kill()?;
+        self.services = start_services(&self.setting, self.addresses.services)?;
+        Ok(())
+    }
+
+    /// Kills the runtime with SIGKILL, starts it again and waits until it serves.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart_runtime(&mut self) -> Result<()> {
+        self.runtime.kill()?;
+        let runtime = start_runtime(&self.setting, self.addresses)?;
+        self.runtime = ready(runtime, self.addresses.admin).await?;
+        Ok(())
+    }
+
+    /// Starts the services again if they have ended by themselves, as whatever runs them in production
+    /// would: the TypeScript SDK's process ends when a connection breaks at the wrong moment.
+    ///
+    /// # Errors
+    /// When they do not start.
+    pub fn revive_services(&mut self) -> Result<()> {
+        if self.services.ended()?.is_some() {
+            self.services = start_services(&self.setting, self.addresses.services)?;
+        }
+        Ok(())
+    }
+}
+
+fn start_runtime(setting: &Setting, addresses: Addresses) -> Result<Process> {
+    let command = match setting.runtime {
+        Runtime::Abide => abide(setting, addresses),
+        Runtime::Restate => restate(setting, addresses)?,
+    };
+    Ok(Process::start("the runtime", command, &setting.dir.join("runtime.log"))?)
+}
+
+fn abide(setting: &Setting, Addresses { ingress, admin, .. }: Addresses) -> Command {
+    let flags = vec![
+        format!("--partitions={}", setting.partitions),
+        format!("--inactivity-timeout-ms={}", setting.inactivity_ms()),
+        format!("--max-service-protocol-version={}", setting.protocol),
+    ];
+    let data = setting.dir.join("data");
+    Abide { program: binary("abide"), data, ingress, admin, flags }.command()
+}
+
+fn restate(setting: &Setting, addresses: Addresses) -> Result<Command> {
+    let Addresses { ingress, admin, node, .. } = addresses;
+    let inactivity_ms = setting.inactivity_ms();
+    let program = npm::restate("restate-server", &target().join("interop-restate"))?;
+    let mut command = Command::new(program);
+    command
+        .arg("--base-dir")
+        .arg(setting.dir.join("data"))
+        .env("RESTATE_INGRESS__BIND_ADDRESS", ingress.to_string())
+        .env("RESTATE_ADMIN__BIND_ADDRESS", admin.to_string())
+        .env("RESTATE_BIND_ADDRESS", node.to_string())
+        .env("RESTATE_ADVERTISED_ADDRESS", format!("http://{node}"))
+        .env("RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT", format!("{inactivity_ms}ms"))
+        .env("RESTATE_LISTEN_MODE", "tcp")
+        .env("DO_NOT_TRACK", "1");
+    if setting.protocol >= 7 {
+        command.env("RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7", "true");
+    }
+    Ok(command)
+}
+
+fn start_services(setting: &Setting, bind: SocketAddr) -> Result<Process> {
+    let command = match setting.sdk {
+        Sdk::Rust => on_rust("interop-services", bind),
+        Sdk::Abide => on_rust("conformance-services", bind),
+        Sdk::Typescript => {
+            let dir = root().join("interop/typescript");
+            npm::packages(&dir)?;
+            let mut command = Command::new("node");
+            command.arg(dir.join("src/main.mjs")).env("PORT", bind.port().to_string());
+            command
+        }
+    };
+    Ok(Process::start("the services", command, &setting.dir.join("services.log"))?)
+}
+
+fn on_rust(program: &str, bind: SocketAddr) -> Command {
+    let mut command = Command::new(binary(program));
+    command.arg(format!("--bind={bind}"));
+    command
+}
