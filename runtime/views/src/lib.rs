@@ -4,11 +4,13 @@
 //! Reading order: [`text`] (words, and how much of a text is shown), [`rfc3339`] (times), [`page`] (how lists
 //! are read in turns), [`invocation`], [`result`] (what an invocation has ended with), [`journal`]; what
 //! belongs to virtual objects and workflows: [`state`], [`object`], [`inbox`], [`promise`]; what is under way:
-//! [`timer`], [`outbox`]. Idempotency keys have no rows of their own: an invocation's id follows from its key.
+//! [`timer`], [`outbox`]; what the registry knows: [`deployment`], [`service`]. Idempotency keys have no rows
+//! of their own: an invocation's id follows from its key.
 //!
 //! **Invariant:** pure, and bounded: a view reads no more rows and bytes in one turn of a partition than
 //! it is told to.
 
+pub mod deployment;
 pub mod inbox;
 pub mod invocation;
 pub mod journal;
@@ -18,6 +20,7 @@ pub mod page;
 pub mod promise;
 pub mod result;
 pub mod rfc3339;
+pub mod service;
 pub mod state;
 pub mod text;
 pub mod timer;

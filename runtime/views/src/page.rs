@@ -64,6 +64,25 @@ impl<T> Page<T> {
     }
 }
 
+impl<T, C> Page<T, C> {
+    /// Of rows that are in memory as they are, each with its key.
+    pub(crate) fn of_known(
+        known: impl Iterator<Item = (C, T)>,
+        budget: Budget,
+        bytes_of: impl Fn(&T) -> usize,
+    ) -> Self {
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        for (key, row) in known {
+            bytes += bytes_of(&row);
+            rows.push(row);
+            if rows.len() >= budget.rows_max || bytes >= budget.bytes_max {
+                return Self { rows, rest_after: Some(key) };
+            }
+        }
+        Self { rows, rest_after: None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ mod journal;
 mod objects;
 mod outbox;
 mod promise;
+mod registry;
 mod result;
 mod state;
 mod support;
