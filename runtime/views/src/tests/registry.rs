@@ -82,7 +82,7 @@ fn registry(count: u16) -> RegistrySnapshot {
 
 const BUDGETS: [Budget; 4] = [
     Budget { rows_max: 1, bytes_max: usize::MAX },
-    Budget { rows_max: 7, bytes_max: 150 },
+    Budget { rows_max: 7, bytes_max: 30 },
     Budget { rows_max: 64, bytes_max: usize::MAX },
     Budget { rows_max: usize::MAX, bytes_max: usize::MAX },
 ];
@@ -104,6 +104,7 @@ fn deployments_are_read_in_turns_in_the_order_of_registration() {
             let bytes = page.rows.iter().rev().skip(1).map(|deployment| deployment.uri.len());
             assert!(bytes.sum::<usize>() < budget.bytes_max);
             all.extend(page.rows);
+            assert!(all.len() <= expected.len(), "{budget:?}");
             after = page.rest_after;
             if after.is_none() {
                 break;
@@ -128,6 +129,7 @@ fn services_are_read_in_turns_by_name() {
             let bytes = page.rows.iter().rev().skip(1).map(|service| service.name.len());
             assert!(bytes.sum::<usize>() < budget.bytes_max);
             all.extend(page.rows);
+            assert!(all.len() <= expected.len(), "{budget:?}");
             after = page.rest_after;
             if after.is_none() {
                 break;

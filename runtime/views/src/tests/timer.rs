@@ -70,6 +70,10 @@ fn hundreds_of_timers_are_read_in_turns() {
         }
     }
     let all = world.read_in_turns(list, |_| 20);
+    // In the file it shows that the invocations are read, too.
+    world.freeze();
+    world.freeze();
+    assert_eq!(world.read_in_turns(list, |_| 20), all);
     assert_eq!(all.len(), 301);
     assert_eq!(told(&all[0]), (5000, id(1), Kind::Start, None));
     assert_eq!(told(&all[1]), (7000, id(2), Kind::Sleep, Some(300)));
