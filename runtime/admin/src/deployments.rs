@@ -10,8 +10,8 @@ use axum::{
 use protocol::DeploymentId;
 use runtime_core::{
     effect::Registered,
-    model::deployment::{Deployment, ServiceDefinition, StoredDeployment},
-    registry::{RegistrySnapshot, Service},
+    model::deployment::{Deployment, StoredDeployment},
+    registry::RegistrySnapshot,
 };
 use runtime_partition::{Offer, random};
 use runtime_schema::{
@@ -19,7 +19,7 @@ use runtime_schema::{
     discover::{Endpoint, Registration, RegistrationError, plan},
     headers, limits,
 };
-use runtime_views::rfc3339;
+use runtime_views::{deployment, rfc3339, service};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -208,7 +208,9 @@ fn previewed(
 #[utoipa::path(get, path = "/deployments", responses((status = 200, body = Deployments)))]
 pub async fn list(State(admin): State<Admin>) -> Json<Deployments> {
     let registry = admin.registry.snapshot();
-    let deployments = registry.deployments().map(|stored| view(stored, revisions(stored)));
+    let seen = registry.deployments().map(|stored| deployment::Deployment::of(stored));
+    let revisions = |all: Vec<deployment::Revision>| all.into_iter().map(Into::into).collect();
+    let deployments = seen.map(|seen| view(seen, revisions));
     Json(Deployments { deployments: deployments.collect() })
 }
 
@@ -223,7 +225,7 @@ pub async fn get(
 ) -> Result<Json<DeploymentView<ServiceMetadata>>, Refusal> {
     let registry = admin.registry.snapshot();
     let stored = registry.deployment(parse(&id)?).ok_or_else(|| unknown(id))?;
-    Ok(Json(view(stored, services(&registry, stored))))
+    Ok(Json(view(deployment::Deployment::of(stored), |_| services(&registry, stored))))
 }
 
 /// Removes a deployment.
@@ -274,34 +276,32 @@ fn created(
 
 /// What a deployment offers, seen as if it were the only one.
 fn services(registry: &RegistrySnapshot, stored: &StoredDeployment) -> Vec<ServiceMetadata> {
-    let alone = RegistrySnapshot::new(vec![stored.clone()], registry.defaults().clone());
-    let services: Vec<&Service> = alone.services();
-    services.into_iter().map(|service| ServiceMetadata::of(service, alone.defaults())).collect()
+    let services = service::Service::all_of(stored, registry.defaults());
+    services.into_iter().map(ServiceMetadata::from).collect()
 }
 
-fn revisions(stored: &StoredDeployment) -> Vec<ServiceRevision> {
-    let services = stored.deployment.services.iter().zip(&stored.revisions);
-    let revision = |(service, &revision): (&ServiceDefinition, &u32)| ServiceRevision {
-        name: service.name.clone(),
-        revision,
-    };
-    services.map(revision).collect()
+impl From<deployment::Revision> for ServiceRevision {
+    fn from(seen: deployment::Revision) -> Self {
+        Self { name: seen.name, revision: seen.revision }
+    }
 }
 
-fn view<S>(stored: &StoredDeployment, services: Vec<S>) -> DeploymentView<S> {
-    let deployment: &Deployment = &stored.deployment;
+fn view<S>(
+    seen: deployment::Deployment,
+    services: impl FnOnce(Vec<deployment::Revision>) -> Vec<S>,
+) -> DeploymentView<S> {
     DeploymentView {
-        id: deployment.id.to_string(),
-        uri: address::shown(&deployment.uri),
-        protocol_type: if deployment.bidirectional { "BidiStream" } else { "RequestResponse" },
-        http_version: if deployment.http1 { "HTTP/1.1" } else { "HTTP/2.0" },
-        additional_headers: shown_headers(&deployment.headers),
-        metadata: deployment.metadata.iter().cloned().collect(),
-        created_at: rfc3339::with_nanoseconds(stored.created_at.0),
-        min_protocol_version: deployment.protocol_range.0,
-        max_protocol_version: deployment.protocol_range.1,
-        sdk_version: deployment.sdk.clone(),
-        services,
+        id: seen.id.to_string(),
+        uri: address::shown(&seen.uri),
+        protocol_type: if seen.bidirectional { "BidiStream" } else { "RequestResponse" },
+        http_version: if seen.http1 { "HTTP/1.1" } else { "HTTP/2.0" },
+        additional_headers: shown_headers(&seen.headers),
+        metadata: seen.metadata.into_iter().collect(),
+        created_at: rfc3339::with_nanoseconds(seen.created_at.0),
+        min_protocol_version: seen.protocol_range.0,
+        max_protocol_version: seen.protocol_range.1,
+        sdk_version: seen.sdk,
+        services: services(seen.services),
     }
 }
 

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{HandlerKind, ServiceKind};
+use protocol::HandlerKind;
 use runtime_core::{
-    model::deployment::{
-        HandlerDefinition, OnMaxAttempts, Options, RetryOptions, ServiceDefinition,
-    },
-    registry::{Defaults, Service, snapshot::Handler},
+    model::deployment::{OnMaxAttempts, RetryOptions},
+    registry::RetryPolicy,
 };
+use runtime_views::service::{Handler, Service};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -131,104 +130,74 @@ pub struct HandlerRetryPolicyMetadata {
     pub on_max_attempts: Option<&'static str>,
 }
 
-impl ServiceMetadata {
-    /// What the API says of a service.
-    pub(crate) fn of(service: &Service, defaults: &Defaults) -> Self {
-        let definition = service.definition();
-        let handlers = definition.handlers.iter().filter_map(|definition| {
-            Some(HandlerMetadata::of(service.handler(&definition.name)?, definition))
-        });
-        let options = &definition.options;
-        let or = |own: Option<u64>, default_ms: u64| friendly(own.unwrap_or(default_ms));
+impl From<Service> for ServiceMetadata {
+    fn from(seen: Service) -> Self {
         Self {
-            name: definition.name.clone(),
-            ty: definition.kind.name(),
-            handlers: handlers.collect(),
-            documentation: definition.documentation.clone(),
-            metadata: definition.metadata.iter().cloned().collect(),
-            deployment_id: service.deployment.deployment.id.to_string(),
-            revision: service.revision,
-            public: service.is_public(),
-            idempotency_retention: or(
-                options.idempotency_retention_ms,
-                defaults.idempotency_retention_ms,
-            ),
-            workflow_completion_retention: (definition.kind == ServiceKind::Workflow)
-                .then(|| or(workflow_retention_ms(definition), defaults.workflow_retention_ms)),
-            journal_retention: or(options.journal_retention_ms, defaults.journal_retention_ms),
-            inactivity_timeout: or(
-                options.inactivity_timeout_ms,
-                defaults.handler.inactivity_timeout_ms,
-            ),
-            abort_timeout: or(options.abort_timeout_ms, defaults.handler.abort_timeout_ms),
-            enable_lazy_state: options.lazy_state.unwrap_or(defaults.handler.lazy_state),
-            retry_policy: RetryPolicyMetadata::of(options, defaults),
+            name: seen.name,
+            ty: seen.kind.name(),
+            handlers: seen.handlers.into_iter().map(HandlerMetadata::from).collect(),
+            documentation: seen.documentation,
+            metadata: seen.metadata.into_iter().collect(),
+            deployment_id: seen.deployment.to_string(),
+            revision: seen.revision,
+            public: seen.is_public,
+            idempotency_retention: friendly(seen.idempotency_retention_ms),
+            workflow_completion_retention: seen.workflow_retention_ms.map(friendly),
+            journal_retention: friendly(seen.journal_retention_ms),
+            inactivity_timeout: friendly(seen.attempts.inactivity_timeout_ms),
+            abort_timeout: friendly(seen.attempts.abort_timeout_ms),
+            enable_lazy_state: seen.attempts.lazy_state,
+            retry_policy: seen.attempts.retry.into(),
         }
     }
 }
 
-/// Manifests say it on the handler that runs, and it holds for the service.
-fn workflow_retention_ms(definition: &ServiceDefinition) -> Option<u64> {
-    let run = definition.handlers.iter().find(|handler| handler.kind == HandlerKind::Workflow);
-    run.and_then(|run| run.options.workflow_retention_ms)
-        .or(definition.options.workflow_retention_ms)
-}
-
-impl RetryPolicyMetadata {
-    fn of(options: &Options, defaults: &Defaults) -> Self {
-        let (own, default) = (&options.retry, &defaults.handler.retry);
-        let interval = |own: Option<u64>, default_ms: u64| friendly(own.unwrap_or(default_ms));
-        let backoff = &default.backoff;
-        let action = own.on_max_attempts.unwrap_or(default.on_max_attempts);
+impl From<RetryPolicy> for RetryPolicyMetadata {
+    fn from(policy: RetryPolicy) -> Self {
         Self {
-            initial_interval: interval(own.initial_interval_ms, backoff.initial_interval_ms),
-            exponentiation_factor: factor(
-                own.factor_thousandths.unwrap_or(backoff.factor_thousandths),
-            ),
-            max_attempts: own.max_attempts.or(default.max_attempts),
-            max_interval: interval(own.max_interval_ms, backoff.max_interval_ms),
-            on_max_attempts: action_name(action),
+            initial_interval: friendly(policy.backoff.initial_interval_ms),
+            exponentiation_factor: factor(policy.backoff.factor_thousandths),
+            max_attempts: policy.max_attempts,
+            max_interval: friendly(policy.backoff.max_interval_ms),
+            on_max_attempts: action_name(policy.on_max_attempts),
         }
     }
 }
 
-impl HandlerMetadata {
-    fn of(handler: &Handler, definition: &HandlerDefinition) -> Self {
-        let options = &definition.options;
-        let (input, output) = (&definition.input, &definition.output);
-        let schema = |text: &Option<String>| {
-            text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok())
-        };
-        let (input_schema, output_schema) =
-            (schema(&input.json_schema), schema(&output.json_schema));
+impl From<Handler> for HandlerMetadata {
+    fn from(seen: Handler) -> Self {
+        let (options, input, output) = (seen.options, seen.input, seen.output);
+        let schema =
+            |text: Option<String>| text.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        let (input_schema, output_schema) = (schema(input.json_schema), schema(output.json_schema));
         let optional = if output.set_content_type_if_empty { "optional " } else { "" };
         Self {
-            name: definition.name.clone(),
-            ty: match definition.kind {
+            name: seen.name,
+            ty: match seen.kind {
                 HandlerKind::Service => None,
                 HandlerKind::Exclusive => Some("Exclusive"),
                 HandlerKind::Shared => Some("Shared"),
                 HandlerKind::Workflow => Some("Workflow"),
             },
-            documentation: definition.documentation.clone(),
-            metadata: definition.metadata.iter().cloned().collect(),
+            documentation: seen.documentation,
+            metadata: seen.metadata.into_iter().collect(),
             idempotency_retention: options.idempotency_retention_ms.map(friendly),
             journal_retention: options.journal_retention_ms.map(friendly),
             inactivity_timeout: options.inactivity_timeout_ms.map(friendly),
             abort_timeout: options.abort_timeout_ms.map(friendly),
             enable_lazy_state: options.lazy_state,
-            public: handler.is_public,
+            public: seen.is_public,
             input_description: described(&input.content_type, input_schema.as_ref(), ""),
             output_description: described(&output.content_type, output_schema.as_ref(), optional),
             input_json_schema: input_schema,
             output_json_schema: output_schema,
-            retry_policy: HandlerRetryPolicyMetadata::of(&options.retry),
+            retry_policy: options.retry.into(),
         }
     }
 }
 
-impl HandlerRetryPolicyMetadata {
-    fn of(retry: &RetryOptions) -> Self {
+impl From<RetryOptions> for HandlerRetryPolicyMetadata {
+    fn from(retry: RetryOptions) -> Self {
         Self {
             initial_interval: retry.initial_interval_ms.map(friendly),
             exponentiation_factor: retry.factor_thousandths.map(factor),

@@ -1,6 +1,7 @@
 //! Services: the latest revisions, as their endpoints offer them.
 
 use axum::extract::State;
+use runtime_views::service::Service;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,7 +31,7 @@ pub struct Handlers {
 pub async fn list(State(admin): State<Admin>) -> Json<Services> {
     let registry = admin.registry.snapshot();
     let services = registry.services().into_iter();
-    let services = services.map(|service| ServiceMetadata::of(service, registry.defaults()));
+    let services = services.map(|known| Service::of(known, registry.defaults()).into());
     Json(Services { services: services.collect() })
 }
 
@@ -79,5 +80,5 @@ fn of(admin: &Admin, name: &str) -> Result<ServiceMetadata, Refusal> {
     let registry = admin.registry.snapshot();
     let not_found = || Refusal::NotFound { what: Thing::Service, name: name.to_owned() };
     let service = registry.service(name).ok_or_else(not_found)?;
-    Ok(ServiceMetadata::of(service, registry.defaults()))
+    Ok(Service::of(service, registry.defaults()).into())
 }

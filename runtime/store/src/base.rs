@@ -5,7 +5,11 @@ use std::sync::Arc;
 use redb::{ReadOnlyTable, StorageError};
 use runtime_core::{
     Lsn,
-    tables::{Key, Overlay, Row, RowDecodeError, Snapshot, overlay::seek_layers, row::ROW_FORMAT},
+    tables::{
+        Key, Overlay, Row, RowDecodeError, Snapshot,
+        overlay::{next_slot_of_layers, seek_layers},
+        row::ROW_FORMAT,
+    },
 };
 
 use crate::{checked, patient::Condition};
@@ -70,6 +74,13 @@ impl Snapshot for FileRows {
         key.starts_with(prefix).then(|| (Key::from_slice(key), decode(key, value.value())))
     }
 
+    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
+        let mut rows = self.rows.range(from..before).unwrap_or_else(|error| self.stop(&error));
+        let (key, value) = rows.next()?.unwrap_or_else(|error| self.stop(&error));
+        let key = key.value();
+        Some((Key::from_slice(key), Some(decode(key, value.value()))))
+    }
+
     fn applied(&self) -> Lsn {
         self.applied
     }
@@ -110,6 +121,13 @@ impl Snapshot for Layers<'_> {
                 seek_layers(&top.rows, &below, prefix, from)
             }
             None => self.file.seek(prefix, from),
+        }
+    }
+
+    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
+        match &self.frozen {
+            Some((frozen, _)) => next_slot_of_layers(frozen, &self.file, from, before),
+            None => self.file.next_slot(from, before),
         }
     }
 

@@ -37,6 +37,21 @@ fn all(live: &mut Overlay, base: &dyn Snapshot) -> Model {
         from.push(0);
         rows.insert(key, row);
     }
+    assert_eq!(stepped(&tables), rows, "slot by slot");
+    rows
+}
+
+/// The same by single steps, which pass removed rows too.
+fn stepped(tables: &dyn Snapshot) -> Model {
+    let before = [Table::State as u8 + 1];
+    let mut from = Key::from_slice(&[Table::State as u8]);
+    let mut rows = Model::new();
+    while let Some((key, row)) = tables.next_slot(&from, &before) {
+        assert!(key >= from && key[..] < before[..], "{key:?}");
+        from = key.clone();
+        from.push(0);
+        rows.extend(row.map(|row| (key, row)));
+    }
     rows
 }
 

@@ -11,10 +11,11 @@ use runtime_core::{
     time::Timestamp,
 };
 
-use crate::{View, text};
-
-/// A turn reads no more rows once those that it has read have this many bytes. A result may have 32 MiB.
-const TURN_BYTES_MAX: usize = 4 << 20;
+use crate::{
+    View,
+    page::{Budget, Page},
+    text,
+};
 
 /// An invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,54 +106,60 @@ impl View for One {
 }
 
 /// Looks for the invocations of one partition that were created after one, oldest first, whatever statuses
-/// the ones between have. It reads an index of each status, and no row that is not wanted.
+/// the ones between have. It reads no row that is not wanted, and as many entries of each status's index at
+/// most as it may read rows.
 #[derive(Debug, Clone)]
 pub struct List {
     /// Which statuses.
     pub statuses: Vec<StatusKind>,
     /// After which one: its lsn of creation.
     pub after: Lsn,
-    /// At most so many.
-    pub rows_max: usize,
+    /// How much may be read.
+    pub budget: Budget,
     /// How many bytes of each text are shown.
     pub text_bytes_max: usize,
 }
 
-/// What a list has found in one turn.
-#[derive(Debug)]
-pub struct Found {
-    /// Oldest first, each with its lsn of creation.
-    pub invocations: Vec<(Lsn, Invocation)>,
-    /// After which one there may be more.
-    pub rest_after: Option<Lsn>,
-}
-
 impl View for List {
-    type Seen = Found;
+    type Seen = Page<(Lsn, Invocation), Lsn>;
 
-    fn see(self, tables: &Tables<'_>) -> Found {
-        let Self { statuses, after, rows_max, text_bytes_max } = self;
-        // No record has the last number there is.
-        let from = Lsn(after.0.saturating_add(1));
-        let of_each = statuses.iter().flat_map(|kind| tables.by_status(*kind, from, rows_max));
-        let mut lsns: Vec<Lsn> = of_each.collect();
+    fn see(self, tables: &Tables<'_>) -> Self::Seen {
+        let Self { statuses, after, budget: Budget { rows_max, bytes_max }, text_bytes_max } = self;
+        let (mut lsns, mut rest_after) = (Vec::new(), None);
+        for kind in statuses {
+            let (found, rest) = tables.some_by_status(kind, after, rows_max);
+            lsns.extend(found);
+            // What comes after the first of these places is not known yet.
+            rest_after = [rest_after, rest].into_iter().flatten().min();
+        }
         lsns.sort_unstable();
-        // Only if none of the statuses gave as many as it may have, it has no more.
-        let mut is_all = lsns.len() < rows_max;
-        lsns.truncate(rows_max);
-        let (mut invocations, mut bytes, mut last) = (Vec::new(), 0, after);
+        lsns.retain(|lsn| rest_after.is_none_or(|rest| *lsn <= rest));
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        let mut last = after;
         for lsn in lsns {
-            if bytes > TURN_BYTES_MAX {
-                is_all = false;
+            if rows.len() == rows_max || bytes >= bytes_max {
+                rest_after = Some(last);
                 break;
             }
+            let (row, row_bytes) = row_named(tables, lsn);
+            bytes += row_bytes;
             last = lsn;
-            let Some(row) = tables.invocation(lsn) else { continue };
-            bytes += row_bytes(&row);
-            invocations.push((lsn, Invocation::of(&row, text_bytes_max)));
+            rows.push((lsn, Invocation::of(&row, text_bytes_max)));
         }
-        Found { invocations, rest_after: (!is_all).then_some(last) }
+        Page { rows, rest_after }
     }
+}
+
+/// The row of an invocation that another row names, and its bytes.
+///
+/// # Panics
+/// When there is none: a row that names an invocation goes before it.
+pub(crate) fn row_named(tables: &Tables<'_>, lsn: Lsn) -> (Box<Row>, usize) {
+    let Some(row) = tables.invocation(lsn) else {
+        panic!("{lsn:?} is named by a row and is not there")
+    };
+    let bytes = row_bytes(&row);
+    (row, bytes)
 }
 
 /// What of a row may be large, in bytes.

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use runtime_core::{Lsn, PartitionId, model::invocation::StatusKind};
-use runtime_views::invocation::List;
+use runtime_views::{invocation::List, page::Budget};
 
 use super::{
     Invocations,
@@ -23,6 +23,8 @@ const LIMIT_MAX: usize = 1000;
 const PAGE_BYTES_MAX: usize = 4 << 20;
 /// Rows that one turn of a partition reads, at most: well under a millisecond of it, from memory.
 const TURN_ROWS_MAX: usize = 64;
+/// Bytes of rows that one turn reads, at most, up to the row that is more. A result may have 32 MiB.
+const TURN_BYTES_MAX: usize = 4 << 20;
 
 /// Where a page has ended: after which invocation of which partition. Clients see it as a text without
 /// a meaning.
@@ -122,14 +124,15 @@ pub(super) async fn read(
     let mut page =
         Page { limit, bytes_max: PAGE_BYTES_MAX, invocations: Vec::new(), bytes: 0, last: place };
     while place.partition.0 < partitions {
+        let rows_max = page.rows_wanted().min(TURN_ROWS_MAX);
         let turn = List {
             statuses: wanted.clone(),
             after: place.lsn,
-            rows_max: page.rows_wanted().min(TURN_ROWS_MAX),
+            budget: Budget { rows_max, bytes_max: TURN_BYTES_MAX },
             text_bytes_max: LISTED_TEXT_BYTES_MAX,
         };
         let found = admin.partitions.read(place.partition, turn).await?;
-        for (lsn, invocation) in found.invocations {
+        for (lsn, invocation) in found.rows {
             if !page.take(Place { lsn, ..place }, invocation.into()) {
                 return Ok(page.ended(true));
             }

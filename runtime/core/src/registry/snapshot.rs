@@ -1,6 +1,7 @@
 //! Who offers what, at one moment.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use protocol::{DeploymentId, Target};
@@ -128,6 +129,15 @@ impl RegistrySnapshot {
         self.deployments.values()
     }
 
+    /// The same after one of them, which may have gone.
+    pub fn deployments_after(
+        &self,
+        after: Option<DeploymentId>,
+    ) -> impl Iterator<Item = &Arc<StoredDeployment>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.deployments.range((from, Bound::Unbounded)).map(|(_, stored)| stored)
+    }
+
     /// The latest revision of a service.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.get(name)
@@ -136,6 +146,13 @@ impl RegistrySnapshot {
     /// The latest revisions of all services, by name.
     pub fn services(&self) -> Vec<&Service> {
         self.services.values().collect()
+    }
+
+    /// The same after one of them, which may have gone, each with its name.
+    pub fn services_after(&self, after: Option<&str>) -> impl Iterator<Item = (&str, &Service)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let services = self.services.range::<str, _>((from, Bound::Unbounded));
+        services.map(|(name, service)| (name.as_str(), service))
     }
 
     /// The deployment that new invocations of a service go to.

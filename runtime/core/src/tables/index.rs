@@ -3,7 +3,11 @@
 
 use protocol::{DeploymentId, Target};
 
-use super::{Key, Row, Table, Tables, key::KeyReader};
+use super::{
+    Key, Row, Table, Tables,
+    key::KeyReader,
+    walk::{Budget, Walk},
+};
 use crate::model::{ids::Lsn, invocation::StatusKind};
 
 impl Tables<'_> {
@@ -11,13 +15,25 @@ impl Tables<'_> {
     pub fn by_status(&self, status: StatusKind, from: Lsn, limit: usize) -> Vec<Lsn> {
         let prefix = Table::IndexStatus.key().u8(status as u8).done();
         let rows = self.scan(&prefix, &status_key(status, from), limit);
-        rows.iter()
-            .filter_map(|(key, _)| {
-                let mut reader = KeyReader::new(key);
-                reader.u8()?;
-                reader.lsn()
-            })
-            .collect()
+        rows.iter().filter_map(|(key, _)| indexed_by_status(key)).collect()
+    }
+
+    /// The same after an invocation and at most so many, counted with those that have left the status;
+    /// and after which one there may be more.
+    pub fn some_by_status(
+        &self,
+        status: StatusKind,
+        after: Lsn,
+        rows_max: usize,
+    ) -> (Vec<Lsn>, Option<Lsn>) {
+        let prefix = Table::IndexStatus.key().u8(status as u8).done();
+        let after = status_key(status, after);
+        // An entry takes a few bytes, so that their number bounds them.
+        let budget = Budget { rows_max, bytes_max: usize::MAX };
+        let read = |key: &[u8], _| indexed_by_status(key);
+        let mut walk = Walk::new(self, (prefix.clone(), prefix), Some(&after), budget, read);
+        let found = walk.by_ref().collect();
+        (found, walk.rest_after().and_then(|key| indexed_by_status(&key)))
     }
 
     pub(crate) fn index_status(&mut self, status: StatusKind, invocation: Lsn) {
@@ -50,6 +66,12 @@ impl Tables<'_> {
     pub(crate) fn unindex_deployment(&mut self, deployment: DeploymentId, invocation: Lsn) {
         self.delete(deployment_key(deployment, invocation));
     }
+}
+
+fn indexed_by_status(key: &[u8]) -> Option<Lsn> {
+    let mut reader = KeyReader::new(key);
+    reader.u8()?;
+    reader.lsn()
 }
 
 fn status_key(status: StatusKind, invocation: Lsn) -> Key {

@@ -6,7 +6,12 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Row, Table, Tables, row::expect_row};
+use super::{
+    Row, Table, Tables,
+    key::KeyReader,
+    row::expect_row,
+    walk::{Budget, Walk},
+};
 use crate::{model::ids::Lsn, time::Timestamp};
 
 /// A stored entry.
@@ -36,6 +41,21 @@ impl Tables<'_> {
                 None => panic!("entry {index} of {len} of invocation {invocation:?} is missing"),
             })
             .collect()
+    }
+
+    /// The entries of an invocation, each with its index, in their order.
+    pub fn walk_journal(
+        &self,
+        invocation: Lsn,
+        after: Option<&[u8]>,
+        budget: Budget,
+    ) -> Walk<'_, (EntryIndex, JournalEntry)> {
+        let prefix = Table::Journal.key().lsn(invocation).done();
+        Walk::new(self, (prefix.clone(), prefix), after, budget, |key, row| {
+            let mut reader = KeyReader::new(key);
+            reader.lsn()?;
+            Some((reader.u32()?, expect_row!(row, Journal)))
+        })
     }
 
     pub(crate) fn append_journal(&mut self, invocation: Lsn, index: EntryIndex, row: JournalEntry) {

@@ -182,6 +182,11 @@ impl<'a> KeyReader<'a> {
         }
     }
 
+    /// The same as text.
+    pub fn text(&mut self) -> Option<String> {
+        self.bytes().and_then(|value| String::from_utf8(value).ok())
+    }
+
     /// All that is left.
     pub fn tail(self) -> &'a [u8] {
         self.0

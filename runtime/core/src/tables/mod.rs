@@ -25,6 +25,7 @@ pub mod state;
 pub mod timer;
 mod wait;
 pub mod waiter;
+pub mod walk;
 
 use crate::{model::ids::Lsn, time::Stamp};
 
@@ -157,6 +158,11 @@ impl Snapshot for Tables<'_> {
 
     fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
         Tables::seek(self, prefix, from)
+    }
+
+    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
+        meter::count(1);
+        overlay::next_slot_of_layers(self.live, self.base, from, before)
     }
 
     fn applied(&self) -> Lsn {

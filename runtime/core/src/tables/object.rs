@@ -5,7 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Key, Row, Table, Tables, row::expect_row};
+use super::{
+    Key, Row, Table, Tables,
+    key::KeyReader,
+    row::expect_row,
+    walk::{Budget, Walk, Within},
+};
 use crate::model::ids::Lsn;
 
 /// The lock. There is no row while nobody holds it.
@@ -19,10 +24,58 @@ pub struct Object {
     pub head: Lsn,
 }
 
+/// Somebody who waits for a lock, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxEntry {
+    /// Name of the object's service.
+    pub service: String,
+    /// The object's key.
+    pub key: String,
+    /// The place: the lsn of the record that queued it.
+    pub place: Lsn,
+    /// The invocation.
+    pub invocation: Lsn,
+}
+
 impl Tables<'_> {
     /// The lock of an object; `None` when it is free.
     pub fn object(&self, service: &str, key: &str) -> Option<Object> {
         self.get(&object_key(service, key)).map(|row| expect_row!(row, Object))
+    }
+
+    /// The locks that are held, of one service or of all, in the order of services and keys.
+    pub fn walk_objects(
+        &self,
+        service: Option<&str>,
+        after: Option<&[u8]>,
+        budget: Budget,
+    ) -> Walk<'_, (String, String, Object)> {
+        let table = Table::Object.key();
+        let prefix = match service {
+            Some(service) => table.bytes(service.as_bytes()).done(),
+            None => table.done(),
+        };
+        Walk::new(self, (prefix.clone(), prefix), after, budget, |key, row| {
+            let mut reader = KeyReader::new(key);
+            let service = reader.text()?;
+            let key = String::from_utf8(reader.tail().to_vec()).ok()?;
+            Some((service, key, expect_row!(row, Object)))
+        })
+    }
+
+    /// Who waits for locks, in the order of services, keys and places.
+    pub fn walk_inbox(
+        &self,
+        within: &Within,
+        after: Option<&[u8]>,
+        budget: Budget,
+    ) -> Walk<'_, InboxEntry> {
+        let prefix = Table::Inbox.key().within(within).done();
+        Walk::new(self, (prefix.clone(), prefix), after, budget, |key, row| {
+            let mut reader = KeyReader::new(key);
+            let (service, key, place) = (reader.text()?, reader.text()?, reader.lsn()?);
+            Some(InboxEntry { service, key, place, invocation: expect_row!(row, Lsn) })
+        })
     }
 
     /// Writes the lock of an object that has none.

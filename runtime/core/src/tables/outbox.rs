@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Key, Row, Table, Tables, key::KeyReader, row::expect_row};
+use super::{
+    Key, Row, Table, Tables,
+    key::KeyReader,
+    row::expect_row,
+    walk::{Budget, Walk},
+};
 use crate::{
     model::{ids::PartitionId, message::Message},
     time::Stamp,
@@ -25,13 +30,23 @@ impl Tables<'_> {
         limit: usize,
     ) -> Vec<(PartitionId, u64, Outgoing)> {
         let rows = self.scan(&Table::Outbox.key().done(), &row_key(from.0, from.1), limit);
-        rows.into_iter()
-            .filter_map(|(key, row)| {
-                let mut reader = KeyReader::new(&key);
-                let receiver = PartitionId(reader.u16()?);
-                Some((receiver, reader.u64()?, *expect_row!(row, Outgoing)))
-            })
-            .collect()
+        rows.into_iter().filter_map(|(key, row)| decode(&key, row)).collect()
+    }
+
+    /// The same, to one receiver or to all.
+    pub fn walk_outgoing(
+        &self,
+        to: Option<PartitionId>,
+        after: Option<&[u8]>,
+        budget: Budget,
+    ) -> Walk<'_, (PartitionId, u64, Outgoing)> {
+        let table = Table::Outbox.key();
+        let prefix = match to {
+            Some(to) => table.u16(to.0).done(),
+            None => table.done(),
+        };
+        let floor = self.live.hints.floor(&prefix);
+        Walk::new(self, (prefix, floor), after, budget, decode)
     }
 
     pub(crate) fn push_outgoing(&mut self, to: PartitionId, sequence: u64, outgoing: Outgoing) {
@@ -48,6 +63,12 @@ impl Tables<'_> {
             self.delete(key);
         }
     }
+}
+
+fn decode(key: &[u8], row: Row) -> Option<(PartitionId, u64, Outgoing)> {
+    let mut reader = KeyReader::new(key);
+    let receiver = PartitionId(reader.u16()?);
+    Some((receiver, reader.u64()?, *expect_row!(row, Outgoing)))
 }
 
 fn row_key(to: PartitionId, sequence: u64) -> Key {

@@ -237,3 +237,17 @@ pub fn seek_layers(
         }
     }
 }
+
+/// The first slot at or after `from` and before `before`, in `top` laid over `base`, removed rows
+/// included. The row in whose place it stands is not read.
+pub fn next_slot_of_layers(
+    top: &Overlay,
+    base: &dyn Snapshot,
+    from: &[u8],
+    before: &[u8],
+) -> Option<(Key, Option<Row>)> {
+    let above = top.first_slot(from).filter(|(key, _)| &key[..] < before);
+    let before = above.map_or(before, |(key, _)| key);
+    let below = if from < before { base.next_slot(from, before) } else { None };
+    below.or_else(|| above.map(|(key, slot)| (key.clone(), slot.row.clone())))
+}

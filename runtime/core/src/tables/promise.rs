@@ -4,7 +4,13 @@ use bytes::Bytes;
 use protocol::{TerminalFailure, journal::CompletionId};
 use serde::{Deserialize, Serialize};
 
-use super::{Key, Row, Table, Tables, row::expect_row};
+use super::{
+    Key, Row, Table, Tables,
+    expiry::PromiseName,
+    key::KeyReader,
+    row::expect_row,
+    walk::{Budget, Walk, Within},
+};
 use crate::model::ids::Lsn;
 
 /// A durable promise of a workflow.
@@ -20,6 +26,22 @@ impl Tables<'_> {
     /// A promise; `None` before anybody waited for it or completed it.
     pub fn promise(&self, workflow: &str, key: &str, name: &str) -> Option<Promise> {
         self.get(&row_key(workflow, key, name)).map(|row| *expect_row!(row, Promise))
+    }
+
+    /// Promises in the order of workflows, keys and names.
+    pub fn walk_promises(
+        &self,
+        within: &Within,
+        after: Option<&[u8]>,
+        budget: Budget,
+    ) -> Walk<'_, (PromiseName, Promise)> {
+        let prefix = Table::Promise.key().within(within).done();
+        Walk::new(self, (prefix.clone(), prefix), after, budget, |key, row| {
+            let mut reader = KeyReader::new(key);
+            let (workflow, key) = (reader.text()?, reader.text()?);
+            let name = String::from_utf8(reader.tail().to_vec()).ok()?;
+            Some((PromiseName { workflow, key, name }, *expect_row!(row, Promise)))
+        })
     }
 
     pub(crate) fn promise_mut(

@@ -12,6 +12,10 @@ pub trait Snapshot {
     /// The first row at or after `from` whose key starts with `prefix`.
     fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)>;
 
+    /// The first row at or after `from` and before `before`, or `None` beside its key when all that is
+    /// known of it is that it was removed: one step of a reader who counts what it passes.
+    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)>;
+
     /// The last record that these rows show: no key names a later one.
     fn applied(&self) -> Lsn;
 }
@@ -26,6 +30,10 @@ impl Snapshot for Empty {
     }
 
     fn seek(&self, _: &[u8], _: &[u8]) -> Option<(Key, Row)> {
+        None
+    }
+
+    fn next_slot(&self, _: &[u8], _: &[u8]) -> Option<(Key, Option<Row>)> {
         None
     }
 

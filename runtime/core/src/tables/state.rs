@@ -2,7 +2,25 @@
 
 use bytes::Bytes;
 
-use super::{Key, Row, Table, Tables, key::KeyReader, row::expect_row};
+use super::{
+    Key, Row, Table, Tables,
+    key::KeyReader,
+    row::expect_row,
+    walk::{Budget, Walk, Within},
+};
+
+/// A value, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateEntry {
+    /// Name of the virtual object's or workflow's service.
+    pub service: String,
+    /// Its key.
+    pub key: String,
+    /// The state key.
+    pub state_key: Bytes,
+    /// What it is set to.
+    pub value: Bytes,
+}
 
 impl Tables<'_> {
     /// The value of one state key.
@@ -44,6 +62,22 @@ impl Tables<'_> {
             from.push(0);
         }
         keys
+    }
+
+    /// State in the order of services, keys and state keys.
+    pub fn walk_state(
+        &self,
+        within: &Within,
+        after: Option<&[u8]>,
+        budget: Budget,
+    ) -> Walk<'_, StateEntry> {
+        let prefix = Table::State.key().within(within).done();
+        Walk::new(self, (prefix.clone(), prefix), after, budget, |key, row| {
+            let mut reader = KeyReader::new(key);
+            let (service, object) = (reader.text()?, reader.text()?);
+            let state_key = Bytes::copy_from_slice(reader.tail());
+            Some(StateEntry { service, key: object, state_key, value: expect_row!(row, Bytes) })
+        })
     }
 
     pub(crate) fn set_state(&mut self, service: &str, key: &str, state_key: &[u8], value: Bytes) {

@@ -2,7 +2,12 @@
 //!
 //! The table is the timer wheel: its first rows are the next to fire.
 
-use super::{Key, Row, Table, Tables, key::KeyReader, row::expect_row};
+use super::{
+    Key, Row, Table, Tables,
+    key::KeyReader,
+    row::expect_row,
+    walk::{Budget, Walk},
+};
 use crate::{
     model::timer::{Timer, TimerKey},
     time::Timestamp,
@@ -29,6 +34,15 @@ impl Tables<'_> {
         let prefix = Table::Timer.key().done();
         let key = self.first_of(prefix, &Table::Timer.key().u64(from.0).done())?;
         decode_key(&key).map(|timer| timer.at)
+    }
+
+    /// All timers in the order of their times.
+    pub fn walk_timers(&self, after: Option<&[u8]>, budget: Budget) -> Walk<'_, (TimerKey, Timer)> {
+        let prefix = Table::Timer.key().done();
+        let floor = self.live.hints.floor(&prefix);
+        Walk::new(self, (prefix, floor), after, budget, |key, row| {
+            Some((decode_key(key)?, expect_row!(row, Timer)))
+        })
     }
 
     pub(crate) fn timer(&self, timer: &TimerKey) -> Option<Timer> {

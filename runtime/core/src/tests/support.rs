@@ -35,6 +35,12 @@ impl Snapshot for Memory {
         key.starts_with(prefix).then(|| (key.clone(), row.clone()))
     }
 
+    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
+        let (from, before) = (Key::from_slice(from), Key::from_slice(before));
+        let (key, row) = self.0.range(from..before).next()?;
+        Some((key.clone(), Some(row.clone())))
+    }
+
     fn applied(&self) -> Lsn {
         match self.0.first_key_value() {
             Some((_, Row::Meta(meta))) => meta.applied,

@@ -1,0 +1,305 @@
+//! Rows in the order of their keys, for readers who show them: bounded in rows and bytes, whatever stands
+//! between the rows that are there, and gone on with where it stopped.
+//!
+//! What was removed stays in the overlays until the next checkpoints, perhaps by the hundred thousand, so
+//! each removed row that is passed counts as one that is read.
+
+use super::{Key, Row, Snapshot, key::KeyBuilder};
+
+/// How much of a partition's turn a reader may take. How large a row is shows when it is read, and what is
+/// read is shown: the last row, with what was read to show it, may go beyond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Rows, those that were removed included. At least one.
+    pub rows_max: usize,
+    /// Bytes of their keys and values, estimated. At least one.
+    pub bytes_max: usize,
+}
+
+/// Which virtual objects or workflows a table is read of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Within {
+    /// All of them.
+    All,
+    /// Those of one service.
+    Service(String),
+    /// One of them.
+    Key {
+        /// Name of the service.
+        service: String,
+        /// Its key.
+        key: String,
+    },
+}
+
+impl KeyBuilder {
+    /// The parts that all keys within have.
+    pub(super) fn within(self, within: &Within) -> Self {
+        match within {
+            Within::All => self,
+            Within::Service(service) => self.bytes(service.as_bytes()),
+            Within::Key { service, key } => self.bytes(service.as_bytes()).bytes(key.as_bytes()),
+        }
+    }
+}
+
+/// What a table makes of one of its rows; `None` when the key is none of its own.
+type Read<R> = fn(&[u8], Row) -> Option<R>;
+
+/// A walk over the rows of one beginning. It ends when there are no more, or its budget is spent;
+/// [`Self::rest_after`] says which.
+pub struct Walk<'t, R> {
+    rows: &'t (dyn Snapshot + 't),
+    read: Read<R>,
+    /// The first key that has not been looked at.
+    from: Key,
+    /// The first key behind the last that may be looked at.
+    before: Key,
+    /// The last key that has been looked at.
+    last: Option<Key>,
+    is_over: bool,
+    budget: Budget,
+    rows_read: usize,
+    bytes_read: usize,
+}
+
+impl<'t, R> Walk<'t, R> {
+    /// Over the keys that start with `prefix`, from `from` or after the key `after`. A key that starts
+    /// otherwise has nothing after it: whoever goes on with it asks for something else than before.
+    ///
+    /// # Panics
+    /// When the budget allows nothing, since then it would never get further.
+    pub(super) fn new(
+        rows: &'t (dyn Snapshot + 't),
+        (prefix, from): (Key, Key),
+        after: Option<&[u8]>,
+        budget: Budget,
+        read: Read<R>,
+    ) -> Self {
+        assert!(budget.rows_max > 0 && budget.bytes_max > 0, "nothing can be read with {budget:?}");
+        let is_over = after.is_some_and(|after| !after.starts_with(&prefix));
+        let before = behind(&prefix);
+        let from = after.map_or(from, next);
+        Self { rows, read, from, before, last: None, is_over, budget, rows_read: 0, bytes_read: 0 }
+    }
+
+    /// Another row was read to show one of the walk's.
+    pub fn count(&mut self, bytes: usize) {
+        self.rows_read += 1;
+        self.bytes_read += bytes;
+    }
+
+    /// After which key there may be more; `None` when the walk has come to the end.
+    ///
+    /// # Panics
+    /// When it has not begun.
+    pub fn rest_after(self) -> Option<Key> {
+        if self.is_over {
+            return None;
+        }
+        assert!(self.last.is_some(), "a walk from {:?} has not looked at anything", self.from);
+        self.last
+    }
+
+    fn is_spent(&self) -> bool {
+        self.rows_read >= self.budget.rows_max || self.bytes_read >= self.budget.bytes_max
+    }
+}
+
+impl<R> Iterator for Walk<'_, R> {
+    type Item = R;
+
+    fn next(&mut self) -> Option<R> {
+        while !self.is_over && !self.is_spent() {
+            // A key is before the end of its prefix, and so is what comes next after it.
+            debug_assert!(self.from < self.before, "{:?} .. {:?}", self.from, self.before);
+            let Some((key, row)) = self.rows.next_slot(&self.from, &self.before) else {
+                self.is_over = true;
+                break;
+            };
+            self.count(key.len() + row.as_ref().map_or(0, Row::payload_bytes));
+            self.from = next(&key);
+            let read = row.map(|row| {
+                (self.read)(&key, row).unwrap_or_else(|| panic!("{key:?} is no key of its table"))
+            });
+            self.last = Some(key);
+            if read.is_some() {
+                return read;
+            }
+        }
+        None
+    }
+}
+
+/// The key that comes next after a key.
+fn next(key: impl AsRef<[u8]>) -> Key {
+    let mut next = Key::from_slice(key.as_ref());
+    next.push(0);
+    next
+}
+
+/// The key that comes next after all keys that start with `prefix`.
+fn behind(prefix: &Key) -> Key {
+    let mut behind = prefix.clone();
+    while let Some(last) = behind.pop() {
+        if let Some(larger) = last.checked_add(1) {
+            behind.push(larger);
+            return behind;
+        }
+    }
+    // INVARIANT: a key begins with its table's number, and no table has the last one.
+    panic!("{prefix:?} is the beginning of no table's keys")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::super::{Empty, Overlay, Table, Tables, meter};
+    use super::*;
+
+    /// Three overlays, one over the other: what is live, what is frozen, and the file.
+    #[derive(Debug, Default)]
+    struct Layers {
+        live: Overlay,
+        frozen: Overlay,
+        file: Overlay,
+    }
+
+    type Found = (Vec<u8>, Bytes);
+
+    impl Layers {
+        /// The frozen rows go into the file, and the live ones are frozen.
+        fn freeze(&mut self) {
+            for (key, row) in self.frozen.iter() {
+                match row {
+                    Some(row) => self.file.put(key.clone(), row.clone()),
+                    None => self.file.delete(key.clone()),
+                }
+            }
+            self.frozen = self.live.take();
+        }
+
+        /// What a turn finds of the rows that start with `prefix`, and where there may be more.
+        fn turn(
+            &mut self,
+            prefix: &[u8],
+            after: Option<&[u8]>,
+            budget: Budget,
+        ) -> (Vec<Found>, Option<Key>) {
+            let file = Tables::new(&mut self.file, &Empty);
+            let frozen = Tables::new(&mut self.frozen, &file);
+            let tables = Tables::new(&mut self.live, &frozen);
+            let prefix = Key::from_slice(prefix);
+            let mut walk =
+                Walk::new(&tables, (prefix.clone(), prefix), after, budget, |key, row| {
+                    let Row::Bytes(value) = row else { return None };
+                    Some((key.to_vec(), value))
+                });
+            (walk.by_ref().collect(), walk.rest_after())
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Put(Vec<u8>, u8),
+        Delete(Vec<u8>),
+        Freeze,
+    }
+
+    /// Keys of two tables, some the beginnings of others.
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        (7..=8u8, proptest::collection::vec(prop_oneof![0..3u8, Just(255)], 0..4))
+            .prop_map(|(table, rest)| [vec![table], rest].concat())
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (key(), 0..9u8).prop_map(|(key, len)| Step::Put(key, len)),
+            3 => key().prop_map(Step::Delete),
+            1 => Just(Step::Freeze),
+        ]
+    }
+
+    const ALL: Budget = Budget { rows_max: usize::MAX, bytes_max: usize::MAX };
+
+    proptest! {
+        #[test]
+        fn turns_show_what_there_is_in_order_and_once(
+            steps in proptest::collection::vec(step(), 0..120),
+            prefix in key(),
+            rows_max in 1..9usize,
+            bytes_max in 1..40usize,
+        ) {
+            let (mut layers, mut model) = (Layers::default(), BTreeMap::new());
+            for step in steps {
+                match step {
+                    Step::Put(key, len) => {
+                        let value = Bytes::from(vec![len; usize::from(len)]);
+                        layers.live.put(Key::from_slice(&key), Row::Bytes(value.clone()));
+                        model.insert(key, value);
+                    }
+                    Step::Delete(key) => {
+                        layers.live.delete(Key::from_slice(&key));
+                        model.remove(&key);
+                    }
+                    Step::Freeze => layers.freeze(),
+                }
+            }
+            let within = model.into_iter().filter(|(key, _)| key.starts_with(&prefix));
+            let expected: Vec<_> = within.collect();
+            prop_assert_eq!(&layers.turn(&prefix, None, ALL), &(expected.clone(), None));
+            let (mut found, mut after, budget) = (Vec::new(), None, Budget { rows_max, bytes_max });
+            loop {
+                meter::take();
+                let (rows, rest_after) = layers.turn(&prefix, after.as_deref(), budget);
+                prop_assert!(meter::take() <= 3 * rows_max, "a step looks at each layer once");
+                let all_but_last = rows.split_last().map_or(&[][..], |(_, rest)| rest);
+                let bytes = all_but_last.iter().map(|(key, value)| key.len() + value.len());
+                prop_assert!(bytes.sum::<usize>() < bytes_max);
+                prop_assert!(rest_after.is_none() || rest_after > after, "it gets further");
+                found.extend(rows);
+                after = rest_after;
+                if after.is_none() {
+                    break;
+                }
+            }
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    /// An object whose many state keys are cleared, say.
+    #[test]
+    fn removed_rows_are_not_passed_for_nothing() {
+        let mut layers = Layers::default();
+        let key = |n: u32| Table::State.key().u32(n).done();
+        for n in 0..10_000 {
+            layers.live.put(key(n), Row::Bytes(Bytes::from_static(b"value")));
+        }
+        layers.freeze();
+        layers.freeze();
+        for n in 0..9999 {
+            layers.live.delete(key(n));
+        }
+        let budget = Budget { rows_max: 64, bytes_max: usize::MAX };
+        meter::take();
+        let (rows, rest_after) = layers.turn(&[7], None, budget);
+        assert!(meter::take() <= 3 * 64);
+        assert_eq!((rows.len(), rest_after), (0, Some(key(63))));
+        let (rows, rest_after) = layers.turn(&[7], Some(&key(9990)), budget);
+        assert_eq!((rows.len(), rest_after), (1, None));
+    }
+
+    #[test]
+    fn a_place_in_another_list_has_nothing_after_it() {
+        let mut layers = Layers::default();
+        layers.live.put(Table::State.key().u8(1).u8(1).done(), Row::Bytes(Bytes::new()));
+        assert_eq!(layers.turn(&[7, 1], None, ALL).0.len(), 1);
+        for other in [&[][..], &[6, 9], &[7], &[7, 0, 9], &[7, 2], &[8]] {
+            assert_eq!(layers.turn(&[7, 1], Some(other), ALL), (Vec::new(), None), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! State of virtual objects and workflows.
+
+use bytes::Bytes;
+use runtime_core::tables::Tables;
+
+use crate::{
+    View,
+    page::{Budget, Cursor, Page, Within},
+};
+
+pub use runtime_core::tables::state::StateEntry as Entry;
+
+/// Looks at the value of one state key.
+#[derive(Debug, Clone)]
+pub struct One {
+    /// Name of the service.
+    pub service: String,
+    /// Key of the object.
+    pub key: String,
+    /// The state key.
+    pub state_key: Bytes,
+}
+
+impl View for One {
+    type Seen = Option<Bytes>;
+
+    fn see(self, tables: &Tables<'_>) -> Option<Bytes> {
+        tables.state(&self.service, &self.key, &self.state_key)
+    }
+}
+
+/// Looks at state in the order of services, keys and state keys.
+#[derive(Debug, Clone)]
+pub struct List {
+    /// Of which objects.
+    pub within: Within,
+    /// Where to go on.
+    pub after: Option<Cursor>,
+    /// How much may be read.
+    pub budget: Budget,
+}
+
+impl View for List {
+    type Seen = Page<Entry>;
+
+    fn see(self, tables: &Tables<'_>) -> Page<Entry> {
+        let after = self.after.as_ref().map(Cursor::key);
+        Page::of(tables.walk_state(&self.within, after, self.budget), |_, entry| entry)
+    }
+}

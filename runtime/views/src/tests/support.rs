@@ -1,0 +1,292 @@
+//! A partition in memory whose rows are in all layers, and lists read in turns.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use protocol::{
+    HandlerKind, InvocationId, PartitionKey, ProtocolVersion, ServiceKind, Target,
+    ids::Derivation,
+    journal::{Command, Entry, NamedCommand},
+    wire::{self, MessageType},
+};
+use runtime_core::{
+    Lsn, Partition, PartitionId,
+    event::{Event, ProposedCommand, Record},
+    model::{
+        ids::{AttemptRef, RequestId},
+        invocation::{AfterFailure, AttemptFailure, Callee, Invoke, Retention, Source},
+    },
+    tables::{
+        Key, Overlay, Row, Snapshot, Tables,
+        overlay::{next_slot_of_layers, seek_layers},
+    },
+    time::Stamp,
+};
+
+use crate::{
+    View,
+    page::{Budget, Cursor, Page},
+};
+
+/// Plain rows that count how often they are looked at, as a file would be.
+#[derive(Default)]
+struct File {
+    rows: BTreeMap<Key, Row>,
+    looks: Cell<usize>,
+}
+
+impl Snapshot for File {
+    fn get(&self, key: &[u8]) -> Option<Row> {
+        self.looks.set(self.looks.get() + 1);
+        self.rows.get(key).cloned()
+    }
+
+    fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
+        self.looks.set(self.looks.get() + 1);
+        let (key, row) = self.rows.range(Key::from_slice(from)..).next()?;
+        key.starts_with(prefix).then(|| (key.clone(), row.clone()))
+    }
+
+    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
+        self.looks.set(self.looks.get() + 1);
+        let (from, before) = (Key::from_slice(from), Key::from_slice(before));
+        let (key, row) = self.rows.range(from..before).next()?;
+        Some((key.clone(), Some(row.clone())))
+    }
+
+    fn applied(&self) -> Lsn {
+        match self.rows.first_key_value() {
+            Some((_, Row::Meta(meta))) => meta.applied,
+            Some(_) | None => Lsn(0),
+        }
+    }
+}
+
+/// What is below the live rows: the frozen ones over the file.
+#[derive(Default)]
+struct Below {
+    frozen: Overlay,
+    frozen_applied: Lsn,
+    file: File,
+}
+
+impl Snapshot for Below {
+    fn get(&self, key: &[u8]) -> Option<Row> {
+        match self.frozen.get(key) {
+            Some(slot) => slot.row.clone(),
+            None => self.file.get(key),
+        }
+    }
+
+    fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
+        seek_layers(&self.frozen, &self.file, prefix, from)
+    }
+
+    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
+        next_slot_of_layers(&self.frozen, &self.file, from, before)
+    }
+
+    fn applied(&self) -> Lsn {
+        self.frozen_applied.max(self.file.applied())
+    }
+}
+
+pub(super) struct World {
+    partition: Partition,
+    live: Overlay,
+    below: Below,
+    applied: u64,
+    pub(super) stamp_ms: u64,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::of_many(1)
+    }
+}
+
+impl World {
+    /// The first of so many partitions.
+    pub(super) fn of_many(count: u16) -> Self {
+        let partition = Partition { id: PartitionId(0), count, derivation: Derivation::Plain };
+        let (live, below) = (Overlay::default(), Below::default());
+        Self { partition, live, below, applied: 0, stamp_ms: 0 }
+    }
+
+    pub(super) fn apply(&mut self, event: Event) -> Lsn {
+        self.applied += 1;
+        self.stamp_ms += 1;
+        let record = Record::new(Lsn(self.applied), Stamp(self.stamp_ms * 1000), event);
+        let mut tables = Tables::new(&mut self.live, &self.below);
+        self.partition.apply(&mut tables, &record, &mut Vec::new());
+        record.lsn
+    }
+
+    /// What is frozen goes into the file, and what is live is frozen.
+    pub(super) fn freeze(&mut self) {
+        for (key, row) in self.below.frozen.iter() {
+            match row {
+                Some(row) => self.below.file.rows.insert(key.clone(), row.clone()),
+                None => self.below.file.rows.remove(key),
+            };
+        }
+        self.below.frozen = self.live.take();
+        self.below.frozen_applied = Lsn(self.applied);
+    }
+
+    pub(super) fn invoke(&mut self, uuid: u128) -> Lsn {
+        self.apply(Event::Invoked(Box::new(call(uuid))))
+    }
+
+    /// Its only attempt fails with a long message, and so it ends or waits.
+    pub(super) fn fail(&mut self, lsn: Lsn, next: AfterFailure) {
+        let failure = AttemptFailure {
+            code: 500,
+            error_code: None,
+            message: "no ".repeat(1000),
+            stacktrace: String::new(),
+            related_command: None,
+        };
+        self.apply(Event::AttemptFailed { attempt: first_attempt(lsn), failure, next });
+    }
+
+    /// Its first attempt issues a command.
+    pub(super) fn command(&mut self, lsn: Lsn, command: Command) -> Lsn {
+        self.command_for(lsn, command, None)
+    }
+
+    pub(super) fn command_for(
+        &mut self,
+        lsn: Lsn,
+        command: Command,
+        callee: Option<Callee>,
+    ) -> Lsn {
+        let entry = wire::command::encode(&NamedCommand::from(command), ProtocolVersion::V6);
+        let command = ProposedCommand::decode(entry).unwrap();
+        let attempt = first_attempt(lsn);
+        self.apply(Event::CommandProposed { attempt, command, callee: callee.map(Box::new) })
+    }
+
+    /// Its first attempt ends it.
+    pub(super) fn end(&mut self, lsn: Lsn) {
+        self.command(lsn, Command::Output { result: Ok(Bytes::new()) });
+        self.apply(Event::AttemptEnded { attempt: first_attempt(lsn) });
+    }
+
+    pub(super) fn tables(&mut self) -> Tables<'_> {
+        Tables::new(&mut self.live, &self.below)
+    }
+
+    pub(super) fn see<V: View>(&mut self, view: V) -> V::Seen {
+        view.see(&self.tables())
+    }
+
+    /// Reads a list to its end in turns of one size, and checks each of them: `view` is asked for a turn,
+    /// `bytes_of` says what of a row counts for its size at least.
+    pub(super) fn read<T, V>(
+        &mut self,
+        budget: Budget,
+        view: impl Fn(Option<Cursor>, Budget) -> V,
+        bytes_of: impl Fn(&T) -> usize,
+    ) -> Vec<T>
+    where
+        T: fmt::Debug,
+        V: View<Seen = Page<T>>,
+    {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            self.below.file.looks.set(0);
+            let turn = view(after.clone(), budget);
+            let Page { rows, rest_after } = self.see(turn);
+            // One look finds the invocation, one shows the last row, and one is in vain at the end.
+            let looks = self.below.file.looks.get();
+            assert!(looks <= budget.rows_max.saturating_add(3), "{looks} looks with {budget:?}");
+            assert!(rows.len() <= budget.rows_max, "{} rows with {budget:?}", rows.len());
+            let before_last = rows.len().saturating_sub(1);
+            let bytes: usize = rows.iter().take(before_last).map(&bytes_of).sum();
+            assert!(bytes < budget.bytes_max, "{bytes} bytes with {budget:?}");
+            all.extend(rows);
+            let Some(rest_after) = rest_after else { return all };
+            let text = rest_after.to_string();
+            let is_further = after.is_none_or(|after: Cursor| after.to_string() < text);
+            assert!(is_further, "{text} is no further");
+            after = Some(Cursor::parse(&text).unwrap());
+        }
+    }
+
+    /// The same at once.
+    pub(super) fn read_all<T, V>(&mut self, view: impl Fn(Option<Cursor>, Budget) -> V) -> Vec<T>
+    where
+        V: View<Seen = Page<T>>,
+    {
+        let page = self.see(view(None, ALL));
+        assert!(page.rest_after.is_none());
+        page.rows
+    }
+
+    /// Reads a list in turns of several sizes, and in each has to find what it finds at once; returns that.
+    pub(super) fn read_in_turns<T, V>(
+        &mut self,
+        view: impl Fn(Option<Cursor>, Budget) -> V,
+        bytes_of: impl Fn(&T) -> usize,
+    ) -> Vec<T>
+    where
+        T: fmt::Debug + PartialEq,
+        V: View<Seen = Page<T>>,
+    {
+        let all = self.read_all(&view);
+        for (rows_max, bytes_max) in [(1, 1), (2, usize::MAX), (7, 300), (64, 1), (usize::MAX, 99)]
+        {
+            let budget = Budget { rows_max, bytes_max };
+            assert_eq!(self.read(budget, &view, &bytes_of), all, "{budget:?}");
+        }
+        all
+    }
+}
+
+const ALL: Budget = Budget { rows_max: usize::MAX, bytes_max: usize::MAX };
+
+/// Turns of any size, small ones above all.
+pub(super) fn budgets() -> impl Strategy<Value = Budget> {
+    (1..20usize, prop_oneof![1..400usize, Just(usize::MAX)])
+        .prop_map(|(rows_max, bytes_max)| Budget { rows_max, bytes_max })
+}
+
+pub(super) fn id(uuid: u128) -> InvocationId {
+    InvocationId { partition_key: PartitionKey(0), uuid }
+}
+
+pub(super) fn first_attempt(lsn: Lsn) -> AttemptRef {
+    AttemptRef { invocation: lsn, attempt: lsn }
+}
+
+/// Of a plain handler.
+pub(super) fn call(uuid: u128) -> Invoke {
+    Invoke {
+        id: id(uuid),
+        target: Target::new("Greeter", "", "greet"),
+        service_kind: ServiceKind::Service,
+        handler_kind: HandlerKind::Service,
+        source: Source::IngressSend { request: RequestId(1) },
+        input: Entry { ty: MessageType::INPUT_COMMAND, body: Vec::new().into() },
+        start_at: None,
+        idempotency_key: None,
+        scope: None,
+        limit_key: None,
+        retention: Retention { completion_ms: 1000, journal_ms: 1000 },
+        random_seed: 1,
+    }
+}
+
+/// Of a virtual object's writer.
+pub(super) fn call_object(uuid: u128, service: &str, key: &str) -> Event {
+    Event::Invoked(Box::new(Invoke {
+        target: Target::new(service, key, "add"),
+        service_kind: ServiceKind::VirtualObject,
+        handler_kind: HandlerKind::Exclusive,
+        ..call(uuid)
+    }))
+}
