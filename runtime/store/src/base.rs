@@ -101,6 +101,10 @@ impl Snapshot for Base {
         self.layers().seek(prefix, from)
     }
 
+    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
+        self.layers().next_slot(from, before)
+    }
+
     fn applied(&self) -> Lsn {
         self.layers().applied()
     }
@@ -125,8 +129,11 @@ impl Snapshot for Layers<'_> {
     }
 
     fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
-        match &self.frozen {
-            Some((frozen, _)) => next_slot_of_layers(frozen, &self.file, from, before),
+        match self.frozen.split_last() {
+            Some((top, frozen)) => {
+                let below = Layers { frozen, file: self.file };
+                next_slot_of_layers(&top.rows, &below, from, before)
+            }
             None => self.file.next_slot(from, before),
         }
     }

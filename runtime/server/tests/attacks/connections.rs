@@ -55,13 +55,13 @@ async fn an_endpoint_in_http1_takes_no_descriptors_that_others_need() {
         }
     }
     // It takes what it may, and leaves the others some.
-    let _hanging = asked.acquire_many(u32::try_from(files / 5).unwrap()).await.unwrap();
+    let _hanging = asked.acquire_many(u32::try_from(files / 6).unwrap()).await.unwrap();
     let value = "x".repeat(SEGMENT_BYTES / 2);
     for _ in 0..8 {
         let taking = site.server.call("/Healthy/take", json!(value));
         timeout(Duration::from_secs(60), taking).await.unwrap().unwrap();
     }
-    let taken = asked.available_permits() + files / 5;
+    let taken = asked.available_permits() + files / 6;
     assert!(taken < files / 2, "{taken} of {files}");
     let what =
         format!("{count} calls of a service in HTTP/1.1 that hangs, with {files} descriptors");
