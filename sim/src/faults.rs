@@ -38,6 +38,7 @@ pub(crate) enum Strike {
     StepWall,
     CutConnection,
     Unplug,
+    LoseMessages,
     MakeZombie,
     Kill,
     Cancel,
@@ -73,6 +74,7 @@ impl Temper {
             (limits.cuts, 12, Strike::CutConnection),
             (limits.cuts, 12, Strike::MakeZombie),
             (limits.outages, 5, Strike::Unplug),
+            (limits.lossy, 12, Strike::LoseMessages),
             (limits.operators, 4, Strike::Kill),
             (limits.operators, 4, Strike::Cancel),
             (limits.operators, 3, Strike::Register),
@@ -176,6 +178,11 @@ impl World {
             }
             Strike::CutConnection => self.cut_connection()?,
             Strike::Unplug => self.backing.unplug(&mut self.random),
+            Strike::LoseMessages => {
+                let node = self.node()?;
+                let lost: usize = (0..node.count()).map(|at| node.lose_messages(at)).sum();
+                self.stats.add(Fault::MessagesLost, lost > 0);
+            }
             Strike::MakeZombie => self.make_zombie()?,
             Strike::Kill => self.end_somebody(true)?,
             Strike::Cancel => self.end_somebody(false)?,

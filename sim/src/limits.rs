@@ -27,6 +27,9 @@ pub struct Limits {
     pub overload: bool,
     /// Whether operators kill, cancel and register.
     pub operators: bool,
+    /// Messages between partitions may be lost until somebody asks for them again: their order is then kept
+    /// for each pair of partitions, and not for all.
+    pub lossy: bool,
     /// Whether all that may go wrong does so in each world, and as often as it ever does.
     pub is_worst: bool,
     /// How many of a thousand programs have another send where they have sent, so that an order can be
@@ -62,6 +65,7 @@ impl Default for Limits {
             slow_syncs: true,
             overload: true,
             operators: true,
+            lossy: false,
             is_worst: false,
             relays: 200,
             crash_at: None,
@@ -85,6 +89,7 @@ impl Limits {
             slow_syncs: false,
             overload: false,
             operators: false,
+            lossy: false,
             ..Self::default()
         }
     }

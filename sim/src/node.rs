@@ -4,7 +4,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use runtime_core::event::Event;
+use runtime_core::{PartitionId, event::Event};
 use runtime_embedded::{EmbeddedNode, Random, VirtualClock};
 use runtime_partition::Settings;
 
@@ -86,6 +86,26 @@ impl SimNode {
         let has_events = !events.is_empty();
         self.partitions().put_peer_events(partition, events);
         has_events
+    }
+
+    /// Loses what others have sent to a partition and it has not taken; how much that was.
+    pub fn lose_messages(&mut self, partition: usize) -> usize {
+        let mut events = self.partitions().take_peer_events(partition);
+        let before = events.len();
+        events.retain(|event| !matches!(event, Event::MessageReceived { .. }));
+        let lost = before - events.len();
+        self.partitions().put_peer_events(partition, events);
+        lost
+    }
+
+    /// Asks for everything again that may have been lost.
+    pub fn resend_all(&self) {
+        let all = || (0..self.partitions().count()).map(PartitionId);
+        for (from, to) in all().flat_map(|from| all().map(move |to| (from, to))) {
+            if from != to {
+                self.partitions().resend(from, to);
+            }
+        }
     }
 
     /// Changes what partitions have sent each other and not yet taken.

@@ -79,13 +79,15 @@ pub enum Fault {
     Held,
     /// An observer's copy of the rows is compared.
     Followed,
+    /// Messages between partitions are lost on the way.
+    MessagesLost,
 }
 
 const FAULTS: usize = Fault::ALL.len();
 
 impl Fault {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::PowerLoss,
         Self::LogPowerCut,
         Self::LogBytesLost,
@@ -122,6 +124,7 @@ impl Fault {
         Self::CancelledBackOff,
         Self::Held,
         Self::Followed,
+        Self::MessagesLost,
     ];
 
     /// What it is, how often it was tried, and what counts as having found something.
@@ -166,6 +169,7 @@ impl Fault {
             Self::ReachedAgain => ("attempts sent after such ones", "it ended their count"),
             Self::CancelledBackOff => ("what backs off cancelled", "it went on before its time"),
             Self::Held => ("rows held", "they had changed meanwhile"),
+            Self::MessagesLost => ("messages lost, in worlds of their own", "some were under way"),
             Self::Followed => ("an observer's copy compared", "it was told of a batch"),
         }
     }

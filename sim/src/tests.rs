@@ -8,16 +8,22 @@ use super::{
 /// Worlds in the default tests; `cargo xtask sim --seeds N` runs more.
 const SEEDS: u64 = 240;
 
-/// Runs worlds; each fault must have found something at risk in them.
-fn worlds(from: u64, to: u64) {
-    let limits = Limits::default();
+fn worlds_of(limits: &Limits, from: u64, to: u64) -> Stats {
     let mut stats = Stats::default();
     for seed in from..to {
-        match try_run(seed, &limits, None) {
+        match try_run(seed, limits, None) {
             Ok(report) => stats.merge(&report.stats),
-            Err(fault) => panic!("seed {seed}: {fault}"),
+            Err(fault) => panic!("seed {seed}, lossy {}: {fault}", limits.lossy),
         }
     }
+    stats
+}
+
+/// Runs worlds, some of them with lossy ways between partitions; each fault must have found something at risk in them.
+fn worlds(from: u64, to: u64) {
+    let mut stats = worlds_of(&Limits::default(), from, to);
+    let lossy = Limits { lossy: true, ..Limits::default() };
+    stats.merge(&worlds_of(&lossy, from, from + (to - from) / 4));
     println!("{stats}");
     let toothless = stats.toothless();
     assert!(toothless.is_empty(), "never found anything at risk: {toothless:?}\n{stats}");

@@ -25,7 +25,7 @@ pub(crate) const LAYERED: [Layered; 1] = [Layered {
         &["registry::settings", "registry::snapshot", "outbox", "object"],
         &["invocation"],
         &["entries", "registry", "retention", "timer"],
-        &["peers"],
+        &["peers", "producers"],
         &["apply", "obligations", "invariants", "attempt"],
     ],
     // `Row` is the sum of the rows of all tables, and each table wraps and unwraps its own.

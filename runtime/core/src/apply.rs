@@ -7,7 +7,7 @@ use crate::{
     event::{Event, Record},
     invocation,
     model::ids::Partition,
-    peers, registry, retention,
+    peers, producers, registry, retention,
     tables::Tables,
     timer,
 };
@@ -75,6 +75,9 @@ impl Partition {
             }
             Event::PurgeRequested { request, target } => {
                 invocation::purge::requested(&mut cx, *request, *target);
+            }
+            Event::Produced { request, invoke } => {
+                producers::produced(&mut cx, *request, invoke);
             }
             Event::DeploymentRemoved { request, deployment } => {
                 registry::removed(&mut cx, *request, *deployment);

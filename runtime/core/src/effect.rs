@@ -128,6 +128,8 @@ pub enum Answer {
     Registered(Registered),
     /// A deployment is gone, or was not there.
     Removed { existed: bool },
+    /// What a producer has handed in is durable, or was so before.
+    Produced { is_new: bool },
 }
 
 /// What became of a registration.

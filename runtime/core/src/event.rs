@@ -131,6 +131,8 @@ pub enum Event {
     },
     /// An operator asked to remove a finished invocation before its time.
     PurgeRequested { request: RequestId, target: InvocationId },
+    /// A producer has handed in an invocation, perhaps one that it has handed in before.
+    Produced { request: RequestId, invoke: Box<Invoke> },
 }
 
 /// A command as the SDK sent it, with what it says. Only the bytes are persisted; reading them
@@ -189,11 +191,13 @@ pub enum Rules {
     V2,
     /// Those of event format 3.
     V3,
+    /// Those of event format 4: the same, for events that there were not.
+    V4,
 }
 
 impl Rules {
     /// Those that new records are made under.
-    pub const CURRENT: Self = Self::V3;
+    pub const CURRENT: Self = Self::V4;
 
     /// The first byte of a record's payload.
     fn format(self) -> u8 {
@@ -201,11 +205,12 @@ impl Rules {
             Self::V1 => 1,
             Self::V2 => 2,
             Self::V3 => 3,
+            Self::V4 => 4,
         }
     }
 
     fn of_format(format: u8) -> Option<Self> {
-        [Self::V1, Self::V2, Self::V3].into_iter().find(|rules| rules.format() == format)
+        [Self::V1, Self::V2, Self::V3, Self::V4].into_iter().find(|rules| rules.format() == format)
     }
 }
 
@@ -213,7 +218,7 @@ impl Rules {
 #[derive(Debug, thiserror::Error)]
 pub enum EventDecodeError {
     /// Written by a newer version of this software.
-    #[error("event format is {0}, which this version cannot read: it knows 1 to 3")]
+    #[error("event format is {0}, which this version cannot read: it knows 1 to 4")]
     UnknownFormat(u8),
     /// Not what this format looks like.
     #[error("event cannot be decoded: {0}")]

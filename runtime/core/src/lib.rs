@@ -8,7 +8,7 @@
 //! shell may be told to do), [`tables`] (what is remembered), [`registry`] (who offers what),
 //! [`admission`] (how invocations are made), `invocation` (the lifecycle, one transition a file),
 //! `entries` (what each journal command does, one command a file), `peers` (what partitions tell each
-//! other), `apply` (what each event does), [`obligations`] (what the rows still owe the world),
+//! other), `producers` (what those outside hand in by number), `apply` (what each event does), [`obligations`] (what the rows still owe the world),
 //! [`invariants`] (what always holds of them), [`attempt`]. Each uses those before it.
 //!
 //! **Invariant:** this crate does no IO, has no clock, no randomness, no threads and no `async`.
@@ -29,6 +29,7 @@ mod object;
 pub mod obligations;
 mod outbox;
 mod peers;
+mod producers;
 pub mod registry;
 mod retention;
 mod size;

@@ -10,7 +10,7 @@ use crate::{
         ids::{AttemptRef, Lsn, PartitionId},
         invocation::{Status, StatusKind},
     },
-    tables::Tables,
+    tables::{Key, Tables, outbox::Outgoing, walk::Budget},
     time::Stamp,
 };
 
@@ -55,4 +55,19 @@ pub fn messages(
             (stamp, Effect::Send { to, sequence, stamp, message })
         })
         .collect()
+}
+
+/// Messages to one partition that it has not acknowledged, from behind a key on; and the key to go on behind.
+pub fn messages_to(
+    tables: &Tables<'_>,
+    to: PartitionId,
+    after: Option<&[u8]>,
+    budget: Budget,
+) -> (Vec<Effect>, Option<Key>) {
+    let mut walk = tables.walk_outgoing(Some(to), after, budget);
+    let messages = walk.by_ref().map(|(to, sequence, outgoing)| {
+        let Outgoing { stamp, message } = outgoing;
+        Effect::Send { to, sequence, stamp, message }
+    });
+    (messages.collect(), walk.rest_after())
 }

@@ -2,7 +2,7 @@
 //!
 //! A message to another partition is a row (`outbox.rs`) until the receiver has acknowledged it; the receiver
 //! remembers the last sequence number of each sender. Messages of one sender to one receiver stay in
-//! order. A message to this very partition is applied within the same record.
+//! order, whatever is lost and sent again. A message to this very partition is applied within the same record.
 
 use crate::{
     context::Context,
@@ -19,7 +19,8 @@ pub(crate) fn deliver_local(cx: &mut Context<'_, '_>) {
     }
 }
 
-/// A message of another partition: new, or one that was handed over again after a crash.
+/// A message of another partition: the next one, or one that was handed over again. What comes ahead of
+/// one that was lost on the way does not count: the acknowledgement says which the sender is to go on with.
 pub(crate) fn received(
     cx: &mut Context<'_, '_>,
     from: PartitionId,
@@ -29,17 +30,12 @@ pub(crate) fn received(
     let own = cx.partition.id;
     assert!(from != own, "{:?}: {own:?} has sent itself message {sequence}", cx.lsn);
     let last = sequence_mut(&mut cx.tables.meta_mut().received, from);
-    let is_new = sequence > *last;
-    if is_new {
-        assert!(
-            sequence == *last + 1,
-            "{:?}: message {sequence} of {from:?} after {last}: one is missing",
-            cx.lsn
-        );
+    let is_next = sequence == *last + 1;
+    if is_next {
         *last = sequence;
     }
     let sequence = *last;
-    if is_new {
+    if is_next {
         deliver(cx, message);
     }
     cx.emit(Effect::Acknowledge { to: from, sequence });

@@ -16,7 +16,7 @@ impl Event {
     /// Its record takes about as many; what every event has beside them is the caller's to add.
     pub fn payload_bytes(&self) -> usize {
         match self {
-            Self::Invoked(invoke) => of_invoke(invoke),
+            Self::Invoked(invoke) | Self::Produced { invoke, .. } => of_invoke(invoke),
             Self::CommandProposed { command, .. } | Self::TimedCommandProposed { command, .. } => {
                 command.entry().body.len()
             }

@@ -11,6 +11,7 @@ mod laws;
 mod lifecycle;
 mod objects;
 mod partitions;
+mod producers;
 mod registry;
 mod retention;
 mod retries;

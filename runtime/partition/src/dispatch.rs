@@ -75,9 +75,16 @@ impl Dispatch {
 
     /// Tells a client that there is no room for what it wants. Nothing of it was applied or logged.
     pub(crate) fn refuse(&self, event: &Event) {
-        if let Event::Invoked(invoke) = event
+        let request = if let Event::Produced { request, .. } = event {
+            Some(*request)
+        } else if let Event::Invoked(invoke) = event
             && let Source::IngressCall { request } | Source::IngressSend { request } = invoke.source
         {
+            Some(request)
+        } else {
+            None
+        };
+        if let Some(request) = request {
             self.waiters.refuse(request);
         }
     }

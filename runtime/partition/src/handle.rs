@@ -124,6 +124,12 @@ impl Partitions {
         }
     }
 
+    /// Messages of a partition to another may have been lost on the way: those that were not acknowledged
+    /// are sent again, and whoever has them already takes no notice.
+    pub fn resend(&self, from: PartitionId, to: PartitionId) {
+        self.inbox(from).put(|lanes| _ = lanes.notices.resend.insert(to));
+    }
+
     /// Refuses everything from now on, and lets go of whoever waits.
     pub fn stop(&self) {
         self.0.inboxes.iter().for_each(|inbox| inbox.close());

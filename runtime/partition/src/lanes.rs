@@ -4,7 +4,7 @@
 //! every event that was put in before it. While a kind of event is held back, the others and the
 //! reads pass it; nothing that is held back has been acknowledged.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use runtime_core::{PartitionId, event::Event, model::ids::AttemptRef, tables::Tables};
 use runtime_store::{Base, CheckpointDone};
@@ -56,7 +56,7 @@ impl Lane {
     /// The lane of an event of an edge.
     pub(crate) fn of(event: &Event) -> Self {
         match event {
-            Event::Invoked(_) => Self::New,
+            Event::Invoked(_) | Event::Produced { .. } => Self::New,
             Event::DeploymentPinned { .. }
             | Event::CommandProposed { .. }
             | Event::TimedCommandProposed { .. }
@@ -156,6 +156,8 @@ pub(crate) struct Notices {
     pub(crate) pings: Vec<oneshot::Sender<PartitionHealth>>,
     /// For each other partition the last of our messages that it has on disk.
     pub(crate) acknowledged: BTreeMap<PartitionId, u64>,
+    /// Partitions to which some messages may not have come.
+    pub(crate) resend: BTreeSet<PartitionId>,
     /// Attempts that the invoker refused, and what was full.
     pub(crate) refused: Vec<(AttemptRef, Full)>,
     /// What the invoker has room in again, and for how many attempts.
@@ -243,6 +245,7 @@ impl Lanes {
             || self.reads > 0
             || !self.peers.is_empty()
             || !notices.acknowledged.is_empty()
+            || !notices.resend.is_empty()
             || !notices.refused.is_empty()
             || !notices.wanted.is_empty()
             || notices.checkpoint.is_some()

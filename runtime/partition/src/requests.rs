@@ -15,6 +15,7 @@ use runtime_core::{
         deployment::Deployment,
         ids::RequestId,
         invocation::{Completion, Invoke, Source, Status},
+        producer::Position,
     },
     time::Timestamp,
 };
@@ -98,7 +99,8 @@ impl Partitions {
                 | Answer::Purged(_)
                 | Answer::Signalled(_)
                 | Answer::Registered(_)
-                | Answer::Removed { .. }),
+                | Answer::Removed { .. }
+                | Answer::Produced { .. }),
             ) => wrong("a call", &other),
             Outcome::NoRoom => Err(RequestError::NoRoom),
         }
@@ -118,6 +120,22 @@ impl Partitions {
         let answer = self.answer(to, held, event).await?;
         let Answer::Accepted { id, duplicate, start_at } = answer else { wrong("a send", &answer) };
         Ok(Accepted { id, duplicate, start_at })
+    }
+
+    /// Has a handler run that a producer asks for; whether this position is new. Whatever comes of it, the
+    /// partition has everything up to it then, and [`runtime_views::producer::One`] says so.
+    pub async fn produce(
+        &self,
+        held: impl Send,
+        mut invoke: Box<Invoke>,
+        name: String,
+        position: Position,
+    ) -> Result<bool, RequestError> {
+        let to = self.owner(invoke.id.partition_key);
+        invoke.source = Source::Producer { name, position };
+        let answer = self.answer(to, held, |request| Event::Produced { request, invoke }).await?;
+        let Answer::Produced { is_new } = answer else { wrong("a producer", &answer) };
+        Ok(is_new)
     }
 
     /// Completes an awakeable, or sends a signal.

@@ -4,7 +4,7 @@
 //! Reading order: [`text`] (words, and how much of a text is shown), [`rfc3339`] (times), [`page`] (how lists
 //! are read in turns), [`invocation`], [`result`] (what an invocation has ended with), [`journal`]; what
 //! belongs to virtual objects and workflows: [`state`], [`object`], [`inbox`], [`promise`]; what is under way:
-//! [`timer`], [`outbox`]; what the registry knows: [`deployment`], [`service`]. Idempotency keys have no rows
+//! [`timer`], [`outbox`], [`producer`], [`wait`] (why something does not get on); what the registry knows: [`deployment`], [`service`]. Idempotency keys have no rows
 //! of their own: an invocation's id follows from its key.
 //!
 //! **Invariant:** pure, and bounded: a view reads no more rows and bytes in one turn of a partition than
@@ -17,6 +17,7 @@ pub mod journal;
 pub mod object;
 pub mod outbox;
 pub mod page;
+pub mod producer;
 pub mod promise;
 pub mod result;
 pub mod rfc3339;
@@ -24,6 +25,7 @@ pub mod service;
 pub mod state;
 pub mod text;
 pub mod timer;
+pub mod wait;
 
 use runtime_core::tables::Tables;
 

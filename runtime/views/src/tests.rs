@@ -10,3 +10,4 @@ mod result;
 mod state;
 mod support;
 mod timer;
+mod wait;

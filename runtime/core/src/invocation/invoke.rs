@@ -129,6 +129,6 @@ fn duplicate(cx: &mut Context<'_, '_>, existing: Lsn, invoke: &Invoke) {
             assert!(caller.kind == NotificationKind::Call, "{:?}: {caller:?} is no call", cx.lsn);
             attach::wait_for(cx, existing, *caller);
         }
-        Source::OneWayCall { .. } | Source::Sent { .. } => (),
+        Source::OneWayCall { .. } | Source::Sent { .. } | Source::Producer { .. } => (),
     }
 }

@@ -56,7 +56,7 @@ pub(crate) fn callee(
         Source::Sent { caller: by, invocation, .. } => (*by, *invocation) == (caller, created),
         // A row of format 1, which knows no more.
         Source::OneWayCall { caller: by, .. } => *by == caller,
-        Source::IngressCall { .. } | Source::IngressSend { .. } => false,
+        Source::IngressCall { .. } | Source::IngressSend { .. } | Source::Producer { .. } => false,
     };
     if is_callee {
         apply(cx, target);

@@ -10,7 +10,10 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::ids::{Lsn, RequestId};
+use super::{
+    ids::{Lsn, RequestId},
+    producer::Position,
+};
 use crate::time::Timestamp;
 
 /// A request for an invocation, complete: what the registry says of the handler is stamped into it.
@@ -66,6 +69,8 @@ pub enum Source {
     /// The same, with the lsn that created the caller: format 1 did not know which of several
     /// invocations with one derived id it was.
     Sent { caller: InvocationId, invocation: Lsn, caller_target: Target },
+    /// A producer, which hands in one for each of its positions.
+    Producer { name: String, position: Position },
 }
 
 /// Where the answer of a call, an attach or a look at an output goes.

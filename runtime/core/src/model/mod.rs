@@ -5,4 +5,5 @@ pub mod deployment;
 pub mod ids;
 pub mod invocation;
 pub mod message;
+pub mod producer;
 pub mod timer;

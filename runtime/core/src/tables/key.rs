@@ -49,6 +49,8 @@ pub enum Table {
     Deployment = 18,
     /// By what goes and when it ended: finished invocations that may be removed before their time.
     Early = 19,
+    /// By name: how far producers are.
+    Producer = 20,
 }
 
 /// Builds a key part by part.

@@ -18,6 +18,7 @@ pub(crate) mod meter;
 pub mod object;
 pub mod outbox;
 pub mod overlay;
+pub mod producer;
 pub mod promise;
 pub mod row;
 mod snapshot;

@@ -18,6 +18,7 @@ use crate::{
         deployment::StoredDeployment,
         ids::Lsn,
         invocation::{CallRef, Invocation},
+        producer::Position,
         timer::Timer,
     },
     size,
@@ -64,11 +65,13 @@ pub enum Row {
     PromiseName(Box<PromiseName>),
     /// See [`Invocation`]. From here on: format 3.
     Invocation(Box<Invocation>),
+    /// See [`Position`]. From here on: format 4.
+    Position(Position),
 }
 
 /// Version of the encoding of rows, the first byte of every stored value. Rows are read in every
 /// format and written in this one. Each has more variants than the one before, at any depth.
-pub const ROW_FORMAT: u8 = 3;
+pub const ROW_FORMAT: u8 = 4;
 
 /// A stored row could not be read back.
 #[derive(Debug, thiserror::Error)]
@@ -126,7 +129,8 @@ impl Row {
             | Self::SignalUse(_)
             | Self::Retained(_)
             | Self::PromiseName(_)
-            | Self::Invocation(_)) => row,
+            | Self::Invocation(_)
+            | Self::Position(_)) => row,
         }
     }
 
@@ -142,6 +146,7 @@ impl Row {
             | Self::Retained(_)
             | Self::Object(_)
             | Self::Waiter(_)
+            | Self::Position(_)
             | Self::Timer(_) => 0,
             Self::Bytes(bytes) => bytes.len(),
             Self::Journal(entry) => entry.entry.body.len(),

@@ -15,7 +15,8 @@ use crate::{
     event::Event,
     model::{
         ids::{AttemptRef, Lsn, PartitionId, RequestId},
-        invocation::{AfterFailure, Callee, Invoke, Retention},
+        invocation::{AfterFailure, Callee, Invoke, Retention, Source},
+        producer::Position,
     },
     obligations,
     time::Timestamp,
@@ -25,6 +26,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) enum Happening {
     Invoke { id: u8, kind: u8 },
+    Produce { id: u8, offset: u8 },
     Command { pick: u8, what: u8, is_stale: bool },
     Suspend { pick: u8, completion: u8, is_stale: bool },
     Wait { pick: u8, width: u8, combinator: u8 },
@@ -45,6 +47,7 @@ pub(super) fn happening() -> impl Strategy<Value = Happening> {
     let stale = || prop::bool::weighted(0.15);
     prop_oneof![
         4 => (0..8u8, 0..9u8).prop_map(|(id, kind)| Happening::Invoke { id, kind }),
+        1 => (0..8u8, 0..6u8).prop_map(|(id, offset)| Happening::Produce { id, offset }),
         8 => (any::<u8>(), 0..14u8, stale())
             .prop_map(|(pick, what, is_stale)| Happening::Command { pick, what, is_stale }),
         3 => (any::<u8>(), 1..6u8, stale())
@@ -108,6 +111,12 @@ pub(super) fn events(
                 invoke.retention = Retention::default();
             }
             vec![invoked(invoke)]
+        }
+        Happening::Produce { id, offset } => {
+            let position = Position { epoch: 0, offset: u64::from(*offset) };
+            let source = Source::Producer { name: "topic/0".to_owned(), position };
+            let invoke = Box::new(Invoke { source, ..call(u128::from(*id) + 1) });
+            vec![Event::Produced { request: RequestId(1), invoke }]
         }
         Happening::Command { pick: at, what, is_stale } => {
             let Some(name) = pick(world, *at, *is_stale) else { return Vec::new() };

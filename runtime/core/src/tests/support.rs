@@ -152,6 +152,7 @@ fn render(effect: &Effect) -> String {
                 Answer::Signalled(answer) => format!("{answer:?}"),
                 Answer::Registered(answer) => format!("{answer:?}"),
                 Answer::Removed { existed } => format!("removed {existed}"),
+                Answer::Produced { is_new } => format!("produced new={is_new}"),
             };
             format!("answer {} {answer}", request.0)
         }

@@ -5,7 +5,7 @@
 //! calls it from a loop of its own.
 //!
 //! Reading order: this file (the turn), `recover` (where a driver comes from), `due` (what time brings),
-//! `apply` (events to records, records to the log), `read`, `owed` (attempts that had no place), `checkpoint`,
+//! `apply` (events to records, records to the log), `read`, `owed` (attempts that had no place), `resend`, `checkpoint`,
 //! `health`, `close` (its end).
 
 mod apply;
@@ -16,14 +16,16 @@ mod health;
 mod owed;
 mod read;
 mod recover;
+mod resend;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use runtime_core::{
     Lsn, Partition, PartitionId,
     event::Event,
-    tables::{Overlay, Tables},
+    tables::{Key, Overlay, Tables},
     time::Timestamp,
 };
 use runtime_log::Log;
@@ -126,6 +128,8 @@ pub struct Driver {
     next_expiry: Option<Timestamp>,
     /// Attempts that the invoker had no room for, and those found running at start, oldest first.
     owed: Owed,
+    /// To whom messages are being sent again, and behind which row that goes on.
+    resending: BTreeMap<PartitionId, Option<Key>>,
     /// Who waits for rows to hold.
     holders: Vec<oneshot::Sender<Base>>,
     observer: Option<Arc<dyn Observer>>,
@@ -168,7 +172,7 @@ impl Driver {
         self.apply(events);
         self.look(reads);
         self.owed.note(notices.refused, notices.wanted);
-        let offered = self.offer_owed();
+        let offered = self.offer_owed() | self.resend(notices.resend);
         self.maybe_checkpoint();
         if notices.stop {
             return Turn::Stopped;
@@ -223,7 +227,7 @@ impl Driver {
     }
 
     fn next_wake_up(&self, now: Timestamp, admission: Admission) -> Option<Timestamp> {
-        if self.owed.may_start() {
+        if self.owed.may_start() || !self.resending.is_empty() {
             return Some(Timestamp(0)); // There is more to offer.
         }
         let checkpoint = self.schedule.next(self.unwritten_bytes());

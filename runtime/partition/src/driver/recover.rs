@@ -1,5 +1,6 @@
 //! Where a driver comes from: the tables at their last checkpoint, and the log's tail folded onto them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use runtime_core::{
@@ -99,6 +100,7 @@ impl Driver {
             next_timer,
             next_expiry,
             owed: Owed::after_recovery(applied),
+            resending: BTreeMap::new(),
             holders: Vec::new(),
             observer,
             is_overpromised: false,

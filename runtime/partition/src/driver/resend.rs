@@ -1,0 +1,36 @@
+//! Messages to other partitions that may have been lost on the way, sent again from the rows.
+//!
+//! What is new meanwhile may overtake them, and does not count there: it is in the rows, too, and comes
+//! again behind them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use runtime_core::{
+    PartitionId, obligations,
+    tables::{Tables, walk::Budget},
+};
+
+use super::Driver;
+
+/// What one turn sends again, at most.
+const BUDGET: Budget = Budget { rows_max: 1024, bytes_max: 8 << 20 };
+
+impl Driver {
+    /// Begins with those to these partitions, and goes on with one; whether any was sent.
+    pub(super) fn resend(&mut self, lost: BTreeSet<PartitionId>) -> bool {
+        self.resending.extend(lost.into_iter().map(|to| (to, None)));
+        let Some((to, after)) = self.resending.pop_first() else { return false };
+        let tables = Tables::new(&mut self.live, self.store.base());
+        let (messages, rest) = obligations::messages_to(&tables, to, after.as_deref(), BUDGET);
+        if rest.is_some() {
+            self.resending.insert(to, rest);
+        }
+        let has_some = !messages.is_empty();
+        if has_some {
+            let dispatch = Arc::clone(&self.dispatch);
+            self.after_durable(move || dispatch.dispatch(messages, None));
+        }
+        has_some || !self.resending.is_empty()
+    }
+}

@@ -1,0 +1,17 @@
+//! Producers: how far each is.
+
+use runtime_core::{model::producer::Position, tables::Tables};
+
+use crate::View;
+
+/// Looks for the last position that a partition has taken from a producer; `None` before the first.
+#[derive(Debug, Clone)]
+pub struct One(pub String);
+
+impl View for One {
+    type Seen = Option<Position>;
+
+    fn see(self, tables: &Tables<'_>) -> Option<Position> {
+        tables.position(&self.0)
+    }
+}
