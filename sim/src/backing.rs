@@ -14,9 +14,9 @@ type Name = (PartitionId, Lsn);
 pub(crate) struct Backing {
     /// Steps until endpoints can be reached; 0 while they can.
     steps_left: usize,
-    /// Attempts under way of invocations some of whose attempts before were not sent.
+    /// Attempts under way whose predecessors were not all sent.
     sent_again: BTreeSet<Name>,
-    /// Until when those were to wait whom somebody has cancelled.
+    /// When each cancelled invocation would have been retried.
     cancelled: BTreeMap<Name, Timestamp>,
 }
 

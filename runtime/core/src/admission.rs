@@ -1,7 +1,6 @@
-//! New invocations. Whoever asks for one, a client or another invocation, its id follows here from what
-//! was asked, and here it is made.
+//! Builds new invocations and chooses their ids, for clients and for calls.
 //!
-//! The two ask by rules of their own, which are the real server's. A client may give an object an empty
+//! The two follow rules of their own, which are the real server's. A client may give an object an empty
 //! key, and may not give a workflow an idempotency key. In a call an empty key is none, which an object
 //! needs, and a workflow's idempotency key counts for nothing.
 

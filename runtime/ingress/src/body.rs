@@ -18,8 +18,8 @@ pub(crate) fn full(bytes: Bytes) -> Body {
     Full::new(bytes)
 }
 
-/// Reads a body of new work, whose head waits meanwhile and counts, too. What is held is to be let go of
-/// when a partition has it.
+/// Reads the body of a new request. Its headers count against the memory budget, too; drop what is returned
+/// beside the bytes once a partition has accepted the event.
 pub(crate) async fn read<B>(
     ingress: &Ingress,
     head: &Parts,

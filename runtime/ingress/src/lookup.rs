@@ -1,5 +1,5 @@
-//! Lookup: the id of the invocation that a JSON body names. Nothing is looked up: ids of named
-//! invocations are derived, so the answer is the same whether the invocation exists or not.
+//! The endpoint `lookup`: answers with the id of the invocation that a JSON body names. The id is derived
+//! from the name, so the answer is the same whether the invocation exists or not.
 
 use bytes::Bytes;
 use protocol::{InvocationId, ids::Derivation};

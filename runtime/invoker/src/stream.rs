@@ -224,7 +224,7 @@ impl Head {
     async fn receive(&mut self) -> Result<(response::Parts, Answering), Fault> {
         match self {
             Self::Direct(response) => {
-                let response = response.await.map_err(|error| transport(&error))?;
+                let response = response.await.map_err(|error| unanswered(&error))?;
                 let (head, body) = response.into_parts();
                 Ok((head, Answering::Direct(body)))
             }
@@ -323,6 +323,19 @@ pub(crate) fn retry_after_ms(value: &str, now: SystemTime) -> Option<u64> {
 /// There was no connection to send the request on.
 pub(crate) fn unreachable(error: &(dyn std::error::Error + 'static)) -> Fault {
     Fault::Unreachable { message: causes(error) }
+}
+
+/// A stream ended before anything was said on it. One that was given back was not looked at: so HTTP/2 says
+/// of the first reason, and servers in Node mean the same by the second, when their buffers are full.
+pub(crate) fn unanswered(error: &h2::Error) -> Fault {
+    let reason = error.reason().filter(|_| error.is_reset() && error.is_remote());
+    match reason {
+        Some(reason @ (Reason::REFUSED_STREAM | Reason::ENHANCE_YOUR_CALM)) => {
+            let message = format!("it has too much to do and gave the stream back ({reason:?})");
+            Fault::Unreachable { message }
+        }
+        Some(_) | None => transport(error),
+    }
 }
 
 /// The connection broke with the request on its way.

@@ -3,10 +3,13 @@
 
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+use h2::Reason;
+use http::Request;
 use protocol::{DeploymentId, InvocationId, PartitionKey, ProtocolVersion};
-use runtime_core::model::deployment::Deployment;
+use runtime_core::{attempt::Fault, model::deployment::Deployment};
 
-use crate::stream::{request, retry_after_ms};
+use crate::stream::{request, retry_after_ms, unanswered};
 
 fn deployment() -> Deployment {
     Deployment {
@@ -45,5 +48,34 @@ fn retry_after_is_seconds_or_a_time() {
     assert_eq!(retry_after_ms("99999999999999999999999", now), Some(u64::MAX), "also a number");
     for nonsense in ["soon", "", "-1", "+1", "1.5"] {
         assert_eq!(retry_after_ms(nonsense, now), None, "{nonsense:?}");
+    }
+}
+
+/// What a stream's end is taken for, when the endpoint resets it before it has said anything.
+async fn reset_with(reason: Reason) -> Fault {
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    tokio::spawn(async move {
+        let mut server: h2::server::Connection<_, Bytes> =
+            h2::server::handshake(theirs).await.unwrap();
+        while let Some(Ok((_request, mut response))) = server.accept().await {
+            response.send_reset(reason);
+        }
+    });
+    let (mut sender, connection) = h2::client::handshake(ours).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::post("http://endpoint/invoke/S/h").body(()).unwrap();
+    let (response, _body) = sender.send_request(request, false).unwrap();
+    unanswered(&response.await.unwrap_err())
+}
+
+#[tokio::test]
+async fn a_stream_that_is_given_back_was_not_sent() {
+    for reason in [Reason::REFUSED_STREAM, Reason::ENHANCE_YOUR_CALM] {
+        let fault = reset_with(reason).await;
+        assert!(matches!(fault, Fault::Unreachable { .. }), "{reason:?}: {fault}");
+    }
+    for reason in [Reason::CANCEL, Reason::INTERNAL_ERROR] {
+        let fault = reset_with(reason).await;
+        assert!(matches!(fault, Fault::Transport { .. }), "{reason:?}: {fault}");
     }
 }

@@ -1,4 +1,5 @@
-//! A log without a thread: whoever owns it decides when it commits. For simulations and tests.
+//! The log without a thread: its owner decides when it commits. [`crate::FileLog`] is one on a thread that
+//! commits whenever something is pending; simulations and tests commit it by hand.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

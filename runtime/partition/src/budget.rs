@@ -41,7 +41,7 @@ pub struct Pool {
 /// What the smallest request costs anyway.
 const UNIT_BYTES: usize = 1024;
 
-/// Up to how many bytes something has which size, and which part of all is for it, in sixteenths.
+/// Size classes: the largest payload of each, in bytes, and its share of the budget, in sixteenths.
 pub(crate) const SIZES: [(usize, usize); 4] =
     [(4 << 10, 1), (128 << 10, 2), (2 << 20, 4), (usize::MAX, 9)];
 

@@ -124,8 +124,8 @@ impl Partitions {
         }
     }
 
-    /// Messages of a partition to another may have been lost on the way: those that were not acknowledged
-    /// are sent again, and whoever has them already takes no notice.
+    /// Sends again what a partition has sent to another and that one has not acknowledged; duplicates are
+    /// ignored there. For a transport that can lose messages.
     pub fn resend(&self, from: PartitionId, to: PartitionId) {
         self.inbox(from).put(|lanes| _ = lanes.notices.resend.insert(to));
     }

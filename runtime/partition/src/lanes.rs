@@ -145,7 +145,8 @@ pub(crate) struct Lanes {
     pub(crate) notices: Notices,
     /// Batches of this partition that are on their way to disk.
     pub(crate) syncing: usize,
-    /// When the last of them was, or, before that, when the first of them set out: by the node's clock.
+    /// When the last sync completed or, if none has since there was something to sync, when the first batch was
+    /// submitted. In microseconds of the node's clock.
     pub(crate) synced_at_us: u64,
 }
 

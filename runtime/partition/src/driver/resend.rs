@@ -1,7 +1,8 @@
 //! Messages to other partitions that may have been lost on the way, sent again from the rows.
 //!
 //! What is new meanwhile may overtake them, and does not count there: it is in the rows, too, and comes
-//! again behind them.
+//! again behind them. On one node nothing is lost, so only the simulator asks for this so far; after a start,
+//! `node.rs` hands over everything that is not acknowledged.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
