@@ -2,14 +2,16 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{Request, body::Body, service::service_fn};
 use runtime_http::{Limits, body::BoxError, linger::Lingering};
 use tokio::net::TcpListener;
 use tower::{Layer, Service};
+use tower_http::cors::CorsLayer;
 
 use crate::{
     Ingress, attach, awakeable, body,
@@ -28,9 +30,15 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let cors = ingress.access.origins.layer();
+    let without_origin = Arc::new(headers_without_origin(&cors).await);
+    let ingress = Arc::new(ingress);
     let service = service_fn(move |request: Request<Lingering>| {
-        let (ingress, cors) = (ingress.clone(), cors.clone());
-        async move {
+        let (ingress, without_origin) = (Arc::clone(&ingress), Arc::clone(&without_origin));
+        let is_of_browser =
+            request.headers().contains_key(header::ORIGIN) || is_preflight(&request);
+        let cors = is_of_browser.then(|| cors.clone());
+        // In a box, since whoever calls moves it about, and it is large.
+        Box::pin(async move {
             if let Err(error) = ingress.access.hosts.check(&request) {
                 return Ok(Rejection::from(error).response());
             }
@@ -38,14 +46,27 @@ pub async fn serve(
             if request.method() == Method::OPTIONS && !is_preflight(&request) {
                 return Ok::<_, Infallible>(answer(&ingress, request).await);
             }
+            let Some(cors) = cors else {
+                let mut response = answer(&ingress, request).await;
+                response.headers_mut().extend(HeaderMap::clone(&without_origin));
+                return Ok(response);
+            };
             let answering = tower::service_fn(move |request| {
-                let ingress = ingress.clone();
+                let ingress = Arc::clone(&ingress);
                 async move { Ok::<_, Infallible>(answer(&ingress, request).await) }
             });
             cors.layer(answering).call(request).await
-        }
+        })
     });
     runtime_http::serve(listener, limits, service, shutdown).await;
+}
+
+/// What CORS says to requests that name no origin, which is the same to all of them: most clients are no
+/// browsers, and the layer costs more than some of their requests.
+async fn headers_without_origin(cors: &CorsLayer) -> HeaderMap {
+    let nothing = |_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) };
+    let Ok(response) = cors.layer(tower::service_fn(nothing)).call(Request::new(())).await;
+    response.into_parts().0.headers
 }
 
 fn is_preflight<B>(request: &Request<B>) -> bool {
