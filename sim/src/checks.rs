@@ -7,7 +7,7 @@ use protocol::PartitionKey;
 use runtime_core::{
     Lsn, Partition, invariants,
     model::invocation::StatusKind,
-    tables::{Row, Snapshot, Table, Tables},
+    tables::{Key, Row, Snapshot, Table, Tables},
     time::Timestamp,
 };
 use runtime_embedded::VirtualClock;
@@ -106,13 +106,18 @@ pub fn is_in_time(clock: &VirtualClock) -> Result<(), String> {
     }
 }
 
-fn rows(tables: &Tables<'_>, table: Table) -> Vec<(Vec<u8>, Row)> {
-    let prefix = table.key().done();
-    let (mut rows, mut from) = (Vec::new(), prefix.clone());
-    while let Some((key, row)) = Snapshot::seek(tables, &prefix, &from) {
+/// All rows of a table.
+fn rows(tables: &Tables<'_>, table: Table) -> Vec<(Key, Row)> {
+    rows_with(tables, &table.key().done())
+}
+
+/// All rows whose key starts so.
+pub(crate) fn rows_with(tables: &Tables<'_>, prefix: &[u8]) -> Vec<(Key, Row)> {
+    let (mut rows, mut from) = (Vec::new(), Key::from_slice(prefix));
+    while let Some((key, row)) = Snapshot::seek(tables, prefix, &from) {
         from = key.clone();
         from.push(0);
-        rows.push((key.to_vec(), row));
+        rows.push((key, row));
     }
     rows
 }

@@ -179,8 +179,7 @@ impl World {
             Strike::CutConnection => self.cut_connection()?,
             Strike::Unplug => self.backing.unplug(&mut self.random),
             Strike::LoseMessages => {
-                let node = self.node()?;
-                let lost: usize = (0..node.count()).map(|at| node.lose_messages(at)).sum();
+                let lost = self.node()?.lose_messages();
                 self.stats.add(Fault::MessagesLost, lost > 0);
             }
             Strike::MakeZombie => self.make_zombie()?,

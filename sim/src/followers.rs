@@ -8,11 +8,12 @@ use std::task::{Context, Poll, Waker};
 
 use runtime_core::{
     Lsn, PartitionId,
-    tables::{Key, Row, Snapshot, Tables},
+    tables::{Key, Row, Tables},
 };
 use runtime_partition::{DurableBatch, HeldRows, Observer, Partitions, Stopped};
 
 use crate::{
+    checks::rows_with,
     node::SimNode,
     stats::{Fault, Stats},
 };
@@ -21,13 +22,7 @@ type Rows = BTreeMap<Key, Row>;
 
 /// All rows of a partition.
 fn all(tables: &Tables<'_>) -> Rows {
-    let (mut rows, mut from) = (Rows::new(), Key::new());
-    while let Some((key, row)) = Snapshot::seek(tables, &[], &from) {
-        from = key.clone();
-        from.push(0);
-        rows.insert(key, row);
-    }
-    rows
+    rows_with(tables, &[]).into_iter().collect()
 }
 
 /// The rows of each partition, as an observer knows them.

@@ -88,13 +88,14 @@ impl SimNode {
         has_events
     }
 
-    /// Loses what others have sent to a partition and it has not taken; how much that was.
-    pub fn lose_messages(&mut self, partition: usize) -> usize {
-        let mut events = self.partitions().take_peer_events(partition);
-        let before = events.len();
-        events.retain(|event| !matches!(event, Event::MessageReceived { .. }));
-        let lost = before - events.len();
-        self.partitions().put_peer_events(partition, events);
+    /// Loses what partitions have sent each other and not yet taken; how much that was.
+    pub fn lose_messages(&mut self) -> usize {
+        let mut lost = 0;
+        self.tamper_peers(|_, _, events| {
+            let before = events.len();
+            events.retain(|event| !matches!(event, Event::MessageReceived { .. }));
+            lost += before - events.len();
+        });
         lost
     }
 

@@ -47,14 +47,7 @@ pub fn messages(
     from: (PartitionId, u64),
     limit: usize,
 ) -> Vec<(Stamp, Effect)> {
-    tables
-        .outgoing(from, limit)
-        .into_iter()
-        .map(|(to, sequence, outgoing)| {
-            let (stamp, message) = (outgoing.stamp, outgoing.message);
-            (stamp, Effect::Send { to, sequence, stamp, message })
-        })
-        .collect()
+    tables.outgoing(from, limit).into_iter().map(|row| (row.2.stamp, send(row))).collect()
 }
 
 /// Messages to one partition that it has not acknowledged, from behind a key on; and the key to go on behind.
@@ -65,9 +58,12 @@ pub fn messages_to(
     budget: Budget,
 ) -> (Vec<Effect>, Option<Key>) {
     let mut walk = tables.walk_outgoing(Some(to), after, budget);
-    let messages = walk.by_ref().map(|(to, sequence, outgoing)| {
-        let Outgoing { stamp, message } = outgoing;
-        Effect::Send { to, sequence, stamp, message }
-    });
-    (messages.collect(), walk.rest_after())
+    let messages = walk.by_ref().map(send).collect();
+    (messages, walk.rest_after())
+}
+
+/// What a row of the outbox owes.
+fn send((to, sequence, outgoing): (PartitionId, u64, Outgoing)) -> Effect {
+    let Outgoing { stamp, message } = outgoing;
+    Effect::Send { to, sequence, stamp, message }
 }

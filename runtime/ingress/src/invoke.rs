@@ -87,11 +87,15 @@ pub(crate) fn find<'a>(
     let Some(service) = registry.service(name) else {
         return Err(PathError::UnknownService(name.clone()).into());
     };
-    let (name, handler_name) = (name.clone(), handler_name.clone());
-    match service.handler(&handler_name) {
-        None => Err(Rejection::UnknownHandler { service: name, handler: handler_name }),
+    let named = || (name.clone(), handler_name.clone());
+    match service.handler(handler_name) {
+        None => {
+            let (service, handler) = named();
+            Err(Rejection::UnknownHandler { service, handler })
+        }
         Some(handler) if !handler.is_public => {
-            Err(Rejection::Private { service: name, handler: handler_name })
+            let (service, handler) = named();
+            Err(Rejection::Private { service, handler })
         }
         Some(handler) => Ok((service, handler)),
     }

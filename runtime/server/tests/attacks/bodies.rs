@@ -8,7 +8,7 @@ use protocol::{AwakeableId, InvocationId, PartitionKey};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::Semaphore,
-    task::JoinHandle,
+    task::JoinSet,
 };
 
 use crate::{site::Site, size};
@@ -78,18 +78,9 @@ async fn a_body_in_tiny_chunks_takes_no_more_than_its_length() {
     site.report("chunks", &format!("a body of {count} chunks of a byte each")).await;
 }
 
-/// A body that is being sent, for as long as this lives.
-struct Trickling(JoinHandle<()>);
-
-impl Drop for Trickling {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Bodies of which all has come but the end, and that goes on by the byte.
-async fn trickle(site: &Site, path: &str) -> Vec<Trickling> {
-    let mut trickling = Vec::new();
+/// Bodies of which all has come but the end, and that go on by the byte for as long as this lives.
+async fn trickle(site: &Site, path: &str) -> JoinSet<()> {
+    let mut trickling = JoinSet::new();
     let begun = Arc::new(Semaphore::new(0));
     for (count, bytes) in [(12, 7_900_000), (24, 1_900_000), (24, 400_000), (120, 125_000)] {
         let rest = 10_000;
@@ -101,7 +92,7 @@ async fn trickle(site: &Site, path: &str) -> Vec<Trickling> {
             );
             let mut stream = site.ask(&head).await;
             let has_begun = Arc::clone(&begun);
-            trickling.push(Trickling(tokio::spawn(async move {
+            trickling.spawn(async move {
                 let body = vec![b'x'; bytes - rest];
                 // Some wait, or are refused.
                 let sending = stream.write_all(&body);
@@ -112,7 +103,7 @@ async fn trickle(site: &Site, path: &str) -> Vec<Trickling> {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     sent = stream.write_all(b"x").await;
                 }
-            })));
+            });
             // One after the other, so that each gets as much as it can.
             begun.acquire().await.unwrap().forget();
         }

@@ -124,12 +124,7 @@ impl Site {
     }
 
     /// The attack is over: what it has cost. The innocent goes on meanwhile.
-    pub(crate) async fn report(self, name: &str, attack: &str) {
-        self.report_within(WAIT_MAX, name, attack).await;
-    }
-
-    /// The same, where an innocent client may wait for so long.
-    pub(crate) async fn report_within(mut self, wait_max: Duration, name: &str, attack: &str) {
+    pub(crate) async fn report(mut self, name: &str, attack: &str) {
         self.until_innocent_is_served().await;
         let is_full = crate::size("FULL", 0) == 1;
         if is_full {
@@ -150,7 +145,7 @@ impl Site {
         );
         assert!(rss_bytes <= RSS_MAX, "{name}: {} MB", rss_bytes >> 20);
         if is_full {
-            assert!(longest <= wait_max, "{name}: an innocent client has waited {longest:?}");
+            assert!(longest <= WAIT_MAX, "{name}: an innocent client has waited {longest:?}");
             assert!(left_bytes <= RSS_AFTER_MAX, "{name}: {} MB are left", left_bytes >> 20);
         }
     }

@@ -19,7 +19,7 @@ use runtime_core::{
 use super::support::World;
 use crate::{
     deployment::{self, Deployment},
-    page::Budget,
+    page::{Budget, Page},
     service::{self, Service},
 };
 
@@ -97,20 +97,31 @@ fn deployments_are_read_in_turns_in_the_order_of_registration() {
     let revisions = third.services.iter().map(|service| (&*service.name, service.revision));
     assert!(revisions.eq([("Common", 3), ("Own003", 1)]));
     for budget in BUDGETS {
-        let (mut all, mut after) = (Vec::new(), None);
-        loop {
-            let page = deployment::List { after, budget }.see(&registry);
-            assert!(page.rows.len() <= budget.rows_max);
-            let bytes = page.rows.iter().rev().skip(1).map(|deployment| deployment.uri.len());
-            assert!(bytes.sum::<usize>() < budget.bytes_max);
-            all.extend(page.rows);
-            assert!(all.len() <= expected.len(), "{budget:?}");
-            after = page.rest_after;
-            if after.is_none() {
-                break;
-            }
-        }
+        let list = |after| deployment::List { after, budget }.see(&registry);
+        let all = in_turns(budget, expected.len(), list, |deployment| deployment.uri.len());
         assert_eq!(all, expected, "{budget:?}");
+    }
+}
+
+/// All pages of a list, each of which keeps to the budget.
+fn in_turns<T, C>(
+    budget: Budget,
+    rows_max: usize,
+    list: impl Fn(Option<C>) -> Page<T, C>,
+    bytes_of: impl Fn(&T) -> usize,
+) -> Vec<T> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = list(after);
+        assert!(page.rows.len() <= budget.rows_max);
+        let bytes = page.rows.iter().rev().skip(1).map(&bytes_of);
+        assert!(bytes.sum::<usize>() < budget.bytes_max);
+        all.extend(page.rows);
+        assert!(all.len() <= rows_max, "{budget:?}");
+        after = page.rest_after;
+        if after.is_none() {
+            return all;
+        }
     }
 }
 
@@ -122,19 +133,8 @@ fn services_are_read_in_turns_by_name() {
     assert_eq!(expected.len(), 301);
     assert!(expected.is_sorted_by_key(|service| &service.name));
     for budget in BUDGETS {
-        let (mut all, mut after) = (Vec::new(), None);
-        loop {
-            let page = service::List { after, budget }.see(&registry);
-            assert!(page.rows.len() <= budget.rows_max);
-            let bytes = page.rows.iter().rev().skip(1).map(|service| service.name.len());
-            assert!(bytes.sum::<usize>() < budget.bytes_max);
-            all.extend(page.rows);
-            assert!(all.len() <= expected.len(), "{budget:?}");
-            after = page.rest_after;
-            if after.is_none() {
-                break;
-            }
-        }
+        let list = |after| service::List { after, budget }.see(&registry);
+        let all = in_turns(budget, expected.len(), list, |service| service.name.len());
         assert_eq!(all, expected, "{budget:?}");
     }
 }
