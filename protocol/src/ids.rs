@@ -201,10 +201,17 @@ pub fn ulid(at_ms: u64, random: u128) -> u128 {
 const DIGITS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 fn encode_base62(mut value: u128, into: &mut [u8]) {
-    for digit in into.iter_mut().rev() {
-        // INVARIANT: a remainder by 62 is an index of 62 digits.
-        *digit = DIGITS[usize::try_from(value % 62).unwrap_or_default()];
-        value /= 62;
+    // Ten digits fit in 64 bits, whose division is many times faster than that of 128.
+    const CHUNK_DIGITS: usize = 10;
+    const CHUNK: u128 = 62_u128.pow(10);
+    for chunk in into.rchunks_mut(CHUNK_DIGITS) {
+        // INVARIANT: a remainder by 62^10 fits in 64 bits, and one by 62 is an index of 62 digits.
+        let mut rest = u64::try_from(value % CHUNK).unwrap_or_default();
+        value /= CHUNK;
+        for digit in chunk.iter_mut().rev() {
+            *digit = DIGITS[usize::try_from(rest % 62).unwrap_or_default()];
+            rest /= 62;
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Requests: whether each is for us, and what it asks for.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{self, Future};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -34,31 +35,50 @@ pub async fn serve(
     let ingress = Arc::new(ingress);
     let service = service_fn(move |request: Request<Lingering>| {
         let (ingress, without_origin) = (Arc::clone(&ingress), Arc::clone(&without_origin));
-        let is_of_browser =
-            request.headers().contains_key(header::ORIGIN) || is_preflight(&request);
-        let cors = is_of_browser.then(|| cors.clone());
-        // In a box, since whoever calls moves it about, and it is large.
-        Box::pin(async move {
-            if let Err(error) = ingress.access.hosts.check(&request) {
-                return Ok(Rejection::from(error).response());
-            }
-            // Whoever is no browser asks for what there is, not for what may be.
-            if request.method() == Method::OPTIONS && !is_preflight(&request) {
-                return Ok::<_, Infallible>(answer(&ingress, request).await);
-            }
-            let Some(cors) = cors else {
-                let mut response = answer(&ingress, request).await;
-                response.headers_mut().extend(HeaderMap::clone(&without_origin));
-                return Ok(response);
-            };
-            let answering = tower::service_fn(move |request| {
-                let ingress = Arc::clone(&ingress);
-                async move { Ok::<_, Infallible>(answer(&ingress, request).await) }
-            });
-            cors.layer(answering).call(request).await
-        })
+        if let Err(error) = ingress.access.hosts.check(&request) {
+            let refusal = Rejection::from(error).response();
+            return Box::pin(future::ready(Ok(refusal))) as Answering;
+        }
+        if request.headers().contains_key(header::ORIGIN) || is_preflight(&request) {
+            Box::pin(answer_browser(ingress, cors.clone(), request))
+        } else {
+            Box::pin(answer_other(ingress, without_origin, request))
+        }
     });
     runtime_http::serve(listener, limits, service, shutdown).await;
+}
+
+/// In a box, since whoever calls moves it about, and it is large.
+type Answering = Pin<Box<dyn Future<Output = Result<Response<body::Body>, Infallible>> + Send>>;
+
+async fn answer_browser(
+    ingress: Arc<Ingress>,
+    cors: CorsLayer,
+    request: Request<Lingering>,
+) -> Result<Response<body::Body>, Infallible> {
+    // One that is no preflight asks for what there is, not for what may be; the layer would not hand it on.
+    if request.method() == Method::OPTIONS && !is_preflight(&request) {
+        return Ok(answer(&ingress, request).await);
+    }
+    let answering = tower::service_fn(move |request| {
+        let ingress = Arc::clone(&ingress);
+        async move { Ok::<_, Infallible>(answer(&ingress, request).await) }
+    });
+    cors.layer(answering).call(request).await
+}
+
+async fn answer_other(
+    ingress: Arc<Ingress>,
+    without_origin: Arc<HeaderMap>,
+    request: Request<Lingering>,
+) -> Result<Response<body::Body>, Infallible> {
+    // Whoever is no browser asks for what there is, not for what may be.
+    let asks_what_there_is = request.method() == Method::OPTIONS;
+    let mut response = answer(&ingress, request).await;
+    if !asks_what_there_is {
+        response.headers_mut().extend(HeaderMap::clone(&without_origin));
+    }
+    Ok(response)
 }
 
 /// What CORS says to requests that name no origin, which is the same to all of them: most clients are no

@@ -113,8 +113,12 @@ async fn a_panic_around_an_attempt_is_its_failure() {
     let name = world.started.0.lock().unwrap()[0];
     let invoker = Arc::clone(&world.invoker);
     let guarded = tokio::spawn(async move {
-        task::guard(&invoker, (PartitionId(0), name), async { panic!("two and two is five") })
-            .await;
+        task::guard(
+            &invoker,
+            (PartitionId(0), name),
+            Box::pin(async { panic!("two and two is five") }),
+        )
+        .await;
     });
     while !guarded.is_finished() {
         tokio::task::yield_now().await;

@@ -201,7 +201,7 @@ impl Exchange {
     }
 
     /// Reads what is left, for a moment, so that the endpoint can end its stream in peace.
-    pub(crate) async fn drain(mut self, timeout: std::time::Duration) {
+    pub(crate) async fn drain(&mut self, timeout: std::time::Duration) {
         self.half_close();
         if let Answer::Body(mut body) = self.take_incoming() {
             let rest = async { while let Ok(Some(_)) = body.data().await {} };

@@ -39,7 +39,9 @@ pub(crate) async fn run(
     notices: mpsc::UnboundedReceiver<Notice>,
 ) {
     let (invoker, name) = (Arc::clone(&slot.invoker), slot.name);
-    guard(&invoker, name, attempt(slot, start, notices)).await;
+    // In a box, since the runtime moves a task's future when it starts and when it ends, and this one is
+    // large.
+    guard(&invoker, name, Box::pin(attempt(slot, start, notices))).await;
 }
 
 /// Sees to it that a panic is a failure of this one attempt: without a word its invocation would be
@@ -47,10 +49,16 @@ pub(crate) async fn run(
 pub(crate) async fn guard(
     invoker: &Invoker,
     (partition, name): (PartitionId, AttemptRef),
-    attempt: impl Future<Output = ()>,
+    attempt: impl Future<Output = ()> + Unpin,
 ) {
-    let Err(panic) = AssertUnwindSafe(attempt).catch_unwind().await else { return };
-    let message = said(&*panic).to_owned();
+    if let Err(panic) = AssertUnwindSafe(attempt).catch_unwind().await {
+        let message = said(&*panic).to_owned();
+        Box::pin(fail(invoker, partition, name, message)).await;
+    }
+}
+
+/// Ends an attempt that panicked.
+async fn fail(invoker: &Invoker, partition: PartitionId, name: AttemptRef, message: String) {
     let read = move |tables: &Tables<'_>| obligations::start(tables, name);
     if let Ok(Some(Effect::StartAttempt(start))) = invoker.partitions.read(partition, read).await {
         let registry = invoker.registry.snapshot();
@@ -71,7 +79,7 @@ fn said(panic: &(dyn Any + Send)) -> &str {
 async fn attempt(
     mut slot: Slot,
     start: Box<StartAttempt>,
-    notices: mpsc::UnboundedReceiver<Notice>,
+    mut notices: mpsc::UnboundedReceiver<Notice>,
 ) {
     let invoker = Arc::clone(&slot.invoker);
     let registry = invoker.registry.snapshot();
@@ -91,10 +99,18 @@ async fn attempt(
     let Placement { deployment, options } = placement;
     let attempt = Attempt::new(*start, options);
     let (has_stored, is_over) = (false, false);
-    let conversation =
+    let mut conversation =
         Conversation { slot, registry, attempt, deployment, exchange, has_stored, is_over };
     // The only error is that the node stops: the attempt is started again then.
-    let _ = conversation.hold(notices).await;
+    if conversation.hold(&mut notices).await.is_err() {
+        return;
+    }
+    let Conversation { slot, attempt, mut exchange, is_over, .. } = conversation;
+    // The next attempt may begin while the endpoint ends its stream.
+    drop(slot);
+    if is_over && attempt.is_last_said() {
+        exchange.drain(invoker.settings.drain_timeout).await;
+    }
 }
 
 /// Says what is wrong with an attempt that cannot go on.
@@ -149,7 +165,8 @@ struct Conversation {
 }
 
 impl Conversation {
-    async fn hold(mut self, mut notices: mpsc::UnboundedReceiver<Notice>) -> Result<(), Stopped> {
+    /// Goes on until the attempt is over, or is no longer wanted.
+    async fn hold(&mut self, notices: &mut mpsc::UnboundedReceiver<Notice>) -> Result<(), Stopped> {
         let invoker = Arc::clone(&self.slot.invoker);
         self.attempt.open(invoker.now_ms());
         // Start and journal go with the request.
@@ -187,12 +204,6 @@ impl Conversation {
                 wanted = memory.wanted(self.attempt.expected_bytes());
             }
             self.slot.note_idle(self.attempt.idle_since_ms());
-        }
-        let Self { slot, attempt, exchange, .. } = self;
-        // The next attempt may begin while the endpoint ends its stream.
-        drop(slot);
-        if attempt.is_last_said() {
-            exchange.drain(invoker.settings.drain_timeout).await;
         }
         Ok(())
     }
