@@ -76,7 +76,7 @@ impl Schedule {
     }
 
     /// The largest payload that may come in: while a checkpoint is written, each leaves room for many of its
-    /// size. Small events come in until there is none ([`Schedule::is_overloaded`]).
+    /// size. Small events come in for longer ([`Schedule::is_overloaded`]).
     pub(crate) fn payload_bytes_max(&self, overlay_bytes: usize) -> usize {
         if !self.is_running || overlay_bytes < self.overlay_bytes_max {
             return usize::MAX;
@@ -87,9 +87,11 @@ impl Schedule {
         shared.max(PAYLOAD_BYTES_MIN)
     }
 
-    /// Whether edges must wait until the overlay has shrunk.
-    pub(crate) fn is_overloaded(&self, overlay_bytes: usize) -> bool {
-        self.is_running && overlay_bytes >= self.overlay_bytes_max.saturating_mul(2)
+    /// Whether edges must wait until the checkpoint is written. What large events have added to the
+    /// overlay doesn't count: a few of them keep each other out, but not the small ones.
+    pub(crate) fn is_overloaded(&self, overlay_bytes: usize, large_bytes: usize) -> bool {
+        let small_bytes = overlay_bytes.saturating_sub(large_bytes);
+        self.is_running && small_bytes >= self.overlay_bytes_max.saturating_mul(2)
     }
 
     /// When to look again.

@@ -264,9 +264,11 @@ fn a_checkpoint_is_due_by_time_or_by_size_and_little_may_wait() {
     assert_eq!(schedule.next(2000), Some(Timestamp(1000)));
     schedule.started();
     assert!(!schedule.is_due(9 * second, 8000), "one at a time");
-    assert!(schedule.is_overloaded(16_000) && !schedule.is_overloaded(15_999));
+    assert!(schedule.is_overloaded(16_000, 0) && !schedule.is_overloaded(15_999, 0));
+    assert!(!schedule.is_overloaded(40_000, 24_001), "large payloads keep out each other alone");
+    assert!(schedule.is_overloaded(40_000, 24_000));
     schedule.finished(9 * second);
-    assert!(!schedule.is_overloaded(16_000));
+    assert!(!schedule.is_overloaded(16_000, 0));
     assert_eq!(schedule.next(2000), Some(Timestamp(10_000)));
 }
 

@@ -47,6 +47,11 @@ impl<'a> Tables<'a> {
         Self { live, base }
     }
 
+    /// Estimate of the memory that the changed rows take, in bytes.
+    pub fn changed_bytes(&self) -> usize {
+        self.live.size_bytes()
+    }
+
     /// Notes that the record is being applied.
     ///
     /// # Panics

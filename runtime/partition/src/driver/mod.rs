@@ -67,7 +67,7 @@ pub struct Settings {
     /// A checkpoint is due this long after the last; one of little, after five times as long.
     pub checkpoint_interval: Duration,
     /// A checkpoint is due when the overlay takes this many bytes. While one is being written, large
-    /// events wait from there on, and all events of edges from twice as many.
+    /// events wait from there on, and all events of edges when small ones have brought twice as many.
     pub overlay_bytes_max: usize,
 }
 
@@ -137,6 +137,8 @@ pub struct Driver {
     is_overpromised: bool,
     /// Since when edges wait for a checkpoint.
     held_since_us: Option<u64>,
+    /// Bytes that large events have added to the overlay since the last checkpoint began.
+    large_bytes: usize,
 }
 
 impl Driver {
@@ -223,7 +225,7 @@ impl Driver {
 
     /// Whether edges wait for a checkpoint.
     pub(crate) fn is_holding(&self) -> bool {
-        self.schedule.is_overloaded(self.unwritten_bytes())
+        self.schedule.is_overloaded(self.unwritten_bytes(), self.large_bytes)
     }
 
     fn next_wake_up(&self, now: Timestamp, admission: Admission) -> Option<Timestamp> {

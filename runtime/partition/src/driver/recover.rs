@@ -105,6 +105,7 @@ impl Driver {
             observer,
             is_overpromised: false,
             held_since_us: None,
+            large_bytes: 0,
         }
     }
 }
