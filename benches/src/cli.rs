@@ -10,117 +10,117 @@ use crate::sample::Part;
 use crate::server::ServerKind;
 use crate::workload::Workload;
 
-/// Compares durable-execution servers in one run, in turns.
+/// Compares durable-execution servers, taking turns within one run.
 #[derive(Debug, Parser)]
 pub struct Cli {
-    /// What to do.
+    /// The subcommand to execute.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Starts the servers in turns, measures them and prints the report.
+    /// Starts the servers in turn, measures them and prints the report.
     Run(Box<RunArgs>),
-    /// The store-size test alone: the same as `run --parts rows`.
+    /// Runs only the store-size test: the same as `run --parts rows`.
     Rows(Box<RunArgs>),
-    /// Prints the report of an earlier run again.
+    /// Prints the report of an earlier run.
     Report {
-        /// The file that run has written.
+        /// The result file of the run.
         file: PathBuf,
     },
-    /// Sends one request over and over to a server that is already running.
+    /// Sends one request repeatedly to a server that is already running.
     Load(LoadArgs),
 }
 
-/// The knobs of a run.
+/// Options of `run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// Which parts to run.
+    /// Parts to run.
     #[arg(long, value_delimiter = ',', default_value = "idle,load,fsyncs,restart")]
     pub parts: Vec<Part>,
-    /// Which servers to compare, in this order.
+    /// Servers to compare, in this order.
     #[arg(long, value_delimiter = ',', default_value = "abide,restate,restate2p")]
     pub servers: Vec<ServerKind>,
-    /// Which workloads to send; a name that ends in `-0` keeps no journals.
+    /// Workloads to send; a name that ends in `-0` retains no journals.
     #[arg(long, value_delimiter = ',', default_value = "echo,counter10k,hotkey,run10,call5,send")]
     pub workloads: Vec<Workload>,
-    /// How many connections, one measurement each.
+    /// Numbers of connections, with one measurement each.
     #[arg(long, value_delimiter = ',', default_value = "1,16,64,256")]
     pub concurrency: Vec<u64>,
-    /// How often everything is repeated; the report shows medians.
+    /// How often to repeat everything; the report shows medians.
     #[arg(long, default_value_t = 3)]
     pub rounds: u64,
-    /// How long each measurement takes.
+    /// Duration of each measurement, in seconds.
     #[arg(long, default_value_t = 8.0)]
     pub seconds: f64,
-    /// How long the load runs before each measurement.
+    /// Duration of the warm-up before each measurement, in seconds.
     #[arg(long, default_value_t = 2.0)]
     pub warm: f64,
-    /// How long each measurement takes while fsyncs are counted.
+    /// Duration of each measurement while fsyncs are counted, in seconds.
     #[arg(long, default_value_t = 3.0)]
     pub fsync_seconds: f64,
-    /// How many calls are answered before the restart test.
+    /// Number of calls to complete before the restart test.
     #[arg(long, default_value_t = 200_000)]
     pub restart_calls: u64,
-    /// How many invocations are suspended when the server is killed.
+    /// Number of invocations that are suspended when the server is killed.
     #[arg(long, default_value_t = 20_000)]
     pub suspended: u64,
-    /// How often it is killed.
+    /// How often to kill the server.
     #[arg(long, default_value_t = 3)]
     pub kills: u64,
-    /// How many live rows the store-size test writes.
+    /// Number of live rows that the store-size test writes.
     #[arg(long, default_value_t = 10_000_000)]
     pub rows: u64,
-    /// How many rows each invocation of it writes.
+    /// Rows per invocation of the store-size test.
     #[arg(long, default_value_t = 1000)]
     pub rows_per_call: u64,
-    /// The first port to use; the run needs the twelve from there.
+    /// First port to use; a run needs twelve consecutive ports.
     #[arg(long, default_value_t = 23_000)]
     pub port: u16,
-    /// This repository's server; beside this program by default.
+    /// This repository's server; by default the one next to this program.
     #[arg(long)]
     pub abide_bin: Option<PathBuf>,
-    /// One more argument for it; may be repeated.
+    /// Additional argument for this repository's server; may be repeated.
     #[arg(long, allow_hyphen_values = true)]
     pub abide_arg: Vec<String>,
     /// Restate's server; installed from npm by default.
     #[arg(long)]
     pub restate_bin: Option<PathBuf>,
-    /// The services; beside this program by default.
+    /// The services; by default those next to this program.
     #[arg(long)]
     pub services_bin: Option<PathBuf>,
-    /// One more argument for them; may be repeated.
+    /// Additional argument for the services; may be repeated.
     #[arg(long, allow_hyphen_values = true)]
     pub services_arg: Vec<String>,
-    /// Where data directories and logs go.
+    /// Directory for data and logs.
     #[arg(long, default_value_os_t = root().join("target/bench-data"))]
     pub data: PathBuf,
-    /// Where Restate is installed.
+    /// Directory in which Restate is installed.
     #[arg(long, default_value_os_t = root().join("target/bench-restate"))]
     pub restate_dir: PathBuf,
-    /// Where the raw figures go.
+    /// Directory for the raw figures.
     #[arg(long, default_value_os_t = root().join("benches/results"))]
     pub results: PathBuf,
 }
 
-/// The knobs of a single load.
+/// Options of `load`.
 #[derive(Clone, Debug, Args)]
 pub struct LoadArgs {
-    /// The ingress.
+    /// Address of the ingress.
     #[arg(long)]
     pub address: SocketAddr,
-    /// The workload.
+    /// The workload to send.
     #[arg(long, default_value = "echo")]
     pub workload: Workload,
-    /// How many connections.
+    /// Number of connections.
     #[arg(long, default_value_t = 64)]
     pub concurrency: u64,
-    /// How long it is measured.
+    /// Duration of the measurement, in seconds.
     #[arg(long, default_value_t = 8.0)]
     pub seconds: f64,
-    /// How long it runs before.
+    /// Duration of the warm-up, in seconds.
     #[arg(long, default_value_t = 2.0)]
     pub warm: f64,
 }

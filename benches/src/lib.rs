@@ -1,5 +1,6 @@
 //! Load generator and report: compares servers that speak the Restate ingress, admin and service
-//! protocols, in one run and in turns, so that a noisy machine is noisy for all of them.
+//! protocols. All servers are measured within one run, in turn, so that a noisy machine affects all
+//! of them.
 
 pub mod cli;
 pub mod load;

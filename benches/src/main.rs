@@ -1,4 +1,5 @@
-//! The command: `run` measures servers in turns and prints a report, `report` prints it again.
+//! The command line tool: `run` measures servers in turn and prints a report, `report` prints it
+//! again.
 
 use std::fs;
 use std::io::Write as _;
@@ -13,14 +14,14 @@ use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
-/// One thread: the load generator shares the machine with what it measures.
+/// One thread, because the load generator shares the machine with what it measures.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let command = Cli::parse().command;
     let local = LocalSet::new();
     let text = tokio::select! {
         text = local.run_until(execute(command)) => text?,
-        // Dropping what runs ends the servers it has started.
+        // Dropping the run ends the servers that it has started.
         ended = ended() => return ended,
     };
     Ok(std::io::stdout().write_all(text.as_bytes())?)
@@ -42,7 +43,7 @@ async fn execute(command: Command) -> anyhow::Result<String> {
     }
 }
 
-/// Waits to be interrupted or terminated.
+/// Waits for SIGINT or SIGTERM.
 async fn ended() -> anyhow::Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {

@@ -1,5 +1,5 @@
-//! The tally of handlers started, finished and live, which tells the load generator when sends
-//! have drained and when sleepers are suspended.
+//! The tally of started, finished and live handlers. It shows the load generator when sends have
+//! drained and when sleepers are suspended.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -10,18 +10,18 @@ static STARTED: AtomicU64 = AtomicU64::new(0);
 static FINISHED: AtomicU64 = AtomicU64::new(0);
 static LIVE: AtomicU64 = AtomicU64::new(0);
 
-/// One attempt of a handler; it is live until dropped, by its end or by its suspension.
+/// One attempt of a handler. It is live until dropped, which happens when it ends or is suspended.
 pub struct Live;
 
 impl Live {
-    /// A handler has started.
+    /// Counts a handler as started.
     pub fn start() -> Self {
         STARTED.fetch_add(1, Relaxed);
         LIVE.fetch_add(1, Relaxed);
         Self
     }
 
-    /// It has finished.
+    /// Counts the handler as finished.
     pub fn finish(self) {
         FINISHED.fetch_add(1, Relaxed);
     }
@@ -33,7 +33,7 @@ impl Drop for Live {
     }
 }
 
-/// Writes one line, `started finished live`, to whoever connects.
+/// Writes one line, `started finished live`, to every client that connects.
 pub async fn serve(listener: TcpListener) {
     while let Ok((mut stream, _)) = listener.accept().await {
         let line = format!(
@@ -42,7 +42,7 @@ pub async fn serve(listener: TcpListener) {
             FINISHED.load(Relaxed),
             LIVE.load(Relaxed)
         );
-        // A reader that has gone away needs no answer.
+        // The reader may already have disconnected.
         let _ = stream.write_all(line.as_bytes()).await;
     }
 }

@@ -1,19 +1,20 @@
-//! The workloads: which request is sent over and over, and whether its work outlives the answer.
+//! The workloads: which request is sent repeatedly, and whether its work continues after the
+//! response.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::load::request::{Key, RequestTemplate};
 
-/// How many keys the spread-out counter uses.
+/// Number of keys that the spread-out counter uses.
 pub const COUNTER_KEYS: u64 = 10_000;
-/// Marks, at the end of a workload's name, the services that keep no journal.
+/// Suffix of workload names whose services retain no journal.
 const UNRETAINED_SUFFIX: &str = "-0";
 
-/// What one request asks for.
+/// The kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// One call that answers at once.
+    /// One call that returns at once.
     Echo,
     /// One call to one of [`COUNTER_KEYS`] objects.
     Counter,
@@ -21,7 +22,7 @@ pub enum Shape {
     HotKey,
     /// Ten durable steps.
     Steps,
-    /// Five calls in a row.
+    /// Five calls in sequence.
     Chain,
     /// A one-way send.
     Send,
@@ -36,17 +37,17 @@ const SHAPES: [(Shape, &str); 6] = [
     (Shape::Send, "send"),
 ];
 
-/// A shape, with the journal kept after the end (as servers do by default) or not.
+/// A shape, with the journal retained after completion (the default of servers) or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// What a request asks for.
+    /// The kind of request.
     pub shape: Shape,
-    /// Whether the server keeps the journal for its default retention.
+    /// Whether the server retains the journal for its default retention period.
     pub retained: bool,
 }
 
 impl Workload {
-    /// The request this workload sends.
+    /// Returns the request that this workload sends.
     pub fn request(self) -> RequestTemplate {
         let zero = if self.retained { "" } else { "0" };
         let (prefix, key, suffix, body) = match self.shape {
@@ -62,7 +63,7 @@ impl Workload {
         RequestTemplate { prefix, key, suffix: suffix.to_owned(), body: body.to_owned() }
     }
 
-    /// Whether the work is done only some time after the answer, so that it has to be awaited.
+    /// Whether work continues after the response, so that it has to be awaited separately.
     pub fn outlives_answer(self) -> bool {
         self.shape == Shape::Send
     }

@@ -1,19 +1,19 @@
-//! Back-off: how long to wait before the next try. The runtime computes it for attempts, the SDK for
-//! the closures of runs, from numbers of the same form.
+//! Backoff: how long to wait before the next attempt. The runtime computes it for attempts and the
+//! SDK for the closures of runs, both from the same parameters.
 
-/// Delays that grow by a factor up to a longest one.
+/// Delays that grow by a constant factor up to a maximum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backoff {
     /// The first delay, in milliseconds.
     pub initial_interval_ms: u64,
-    /// Each delay is the last one times this, in thousandths: 2000 doubles, and up to 1000 none grows.
+    /// Growth factor in thousandths: 2000 doubles each delay, and 1000 or less keeps it constant.
     pub factor_thousandths: u64,
     /// The longest delay, in milliseconds.
     pub max_interval_ms: u64,
 }
 
 impl Backoff {
-    /// The delay after so many failures, 1 for the first, in milliseconds.
+    /// The delay in milliseconds after `failures` consecutive failures; 1 is the first.
     pub fn delay_ms(&self, failures: u32) -> u64 {
         let mut delay_ms = self.initial_interval_ms.min(self.max_interval_ms);
         for _ in 1..failures {
@@ -21,8 +21,8 @@ impl Backoff {
                 break;
             }
             let next = u128::from(delay_ms) * u128::from(self.factor_thousandths) / 1000;
-            // One that grows does so also from nothing, and from where a thousandth is less than 1 ms.
-            // That also bounds the loop, whatever number of failures a peer has counted.
+            // A growing delay grows by at least 1 ms, even from 0 or where the factor would round
+            // away. That also bounds the loop, however many failures a peer claims.
             let next_ms = u64::try_from(next).unwrap_or(u64::MAX).max(delay_ms + 1);
             delay_ms = next_ms.min(self.max_interval_ms);
         }

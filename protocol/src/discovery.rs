@@ -1,7 +1,7 @@
-//! Discovery: what an endpoint says it offers, manifest versions 2 to 4.
+//! Discovery: the manifest in which an endpoint describes its services, versions 2 to 4.
 //!
-//! Reading is lenient (an unknown member is for a newer reader), writing is strict: a manifest of an
-//! older version has no newer member.
+//! Reading is lenient (unknown members are ignored, since they may come from a newer version);
+//! writing is strict: a manifest of an older version never contains a newer member.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,15 @@ macro_rules! content_type {
     };
 }
 
-/// The manifest versions that we read and write, newest first, and their content types.
+/// The manifest versions that we read and write, newest first, with their content types.
 pub const CONTENT_TYPES: [(u32, &str); 3] =
     [(4, content_type!(4)), (3, content_type!(3)), (2, content_type!(2))];
 
-/// Asks for any manifest version we read; exact, without parameters, since some SDKs compare tokens.
+/// Accepts every manifest version we read. Exact tokens without parameters, since some SDKs compare
+/// them literally.
 pub const ACCEPT: &str = concat!(content_type!(4), ", ", content_type!(3), ", ", content_type!(2));
 
-/// The manifest version that a response's content type names.
+/// The manifest version that a response's content type names; `None` if it is not one we read.
 pub fn version_of(content_type: &str) -> Option<u32> {
     let known = CONTENT_TYPES.into_iter().find(|(_, known)| *known == content_type);
     known.map(|(version, _)| version)
@@ -35,11 +36,11 @@ pub struct Manifest {
     /// Whether requests and responses overlap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol_mode: Option<ProtocolMode>,
-    /// Oldest invocation protocol it speaks.
+    /// Oldest invocation protocol version it speaks.
     pub min_protocol_version: u32,
-    /// Newest invocation protocol it speaks.
+    /// Newest invocation protocol version it speaks.
     pub max_protocol_version: u32,
-    /// Its services.
+    /// The services it serves.
     pub services: Vec<Service>,
 }
 
@@ -47,26 +48,25 @@ pub struct Manifest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ProtocolMode {
-    /// They do.
+    /// Requests and responses are streamed concurrently.
     BidiStream,
     /// The request ends before the response begins.
     RequestResponse,
 }
 
-/// The kind of a service.
+/// The kind of a service, as a manifest spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ServiceType {
     /// Keyed state, one writer per key.
     VirtualObject,
-    /// No key.
+    /// Stateless, without a key.
     Service,
-    /// Keyed, `run` once per key.
+    /// Keyed, with a `run` handler that runs once per key.
     Workflow,
 }
 
 impl ServiceType {
-    /// Its name in a manifest.
     fn name(self) -> &'static str {
         match self {
             Self::VirtualObject => "VIRTUAL_OBJECT",
@@ -86,20 +86,19 @@ impl From<ServiceType> for ServiceKind {
     }
 }
 
-/// The kind of a handler.
+/// The kind of a handler, as a manifest spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum HandlerType {
     /// A workflow's `run`.
     Workflow,
-    /// A writer.
+    /// May write the key's state; one runs at a time per key.
     Exclusive,
-    /// A reader.
+    /// May read the key's state; runs concurrently with others.
     Shared,
 }
 
 impl HandlerType {
-    /// Its name in a manifest.
     fn name(self) -> &'static str {
         match self {
             Self::Workflow => "WORKFLOW",
@@ -109,132 +108,132 @@ impl HandlerType {
     }
 }
 
-/// Settings that services and handlers share. Durations are in milliseconds.
+/// Settings that services and handlers have in common. Durations are in milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, expecting = "an object")]
 pub struct Options {
-    /// For people (v2).
+    /// Human-readable description (v2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub documentation: Option<String>,
-    /// Free key/value pairs (v2).
+    /// Arbitrary key/value pairs (v2).
     #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
-    /// See the runtime's settings (v3).
+    /// Overrides the runtime's setting of the same name (v3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inactivity_timeout: Option<u64>,
-    /// See the runtime's settings (v3).
+    /// Overrides the runtime's setting of the same name (v3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub abort_timeout: Option<u64>,
-    /// See the runtime's settings (v3).
+    /// Overrides the runtime's setting of the same name (v3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal_retention: Option<u64>,
-    /// See the runtime's settings (v3).
+    /// Overrides the runtime's setting of the same name (v3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency_retention: Option<u64>,
-    /// Handlers of kind `WORKFLOW` only (v3).
+    /// How long a workflow's completion is kept; handlers of kind `WORKFLOW` only (v3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow_completion_retention: Option<u64>,
-    /// See the runtime's settings (v3).
+    /// Overrides the runtime's setting of the same name (v3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_lazy_state: Option<bool>,
-    /// Not to be called from outside (v3).
+    /// Whether the ingress refuses to call it (v3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ingress_private: Option<bool>,
-    /// See the runtime's settings (v4).
+    /// Overrides the runtime's setting of the same name (v4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_policy_initial_interval: Option<u64>,
-    /// See the runtime's settings (v4).
+    /// Overrides the runtime's setting of the same name (v4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_policy_max_interval: Option<u64>,
-    /// See the runtime's settings (v4).
+    /// Overrides the runtime's setting of the same name (v4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_policy_max_attempts: Option<u32>,
-    /// See the runtime's settings (v4).
+    /// Overrides the runtime's setting of the same name (v4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_policy_exponentiation_factor: Option<f64>,
-    /// See the runtime's settings (v4).
+    /// Overrides the runtime's setting of the same name (v4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_policy_on_max_attempts: Option<OnMaxAttempts>,
 }
 
-/// Null means the same as nothing.
+/// Treats null like an absent member.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// What to do when the attempts are used up.
+/// What to do once the maximum number of attempts is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OnMaxAttempts {
-    /// Wait for an operator.
+    /// Pause the invocation until an operator intervenes.
     Pause,
-    /// End with the last failure.
+    /// Complete the invocation with the last failure.
     Kill,
 }
 
-/// A service.
+/// A service that an endpoint offers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 pub struct Service {
-    /// Its name.
+    /// Unique within the deployment.
     pub name: String,
-    /// Its kind.
+    /// Decides which kinds of handlers it may have.
     pub ty: ServiceType,
-    /// Its handlers.
+    /// The handlers that can be called on it.
     pub handlers: Vec<Handler>,
-    /// Settings for all of them.
+    /// Defaults for all of its handlers.
     #[serde(flatten)]
     pub options: Options,
 }
 
-/// A handler.
+/// A handler of a service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 pub struct Handler {
-    /// Its name.
+    /// Unique within the service.
     pub name: String,
-    /// Its kind; absent for a plain service.
+    /// Its kind; if absent, the kind of the service decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ty: Option<HandlerType>,
-    /// What it takes.
+    /// The input it accepts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<InputPayload>,
-    /// What it answers.
+    /// The output it returns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputPayload>,
-    /// Settings that go before the service's.
+    /// Settings that take precedence over the service's.
     #[serde(flatten)]
     pub options: Options,
 }
 
-/// What a handler takes.
+/// The input that a handler accepts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, expecting = "an object")]
 pub struct InputPayload {
-    /// Whether a body must be sent.
+    /// Whether a body is required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub required: Option<bool>,
-    /// Which content type it must have, as in an Accept header; absent when there must be no body.
+    /// Accepted content type, in the syntax of an Accept header; absent if there must be no body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// JSON schema of the body.
+    /// JSON Schema of the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub json_schema: Option<serde_json::Value>,
 }
 
-/// What a handler answers.
+/// The output that a handler returns.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, expecting = "an object")]
 pub struct OutputPayload {
-    /// Content type of the answer; absent sets none.
+    /// Content type of the response; if absent, none is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// Whether an empty answer has it too.
+    /// Whether an empty response carries the content type too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set_content_type_if_empty: Option<bool>,
-    /// JSON schema of the answer.
+    /// JSON Schema of the response body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub json_schema: Option<serde_json::Value>,
 }
@@ -242,68 +241,68 @@ pub struct OutputPayload {
 /// A manifest that contradicts itself or the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
-    /// It does not say how requests and responses relate.
+    /// It does not declare whether requests and responses overlap.
     #[error("'protocolMode' is missing, expected BIDI_STREAM or REQUEST_RESPONSE")]
     NoProtocolMode,
     /// The range of versions is empty.
     #[error("minProtocolVersion is {min}, maxProtocolVersion {max}: expected 1 <= min <= max")]
     VersionRange {
-        /// The oldest.
+        /// The oldest version it claims to speak.
         min: u32,
-        /// The newest.
+        /// The newest version it claims to speak.
         max: u32,
     },
-    /// A name that nobody could call.
+    /// A name that could not be called.
     #[error(
         "'{0}' is no name of a service or handler: expected a letter, then letters, digits and '_', for a \
          service '.' and '-' too; rename it"
     )]
     Name(String),
-    /// A name that the runtime keeps for itself.
+    /// A name reserved for the runtime.
     #[error("the service name '{0}' is reserved")]
     ReservedName(String),
-    /// A name that stands twice.
+    /// The same name is used twice.
     #[error("'{0}' is offered twice; rename one of the two")]
     Duplicate(String),
-    /// A handler that a service of this kind can't have.
+    /// A handler of a kind that this kind of service can't have.
     #[error(
         "handler '{handler}' of '{service}' is {}, which a {} cannot have; change the one or the other",
         ty.name(),
         service_ty.name()
     )]
     HandlerType {
-        /// The service.
+        /// Name of the service.
         service: String,
-        /// The handler.
+        /// Name of the handler.
         handler: String,
-        /// What it says it is.
+        /// Kind declared for the handler.
         ty: HandlerType,
-        /// What the service says it is.
+        /// Kind declared for the service.
         service_ty: ServiceType,
     },
-    /// A setting that an older manifest can't say.
+    /// A setting that the requested, older manifest version can't express.
     #[error(
         "{option} on '{name}' needs manifest version {needed} or newer, and version {asked} is \
          asked for; remove the setting or use a newer runtime"
     )]
     Version {
-        /// The setting.
+        /// Name of the setting.
         option: &'static str,
-        /// The service or handler.
+        /// Name of the service or handler that has it.
         name: String,
-        /// Which version has it.
+        /// The first version that supports it.
         needed: u32,
-        /// Which version is asked for.
+        /// The requested version.
         asked: u32,
     },
-    /// A setting where it means nothing.
+    /// A setting that has no effect on this kind of handler.
     #[error("{option} on handler '{handler}' of '{service}' means nothing there; remove it")]
     Option {
-        /// The setting.
+        /// Name of the setting.
         option: &'static str,
-        /// The service.
+        /// Name of the service.
         service: String,
-        /// The handler.
+        /// Name of the handler.
         handler: String,
     },
 }
@@ -312,7 +311,7 @@ impl Manifest {
     /// Checks everything that can be checked without a registry.
     ///
     /// # Errors
-    /// The first contradiction found.
+    /// Returns the first contradiction found.
     pub fn validate(&self) -> Result<(), ManifestError> {
         if self.protocol_mode.is_none() {
             return Err(ManifestError::NoProtocolMode);
@@ -328,10 +327,11 @@ impl Manifest {
 }
 
 impl Manifest {
-    /// The manifest, if an older version can say all of it.
+    /// Converts the manifest to an older version, if that version can express all of it.
     ///
     /// # Errors
-    /// The first setting that it can't: dropping one in silence would change how services behave.
+    /// Returns an error for the first setting that the version lacks: dropping it silently would
+    /// change how the services behave.
     pub fn in_version(self, asked: u32) -> Result<Self, ManifestError> {
         for service in &self.services {
             service.options.check_version(&service.name, asked)?;
@@ -403,10 +403,10 @@ impl Service {
         Ok(())
     }
 
-    /// What a handler of this service is, said or not.
+    /// The kind of a handler of this service, whether declared or implied.
     ///
     /// # Errors
-    /// When a service of this kind can't have it.
+    /// Returns an error if a service of this kind can't have a handler of that kind.
     pub fn handler_kind(&self, handler: &Handler) -> Result<HandlerKind, ManifestError> {
         match (self.ty, handler.ty) {
             (ServiceType::Service, None | Some(HandlerType::Shared)) => Ok(HandlerKind::Service),
@@ -417,7 +417,7 @@ impl Service {
                 ServiceType::VirtualObject | ServiceType::Workflow,
                 Some(HandlerType::Shared),
             )
-            // The real server reads an unset kind so, whatever the schema says.
+            // The real server treats an unset kind this way, whatever the schema says.
             | (ServiceType::Workflow, None) => Ok(HandlerKind::Shared),
             (ServiceType::Workflow, Some(HandlerType::Workflow)) => Ok(HandlerKind::Workflow),
             (service_ty, Some(ty)) => Err(ManifestError::HandlerType {
@@ -430,7 +430,7 @@ impl Service {
     }
 }
 
-/// A letter, or an underscore and a letter or digit; then whatever `rest` allows.
+/// A letter, or an underscore and a letter or digit, followed by any characters that `rest` allows.
 fn is_name(name: &str, rest: impl Fn(char) -> bool) -> bool {
     let mut chars = name.chars();
     let starts_well = match chars.next() {

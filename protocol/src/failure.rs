@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The final, never retried, failure of an invocation, a call or a run.
+/// Terminal failure of an invocation, call or run; never retried.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TerminalFailure {
-    /// HTTP-like status: 500 unless the user chose another.
+    /// HTTP-like status; 500 unless user code chose another.
     pub code: u32,
-    /// What went wrong, for people.
+    /// Human-readable reason.
     pub message: String,
-    /// Free key/value pairs of the user, in the order given. Absent on the wire below V6.
+    /// User-defined key/value pairs, in the order given. Not on the wire below V6.
     pub metadata: Vec<(String, String)>,
 }
 
@@ -19,27 +19,27 @@ impl TerminalFailure {
         Self { code, message: message.into(), metadata: Vec::new() }
     }
 
-    /// An invocation that was cancelled before it started.
+    /// For an invocation that was cancelled before it started.
     pub fn cancelled() -> Self {
         Self::new(409, "canceled")
     }
 
-    /// An invocation that an operator killed.
+    /// For an invocation that an operator killed.
     pub fn killed() -> Self {
         Self::new(409, "killed")
     }
 
-    /// The invocation asked for does not exist, or its result is no longer kept.
+    /// For a reference to an invocation that does not exist, or whose result is no longer retained.
     pub fn not_found() -> Self {
         Self::new(404, "invocation not found")
     }
 
-    /// A second `run` of the same workflow key.
+    /// For a second `run` of the same workflow key.
     pub fn workflow_already_invoked() -> Self {
         Self::new(409, "the workflow method was already invoked")
     }
 
-    /// A second completion of a workflow promise.
+    /// For a second completion of a workflow promise.
     pub fn promise_already_completed() -> Self {
         Self::new(409, "the promise was already completed")
     }

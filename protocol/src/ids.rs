@@ -1,9 +1,9 @@
 //! Identifiers and their textual forms.
 //!
-//! A textual id is a prefix, `_1`, and integers in base 62, each in a fixed number of digits and
-//! with its bytes reversed first, as the open protocol has it.
+//! A textual id is a prefix, `_1`, and integers in base 62, each byte-reversed first and written
+//! with a fixed number of digits, as the open protocol specifies.
 //!
-//! Whoever knows an id may attach to it, and may complete the awakeables made under it, so ids are
+//! Anyone who knows an id can attach to the invocation and complete its awakeables, so ids are
 //! either random or derived with a secret: see [`Derivation`].
 
 mod derivation;
@@ -21,14 +21,14 @@ use xxhash_rust::xxh3::xxh3_64;
 
 pub use derivation::{Derivation, SECRET_BYTES};
 
-/// Decides the partition: a hash of whatever must stay together.
+/// Selects the partition: a hash of whatever has to live together.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct PartitionKey(pub u64);
 
 impl PartitionKey {
-    /// Of an object or workflow key, or of an idempotency key: XXH3 over the text and a 255.
+    /// Hashes an object or workflow key, or an idempotency key: XXH3 over the text and a 0xFF byte.
     pub fn of_key(key: &str) -> Self {
         let mut bytes = Vec::with_capacity(key.len() + 1);
         bytes.extend_from_slice(key.as_bytes());
@@ -37,20 +37,20 @@ impl PartitionKey {
     }
 }
 
-/// Names an invocation.
+/// Identifies an invocation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct InvocationId {
-    /// Where it lives.
+    /// Selects the partition it lives on.
     pub partition_key: PartitionKey,
     /// Time-ordered and random, or derived from a key.
     pub uuid: u128,
 }
 
-/// Bytes of an invocation id in its raw form: partition key, then uuid, both big-endian.
+/// Length in bytes of an invocation id's raw form: partition key, then uuid, both big-endian.
 pub const INVOCATION_ID_BYTES: usize = 24;
 
 impl InvocationId {
-    /// The raw form that travels in frames and in awakeable ids.
+    /// The raw form used in frames and in awakeable ids.
     pub fn to_raw(self) -> [u8; INVOCATION_ID_BYTES] {
         let mut raw = [0; INVOCATION_ID_BYTES];
         raw[..8].copy_from_slice(&self.partition_key.0.to_be_bytes());
@@ -58,7 +58,7 @@ impl InvocationId {
         raw
     }
 
-    /// Reads the raw form; `None` when it has another length.
+    /// Parses the raw form; `None` if the length is wrong.
     pub fn from_raw(raw: &[u8]) -> Option<Self> {
         let (partition_key, uuid) = raw.split_first_chunk::<8>()?;
         let uuid: [u8; 16] = uuid.try_into().ok()?;
@@ -98,7 +98,7 @@ impl FromStr for InvocationId {
     }
 }
 
-/// Names a deployment.
+/// Identifies a deployment; time-ordered, see [`ulid`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DeploymentId(pub u128);
 
@@ -124,16 +124,16 @@ impl FromStr for DeploymentId {
     }
 }
 
-/// Names an awakeable: a numbered signal of the invocation that made it.
+/// Identifies an awakeable: a numbered signal of the invocation that created it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AwakeableId {
-    /// Who waits.
+    /// The invocation that created it and may wait for it.
     pub invocation: InvocationId,
-    /// Under which number.
+    /// The signal number within that invocation.
     pub signal: u32,
 }
 
-/// Some SDKs pad, others do not: written without, read with or without.
+/// Some SDKs pad and others don't: written without padding, accepted with or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new()
@@ -162,33 +162,33 @@ impl FromStr for AwakeableId {
     }
 }
 
-/// A text is not an id.
+/// The text is not a valid id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdParseError {
-    /// It is an id of another kind, or none.
+    /// It is a different kind of id, or not an id at all.
     #[error("it does not start with '{expected}_'")]
     Prefix {
-        /// The prefix of this kind of id.
+        /// The prefix of the expected kind of id.
         expected: &'static str,
     },
-    /// It is of a version that nobody knows.
+    /// Its version is unknown.
     #[error("its version is '{0}', only '1' is known")]
     Version(char),
     /// It is too short or too long.
     #[error("it has {actual} characters after the version, expected {expected}")]
     Length {
-        /// How many there should be.
+        /// How many characters it should have.
         expected: usize,
-        /// How many there are.
+        /// How many it has.
         actual: usize,
     },
-    /// A character has no meaning in it.
+    /// It contains a character that is not a base 62 digit.
     #[error("'{0}' is not a base 62 digit")]
     Digit(char),
-    /// The digits stand for a number that is too large.
+    /// The digits encode a number that is too large.
     #[error("its digits stand for a number that is out of range")]
     OutOfRange,
-    /// It is not base 64.
+    /// The payload is not URL-safe base 64.
     #[error("it is not URL-safe base 64")]
     NotBase64,
 }
@@ -201,11 +201,12 @@ pub fn ulid(at_ms: u64, random: u128) -> u128 {
 const DIGITS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 fn encode_base62(mut value: u128, into: &mut [u8]) {
-    // Ten digits fit in 64 bits, whose division is many times faster than that of 128.
+    // Ten digits fit in a u64, whose division is many times faster than a u128's.
     const CHUNK_DIGITS: usize = 10;
     const CHUNK: u128 = 62_u128.pow(10);
     for chunk in into.rchunks_mut(CHUNK_DIGITS) {
-        // INVARIANT: a remainder by 62^10 fits in 64 bits, and one by 62 is an index of 62 digits.
+        // INVARIANT: a remainder modulo 62^10 fits in 64 bits, and one modulo 62 indexes the 62
+        // digits.
         let mut rest = u64::try_from(value % CHUNK).unwrap_or_default();
         value /= CHUNK;
         for digit in chunk.iter_mut().rev() {

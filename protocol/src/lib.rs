@@ -1,9 +1,10 @@
-//! The words on the wire: what a runtime and an SDK of the open Restate service protocol say to
-//! each other, and the identifiers that both sides print.
+//! The wire protocol: the messages that a runtime and an SDK of the open Restate service protocol
+//! exchange, and the identifiers that both sides print.
 //!
-//! Reading order: [`ids`] and [`target`] name things, [`journal`] says what an invocation did and
-//! what it waits for, [`failure`] how it can end, [`backoff`] when it is tried again, [`version`] and [`discovery`] what an endpoint
-//! offers, [`surface`] what HTTP around it says, [`wire`] how all of it looks as bytes.
+//! Reading order: [`ids`] and [`target`] (naming), [`journal`] (what an invocation did and what it
+//! waits for), [`failure`] (how it can fail), [`backoff`] (when it is retried), [`version`] and
+//! [`discovery`] (what an endpoint supports), [`surface`] (the HTTP surface around it), [`wire`]
+//! (the encoding of all this as bytes).
 //!
 //! **Invariant:** this crate is pure. It has no IO, no clock, no randomness and no `async`, and the
 //! protobuf messages do not leave [`wire`].

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The kind of a service, as users know it.
+/// The kind of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ServiceKind {
     /// Stateless: no key.
@@ -16,7 +16,7 @@ pub enum ServiceKind {
 }
 
 impl ServiceKind {
-    /// Its name, as the API and messages say it.
+    /// Its name in the API and in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Service => "Service",
@@ -31,26 +31,26 @@ impl ServiceKind {
     }
 }
 
-/// What a handler may do and how many of it may run for one key.
+/// What a handler may do, and how many may run per key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum HandlerKind {
-    /// A handler of a plain service: no state, no limit.
+    /// A handler of a plain service: no state, unlimited concurrency.
     Service,
-    /// A virtual object's writer: one at a time for each key.
+    /// A writer of an object's state: one at a time per key.
     Exclusive,
-    /// A reader of an object's or workflow's state; runs beside the writer.
+    /// A reader of an object's or workflow's state; runs concurrently with the writer.
     Shared,
-    /// A workflow's `run`: once for each key.
+    /// A workflow's `run`: once per key.
     Workflow,
 }
 
 impl HandlerKind {
-    /// Whether the handler has keyed state to read.
+    /// Whether the handler can read keyed state.
     pub fn reads_state(self) -> bool {
         self != Self::Service
     }
 
-    /// Whether the handler may change keyed state.
+    /// Whether the handler can modify keyed state.
     pub fn writes_state(self) -> bool {
         matches!(self, Self::Exclusive | Self::Workflow)
     }
@@ -68,7 +68,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// A target from its parts.
+    /// Builds a target from its parts; pass an empty key for a plain service.
     pub fn new(
         service: impl Into<String>,
         key: impl Into<String>,

@@ -1,4 +1,4 @@
-//! Golden bytes and texts, and round trips of everything that has a wire form.
+//! Golden bytes and texts, and round trips for everything that has a wire form.
 
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
@@ -78,7 +78,7 @@ fn derived_ids_are_those_of_the_real_server() {
 fn ids_derived_with_a_secret_follow_from_it_and_from_every_part() {
     let secret = Derivation::Secret([7; 32]);
     let greet = secret.idempotency_key(None, "Greeter", "", "greet", "k2");
-    // HMAC-SHA256, key of 32 times 7: reckoned with Python's hmac.
+    // HMAC-SHA256, key of 32 times 7: computed with Python's hmac.
     assert_eq!(greet.uuid.to_be_bytes().to_vec(), raw("aa1ff773ccf43818c65c3a1f19665c73"));
     assert_eq!(greet.partition_key, PartitionKey::of_key("k2"), "routing stays as it is");
     let signup = secret.workflow(None, "Signup", "u1");

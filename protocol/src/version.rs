@@ -1,30 +1,30 @@
-//! Protocol versions: what we speak, what an endpoint speaks, what they agree on.
+//! Protocol versions: the ones we speak, the ones an endpoint speaks, and how one is negotiated.
 
 use serde::{Deserialize, Serialize};
 
-/// A version of the invocation protocol. V1 to V4 are dead upstream and never accepted.
+/// A version of the invocation protocol. V1 to V4 are obsolete upstream and never accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ProtocolVersion {
     /// Immutable journal of commands and notifications.
     V5,
     /// Adds the random seed and failure metadata.
     V6,
-    /// Adds await trees, run acknowledgements, scopes.
+    /// Adds await trees, run acknowledgements and scopes.
     V7,
 }
 
-/// A number that is no version we speak.
+/// A version number that we don't speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("service protocol version {0} is not supported, only 5 to 7 are")]
 pub struct UnsupportedVersion(pub u32);
 
 impl ProtocolVersion {
-    /// The oldest we speak.
+    /// The oldest version we speak.
     pub const MIN: Self = Self::V5;
-    /// The newest we speak.
+    /// The newest version we speak.
     pub const MAX: Self = Self::V7;
 
-    /// Its number.
+    /// The number that identifies it in manifests.
     pub fn number(self) -> u32 {
         match self {
             Self::V5 => 5,
@@ -33,7 +33,7 @@ impl ProtocolVersion {
         }
     }
 
-    /// The content type of its streams, compared byte for byte on both sides.
+    /// Content type of its streams; both sides compare it byte for byte.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::V5 => "application/vnd.restate.invocation.v5",
@@ -42,12 +42,12 @@ impl ProtocolVersion {
         }
     }
 
-    /// The version that a content type names.
+    /// The version that a content type names; `None` if we don't speak it.
     pub fn from_content_type(content_type: &str) -> Option<Self> {
         [Self::V5, Self::V6, Self::V7].into_iter().find(|v| v.content_type() == content_type)
     }
 
-    /// The newest version that an endpoint speaks too, not above `max`.
+    /// The newest version up to `max` that the endpoint also speaks; `None` if there isn't one.
     pub fn negotiate(endpoint_min: u32, endpoint_max: u32, max: Self) -> Option<Self> {
         [Self::V7, Self::V6, Self::V5]
             .into_iter()
@@ -65,12 +65,12 @@ impl ProtocolVersion {
         self >= Self::V6
     }
 
-    /// Whether a suspension is a tree.
+    /// Whether a suspension carries an await tree.
     pub fn has_await_tree(self) -> bool {
         self >= Self::V7
     }
 
-    /// Whether a run's proposal may be merely acknowledged.
+    /// Whether a bare acknowledgement may answer a run's proposal.
     pub fn has_run_ack(self) -> bool {
         self >= Self::V7
     }

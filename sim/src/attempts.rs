@@ -1,4 +1,5 @@
-//! Attempts: started, shown entries, broken off; their bytes moved, and what they propose.
+//! Attempts: starting them, notifying them, aborting them, moving their bytes, and proposing their
+//! events.
 
 use std::collections::BTreeMap;
 
@@ -21,16 +22,16 @@ use crate::{
     world::World,
 };
 
-/// Where invocations have been seen to run.
+/// The deployments on which invocations have been seen to run.
 #[derive(Default)]
 pub(crate) struct Pins(BTreeMap<(PartitionId, Lsn, InvocationId), Pin>);
 
 impl Pins {
-    /// An invocation stays where its first command was stored.
+    /// Checks that an invocation stays on the deployment where its first command was stored.
     fn check(&mut self, partition: PartitionId, start: &StartAttempt) -> Result<(), String> {
         let mut commands = start.journal.iter().filter(|entry| entry.ty.is_command());
         if commands.nth(1).is_none() {
-            return Ok(()); // Only its input.
+            return Ok(()); // Only its input so far.
         }
         let name = (partition, start.attempt.invocation, start.id);
         let Some(pin) = start.pin else {
@@ -42,7 +43,7 @@ impl Pins {
 }
 
 impl World {
-    /// Does what a partition wants; false when none wants anything.
+    /// Performs one request of a partition; returns false if there is none.
     pub(crate) fn serve_edge(&mut self) -> Result<bool, String> {
         let Some(request) = self.node()?.edge_request() else { return Ok(false) };
         let now_ms = self.clock.elapsed_ms();
@@ -101,7 +102,7 @@ impl World {
         self.tasks.iter().position(|task| task.partition == partition && task.name == name)
     }
 
-    /// Moves some bytes of some attempt; false when none has any.
+    /// Moves some bytes of one attempt; returns false if no attempt has any.
     pub(crate) fn step_task(&mut self) -> Result<bool, String> {
         let (count, time) = (self.tasks.len(), self.time());
         let first = self.random.index(count.max(1));
@@ -115,7 +116,7 @@ impl World {
         Ok(false)
     }
 
-    /// Everything that SDKs have said is heard.
+    /// Delivers everything that SDKs have sent so far.
     pub(crate) fn deliver_all(&mut self) -> Result<(), String> {
         let time = self.time();
         let mut at = 0;
@@ -146,7 +147,7 @@ impl World {
         Ok(())
     }
 
-    /// Proposes what an attempt wants to, and forgets it when it has ended.
+    /// Proposes an attempt's events, and drops it once it has ended.
     pub(crate) fn carry_out(&mut self, at: usize) -> Result<(), String> {
         let mut proposals = Vec::new();
         let (partition, is_zombie) = (self.tasks[at].partition, self.tasks[at].is_zombie);

@@ -1,4 +1,5 @@
-//! What backs off: since its endpoint can't be reached for a while, and until somebody cancels it.
+//! Tracks invocations that back off: their endpoint is unreachable for a while, or an operator
+//! cancels them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,26 +10,26 @@ use crate::stats::{Fault, Stats};
 
 type Name = (PartitionId, Lsn);
 
-/// What is known from outside of those that back off.
+/// What the simulator knows about invocations that back off.
 #[derive(Default)]
 pub(crate) struct Backing {
-    /// Steps until endpoints can be reached; 0 while they can.
+    /// Steps until endpoints are reachable again; 0 if they are.
     steps_left: usize,
-    /// Attempts under way whose predecessors were not all sent.
+    /// Invocations whose current attempt follows attempts that could not be sent.
     sent_again: BTreeSet<Name>,
     /// When each cancelled invocation would have been retried.
     cancelled: BTreeMap<Name, Timestamp>,
 }
 
 impl Backing {
-    /// Nobody is there from now on, for a while.
+    /// Makes all endpoints unreachable for a while.
     pub(crate) fn unplug(&mut self, random: &mut Random) {
         if self.steps_left == 0 {
             self.steps_left = 30 + random.index(200);
         }
     }
 
-    /// A step has passed.
+    /// Counts down one step.
     pub(crate) fn pass(&mut self) {
         self.steps_left = self.steps_left.saturating_sub(1);
     }
@@ -37,13 +38,13 @@ impl Backing {
         self.steps_left = 0;
     }
 
-    /// Somebody cancels one that waits until then.
+    /// Records that an operator cancelled an invocation that is backing off until `until`.
     pub(crate) fn cancel(&mut self, name: Name, until: Timestamp, stats: &mut Stats) {
         stats.inject(Fault::CancelledBackOff);
         self.cancelled.insert(name, until);
     }
 
-    /// An attempt begins; whether it can be sent.
+    /// Starts an attempt; returns whether it can be sent.
     pub(crate) fn start(
         &mut self,
         partition: PartitionId,

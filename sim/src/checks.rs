@@ -1,4 +1,5 @@
-//! What must hold: of the rows at any moment, and of everything when it has come to its end.
+//! Invariants: those of the rows at any time, and those of the whole simulation once it has
+//! drained.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,29 +28,29 @@ const LIVE: [StatusKind; 6] = [
     StatusKind::Paused,
 ];
 
-/// What holds of whatever a turn has touched.
+/// Checks the invariants of the rows that a turn touched.
 ///
 /// # Errors
-/// What does not.
+/// Returns the first invariant that is violated.
 pub fn of_turn(tables: &Tables<'_>, since: Timestamp) -> Result<(), String> {
     invariants::check_since(tables, since)
 }
 
-/// What holds of all rows.
+/// Checks the invariants of all rows.
 ///
 /// # Errors
-/// What does not.
+/// Returns the first invariant that is violated.
 pub fn of_all(tables: &Tables<'_>) -> Result<(), String> {
     invariants::check(tables)
 }
 
-/// Whether nothing is left to do in a partition.
+/// Whether a partition has no work left.
 pub fn is_all_done(tables: &Tables<'_>) -> bool {
     LIVE.iter().all(|kind| tables.by_status(*kind, Lsn(0), 1).is_empty())
         && rows(tables, Table::Outbox).is_empty()
 }
 
-/// When the first timer is due at or after `from_ms`.
+/// The due time of the first timer at or after `from_ms`.
 pub fn next_timer_ms(tables: &Tables<'_>, from_ms: u64) -> Option<u64> {
     let (prefix, from) = (Table::Timer.key().done(), Table::Timer.key().u64(from_ms).done());
     let (key, _) = Snapshot::seek(tables, &prefix, &from)?;
@@ -57,7 +58,7 @@ pub fn next_timer_ms(tables: &Tables<'_>, from_ms: u64) -> Option<u64> {
     Some(u64::from_be_bytes(*at))
 }
 
-/// Invocations that have not ended, for people.
+/// Describes some of the invocations that have not ended, for an error message.
 pub fn unfinished(tables: &Tables<'_>) -> Vec<String> {
     let mut unfinished = Vec::new();
     for kind in LIVE {
@@ -70,10 +71,10 @@ pub fn unfinished(tables: &Tables<'_>) -> Vec<String> {
     unfinished
 }
 
-/// Nothing is left over: no lock, nobody in an inbox, no timer, no message, no pending completion.
+/// Checks that nothing is left over: no lock, inbox entry, timer, message or pending completion.
 ///
 /// # Errors
-/// What is left over.
+/// Returns the first row left over.
 pub fn is_nothing_left(tables: &Tables<'_>) -> Result<(), String> {
     for table in [
         Table::Object,
@@ -91,14 +92,14 @@ pub fn is_nothing_left(tables: &Tables<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// No world has to do for longer than this, in milliseconds. Who takes an hour that somebody sets the
-/// wall clock by for one that has passed, or waits for one, takes much longer.
+/// The longest a simulation may take, in milliseconds. A node that takes a one-hour step of the
+/// wall clock for elapsed time, or waits for it, takes much longer.
 const WORLD_MS_MAX: u64 = 15 * 60_000;
 
-/// Nothing has waited for a clock that was set.
+/// Checks that nothing waited because the wall clock was set.
 ///
 /// # Errors
-/// How long everything took.
+/// Returns how long the simulation took if that was too long.
 pub fn is_in_time(clock: &VirtualClock) -> Result<(), String> {
     match clock.elapsed_ms() {
         0..=WORLD_MS_MAX => Ok(()),
@@ -106,12 +107,11 @@ pub fn is_in_time(clock: &VirtualClock) -> Result<(), String> {
     }
 }
 
-/// All rows of a table.
 fn rows(tables: &Tables<'_>, table: Table) -> Vec<(Key, Row)> {
     rows_with(tables, &table.key().done())
 }
 
-/// All rows whose key starts so.
+/// Returns all rows whose key starts with `prefix`.
 pub(crate) fn rows_with(tables: &Tables<'_>, prefix: &[u8]) -> Vec<(Key, Row)> {
     let (mut rows, mut from) = (Vec::new(), Key::from_slice(prefix));
     while let Some((key, row)) = Snapshot::seek(tables, prefix, &from) {
@@ -122,14 +122,14 @@ pub(crate) fn rows_with(tables: &Tables<'_>, prefix: &[u8]) -> Vec<(Key, Row)> {
     rows
 }
 
-/// What objects' lists are to hold.
+/// The expected contents of the objects' lists.
 #[derive(Default)]
 struct Expected {
-    /// These, once.
+    /// Tags that must appear exactly once.
     must: BTreeSet<(String, u32)>,
-    /// These, at most once: what an operator has ended got as far as it got.
+    /// Tags that may appear at most once: those of programs that an operator ended.
     may: BTreeSet<(String, u32)>,
-    /// The tags of each program, in its order.
+    /// The tags of each program, in program order.
     programs: Vec<(String, Vec<u32>)>,
 }
 
@@ -145,7 +145,7 @@ impl Expected {
         for child in program.children() {
             self.collect(child, is_doomed, doomed);
         }
-        // One that is cancelled undoes what it would have let stand.
+        // A cancelled program also undoes the saga step that it would otherwise have kept.
         for step in &program.steps {
             if let Step::Saga { undo, fails: false, .. } = step
                 && is_doomed
@@ -156,12 +156,13 @@ impl Expected {
     }
 }
 
-/// Every tag of every program stands exactly once in its object's list, those of each program in its
-/// order, those of an ended one up to where it got; messages of one chain of causes came to each object
-/// in the order in which they were sent, if the world `is_causal`; and readers saw what was there at some moment.
+/// Checks the objects' lists. Every tag appears exactly once in its object's list, and the tags of
+/// each program appear in program order; an ended program may stop partway. If `is_causal`,
+/// messages of one causal chain arrived at each object in the order in which they were sent. Every
+/// list that a reader saw is a prefix of the final one.
 ///
 /// # Errors
-/// What is missing, doubled or out of order.
+/// Returns what is missing, duplicated or out of order.
 pub fn tags(
     node: &mut SimNode,
     operations: &[Operation],
@@ -193,7 +194,7 @@ pub fn tags(
         causes(&operation.program, doomed, &mut chain);
         for (key, list) in &lists {
             let sent = chain.iter().filter(|(to, _)| to == key).map(|(_, tag)| *tag);
-            // Those that were ended before they began came never.
+            // Programs that were ended before they started never arrived.
             let places: Vec<usize> =
                 sent.filter_map(|tag| list.iter().position(|known| *known == tag)).collect();
             if !places.is_sorted() {
@@ -239,11 +240,11 @@ fn list(node: &mut SimNode, key: &str) -> Bytes {
     node.tables(owner, |tables| tables.state(OBJECT, key, b"list")).unwrap_or_default()
 }
 
-/// Messages to objects, each of which was sent after the one before had been: by the program itself
-/// and by those it called and waited for. A message is known by the first tag it appends.
+/// Collects messages to objects, each sent causally after the previous one: by the program itself,
+/// or by a program it called and waited for. A message is identified by the first tag it appends.
 ///
-/// Of one that an operator has ended it counts only what it sent itself: its callers hear of its end at
-/// once, while those it has called hear that they are to end, too, and may get on until then.
+/// For a program that an operator has ended, only what it sent itself counts: its callers learn of
+/// its end at once, while its callees are only asked to end and may keep running until then.
 fn causes(program: &Program, doomed: &BTreeSet<u32>, chain: &mut Vec<(String, u32)>) {
     let is_waited_for = |program: &Program| !doomed.contains(&program.number);
     for step in &program.steps {

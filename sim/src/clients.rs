@@ -1,4 +1,5 @@
-//! Clients: they ask, are cut off, ask again, and remember what they were told.
+//! Clients: they make requests, lose their connections, ask again, and remember the results they
+//! got.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,49 +29,49 @@ use crate::{
     world::World,
 };
 
-/// What a client asked for and what it heard.
+/// A client's request and its result.
 pub struct Operation {
-    /// What it wants done.
+    /// The program to run.
     pub program: Program,
     pub(crate) number: usize,
     pub(crate) asking: Option<Asking>,
     pub(crate) heard: Option<Heard>,
-    /// Until when the answer is promised.
+    /// How long the result is guaranteed to be kept.
     until_ms: Option<u64>,
-    /// Whether it was told that its request is durable.
+    /// Whether the node acknowledged the request as durable.
     is_accepted: Arc<AtomicBool>,
-    /// Whether an operator was told that he has ended it.
+    /// Whether an operator's request to end it was acknowledged.
     pub(crate) is_ended: bool,
 }
 
-/// An answer, or the code of a failure.
+/// A result, or a failure's code.
 pub(crate) type Heard = Result<Bytes, u32>;
 pub(crate) type Asking = Waiting<Said>;
-/// Waits for something that the node says.
+/// A pending request to the node.
 pub(crate) type Waiting<T> = std::pin::Pin<Box<dyn Future<Output = Result<T, RequestError>>>>;
 
-/// What the node says to a client.
+/// The node's answer to a client.
 pub(crate) enum Said {
-    /// The invocation has ended.
+    /// The invocation has completed, with its result and when that expires.
     Ended(Heard, Option<u64>),
-    /// There is no such invocation, and never was for sure.
+    /// There is no such invocation, and it was never acknowledged.
     Unknown,
-    /// There is none although it was acknowledged, or another answer that makes no sense.
+    /// The invocation is missing although it was acknowledged, or the answer makes no sense.
     Wrong(String),
 }
 
-/// How to ask.
+/// How to make the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// Wait for the answer.
+    /// Wait for the result.
     Call,
     /// Wait for the acknowledgement, then attach.
     Send,
-    /// Attach, without asking for anything new.
+    /// Attach without starting anything new.
     Attach,
 }
 
-/// An awakeable that is completed from outside, as the ingress does it.
+/// An awakeable being completed from outside, as the ingress would do it.
 pub(crate) struct Completing {
     id: AwakeableId,
     asking: Option<Waiting<SignalAnswer>>,
@@ -82,7 +83,7 @@ impl Operation {
         self.program.place == Place::Brief
     }
 
-    /// The invocation's id.
+    /// Derives the invocation's id.
     pub(crate) fn id(&self) -> InvocationId {
         let (service, key, handler) = self.program.target();
         match &self.program.place {
@@ -117,7 +118,7 @@ impl Operation {
             start_at: None,
         };
         let mut seed = Random::new(self.number as u64);
-        let now = Timestamp(0); // What has a name is not named by the time.
+        let now = Timestamp(0); // Derived from a name, so the time does not matter.
         let invoke = admission::request(request, &facts, Derivation::Plain, now, &mut seed);
         *invoke.unwrap_or_else(|refused| panic!("a workflow with an idempotency key: {refused}"))
     }
@@ -131,7 +132,7 @@ impl Operation {
         });
     }
 
-    /// Compares what it hears with what it knows.
+    /// Records a result and checks it against what the client already knows.
     fn hear(&mut self, heard: Heard, until_ms: Option<u64>, now_ms: u64) -> Result<bool, String> {
         if self.is_ended && heard != Err(409) {
             return Err(format!("operation {} was ended, but heard {heard:?}", self.number));
@@ -148,7 +149,8 @@ impl Operation {
 }
 
 impl World {
-    /// Somebody asks for something: anew, again since he was cut off, or again although he knows.
+    /// Starts a request: a new one, a retry after losing the connection, or a repeat of one that
+    /// already has its result.
     pub(crate) fn start_operation(&mut self) {
         let Some(node) = &self.node else { return };
         let partitions = node.partitions().clone();
@@ -182,7 +184,7 @@ impl World {
         self.operations.push(operation);
     }
 
-    /// All are asked again.
+    /// Repeats every request.
     pub(crate) fn ask_all_again(&mut self) -> Result<(), String> {
         let partitions = self.node()?.partitions().clone();
         let registry = self.registry.snapshot();
@@ -193,7 +195,7 @@ impl World {
         Ok(())
     }
 
-    /// Clients hear what there is to hear; true when one did.
+    /// Polls all pending requests; returns whether any was answered.
     pub(crate) fn listen(&mut self) -> Result<bool, String> {
         let mut has_heard = false;
         let now_ms = self.clock.now_ms();
@@ -223,8 +225,8 @@ impl World {
                     Ok(Said::Unknown) | Err(RequestError::Stopped(_)) => (),
                 }
             }
-            // One that was not heard of has been cut off, and asks again: its request may be lost,
-            // unless it was acknowledged.
+            // An operation without a result lost its connection, so it asks again: its request may
+            // be lost unless it was acknowledged.
             if operation.asking.is_none() && operation.heard.is_none() {
                 let is_accepted = operation.is_accepted.load(Ordering::Relaxed);
                 let is_attaching = is_accepted || self.random.chance(300);
@@ -236,7 +238,7 @@ impl World {
         Ok(self.hear_completions()? || has_heard)
     }
 
-    /// Clients lose their connections with the node.
+    /// Drops the clients' connections to the node.
     pub(crate) fn cut_clients_off(&mut self) {
         let mut has_waited = false;
         for operation in &mut self.operations {
@@ -248,7 +250,7 @@ impl World {
         }
     }
 
-    /// Completes an awakeable that waits for it; false when there is none.
+    /// Completes an awakeable that is waiting for it; returns false if there is none.
     pub(crate) fn complete_one(&mut self) -> Result<bool, String> {
         let waiting = std::mem::take(&mut self.outside.surroundings().awaiting);
         for id in waiting {
@@ -283,7 +285,7 @@ impl World {
             match answer {
                 Ok(answer @ (SignalAnswer::Stored
                 | SignalAnswer::AlreadyCompleted
-                // Nobody waits any more: an operator has ended it, and nothing is kept of it.
+                // The invocation is gone: an operator ended it, and nothing of it was retained.
                 | SignalAnswer::NotFound)) => {
                     completing.is_acknowledged = true;
                     self.stats.bite(Fault::Completed, answer == SignalAnswer::Stored);
@@ -298,7 +300,8 @@ impl World {
     }
 }
 
-/// A workflow's run answers no second call, and what is kept for a moment may be gone.
+/// Picks a request that is valid for the operation: calling a workflow again would not return its
+/// result, and a brief result may already have expired.
 fn way_for(operation: &Operation, wanted: Way) -> Way {
     match (&operation.program.place, wanted) {
         (Place::Workflow(_), Way::Call) => Way::Send,
@@ -347,7 +350,7 @@ fn ended(completion: &Completion) -> Said {
     Said::Ended(heard, completion.expires_at.map(|at| at.0))
 }
 
-/// As the ingress does it: the answer comes when the completion is durable.
+/// Completes an awakeable as the ingress does: the answer arrives once the completion is durable.
 async fn complete(partitions: Partitions, id: AwakeableId) -> Result<SignalAnswer, RequestError> {
     let AwakeableId { invocation, signal } = id;
     let result = NotificationResult::Value(Bytes::from(FROM_OUTSIDE));

@@ -1,4 +1,4 @@
-//! What goes wrong, how often, and what follows: the node is down and comes back.
+//! Fault injection: which faults occur and how often, and taking the node down and recovering it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,7 +20,7 @@ use crate::{
     world::World,
 };
 
-/// Something that goes wrong, or that somebody does at the wrong moment.
+/// A fault, or an operation at an inconvenient time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strike {
     LosePower,
@@ -45,11 +45,11 @@ pub(crate) enum Strike {
     Register,
 }
 
-/// How often each of them strikes in a world, in thousandths of its steps: each world has its own.
+/// How often each fault occurs, in thousandths of the steps; chosen per simulation.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Temper {
     weights: Vec<(u64, Strike)>,
-    /// How often, in thousandths, the power goes during a recovery.
+    /// How often, in thousandths, power is lost during recovery.
     recovery_cut: u64,
     /// How often, in thousandths, the wall clock is set while the node is down.
     wall_set: u64,
@@ -103,17 +103,17 @@ impl Temper {
     }
 }
 
-/// How a node goes down.
+/// What takes a node down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Down {
-    /// With the machine: what was not synced may be lost.
+    /// Power is lost: unsynced data may be lost.
     Power,
-    /// Alone: what was written stays.
+    /// The process dies: everything written survives.
     Process,
 }
 
 impl World {
-    /// What goes wrong with this step, if anything.
+    /// Injects the fault selected by `choice`; returns false if it selects none.
     pub(crate) fn strike(&mut self, choice: u64) -> Result<bool, String> {
         let Some(strike) = self.temper.pick(choice) else { return Ok(false) };
         match strike {
@@ -171,7 +171,7 @@ impl World {
             }
             Strike::JumpClock => self.jump()?,
             Strike::StepWall => {
-                // What SDKs have said by the old time is heard by the old time.
+                // Deliver what SDKs have already sent under the old time.
                 self.deliver_all()?;
                 self.set_wall();
                 self.stats.add(Fault::WallStep, !self.tasks.is_empty());
@@ -190,13 +190,13 @@ impl World {
         Ok(true)
     }
 
-    /// By up to an hour, forward or back.
+    /// Sets the wall clock up to an hour forward or back.
     fn set_wall(&mut self) {
         let by_ms = i64::try_from(self.random.below(7_200_000)).unwrap_or(0) - 3_600_000;
         self.clock.step_wall_ms(by_ms);
     }
 
-    /// There is little room, or none, until somebody makes some.
+    /// Leaves little or no free space on the log's disk for a while.
     fn fill_log(&mut self) -> Result<(), String> {
         if self.full_steps_left == 0 {
             self.stats.inject(Fault::LogFull);
@@ -208,7 +208,7 @@ impl World {
         Ok(())
     }
 
-    /// A step has passed on a disk that is full.
+    /// Counts down one step of a full disk.
     pub(crate) fn wait_for_room(&mut self) -> Result<(), String> {
         if self.full_steps_left > 0 {
             self.full_steps_left -= 1;
@@ -219,7 +219,7 @@ impl World {
         Ok(())
     }
 
-    /// There is room again, and nothing is refused any more.
+    /// Frees the log's disk and lets refused operations retry.
     pub(crate) fn free_log(&mut self) -> Result<(), String> {
         self.full_steps_left = 0;
         let is_refused = std::mem::take(&mut self.is_refused);
@@ -230,7 +230,7 @@ impl World {
         Ok(())
     }
 
-    /// Writes a checkpoint that is waiting; false when there is none.
+    /// Writes a pending checkpoint; returns false if there is none.
     pub(crate) fn checkpoint(&mut self) -> Result<bool, String> {
         let before = self.node()?.media().table_refusals_left();
         let was_one = self.node()?.checkpoint();
@@ -267,7 +267,7 @@ impl World {
         self.carry_out(at)
     }
 
-    /// A partition is told that an attempt has failed, which goes on nevertheless.
+    /// Notifies a partition that an attempt has failed, although it keeps running.
     fn make_zombie(&mut self) -> Result<(), String> {
         let living: Vec<usize> =
             (0..self.tasks.len()).filter(|at| !self.tasks[*at].is_zombie).collect();
@@ -289,7 +289,7 @@ impl World {
         self.propose(partition, Event::AttemptFailed { attempt, failure, next }, false)
     }
 
-    /// What has happened to the node meanwhile: its power went, or it gave up.
+    /// Takes the node down if its power was cut or it stopped by itself.
     pub(crate) fn look_after_node(&mut self) -> Result<(), String> {
         if let Some(fault) = self.node()?.media().is_off() {
             let media = self.node()?.media();
@@ -314,7 +314,7 @@ impl World {
         self.go_down(Down::Process)
     }
 
-    /// A turn of some partition, unless it is stalled.
+    /// Takes a turn of a random partition, unless that is stalled.
     pub(crate) fn any_turn(&mut self) -> Result<(), String> {
         let at = self.any_partition()?;
         match &mut self.stalled {
@@ -331,7 +331,8 @@ impl World {
         }
     }
 
-    /// One partition's turn. A node whose tables can't be written ends, as its process would.
+    /// Takes one partition's turn. A node whose tables cannot be written ends, as its process
+    /// would.
     pub(crate) fn take_turn(&mut self, at: usize) -> Result<bool, String> {
         let sabotage = self.sabotage;
         let slow = self.slow.steps_left > 0;
@@ -370,7 +371,7 @@ impl World {
         Ok(worked)
     }
 
-    /// Everything stops at once, and a new process begins.
+    /// Stops everything at once and starts a new process.
     pub(crate) fn go_down(&mut self, how: Down) -> Result<(), String> {
         self.tasks.clear();
         self.cut_clients_off();
@@ -406,7 +407,7 @@ impl World {
             }
         }
         let node = match self.boot(media.clone()) {
-            // Also when it got through: what it could do without was not done.
+            // This also applies if recovery succeeded: it did not need the operation that was cut.
             outcome if media.is_off().is_some() => {
                 if let Ok(node) = outcome {
                     node.kill(&mut self.stats);
@@ -423,7 +424,8 @@ impl World {
                 match outcome {
                     Ok(node) => node,
                     Err(_) if media.is_log_full() => {
-                        // The second start gets through: a power cut that has not come is forgotten.
+                        // The second start succeeds: a planned power cut that has not occurred is
+                        // cancelled.
                         media.calm();
                         self.boot_with_room(media)?
                     }
@@ -432,7 +434,8 @@ impl World {
             }
         };
         node.media().calm();
-        // A wall clock that is ahead after a start means that so much time has passed.
+        // If the wall clock is ahead after a restart, the node takes the difference for elapsed
+        // time.
         self.outside.forgive(self.clock.now_ms().saturating_sub(before_ms));
         if is_wall_set {
             self.stats.add(Fault::ClockBehind, self.clock.is_wall_behind());
@@ -444,7 +447,7 @@ impl World {
         SimNode::recover(media, &self.clock, self.settings.clone(), self.sabotage)
     }
 
-    /// On a full disk an operator may have to make room first.
+    /// Recovers a node; on a full disk, an operator may have to free space first.
     fn boot_with_room(&mut self, media: Media) -> Result<SimNode, String> {
         if !media.is_log_full() {
             return self.boot(media);
@@ -459,7 +462,7 @@ impl World {
         outcome
     }
 
-    /// A recovered node: what holds at any moment holds now, too.
+    /// Puts a recovered node into service, after checking the invariants that always hold.
     pub(crate) fn begin(&mut self, mut node: SimNode) -> Result<(), String> {
         sabotage::after_recovery(&mut node, self.sabotage);
         node.set_places(self.places);
@@ -472,7 +475,7 @@ impl World {
         self.check_registry()
     }
 
-    /// Whether the clock forgets what it gave: to be asked once.
+    /// Makes the clock forget the stamps it has issued if that is the sabotage; called once.
     pub(crate) fn sabotage_clock(&self) {
         if self.sabotage == Some(Sabotage::ClockNotAdvanced) {
             self.clock.forget_stamps();

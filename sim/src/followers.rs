@@ -1,5 +1,5 @@
-//! Who follows a node: an observer with a copy of all rows, kept by what it is told alone, and readers who
-//! hold rows for longer than a turn.
+//! Followers of a node: an observer that maintains a copy of all rows from notifications alone, and
+//! readers that hold rows for longer than a turn.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -20,12 +20,11 @@ use crate::{
 
 type Rows = BTreeMap<Key, Row>;
 
-/// All rows of a partition.
 fn all(tables: &Tables<'_>) -> Rows {
     rows_with(tables, &[]).into_iter().collect()
 }
 
-/// The rows of each partition, as an observer knows them.
+/// The rows of each partition, as the observer knows them.
 #[derive(Default)]
 pub(crate) struct Copy(Mutex<BTreeMap<PartitionId, Copied>>);
 
@@ -33,12 +32,12 @@ pub(crate) struct Copy(Mutex<BTreeMap<PartitionId, Copied>>);
 struct Copied {
     rows: Rows,
     applied: Lsn,
-    /// Batches that were told since the last comparison.
+    /// Batches observed since the last comparison.
     batches: u64,
 }
 
 impl Copy {
-    /// Begins with what is there.
+    /// Starts from a node's current rows.
     pub(crate) fn begin(&self, node: &mut SimNode) {
         for partition in 0..node.count() {
             let (rows, applied) = node.tables(partition, |tables| (all(tables), tables.applied()));
@@ -76,27 +75,27 @@ impl Observer for Copy {
 
 type Holding = Pin<Box<dyn Future<Output = Result<HeldRows, Stopped>> + Send>>;
 
-/// Rows that somebody holds.
+/// Rows that a reader holds.
 struct Held {
     partition: PartitionId,
     rows: HeldRows,
     expected: Rows,
 }
 
-/// Those who hold rows of one node, or wait for some.
+/// Readers that hold rows of one node, or wait for them.
 #[derive(Default)]
 pub(crate) struct Holders {
     waiting: Vec<(PartitionId, Holding)>,
     held: Vec<Held>,
-    /// How often somebody began.
+    /// How many reads were started.
     begun: usize,
 }
 
-/// More at a time tell nothing new.
+/// More concurrent readers would not exercise anything new.
 const HELD_MAX: usize = 4;
 
 impl Holders {
-    /// Somebody wants rows to hold, of one partition after the other.
+    /// Starts a reader; partitions take turns.
     pub(crate) fn begin(&mut self, partitions: &Partitions) {
         if self.waiting.len() + self.held.len() < HELD_MAX {
             let partition = id_of(self.begun % usize::from(partitions.count()));
@@ -107,7 +106,8 @@ impl Holders {
         }
     }
 
-    /// Looks who has got some by now. They are the observer's if that was told just as much.
+    /// Checks which readers have their rows by now; they must equal the observer's if both have
+    /// applied the same records.
     pub(crate) fn listen(&mut self, copy: &Copy) -> Result<(), String> {
         let mut cx = Context::from_waker(Waker::noop());
         let mut still = Vec::new();
@@ -133,7 +133,7 @@ impl Holders {
         Ok(())
     }
 
-    /// Looks at all that is held once more, and lets go of it.
+    /// Checks that held rows have not changed, and releases them.
     pub(crate) fn finish(&mut self, copy: &Copy, stats: &mut Stats) -> Result<(), String> {
         for Held { partition, rows, expected } in self.held.drain(..) {
             stats.add(Fault::Held, copy.lock()[&partition].rows != expected);
@@ -145,14 +145,14 @@ impl Holders {
     }
 }
 
-/// An observer that was told everything has all rows.
+/// Checks that an observer that has seen every batch has all rows.
 ///
 /// # Errors
-/// Where it differs.
+/// Returns where it differs.
 pub(crate) fn compare(node: &mut SimNode, copy: &Copy, stats: &mut Stats) -> Result<(), String> {
     let is_log_over = node.media().has_log_failed() || node.media().is_off().is_some();
     if node.has_pending() || is_log_over {
-        return Ok(()); // It has not been told of all that is applied.
+        return Ok(()); // The observer has not seen everything that is applied.
     }
     for partition in 0..node.count() {
         let rows = node.tables(partition, all);

@@ -1,5 +1,5 @@
-//! A service, an object and a workflow on the real SDK, whose handlers do what their input says. All they
-//! know of the world beside it is [`Surroundings`].
+//! A service, an object and a workflow on the real SDK, whose handlers do what their input says.
+//! Their only connection to the rest of the simulation is [`Surroundings`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,26 +10,27 @@ use runtime_embedded::VirtualClock;
 
 use crate::program::{Program, Step, decode};
 
-/// The world outside, which no crash of the runtime touches.
+/// External state, which a crash of the runtime does not affect.
 #[derive(Debug, Default)]
 pub struct Surroundings {
-    /// Results of side effects: each execution has another.
+    /// How many side effects have been executed; the count is each one's result, so results are
+    /// unique.
     pub(crate) executions: u64,
     /// How often a flaky step has failed, by invocation and step.
     pub(crate) failures: BTreeMap<(String, usize), u32>,
-    /// The earliest end that any attempt asked for, by invocation and step.
+    /// The earliest wake-up that any attempt requested, by invocation and step.
     pub(crate) wake_ups_ms: BTreeMap<(String, usize), u64>,
-    /// The earliest start that any attempt asked for, by program.
+    /// The earliest start that any attempt requested, by program.
     pub(crate) starts_ms: BTreeMap<u32, u64>,
-    /// Awakeables that wait for somebody outside.
+    /// Awakeables waiting to be completed from outside.
     pub(crate) awaiting: BTreeSet<String>,
-    /// What readers saw of objects' lists, by key.
+    /// Lists that readers saw, by object key.
     pub(crate) looks: BTreeMap<String, BTreeSet<Bytes>>,
-    /// What went wrong that nobody else can see.
+    /// Faults that only a handler can detect.
     pub(crate) faults: Vec<String>,
 }
 
-/// The world outside, as all handlers share it, and its time.
+/// The external state shared by all handlers, and its clock.
 #[derive(Clone)]
 pub struct World {
     surroundings: Arc<Mutex<Surroundings>>,
@@ -45,19 +46,19 @@ impl Clock for Time {
 }
 
 impl World {
-    /// A world in which nothing has happened.
+    /// Creates the state with nothing recorded.
     pub fn new(clock: Arc<VirtualClock>) -> Self {
         Self { surroundings: Arc::default(), clock }
     }
 
-    /// All services.
+    /// The SDK endpoint with all services.
     pub fn endpoint(&self) -> Endpoint {
         let clock = Arc::new(Time(Arc::clone(&self.clock)));
         let endpoint = Endpoint::new().clock(clock);
         endpoint.bind(Service(self.clone())).bind(Object(self.clone())).bind(Flow(self.clone()))
     }
 
-    /// What has happened.
+    /// Locks the external state.
     pub fn surroundings(&self) -> MutexGuard<'_, Surroundings> {
         self.surroundings.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,14 +68,14 @@ impl World {
     }
 }
 
-/// What a handler has in hand beside the plain context.
+/// What a handler can use in addition to the plain context.
 #[derive(Clone, Copy)]
 pub(crate) enum Hands<'c> {
     /// Nothing.
     Empty,
-    /// The state of an object, to write.
+    /// An object's state, writable.
     Object(&'c ObjectContext),
-    /// The promises of a workflow.
+    /// A workflow's promises.
     Workflow(&'c WorkflowContext),
 }
 
@@ -113,7 +114,7 @@ impl Object {
 
 pub(crate) struct Flow(World);
 
-/// What the promise of a step is completed with.
+/// The value with which a step's promise is completed.
 pub(crate) fn promised(at: u32) -> u32 {
     at * 7
 }
@@ -130,7 +131,7 @@ impl Flow {
 
     pub async fn resolve(&self, ctx: &SharedWorkflowContext, at: u32) -> Result<()> {
         promise(at).resolve(ctx, promised(at)).await?;
-        // Completed once, by whom and how often it may be tried.
+        // A promise completes once, no matter how often and by which attempt it is tried.
         if promise(at).resolve(ctx, 0).await.map_err(|failure| failure.code()) != Err(409) {
             self.0.fault(format!("{}: a promise was completed twice", ctx.invocation_id()));
         }
@@ -142,7 +143,7 @@ impl Flow {
 }
 
 impl World {
-    /// Does everything in turn; answers with what was seen.
+    /// Performs all steps in turn; the result is everything they returned.
     async fn perform(&self, ctx: &Context, hands: Hands<'_>, program: &Program) -> Result<Raw> {
         let earliest_ms = self.surroundings().starts_ms.get(&program.number).copied();
         let now_ms = self.clock.elapsed_ms();
@@ -156,13 +157,14 @@ impl World {
         Ok(Raw(seen.freeze()))
     }
 
-    /// When a delay that begins now may be over: a thousandth less is what the clock may gain, and a
-    /// few milliseconds are lost where times are cut to whole ones.
+    /// The earliest time at which a delay that starts now may end: the clock may run up to a
+    /// thousandth fast, and rounding to whole milliseconds loses a few more.
     pub(crate) fn earliest_ms(&self, delay_ms: u64) -> u64 {
         self.clock.elapsed_ms() + (delay_ms - delay_ms.div_ceil(1000)).saturating_sub(2)
     }
 
-    /// So much time seems to have passed: what is under way may be over so much earlier.
+    /// Accounts for `by_ms` of apparently elapsed time: everything pending may end that much
+    /// earlier.
     pub(crate) fn forgive(&self, by_ms: u64) {
         let mut surroundings = self.surroundings();
         let Surroundings { wake_ups_ms, starts_ms, .. } = &mut *surroundings;
@@ -171,7 +173,7 @@ impl World {
         }
     }
 
-    /// Remembers when a delayed program may start.
+    /// Records when a delayed program may start.
     pub(crate) fn expect_start(&self, program: &Program, delay_ms: u64) {
         let start_ms = self.earliest_ms(delay_ms);
         let mut surroundings = self.surroundings();
@@ -180,7 +182,6 @@ impl World {
     }
 }
 
-/// Appends to an object's list.
 pub(crate) async fn append(object: &ObjectContext, tag: u32) -> Result<()> {
     let list = LIST.get(object).await?.unwrap_or_default();
     let mut list = BytesMut::from(&list.0[..]);
@@ -189,7 +190,7 @@ pub(crate) async fn append(object: &ObjectContext, tag: u32) -> Result<()> {
     Ok(())
 }
 
-/// A program for somebody who helps this one.
+/// A program that does one step on another program's behalf.
 pub(crate) fn helper(step: Step) -> Program {
     Program::helper(vec![step])
 }

@@ -1,15 +1,17 @@
-//! The whole runtime on one thread, from one seed: the real turn, the real recovery, the real log and
-//! store on media that lose and tear writes, the real Attempt and the real SDK, and handlers that are
-//! small random programs.
+//! Runs the whole runtime on one thread from one seed: the real partition turn, recovery, log and
+//! store on media that lose and tear writes, the real `Attempt` and the real SDK, and handlers that
+//! run small random programs.
 //!
-//! Reading order: [`program`] (what handlers do), [`handlers`] and [`perform`] (doing it on the SDK),
-//! [`task`] (one attempt: machine, wire, SDK), [`media`] (what can go wrong under a node), [`node`] (the
-//! embedded node, with that and with parts left out), [`world`] (the loop), [`clients`], [`operators`], [`attempts`],
-//! [`backing`] and [`faults`] (what happens in it), [`checks`] and [`followers`] (what must hold), [`stats`] (what found something at
-//! risk), [`limits`] (what may happen), [`sabotage`] (what is left out), [`shrink`] (a smaller world that
-//! still fails).
+//! Reading order: [`program`] (what handlers do), [`handlers`] and [`perform`] (running it on the
+//! SDK), [`task`] (one attempt: machine, wire, SDK), [`media`] (what can fail underneath a node),
+//! [`node`] (the embedded node on those media, with optional sabotage), [`world`] (the main loop),
+//! [`clients`], [`operators`], [`attempts`], [`backing`] and [`faults`] (what happens in it),
+//! [`checks`] and [`followers`] (what must hold), [`stats`] (which faults had an effect),
+//! [`limits`] (which faults may occur), [`sabotage`] (which parts are disabled), and [`shrink`]
+//! (reducing a failing simulation).
 //!
-//! The same seed gives the same world, byte for byte: `world::World::digest` says so.
+//! The same seed always produces the same simulation, byte for byte; [`Report::digest`] verifies
+//! that.
 
 pub mod attempts;
 pub mod backing;

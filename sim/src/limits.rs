@@ -1,52 +1,55 @@
-//! How large a world is, what may go wrong in it, and what is left out of the design on purpose.
+//! The size of a simulation, the faults that may occur, and the parts of the design that can be
+//! disabled.
 
-/// How large a world is and what may go wrong in it; a failing one is made smaller with these.
+/// The size of a simulation and the faults that may occur in it; shrinking a failing seed reduces
+/// these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Invocations that clients start.
     pub operations: usize,
-    /// Steps before peace.
+    /// Steps before the drain phase.
     pub steps: usize,
-    /// Whether the power goes between two steps, or the process is killed.
+    /// Whether power may be lost between two steps, or the process killed.
     pub crashes: bool,
-    /// Whether the power goes in the middle of a write, sync, creation or removal.
+    /// Whether power may be lost in the middle of a write, sync, creation or removal.
     pub power_cuts: bool,
-    /// Whether the disk refuses an operation of the log or of the tables.
+    /// Whether the disk may fail operations of the log or the tables.
     pub disk_errors: bool,
-    /// Whether disks get full, for a while.
+    /// Whether disks may be full for a while.
     pub full_disks: bool,
-    /// Whether connections break and zombies go on.
+    /// Whether connections may break, and attempts continue as zombies.
     pub cuts: bool,
-    /// Whether endpoints can't be reached for a while.
+    /// Whether endpoints may be unreachable for a while.
     pub outages: bool,
-    /// Whether time jumps, and the wall clock is set: while the node runs, and over a restart.
+    /// Whether time may jump, and the wall clock be set, both while the node runs and across a
+    /// restart.
     pub jumps: bool,
-    /// Whether syncs take long.
+    /// Whether syncs may be slow.
     pub slow_syncs: bool,
-    /// Whether overlays are so small that edges must wait.
+    /// Whether overlays may be so small that edges have to wait.
     pub overload: bool,
     /// Whether operators kill, cancel and register.
     pub operators: bool,
-    /// Messages between partitions may be lost until somebody asks for them again: their order is then kept
-    /// for each pair of partitions, and not for all.
+    /// Whether messages between partitions may be lost until a resend is requested. Order is then
+    /// preserved per pair of partitions, not globally.
     pub lossy: bool,
-    /// Whether all that may go wrong does so in each world, and as often as it ever does.
+    /// Whether every allowed fault occurs in every simulation, at its highest frequency.
     pub is_worst: bool,
-    /// How many of a thousand programs have another send where they have sent, so that an order can be
-    /// lost.
+    /// How many of a thousand programs send to an object and then have another object send to the
+    /// same one, so that an ordering bug can show.
     pub relays: u64,
-    /// A crash for sure: just before, or just after, the commit with this number.
+    /// A crash that always happens: just before or just after the commit with this number.
     pub crash_at: Option<(u64, Moment)>,
-    /// How many partitions; chosen by the seed when absent.
+    /// Number of partitions; derived from the seed if absent.
     pub partitions: Option<usize>,
 }
 
-/// On which side of an fsync.
+/// Which side of an fsync a crash happens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// What was to be synced may be lost.
+    /// Whatever was to be synced may be lost.
     Before,
-    /// What was synced may not be.
+    /// Whatever was synced must survive.
     After,
 }
 
@@ -75,7 +78,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// A world in which nothing goes wrong.
+    /// A simulation without faults.
     #[must_use]
     pub fn quiet() -> Self {
         Self {
@@ -95,37 +98,37 @@ impl Limits {
     }
 }
 
-/// A part of the design left out, to show that its absence is noticed.
+/// A part of the design to disable, to show that its absence is noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sabotage {
-    /// Effects leave before their records are on disk.
+    /// Effects are released before their records are on disk.
     EffectsBeforeFsync,
-    /// Reads are answered before what they saw is on disk.
+    /// Reads are answered before the state they saw is on disk.
     ReadsBeforeFsync,
-    /// What a stale attempt proposes counts.
+    /// Events proposed by a stale attempt are accepted.
     NoFencing,
-    /// A message that is handed over again counts again.
+    /// A redelivered message is processed again.
     NoDedup,
-    /// Recovery acts on a tail that it has read, but not synced.
+    /// Recovery acts on a log tail that it has read but not synced.
     RecoveryWithoutSync,
-    /// Messages that were under way are handed over by sender, not in the order of their stamps.
+    /// Messages in transit are delivered by sender, not in stamp order.
     UnsortedHandOver,
-    /// Room that is announced with a refusal is forgotten.
+    /// Free space reported along with a refusal is forgotten.
     ForgottenRoom,
-    /// Stamps after a restart may be those of before.
+    /// Stamps after a restart may repeat those from before it.
     ClockNotAdvanced,
-    /// A live attempt is shown each notification twice.
+    /// A running attempt gets each notification twice.
     AnsweredTwice,
-    /// An attempt is shown again what its replay had.
+    /// An attempt gets a notification that its replay already contained.
     ShownAgain,
-    /// A failed write of the log is taken for a success.
+    /// A failed log write is treated as successful.
     LogFailureIgnored,
-    /// The completion of an awakeable is acknowledged when it is proposed.
+    /// The completion of an awakeable is acknowledged as soon as it is proposed.
     CompletionAcknowledgedEarly,
 }
 
 impl Sabotage {
-    /// All of them.
+    /// All sabotages.
     pub const ALL: [Self; 12] = [
         Self::EffectsBeforeFsync,
         Self::ReadsBeforeFsync,
@@ -141,12 +144,12 @@ impl Sabotage {
         Self::CompletionAcknowledgedEarly,
     ];
 
-    /// The worlds in which it is to be noticed.
+    /// The limits under which the sabotage must be noticed.
     pub fn limits(self) -> Limits {
         let mut limits = Limits::default();
         if self == Self::UnsortedHandOver {
-            // Where there is an order to lose: between three partitions or more.
-            // And where nothing but a crash of a node with a slow partition is under way.
+            // An order can only be lost between three or more partitions, and the loss only shows
+            // reliably if nothing but crashes and slow partitions interferes.
             limits = Limits {
                 relays: 1000,
                 partitions: Some(4),

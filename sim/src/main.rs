@@ -1,4 +1,4 @@
-//! `sim`: runs many worlds, or one again.
+//! `sim`: runs many seeds, or reruns a single one.
 
 #![expect(clippy::print_stdout, reason = "the outcomes are for whoever runs it")]
 
@@ -13,38 +13,39 @@ use sim::{
     shrink::{fails, shrink, try_run},
 };
 
-/// Many small allocations are what a world is made of; unoptimised, this one checks itself too much.
+/// A simulation makes many small allocations. Debug builds keep the default allocator, because
+/// mimalloc's own debug checks are too slow there.
 #[cfg(not(debug_assertions))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The simulator.
+/// Runs the deterministic simulator.
 #[derive(Parser)]
 struct Args {
-    /// Run this one world, and make it smaller if it fails.
+    /// Run only this seed, and shrink it if it fails.
     #[arg(long)]
     seed: Option<u64>,
-    /// Run so many worlds.
+    /// Number of seeds to run.
     #[arg(long, default_value_t = 2000)]
     seeds: u64,
-    /// Begin with this one.
+    /// First seed to run.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Threads; each runs worlds of its own.
+    /// Number of threads; each runs its own seeds.
     #[arg(long, default_value_t = 2)]
     threads: u64,
-    /// Leave each part of the design out in turn, and say after how many worlds that is noticed.
+    /// Disable each part of the design in turn, and report how many seeds it takes to notice.
     #[arg(long)]
     sabotage: bool,
-    /// Leave only this part out, by its name in `limits.rs`.
+    /// Disable only this part, named as in `limits.rs`.
     #[arg(long, requires = "sabotage")]
     only: Option<String>,
 }
 
-/// More faults than this are of no use.
+/// Failing seeds after which the run stops; more of them add no information.
 const FAULTS_MAX: usize = 10;
 
-/// So many worlds give every fault its chance.
+/// From this many seeds on, every fault is expected to have had an effect at least once.
 const ENOUGH_SEEDS: u64 = 300;
 
 fn main() -> ExitCode {
@@ -72,7 +73,7 @@ fn run_one(seed: u64) -> ExitCode {
     }
 }
 
-/// What all threads have found so far.
+/// Results of all threads so far.
 #[derive(Default)]
 struct Found {
     faults: usize,

@@ -1,5 +1,5 @@
-//! The media under a node: simulated ones that fail when they are told to, and that say what a crash
-//! found at risk.
+//! The media underneath a node: simulated disks that fail on request, and that count what a crash
+//! put at risk.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,7 +12,7 @@ use runtime_store::sim_backend::SimBackend;
 
 use crate::stats::{Fault, Stats};
 
-/// The log's disk, which a world can trick in two ways that no disk knows of.
+/// The log's disk, with two faults in addition to those of [`SimDisk`].
 #[derive(Debug, Clone, Default)]
 pub struct TrickedDisk {
     disk: SimDisk,
@@ -21,10 +21,10 @@ pub struct TrickedDisk {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Tricks {
-    /// Whether the power goes when the next file has got its name or is removed, before the directory
-    /// is synced.
+    /// Whether to cut the power right after the next rename or removal, before the directory is
+    /// synced.
     is_entry_cut: bool,
-    /// Whether syncs do nothing: a sabotage.
+    /// Whether syncs do nothing (sabotage).
     is_deaf: bool,
 }
 
@@ -33,7 +33,7 @@ impl TrickedDisk {
         lock(&self.tricks)
     }
 
-    /// Which files there are has changed, and is not synced.
+    /// Called after a directory entry has changed and before that is synced.
     fn entry_changed(&self) {
         if std::mem::take(&mut self.tricks().is_entry_cut) {
             self.disk.power_cut_at(self.disk.operations() + 1);
@@ -101,14 +101,14 @@ impl Disk for TrickedDisk {
     }
 }
 
-/// What outlives a node. Clones share everything.
+/// The media that outlive a node. Clones share all state.
 #[derive(Debug, Clone, Default)]
 pub struct Media {
     pub(crate) plain: runtime_embedded::Media<TrickedDisk>,
     plans: Arc<Mutex<Plans>>,
 }
 
-/// What is to go wrong, by the number of the operation.
+/// Planned faults, by operation number.
 #[derive(Debug, Default)]
 struct Plans {
     log_error_at: Option<u64>,
@@ -118,27 +118,27 @@ struct Plans {
 }
 
 impl Media {
-    /// Empty media for so many partitions.
+    /// Creates empty media for `partitions` partitions.
     pub fn new(partitions: usize) -> Self {
         Self { plain: runtime_embedded::Media::new(partitions), ..Self::default() }
     }
 
-    /// How many partitions there are.
+    /// The number of partitions.
     pub fn count(&self) -> usize {
         self.plain.tables.len()
     }
 
-    /// The power goes with an operation of the log's disk that is so many away.
+    /// Cuts the power during the log-disk operation that follows the next `operations` ones.
     pub fn cut_log_after(&self, operations: u64) {
         self.plain.disk.disk.power_cut_at(self.plain.disk.disk.operations() + 1 + operations);
     }
 
-    /// The power goes when a file of the log has got its name or was removed, before that is synced.
+    /// Cuts the power after the next rename or removal of a log file, before it is synced.
     pub fn cut_log_at_entry(&self) {
         self.plain.disk.tricks().is_entry_cut = true;
     }
 
-    /// An operation of the log's disk that is so many away fails.
+    /// Fails the log-disk operation that follows the next `operations` ones.
     pub fn fail_log_after(&self, operations: u64) {
         let at = self.plain.disk.disk.operations() + 1 + operations;
         let mut plans = self.plans();
@@ -148,14 +148,15 @@ impl Media {
         }
     }
 
-    /// The power goes with an operation of a partition's tables.
+    /// Cuts the power during the table operation that follows the next `operations` ones of a
+    /// partition.
     pub fn cut_tables_after(&self, partition: usize, operations: u64) {
         let at = self.plain.tables[partition].operations() + 1 + operations;
         self.plans().table_cuts_at.insert(partition, at);
         self.plain.tables[partition].fail_at(at);
     }
 
-    /// An operation of a partition's tables fails.
+    /// Fails the table operation that follows the next `operations` ones of a partition.
     pub fn fail_tables_after(&self, partition: usize, operations: u64) {
         if !self.have_tables_failed() {
             let at = self.plain.tables[partition].operations() + 1 + operations;
@@ -164,36 +165,36 @@ impl Media {
         }
     }
 
-    /// The log's disk is full: somebody else has what is free, and takes so many bytes of what the log
-    /// gives back.
+    /// Fills the log's disk: another process takes all free space, and `taken_bytes` of what the
+    /// log frees from then on.
     pub fn fill_log(&self, taken_bytes: u64) {
         let disk = &self.plain.disk.disk;
         disk.set_capacity_bytes(Some(disk.used_bytes().saturating_sub(taken_bytes)));
         self.plans().is_log_full = true;
     }
 
-    /// There is room for the log again.
+    /// Frees space on the log's disk.
     pub fn free_log(&self) {
         self.plain.disk.disk.set_capacity_bytes(None);
         self.plans().is_log_full = false;
     }
 
-    /// Whether the log's disk has an end.
+    /// Whether the log's disk has a capacity limit.
     pub fn is_log_full(&self) -> bool {
         self.plans().is_log_full
     }
 
-    /// The next writes of a partition's tables find no room.
+    /// Makes the next `writes` writes of a partition's tables fail for lack of space.
     pub fn fill_tables(&self, partition: usize, writes: u64) {
         self.plain.tables[partition].refuse_room(writes);
     }
 
-    /// How many writes of the tables are still to find no room.
+    /// How many table writes are still going to fail for lack of space.
     pub fn table_refusals_left(&self) -> u64 {
         self.plain.tables.iter().map(SimBackend::refusals_left).sum()
     }
 
-    /// Nothing fails any more that has not failed yet; what is full stays so.
+    /// Cancels all planned faults that have not occurred yet; a full disk stays full.
     pub fn calm(&self) {
         let (has_log_failed, have_tables_failed) =
             (self.has_log_failed(), self.have_tables_failed());
@@ -208,7 +209,7 @@ impl Media {
         self.plain.tables.iter().for_each(SimBackend::forget_faults);
     }
 
-    /// Whether the power has gone, and where.
+    /// Whether the power is off, and which fault cut it.
     pub fn is_off(&self) -> Option<Fault> {
         if self.plain.disk.disk.has_lost_power() {
             return Some(Fault::LogPowerCut);
@@ -216,12 +217,12 @@ impl Media {
         self.has_come(&self.plans().table_cuts_at).then_some(Fault::CheckpointCut)
     }
 
-    /// Whether an operation of the log was refused.
+    /// Whether a log operation has failed.
     pub fn has_log_failed(&self) -> bool {
         self.plans().log_error_at.is_some_and(|at| self.plain.disk.disk.operations() >= at)
     }
 
-    /// Whether an operation of the tables was refused.
+    /// Whether a table operation has failed.
     pub fn have_tables_failed(&self) -> bool {
         self.has_come(&self.plans().table_errors_at)
     }
@@ -230,27 +231,27 @@ impl Media {
         plans.iter().any(|(partition, at)| self.plain.tables[*partition].operations() >= *at)
     }
 
-    /// Whether the log has bytes that are not synced.
+    /// Whether the log has unsynced bytes.
     pub fn has_unsynced_log(&self) -> bool {
         self.plain.disk.disk.at_risk().bytes > 0
     }
 
-    /// Whether a table has writes that are not synced.
+    /// Whether any tables have unsynced writes.
     pub fn have_unsynced_tables(&self) -> bool {
         self.plain.tables.iter().any(|backend| backend.pending_bytes() > 0)
     }
 
-    /// Whether no log was ever on them.
+    /// Whether the media never held a log.
     pub(crate) fn is_new(&self) -> bool {
         self.plain.disk.disk.list().is_ok_and(|names| names.is_empty())
     }
 
-    /// Whether syncs of the log do nothing.
+    /// Sets whether syncs of the log do nothing.
     pub(crate) fn set_deaf(&self, is_deaf: bool) {
         self.plain.disk.tricks().is_deaf = is_deaf;
     }
 
-    /// What a loss of power leaves; counts what it found at risk.
+    /// Returns the media as a power loss leaves them, and counts what it put at risk.
     pub(crate) fn lose_power(&self, random: &mut Random, stats: &mut Stats) -> Self {
         let before = &self.plain.disk.disk;
         let left = before.crash(|bound| random.below(bound));
@@ -259,16 +260,16 @@ impl Media {
         self.with(runtime_embedded::Media { disk, tables: self.plain.torn_tables(random) })
     }
 
-    /// What a killed process leaves: everything, synced or not.
+    /// Returns the media as a killed process leaves them: everything, synced or not.
     pub(crate) fn keep(&self) -> Self {
         self.plain.disk.disk.forget_faults();
         let disk = TrickedDisk { disk: self.plain.disk.disk.clone(), tricks: Arc::default() };
-        // Copies: what drops an old database would write to it.
+        // These are copies, because dropping an old database would write to it.
         let tables = self.plain.tables.iter().map(SimBackend::keep).collect();
         self.with(runtime_embedded::Media { disk, tables })
     }
 
-    /// Others, on which nothing is to go wrong but what lasts.
+    /// New media without planned faults; a full disk stays full.
     fn with(&self, plain: runtime_embedded::Media<TrickedDisk>) -> Self {
         let plans = Plans { is_log_full: self.is_log_full(), ..Plans::default() };
         Self { plain, plans: Arc::new(Mutex::new(plans)) }
@@ -281,7 +282,7 @@ impl Media {
 
 type Contents = BTreeMap<String, Bytes>;
 
-/// All files of a disk.
+/// Reads all files of a disk.
 fn contents(disk: &SimDisk) -> Contents {
     let content = |name: &String| {
         let len = disk.len(name).ok()?;
@@ -291,7 +292,8 @@ fn contents(disk: &SimDisk) -> Contents {
     disk.list().unwrap_or_default().iter().filter_map(content).collect()
 }
 
-/// What became of what the process saw (`before`) and was not synced (beyond `synced`).
+/// Counts what became of the bytes that the process saw (`before`) but had not synced (not in
+/// `synced`).
 fn count_losses(before: &Contents, synced: &Contents, after: &Contents, stats: &mut Stats) {
     for (name, before) in before {
         let Some(synced) = synced.get(name) else {

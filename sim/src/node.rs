@@ -1,5 +1,5 @@
-//! The embedded node as the simulator runs it: on media that fail, with parts left out, and with what
-//! each crash found at risk.
+//! The embedded node as the simulator runs it: on media that fail, with optional sabotage, and
+//! counting what each crash put at risk.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::{
     stats::{Fault, Stats},
 };
 
-/// A node that runs.
+/// A running node, with its media and followers.
 pub struct SimNode {
     node: EmbeddedNode<TrickedDisk>,
     media: Media,
@@ -28,7 +28,7 @@ impl SimNode {
     /// Recovers a node from its media.
     ///
     /// # Errors
-    /// When it cannot be recovered: in a simulation that is always a fault.
+    /// Returns an error if recovery fails, which in a simulation is always a fault.
     pub fn recover(
         media: Media,
         clock: &Arc<VirtualClock>,
@@ -51,36 +51,36 @@ impl SimNode {
         Ok(node)
     }
 
-    /// Somebody wants rows to hold.
+    /// Starts a reader that holds rows.
     pub(crate) fn hold(&mut self) {
         self.holders.begin(self.node.partitions());
     }
 
-    /// Looks whether those who wait for rows have some.
+    /// Checks whether waiting readers have their rows.
     pub(crate) fn listen_to_holders(&mut self) -> Result<(), String> {
         self.holders.listen(&self.copy)
     }
 
-    /// Compares what followers have with what is there.
+    /// Compares what followers have with the node's rows.
     pub(crate) fn check_followers(&mut self, stats: &mut Stats) -> Result<(), String> {
         self.holders.finish(&self.copy, stats)?;
         let copy = Arc::clone(&self.copy);
         followers::compare(self, &copy, stats)
     }
 
-    /// What it stands on, and how that can fail.
+    /// The media underneath the node.
     pub fn media(&self) -> &Media {
         &self.media
     }
 
-    /// Whether a partition holds events of edges back until its overlay has shrunk; and whether there
-    /// is one to hold back.
+    /// Whether a partition's overlay is so full that it holds back events from the edges, and
+    /// whether any such event is waiting.
     pub fn holds_back(&mut self, partition: usize) -> (bool, bool) {
         let is_overloaded = self.node.is_overloaded(partition);
         (is_overloaded, self.partitions().waiting_events(partition) > 0)
     }
 
-    /// Whether messages of other partitions wait for a partition's turn.
+    /// Whether messages from other partitions wait for a partition's turn.
     pub fn has_peer_events(&mut self, partition: usize) -> bool {
         let events = self.partitions().take_peer_events(partition);
         let has_events = !events.is_empty();
@@ -88,7 +88,8 @@ impl SimNode {
         has_events
     }
 
-    /// Loses what partitions have sent each other and not yet taken; how much that was.
+    /// Drops all messages that partitions have sent each other and not yet received; returns how
+    /// many.
     pub fn lose_messages(&mut self) -> usize {
         let mut lost = 0;
         self.tamper_peers(|_, _, events| {
@@ -99,7 +100,7 @@ impl SimNode {
         lost
     }
 
-    /// Asks for everything again that may have been lost.
+    /// Requests a resend from every partition to every other one.
     pub fn resend_all(&self) {
         let all = || (0..self.partitions().count()).map(PartitionId);
         for (from, to) in all().flat_map(|from| all().map(move |to| (from, to))) {
@@ -109,7 +110,7 @@ impl SimNode {
         }
     }
 
-    /// Changes what partitions have sent each other and not yet taken.
+    /// Modifies the messages that partitions have sent each other and not yet received.
     pub fn tamper_peers(&mut self, mut change: impl FnMut(&mut Self, usize, &mut Vec<Event>)) {
         for partition in 0..self.count() {
             let mut events = self.partitions().take_peer_events(partition);
@@ -118,7 +119,7 @@ impl SimNode {
         }
     }
 
-    /// What is left when everything stops at once; counts what it found at risk.
+    /// Returns the media as a power loss leaves them, and counts what it put at risk.
     pub fn lose_power(self, random: &mut Random, stats: &mut Stats) -> Media {
         self.count_refusals(stats);
         let left = self.media.lose_power(random, stats);
@@ -126,7 +127,8 @@ impl SimNode {
         left
     }
 
-    /// What is left when the process is killed: what it wrote is there, synced or not.
+    /// Returns the media as a killed process leaves them: everything written survives, synced or
+    /// not.
     pub fn kill(self, stats: &mut Stats) -> Media {
         self.count_refusals(stats);
         let left = self.media.keep();

@@ -1,4 +1,4 @@
-//! Operators: they kill, cancel, and register deployments while everything is under way.
+//! Operators: they kill and cancel invocations and register deployments while work is in progress.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::{
     world::World,
 };
 
-/// What an operator has asked for.
+/// A request an operator makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
     Kill(InvocationId),
@@ -30,31 +30,31 @@ enum Order {
     Register(DeploymentId),
 }
 
-/// What became of it.
+/// The node's answer to an order.
 #[derive(Debug)]
 enum Heard {
     Control(Control),
     Registered(Registered),
 }
 
-/// A request of an operator that has no answer yet.
+/// An operator's request that has not been answered yet.
 pub(crate) struct Request {
     order: Order,
     asking: Waiting<Heard>,
 }
 
-/// What operators have done.
+/// What the operators have done so far.
 #[derive(Default)]
 pub(crate) struct Operators {
     requests: Vec<Request>,
-    /// Programs that an operator wanted to end.
+    /// Programs that an operator asked to end.
     pub(crate) doomed: BTreeSet<u32>,
     /// Deployments whose registration was acknowledged.
     registered: BTreeSet<DeploymentId>,
     next_deployment: u128,
 }
 
-/// More deployments than this tell nothing new.
+/// Further deployments would not exercise anything new.
 const DEPLOYMENTS_MAX: u128 = 4;
 
 const LIVE: [StatusKind; 6] = [
@@ -67,7 +67,7 @@ const LIVE: [StatusKind; 6] = [
 ];
 
 impl World {
-    /// An operator picks somebody who has not ended, and ends him or asks him to end.
+    /// Picks an invocation that has not ended, and kills or cancels it.
     pub(crate) fn end_somebody(&mut self, is_kill: bool) -> Result<(), String> {
         let count = self.node()?.count();
         let at = self.random.index(count);
@@ -101,7 +101,7 @@ impl World {
         Ok(())
     }
 
-    /// An operator registers the same services anew, on an endpoint that speaks another version.
+    /// Registers the same services again, on an endpoint with another protocol version.
     pub(crate) fn register(&mut self) -> Result<(), String> {
         if self.operators.next_deployment >= DEPLOYMENTS_MAX {
             return Ok(());
@@ -131,7 +131,7 @@ impl World {
         Ok(())
     }
 
-    /// Operators hear what there is to hear; true when one did.
+    /// Polls the operators' pending requests; returns whether any was answered.
     pub(crate) fn listen_to_orders(&mut self) -> Result<bool, String> {
         let mut answered = Vec::new();
         self.operators.requests.retain_mut(|request| {
@@ -166,7 +166,7 @@ impl World {
         }
     }
 
-    /// One that was ended can't have an answer of its own any more.
+    /// Checks that an operation ended by an operator did not complete with a result of its own.
     fn is_ended_by_order(&mut self, id: InvocationId, control: Control) -> Result<(), String> {
         let operation = self.operations.iter_mut().find(|operation| operation.id() == id);
         let Some(operation) = operation else { return Ok(()) };
@@ -185,7 +185,7 @@ impl World {
         }
     }
 
-    /// Operators lose their connections with the node.
+    /// Drops the operators' connections to the node.
     pub(crate) fn cut_operators_off(&mut self) {
         self.operators.requests.clear();
     }
@@ -194,7 +194,7 @@ impl World {
         !self.operators.requests.is_empty()
     }
 
-    /// What was acknowledged is registered.
+    /// Checks that every deployment whose registration was acknowledged is stored.
     pub(crate) fn check_registry(&mut self) -> Result<(), String> {
         let stored = self.node()?.tables(0, |tables| tables.deployments());
         let stored: BTreeSet<_> = stored.iter().map(|stored| stored.deployment.id).collect();
@@ -205,7 +205,8 @@ impl World {
     }
 }
 
-/// Invocations that may be ended: programs that others do not count on to get on.
+/// Returns invocations that may be ended: those that run numbered programs, not helpers, whose
+/// callers depend on them to make progress.
 fn victims(tables: &Tables<'_>, kind: StatusKind) -> Vec<(InvocationId, u32)> {
     let victim = |lsn: Lsn| {
         let row = tables.invocation(lsn)?;
@@ -225,7 +226,7 @@ fn victims(tables: &Tables<'_>, kind: StatusKind) -> Vec<(InvocationId, u32)> {
     tables.by_status(kind, Lsn(0), 8).into_iter().filter_map(victim).collect()
 }
 
-/// Until when an invocation waits for its next try, if it does.
+/// Returns the row and the time of the next retry if the invocation is backing off.
 fn backs_off(tables: &Tables<'_>, id: InvocationId) -> Option<(Lsn, Timestamp)> {
     let lsn = tables.invocation_lsn(id)?;
     match tables.invocation(lsn)?.status {

@@ -1,4 +1,4 @@
-//! One step of a program, as ordinary code on the SDK.
+//! Executes one step of a program as ordinary code on the SDK.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::{
 const BUSY: State<u32> = State::new("busy");
 const GO: Signal<u32> = Signal::new("go");
 
-/// What awakeables are completed with through the ingress.
+/// The value with which awakeables are completed through the ingress.
 pub const FROM_OUTSIDE: &str = "from outside";
 
 impl World {
@@ -41,7 +41,7 @@ impl World {
             Step::Call(program) => see(seen, &settled(call(ctx, program).await)?),
             Step::CallBoth(one, other) => {
                 let (first, second) = (call(ctx, one), call(ctx, other));
-                // Every other pair is joined by what knows nothing of us.
+                // Join every other pair with a combinator that is not ours.
                 let both = if at.is_multiple_of(2) {
                     join_all([first, second]).await
                 } else {
@@ -81,7 +81,7 @@ impl World {
             Step::Look(key) => {
                 let look = Request::object(crate::program::OBJECT, &**key);
                 let list = look.call::<Raw>(ctx, "look", &Raw(Bytes::new())).await;
-                // What it holds by now is chance; that it can be read is not.
+                // What the list contains by now is random; that it can be read is not.
                 see(seen, &settled(list)?.map(|_| Raw::default()));
             }
             Step::Awakeable => {
@@ -110,7 +110,7 @@ impl World {
                 let mut saga = ctx.saga();
                 let undo = undo.clone();
                 saga.compensate("undo", move |ctx: Context| async move {
-                    // An undoing that an operator ends is undone by nobody.
+                    // If an operator ends the compensation, nothing compensates for that.
                     let _ = call(&ctx, &undo).await;
                     Ok(())
                 });
@@ -125,7 +125,7 @@ impl World {
         Ok(())
     }
 
-    /// Nobody else writes to the object meanwhile.
+    /// Checks that nothing else writes to the object in the meantime.
     async fn busy(
         &self,
         object: &ObjectContext,
@@ -291,7 +291,7 @@ impl World {
     }
 }
 
-/// A cancellation of this very invocation ends it; all else is an answer.
+/// Propagates a cancellation of this invocation; any other outcome is a result.
 fn settled<T>(answer: Result<T, Terminal>) -> Result<Result<T, Terminal>> {
     match answer {
         Err(failure) if failure.is_cancelled() => Err(failure.into()),

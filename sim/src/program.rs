@@ -1,7 +1,7 @@
-//! What handlers do: small random programs, carried in the input of their invocation.
+//! Handler behaviour: small random programs, carried in the input of their invocation.
 //!
-//! Plain services call and send; objects append to their state and send on, but call nobody, so that
-//! no two wait for each other's lock.
+//! Plain services call and send. Objects append to their state and send on, but never call, so that
+//! no two of them can wait for each other's lock.
 
 use bytes::Bytes;
 use runtime_embedded::Random;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::Limits;
 
-/// The service without keys.
+/// The plain service.
 pub const SERVICE: &str = "Svc";
 /// The virtual object.
 pub const OBJECT: &str = "Obj";
@@ -17,19 +17,19 @@ pub const OBJECT: &str = "Obj";
 pub const WORKFLOW: &str = "Flow";
 /// The handler of the service and of the object.
 pub const HANDLER: &str = "go";
-/// The service's handler whose results are kept for a moment only.
+/// The service's handler whose results are retained only briefly.
 pub const BRIEF_HANDLER: &str = "brief";
 /// The handler of the workflow.
 pub const RUN_HANDLER: &str = "run";
-/// How many objects there are.
+/// The number of objects.
 pub const OBJECTS: u64 = 4;
 
-/// Where a program runs.
+/// The service that a program runs on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Place {
     /// On the plain service.
     Service,
-    /// On the plain service, and its result is kept for a moment only.
+    /// On the plain service, with a result that is retained only briefly.
     Brief,
     /// On the object with this key.
     Object(String),
@@ -37,81 +37,82 @@ pub enum Place {
     Workflow(String),
 }
 
-/// What one invocation does.
+/// The steps of one invocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
-    /// Its number, used nowhere else; 0 for helpers of another one.
+    /// A unique number; 0 for a helper of another program.
     pub number: u32,
-    /// Where it runs.
+    /// The service it runs on.
     pub place: Place,
-    /// What it does.
+    /// What it does, in order.
     pub steps: Vec<Step>,
 }
 
-/// One thing a program does.
+/// One step of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
-    /// Append a tag, used nowhere else, to the object's list.
+    /// Append a unique tag to the object's list.
     Append(u32),
-    /// Hold a value in the object's state over a sleep of so many milliseconds, alone.
+    /// Hold a value in the object's state across a sleep of this many milliseconds, as its only
+    /// writer.
     Busy(u64),
-    /// A side effect whose result nobody can guess.
+    /// Run a side effect with an unpredictable result.
     Run,
-    /// Sleep so many milliseconds.
+    /// Sleep this many milliseconds.
     Sleep(u64),
-    /// Call and wait.
+    /// Call and wait for the result.
     Call(Program),
-    /// Call two and wait for both.
+    /// Call two programs and wait for both.
     CallBoth(Program, Program),
-    /// Call twice with one idempotency key.
+    /// Call twice with the same idempotency key.
     Idempotent(Program),
-    /// Send, after so many milliseconds.
+    /// Send, after this many milliseconds.
     Send(Program, u64),
-    /// Send, look at the output, and wait for it.
+    /// Send, read the output, and attach to it.
     Attach(Program),
     /// Run a workflow, try to run it again, and attach to it.
     Workflow(Program),
     /// Wait for a promise that another handler of the workflow completes.
     Promise,
-    /// Read an object's list beside its writers.
+    /// Read an object's list concurrently with its writers.
     Look(String),
-    /// Make an awakeable, have somebody complete it, and wait.
+    /// Create an awakeable, have a helper complete it, and wait.
     Awakeable,
-    /// Make an awakeable that is completed through the ingress, and wait.
+    /// Create an awakeable that is completed through the ingress, and wait.
     Outside,
     /// Complete an awakeable.
     Complete(String),
-    /// Have somebody send a signal twice, and receive it twice.
+    /// Have a helper send two signals, and receive both.
     Signal {
         /// Whether both are sent before the first is received.
         at_once: bool,
     },
     /// Send these signals to an invocation.
     SendSignals(String, Vec<u32>),
-    /// Wait for whichever comes first of an awakeable that nobody completes and a sleep.
+    /// Wait for a sleep or an awakeable that is never completed, whichever comes first.
     Timeout(u64),
-    /// Fail in a way worth another try, so many times.
+    /// Fail with a retryable error this many times.
     Flaky(u32),
-    /// A saga of one step, undone if it is to be; nothing follows then.
+    /// Run a saga of one step; if it fails, it is compensated and nothing follows.
     Saga {
-        /// The step.
+        /// The step to perform.
         step: Program,
-        /// What undoes it.
+        /// The compensation.
         undo: Program,
-        /// Whether it fails.
+        /// Whether the saga fails after its step.
         fails: bool,
     },
-    /// Fail for good; nothing follows.
+    /// Fail with a terminal error; nothing follows.
     Fail,
 }
 
 impl Program {
-    /// A helper of another program.
+    /// Creates a helper of another program.
     pub fn helper(steps: Vec<Step>) -> Self {
         Self { number: 0, place: Place::Service, steps }
     }
 
-    /// Programs that this one starts, each once.
+    /// The programs that this one starts, each once.
     pub fn children(&self) -> impl Iterator<Item = &Self> {
         self.steps.iter().flat_map(|step| match step {
             Step::Call(program)
@@ -144,13 +145,13 @@ impl Program {
         })
     }
 
-    /// Its own tags, in order.
+    /// The program's own tags, in order.
     pub fn tags(&self) -> Vec<u32> {
         let tag = |step: &Step| if let Step::Append(tag) = step { Some(*tag) } else { None };
         self.steps.iter().filter_map(tag).collect()
     }
 
-    /// Service, key and handler.
+    /// Returns the service, key and handler.
     pub fn target(&self) -> (&'static str, &str, &'static str) {
         match &self.place {
             Place::Service => (SERVICE, "", HANDLER),
@@ -161,10 +162,10 @@ impl Program {
     }
 }
 
-/// The bytes of a program.
+/// Serialises a program.
 ///
 /// # Panics
-/// Never: a program is numbers and texts.
+/// Never: every program can be serialised.
 pub fn encode(program: &Program) -> Bytes {
     match postcard::to_stdvec(program) {
         Ok(bytes) => Bytes::from(bytes),
@@ -172,10 +173,10 @@ pub fn encode(program: &Program) -> Bytes {
     }
 }
 
-/// The program in these bytes.
+/// Deserialises a program.
 ///
 /// # Panics
-/// When there is none: inputs of the simulation are programs.
+/// Panics if the bytes are not a program: all inputs in the simulation are.
 pub fn decode(bytes: &[u8]) -> Program {
     match postcard::from_bytes(bytes) {
         Ok(program) => program,
@@ -183,7 +184,7 @@ pub fn decode(bytes: &[u8]) -> Program {
     }
 }
 
-/// Makes programs; every tag and number is used once.
+/// Generates programs with unique tags and numbers.
 #[derive(Debug)]
 pub struct Author {
     next_tag: u32,
@@ -192,12 +193,12 @@ pub struct Author {
 }
 
 impl Author {
-    /// One who writes for worlds of these limits.
+    /// Creates a generator for a simulation with these limits.
     pub fn new(limits: &Limits) -> Self {
         Self { next_tag: 0, next_number: 0, relays: limits.relays }
     }
 
-    /// A program for a client to start.
+    /// Generates a program for a client to start.
     pub fn root(&mut self, random: &mut Random) -> Program {
         match random.below(10) {
             0..=1 => self.object(random),
@@ -262,8 +263,8 @@ impl Author {
         self.program(Place::Service, steps)
     }
 
-    /// Sends to an object, then has another object send to the same one: the second comes by another way,
-    /// but not before the first.
+    /// Sends to an object, then has another object send to the same one: the second message takes
+    /// another route, but must not overtake the first.
     fn relay(&mut self, random: &mut Random, steps: &mut Vec<Step>) {
         let (to, by) = (Place::Object(object_key(random)), Place::Object(object_key(random)));
         let (first, between, second) = (self.tag(), self.tag(), self.tag());
@@ -288,7 +289,7 @@ impl Author {
     }
 
     fn object(&mut self, random: &mut Random) -> Program {
-        // The first tag tells when it came, the last that it was finished.
+        // The first tag shows when the program started, the last one that it finished.
         let mut steps = vec![self.tag()];
         for _ in 0..random.below(3) {
             steps.push(match random.below(7) {

@@ -1,4 +1,4 @@
-//! Parts of the design left out on purpose: what their absence looks like from outside.
+//! Disables parts of the design on purpose, as seen from outside the node.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use runtime_log::{Batch, Done, Log, Lsn, PartitionId, Records};
 
 use crate::{limits::Sabotage, node::SimNode};
 
-/// The log that the partitions get.
+/// Wraps the partitions' log if the sabotage concerns it.
 pub(crate) fn log(log: Arc<dyn Log>, sabotage: Option<Sabotage>) -> Arc<dyn Log> {
     let lie = match sabotage {
         Some(Sabotage::EffectsBeforeFsync) => Lie::Early,
@@ -22,7 +22,7 @@ pub(crate) fn log(log: Arc<dyn Log>, sabotage: Option<Sabotage>) -> Arc<dyn Log>
     Arc::new(LyingLog { log, lie })
 }
 
-/// A log that says "durable" when it is not.
+/// A log that lies about durability.
 struct LyingLog {
     log: Arc<dyn Log>,
     lie: Lie,
@@ -30,11 +30,11 @@ struct LyingLog {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lie {
-    /// Everything is durable at once.
+    /// Reports every batch as durable immediately.
     Early,
-    /// What waits without records of its own is not made to wait.
+    /// Reports batches without records as durable immediately.
     BarriersEarly,
-    /// Nothing is ever refused.
+    /// Reports every failed batch as durable.
     NoFailure,
 }
 
@@ -81,7 +81,8 @@ impl Log for LyingLog {
     }
 }
 
-/// Before a turn: makes messages that are handed over again look new, or forgets room.
+/// Runs before each turn: makes redelivered messages look new, or forgets free space reported along
+/// with a refusal.
 pub(crate) fn before_turn(node: &mut SimNode, sabotage: Option<Sabotage>) {
     match sabotage {
         Some(Sabotage::NoDedup) => node.tamper_peers(|node, at, events| {
@@ -103,7 +104,7 @@ pub(crate) fn before_turn(node: &mut SimNode, sabotage: Option<Sabotage>) {
     }
 }
 
-/// After recovery: messages come by sender, the last one first.
+/// Runs after recovery: delivers messages grouped by sender, last sender first.
 pub(crate) fn after_recovery(node: &mut SimNode, sabotage: Option<Sabotage>) {
     if sabotage == Some(Sabotage::UnsortedHandOver) {
         node.tamper_peers(|_, _, events| {
@@ -115,7 +116,7 @@ pub(crate) fn after_recovery(node: &mut SimNode, sabotage: Option<Sabotage>) {
     }
 }
 
-/// Makes a stale attempt's words those of the current one.
+/// Rewrites a stale attempt's event so that it appears to come from the current attempt.
 pub(crate) fn refresh(node: &mut SimNode, at: usize, event: &mut Event) {
     let Some(name) = attempt_of(event) else { return };
     let invocation = name.invocation;
@@ -125,7 +126,7 @@ pub(crate) fn refresh(node: &mut SimNode, at: usize, event: &mut Event) {
     }
 }
 
-/// The attempt that says it.
+/// Returns the attempt that proposed the event.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "all that is not listed is said by nobody's attempt"
@@ -143,7 +144,7 @@ fn attempt_of(event: &mut Event) -> Option<&mut AttemptRef> {
     }
 }
 
-/// The bytes of the last notification in a journal's replay, as a frame.
+/// The last notification of a journal's replay, as a frame.
 pub(crate) fn last_notification(journal: &[protocol::journal::Entry]) -> Option<Frame> {
     let entry = journal.iter().rev().find(|entry| entry.ty.is_notification())?;
     Some(Frame { ty: entry.ty, flags: 0, body: entry.body.clone() })

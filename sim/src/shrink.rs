@@ -1,11 +1,11 @@
-//! A smaller world that still fails: fewer operations, fewer steps, fewer kinds of faults.
+//! Shrinks a failing simulation: fewer operations, fewer steps, fewer kinds of faults.
 
 use std::cell::Cell;
 use std::sync::Once;
 
 use crate::{Limits, Report, Sabotage, run};
 
-/// Makes the limits of a failing seed smaller for as long as it still fails; the last fault.
+/// Reduces the limits of a failing seed while it still fails; returns them with the last failure.
 pub fn shrink(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> (Limits, String) {
     let mut limits = limits.clone();
     let mut fault = fails(seed, &limits, sabotage).unwrap_or_default();
@@ -37,7 +37,7 @@ pub fn shrink(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> (Limits
     }
 }
 
-/// The fault of a world; a panic is one too.
+/// Runs a simulation and returns its failure, if any; a panic counts as one.
 pub fn fails(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> Option<String> {
     try_run(seed, limits, sabotage).err()
 }
@@ -46,8 +46,9 @@ thread_local! {
     static IS_IN_WORLD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A panic within a world is its fault, or the end of a node that is expected to end: either is told
-/// otherwise, and its backtrace would cost more than the world.
+/// Suppresses panic output. A panic inside a simulation is either its failure or the expected end
+/// of a node; both are reported elsewhere, and capturing a backtrace would cost more than the
+/// simulation.
 fn silence_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -60,10 +61,10 @@ fn silence_panics() {
     });
 }
 
-/// Runs a world.
+/// Runs a simulation.
 ///
 /// # Errors
-/// Its fault; a panic is one too.
+/// Returns its failure; a panic counts as one.
 pub fn try_run(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> Result<Report, String> {
     silence_panics();
     IS_IN_WORLD.set(true);

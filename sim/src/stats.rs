@@ -1,59 +1,59 @@
-//! What was done to worlds, and how often it found something at risk. A fault that never does is no
-//! fault: a run that has only such ones shows nothing.
+//! Counts how often each fault was injected, and how often it put something at risk. A fault that
+//! never puts anything at risk tests nothing.
 
 use std::fmt;
 
-/// A kind of thing that goes wrong.
+/// A kind of fault, or of event that exercises a rare path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(usize)]
 pub enum Fault {
-    /// The power goes between two steps.
+    /// Power is lost between two steps.
     PowerLoss,
-    /// The power goes during an operation of the log's disk.
+    /// Power is lost during an operation on the log's disk.
     LogPowerCut,
-    /// Bytes of the log that were not synced are gone.
+    /// All unsynced bytes of the log are lost.
     LogBytesLost,
-    /// A prefix of them is left.
+    /// Only a prefix of the unsynced log bytes survives.
     LogBytesTorn,
-    /// Later ones are left without earlier ones.
+    /// Later unsynced log bytes survive without earlier ones.
     LogBytesReordered,
-    /// A new file has no name.
+    /// A new file's directory entry is lost.
     EntryLost,
-    /// A removed file is back.
+    /// A removed file reappears.
     RemovalLost,
-    /// The power goes during a checkpoint.
+    /// Power is lost during a checkpoint.
     CheckpointCut,
-    /// The power goes during recovery.
+    /// Power is lost during recovery.
     RecoveryCut,
-    /// The process is killed; what it wrote stays.
+    /// The process is killed; everything it wrote survives.
     ProcessKilled,
-    /// The disk refuses an operation of the log.
+    /// The disk fails a log operation.
     LogError,
-    /// The disk refuses an operation of the tables.
+    /// The disk fails a table operation.
     TableError,
-    /// The log's disk has no room for a while.
+    /// The log's disk is full for a while.
     LogFull,
-    /// The node starts while the log's disk has no room.
+    /// The node starts while the log's disk is full.
     StartWithoutRoom,
-    /// The disk of the tables has no room for a while.
+    /// The tables' disk is full for a while.
     TablesFull,
-    /// Syncs take long.
+    /// Syncs are slow.
     SlowSync,
-    /// A partition's thread does not get on.
+    /// A partition's thread makes no progress.
     Stalled,
-    /// Time passes at once.
+    /// Time jumps ahead.
     ClockJump,
-    /// Somebody sets the wall clock.
+    /// The wall clock is set while the node runs.
     WallStep,
     /// The wall clock is set while the node is down.
     ClockBehind,
-    /// Edges are held back.
+    /// A partition with a full overlay holds back events from the edges.
     Overload,
-    /// The invoker has no place for an attempt.
+    /// The invoker has no permit for an attempt.
     StartRefused,
     /// A connection breaks.
     ConnectionCut,
-    /// An attempt that was given up goes on.
+    /// An attempt that the partition has given up on keeps running.
     Zombie,
     /// An operator kills an invocation.
     Killed,
@@ -61,32 +61,32 @@ pub enum Fault {
     Cancelled,
     /// A deployment is registered while invocations are under way.
     Registered,
-    /// A result is asked for again when it has expired.
+    /// A client asks again for a result that has expired.
     Expired,
-    /// What has ended takes more room than it may.
+    /// Completed invocations retain more bytes than the budget allows.
     Budget,
     /// An awakeable is completed from outside.
     Completed,
-    /// The node goes away while a client waits for an acknowledgement.
+    /// The node goes down while a client waits for an acknowledgement.
     ClientCutOff,
-    /// An endpoint can't be reached.
+    /// An endpoint cannot be reached.
     Unreachable,
-    /// An endpoint can be reached again.
+    /// An endpoint becomes reachable again.
     ReachedAgain,
-    /// An operator cancels an invocation that backs off.
+    /// An operator cancels an invocation that is backing off.
     CancelledBackOff,
-    /// Somebody holds rows for longer than a turn.
+    /// Rows are held for longer than a turn.
     Held,
-    /// An observer's copy of the rows is compared.
+    /// An observer's copy of the rows is compared with the partition's.
     Followed,
-    /// Messages between partitions are lost on the way.
+    /// Messages between partitions are lost in transit.
     MessagesLost,
 }
 
 const FAULTS: usize = Fault::ALL.len();
 
 impl Fault {
-    /// All of them, in the order of their numbers.
+    /// All faults, in declaration order.
     pub const ALL: [Self; 37] = [
         Self::PowerLoss,
         Self::LogPowerCut,
@@ -127,7 +127,7 @@ impl Fault {
         Self::MessagesLost,
     ];
 
-    /// What it is, how often it was tried, and what counts as having found something.
+    /// Describes the fault, and what counts as an effect of it.
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::PowerLoss => ("power lost between steps", "applied records were not written"),
@@ -175,16 +175,16 @@ impl Fault {
     }
 }
 
-/// How often one fault was tried, and how often it found something.
+/// How often a fault was injected, and how often it had an effect.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
-    /// Tried.
+    /// Times it was injected.
     pub injected: u64,
-    /// Found something at risk.
+    /// Times it put something at risk.
     pub bit: u64,
 }
 
-/// All counts of one world or of many.
+/// The counts of one simulation, or the sum of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stats([Count; FAULTS]);
 
@@ -195,35 +195,35 @@ impl Default for Stats {
 }
 
 impl Stats {
-    /// Notes that a fault was tried, and whether it found something.
+    /// Records that a fault was injected, and whether it had an effect.
     pub fn add(&mut self, fault: Fault, bit: bool) {
         self.inject(fault);
         self.bite(fault, bit);
     }
 
-    /// Notes that it was tried.
+    /// Records that a fault was injected.
     pub fn inject(&mut self, fault: Fault) {
         self.0[fault as usize].injected += 1;
     }
 
-    /// Notes whether one that was tried has found something.
+    /// Records whether an injected fault had an effect.
     pub fn bite(&mut self, fault: Fault, bit: bool) {
         self.0[fault as usize].bit += u64::from(bit);
     }
 
-    /// Notes several at once.
+    /// Adds to both counts of a fault at once.
     pub fn add_many(&mut self, fault: Fault, injected: u64, bit: u64) {
         let count = &mut self.0[fault as usize];
         count.injected += injected;
         count.bit += bit;
     }
 
-    /// The counts of one fault.
+    /// Returns the counts of one fault.
     pub fn of(&self, fault: Fault) -> Count {
         self.0[fault as usize]
     }
 
-    /// Adds those of another world.
+    /// Adds the counts of another simulation.
     pub fn merge(&mut self, other: &Self) {
         for (count, more) in self.0.iter_mut().zip(&other.0) {
             count.injected += more.injected;
@@ -231,7 +231,7 @@ impl Stats {
         }
     }
 
-    /// Faults that have never found anything.
+    /// Returns the faults that never had an effect.
     pub fn toothless(&self) -> Vec<Fault> {
         Fault::ALL.into_iter().filter(|fault| self.of(*fault).bit == 0).collect()
     }

@@ -1,4 +1,5 @@
-//! One attempt: the real Attempt machine, a wire that delays, splits and breaks, the real SDK.
+//! One attempt: the real `Attempt` machine, a wire that delays, splits and breaks, and the real
+//! SDK.
 
 use std::collections::VecDeque;
 use std::pin::Pin as Pinned;
@@ -24,43 +25,44 @@ use runtime_core::{
 
 use runtime_embedded::{Pipe, Random};
 
-/// Codes of attempts whose handler is not what its journal says, or whose SDK broke the protocol.
+/// Error codes that mean that the handler diverged from its journal, or that the SDK violated the
+/// protocol.
 const SDK_FAULTS: std::ops::RangeInclusive<u32> =
     code::JOURNAL_MISMATCH..=code::UNSUPPORTED_FEATURE;
 
-/// What an attempt's edge reads from its clocks, in milliseconds.
+/// The clocks that an attempt's edge reads, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Time {
-    /// One that nobody sets.
+    /// Monotonic time, which is never set.
     pub now_ms: u64,
-    /// The time of day.
+    /// Wall-clock time.
     pub wall_ms: u64,
 }
 
-/// An attempt under way.
+/// A running attempt.
 pub struct Task {
-    /// Where it proposes.
+    /// The partition it proposes to.
     pub partition: PartitionId,
-    /// Its name.
+    /// The attempt's identity.
     pub name: AttemptRef,
-    /// Whether the partition was told that it has failed.
+    /// Whether the partition was notified that it failed.
     pub is_zombie: bool,
     registry: Arc<RegistrySnapshot>,
     attempt: Attempt,
-    /// `None` for a handler that there is not.
+    /// `None` if the handler does not exist, or once the SDK has ended its response.
     body: Option<AttemptBody<Pipe>>,
     request: Pipe,
     to_sdk: VecDeque<Bytes>,
-    /// The request has ended, behind what is still on the wire.
+    /// The request ends after what is still on the wire.
     is_request_closed: bool,
     is_input_closed: bool,
     to_runtime: VecDeque<Bytes>,
-    /// What follows the replay and should not: a sabotage.
+    /// A frame to send right after the replay, which should not follow it (sabotage).
     again: Option<Bytes>,
 }
 
 impl Task {
-    /// Begins an attempt.
+    /// Starts an attempt.
     pub fn new(
         partition: PartitionId,
         start: StartAttempt,
@@ -91,17 +93,17 @@ impl Task {
         }
     }
 
-    /// Whether it has said its last word to the partition.
+    /// Whether it has proposed its final event.
     pub fn has_ended(&self) -> bool {
         self.attempt.has_ended()
     }
 
-    /// Shows it an entry.
+    /// Notifies the attempt of a journal entry.
     pub fn notify(&mut self, now_ms: u64, index: EntryIndex, entry: Entry) {
         self.attempt.notify(now_ms, index, entry);
     }
 
-    /// Shows it behind the machine's back what it has seen: a sabotage.
+    /// Sends the SDK a frame it has already seen, bypassing the machine (sabotage).
     pub(crate) fn show_again(&mut self, frame: &Frame) {
         if !self.is_request_closed {
             let mut bytes = BytesMut::new();
@@ -110,32 +112,33 @@ impl Task {
         }
     }
 
-    /// The same, at once behind the replay.
+    /// Like [`Self::show_again`], but right after the replay.
     pub(crate) fn show_last(&mut self, frame: &Frame) {
         let mut bytes = BytesMut::new();
         frame.encode(&mut bytes);
         self.again = Some(bytes.freeze());
     }
 
-    /// The connection breaks, as the runtime sees it.
+    /// Breaks the connection, as seen by the runtime.
     pub fn cut(&mut self, random: &mut Random) {
         self.attempt.broken(Fault::EndedEarly, random);
     }
 
-    /// There is no connection: nothing of it gets to the endpoint.
+    /// Fails the connection attempt: nothing reaches the endpoint.
     pub fn miss(&mut self, random: &mut Random) {
         self.attempt.broken(Fault::Unreachable { message: "nobody is there".to_owned() }, random);
     }
 
-    /// Time has passed.
+    /// Lets the machine handle its timeouts.
     pub fn on_timeout(&mut self, now_ms: u64, random: &mut Random) {
         self.attempt.on_timeout(now_ms, random);
     }
 
-    /// Carries out what the machine wants; what it proposes goes into `proposals`.
+    /// Carries out the machine's outputs, appending the events it proposes to `proposals`.
     ///
     /// # Errors
-    /// When the SDK has found a fault in the journal: handlers are deterministic here.
+    /// Returns an error if the SDK found a fault in the journal, since all handlers here are
+    /// deterministic.
     pub fn carry_out(&mut self, proposals: &mut Vec<Event>) -> Result<(), String> {
         for output in self.attempt.take_outputs() {
             match output {
@@ -156,7 +159,7 @@ impl Task {
         Ok(())
     }
 
-    /// Moves some bytes one way or the other; false when there are none.
+    /// Moves some bytes in one direction; returns false if there are none.
     pub fn step(&mut self, time: Time, random: &mut Random) -> bool {
         let has_request =
             !self.to_sdk.is_empty() || (self.is_request_closed && !self.is_input_closed);
@@ -167,12 +170,12 @@ impl Task {
         self.hear(time, random)
     }
 
-    /// Whether there are any.
+    /// Whether bytes from the SDK are waiting for the runtime.
     pub(crate) fn has_words(&self) -> bool {
         !self.to_runtime.is_empty()
     }
 
-    /// Moves some bytes of the SDK's to the runtime; false when there are none.
+    /// Moves some bytes from the SDK to the runtime; returns false if there are none.
     pub fn hear(&mut self, time: Time, random: &mut Random) -> bool {
         let Some(mut bytes) = self.to_runtime.pop_front() else { return false };
         split(&mut bytes, &mut self.to_runtime, random);
@@ -204,7 +207,7 @@ impl Task {
     }
 }
 
-/// Networks split where they like.
+/// Splits a chunk at random, as a network may.
 fn split(bytes: &mut Bytes, queue: &mut VecDeque<Bytes>, random: &mut Random) {
     if bytes.len() > 1 && random.chance(200) {
         let at = 1 + random.index(bytes.len() - 1);

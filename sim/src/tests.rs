@@ -1,11 +1,11 @@
-//! Hundreds of worlds; and worlds with a part of the design left out, which must be noticed.
+//! Runs hundreds of seeds, and seeds with part of the design disabled, which must be noticed.
 
 use super::{
     shrink::{fails, try_run},
     *,
 };
 
-/// Worlds in the default tests; `cargo xtask sim --seeds N` runs more.
+/// Seeds per default test run; `cargo xtask sim --seeds N` runs more.
 const SEEDS: u64 = 240;
 
 fn worlds_of(limits: &Limits, from: u64, to: u64) -> Stats {
@@ -19,7 +19,8 @@ fn worlds_of(limits: &Limits, from: u64, to: u64) -> Stats {
     stats
 }
 
-/// Runs worlds, some of them with lossy ways between partitions; each fault must have found something at risk in them.
+/// Runs the seeds, and some of them with lossy links between partitions; every fault must have had
+/// an effect.
 fn worlds(from: u64, to: u64) {
     let mut stats = worlds_of(&Limits::default(), from, to);
     let lossy = Limits { lossy: true, ..Limits::default() };
@@ -47,7 +48,7 @@ fn the_same_seed_is_the_same_world() {
     }
 }
 
-/// A scripted run is stopped at every fsync, before it and after it, and what was not synced is lost.
+/// Stops a scripted run before and after every fsync, and loses whatever was not synced.
 #[test]
 fn at_every_fsync_a_crash_loses_nothing_acknowledged() {
     let quiet = Limits { steps: 2400, ..Limits::quiet() };
@@ -65,14 +66,14 @@ fn at_every_fsync_a_crash_loses_nothing_acknowledged() {
     }
 }
 
-/// How many partitions there are changes nothing that a client can tell.
+/// The number of partitions makes no difference that a client can observe.
 #[test]
 fn one_partition_and_four_are_the_same_to_clients() {
     for seed in 0..40 {
         let heard = |partitions| {
             let limits = Limits {
                 partitions: Some(partitions),
-                // All operations are the same ones, whenever they start.
+                // All operations are the same, whenever they start.
                 steps: 0,
                 ..Limits::quiet()
             };
@@ -84,7 +85,7 @@ fn one_partition_and_four_are_the_same_to_clients() {
     }
 }
 
-/// Each is noticed within so many worlds; most are within a few.
+/// Every sabotage is noticed within this many seeds; most within a few.
 const SABOTAGED_SEEDS: u64 = 400;
 
 fn is_noticed(sabotage: Sabotage) {
@@ -94,7 +95,7 @@ fn is_noticed(sabotage: Sabotage) {
     let Some((seed, fault)) = noticed else {
         panic!("{sabotage:?} is not noticed within {SABOTAGED_SEEDS} worlds");
     };
-    // And it is what was left out that is noticed.
+    // Without the sabotage the same seed passes, so the sabotage is what was noticed.
     assert_eq!(fails(seed, &limits, None), None, "seed {seed} fails without {sabotage:?}");
     println!("{sabotage:?}: noticed in world {}: {fault}", seed + 1);
 }

@@ -1,5 +1,5 @@
-//! The loop: one thing after the other, chosen by chance, faults among them; then peace, in which
-//! everything must come to its end.
+//! The main loop: a phase of random steps with faults among them, then a drain phase without faults
+//! in which everything must complete.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,20 +28,20 @@ use crate::{
     task::Task,
 };
 
-/// What a world leaves to compare.
+/// The outcome of a simulation, for comparison between runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// A checksum of everything that was decided and proposed.
     pub digest: u64,
-    /// Commits of the log before peace.
+    /// Commits of the log before the drain phase.
     pub commits: u64,
-    /// What each client heard: the length of its answer, or a failure's code.
+    /// Each client's outcome: the length of the result, or a failure's code.
     pub heard: Vec<Result<usize, u32>>,
-    /// What went wrong, and what that found.
+    /// How often each fault was injected, and how often it had an effect.
     pub stats: Stats,
 }
 
-/// Everything there is.
+/// The complete state of a simulation.
 pub struct World {
     pub(crate) random: Random,
     pub(crate) limits: Limits,
@@ -62,38 +62,38 @@ pub struct World {
     pub(crate) backing: Backing,
     pub(crate) stats: Stats,
     pub(crate) slow: Slow,
-    /// Steps until there is room on the log's disk; 0 while there is.
+    /// Steps until the log's disk has free space again; 0 if it has.
     pub(crate) full_steps_left: usize,
-    /// Whether somebody was refused since there is none.
+    /// Whether a request was refused because the log's disk was full.
     pub(crate) is_refused: bool,
-    /// A partition whose thread does not get on, and how many turns that costs it.
+    /// A stalled partition, and how many more turns it skips.
     pub(crate) stalled: Option<(usize, usize)>,
-    /// Attempts that the invoker has places for.
+    /// Concurrency permits of the invoker.
     pub(crate) places: usize,
     pub(crate) bidirectional: bool,
     digest: u64,
     commits: u64,
 }
 
-/// A time in which nothing is committed.
+/// A period in which nothing is committed.
 #[derive(Debug, Default)]
 pub(crate) struct Slow {
-    /// Commits that do not come.
+    /// Commits left to skip.
     pub(crate) steps_left: usize,
-    /// Turns that have waited for it.
+    /// Turns taken during the period.
     pub(crate) turns: usize,
 }
 
-/// Turns of the loop in peace after which something is stuck.
+/// Iterations of the drain loop after which the simulation counts as stuck.
 const PEACE_MAX: usize = 60_000;
 
-/// Longer than any simulation lasts.
+/// Longer than any simulation runs.
 const RETENTION_MS: u64 = 100 * 24 * 3_600_000;
 
-/// Runs the world of a seed to its end.
+/// Runs the simulation of one seed to completion.
 ///
 /// # Errors
-/// The first thing that was not as it must be.
+/// Returns the first violation found.
 pub fn run(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> Result<Report, String> {
     let mut world = World::new(seed, limits.clone(), sabotage)?;
     world.live()?;
@@ -130,7 +130,8 @@ impl World {
                     ..RetryPolicy::default()
                 },
             },
-            // What nobody asks for again goes at once in most worlds, which is the more fragile path.
+            // In half of the simulations, invocations whose results cannot be requested again are
+            // removed on completion, which is the more fragile path.
             journal_retention_ms: [0, 0, 150, RETENTION_MS][random.index(4)],
             idempotency_retention_ms: RETENTION_MS,
             workflow_retention_ms: RETENTION_MS,
@@ -179,7 +180,7 @@ impl World {
         self.node.as_mut().ok_or_else(|| "there is no node".to_owned())
     }
 
-    /// Chance reigns.
+    /// Runs random steps, with faults.
     fn live(&mut self) -> Result<(), String> {
         for step in 1..=self.limits.steps {
             self.follow(step)?;
@@ -199,7 +200,7 @@ impl World {
         Ok(())
     }
 
-    /// Those who follow the node do so at their own pace.
+    /// Drives the followers, which proceed at their own pace.
     fn follow(&mut self, step: usize) -> Result<(), String> {
         let Some(node) = &mut self.node else { return Ok(()) };
         if step.is_multiple_of(50) {
@@ -212,7 +213,7 @@ impl World {
         if step.is_multiple_of(300) { node.check_followers(&mut self.stats) } else { Ok(()) }
     }
 
-    /// Something ordinary.
+    /// Takes one random step that is not a fault.
     fn go_on(&mut self) -> Result<(), String> {
         match self.random.below(1000) {
             0..40 => self.clock.advance_ms(1),
@@ -246,8 +247,8 @@ impl World {
         Ok(())
     }
 
-    /// No more faults: everything must come to its end, each operation be asked about again, and
-    /// the answer be the same.
+    /// Drains: without further faults, everything must complete, and asking again about each
+    /// operation must yield the same result.
     fn rest(&mut self) -> Result<(), String> {
         self.node()?.media().calm();
         self.free_log()?;
@@ -263,7 +264,7 @@ impl World {
             for at in 0..self.node()?.count() {
                 is_busy |= self.take_turn(at)?;
             }
-            // What was refused before may only be met now.
+            // A fault injected earlier may only be hit now.
             self.look_after_node()?;
             is_busy |= self.node()?.commit();
             is_busy |= self.checkpoint()?;
@@ -302,7 +303,7 @@ impl World {
         Err(format!("stuck: {}", self.what_is_stuck()))
     }
 
-    /// Until something is due.
+    /// Advances the clock to the next due time.
     fn pass_time(&mut self) -> Result<(), String> {
         let now_ms = self.clock.now_ms();
         let count = self.node()?.count();
@@ -338,7 +339,7 @@ impl World {
             node.check_followers(&mut self.stats)?;
         }
         self.operations = operations;
-        // Refusals are counted when a node goes.
+        // Refused starts are counted when the node goes down.
         node.map(|node| node.kill(&mut self.stats));
         Ok(())
     }
@@ -360,7 +361,7 @@ impl World {
         format!("operations {waiting:?}, tasks {tasks:?}, rows {rows:?}")
     }
 
-    /// One fsync; around the chosen one everything stops.
+    /// Performs one fsync; crashes before or after it if it is the chosen one.
     fn commit(&mut self) -> Result<(), String> {
         if self.slow.steps_left > 0 {
             self.slow.steps_left -= 1;
@@ -383,7 +384,7 @@ impl World {
         Ok(())
     }
 
-    /// The registry's rows, when they have changed.
+    /// Publishes the registry's rows if they have changed.
     pub(crate) fn take_registry(&mut self) -> Result<(), String> {
         if let Some(deployments) = self.node()?.registry() {
             self.registry.publish(deployments);
@@ -398,7 +399,7 @@ impl World {
     }
 }
 
-/// Some worlds have overlays that are soon full.
+/// Chooses the partition settings; some simulations get an overlay that fills up quickly.
 fn settings(limits: &Limits, random: &mut Random) -> Settings {
     let mut settings = small_settings();
     settings.checkpoint_interval = Duration::from_millis([40, 150][random.index(2)]);

@@ -1,10 +1,10 @@
-//! Hostile and unlucky clients at full size, against the program as users run it: built for release. They
-//! are the tests of `runtime/server/tests/attacks`, which `cargo test` runs small, on a debug build, and
-//! without a bound on time.
+//! Hostile and faulty clients at full scale, against a release build as users run it. These are the
+//! tests in `runtime/server/tests/attacks`, which `cargo test` runs at a small scale on a debug
+//! build and without time limits.
 
 use crate::{Result, cargo::cargo_with};
 
-/// Sizes, as those who found the faults had them.
+/// The sizes at which the faults were originally found.
 const SIZES: [(&str, &str); 17] = [
     ("ATTACKS_FULL", "1"),
     ("ATTACKS_BODIES", "40"),
@@ -26,7 +26,7 @@ const SIZES: [(&str, &str); 17] = [
 ];
 
 pub(crate) fn run() -> Result<()> {
-    // One after the other: each is to have the machine.
+    // One at a time, because each needs the whole machine.
     let test = ["test", "--release", "-p", "runtime-server", "--test", "attacks"];
     let one_by_one = ["--", "--nocapture", "--test-threads=1"];
     cargo_with(&[&test[..], &one_by_one].concat(), &SIZES)

@@ -1,4 +1,4 @@
-//! Many orders under many kills, then everything is checked.
+//! Places many orders while killing processes many times, then checks everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
@@ -11,7 +11,7 @@ use crate::{
     stage::{OFFICIAL, OURS, STATUSES, Setting, Stage, Step},
 };
 
-/// The longest that everything may take after the last kill.
+/// Time limit for all orders to complete after the last kill.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -110,7 +110,7 @@ fn check(
     let mut lateness_ms = Vec::new();
     let mut tokens: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for line in ledger.lines() {
-        // A service killed while it wrote leaves half a line; its charge is asked for again.
+        // A service that is killed while writing leaves a partial line; its charge is then retried.
         let (order, token) = (json::field(line, "orderId"), json::field(line, "token"));
         if let (Some(order), Some(token)) = (order, token) {
             tokens.entry(order).or_default().insert(token);

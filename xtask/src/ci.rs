@@ -1,4 +1,4 @@
-//! Everything that has to pass, one step after the other.
+//! Everything that has to pass, one step after another.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ pub(crate) fn run() -> Result<()> {
         let warnings = [("RUSTDOCFLAGS", "-D warnings")];
         cargo_with(&["doc", "--workspace", "--no-deps"], &warnings)
     })?;
-    // README's commands, in its order.
+    // The commands of the README, in the same order.
     step("demo", || demo::run(&["--once".to_owned()]))?;
     step("tests", || cargo(&["test", "--workspace"]))?;
     step("threads that meet", loom)?;
@@ -28,7 +28,7 @@ pub(crate) fn run() -> Result<()> {
     step("chaos, small", || chaos::run(&["--orders", "60", "--kills", "20"].map(str::to_owned)))
 }
 
-/// Tries every way in which threads can meet, with the locks of a model checker.
+/// Explores all thread interleavings with a model checker.
 pub(crate) fn loom() -> Result<()> {
     let features = "runtime-partition/loom,runtime-invoker/loom";
     cargo(&[

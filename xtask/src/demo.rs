@@ -1,4 +1,4 @@
-//! The first minute: orders go through while the runtime is killed and started again.
+//! The first minute with Abide: orders complete while the runtime is killed and restarted.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::parent_id;
@@ -11,12 +11,12 @@ use crate::{
     stage::{Setting, Stage},
 };
 
-/// An order that takes longer than this, kill and restart included, is stuck.
+/// An order that takes longer than this, including a kill and restart, is stuck.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// How long the runtime stays away after it was killed.
+/// How long the runtime stays down after it was killed.
 const AWAY: Duration = Duration::from_millis(1500);
 
-/// What can be asked for.
+/// The command line options.
 const USAGE: &str =
     "usage: cargo demo [-- --once] [--orders N] [--first-port PORT] [--server-bin FILE]";
 
@@ -66,7 +66,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
 }
 
-/// Prints each status as it happens, and kills the runtime once the first order is being prepared.
+/// Prints each status as it is reached, and kills the runtime while the first order is being
+/// prepared.
 fn watch(stage: &mut Stage, orders: &[String], say: &dyn Fn(&str)) -> Result<()> {
     let deadline = Instant::now() + TIMEOUT;
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();

@@ -1,13 +1,13 @@
-//! Faults injected into the real binary, at full size. They are the tests of
-//! `runtime/server/tests/injected`, which `cargo test` runs small.
+//! Injects faults into the real binary, at full scale. These are the tests in
+//! `runtime/server/tests/injected`, which `cargo test` runs at a small scale.
 
 use crate::{Result, cargo::cargo_with, option};
 
-/// A run: its name, its test, and what the test is told beside the options.
+/// A fault run: its name, and the test that implements it.
 struct Run {
     name: &'static str,
     test: &'static str,
-    /// Options and their values at full size; an option `--a-b` is told as `FAULTS_A_B`.
+    /// Options and their values at full scale; `--a-b` is passed to the test as `FAULTS_A_B`.
     options: &'static [(&'static str, &'static str)],
 }
 
@@ -56,7 +56,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let environment: Vec<(&str, &str)> =
         environment.iter().map(|(variable, value)| (variable.as_str(), *value)).collect();
-    // The whole workspace, as everywhere, so that nothing is compiled with other features.
+    // Build the whole workspace, as everywhere else, so that nothing is recompiled with other
+    // features.
     let test = ["test", "--workspace", "--test", "injected", "--", "--exact", "--nocapture"];
     cargo_with(&[&test[..], &[run.test]].concat(), &environment)
 }

@@ -1,5 +1,5 @@
-//! Builds the fuzz targets of `protocol/fuzz` with coverage instrumentation and runs one, on the
-//! stable toolchain: libFuzzer needs nothing else.
+//! Builds the fuzz targets of `protocol/fuzz` with coverage instrumentation and runs one of them.
+//! This works on the stable toolchain, since libFuzzer needs nothing else.
 
 use std::fs;
 use std::process::Command;
@@ -8,7 +8,7 @@ use e2e_harness::programs::{root, target};
 
 use crate::{Result, cargo::run as finish, number, option};
 
-/// What makes a program tell libFuzzer which edges it has taken.
+/// Flags that make a program report the edges it takes to libFuzzer.
 const INSTRUMENTATION: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares \
@@ -30,7 +30,7 @@ fn fuzz(name: &str, seconds: u64) -> Result<()> {
     let built = target().join("fuzz");
     let corpus = built.join("corpus").join(name);
     fs::create_dir_all(&corpus).map_err(|error| format!("{}: {error}", corpus.display()))?;
-    // With a target named, build scripts and macros are not instrumented.
+    // With an explicit target, build scripts and macros are not instrumented.
     let host = host()?;
     let mut build = Command::new("cargo");
     build.args(["build", "--release", "--bin", name, "--target", &host]).current_dir(&room);
@@ -38,7 +38,7 @@ fn fuzz(name: &str, seconds: u64) -> Result<()> {
     finish(&mut build)?;
     let mut fuzz = Command::new(built.join(&host).join("release").join(name));
     fuzz.arg(&corpus).arg(format!("-max_total_time={seconds}")).arg("-print_final_stats=1");
-    // What it finds goes beside the corpus.
+    // Findings are stored next to the corpus.
     fuzz.arg(format!("-artifact_prefix={}/", built.display()));
     finish(&mut fuzz)
 }

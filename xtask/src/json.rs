@@ -1,12 +1,12 @@
-//! The little JSON that chores read: flat objects that our own services write.
+//! A minimal JSON reader for chores: flat objects, as written by our own services.
 
-/// The objects of an array, as text.
+/// Splits an array into the text of its objects.
 pub(crate) fn objects(array: &str) -> Vec<&str> {
     let inner = array.trim().trim_start_matches('[').trim_end_matches(']');
     inner.split_inclusive('}').map(|object| object.trim_start_matches(',')).collect()
 }
 
-/// The value of a field, without its quotes.
+/// The value of a field, without quotes.
 pub(crate) fn field<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     let at = object.find(&format!("\"{name}\":"))? + name.len() + 3;
     let value = object[at..].trim_start();

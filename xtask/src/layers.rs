@@ -1,15 +1,16 @@
-//! Which file of a crate uses which, and that they do so in one direction: no circles, and nothing that
-//! points from a layer to one above it.
+//! Checks that the files of a crate depend on each other in one direction only: without cycles, and
+//! never on a higher layer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A crate whose files stand in layers.
+/// A crate whose files are arranged in layers.
 pub(crate) struct Layered {
-    /// Where its sources are.
+    /// The directory of its sources.
     pub(crate) dir: &'static str,
-    /// From the lowest to the highest; a file is in that of the longest name that its module begins with.
+    /// The layers, lowest first. A file belongs to the layer with the longest name that is a prefix
+    /// of its module path.
     pub(crate) layers: &'static [&'static [&'static str]],
-    /// Files that may be in a circle with each other: a type and the types that it is made of.
+    /// Files that may form a cycle: a type and the types that it consists of.
     pub(crate) circle: &'static str,
 }
 
@@ -28,11 +29,12 @@ pub(crate) const LAYERED: [Layered; 1] = [Layered {
         &["peers", "producers"],
         &["apply", "obligations", "invariants", "attempt"],
     ],
-    // `Row` is the sum of the rows of all tables, and each table wraps and unwraps its own.
+    // `Row` is an enum over the rows of all tables, and each table converts its own rows to and
+    // from it.
     circle: "tables",
 }];
 
-/// Says what is wrong with the directions of a crate, whose files are given by their paths in it.
+/// Describes violations in a crate, whose files are given by their paths within it.
 pub(crate) fn check(layered: &Layered, files: &BTreeMap<String, String>) -> Vec<String> {
     let modules = files.iter().map(|(path, text)| (module_of(path), text.as_str()));
     let modules: BTreeMap<String, &str> = modules.collect();
@@ -44,7 +46,7 @@ pub(crate) fn check(layered: &Layered, files: &BTreeMap<String, String>) -> Vec<
     let mut faults = Vec::new();
     for (module, used) in &uses {
         let Some(own) = layer_of(layered, module) else {
-            // The root only says what there is.
+            // The root only declares modules.
             if !module.is_empty() {
                 faults.push(format!("{}: '{module}' is in no layer", layered.dir));
             }
@@ -76,7 +78,7 @@ fn is_within(module: &str, name: &str) -> bool {
     module.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// Modules that use each other in a round.
+/// Finds sets of modules that depend on each other cyclically.
 fn circles<'a>(uses: &BTreeMap<&'a str, BTreeSet<String>>) -> Vec<Vec<&'a str>> {
     let reached: BTreeMap<&str, BTreeSet<&str>> =
         uses.keys().map(|module| (*module, reach(uses, module))).collect();
@@ -93,7 +95,7 @@ fn circles<'a>(uses: &BTreeMap<&'a str, BTreeSet<String>>) -> Vec<Vec<&'a str>> 
     circles
 }
 
-/// All that a module uses, and what those use.
+/// Returns everything that a module depends on, directly or indirectly.
 fn reach<'a>(uses: &'a BTreeMap<&str, BTreeSet<String>>, module: &'a str) -> BTreeSet<&'a str> {
     let mut reached = BTreeSet::new();
     let mut next = vec![module];
@@ -104,19 +106,19 @@ fn reach<'a>(uses: &'a BTreeMap<&str, BTreeSet<String>>, module: &'a str) -> BTr
     reached
 }
 
-/// The module that a file is.
+/// Converts a file path to a module path.
 fn module_of(path: &str) -> String {
     let path = path.trim_end_matches(".rs");
     let path = path.strip_suffix("/mod").unwrap_or(path);
     if path == "lib" { String::new() } else { path.replace('/', "::") }
 }
 
-/// Other modules of the crate that a module names, in imports or in paths. What it declares or hands on
-/// (`mod`, `pub use`) it does not use.
+/// Finds the other modules of the crate that a module names, in imports or in paths. Declarations
+/// and re-exports (`mod`, `pub use`) don't count.
 fn uses_of(module: &str, text: &str, names: &BTreeSet<&str>) -> BTreeSet<String> {
     let code = code_of(text);
     let mut used = BTreeSet::new();
-    // What a first segment stands for: modules below this one, and imported ones.
+    // What a path's first segment refers to: modules below this one, and imported ones.
     let mut known: BTreeMap<String, String> = names
         .iter()
         .filter_map(|name| {
@@ -134,7 +136,7 @@ fn uses_of(module: &str, text: &str, names: &BTreeSet<&str>) -> BTreeSet<String>
             let leaf = leaf.strip_suffix("::self").unwrap_or(&leaf);
             let Some(path) = absolute(module, leaf, &known) else { continue };
             match names.get(path.as_str()) {
-                // An imported module is used by what is named in it.
+                // An imported module counts only if something in it is named.
                 Some(name) => {
                     let last = path.rsplit("::").next().unwrap_or_default();
                     known.insert(last.to_owned(), (*name).to_owned());
@@ -152,7 +154,7 @@ fn uses_of(module: &str, text: &str, names: &BTreeSet<&str>) -> BTreeSet<String>
     used
 }
 
-/// The longest beginning of a path that is a module.
+/// Returns the longest prefix of a path that is a module.
 fn owner(path: &str, names: &BTreeSet<&str>) -> Option<String> {
     let mut path = path;
     while !path.is_empty() && !names.contains(path) {
@@ -161,7 +163,7 @@ fn owner(path: &str, names: &BTreeSet<&str>) -> Option<String> {
     names.get(path).map(|name| (*name).to_owned())
 }
 
-/// A path from the crate's root; `None` when it leads out of the crate.
+/// Resolves a path from the crate's root; `None` if it leads out of the crate.
 fn absolute(module: &str, path: &str, known: &BTreeMap<String, String>) -> Option<String> {
     let mut segments = path.split("::").peekable();
     let mut base: Vec<&str> = module.split("::").filter(|part| !part.is_empty()).collect();
@@ -184,7 +186,7 @@ fn absolute(module: &str, path: &str, known: &BTreeMap<String, String>) -> Optio
     Some(rest.collect::<Vec<_>>().join("::"))
 }
 
-/// The text without comments, literals and what is compiled for tests alone.
+/// Removes comments, literals and code that is compiled only for tests.
 fn code_of(text: &str) -> String {
     let lines = text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
     let text = lines.collect::<Vec<_>>().join("\n");
@@ -193,7 +195,7 @@ fn code_of(text: &str) -> String {
     parts.collect::<Vec<_>>().join("\"\"")
 }
 
-/// The trees of private imports, and the text without any imports.
+/// Returns the trees of private imports, and the text without any imports.
 fn split_imports(text: &str) -> (Vec<String>, String) {
     let (mut imports, mut code) = (Vec::new(), String::new());
     let mut rest = text;
@@ -216,7 +218,7 @@ fn split_imports(text: &str) -> (Vec<String>, String) {
     (imports, code)
 }
 
-/// The paths of a tree of imports.
+/// Expands a tree of imports to its paths.
 fn expand(before: &str, tree: &str, leaves: &mut Vec<String>) {
     let tree = tree.trim();
     let Some((head, inner)) = tree.split_once('{') else {
@@ -243,7 +245,7 @@ fn expand(before: &str, tree: &str, leaves: &mut Vec<String>) {
     }
 }
 
-/// Everything of the form `a::b`.
+/// Returns everything of the form `a::b`.
 fn paths(code: &str) -> impl Iterator<Item = &str> {
     let is_part = |character: char| character.is_alphanumeric() || "_:".contains(character);
     let words = code.split(move |character| !is_part(character));

@@ -1,4 +1,4 @@
-//! The chores of this repository: `cargo xtask <chore>`, and `cargo demo`.
+//! This repository's chores: `cargo xtask <chore>`, and `cargo demo`.
 
 #![expect(clippy::print_stdout, reason = "a chore talks to whoever runs it")]
 
@@ -19,7 +19,7 @@ use std::process::{Command, ExitCode};
 
 use e2e_harness::programs;
 
-/// Anything that ends a chore without success, as a sentence.
+/// The result of a chore; the error is a message.
 pub(crate) type Result<T> = std::result::Result<T, String>;
 
 const USAGE: &str = "\
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Builds everything as the demo and the tests do, then runs one of the workspace's programs.
+/// Builds everything as the demo and the tests do, then runs a program of the workspace.
 fn forward(package: &str, binary: &str, arguments: &[String]) -> Result<()> {
     cargo::build(&["--all-targets"])?;
     let mut command = Command::new(programs::binary(binary));
@@ -83,13 +83,13 @@ fn forward(package: &str, binary: &str, arguments: &[String]) -> Result<()> {
     if status.success() { Ok(()) } else { Err(format!("{package}: {status}")) }
 }
 
-/// The value behind a flag, if it is there.
+/// The value that follows a flag, if the flag is present.
 pub(crate) fn option<'a>(arguments: &'a [String], flag: &str) -> Option<&'a str> {
     let at = arguments.iter().position(|argument| argument == flag)?;
     arguments.get(at + 1).map(String::as_str)
 }
 
-/// The number behind a flag.
+/// The number that follows a flag, or `default`.
 pub(crate) fn number(arguments: &[String], flag: &str, default: u64) -> Result<u64> {
     match option(arguments, flag) {
         None => Ok(default),

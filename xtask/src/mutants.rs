@@ -1,8 +1,9 @@
 //! One-line mutations of the durable core, each of which the tests must notice.
 //!
-//! `xtask/mutants.txt` lists them: what is left out or turned round, where, and whose tests should see
-//! it. Each is made in a copy of the tree that keeps its own build, so a mutation costs one crate's
-//! rebuild and its tests. Whatever survives is a hole in the tests, or changes nothing and says why.
+//! `xtask/mutants.txt` lists them: what is removed or inverted, where, and which tests should
+//! notice. Each mutation is applied in a copy of the tree with its own build directory, so it costs
+//! one crate's rebuild and its tests. A surviving mutation is a gap in the tests, unless it is
+//! listed as equivalent, with a reason.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,22 +15,22 @@ use crate::{Result, number, option};
 
 const LIST: &str = "xtask/mutants.txt";
 
-/// A mutation that hangs the tests for so long is caught.
+/// A mutation that makes the tests hang this long counts as caught.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// How often a running test is looked after.
+/// How often a running test is polled.
 const LOOK_AFTER: Duration = Duration::from_millis(50);
 
-/// One mutation.
+/// A mutation from the list.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Mutant {
     name: String,
     file: String,
     from: String,
     to: String,
-    /// Arguments of `cargo test`, one set after the other until one notices.
+    /// Sets of `cargo test` arguments, run in order until one notices.
     tests: Vec<String>,
-    /// Why it changes nothing, if it does not.
+    /// Why the mutation changes nothing, if it is equivalent.
     equivalent: Option<String>,
 }
 
@@ -37,7 +38,7 @@ struct Mutant {
 enum Verdict {
     Caught(String),
     Survived,
-    /// It does not even compile: it says nothing about the tests.
+    /// The mutant does not compile, so it shows nothing about the tests.
     Broken,
 }
 
@@ -75,8 +76,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if bad.is_empty() { Ok(()) } else { Err(format!("not as they should be: {}", bad.join(", "))) }
 }
 
-/// Reads the list: sections that begin with `== name`, lines `key: value`, and the old and the new line
-/// after `-` and `+`.
+/// Parses the list: sections that start with `== name`, lines `key: value`, and the old and new
+/// lines after `-` and `+`.
 fn parse(text: &str) -> Result<Vec<Mutant>> {
     let mut mutants: Vec<Mutant> = Vec::new();
     for line in text.lines() {
@@ -109,7 +110,7 @@ fn append(text: &mut String, line: &str) {
     text.push_str(line);
 }
 
-/// The tree as git knows it, beside a build of its own that outlives this run.
+/// Copies the tree as git knows it, next to a build directory that persists between runs.
 fn copy_tree() -> Result<PathBuf> {
     let tree = Path::new("target/mutants/tree").to_owned();
     let listed = Command::new("git").args(["ls-files", "-z"]).output();
@@ -120,7 +121,7 @@ fn copy_tree() -> Result<PathBuf> {
     for name in names {
         let to = tree.join(name);
         let new = fs::read(name).map_err(|error| format!("{name}: {error}"))?;
-        // What is the same keeps its time, so that cargo keeps what it has built of it.
+        // Unchanged files keep their modification time, so that cargo reuses what it has built.
         if fs::read(&to).is_ok_and(|old| old == new) {
             continue;
         }
@@ -131,7 +132,7 @@ fn copy_tree() -> Result<PathBuf> {
     Ok(tree)
 }
 
-/// Removes what the last copy had and this one does not: a module that has moved would be there twice.
+/// Removes files left by an earlier copy: otherwise a moved module would exist twice.
 fn remove_others(tree: &Path, dir: &Path, names: &BTreeSet<&str>) -> Result<()> {
     let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
     for path in entries.flatten().map(|entry| entry.path()) {
@@ -173,7 +174,7 @@ fn test(tree: &Path, mutant: &Mutant) -> Result<Verdict> {
     Ok(Verdict::Survived)
 }
 
-/// Whether `cargo test` ends well, and in time.
+/// Whether `cargo test` succeeds within the time limit.
 fn cargo(tree: &Path, arguments: &str) -> Result<bool> {
     let child = Command::new("cargo")
         .args(["test", "--quiet"])
@@ -198,7 +199,7 @@ fn cargo(tree: &Path, arguments: &str) -> Result<bool> {
     }
 }
 
-/// Ends cargo and what it has started: a test that hangs would outlive it otherwise.
+/// Kills cargo and its children: otherwise a hanging test would outlive it.
 fn end(child: &mut Child) {
     let of = child.id().to_string();
     let _ = Command::new("pkill").args(["-KILL", "-P", &of]).status();

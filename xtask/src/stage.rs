@@ -1,4 +1,4 @@
-//! The programs of the order flow on one stage: the runtime, the services, the restaurant.
+//! The programs of the order flow, run together: the runtime, the services, and the restaurant.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -15,12 +15,12 @@ use e2e_harness::{
 
 use crate::{Result, cargo::build, json};
 
-/// Where everything is.
+/// Addresses and directories of the programs.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
     pub(crate) dir: PathBuf,
     pub(crate) abide: Abide,
-    /// The program of the services.
+    /// The services binary.
     pub(crate) program: &'static str,
     pub(crate) services: SocketAddr,
     pub(crate) restaurant: SocketAddr,
@@ -30,11 +30,11 @@ pub(crate) struct Setting {
 
 /// The order flow on our own SDK.
 pub(crate) const OURS: &str = "food-ordering";
-/// The same on the official Rust SDK.
+/// The order flow on the official Rust SDK.
 pub(crate) const OFFICIAL: &str = "order-services";
 
 impl Setting {
-    /// The usual places, from a first port on: 0 takes those that users know.
+    /// The default addresses, with ports from `first_port` on; 0 uses the well-known ports.
     pub(crate) fn new(name: &str, first_port: u16) -> Self {
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let ports = match first_port {
@@ -61,7 +61,7 @@ impl Setting {
     }
 }
 
-/// The programs, running.
+/// The running programs.
 pub(crate) struct Stage {
     pub(crate) setting: Setting,
     pub(crate) runtime: Process,
@@ -69,14 +69,14 @@ pub(crate) struct Stage {
     pub(crate) restaurant: Process,
 }
 
-/// A step of an order, as its status service tells it.
+/// A step of an order, as reported by its status service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) status: String,
     pub(crate) at_ms: u64,
 }
 
-/// The statuses in the order of an order's life.
+/// The statuses of an order, in order.
 pub(crate) const STATUSES: [&str; 7] = [
     "CREATED",
     "SCHEDULED",
@@ -99,7 +99,7 @@ impl Stage {
                 format!("{address} is needed but taken ({error}); end what listens there")
             })?;
         }
-        // What is left of the last time is in the way.
+        // Leftovers of an earlier run would interfere.
         let _ = std::fs::remove_dir_all(&setting.dir);
         std::fs::create_dir_all(&setting.dir)
             .map_err(|error| format!("{}: {error}", setting.dir.display()))?;
@@ -111,23 +111,23 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Kills the runtime where it stands.
+    /// Kills the runtime with SIGKILL.
     pub(crate) fn kill_runtime(&mut self) -> Result<()> {
         Ok(self.runtime.kill()?)
     }
 
-    /// Starts the runtime again, on the same data, and waits until it serves.
+    /// Restarts the runtime on the same data, and waits until it is ready.
     pub(crate) fn restart_runtime(&mut self) -> Result<()> {
         self.runtime = ready(start_runtime(&self.setting)?, self.setting.abide.admin)?;
         Ok(())
     }
 
-    /// Kills the services where they stand.
+    /// Kills the services with SIGKILL.
     pub(crate) fn kill_services(&mut self) -> Result<()> {
         Ok(self.services.kill()?)
     }
 
-    /// Starts the services again.
+    /// Restarts the services.
     pub(crate) fn restart_services(&mut self) -> Result<()> {
         self.services = start_services(&self.setting)?;
         Ok(())
@@ -146,7 +146,7 @@ impl Stage {
         }
     }
 
-    /// Places an order; tries until the runtime has taken it. The key makes a repetition harmless.
+    /// Places an order, retrying until the runtime has accepted it. The key makes retries harmless.
     pub(crate) fn place(&self, order_id: &str, delay_ms: u64) {
         let path = format!("/OrderWorkflow/{order_id}/run/send");
         let order = format!(
@@ -161,7 +161,7 @@ impl Stage {
         }
     }
 
-    /// How far an order has got; `None` while the runtime does not answer.
+    /// The steps of an order so far; `None` while the runtime does not respond.
     pub(crate) fn history(&self, order_id: &str) -> Option<Vec<Step>> {
         let path = format!("/OrderStatus/{order_id}/history");
         let response = http::request(self.setting.abide.ingress, "POST", &path, "")?;

@@ -1,4 +1,4 @@
-//! What the compiler does not check: module docs, the direction of dependencies, leftovers, blobs.
+//! Checks what the compiler does not: module docs, the direction of dependencies, leftovers, blobs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,12 +12,13 @@ use crate::{
     layers::{self, LAYERED},
 };
 
-/// Crates that must stay pure, and what they may not depend on.
+/// Crates that must stay pure, and the dependencies they may not have.
 const PURE: [&str; 3] = ["protocol", "runtime/core", "sdk/core"];
 const IMPURE: [&str; 9] =
     ["tokio", "hyper", "http", "axum", "rand", "fastrand", "tracing", "redb", "futures"];
 
-/// The runtime's crates from the lowest to the highest, and the SDK's: none imports one above it, or beside it.
+/// The crates of the runtime and the SDK, lowest level first. A crate imports none of its own or a
+/// higher level.
 const LEVELS: [&[&str]; 6] = [
     &["protocol", "runtime-http", "runtime-seeded"],
     &["runtime-core", "sdk-core", "sdk-macros"],
@@ -34,27 +35,29 @@ const LEVELS: [&[&str]; 6] = [
     &["sim", "abide-test", "runtime-server"],
 ];
 
-/// Edges and rooms that never import each other.
+/// Crates that never import each other: the edges, and the optional ingress and introspection
+/// crates.
 const APART: [&str; 5] =
     ["runtime/invoker", "runtime/ingress", "runtime/admin", "kafka-ingress", "sql-introspection"];
 
-/// What the chores are made of: no dependencies, since they are compiled before anything else.
+/// Dependencies of the chores, which must have none themselves, since they are compiled before
+/// anything else.
 const FIRST: [&str; 2] = ["e2e/harness", "runtime/seeded"];
 
-/// What runs a node by hand, and has what a release must lack.
+/// Crates that drive a node by hand, and enable features that a release must not have.
 const SIMULATED: [&str; 3] = ["runtime/embedded", "sim", "sdk/testkit"];
 
-/// Edges that show rows, and read them through views alone.
+/// Edges that display rows, and may read them only through views.
 const VIEWERS: [&str; 2] = ["runtime/ingress/src", "runtime/admin/src"];
 
-/// Packages whose name is not their path joined with `-`: those that users name.
+/// Packages whose name is not their path joined with `-`, because users depend on them by name.
 const NAMED: [&str; 2] = ["abide-sdk", "abide-test"];
 
-/// Ways to the wall clock, which people set forward and back; none of them leads past the node's own
-/// clock (`runtime/partition/src/clock`). `Instant` only measures, and may.
+/// Functions that read the wall clock, which can be set forward and back. Only the node's own clock
+/// (`runtime/partition/src/clock`) may use them. `Instant` only measures, and is allowed.
 const WALL_CLOCKS: [&str; 3] = ["SystemTime::now", "UNIX_EPOCH.elapsed", "Timestamp::now()"];
 
-/// What the runtime's complaints begin with, and where operators find each of them.
+/// The macros that log warnings and errors, and the document where operators find each message.
 const COMPLAINTS: [&str; 2] = ["tracing::warn!(", "tracing::error!("];
 const COMPLAINTS_EXPLAINED: &str = "docs/operations.md";
 
@@ -99,7 +102,7 @@ fn tracked() -> Result<Vec<String>> {
         .output()
         .map_err(|error| format!("git: {error}"))?;
     let names = String::from_utf8_lossy(&output.stdout);
-    // A file that is deleted but not yet committed is listed still.
+    // A file that is deleted but not yet committed is still listed.
     Ok(names.lines().filter(|name| root().join(name).exists()).map(str::to_owned).collect())
 }
 
@@ -119,7 +122,7 @@ fn check_source(file: &str, text: &str, faults: &mut Vec<String>) {
         if is_viewer && words.any(|word| word == "Tables") {
             faults.push(format!("{file}:{number}: rows are read through runtime_views"));
         }
-        // Written apart, so that this file passes its own check.
+        // Split, so that this file passes its own check.
         let leftovers = [concat!("FIX", "ME"), concat!("db", "g!("), concat!("to", "do!(")];
         if let Some(leftover) = leftovers.iter().find(|leftover| line.contains(**leftover)) {
             faults.push(format!("{file}:{number}: leftover {leftover}"));
@@ -145,8 +148,8 @@ fn check_layers(files: &[String], faults: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Of each warning and error of the runtime, the longest of its fixed words between what is filled in
-/// stands in the documentation.
+/// Checks that each warning and error of the runtime is documented: the longest fixed part of its
+/// format string must appear in the document.
 fn check_complaints(file: &str, text: &str, explained: &str, faults: &mut Vec<String>) {
     let is_test = file.contains("/tests/") || file.ends_with("tests.rs");
     if is_test || !file.starts_with("runtime/") {
@@ -210,7 +213,7 @@ fn check_manifest(file: &str, text: &str, faults: &mut Vec<String>) {
     }
 }
 
-/// Names in `[dependencies]`.
+/// Returns the names in `[dependencies]`.
 fn dependencies(text: &str) -> Vec<String> {
     let lines = text.lines().skip_while(|line| *line != "[dependencies]").skip(1);
     lines
@@ -221,7 +224,7 @@ fn dependencies(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The nearest clippy.toml replaces the root's, so the pure crates must all have the same.
+/// The nearest clippy.toml replaces the root's, so all pure crates must have the same one.
 fn check_bans(faults: &mut Vec<String>) {
     let bans = |dir: &str| fs::read_to_string(root().join(dir).join("clippy.toml")).ok();
     for pair in PURE.windows(2) {

@@ -1,5 +1,5 @@
-//! The closed loop: a fixed number of connections, each sending its next request as soon as the
-//! last one is answered.
+//! A closed loop: a fixed number of connections, each of which sends its next request as soon as
+//! the last one is answered.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -12,34 +12,34 @@ use tokio::task::JoinSet;
 use super::connection::Connection;
 use super::request::{RequestTemplate, RequestWriter};
 
-/// Slowest latency told apart from slower ones.
+/// Latencies above this are recorded as this value.
 const LATENCY_US_MAX: u64 = 600_000_000;
-/// How long the last requests of a loop may take before they are given up.
+/// How long the last requests of a loop may take before they are abandoned.
 const TAIL_LIMIT: Duration = Duration::from_secs(60);
-/// How long a connection waits after a failure, so that a dead server is not hammered.
+/// Pause of a connection after a failure, so that it does not hammer a dead server.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Connections at work; they start when this is made and end with [`ClosedLoop::finish`].
+/// Active connections: they start when this is created and end with [`ClosedLoop::finish`].
 ///
-/// It must be made inside a `LocalSet`: everything runs on the caller's thread.
+/// Must be created inside a `LocalSet`: everything runs on the caller's thread.
 pub struct ClosedLoop {
     shared: Rc<Shared>,
     connections: JoinSet<()>,
 }
 
-/// What was answered while the loop was recording.
+/// The results of the recording period.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Requests answered with success.
+    /// Requests answered successfully.
     pub completed: u64,
-    /// Requests answered otherwise, or not at all.
+    /// Requests that failed or were never answered.
     pub errors: u64,
-    /// Latencies of the successes, in microseconds.
+    /// Latencies of successful requests, in microseconds.
     pub latencies_us: Histogram<u64>,
 }
 
 impl Outcome {
-    /// The latency that this share of the successes stayed within, in milliseconds.
+    /// The given latency quantile of successful requests, in milliseconds.
     pub fn latency_ms(&self, quantile: f64) -> f64 {
         self.latencies_us.value_at_quantile(quantile) as f64 / 1e3
     }
@@ -76,25 +76,25 @@ impl ClosedLoop {
         Ok(Self { shared, connections })
     }
 
-    /// From now on, answers count.
+    /// Starts counting responses.
     pub fn start_recording(&self) {
         self.shared.recording.set(true);
     }
 
-    /// From now on, answers no longer count.
+    /// Stops counting responses.
     pub fn stop_recording(&self) {
         self.shared.recording.set(false);
     }
 
-    /// Waits until every request allowed has been answered.
+    /// Waits until all permitted requests have been answered.
     pub async fn wait(&mut self) {
         while self.connections.join_next().await.is_some() {}
     }
 
-    /// Sends no further request, waits for the answers still due, and tells what was recorded.
+    /// Stops sending, waits for outstanding responses, and returns what was recorded.
     pub async fn finish(mut self) -> Outcome {
         self.shared.remaining.set(0);
-        // A request without an answer by then is lost with its connection.
+        // A request that is still unanswered then is lost together with its connection.
         let _ = tokio::time::timeout(TAIL_LIMIT, self.wait()).await;
         self.connections.abort_all();
         Outcome {

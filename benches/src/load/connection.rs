@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::response::Head;
 
-/// Largest response accepted; every workload's answers are far smaller.
+/// Largest accepted response, in bytes; every workload's responses are far smaller.
 const RESPONSE_BYTES_MAX: usize = 1 << 20;
 
 /// A connection with at most one request in flight.
@@ -17,7 +17,7 @@ pub struct Connection {
     received: Vec<u8>,
 }
 
-/// A status and the body as it was sent, chunk lines included if there are any.
+/// A response. The body is as sent, including any chunk headers.
 pub struct Answer<'a> {
     /// The status code.
     pub status: u16,
@@ -26,14 +26,14 @@ pub struct Answer<'a> {
 }
 
 impl Connection {
-    /// Connects.
+    /// Connects to a server, with TCP_NODELAY set.
     pub async fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, received: Vec::with_capacity(4096) })
     }
 
-    /// Sends one request and waits for the whole response.
+    /// Sends one request and waits for the complete response.
     pub async fn round_trip(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
         self.stream.write_all(request).await?;
         self.received.clear();
@@ -56,7 +56,7 @@ impl Connection {
     }
 }
 
-/// Opens a connection for one request.
+/// Sends one request over a connection of its own.
 pub async fn request_once(address: SocketAddr, request: &[u8]) -> io::Result<(u16, String)> {
     let mut connection = Connection::open(address).await?;
     let answer = connection.round_trip(request).await?;

@@ -1,5 +1,5 @@
 //! The load generator: closed loops of keep-alive HTTP/1.1 requests on one thread, as cheap as
-//! can be, because it shares the machine with what it measures.
+//! possible, because it shares the machine with what it measures.
 
 pub mod closed_loop;
 pub mod connection;

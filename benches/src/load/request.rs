@@ -1,4 +1,4 @@
-//! Requests: a template, and the bytes it becomes for one connection.
+//! Request templates, and the bytes that a connection sends for them.
 
 use std::io::Write as _;
 
@@ -7,18 +7,18 @@ use runtime_seeded::Random;
 /// How the key in a path is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// The path has no key of its own.
+    /// The path contains no key.
     None,
-    /// Any of this many keys, with equal chance.
+    /// A uniformly random one of a number of keys.
     Random {
-        /// How many keys there are.
+        /// The number of keys.
         keys: u64,
     },
-    /// Every key once, shared out among the connections.
+    /// Every key exactly once, divided among the connections.
     EachOnce,
 }
 
-/// One request, to be sent many times.
+/// A request to be sent many times.
 #[derive(Clone, Debug)]
 pub struct RequestTemplate {
     /// The path up to the key.
@@ -27,12 +27,12 @@ pub struct RequestTemplate {
     pub key: Key,
     /// The path after the key.
     pub suffix: String,
-    /// A JSON body; empty for none.
+    /// A JSON body, or empty for none.
     pub body: String,
 }
 
 impl RequestTemplate {
-    /// A POST to a path without a key.
+    /// Creates a POST to a path without a key.
     pub fn post(path: &str, body: &str) -> Self {
         Self {
             prefix: path.to_owned(),
@@ -43,7 +43,7 @@ impl RequestTemplate {
     }
 }
 
-/// Writes one connection's requests into a buffer it owns.
+/// Writes the requests of one connection into a reusable buffer.
 pub struct RequestWriter {
     template: RequestTemplate,
     random: Random,
@@ -53,7 +53,7 @@ pub struct RequestWriter {
 }
 
 impl RequestWriter {
-    /// The writer of connection `index` out of `connections`.
+    /// Creates the writer of connection `index` out of `connections`.
     pub fn new(template: RequestTemplate, index: u64, connections: u64) -> Self {
         Self {
             template,
@@ -64,7 +64,7 @@ impl RequestWriter {
         }
     }
 
-    /// The bytes of the next request.
+    /// Returns the bytes of the next request.
     pub fn next_request(&mut self) -> &[u8] {
         let key = match self.template.key {
             Key::None => None,

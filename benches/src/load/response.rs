@@ -1,13 +1,13 @@
-//! Just enough of an HTTP/1.1 response: its status, and where its body ends.
+//! A minimal HTTP/1.1 response parser: the status, and where the body ends.
 
 use std::io;
 
-/// What the head of a response says.
+/// The head of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The status code.
     pub status: u16,
-    /// How many bytes the head takes, the empty line included.
+    /// Length of the head in bytes, including the empty line.
     pub head_bytes: usize,
     body: Body,
 }
@@ -18,11 +18,11 @@ enum Body {
     Chunked,
 }
 
-/// The end of a chunked body that has no trailers.
+/// The end of a chunked body without trailers.
 const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
 impl Head {
-    /// Reads the head, or nothing when it is not all there yet.
+    /// Parses the head; returns `None` while it is incomplete.
     pub fn parse(received: &[u8]) -> io::Result<Option<Self>> {
         let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else {
             return Ok(None);
@@ -43,11 +43,11 @@ impl Head {
         Ok(Some(Self { status, head_bytes: end + 4, body }))
     }
 
-    /// Whether everything up to the end of the body has been received.
+    /// Whether the complete body has been received.
     pub fn is_complete(&self, received: &[u8]) -> bool {
         match self.body {
             Body::Bytes(length) => received.len() >= self.head_bytes + length,
-            // The line break before an empty body's only chunk is the head's own.
+            // If the body is empty, the line break before the last chunk is that of the head.
             Body::Chunked => received[self.head_bytes - 2..].ends_with(LAST_CHUNK),
         }
     }

@@ -1,4 +1,4 @@
-//! The disk: what one durable append costs, and how much a directory holds.
+//! The disk: the cost of a durable append, and the size of a directory.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const APPENDS: usize = 200;
 const APPEND_BYTES: usize = 4096;
 
-/// The median of some appends of 4 KiB, each followed by fdatasync, to a new file in `directory`.
+/// Measures the median time of a 4 KiB append followed by fdatasync, on a new file in `directory`.
 pub fn fdatasync_p50(directory: &Path) -> std::io::Result<Duration> {
     fs::create_dir_all(directory)?;
     let path = directory.join("fdatasync-probe");
@@ -25,9 +25,9 @@ pub fn fdatasync_p50(directory: &Path) -> std::io::Result<Duration> {
     Ok(durations[APPENDS / 2])
 }
 
-/// Bytes allocated to the files under a directory.
+/// Bytes allocated to the files in a directory tree.
 ///
-/// Files that vanish while it looks, as those of a compacting store do, count as nothing.
+/// Files that vanish during the scan, as in a compacting store, are ignored.
 pub fn allocated_bytes(directory: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt as _;
     /// The unit of `st_blocks`, whatever the file system's own block size.

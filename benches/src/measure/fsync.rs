@@ -1,24 +1,25 @@
 //! Counts the fsyncs of any server from outside, with strace.
 //!
-//! The server is started under strace with a seccomp filter, so that only the calls counted stop
-//! it; all others run at full speed. It still is a separate, short run, whose times are not used.
+//! The server runs under strace with a seccomp filter, so that only the counted calls stop it and
+//! all others run at full speed. Fsyncs are still counted in a separate, short run, whose timings
+//! are not used.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The calls that wait for a disk.
+/// The system calls that wait for a disk.
 const TRACED_CALLS: &str = "trace=fsync,fdatasync,syncfs,sync,msync";
 
-/// The file a server's fsyncs are written to, one a line.
+/// The strace output file, with one system call per line.
 #[derive(Clone, Debug)]
 pub struct FsyncTrace {
     path: PathBuf,
 }
 
 impl FsyncTrace {
-    /// A trace into the given file, or nothing on a machine without a working strace.
+    /// Prepares a trace into the given file; `None` if the machine has no working strace.
     pub fn new(path: &Path) -> Option<Self> {
         let works = Command::new("strace")
             .args(["-f", "--seccomp-bpf", "-e", TRACED_CALLS, "-o", "/dev/null", "true"])
@@ -28,9 +29,9 @@ impl FsyncTrace {
         works.then(|| Self { path: path.to_owned() })
     }
 
-    /// The words to put before the server's command line.
+    /// The arguments to put in front of the server's command line.
     ///
-    /// With `-D` strace is the grandchild, and the process that is started is the server itself.
+    /// With `-D`, strace runs as a grandchild, and the started process is the server itself.
     pub fn command_prefix(&self) -> Vec<OsString> {
         let fixed = ["strace", "-D", "-f", "--seccomp-bpf", "-e", TRACED_CALLS];
         let mut words: Vec<OsString> = fixed.map(Into::into).to_vec();
@@ -38,13 +39,14 @@ impl FsyncTrace {
         words
     }
 
-    /// How many fsyncs there have been so far.
+    /// Number of fsyncs so far.
     pub fn count(&self) -> u64 {
         count_calls(&fs::read_to_string(&self.path).unwrap_or_default())
     }
 }
 
-/// A call that another thread interrupts takes two lines; the first of them counts.
+/// Counts the calls. One that another thread interrupts takes two lines, of which only the first
+/// counts.
 fn count_calls(trace: &str) -> u64 {
     let is_call = |line: &&str| line.contains("sync(") && !line.contains(" resumed>");
     trace.lines().filter(is_call).map(|_| 1).sum()

@@ -1,4 +1,4 @@
-//! What the whole machine is doing and what it is.
+//! The load of the whole machine, and facts about it.
 
 use std::fs;
 
@@ -6,13 +6,13 @@ use anyhow::Context as _;
 
 use super::process::TICK_US;
 
-/// Time all processors together have spent busy so far, in microseconds.
+/// Busy time of all processors together since boot, in microseconds.
 pub fn busy_us() -> anyhow::Result<u64> {
     let stat = fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
     parse_busy_us(&stat).context("/proc/stat is malformed")
 }
 
-/// Facts about the machine, by name.
+/// Facts about the machine, as names and values.
 pub fn facts() -> Vec<(String, String)> {
     let first = |path: &str, name: &str| {
         let text = fs::read_to_string(path).unwrap_or_default();
@@ -32,7 +32,8 @@ pub fn facts() -> Vec<(String, String)> {
     ]
 }
 
-/// User, nice, system, interrupt and soft interrupt time; neither idle, nor waiting, nor stolen.
+/// Sums user, nice, system, interrupt and soft interrupt time; excludes idle, I/O wait and steal
+/// time.
 fn parse_busy_us(stat: &str) -> Option<u64> {
     let fields: Vec<u64> = stat
         .lines()

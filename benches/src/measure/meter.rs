@@ -1,4 +1,4 @@
-//! The meter: one reading of everything that takes part in a measurement.
+//! Reads everything that takes part in a measurement at once.
 
 use std::time::Instant;
 
@@ -6,18 +6,18 @@ use super::fsync::FsyncTrace;
 use super::host;
 use super::process::ProcessUsage;
 
-/// What is read: the server, the services behind it, this process, the machine.
+/// What to read: the server, the services behind it, this process, and the machine.
 #[derive(Clone, Debug)]
 pub struct Meter {
-    /// The server's process.
+    /// The server's process id.
     pub server_pid: u32,
-    /// The services' process.
+    /// The services' process id.
     pub service_pid: u32,
-    /// Where the server's fsyncs are counted, in a run that does so.
+    /// The trace of the server's fsyncs, if the run counts them.
     pub fsyncs: Option<FsyncTrace>,
 }
 
-/// Everything at one moment.
+/// All readings at one point in time.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     at: Instant,
@@ -28,7 +28,7 @@ pub struct Reading {
     fsyncs: Option<u64>,
 }
 
-/// What was used between two readings.
+/// Resources used between two readings.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     /// Time between the readings, in seconds.
@@ -39,18 +39,18 @@ pub struct Usage {
     pub service_cpu_us: f64,
     /// This process's own processor time, in microseconds.
     pub client_cpu_us: f64,
-    /// How many cores were kept busy by processes that take no part.
+    /// Number of cores kept busy by processes outside the measurement.
     pub other_cores: f64,
-    /// Bytes the server caused to be written.
+    /// Bytes that the server caused to be written to storage.
     pub written_bytes: f64,
     /// The server's resident memory at the second reading, in bytes.
     pub rss_bytes: f64,
-    /// The server's fsyncs, where they were counted.
+    /// The server's fsyncs, if counted.
     pub fsyncs: Option<f64>,
 }
 
 impl Meter {
-    /// Reads everything now.
+    /// Takes a reading.
     pub fn read(&self) -> anyhow::Result<Reading> {
         Ok(Reading {
             at: Instant::now(),
@@ -64,7 +64,7 @@ impl Meter {
 }
 
 impl Reading {
-    /// What has been used from this reading to a later one.
+    /// Resources used from this reading until a later one.
     pub fn until(&self, later: &Self) -> Usage {
         let seconds = (later.at - self.at).as_secs_f64();
         let difference = |before: u64, after: u64| after.saturating_sub(before) as f64;

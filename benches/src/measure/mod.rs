@@ -1,5 +1,4 @@
-//! What is read from the machine while the load runs: processes, the host, fsyncs, latencies of
-//! the disk.
+//! Measurements of the machine while the load runs: processes, the host, fsyncs, and disk latency.
 
 pub mod disk;
 pub mod fsync;

@@ -1,25 +1,25 @@
-//! What one process has used so far, from `/proc`.
+//! Resource usage of one process, from `/proc`.
 
 use std::fs;
 
 use anyhow::Context as _;
 
-/// Microseconds per clock tick: `/proc` counts in hundredths of a second on every Linux.
+/// Microseconds per clock tick: `/proc` counts in hundredths of a second on all Linux systems.
 pub const TICK_US: u64 = 10_000;
 
-/// Cumulative use of one process.
+/// Cumulative usage of one process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProcessUsage {
     /// User and system time, in microseconds.
     pub cpu_us: u64,
-    /// Bytes this process has caused to be written to storage.
+    /// Bytes that the process caused to be written to storage.
     pub written_bytes: u64,
-    /// Resident memory now, in bytes.
+    /// Current resident memory, in bytes.
     pub rss_bytes: u64,
 }
 
 impl ProcessUsage {
-    /// Reads the use of a living process.
+    /// Reads the usage of a running process.
     pub fn of(pid: u32) -> anyhow::Result<Self> {
         let read = |name: &str| {
             let path = format!("/proc/{pid}/{name}");
@@ -33,7 +33,8 @@ impl ProcessUsage {
     }
 }
 
-/// User and system time; the fields are counted after the command, which may hold anything.
+/// Returns user plus system time. Fields are counted from after the command name, which may contain
+/// any characters.
 fn cpu_us(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ').skip(11);

@@ -1,4 +1,4 @@
-//! What every part needs: the knobs, the programs, and the recorder.
+//! The context shared by all parts: options, programs, and the recorder.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::measure::{disk, host};
 use crate::sample::{Part, Recorder, Subject};
 use crate::server::{Installation, Ports, ServerKind, Stand, Tracing};
 
-/// A run under way.
+/// A run in progress.
 pub(super) struct Bench {
     pub(super) args: RunArgs,
     pub(super) recorder: Recorder,
@@ -27,7 +27,7 @@ impl Bench {
         Ok(Self { args, recorder, programs })
     }
 
-    /// The servers, each round beginning with another one.
+    /// Returns the servers, rotated so that each round starts with a different one.
     pub(super) fn servers_in_turn(&self, round: u64) -> Vec<ServerKind> {
         let mut servers = self.args.servers.clone();
         let turns = usize::try_from(round).unwrap_or(0) % servers.len().max(1);
@@ -40,7 +40,7 @@ impl Bench {
         Stand::start(kind, &self.programs, ports, &self.args.data, tracing).await
     }
 
-    /// Goes on after a measurement has failed; the report says which.
+    /// Records a failed measurement for the report, so that the run can continue.
     pub(super) fn note_failure(
         &mut self,
         what: &str,

@@ -8,7 +8,7 @@ use crate::sample::Metric;
 use crate::server::Stand;
 use crate::workload::Workload;
 
-/// How long sends may take to drain after the last has been accepted.
+/// Time limit for sends to drain after the last one was accepted.
 const DRAIN_LIMIT: Duration = Duration::from_secs(600);
 const MEGABYTE: f64 = 1e6;
 
@@ -21,7 +21,7 @@ pub(super) struct Cell {
     pub(super) measured: Duration,
 }
 
-/// What came of it.
+/// The result of a cell.
 #[derive(Clone, Debug)]
 pub(super) struct Measured {
     outcome: Outcome,
@@ -46,8 +46,8 @@ impl Cell {
         Ok(Measured { outcome, usage: before.until(&after) })
     }
 
-    /// Sends for the duration and then waits until all that was sent has run; the time and the
-    /// work of both count, so a server gains nothing from accepting faster than it can run.
+    /// Sends for `duration` and then waits until everything sent has run. Time and work of both
+    /// phases count, so a server gains nothing from accepting requests faster than it can run them.
     async fn burst(self, stand: &Stand, duration: Duration) -> anyhow::Result<Measured> {
         let meter = stand.meter();
         let finished_before = stand.tally().await?.finished;
@@ -69,7 +69,7 @@ impl Cell {
 }
 
 impl Measured {
-    /// Everything but fsyncs.
+    /// All metrics except fsyncs.
     pub(super) fn values(&self) -> Vec<(Metric, f64)> {
         let Self { outcome, usage } = self;
         let completed = outcome.completed as f64;
@@ -93,7 +93,7 @@ impl Measured {
         values
     }
 
-    /// Fsyncs alone, where they were counted.
+    /// Fsyncs per request, if counted.
     pub(super) fn fsyncs(&self) -> Option<f64> {
         let counted = self.outcome.completed > 0;
         self.usage.fsyncs.filter(|_| counted).map(|fsyncs| fsyncs / self.outcome.completed as f64)

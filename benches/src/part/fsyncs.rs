@@ -1,4 +1,4 @@
-//! Fsyncs per invocation: the same workloads, once and short, under strace.
+//! Fsyncs per invocation: the same workloads, in a single short run under strace.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A fresh server with nothing to do: what it costs to have one.
+//! The cost of a fresh, idle server.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::server::{ServerKind, Tracing};
 
 use super::bench::{Bench, subject};
 
-/// Lets start-up work settle first.
+/// Time for start-up work to settle.
 const SETTLE: Duration = Duration::from_secs(3);
 const MEASURED: Duration = Duration::from_secs(5);
 

@@ -1,7 +1,7 @@
 //! The workloads at each concurrency.
 //!
-//! Servers take turns within each workload of each round, every time on an empty data directory,
-//! so that what a server did earlier weighs on nobody and noise meets all of them.
+//! Servers take turns within each workload of each round, always on an empty data directory, so
+//! that a server's earlier work affects no measurement and noise affects all servers.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The parts of a run. Each starts its servers itself, in turns, and records samples.
+//! The parts of a run. Each starts its own servers, in turn, and records samples.
 
 mod bench;
 mod cell;
@@ -14,7 +14,7 @@ use crate::sample::Part;
 
 use bench::Bench;
 
-/// Runs the parts asked for and renders the report.
+/// Runs the requested parts and renders the report.
 pub async fn run(args: RunArgs) -> anyhow::Result<String> {
     let mut bench = Bench::new(args)?;
     for part in bench.args.parts.clone() {

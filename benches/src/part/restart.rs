@@ -1,4 +1,5 @@
-//! A kill with many invocations suspended, after many calls: how long until the server answers.
+//! A kill after many calls, with many invocations suspended, and the time until the server
+//! responds.
 
 use std::time::Duration;
 
@@ -11,12 +12,12 @@ use crate::server::{ServerKind, Stand, Tracing};
 use super::bench::{Bench, subject};
 
 const CONCURRENCY: u64 = 64;
-/// Longer than any run, so that nothing wakes up during it.
+/// Longer than any run, so that no sleeper wakes up during it.
 const SLEEP_MS: u64 = 24 * 60 * 60 * 1000;
-/// How long the sleepers may take until all of them are suspended.
+/// Time limit for all sleepers to be suspended.
 const SUSPEND_LIMIT: Duration = Duration::from_secs(600);
 
-/// The names of the states a server is observed in.
+/// Names of the states in which a server is observed.
 const AFTER_CALLS: &str = "after calls";
 const SUSPENDED: &str = "suspended";
 const RESTARTED: &str = "restarted";

@@ -1,4 +1,5 @@
-//! An empty store against one with many live rows: what an echo costs, and a restart.
+//! An empty store compared with one that holds many live rows: the cost of an echo, and of a
+//! restart.
 
 use std::time::{Duration, Instant};
 
@@ -15,12 +16,12 @@ use super::cell::Cell;
 
 const ECHO: Workload = Workload { shape: Shape::Echo, retained: true };
 const ECHO_CONCURRENCY: u64 = 64;
-/// Few, because each of these calls is large.
+/// Low, because each of these calls is large.
 const FILL_CONCURRENCY: u64 = 8;
-/// Lets a store finish what filling and recovery have left it to do.
+/// Time for a store to finish the work that filling and recovery leave behind.
 const SETTLE: Duration = Duration::from_secs(10);
 
-/// The names of the states a server is observed in.
+/// Names of the states in which a server is observed.
 const EMPTY: &str = "empty";
 const FULL: &str = "full";
 
@@ -59,7 +60,7 @@ async fn measure_state(
     case: &str,
 ) -> anyhow::Result<()> {
     let subject = subject(Part::Rows, server, case, ECHO_CONCURRENCY);
-    // The kills come first, so that both states are measured on a process that has just recovered.
+    // Kill first, so that both states are measured on a process that has just recovered.
     for kill in 0..bench.args.kills {
         let first_answer_ms = stand.kill_and_restart().await?.as_secs_f64() * 1e3;
         let values = [(Metric::FirstAnswerMs, first_answer_ms)];
@@ -80,7 +81,7 @@ async fn measure_state(
     bench.recorder.samples(&subject, 0, &store)
 }
 
-/// Writes the rows, and tells how many a second.
+/// Writes the rows; returns the rows per second.
 async fn fill(bench: &Bench, stand: &Stand) -> anyhow::Result<f64> {
     let request = RequestTemplate {
         key: Key::EachOnce,

@@ -1,4 +1,4 @@
-//! The comparison: the first server of the run against each of the others, as factors.
+//! The comparison: the first server of the run relative to each of the others, as factors.
 
 use crate::sample::{Metric, Part, Subject};
 

@@ -1,10 +1,10 @@
-//! The figures: the samples of all rounds, folded to one summary per subject and metric.
+//! Aggregation: the samples of all rounds, reduced to one summary per subject and metric.
 
 use std::collections::HashMap;
 
 use crate::sample::{Metric, Part, Sample, Subject};
 
-/// What several rounds of the same measurement say.
+/// Several rounds of the same measurement, summarised.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Summary {
     pub(super) median: f64,
@@ -13,7 +13,7 @@ pub(super) struct Summary {
     pub(super) rounds: usize,
 }
 
-/// All summaries, and their subjects in the order they first came.
+/// All values, and their subjects in order of first appearance.
 pub(super) struct Figures {
     subjects: Vec<Subject>,
     values: HashMap<(Subject, Metric), Vec<f64>>,
@@ -37,12 +37,12 @@ impl Figures {
         self.subjects.iter().filter(move |subject| subject.part == part)
     }
 
-    /// The cases of one part, each once.
+    /// The distinct cases of one part.
     pub(super) fn cases(&self, part: Part) -> Vec<&str> {
         unique(self.subjects(part).map(|subject| subject.case.as_str()))
     }
 
-    /// The servers of one part, each once.
+    /// The distinct servers of one part.
     pub(super) fn servers(&self, part: Part) -> Vec<&str> {
         unique(self.subjects(part).map(|subject| subject.server.as_str()))
     }

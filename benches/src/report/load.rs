@@ -1,4 +1,4 @@
-//! The workloads: one table each, the servers side by side at every concurrency.
+//! The workload tables: one per workload, with the servers side by side at every concurrency.
 
 use crate::sample::{Metric, Part, Subject};
 
@@ -32,7 +32,7 @@ pub(super) fn render(figures: &Figures) -> String {
     for case in cases {
         let mut subjects: Vec<_> =
             figures.subjects(Part::Load).filter(|subject| subject.case == case).collect();
-        // The sort is stable: within a concurrency the servers stay in their order.
+        // The sort is stable, so servers keep their order within a concurrency.
         subjects.sort_by_key(|subject| subject.concurrency);
         let rows: Vec<_> = subjects.into_iter().map(|subject| row(figures, subject)).collect();
         text.push_str(&format!("\n### {case}\n\n{}", table(&COLUMNS, &rows)));

@@ -1,4 +1,4 @@
-//! The report: samples in, Markdown out.
+//! Renders samples as a Markdown report.
 
 mod comparison;
 mod figures;
@@ -13,7 +13,7 @@ use crate::sample::RunFile;
 
 use figures::Figures;
 
-/// Renders everything a run has recorded.
+/// Renders everything that a run recorded.
 pub fn render(run: &RunFile) -> String {
     let figures = Figures::of(&run.samples);
     let mut text = String::from("# Benchmark report\n\n");

@@ -1,4 +1,4 @@
-//! How noisy the machine was: the cores that processes outside the run kept busy.
+//! Machine noise: the cores kept busy by processes outside the run.
 
 use crate::sample::{Metric, Part};
 

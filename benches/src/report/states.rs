@@ -1,4 +1,4 @@
-//! The tables of what servers cost in some state: idle, with invocations suspended, restarted,
+//! Tables of the cost of a server in a given state: idle, with suspended invocations, restarted, or
 //! with a large store.
 
 use crate::sample::{Metric, Part, Subject};

@@ -1,4 +1,4 @@
-//! A Markdown table, and numbers with as many digits as they are worth.
+//! A Markdown table, and numbers with a meaningful number of digits.
 
 use super::figures::Summary;
 
@@ -15,7 +15,8 @@ pub(super) fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Three significant digits; no decimals from a hundred on, nor for a whole number.
+/// Formats a number with three significant digits; without decimals from 100 on and for whole
+/// numbers.
 pub(super) fn number(value: Option<f64>) -> String {
     match value {
         None => NOTHING.to_owned(),
@@ -26,7 +27,7 @@ pub(super) fn number(value: Option<f64>) -> String {
     }
 }
 
-/// The median, with the span it lies in when there are several rounds.
+/// Formats the median, followed by the range if there are several rounds.
 pub(super) fn with_span(summary: Option<Summary>) -> String {
     let shown = number(summary.map(|summary| summary.median));
     match summary {

@@ -1,4 +1,4 @@
-//! The report of a small run.
+//! Renders the report of a small run.
 
 use crate::sample::parse_file;
 

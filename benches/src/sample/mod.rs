@@ -1,5 +1,5 @@
-//! Samples: one measured number each, with what it was measured on; the report is made of nothing
-//! else, so it can be printed again from the file they are kept in.
+//! Samples: single measured numbers, each with its subject. A report is derived from nothing else,
+//! so it can be reproduced from the file that stores them.
 
 mod recorder;
 mod tsv;
@@ -12,45 +12,45 @@ pub use tsv::{RunFile, parse_file};
 /// One measured number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// What it belongs to.
+    /// What was measured on.
     pub subject: Subject,
-    /// Which repetition it comes from, from zero.
+    /// The repetition it comes from, starting at zero.
     pub round: u64,
     /// What was measured.
     pub metric: Metric,
-    /// The number, in the unit the metric names.
+    /// The value, in the metric's unit.
     pub value: f64,
 }
 
-/// What was measured on: samples with the same subject are repetitions of one another.
+/// The subject of a measurement; samples with the same subject are repetitions of each other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subject {
     /// The part of the run.
     pub part: Part,
     /// The server's name.
     pub server: String,
-    /// The workload, or the state the server was in.
+    /// The workload, or the state that the server was in.
     pub case: String,
-    /// How many connections there were; zero where it has no meaning.
+    /// Number of connections; zero if not applicable.
     pub concurrency: u64,
 }
 
 /// The parts of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Part {
-    /// A fresh server with nothing to do.
+    /// A fresh, idle server.
     Idle,
     /// The workloads at each concurrency.
     Load,
-    /// The same, short, with fsyncs counted.
+    /// The same workloads in a short run, with fsyncs counted.
     Fsyncs,
     /// A kill with many invocations suspended.
     Restart,
-    /// An empty store against a large one.
+    /// An empty store compared with a large one.
     Rows,
 }
 
-/// What a number says, with its unit.
+/// A metric and its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 #[expect(missing_docs, reason = "the names say it, and the report spells them out")]
 pub enum Metric {

@@ -1,5 +1,5 @@
 //! The recorder: keeps facts and samples in memory for the report, and writes each to the run's
-//! file at once, so that a run that is broken off can still be reported.
+//! file immediately, so that an aborted run can still be reported.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use super::tsv::{fact_line, sample_line};
 use super::{Metric, RunFile, Sample, Subject};
 
-/// Writes the file of one run.
+/// Records one run, in memory and in a file.
 pub struct Recorder {
     path: PathBuf,
     file: File,
@@ -19,7 +19,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Creates a file named after the present second.
+    /// Creates a file named after the current time in seconds.
     pub fn create(directory: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(directory)?;
         let second = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
@@ -28,17 +28,17 @@ impl Recorder {
         Ok(Self { path, file, run: RunFile::default() })
     }
 
-    /// Where the samples are kept.
+    /// The path of the run's file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What has been recorded so far.
+    /// Everything recorded so far.
     pub fn run(&self) -> &RunFile {
         &self.run
     }
 
-    /// Records a fact.
+    /// Records a fact about the run.
     pub fn fact(&mut self, name: &str, value: impl ToString) -> anyhow::Result<()> {
         let value = value.to_string();
         self.file.write_all(fact_line(name, &value).as_bytes())?;
@@ -46,7 +46,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Records the numbers of one repetition.
+    /// Records the values of one repetition.
     pub fn samples(
         &mut self,
         subject: &Subject,

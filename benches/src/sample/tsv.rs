@@ -1,20 +1,20 @@
-//! The file of a run: facts as comment lines, then one sample a line, its fields between tabs.
+//! The file format of a run: facts as comment lines, then one tab-separated sample per line.
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
 
 use super::{Metric, Part, Sample, Subject};
 
-/// Everything a report is made of.
+/// All data that a report is derived from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunFile {
     /// Facts about the machine and the run, by name.
     pub facts: Vec<(String, String)>,
-    /// The samples, in the order they were taken.
+    /// The samples, in the order in which they were taken.
     pub samples: Vec<Sample>,
 }
 
-/// Reads a file back.
+/// Parses the file of a run.
 pub fn parse_file(text: &str) -> anyhow::Result<RunFile> {
     let mut file = RunFile::default();
     for line in text.lines() {

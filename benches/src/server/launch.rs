@@ -6,26 +6,26 @@ use clap::ValueEnum;
 
 use super::ports::Ports;
 
-/// A server, with its settings.
+/// A server configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ServerKind {
-    /// This repository's server, as it comes.
+    /// This repository's server with its defaults.
     Abide,
     /// This repository's server, with the services on our own SDK.
     AbideSdk,
-    /// Restate as it comes, with 24 partitions.
+    /// Restate with its defaults, which include 24 partitions.
     Restate,
     /// Restate with 2 partitions, which suits a small machine better.
     #[value(name = "restate2p")]
     Restate2p,
 }
 
-/// Where the programs are.
+/// The programs under test, and additional arguments.
 #[derive(Clone, Debug)]
 pub struct Installation {
     /// This repository's server.
     pub abide: PathBuf,
-    /// More arguments for it.
+    /// Additional arguments for it.
     pub abide_args: Vec<String>,
     /// Restate's server.
     pub restate: PathBuf,
@@ -33,7 +33,7 @@ pub struct Installation {
     pub services: PathBuf,
     /// The services on our own SDK.
     pub own_services: PathBuf,
-    /// More arguments for them.
+    /// Additional arguments for the services.
     pub service_args: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! The servers under test and the services behind them: how each is launched, when it is ready,
-//! and how it is ended.
+//! The servers under test and the services behind them: how each is launched, when it is ready, and
+//! how it is stopped.
 
 mod launch;
 mod ports;

@@ -1,4 +1,4 @@
-//! Where everything listens: a few ports after one another, on the loopback address alone.
+//! Listening addresses: consecutive ports on the loopback address.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -10,27 +10,27 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Where requests come in.
+    /// The server's ingress.
     pub fn ingress(self) -> SocketAddr {
         self.at(0)
     }
 
-    /// Where deployments are registered.
+    /// The server's admin API.
     pub fn admin(self) -> SocketAddr {
         self.at(1)
     }
 
-    /// Where Restate's nodes would talk to one another.
+    /// The address for communication between Restate nodes.
     pub fn node(self) -> SocketAddr {
         self.at(2)
     }
 
-    /// Where the services listen.
+    /// The services.
     pub fn service(self) -> SocketAddr {
         self.at(10)
     }
 
-    /// Where the services tell how many handlers ran.
+    /// The services' handler tally.
     pub fn tally(self) -> SocketAddr {
         self.at(11)
     }

@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 
 use super::launch::Launch;
 
-/// A running child.
+/// A running child process.
 pub(super) struct Process {
     child: Child,
     pid: u32,
@@ -18,7 +18,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts the command, after the words of a prefix if there are any.
+    /// Starts the command, preceded by the prefix if there is one.
     pub(super) fn start(launch: &Launch, prefix: &[OsString], log: &Path) -> anyhow::Result<Self> {
         let output = OpenOptions::new().create(true).append(true).open(log)?;
         let mut words = prefix.iter().cloned().chain([launch.program.clone().into()]);
@@ -46,12 +46,12 @@ impl Process {
         self.pid
     }
 
-    /// Ends it with SIGKILL and waits until it is gone.
+    /// Kills the process with SIGKILL and waits until it is gone.
     pub(super) async fn kill(&mut self) -> anyhow::Result<()> {
         Ok(self.child.kill().await?)
     }
 
-    /// Waits until it ends by itself, which is a failure.
+    /// Waits until the process ends by itself, which is a failure.
     pub(super) async fn ended(&mut self) -> anyhow::Error {
         match self.child.wait().await {
             Ok(status) => anyhow!("ended with {status}; its log is {:?}", self.log),

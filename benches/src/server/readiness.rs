@@ -1,5 +1,5 @@
-//! When a server is ready: its admin address says so, it has taken our deployment, and a first
-//! call has been answered.
+//! Readiness of a server: its admin address reports healthy, it has accepted our deployment, and it
+//! has answered a first call.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,15 +14,15 @@ use super::ports::Ports;
 
 const READY_LIMIT: Duration = Duration::from_secs(120);
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
-/// How long one probe for the first answer may take; others are on their way meanwhile.
+/// Time limit of one probe for the first answer; other probes run concurrently.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
-/// Between two probes. Also the resolution of the time until the first answer.
+/// Interval between probes, which is also the resolution of the time to the first answer.
 const PROBE_PAUSE: Duration = Duration::from_millis(10);
-/// Most probes waiting for an answer, so that they do not become a load of their own.
+/// Maximum number of concurrent probes, so that they do not become a load of their own.
 const PROBES_MAX: usize = 32;
 const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-/// Waits until the admin address answers that all is well.
+/// Waits until the admin address reports healthy.
 pub(super) async fn wait_for_health(ports: Ports) -> anyhow::Result<()> {
     retry(ports.admin(), HEALTH).await.context("the admin address did not become healthy")
 }
@@ -34,10 +34,10 @@ pub(super) async fn register(ports: Ports) -> anyhow::Result<()> {
     retry(ports.admin(), &request).await.context("the deployment was not accepted")
 }
 
-/// Waits until an echo is answered, and tells how long that took.
+/// Waits until an echo is answered; returns the time that took.
 ///
-/// New probes keep being sent while older ones wait, because a server that is still recovering
-/// may hold on to the first ones for long.
+/// New probes are sent while earlier ones wait, because a server that is still recovering may hold
+/// the first ones for a long time.
 pub(super) async fn first_answer(ports: Ports) -> anyhow::Result<Duration> {
     let start = Instant::now();
     let mut probes = JoinSet::new();

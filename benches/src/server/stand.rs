@@ -1,4 +1,4 @@
-//! The test stand: one server on an empty data directory, and the services registered with it.
+//! The test stand: one server on an empty data directory, with the services registered.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -20,11 +20,11 @@ use super::tally::Tally;
 pub enum Tracing {
     /// Nothing is traced.
     Off,
-    /// Fsyncs are counted, if the machine can.
+    /// Fsyncs are counted, if the machine supports it.
     Fsyncs,
 }
 
-/// One server with its services; both end when it is dropped.
+/// One server with its services; both are killed on drop.
 pub struct Stand {
     server: Process,
     service: Process,
@@ -67,12 +67,12 @@ impl Stand {
         }
     }
 
-    /// Where requests go.
+    /// The address to send requests to.
     pub fn ingress(&self) -> SocketAddr {
         self.ports.ingress()
     }
 
-    /// A meter for this server and its services.
+    /// Creates a meter for this server and its services.
     pub fn meter(&self) -> Meter {
         Meter {
             server_pid: self.server.pid(),
@@ -81,17 +81,17 @@ impl Stand {
         }
     }
 
-    /// Bytes its data directory takes.
+    /// Size of the server's data directory, in bytes.
     pub fn store_bytes(&self) -> u64 {
         disk::allocated_bytes(&self.data)
     }
 
-    /// The services' tally.
+    /// Reads the services' tally.
     pub async fn tally(&self) -> anyhow::Result<Tally> {
         Tally::read(self.ports.tally()).await
     }
 
-    /// Waits for the services' tally to fulfil a condition.
+    /// Waits until the services' tally satisfies a condition.
     pub async fn wait_for_tally(
         &self,
         limit: Duration,
@@ -100,15 +100,15 @@ impl Stand {
         Tally::wait(self.ports.tally(), limit, condition).await
     }
 
-    /// Kills the server, starts it again on the same data, and tells how long it took from there
-    /// to the first answer.
+    /// Kills the server and restarts it on the same data; returns the time from the restart to the
+    /// first answer.
     pub async fn kill_and_restart(&mut self) -> anyhow::Result<Duration> {
         self.server.kill().await?;
         self.server = start_server(&self.launch, self.fsyncs.as_ref(), &self.log)?;
         readiness::first_answer(self.ports).await
     }
 
-    /// Ends both processes and removes the data.
+    /// Kills both processes and removes the data.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         self.server.kill().await?;
         self.service.kill().await?;
@@ -122,7 +122,7 @@ impl Stand {
             readiness::register(ports).await?;
             readiness::first_answer(ports).await
         };
-        // A process that has ended says more about the cause than a refused connection does.
+        // A process that exited explains the cause better than a refused connection does.
         tokio::select! {
             ready = ready => ready.map(drop),
             error = self.server.ended() => Err(error),

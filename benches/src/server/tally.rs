@@ -1,4 +1,4 @@
-//! The services' tally of handlers, read over a connection of its own.
+//! The services' handler tally, read over a connection of its own.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -9,14 +9,14 @@ use tokio::net::TcpStream;
 
 const POLL_PAUSE: Duration = Duration::from_millis(10);
 
-/// How many handlers have run in one services' process.
+/// How many handler attempts one services' process has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tally {
     /// Attempts started.
     pub started: u64,
-    /// Attempts that ran to their end.
+    /// Attempts that ran to completion.
     pub finished: u64,
-    /// Attempts that are in memory now.
+    /// Attempts currently in memory.
     pub live: u64,
 }
 
@@ -27,7 +27,7 @@ impl Tally {
         Self::parse(&text).with_context(|| format!("malformed tally {text:?}"))
     }
 
-    /// Reads until the condition holds.
+    /// Polls until the condition holds.
     pub(super) async fn wait(
         address: SocketAddr,
         limit: Duration,

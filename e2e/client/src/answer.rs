@@ -1,26 +1,26 @@
-//! What a server answers.
+//! HTTP responses of a server.
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-/// An answer.
+/// An HTTP response.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// Its status.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// Its headers.
+    /// The response headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The complete response body.
     pub body: Bytes,
 }
 
 impl Answer {
-    /// The body as JSON; null when it is empty.
+    /// Parses the body as JSON; null if it is empty.
     ///
     /// # Errors
-    /// When it is something else.
+    /// Returns an error if the body is not JSON.
     pub fn json(&self) -> Result<Value> {
         if self.body.is_empty() {
             return Ok(Value::Null);
@@ -29,29 +29,30 @@ impl Answer {
         serde_json::from_slice(&self.body).with_context(|| format!("not JSON: {text}"))
     }
 
-    /// The JSON of a success.
+    /// Parses the JSON body of a successful response.
     ///
     /// # Errors
-    /// When it is none, with what it said.
+    /// Returns an error with the body if the status is not a success.
     pub fn ok(&self) -> Result<Value> {
         let text = String::from_utf8_lossy(&self.body);
         ensure!(self.status.is_success(), "{}: {text}", self.status);
         self.json()
     }
 
-    /// The invocation it is about.
+    /// The id of the invocation that the response refers to.
     ///
     /// # Errors
-    /// When it does not say.
+    /// Returns an error if the response has no `x-restate-id` header.
     pub fn invocation(&self) -> Result<String> {
         let id = self.headers.get("x-restate-id").context("no x-restate-id")?;
         Ok(id.to_str()?.to_owned())
     }
 
-    /// Checks for a failure with this status whose message has this text.
+    /// Checks that the response is a failure with this status, and that its message contains this
+    /// text.
     ///
     /// # Errors
-    /// When it is another answer.
+    /// Returns an error if it is any other response.
     pub fn expect_failure(&self, status: u16, message: &str) -> Result<()> {
         let text = String::from_utf8_lossy(&self.body);
         ensure!(self.status == status, "status {}, expected {status}: {text}", self.status);

@@ -1,6 +1,6 @@
-//! The ingress and the admin API as a client sees them, for runs with an async runtime.
+//! The ingress and the admin API as a client sees them, for test runs with an async runtime.
 //!
-//! Reading order: [`Server`] (where it is, and how it is asked), [`Answer`], [`ready`].
+//! Reading order: [`Server`] (its addresses, and how to send requests), [`Answer`], [`ready`].
 
 mod answer;
 mod ready;

@@ -1,14 +1,14 @@
-//! When a server is ready.
+//! Waiting until a server is ready.
 
 use std::net::SocketAddr;
 
 use anyhow::Result;
 use e2e_harness::{abide, process::Process};
 
-/// Waits as [`abide::ready`] does, and lets others work meanwhile.
+/// Waits like [`abide::ready`], without blocking other tasks.
 ///
 /// # Errors
-/// When the server ends before, or is not ready in time. It is killed then.
+/// Returns an error if the server exits early or is not ready in time, in which case it is killed.
 pub async fn ready(process: Process, admin: SocketAddr) -> Result<Process> {
     Ok(tokio::task::spawn_blocking(move || abide::ready(process, admin)).await??)
 }

@@ -1,4 +1,4 @@
-//! A server, and how it is asked.
+//! A running server, and how to send it requests.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -15,24 +15,24 @@ use serde_json::Value;
 
 use crate::Answer;
 
-/// Where a server is, and how it is asked.
+/// The addresses of a server, and a client for it.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// Base address of the ingress, without a slash at the end.
+    /// Base URI of the ingress, without a trailing slash.
     pub ingress: String,
-    /// Base address of the admin API, without a slash at the end.
+    /// Base URI of the admin API, without a trailing slash.
     pub admin: String,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// No single answer takes longer, kills and restarts included.
+/// Time limit of a request; long enough for a kill and restart in between.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// What is waited for has happened by then.
+/// Time limit of [`Server::eventually`].
 const EVENTUALLY: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Server {
-    /// A server at these addresses.
+    /// Creates a client for the server at these addresses.
     pub fn new(ingress: SocketAddr, admin: SocketAddr) -> Self {
         Self {
             ingress: format!("http://{ingress}"),
@@ -41,10 +41,10 @@ impl Server {
         }
     }
 
-    /// Sends a request to any address.
+    /// Sends a request to any URI.
     ///
     /// # Errors
-    /// When nobody answers.
+    /// Returns an error if there is no response.
     pub async fn send(
         &self,
         method: Method,
@@ -68,18 +68,18 @@ impl Server {
         Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
     }
 
-    /// Calls a path of the ingress with a JSON body; null is no body at all.
+    /// Calls an ingress path with a JSON body; null sends no body.
     ///
     /// # Errors
-    /// When nobody answers.
+    /// Returns an error if there is no response.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Answer> {
         self.post_with(path, body, &[]).await
     }
 
-    /// The same with headers.
+    /// Like [`Self::post`], with additional headers.
     ///
     /// # Errors
-    /// When nobody answers.
+    /// Returns an error if there is no response.
     pub async fn post_with(
         &self,
         path: &str,
@@ -96,55 +96,55 @@ impl Server {
         self.send(Method::POST, &format!("{}{path}", self.ingress), &all, body).await
     }
 
-    /// Calls a path of the ingress without a body.
+    /// Calls an ingress path with GET.
     ///
     /// # Errors
-    /// When nobody answers.
+    /// Returns an error if there is no response.
     pub async fn get(&self, path: &str) -> Result<Answer> {
         self.send(Method::GET, &format!("{}{path}", self.ingress), &[], Bytes::new()).await
     }
 
-    /// Calls a handler and wants success.
+    /// Calls a handler and expects success.
     ///
     /// # Errors
-    /// When it fails.
+    /// Returns an error if the call fails.
     pub async fn call(&self, path: &str, body: Value) -> Result<Value> {
         self.post(path, &body).await?.ok().with_context(|| path.to_owned())
     }
 
-    /// Sends to a handler; the invocation's id.
+    /// Sends to a handler; returns the invocation's id.
     ///
     /// # Errors
-    /// When it is not accepted.
+    /// Returns an error if the request is not accepted.
     pub async fn send_to(&self, path: &str, body: Value) -> Result<String> {
         let accepted = self.call(&format!("{path}/send"), body).await?;
         let id = accepted["invocationId"].as_str().context("no invocationId")?;
         Ok(id.to_owned())
     }
 
-    /// Registers an endpoint; the body says which, and how.
+    /// Registers an endpoint; the body is that of the admin API.
     ///
     /// # Errors
-    /// When nobody answers.
+    /// Returns an error if there is no response.
     pub async fn register(&self, body: &Value) -> Result<Answer> {
         let deployments = format!("{}/deployments", self.admin);
         let json = [("content-type", "application/json")];
         self.send(Method::POST, &deployments, &json, body.to_string()).await
     }
 
-    /// Asks the admin API to do something with an invocation.
+    /// Requests an operation on an invocation from the admin API, such as `cancel` or `kill`.
     ///
     /// # Errors
-    /// When nobody answers.
+    /// Returns an error if there is no response.
     pub async fn control(&self, id: &str, what: &str) -> Result<Answer> {
         let uri = format!("{}/invocations/{id}/{what}", self.admin);
         self.send(Method::PATCH, &uri, &[], Bytes::new()).await
     }
 
-    /// Tries until it succeeds.
+    /// Repeats an attempt until it succeeds.
     ///
     /// # Errors
-    /// The last one, when it never does.
+    /// Returns the last error if it does not succeed in time.
     pub async fn eventually<T, F: Future<Output = Result<T>>>(
         &self,
         mut attempt: impl FnMut() -> F,

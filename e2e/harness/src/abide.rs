@@ -1,4 +1,4 @@
-//! Our server, and when a server is ready.
+//! Starting our server, and waiting until a server is ready.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,36 +8,36 @@ use std::time::{Duration, Instant};
 
 use crate::{Error, Result, http, ports, process::Process};
 
-/// How our server is started: again and again on the same data and the same addresses.
+/// How to start our server; may be started repeatedly, on the same data and addresses.
 #[derive(Debug, Clone)]
 pub struct Abide {
-    /// The program.
+    /// The server binary.
     pub program: PathBuf,
-    /// Its data directory.
+    /// The data directory.
     pub data: PathBuf,
-    /// Where requests come in.
+    /// Address of the ingress.
     pub ingress: SocketAddr,
-    /// Where operators ask.
+    /// Address of the admin API.
     pub admin: SocketAddr,
-    /// More flags.
+    /// Additional flags.
     pub flags: Vec<String>,
 }
 
-/// A debug build with a long log to fold is up by then.
+/// Long enough for a debug build that has to replay a long log.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);
 
 impl Abide {
-    /// On ports that nobody has.
+    /// Chooses free ports.
     ///
     /// # Errors
-    /// When there are none.
+    /// Returns an error if there are none.
     pub fn on_free_ports(program: PathBuf, data: PathBuf) -> Result<Self> {
         let (ingress, admin) = (ports::free()?, ports::free()?);
         Ok(Self { program, data, ingress, admin, flags: Vec::new() })
     }
 
-    /// The command that starts it.
+    /// Returns the command that starts the server.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -51,10 +51,11 @@ impl Abide {
     }
 }
 
-/// Waits until a server, ours or Restate's, says on its admin address that it serves.
+/// Waits until a server, ours or Restate's, reports on its admin address that it is healthy.
 ///
 /// # Errors
-/// When it ends before, or is not ready after a minute. It is killed then.
+/// Returns an error if the server exits early or is not ready after a minute, in which case it is
+/// killed.
 pub fn ready(mut process: Process, admin: SocketAddr) -> Result<Process> {
     let deadline = Instant::now() + READY_TIMEOUT;
     while !http::request(admin, "GET", "/health", "").is_some_and(|health| health.is_success()) {

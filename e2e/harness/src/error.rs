@@ -1,12 +1,13 @@
-//! What goes wrong with processes, in words for whoever started the run: nobody handles it otherwise.
+//! Errors of processes, as messages for the person who started the run: they are never handled in
+//! any other way.
 
 use std::fmt;
 
-/// A sentence that says what went wrong, and with what.
+/// A message that states what went wrong, and with what.
 #[derive(Debug)]
 pub struct Error(String);
 
-/// The outcome of what this crate does.
+/// The result type of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
@@ -14,7 +15,7 @@ impl Error {
         Self(sentence.into())
     }
 
-    /// For `map_err`: what it was about, then what the system said.
+    /// For `map_err`: prefixes the system's error with its subject.
     pub(crate) fn about(what: impl fmt::Display) -> impl FnOnce(std::io::Error) -> Self {
         move |error| Self(format!("{what}: {error}"))
     }

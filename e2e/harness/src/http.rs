@@ -1,21 +1,21 @@
-//! The little HTTP/1.1 that needs no library and no async runtime: one request, one connection, this
-//! machine.
+//! A minimal HTTP/1.1 client without a library or an async runtime: one request per connection, to
+//! this machine.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// An answer.
+/// An HTTP response.
 #[derive(Debug)]
 pub struct Response {
-    /// Its status.
+    /// The HTTP status code.
     pub status: u16,
-    /// Its body.
+    /// The response body.
     pub body: String,
 }
 
 impl Response {
-    /// Whether the status says so.
+    /// Whether the status is 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -23,7 +23,7 @@ impl Response {
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Asks; `None` when nobody answers, or not to the end.
+/// Sends a request; `None` if there is no complete response.
 pub fn request(to: SocketAddr, method: &str, path: &str, body: &str) -> Option<Response> {
     let mut stream = TcpStream::connect_timeout(&to, TIMEOUT).ok()?;
     stream.set_read_timeout(Some(TIMEOUT)).ok()?;

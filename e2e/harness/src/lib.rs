@@ -1,9 +1,10 @@
-//! What every end-to-end run needs, be it a demo, chaos, the interop suite or a test of the server: real
-//! processes, from their start to their end.
+//! What every end-to-end run needs, be it the demo, chaos, the interop suite or a test of the
+//! server: real processes, from start to exit.
 //!
-//! Reading order: [`process`] (one process), [`programs`] (where cargo puts them), [`npm`] (where
-//! Restate's come from), [`ports`], [`abide`] (a server, and when it is ready), [`services`], [`http`] (the little that
-//! chores ask of it). `e2e/client` asks the rest, for those that have an async runtime.
+//! Reading order: [`process`] (one process), [`programs`] (where cargo puts them), [`npm`]
+//! (Restate's programs), [`ports`], [`abide`] (starting a server and waiting until it is ready),
+//! [`services`], [`http`] (a minimal client for chores). `e2e/client` has the full client, for
+//! programs with an async runtime.
 
 pub mod abide;
 mod error;

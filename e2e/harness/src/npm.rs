@@ -1,18 +1,19 @@
-//! What comes from npm: Restate's server and command line, and what programs in JavaScript need.
+//! What comes from npm: Restate's server and command line tool, and dependencies of JavaScript
+//! programs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{Error, Result};
 
-/// The release of Restate that everything is compared with.
+/// The Restate release that everything is compared with.
 pub const RESTATE_VERSION: &str = "1.7.12";
 
-/// Restate's `restate-server` or its command line `restate` in a directory, installed first if it is
-/// not there.
+/// Returns the path of Restate's `restate-server` or `restate` in a directory, installing it first
+/// if it is missing.
 ///
 /// # Errors
-/// When npm can't install it, or has none for this machine.
+/// Returns an error if npm cannot install it, or has no build for this machine.
 pub fn restate(program: &str, dir: &Path) -> Result<PathBuf> {
     if let Some(found) = find(program, dir) {
         return Ok(found);
@@ -24,10 +25,10 @@ pub fn restate(program: &str, dir: &Path) -> Result<PathBuf> {
     find(program, dir).ok_or_else(missing)
 }
 
-/// Installs the packages that a directory's lock file names, if they are not there.
+/// Installs the packages listed in a directory's lock file if they are missing.
 ///
 /// # Errors
-/// When npm can't install them.
+/// Returns an error if npm cannot install them.
 pub fn packages(dir: &Path) -> Result<()> {
     if dir.join("node_modules").exists() {
         return Ok(());
@@ -35,7 +36,8 @@ pub fn packages(dir: &Path) -> Result<()> {
     npm(dir, &["ci", "--no-audit", "--no-fund"])
 }
 
-/// The package itself has a launcher in JavaScript; the program is in one for each kind of machine.
+/// Finds a program. The package itself contains a JavaScript launcher; the binary is in a package
+/// per platform.
 fn find(program: &str, dir: &Path) -> Option<PathBuf> {
     let packages = std::fs::read_dir(dir.join("node_modules/@restatedev")).ok()?;
     let packages = packages.flatten().map(|package| package.path());

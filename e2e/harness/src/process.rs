@@ -1,4 +1,4 @@
-//! A real process: where its output goes, how it ends, and that it does not outlive its owner.
+//! A child process: where its output goes, how it exits, and that it does not outlive its owner.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -7,7 +7,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 
 use crate::{Error, Result};
 
-/// A child process; killed when it is dropped.
+/// A child process; killed on drop.
 #[derive(Debug)]
 pub struct Process {
     name: &'static str,
@@ -15,21 +15,21 @@ pub struct Process {
     log: Option<Log>,
 }
 
-/// Where a process writes: earlier ones may have written to the same file.
+/// A process's log file; earlier processes may have written to the same file.
 #[derive(Debug)]
 struct Log {
     path: PathBuf,
     begins_at: u64,
 }
 
-/// How much of a log goes into an error.
+/// Number of log lines that an error includes.
 const LINES_SAID: usize = 20;
 
 impl Process {
-    /// Starts a command; its output is appended to a file.
+    /// Starts a command and appends its output to a file.
     ///
     /// # Errors
-    /// When it does not start, or the file can't be written.
+    /// Returns an error if the command does not start, or the file cannot be opened.
     pub fn start(name: &'static str, mut command: Command, log: &Path) -> Result<Self> {
         let open = || File::options().create(true).append(true).open(log);
         let opened = open().and_then(|file| Ok((file.metadata()?.len(), file.try_clone()?, file)));
@@ -40,25 +40,25 @@ impl Process {
         Ok(process)
     }
 
-    /// Starts a command whose output goes where the command says.
+    /// Starts a command without redirecting its output.
     ///
     /// # Errors
-    /// When it does not start.
+    /// Returns an error if it does not start.
     pub fn spawn(name: &'static str, mut command: Command) -> Result<Self> {
         let program = PathBuf::from(command.get_program());
         let child = command.spawn().map_err(Error::about(program.display()))?;
         Ok(Self { name, child, log: None })
     }
 
-    /// The number by which the system knows it.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Asks it to stop, with SIGTERM.
+    /// Sends SIGTERM.
     ///
     /// # Errors
-    /// When it can't be asked.
+    /// Returns an error if the signal cannot be sent.
     pub fn terminate(&self) -> Result<()> {
         let status = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
         let status = status.map_err(Error::about("kill"))?;
@@ -68,36 +68,36 @@ impl Process {
         Err(Error::new(format!("{} cannot be told to stop: {status}", self.name)))
     }
 
-    /// Kills it with SIGKILL, and waits until it is gone.
+    /// Sends SIGKILL and waits until the process is gone.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// Returns an error if the system refuses.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill().map_err(Error::about(self.name))?;
         self.wait()?;
         Ok(())
     }
 
-    /// Waits until it has ended; how it did.
+    /// Waits until the process exits, and returns its status.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// Returns an error if waiting fails.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         self.child.wait().map_err(Error::about(self.name))
     }
 
-    /// How it has ended; `None` while it runs.
+    /// Returns the exit status, or `None` while the process runs.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// Returns an error if the status cannot be queried.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().map_err(Error::about(self.name))
     }
 
-    /// Checks that it has not ended by itself.
+    /// Checks that the process is still running.
     ///
     /// # Errors
-    /// When it has; with how, and the end of its log.
+    /// Returns an error with the exit status and the end of the log if it has exited.
     pub fn check(&mut self) -> Result<()> {
         match self.ended()? {
             None => Ok(()),
@@ -114,12 +114,12 @@ impl Process {
         lines[lines.len().saturating_sub(LINES_SAID)..].join("\n")
     }
 
-    /// Its standard output, the first time; only if the command said that it is a pipe.
+    /// Takes the standard output, once; only available if the command set it to a pipe.
     pub fn take_stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
     }
 
-    /// The same for its standard error.
+    /// Takes the standard error, like [`Self::take_stdout`].
     pub fn take_stderr(&mut self) -> Option<ChildStderr> {
         self.child.stderr.take()
     }
@@ -127,7 +127,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already, which is all that is wanted.
+        // An error means that the process has already exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -173,7 +173,7 @@ mod tests {
         let mut stdout = process.take_stdout().unwrap();
         process.check().unwrap();
         drop(process);
-        // The pipe ends with the last process that can write to it.
+        // The pipe closes once the last process that can write to it is gone.
         stdout.read_to_end(&mut Vec::new()).unwrap();
     }
 }

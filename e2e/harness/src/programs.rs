@@ -1,4 +1,4 @@
-//! Where cargo puts the programs of this workspace.
+//! Locates the programs of this workspace that cargo builds.
 
 use std::path::{Path, PathBuf};
 
@@ -8,22 +8,22 @@ pub fn root() -> PathBuf {
     this.ancestors().nth(2).unwrap_or(this).to_owned()
 }
 
-/// A program of this workspace, built in the same profile as the one that asks.
+/// Path of a workspace program, built with the same profile as the current program.
 pub fn binary(name: &str) -> PathBuf {
     profile().join(name)
 }
 
-/// The directory for whatever is built or written, which git ignores.
+/// The target directory, for everything that is built or written; git ignores it.
 pub fn target() -> PathBuf {
     profile().parent().map_or_else(PathBuf::new, Path::to_owned)
 }
 
-/// Where the program that asks is, with those that were built like it.
+/// The directory of the current program, which contains the others built with the same profile.
 fn profile() -> PathBuf {
-    // A system that doesn't say where its programs are can't be used for this; the path that is missing
-    // then stands in the error of whoever starts one.
+    // If the system cannot name the current program, the resulting path does not exist, and
+    // starting a program reports that.
     let this = std::env::current_exe().unwrap_or_default();
-    // Tests are one level deeper.
+    // Test binaries are one level deeper.
     let dir = this.ancestors().skip(1).find(|dir| !dir.ends_with("deps"));
     dir.map_or_else(PathBuf::new, Path::to_owned)
 }

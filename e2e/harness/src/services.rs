@@ -1,4 +1,4 @@
-//! Services on any Rust SDK, as a process that answers.
+//! Services on any Rust SDK, as a process that accepts requests.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 
 use crate::{Error, Result, ports, process::Process};
 
-/// Programs of services bind first, and do little before.
+/// Time limit for the program to listen; services bind early.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// HTTP/2 with prior knowledge: the preface and no settings.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-/// A frame begins with so many bytes, its type in the fourth.
+/// A frame header: this many bytes, with the type at index 3.
 const FRAME_HEAD_BYTES: usize = 9;
 const SETTINGS: u8 = 4;
 
-/// Starts a program of services on a free port, and waits until it answers in HTTP/2.
+/// Starts a services program on a free port, and waits until it responds in HTTP/2.
 ///
 /// # Errors
-/// When it does not start, ends, or answers otherwise.
+/// Returns an error if the program does not start, exits, or responds in another protocol.
 pub fn start(program: &str) -> Result<(Process, SocketAddr)> {
     let address = ports::free()?;
     let mut command = Command::new(program);
@@ -46,7 +46,7 @@ fn connect(process: &mut Process, address: SocketAddr) -> Result<TcpStream> {
     }
 }
 
-/// The type of the first frame that answers the preface.
+/// Returns the type of the first frame received after the preface.
 fn first_frame(mut stream: TcpStream) -> std::io::Result<u8> {
     stream.set_read_timeout(Some(LISTEN_TIMEOUT))?;
     stream.write_all(PREFACE)?;

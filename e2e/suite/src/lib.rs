@@ -1,9 +1,10 @@
-//! What a user relies on, asked of a running server through services on an official SDK.
+//! The behaviour that users rely on, tested on a running server through services on an official
+//! SDK.
 //!
-//! Reading order: [`behaviours`] (the list, one file a theme), [`stage`] (which server, which services),
-//! [`runner`]; [`surface`] (the requests of the API, one by one).
+//! Reading order: [`behaviours`] (the list, one file per theme), [`stage`] (starting the server and
+//! the services), [`runner`], [`surface`] (the requests of the API, one by one).
 //!
-//! The same list is asked of the real server, which shows that it asks the right questions.
+//! The same list is run against the real server, which shows that it tests the right things.
 
 pub mod behaviours;
 pub mod runner;

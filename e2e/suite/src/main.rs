@@ -1,5 +1,5 @@
-//! Asks a server for everything a user relies on, with services on the official SDKs
-//! and on our own.
+//! Tests everything that users rely on against a server, with services on the official SDKs and on
+//! our own.
 
 #![expect(clippy::print_stdout, reason = "the outcomes are for whoever runs it")]
 
@@ -15,28 +15,28 @@ use e2e_suite::{
     stage::{Runtime, Sdk, Setting, Stage},
 };
 
-/// The interop suite.
+/// Runs the interop suite.
 #[derive(Parser)]
 struct Args {
-    /// Which server is asked.
+    /// The server to test.
     #[arg(long, value_enum, default_value = "abide")]
     against: Runtime,
-    /// On which SDK the services are; all when absent.
+    /// The SDK that the services use; all if absent.
     #[arg(long, value_enum)]
     services: Option<Sdk>,
-    /// Newest service protocol the server may speak; 6 and 7 when absent.
+    /// Newest service protocol version that the server may speak; 6 and 7 if absent.
     #[arg(long)]
     protocol: Option<u16>,
     /// Suspend at every wait.
     #[arg(long)]
     always_suspend: bool,
-    /// Partitions of our server.
+    /// Number of partitions of our server.
     #[arg(long, default_value_t = 2)]
     partitions: u16,
-    /// Speak to the services in HTTP/1.1.
+    /// Use HTTP/1.1 to talk to the services.
     #[arg(long)]
     http_11: bool,
-    /// Only behaviours whose name contains this.
+    /// Run only behaviours whose name contains this.
     #[arg(long, default_value = "")]
     filter: String,
 }

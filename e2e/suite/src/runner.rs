@@ -1,4 +1,4 @@
-//! Asks for all behaviours, several at a time, and says what came of each.
+//! Tests the behaviours, several at a time, and reports the outcome of each.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,22 +7,22 @@ use futures::{StreamExt, stream};
 
 use crate::behaviours::{Behaviour, Env};
 
-/// What came of a behaviour.
+/// The outcome of a behaviour.
 pub struct Outcome {
-    /// Its name.
+    /// The behaviour's name.
     pub name: &'static str,
-    /// `None` when it is as it should be, else what was wrong.
+    /// `None` if it passed, otherwise what was wrong.
     pub fault: Option<String>,
     /// How long it took.
     pub took: Duration,
 }
 
-/// Behaviours asked for at the same time.
+/// Number of behaviours tested concurrently.
 const AT_ONCE: usize = 8;
-/// A behaviour that takes longer hangs.
+/// A behaviour that takes longer counts as hung.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Asks for all; `report` hears of each as it ends.
+/// Tests all behaviours; calls `report` with each outcome as it arrives.
 pub async fn run(
     env: Arc<Env>,
     behaviours: Vec<Behaviour>,

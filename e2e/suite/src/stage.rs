@@ -1,4 +1,4 @@
-//! Which server, which services: started as processes of their own, and killed with us.
+//! The server and the services of a run: started as separate processes, and killed with this one.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,16 +14,16 @@ use e2e_harness::{
 };
 use serde_json::json;
 
-/// Which server is asked.
+/// The server to test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Runtime {
-    /// Ours.
+    /// This repository's server.
     Abide,
     /// The real server, from its npm package.
     Restate,
 }
 
-/// On which SDK the services are.
+/// The SDK that the services use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Sdk {
     /// The crate `restate-sdk`.
@@ -34,22 +34,22 @@ pub enum Sdk {
     Abide,
 }
 
-/// What to start.
+/// The configuration of a setup.
 #[derive(Debug, Clone)]
 pub struct Setting {
-    /// Which server.
+    /// The server to start.
     pub runtime: Runtime,
-    /// Which services.
+    /// The SDK of the services to start.
     pub sdk: Sdk,
-    /// Newest service protocol that the server may speak.
+    /// Newest service protocol version that the server may speak.
     pub protocol: u16,
     /// Suspend at every wait.
     pub always_suspend: bool,
-    /// Partitions of our server.
+    /// Number of partitions of our server.
     pub partitions: u16,
-    /// Speak to the services in HTTP/1.1: one request and one response, which do not overlap.
+    /// Use HTTP/1.1 to talk to the services: one request and one response, which do not overlap.
     pub http_11: bool,
-    /// Where data and logs go; empty at the start.
+    /// Directory for data and logs; must be empty at the start.
     pub dir: PathBuf,
 }
 
@@ -59,10 +59,10 @@ impl Setting {
     }
 }
 
-/// The processes, running and registered with each other.
+/// The running processes, registered with each other.
 #[derive(Debug)]
 pub struct Stage {
-    /// How to reach the server.
+    /// A client for the server.
     pub server: Server,
     setting: Setting,
     addresses: Addresses,
@@ -74,7 +74,7 @@ pub struct Stage {
 struct Addresses {
     ingress: SocketAddr,
     admin: SocketAddr,
-    /// Where nodes of the real server would talk to one another.
+    /// Address for communication between nodes of the real server.
     node: SocketAddr,
     services: SocketAddr,
 }
@@ -83,7 +83,7 @@ impl Stage {
     /// Starts everything, and registers the services.
     ///
     /// # Errors
-    /// When a process does not start or does not become ready.
+    /// Returns an error if a process does not start or does not become ready.
     pub async fn open(setting: Setting) -> Result<Self> {
         let stage = Self::open_unregistered(setting).await?;
         let http_11 = stage.setting.http_11;
@@ -94,10 +94,10 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Starts everything.
+    /// Starts everything without registering the services.
     ///
     /// # Errors
-    /// When a process does not start or does not become ready.
+    /// Returns an error if a process does not start or does not become ready.
     pub async fn open_unregistered(setting: Setting) -> Result<Self> {
         std::fs::create_dir_all(&setting.dir)?;
         let addresses = Addresses {
@@ -113,30 +113,30 @@ impl Stage {
         Ok(Self { server, setting, addresses, runtime, services })
     }
 
-    /// Where the services answer.
+    /// The URI of the services.
     pub fn services_uri(&self) -> String {
         format!("http://{}", self.addresses.services)
     }
 
-    /// Where data and logs are.
+    /// The directory for data and logs.
     pub fn dir(&self) -> &Path {
         &self.setting.dir
     }
 
-    /// Kills the services with SIGKILL and starts them again.
+    /// Kills the services with SIGKILL and restarts them.
     ///
     /// # Errors
-    /// When they do not start.
+    /// Returns an error if they do not start.
     pub fn restart_services(&mut self) -> Result<()> {
         self.services.kill()?;
         self.services = start_services(&self.setting, self.addresses.services)?;
         Ok(())
     }
 
-    /// Kills the runtime with SIGKILL, starts it again and waits until it serves.
+    /// Kills the runtime with SIGKILL, restarts it and waits until it is ready.
     ///
     /// # Errors
-    /// When it does not start.
+    /// Returns an error if it does not start.
     pub async fn restart_runtime(&mut self) -> Result<()> {
         self.runtime.kill()?;
         let runtime = start_runtime(&self.setting, self.addresses)?;
@@ -144,11 +144,11 @@ impl Stage {
         Ok(())
     }
 
-    /// Starts the services again if they have ended by themselves, as whatever runs them in production
-    /// would: the TypeScript SDK's process ends when a connection breaks at the wrong moment.
+    /// Restarts the services if they have exited, as a supervisor would in production: the
+    /// TypeScript SDK's process exits when a connection breaks at the wrong moment.
     ///
     /// # Errors
-    /// When they do not start.
+    /// Returns an error if they do not start.
     pub fn revive_services(&mut self) -> Result<()> {
         if self.services.ended()?.is_some() {
             self.services = start_services(&self.setting, self.addresses.services)?;

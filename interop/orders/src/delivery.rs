@@ -1,4 +1,4 @@
-//! Delivery: a driver is found, picks the order up and brings it.
+//! Delivery: finds a driver, who picks the order up and brings it to the customer.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use services_food_ordering::order::{Status, Step};
 
 use crate::status::OrderStatusClient;
 
-/// One delivery, under its id.
+/// One delivery; the key is its id.
 pub struct DeliveryManager {
     /// How long each leg takes.
     pub leg: Duration,
@@ -15,7 +15,7 @@ pub struct DeliveryManager {
 
 #[object]
 impl DeliveryManager {
-    /// Brings an order to its customer; answers when it is there.
+    /// Delivers an order to its customer; returns once it has arrived.
     #[handler]
     async fn deliver(&self, ctx: ObjectContext<'_>, order_id: String) -> HandlerResult<()> {
         let report = async |status| {
@@ -32,7 +32,7 @@ impl DeliveryManager {
     }
 }
 
-/// The wall clock, in milliseconds since the epoch; only to be read within a `run`.
+/// The wall clock, in milliseconds since the epoch; may only be read inside a `run`.
 pub(crate) fn now_ms() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))

@@ -1,5 +1,6 @@
-//! The order flow of `services/food-ordering` on the official SDK. Only what an SDK sees is written
-//! again: the order, the payment, the HTTP client and the restaurant are those of that crate.
+//! The order flow of `services/food-ordering` on the official SDK. Only the parts that use an SDK
+//! are reimplemented; the order, the payment, the HTTP client and the restaurant come from that
+//! crate.
 //!
 //! Reading order: [`workflow`] (the flow), [`status`] (what the customer sees), [`delivery`].
 

@@ -1,17 +1,17 @@
-//! What the customer sees of an order.
+//! The status of an order, as the customer sees it.
 
 use restate_sdk::prelude::*;
 use services_food_ordering::order::{Status, Step};
 
-/// The steps of one order, under its id.
+/// The steps of one order; the key is its id.
 pub struct OrderStatus;
 
 const STEPS: &str = "steps";
 
 #[object]
 impl OrderStatus {
-    /// Notes that the order has got further. A step back is kept too: it would be a fault of the
-    /// runtime, and the history must show it.
+    /// Records that the order has progressed. A step backwards is kept too: it would be a fault of
+    /// the runtime, and the history must show it.
     #[handler]
     async fn set(&self, ctx: ObjectContext<'_>, Json(step): Json<Step>) -> HandlerResult<()> {
         let Json(mut steps) = ctx.get::<Json<Vec<Step>>>(STEPS).await?.unwrap_or(Json(Vec::new()));
@@ -20,14 +20,14 @@ impl OrderStatus {
         Ok(())
     }
 
-    /// How far the order is.
+    /// The current status of the order.
     #[handler]
     async fn get(&self, ctx: SharedObjectContext<'_>) -> HandlerResult<Json<Option<Status>>> {
         let steps = ctx.get::<Json<Vec<Step>>>(STEPS).await?;
         Ok(Json(steps.and_then(|Json(steps)| Some(steps.last()?.status))))
     }
 
-    /// How it got there.
+    /// All steps of the order so far.
     #[handler]
     async fn history(&self, ctx: SharedObjectContext<'_>) -> HandlerResult<Json<Vec<Step>>> {
         let steps = ctx.get::<Json<Vec<Step>>>(STEPS).await?;

@@ -1,4 +1,4 @@
-//! The flow of an order, from the first word to the last.
+//! The flow of an order, from creation to delivery.
 
 use std::time::Duration;
 
@@ -15,19 +15,19 @@ use crate::{
     status::OrderStatusClient,
 };
 
-/// One order, under its id.
+/// One order; the key is its id.
 pub struct OrderWorkflow {
-    /// Who charges.
+    /// The payment provider.
     pub payments: Payments,
-    /// Where the restaurant's point of sale is, like `http://127.0.0.1:5050`.
+    /// Base URI of the restaurant's point of sale, like `http://127.0.0.1:5050`.
     pub restaurant: String,
-    /// How it is reached.
+    /// The client that reaches it.
     pub http: Http,
 }
 
 #[workflow]
 impl OrderWorkflow {
-    /// Takes an order to its end; answers with the last status.
+    /// Processes an order to completion; returns its final status.
     #[handler]
     async fn run(
         &self,
@@ -43,7 +43,7 @@ impl OrderWorkflow {
         };
         report(Status::Created).await?;
 
-        // Made once and journaled: every try of the charge below carries the same one.
+        // Created once and journaled: every retry of the charge below uses the same token.
         let token = format!("{:016x}", ctx.random_seed());
         let charge = Charge { order_id: order_id.clone(), token, amount_cents: order.total_cents };
         let payments = self.payments.clone();
@@ -56,7 +56,8 @@ impl OrderWorkflow {
         report(Status::Scheduled).await?;
         ctx.sleep(Duration::from_millis(order.delivery_delay_ms)).await?;
 
-        // The restaurant is a plain HTTP server: it answers at once and calls back when it is done.
+        // The restaurant is a plain HTTP server: it responds at once, and calls back when the order
+        // is ready.
         let (callback, prepared) = ctx.awakeable::<()>();
         let (http, at) = (self.http.clone(), format!("{}/prepare", self.restaurant));
         let body = json!({ "orderId": order_id, "cb": callback });

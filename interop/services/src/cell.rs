@@ -5,7 +5,7 @@ use std::time::Duration;
 use restate_sdk::prelude::*;
 use serde_json::{Value, json};
 
-/// State under each key.
+/// State per key.
 pub(crate) struct Cell;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -71,7 +71,7 @@ impl Cell {
         Ok(Json(json!([set, cleared, gone])))
     }
 
-    /// Holds the object's lock until the awakeable that is told to `Lab` is completed.
+    /// Holds the object's lock until the awakeable whose id it stores in the cell is completed.
     #[handler]
     async fn hold(&self, ctx: ObjectContext<'_>) -> HandlerResult<Json<Value>> {
         let (id, released) = ctx.awakeable::<Json<Value>>();
@@ -79,7 +79,7 @@ impl Cell {
         Ok(released.await?)
     }
 
-    /// Holds the object's lock for ever.
+    /// Holds the object's lock forever.
     #[handler]
     async fn forever(&self, ctx: ObjectContext<'_>) -> HandlerResult<()> {
         ctx.set("started", Json(json!(true)));

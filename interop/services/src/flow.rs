@@ -3,7 +3,7 @@
 use restate_sdk::prelude::*;
 use serde_json::{Value, json};
 
-/// One run under each key.
+/// One run per key.
 pub(crate) struct Flow;
 
 #[workflow(client_visibility = "pub(crate)")]

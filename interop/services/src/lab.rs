@@ -1,4 +1,4 @@
-//! Lab: a handler for each thing to try. Answers are JSON, so that the suite can compare them.
+//! Lab: one handler per feature to test. Results are JSON, so that the suite can compare them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::{cell::CellClient, list::ListClient};
 
-/// Everything that needs no key.
+/// The handlers that need no key.
 pub(crate) struct Lab;
 
-/// How often something was executed in this process, by name: what a replay must not repeat.
+/// How often each name was executed in this process; a replay must not execute it again.
 static EXECUTIONS: Mutex<Option<HashMap<String, u64>>> = Mutex::new(None);
 
 fn executed(name: &str) -> u64 {
@@ -182,7 +182,7 @@ impl Lab {
         Ok(sent.attach::<i64>().await?)
     }
 
-    /// The closure's value comes back, and the closure is not executed again on replay.
+    /// Returns the closure's value; a replay must not execute the closure again.
     #[handler]
     async fn run_once(&self, ctx: Context<'_>, id: String) -> HandlerResult<Json<Value>> {
         let name = id.clone();
@@ -343,7 +343,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Sleeps until it is cancelled, and says so.
+    /// Sleeps until it is cancelled, and records that.
     #[handler]
     async fn until_cancelled(&self, ctx: Context<'_>, cell: String) -> HandlerResult<()> {
         tell(&ctx, &cell, "started", "yes".to_owned());
@@ -354,7 +354,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Calls somebody who sleeps until it is cancelled.
+    /// Calls a handler that sleeps until it is cancelled.
     #[handler]
     async fn call_until_cancelled(&self, ctx: Context<'_>, cell: String) -> HandlerResult<()> {
         let lab = ctx.service_client::<LabClient<'_>>();
@@ -367,13 +367,13 @@ impl Lab {
         Ok(())
     }
 
-    /// Calls an object that holds its lock for ever.
+    /// Calls an object that holds its lock forever.
     #[handler]
     async fn call_forever(&self, ctx: Context<'_>, key: String) -> HandlerResult<()> {
         Ok(ctx.object_client::<CellClient<'_>>(key).forever().call().await?)
     }
 
-    /// A pause long enough to be killed in, then an effect that must happen once.
+    /// Pauses long enough to be killed, then performs an effect that must happen exactly once.
     #[handler]
     async fn slow_add(&self, ctx: Context<'_>, Json(asked): Json<Value>) -> HandlerResult<i64> {
         let key = text(&asked["key"]);
@@ -383,7 +383,7 @@ impl Lab {
         Ok(ctx.object_client::<CellClient<'_>>(key).add(1).call().await?)
     }
 
-    /// Several calls that are awaited together.
+    /// Makes several calls and awaits them together.
     #[handler]
     async fn join(
         &self,
@@ -402,7 +402,7 @@ impl Lab {
     }
 }
 
-/// Leaves a word in a cell, where the suite finds it.
+/// Stores a value in a cell, where the suite finds it.
 fn tell(ctx: &Context<'_>, cell: &str, name: &str, value: String) {
     ctx.object_client::<CellClient<'_>>(cell).set(Json(json!({ "k": name, "v": value }))).send();
 }

@@ -1,9 +1,9 @@
-//! List: remembers what was appended, in order.
+//! List: keeps appended values, in order.
 
 use restate_sdk::prelude::*;
 use serde_json::Value;
 
-/// A list under each key.
+/// A list per key.
 pub(crate) struct List;
 
 #[object(client_visibility = "pub(crate)")]

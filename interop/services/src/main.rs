@@ -1,7 +1,7 @@
 //! The services of the interop suite on the official Rust SDK. `interop/typescript` has the same
-//! ones on the official TypeScript SDK; the suite cannot tell them apart.
+//! services on the official TypeScript SDK; the suite cannot tell them apart.
 //!
-//! Reading order: [`lab`] (a plain service with a handler for each thing to try), [`cell`] and
+//! Reading order: [`lab`] (a plain service with one handler per feature to test), [`cell`] and
 //! [`list`] (virtual objects), [`flow`] (a workflow).
 
 mod cell;
@@ -17,7 +17,7 @@ use restate_sdk::prelude::*;
 /// Serves the services of the interop suite.
 #[derive(Parser)]
 struct Args {
-    /// Where the runtime reaches them.
+    /// Address at which the runtime reaches the services.
     #[arg(long, env = "BIND", default_value = "127.0.0.1:9080")]
     bind: SocketAddr,
 }

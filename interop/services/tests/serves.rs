@@ -1,4 +1,4 @@
-//! The program serves, which also makes cargo build it for the tests of the server.
+//! Checks that the program serves, which also makes cargo build it for the server's tests.
 
 #[test]
 fn the_services_listen() {

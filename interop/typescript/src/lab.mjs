@@ -1,4 +1,4 @@
-// Lab: a handler for each thing to try. Answers are JSON, so that the suite can compare them.
+// Lab: one handler per feature to test. Results are JSON, so that the suite can compare them.
 
 import * as restate from "@restatedev/restate-sdk";
 
@@ -7,7 +7,7 @@ import { list } from "./list.mjs";
 
 const DAY_MS = 86_400_000;
 
-// How often something was executed in this process, by name: what a replay must not repeat.
+// How often each name was executed in this process; a replay must not execute it again.
 const executions = new Map();
 
 function executed(name) {
@@ -20,7 +20,7 @@ function terminal({ code, message }) {
   return new restate.TerminalError(message, { errorCode: code });
 }
 
-// Leaves a word in a cell, where the suite finds it.
+// Stores a value in a cell, where the suite finds it.
 function tell(ctx, key, name, value) {
   ctx.objectSendClient(cell, key).set({ k: name, v: value });
 }

@@ -1,4 +1,4 @@
-// List: remembers what was appended, in order.
+// List: keeps appended values, in order.
 
 import * as restate from "@restatedev/restate-sdk";
 

@@ -1,5 +1,5 @@
 // The services of the interop suite on the official TypeScript SDK. `interop/services` has the same
-// ones on the official Rust SDK; the suite cannot tell them apart.
+// services on the official Rust SDK; the suite cannot tell them apart.
 
 import "./polyfill.mjs";
 

@@ -1,5 +1,5 @@
-//! A stream of frames, split anywhere: nothing panics, no split matters, and what is understood says
-//! the same when it is written and read again.
+//! Fuzzes a stream of frames split at arbitrary points: nothing panics, the split does not matter,
+//! and anything that decodes survives being encoded and decoded again.
 
 #![no_main]
 
@@ -34,7 +34,7 @@ fn frames(chunks: impl Iterator<Item = Bytes>) -> (Vec<Frame>, Option<WireError>
     (frames, None, decoder.is_empty())
 }
 
-/// The first byte says how long the pieces are in which the rest comes.
+/// Splits the stream into pieces of `length` bytes.
 fn pieces(stream: &Bytes, length: usize) -> impl Iterator<Item = Bytes> {
     let stream = stream.clone();
     (0..stream.len()).step_by(length).map(move |at| stream.slice(at..stream.len().min(at + length)))

@@ -1,5 +1,5 @@
-//! Texts that people and endpoints give us: ids, content types, manifests. Nothing panics, and what is
-//! an id is written as it was read.
+//! Fuzzes texts supplied by users and endpoints: ids, content types, manifests. Nothing panics, and
+//! an id prints the way it was read.
 
 #![no_main]
 
@@ -17,7 +17,7 @@ fuzz_target!(|text: &str| {
         assert_eq!(id.to_string(), text);
     }
     if let Ok(id) = text.parse::<AwakeableId>() {
-        // Padding may be left out.
+        // Padding is optional.
         assert_eq!(id.to_string().parse(), Ok(id));
     }
     if let Some(version) = ProtocolVersion::from_content_type(text) {

@@ -1,4 +1,4 @@
-//! Ids that follow from a name: of a workflow's run, and of what an idempotency key stands for.
+//! Ids derived from a name: of a workflow's run, and of the invocation behind an idempotency key.
 
 use std::fmt;
 
@@ -7,21 +7,22 @@ use sha2::{Digest, Sha256};
 
 use super::{InvocationId, PartitionKey};
 
-/// Bytes of a data directory's secret: as many as the hash under it has.
+/// Length in bytes of a data directory's secret, the same as the output of the underlying hash.
 pub const SECRET_BYTES: usize = 32;
 
-/// How the id of a named invocation follows from its name. Fixed for a data directory: that the same
-/// name is the same invocation stands on it.
+/// How the id of a named invocation is derived from its name. Fixed for the lifetime of a data
+/// directory: deduplication by name depends on it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Derivation {
-    /// A hash of public words, as the real server has it: whoever knows the name knows the id.
+    /// A hash of public strings, as in the real server: anyone who knows the name can compute the
+    /// id.
     Plain,
-    /// Mixed with a secret: only whoever is told an id knows it.
+    /// Keyed with a secret: the id can't be computed from the name alone.
     Secret([u8; SECRET_BYTES]),
 }
 
 impl Derivation {
-    /// The id of the one `run` of a workflow key.
+    /// The id of a workflow key's one `run`.
     pub fn workflow(&self, scope: Option<&str>, name: &str, key: &str) -> InvocationId {
         let partition_key = PartitionKey::of_key(scope.unwrap_or(key));
         let uuid = match self {
@@ -38,7 +39,7 @@ impl Derivation {
         InvocationId { partition_key, uuid }
     }
 
-    /// The id that an idempotency key stands for; `key` is empty for a plain service.
+    /// The id of the invocation behind an idempotency key; `key` is empty for a plain service.
     pub fn idempotency_key(
         &self,
         scope: Option<&str>,
@@ -67,7 +68,7 @@ impl Derivation {
         InvocationId { partition_key: PartitionKey::of_key(owner), uuid }
     }
 
-    /// Tells secrets apart without telling them; `None` where there is none.
+    /// Distinguishes secrets without revealing them; `None` if there is no secret.
     pub fn fingerprint(&self) -> Option<u128> {
         match self {
             Self::Plain => None,
@@ -86,15 +87,15 @@ impl fmt::Debug for Derivation {
     }
 }
 
-/// The real server's rule. Names with commas may collide, which can't be mended: it is what ids of
-/// older data directories follow from.
+/// The real server's rule. Names that contain commas may collide; that can't be fixed, since the
+/// ids in existing data directories depend on it.
 fn plain(parts: &[&str]) -> u128 {
     first_bytes(&Sha256::digest(parts.join(",").as_bytes()).into())
 }
 
-/// HMAC-SHA256 over the parts, each told from its neighbours and from one that is absent.
+/// HMAC-SHA256 over the parts, encoded so that part boundaries and absent parts are unambiguous.
 fn mixed(secret: &[u8; SECRET_BYTES], parts: &[Option<&str>]) -> u128 {
-    // HMAC fills a shorter key with zeros up to the hash's block.
+    // HMAC zero-pads a short key to the hash's block size.
     let mut block = [0; 64];
     block[..SECRET_BYTES].copy_from_slice(secret);
     let mut mac: Hmac<Sha256> = Mac::new(&block.into());

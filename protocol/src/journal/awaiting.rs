@@ -1,7 +1,8 @@
-//! What an invocation waits on: a tree of notifications, and when it is resolved.
+//! What an invocation waits for: a tree of notifications, and the rule that decides when it is
+//! resolved.
 //!
-//! The tree is kept flat, in preorder, so that nothing here calls itself: its depth is chosen by
-//! user code, and a stack is not.
+//! The tree is stored flat, in preorder, so that nothing here recurses: user code chooses the
+//! depth, and the stack is limited.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,25 +15,26 @@ use serde::{
 
 use super::NotificationId;
 
-/// How the children of a node decide it.
+/// How the children of a node determine its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Combinator {
-    /// Only user code knows: any child that is done wakes the invocation.
+    /// Only user code knows: any child that completes wakes the invocation.
     Unknown,
-    /// Done with the first child that is done.
+    /// Done when the first child completes.
     FirstCompleted,
-    /// Done when all children are.
+    /// Done when all children have completed.
     AllCompleted,
-    /// Done with the first success, or when all failed.
+    /// Done at the first success, or when all have failed.
     FirstSucceededOrAllFailed,
-    /// Done with the first failure, or when all succeeded.
+    /// Done at the first failure, or when all have succeeded.
     AllSucceededOrFirstFailed,
 }
 
-/// A tree of what is waited for. V5 and V6 send one flat node that any notification resolves.
+/// The tree of notifications waited for. V5 and V6 send a single flat node that any notification
+/// resolves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Awaiting {
-    /// In preorder: a node, then its children's trees one after the other. Never empty.
+    /// In preorder: each node is followed by the subtrees of its children. Never empty.
     nodes: Vec<Node>,
 }
 
@@ -43,26 +45,26 @@ pub struct Node {
     pub combinator: Combinator,
     /// Notifications waited for directly.
     pub leaves: Vec<NotificationId>,
-    /// How many nodes are its children; siblings of the leaves.
+    /// How many child nodes it has, in addition to the leaves.
     pub nested: usize,
 }
 
-/// What is known of one notification.
+/// What is known about a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Not arrived.
+    /// It has not arrived.
     Pending,
-    /// Arrived with anything but a failure.
+    /// It arrived with anything but a failure.
     Success,
-    /// Arrived with a failure.
+    /// It arrived with a failure.
     Failure,
-    /// Arrived more than once, with a failure and with something else: only user code can tell which
-    /// of them it is about.
+    /// It arrived more than once, with a failure and with something else: only user code can tell
+    /// which of them it waits for.
     Either,
 }
 
 impl Awaiting {
-    /// A node over these children.
+    /// A node with these leaves and subtrees.
     pub fn node(
         combinator: Combinator,
         leaves: Vec<NotificationId>,
@@ -73,15 +75,15 @@ impl Awaiting {
         Self { nodes }
     }
 
-    /// The flat form of V5 and V6: any of `leaves` wakes the invocation.
+    /// The flat form of V5 and V6: any of the `leaves` wakes the invocation.
     pub fn any_of(leaves: Vec<NotificationId>) -> Self {
         Self::node(Combinator::FirstCompleted, leaves, Vec::new())
     }
 
-    /// The tree with these nodes in preorder.
+    /// Builds a tree from its nodes in preorder.
     ///
     /// # Panics
-    /// When they are not one whole tree: the caller has counted them.
+    /// Panics if they are not exactly one complete tree; the caller has counted them.
     pub(crate) fn from_preorder(nodes: Vec<Node>) -> Self {
         let children: usize = nodes.iter().map(|node| node.nested).sum();
         assert!(children + 1 == nodes.len(), "{} nodes with {children} children", nodes.len());
@@ -93,29 +95,29 @@ impl Awaiting {
         &self.nodes
     }
 
-    /// Whether nothing at all is waited for: a protocol error in a suspension.
+    /// Whether the tree has no leaves, which is a protocol error in a suspension.
     pub fn is_empty(&self) -> bool {
         self.all_leaves().next().is_none()
     }
 
-    /// How many leaves and nodes there are.
+    /// The number of leaves and nodes.
     pub fn size(&self) -> usize {
         self.nodes.iter().map(|node| 1 + node.leaves.len()).sum()
     }
 
-    /// Every notification named anywhere in the tree, duplicates included.
+    /// Every notification anywhere in the tree, including duplicates.
     pub fn all_leaves(&self) -> impl Iterator<Item = &NotificationId> {
         self.nodes.iter().flat_map(|node| &node.leaves)
     }
 
-    /// Whether the invocation should be woken, given what is known of each notification.
+    /// Whether to wake the invocation, given what is known about each notification.
     ///
-    /// Waking too often is harmless (the SDK replays and suspends again); waking too rarely hangs
-    /// the invocation, so whatever only user code can decide counts as resolved.
+    /// Waking too often is harmless (the SDK replays and suspends again), but waking too rarely
+    /// hangs the invocation, so anything that only user code can decide counts as resolved.
     pub fn is_resolved(&self, outcome: &mut dyn FnMut(&NotificationId) -> Outcome) -> bool {
         let parents = self.parents();
         let mut tallies = vec![Tally::default(); self.nodes.len()];
-        // Children stand behind their parents, so they are decided first.
+        // Children come after their parents, so in reverse order they are decided first.
         for (at, node) in self.nodes.iter().enumerate().rev() {
             node.leaves.iter().for_each(|leaf| tallies[at].add(State::from(outcome(leaf))));
             match (tallies[at].decide(node.combinator), parents[at]) {
@@ -127,10 +129,10 @@ impl Awaiting {
         false
     }
 
-    /// For each node, where its parent stands.
+    /// For each node, the index of its parent.
     fn parents(&self) -> Vec<Option<usize>> {
         let mut parents = Vec::with_capacity(self.nodes.len());
-        // Nodes whose children are not all there yet, and how many are missing.
+        // Nodes with children still to come, and how many of them.
         let mut open: Vec<(usize, usize)> = Vec::new();
         for (at, node) in self.nodes.iter().enumerate() {
             parents.push(open.last().map(|(parent, _)| *parent));
@@ -144,13 +146,13 @@ impl Awaiting {
     }
 }
 
-/// What a node's children say of it.
+/// The state of a node or leaf, as it contributes to its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Pending,
     Success,
     Failure,
-    /// Done, but only user code knows how: wake the invocation.
+    /// Done, but only user code can tell how: wake the invocation.
     Wake,
 }
 
@@ -165,13 +167,13 @@ impl From<Outcome> for State {
     }
 }
 
-/// How many children of a node are in which state.
+/// How many children of a node are in each state.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
     pending: usize,
     succeeded: usize,
     failed: usize,
-    /// Nobody but user code can say what these mean for the node and those above it.
+    /// Only user code can tell what these mean for the node and its ancestors.
     unclear: usize,
 }
 
@@ -203,7 +205,7 @@ impl Tally {
         match combinator {
             Combinator::Unknown if any_succeeded || any_failed => State::Wake,
             Combinator::Unknown => State::Pending,
-            // Which of several came first is for user code to say.
+            // Only user code can tell which of several came first.
             Combinator::FirstCompleted => match (any_succeeded, any_failed) {
                 (true, true) => State::Wake,
                 (true, false) => State::Success,
@@ -222,15 +224,15 @@ impl Tally {
     }
 }
 
-/// A wait under way: the same question as [`Awaiting::is_resolved`], asked again after each
-/// notification. All answers together take one pass over the tree, whatever its form, since a node
-/// that is decided is only ever decided anew to wake the invocation.
+/// An incremental [`Awaiting::is_resolved`], updated after each notification. All updates together
+/// cost one pass over the tree, whatever its shape, since a decided node only ever changes again in
+/// order to wake the invocation.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
     nodes: Vec<Counted>,
-    /// For each notification: what is known of it, and the nodes that wait for it directly.
+    /// For each notification: its state, and the nodes that wait for it directly.
     leaves: BTreeMap<NotificationId, (State, Vec<usize>)>,
-    /// Nodes looked at so far.
+    /// Number of nodes visited so far.
     visited: usize,
 }
 
@@ -243,7 +245,7 @@ struct Counted {
 }
 
 impl Evaluation {
-    /// Begins with what is known of each notification; `None` when it is resolved already.
+    /// Starts from what is known about each notification; `None` if the tree is already resolved.
     pub fn begin(
         awaiting: &Awaiting,
         outcome: &mut dyn FnMut(&NotificationId) -> Outcome,
@@ -278,8 +280,8 @@ impl Evaluation {
         Some(evaluation)
     }
 
-    /// What is now known of one notification; returns whether that resolves the tree. Once it has,
-    /// there is nothing more to ask.
+    /// Updates what is known about one notification and returns whether that resolves the tree.
+    /// Must not be called again once it has.
     pub fn learn(&mut self, id: &NotificationId, outcome: Outcome) -> bool {
         let Some((known, places)) = self.leaves.get_mut(id) else { return false };
         let (old, new) = (*known, State::from(outcome));
@@ -295,17 +297,17 @@ impl Evaluation {
         false
     }
 
-    /// How many different notifications are waited for.
+    /// How many distinct notifications are waited for.
     pub fn leaves(&self) -> usize {
         self.leaves.len()
     }
 
-    /// Nodes looked at so far, for whoever counts the work.
+    /// Number of nodes visited so far, as a measure of the work done.
     pub fn visited(&self) -> usize {
         self.visited
     }
 
-    /// A child of `at` is in another state; returns whether the root is decided by that.
+    /// Propagates a state change of a child of `at`; returns whether it decides the root.
     fn change(&mut self, at: usize, old: State, new: State) -> bool {
         let mut changed = Some((at, old, new));
         while let Some((at, old, new)) = changed {
@@ -325,8 +327,8 @@ impl Evaluation {
     }
 }
 
-/// The persisted form, that of a nested struct: combinator, leaves, how many children, and those in
-/// turn. In a format without names a flat tuple has the same bytes.
+/// The persisted form is that of nested structs: combinator, leaves, number of children, then each
+/// child in turn. In a format without field names a flat tuple has the same bytes.
 impl Serialize for Awaiting {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut tuple = serializer.serialize_tuple(3 * self.nodes.len())?;
@@ -341,7 +343,7 @@ impl Serialize for Awaiting {
 
 impl<'de> Deserialize<'de> for Awaiting {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // How many nodes there are is only known at their end.
+        // The number of nodes is only known at the end.
         deserializer.deserialize_tuple(usize::MAX, Preorder)
     }
 }
@@ -363,7 +365,8 @@ impl<'de> Visitor<'de> for Preorder {
             let leaves = elements.next_element()?.ok_or_else(too_short)?;
             let nested: usize = elements.next_element()?.ok_or_else(too_short)?;
             nodes.push(Node { combinator, leaves, nested });
-            // More than there are bytes can't follow: the loop ends where they do.
+            // A count beyond the remaining bytes can't be satisfied: the loop ends when they run
+            // out.
             missing = (missing - 1).saturating_add(nested);
         }
         Ok(Awaiting { nodes })

@@ -1,16 +1,16 @@
-//! Commands: the entries that user code issues.
+//! Commands: the entries that user code appends.
 
 use bytes::Bytes;
 
 use super::{CompletionId, NotificationResult};
 use crate::{TerminalFailure, journal::notification::SignalId};
 
-/// A command with the free-form name that the SDK gave its entry (empty when none).
+/// A command with the free-form name that the SDK gave its entry (empty if it gave none).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedCommand {
-    /// Name shown to people; compared on replay.
+    /// Display name; compared on replay.
     pub name: String,
-    /// What was asked for.
+    /// The command itself.
     pub command: Command,
 }
 
@@ -20,76 +20,76 @@ impl From<Command> for NamedCommand {
     }
 }
 
-/// Everything user code can ask of the runtime.
+/// Everything user code can request from the runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Command {
-    /// The first entry: what the invocation was called with.
+    /// The first entry: the input the invocation was called with.
     Input { headers: Vec<(String, String)>, value: Bytes },
-    /// The last entry: what the invocation answers.
+    /// The last entry: the result of the invocation.
     Output { result: Result<Bytes, TerminalFailure> },
-    /// Read of a state key that the attempt was not given; the value comes as a completion.
+    /// Reads a state key whose value the attempt was not given; the value arrives as a completion.
     GetLazyState { key: Bytes, completion: CompletionId },
-    /// Write of a state key.
+    /// Writes a state key.
     SetState { key: Bytes, value: Bytes },
-    /// Removal of a state key.
+    /// Removes a state key.
     ClearState { key: Bytes },
-    /// Removal of all state of the key.
+    /// Removes all of the object's state.
     ClearAllState,
-    /// List of state keys, as a completion.
+    /// Lists the state keys; they arrive as a completion.
     GetLazyStateKeys { completion: CompletionId },
-    /// Read of a state key that the SDK answered itself; the value is part of the entry.
+    /// Reads a state key that the SDK already knew; the value is part of the entry.
     GetEagerState { key: Bytes, value: Option<Bytes> },
-    /// List of state keys that the SDK answered itself.
+    /// Lists state keys that the SDK already knew.
     GetEagerStateKeys { keys: Vec<Bytes> },
-    /// Wait for a workflow promise.
+    /// Waits for a workflow promise.
     GetPromise { key: String, completion: CompletionId },
-    /// Look at a workflow promise without waiting.
+    /// Reads a workflow promise without waiting.
     PeekPromise { key: String, completion: CompletionId },
-    /// Complete a workflow promise; refused when it is already completed.
+    /// Completes a workflow promise; rejected if it is already completed.
     CompletePromise {
         key: String,
         result: Result<Bytes, TerminalFailure>,
         completion: CompletionId,
     },
-    /// Durable timer.
+    /// Starts a durable timer.
     Sleep {
-        /// When it is over, in milliseconds since the epoch.
+        /// When it fires, in milliseconds since the epoch.
         wake_up_time_ms: u64,
         completion: CompletionId,
     },
-    /// Call another handler and wait for its answer.
+    /// Calls another handler and waits for its result.
     Call {
         request: CallRequest,
-        /// Completed at once with the callee's invocation id.
+        /// Completed immediately with the callee's invocation id.
         invocation_id_completion: CompletionId,
-        /// Completed with the callee's answer.
+        /// Completed with the callee's result.
         result_completion: CompletionId,
     },
-    /// Call another handler without waiting.
+    /// Calls another handler without waiting.
     OneWayCall {
         request: CallRequest,
-        /// Earliest start in milliseconds since the epoch; 0 or the past means now.
+        /// Earliest start in milliseconds since the epoch; 0 or a time in the past means now.
         invoke_time_ms: u64,
-        /// Completed at once with the callee's invocation id.
+        /// Completed immediately with the callee's invocation id.
         invocation_id_completion: CompletionId,
     },
-    /// Send a signal to another invocation; the target is the textual invocation id.
+    /// Sends a signal to another invocation; the target is its textual id.
     SendSignal { target: String, signal: SignalId, result: NotificationResult },
-    /// A side effect; its result is proposed by the SDK afterwards.
+    /// A side effect; the SDK proposes its result later.
     Run { completion: CompletionId },
-    /// Wait for the result of another invocation.
+    /// Waits for the result of another invocation.
     AttachInvocation { target: InvocationTarget, completion: CompletionId },
-    /// Look at the result of another invocation without waiting.
+    /// Reads the result of another invocation without waiting.
     GetInvocationOutput { target: InvocationTarget, completion: CompletionId },
-    /// Complete an awakeable, named by its textual id.
+    /// Completes an awakeable, identified by its textual id.
     CompleteAwakeable { id: String, result: Result<Bytes, TerminalFailure> },
 }
 
-/// What a call or a one-way call carries.
+/// The payload of a call or one-way call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallRequest {
-    /// Name of the service called.
+    /// Name of the service to call.
     pub service: String,
     /// Name of its handler.
     pub handler: String,
@@ -97,9 +97,9 @@ pub struct CallRequest {
     pub key: String,
     /// The serialized argument.
     pub parameter: Bytes,
-    /// Headers handed to the callee.
+    /// Headers passed to the callee.
     pub headers: Vec<(String, String)>,
-    /// Same key, same invocation.
+    /// Calls with the same key reach the same invocation.
     pub idempotency_key: Option<String>,
     /// Flow-control scope (V7).
     pub scope: Option<String>,
@@ -107,13 +107,13 @@ pub struct CallRequest {
     pub limit_key: Option<String>,
 }
 
-/// How an attach or a look at the output names its invocation.
+/// How an attach or get-output command identifies the other invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum InvocationTarget {
     /// Textual invocation id.
     Id(String),
-    /// The invocation that an idempotency key stands for.
+    /// The invocation behind an idempotency key.
     Idempotent {
         service: String,
         /// Object key; empty for a plain service.

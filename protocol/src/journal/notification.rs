@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::CompletionId;
 use crate::TerminalFailure;
 
-/// Name of a signal: awakeables are numbered from 17, 1 is the cancel signal.
+/// Identifies a signal. Number 1 is the cancel signal; awakeables are numbered from 17.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum SignalId {
-    /// Numbered: built-in signals and awakeables.
+    /// By number: built-in signals and awakeables.
     Index(u32),
-    /// Named by users.
+    /// By a name that users chose.
     Name(String),
 }
 
@@ -21,19 +21,19 @@ pub const CANCEL_SIGNAL: u32 = 1;
 /// The first signal number that an awakeable may take; 2 to 15 are reserved, 16 is left unused.
 pub const FIRST_AWAKEABLE_SIGNAL: u32 = 17;
 
-/// What a notification answers.
+/// What a notification refers to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum NotificationId {
-    /// A command of this journal.
+    /// A command of this journal, by its completion id.
     Completion(CompletionId),
-    /// Something from outside.
+    /// A signal from outside.
     Signal(SignalId),
 }
 
-/// What a notification brings.
+/// The payload of a notification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NotificationResult {
-    /// Done, without a value: a timer, an absent state key, a signal without payload.
+    /// Completed without a value: a timer, an absent state key, a signal without payload.
     Void,
     /// A value.
     Value(Bytes),
@@ -54,42 +54,42 @@ impl From<Result<Bytes, TerminalFailure>> for NotificationResult {
     }
 }
 
-/// Which kind of notification it is: decides the message type code, together with the result.
+/// The kind of a notification. Together with the result, it determines the message type code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum NotificationKind {
-    /// Answer to `GetLazyState`.
+    /// Completes `GetLazyState`.
     GetLazyState,
-    /// Answer to `GetLazyStateKeys`.
+    /// Completes `GetLazyStateKeys`.
     GetLazyStateKeys,
-    /// Answer to `GetPromise`.
+    /// Completes `GetPromise`.
     GetPromise,
-    /// Answer to `PeekPromise`.
+    /// Completes `PeekPromise`.
     PeekPromise,
-    /// Answer to `CompletePromise`.
+    /// Completes `CompletePromise`.
     CompletePromise,
-    /// A timer is over.
+    /// A timer fired.
     Sleep,
-    /// A callee's id, for a call and a one-way call alike.
+    /// A callee's id, for calls and one-way calls alike.
     CallInvocationId,
-    /// A callee's answer.
+    /// A callee's result.
     Call,
     /// The result of a side effect.
     Run,
-    /// Answer to `AttachInvocation`.
+    /// Completes `AttachInvocation`.
     AttachInvocation,
-    /// Answer to `GetInvocationOutput`.
+    /// Completes `GetInvocationOutput`.
     GetInvocationOutput,
-    /// A signal, an awakeable among them.
+    /// A signal, which includes awakeables.
     Signal,
 }
 
-/// One notification: every kind has the same form.
+/// One notification: every kind has the same shape.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
-    /// Its kind.
+    /// Together with the result, determines the message type.
     pub kind: NotificationKind,
-    /// What it answers.
+    /// What it refers to.
     pub id: NotificationId,
-    /// What it brings.
+    /// Its payload.
     pub result: NotificationResult,
 }

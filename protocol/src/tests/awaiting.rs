@@ -1,4 +1,4 @@
-//! Await trees: as deep as they may be, on the stack of a thread as it is, and in one pass.
+//! Await trees: the maximum depth, on a default thread stack, in a single pass.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -26,8 +26,8 @@ const COMBINATORS: [Combinator; 5] = [
     Combinator::AllSucceededOrFirstFailed,
 ];
 
-/// A suspension of so many nodes, one in the other, as another SDK would write it; the leaf is
-/// completion 1.
+/// A suspension with `depth` nested nodes and completion 1 as its leaf, as another SDK would encode
+/// it.
 fn nested_bytes(depth: usize) -> Bytes {
     let mut body = vec![0x0a, 1, 1];
     for _ in 0..depth {
@@ -41,7 +41,7 @@ fn nested_bytes(depth: usize) -> Bytes {
 }
 
 fn on_a_threads_stack(work: impl FnOnce() + Send + 'static) {
-    // What std and tokio give their threads when nothing else is said.
+    // The default stack size of tokio and std threads.
     let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(work).unwrap();
     thread.join().unwrap();
 }
@@ -62,7 +62,7 @@ fn a_tree_may_be_as_deep_as_upstreams_and_no_deeper() {
         let frame = Frame::new(MessageType::SUSPENSION, nested_bytes(AWAITING_DEPTH_MAX + 1));
         let refused = Suspension::decode(&frame, ProtocolVersion::V7).unwrap_err();
         assert_eq!(refused, WireError::TooDeep { ty: frame.ty, limit: 1000 });
-        // A frame full of levels is refused at the first that is too much.
+        // A frame full of levels is rejected at the first level too many.
         let frame = Frame::new(MessageType::SUSPENSION, nested_bytes(20_000));
         assert!(Suspension::decode(&frame, ProtocolVersion::V7).is_err());
     });
@@ -97,7 +97,7 @@ fn tree() -> impl Strategy<Value = Awaiting> {
     })
 }
 
-/// The form of the tree before it was flat, and so that of stored bytes.
+/// The recursive form of the tree, which also matches the persisted bytes.
 #[derive(Debug, PartialEq)]
 struct Nested {
     combinator: Combinator,
@@ -114,7 +114,7 @@ fn nest(nodes: &mut std::slice::Iter<'_, crate::journal::awaiting::Node>) -> Nes
     }
 }
 
-/// The plain form of the rule.
+/// A direct, recursive implementation of the rule.
 fn decide(node: &Nested, outcome: &dyn Fn(&NotificationId) -> Outcome) -> Result<Outcome, ()> {
     let mut children: Vec<Outcome> = node.leaves.iter().map(outcome).collect();
     for nested in &node.nested {
@@ -145,8 +145,8 @@ fn decide(node: &Nested, outcome: &dyn Fn(&NotificationId) -> Outcome) -> Result
 }
 
 proptest! {
-    /// However notifications come in, the evaluation under way says what a look at the whole tree
-    /// says, and both say what the plain rule does.
+    /// In whatever order notifications arrive, the incremental evaluation agrees with an evaluation
+    /// of the whole tree, and both agree with the direct implementation.
     #[test]
     fn asking_again_is_asking_anew(
         tree in tree(),
@@ -183,7 +183,7 @@ proptest! {
     fn trees_survive_the_wire(tree in tree()) {
         let frame = Suspension { awaiting: tree.clone() }.encode(ProtocolVersion::V7);
         let read = Suspension::decode(&frame, ProtocolVersion::V7).unwrap();
-        // Leaves stand in the order of their fields then, and say the same.
+        // Decoding reorders the leaves by field, which does not change the meaning.
         prop_assert_eq!(read.encode(ProtocolVersion::V7), frame);
         prop_assert_eq!(read.awaiting.nodes().len(), tree.nodes().len());
         let mut leaves = [&tree, &read.awaiting].map(|tree| tree.all_leaves().collect::<Vec<_>>());

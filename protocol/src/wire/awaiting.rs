@@ -1,5 +1,5 @@
-//! Await trees as protobuf, written out by hand: the library's decoder gives up at a hundred levels,
-//! its encoder measures each level anew, and both call themselves.
+//! Await trees as protobuf, encoded and decoded by hand: the library's decoder gives up at a depth
+//! of 100, its encoder recomputes the lengths at each level, and both recurse.
 //!
 //! ```text
 //! Future { 1 completions: packed u32 · 2 signals: packed u32 · 3 named signals: string
@@ -17,11 +17,11 @@ use crate::journal::{
     Awaiting, Combinator, NotificationId, awaiting::Node, notification::SignalId,
 };
 
-/// How deep an await tree may be, its root included. The real server's limit.
+/// Maximum depth of an await tree, including its root. The real server's limit.
 pub const AWAITING_DEPTH_MAX: usize = 1000;
 
-/// How many nodes and leaves an await tree may have. A frame of the largest size could hold sixteen
-/// million nodes of two bytes, each of which takes more than twenty times as much memory.
+/// Maximum number of nodes and leaves in an await tree. A frame of the maximum size could hold
+/// sixteen million nodes of two bytes each, and a node takes more than twenty times as much memory.
 pub const AWAITING_PARTS_MAX: usize = 1 << 20;
 
 const COMPLETIONS: u32 = 1;
@@ -30,27 +30,28 @@ const NAMED_SIGNALS: u32 = 3;
 const NESTED: u32 = 4;
 const COMBINATOR: u32 = 5;
 
-/// Field of a suspension that holds the tree; the flat form has the first fields of a node.
+/// Field of a suspension that holds the tree; the flat form uses the first fields of a node
+/// instead.
 const SUSPENSION_TREE: u32 = 4;
 /// Fields of an awaiting-on message.
 const AWAITING_ON_TREE: u32 = 1;
 const AWAITING_ON_SIDE_EFFECTS: u32 = 2;
 
-/// The body of a suspension with a tree.
+/// Encodes the body of a suspension as a tree.
 pub(super) fn encode_suspension(awaiting: &Awaiting) -> Bytes {
     let mut body = Vec::new();
     encode_tree(SUSPENSION_TREE, awaiting, &mut body);
     body.into()
 }
 
-/// The body of a suspension without one: any of the leaves resolves it.
+/// Encodes the body of a suspension in the flat form: any of the leaves resolves it.
 pub(super) fn encode_flat(awaiting: &Awaiting) -> Bytes {
     let mut body = Vec::new();
     Leaves::of(awaiting.all_leaves()).encode(&mut body);
     body.into()
 }
 
-/// The body of an awaiting-on message.
+/// Encodes the body of an awaiting-on message.
 pub(super) fn encode_awaiting_on(awaiting: &Awaiting, executing_side_effects: bool) -> Bytes {
     let mut body = Vec::new();
     encode_tree(AWAITING_ON_TREE, awaiting, &mut body);
@@ -60,7 +61,7 @@ pub(super) fn encode_awaiting_on(awaiting: &Awaiting, executing_side_effects: bo
     body.into()
 }
 
-/// Reads a suspension: a tree if `has_tree`, else a flat node.
+/// Decodes a suspension: a tree if `has_tree`, otherwise a flat node.
 pub(super) fn decode_suspension(body: &[u8], has_tree: bool) -> Result<Awaiting, WireError> {
     let ty = MessageType::SUSPENSION;
     let (mut flat, mut tree) = (Decoder::default(), None);
@@ -78,7 +79,7 @@ pub(super) fn decode_suspension(body: &[u8], has_tree: bool) -> Result<Awaiting,
     }
 }
 
-/// Reads an awaiting-on message: its tree, and whether side effects are under way.
+/// Decodes an awaiting-on message: its tree, and whether side effects are executing.
 pub(super) fn decode_awaiting_on(body: &[u8]) -> Result<(Awaiting, bool), WireError> {
     let ty = MessageType::AWAITING_ON;
     let (mut tree, mut side_effects) = (None, false);
@@ -93,7 +94,7 @@ pub(super) fn decode_awaiting_on(body: &[u8]) -> Result<(Awaiting, bool), WireEr
     Ok((decode_tree(ty, &tree)?, side_effects))
 }
 
-/// Why a field could not be read; which message it is in is known further up.
+/// Why a field could not be read; the caller knows which message it is in.
 enum Unreadable {
     Malformed(String),
     TooManyParts,
@@ -127,7 +128,8 @@ fn each_field(
     Ok(())
 }
 
-/// A message that comes in several pieces is all of them, one after the other.
+/// Protobuf semantics: a message field that occurs several times is the concatenation of all of
+/// them.
 fn collect(
     pieces: &mut Option<Vec<u8>>,
     rest: &mut &[u8],
@@ -158,7 +160,7 @@ fn new_node() -> Node {
 fn decode_tree(ty: MessageType, body: &[u8]) -> Result<Awaiting, WireError> {
     let mut decoder = Decoder::default();
     decoder.nodes.push(new_node());
-    // Nodes that are being read, outermost first: where each stands, and what is left of its bytes.
+    // Nodes being read, outermost first: the index of each, and its remaining bytes.
     let mut open: Vec<(usize, &[u8])> = vec![(0, body)];
     while let Some((at, rest)) = open.last_mut() {
         let at = *at;
@@ -193,7 +195,7 @@ struct Decoder {
 }
 
 impl Decoder {
-    /// Reads any field of a node but the nested ones.
+    /// Reads any field of a node except nested nodes.
     fn field(
         &mut self,
         at: usize,
@@ -247,7 +249,7 @@ impl Decoder {
     }
 
     fn done(mut self) -> Awaiting {
-        // Whatever order the fields came in, they are kept in that of their numbers.
+        // Whatever order the fields arrived in, leaves are sorted by field number.
         self.nodes.iter_mut().for_each(|node| node.leaves.sort_by_key(field_of));
         Awaiting::from_preorder(self.nodes)
     }
@@ -261,7 +263,7 @@ fn field_of(leaf: &NotificationId) -> u32 {
     }
 }
 
-/// The leaves of a node, by field.
+/// The leaves of a node, grouped by field.
 #[derive(Default)]
 struct Leaves<'a> {
     completions: Vec<u32>,
@@ -306,10 +308,10 @@ fn number_of(combinator: Combinator) -> u32 {
     }
 }
 
-/// Writes the tree as a message under `tag`.
+/// Encodes the tree as a message under `tag`.
 fn encode_tree(tag: u32, awaiting: &Awaiting, into: &mut Vec<u8>) {
     let lengths = lengths(awaiting);
-    // Nodes whose children follow: how many, and what closes the node.
+    // Nodes with children still to come: how many, and the combinator field that ends the node.
     let mut open: Vec<(usize, u32)> = Vec::new();
     for (node, length) in awaiting.nodes().iter().zip(lengths) {
         encode_key(if open.is_empty() { tag } else { NESTED }, WireType::LengthDelimited, into);
@@ -327,11 +329,11 @@ fn encode_tree(tag: u32, awaiting: &Awaiting, into: &mut Vec<u8>) {
     }
 }
 
-/// How many bytes each node takes, those below it included.
+/// The encoded length of each node, including its children.
 fn lengths(awaiting: &Awaiting) -> Vec<usize> {
     let nodes = awaiting.nodes();
     let mut lengths = vec![0; nodes.len()];
-    // Trees that stand behind a node and have no parent yet: the next ones are its children.
+    // Lengths of subtrees that have no parent yet: the next ones are children of this node.
     let mut below: Vec<usize> = Vec::new();
     for (at, node) in nodes.iter().enumerate().rev() {
         let combinator = number_of(node.combinator);
@@ -340,7 +342,7 @@ fn lengths(awaiting: &Awaiting) -> Vec<usize> {
             length += uint32::encoded_len(COMBINATOR, &combinator);
         }
         for _ in 0..node.nested {
-            // INVARIANT: the nodes are a whole tree.
+            // INVARIANT: the nodes form a complete tree.
             let child = below.pop().unwrap_or_default();
             length += 1 + encoded_len_varint(child as u64) + child;
         }

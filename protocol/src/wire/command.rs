@@ -1,4 +1,4 @@
-//! Commands: domain to entry and back.
+//! Commands: conversion between the domain types and entries.
 
 use bytes::Bytes;
 use prost::{
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The entry of a command.
+/// Encodes a command as a journal entry.
 pub fn encode(named: &NamedCommand, version: ProtocolVersion) -> Entry {
     let name = named.name.clone();
     match &named.command {
@@ -169,10 +169,10 @@ pub fn encode(named: &NamedCommand, version: ProtocolVersion) -> Entry {
     }
 }
 
-/// Reads a command. Payloads are slices of the entry's bytes.
+/// Decodes a command. Payloads are slices of the entry's bytes.
 ///
 /// # Errors
-/// When the entry is no command, or lacks something that the protocol demands.
+/// Returns an error if the entry is not a command, or lacks something that the protocol requires.
 pub fn decode(entry: &Entry) -> Result<NamedCommand, WireError> {
     let ty = entry.ty;
     let missing = |part| move || WireError::Missing { ty, part };
@@ -323,8 +323,8 @@ pub fn decode(entry: &Entry) -> Result<NamedCommand, WireError> {
     Ok(NamedCommand { name, command })
 }
 
-/// The completions that a command asks for, without reading the rest of it: that with its callee's
-/// id and that with its result.
+/// The completion ids of a command, without decoding the rest of it: the one for its callee's id
+/// and the one for its result.
 pub fn completions(entry: &Entry) -> [Option<CompletionId>; 2] {
     let (has_callee, has_result) = match entry.ty {
         MessageType::CALL_COMMAND => (true, true),
@@ -340,7 +340,7 @@ pub fn completions(entry: &Entry) -> [Option<CompletionId>; 2] {
         | MessageType::GET_INVOCATION_OUTPUT_COMMAND => (false, true),
         _ => return [None, None],
     };
-    // Absent is 0, and the last of several counts, as in a full read.
+    // As in a full decode, an absent id is 0 and the last occurrence wins.
     let (mut callee, mut result) = (0, 0);
     let mut rest = &entry.body[..];
     while let Ok((tag, wire_type)) = decode_key(&mut rest) {
@@ -401,7 +401,7 @@ fn decode_completion(completion: messages::Completion) -> Result<Bytes, Terminal
     }
 }
 
-/// A signal brings nothing, a value or a failure; the other results are the runtime's own.
+/// A signal carries nothing, a value or a failure; only the runtime produces the other results.
 fn encode_signal(result: &NotificationResult, version: ProtocolVersion) -> messages::SignalResult {
     match result {
         NotificationResult::Value(value) => messages::SignalResult::Value(wrap(value)),

@@ -1,4 +1,4 @@
-//! Control messages: what steers an attempt and is not journaled.
+//! Control messages: they steer an attempt and are not journaled.
 
 use bytes::Bytes;
 use prost::Message;
@@ -17,23 +17,23 @@ use crate::{
 /// The first frame of an attempt, runtime to SDK.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
-    /// The invocation's id.
+    /// The invocation being attempted.
     pub id: InvocationId,
-    /// The same as text.
+    /// The invocation's id as text.
     pub debug_id: String,
-    /// How many journal entries follow at once; at least one.
+    /// Number of journal entries that follow immediately; at least one.
     pub known_entries: u32,
-    /// State of the key.
+    /// Initial state of the object or workflow, as key/value pairs.
     pub state: Vec<(Bytes, Bytes)>,
-    /// Whether `state` leaves something out.
+    /// Whether `state` may be incomplete.
     pub partial_state: bool,
     /// Key of the object or workflow; empty for a plain service.
     pub key: String,
-    /// Attempts that failed since a command was last stored.
+    /// Number of failed attempts since a command was last stored.
     pub retry_count: u32,
-    /// How long ago the last entry was stored, in milliseconds.
+    /// Time since the last entry was stored, in milliseconds.
     pub duration_since_last_entry_ms: u64,
-    /// Seeds the SDK's random numbers; SDKs read it from V6 on.
+    /// Seeds the SDK's random number generator; SDKs read it from V6 on.
     pub random_seed: u64,
     /// Flow-control scope (V7).
     pub scope: Option<String>,
@@ -44,7 +44,7 @@ pub struct Start {
 }
 
 impl Start {
-    /// The frame.
+    /// Encodes the message as a frame.
     pub fn encode(&self) -> Frame {
         let state = self.state.iter();
         let message = messages::Start {
@@ -66,10 +66,10 @@ impl Start {
         write(MessageType::START, &message)
     }
 
-    /// Reads the frame.
+    /// Decodes the message.
     ///
     /// # Errors
-    /// When it is another one, or its id is not one.
+    /// Returns an error if it is a different message, or its id is invalid.
     pub fn decode(frame: &Frame) -> Result<Self, WireError> {
         let message: messages::Start = read(frame, MessageType::START, "Start")?;
         let id = InvocationId::from_raw(&message.id)
@@ -92,15 +92,15 @@ impl Start {
     }
 }
 
-/// The attempt waits and ends, SDK to runtime.
+/// The attempt ends because it waits for something; SDK to runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspension {
-    /// What it waits for.
+    /// The invocation resumes once this tree is resolved.
     pub awaiting: Awaiting,
 }
 
 impl Suspension {
-    /// The frame: flat below V7, a tree from then on.
+    /// Encodes the message as a frame: flat below V7, a tree from V7 on.
     pub fn encode(&self, version: ProtocolVersion) -> Frame {
         let body = if version.has_await_tree() {
             awaiting::encode_suspension(&self.awaiting)
@@ -110,10 +110,11 @@ impl Suspension {
         Frame::new(MessageType::SUSPENSION, body)
     }
 
-    /// Reads the frame.
+    /// Decodes the message.
     ///
     /// # Errors
-    /// When it is another one, or its tree is deeper or larger than it may be.
+    /// Returns an error if it is a different message, or its tree exceeds the limits on depth or
+    /// size.
     pub fn decode(frame: &Frame, version: ProtocolVersion) -> Result<Self, WireError> {
         expect(frame, MessageType::SUSPENSION, "Suspension")?;
         let awaiting = awaiting::decode_suspension(&frame.body, version.has_await_tree())?;
@@ -121,26 +122,27 @@ impl Suspension {
     }
 }
 
-/// What the SDK waits for, for people (V7).
+/// What the SDK currently waits for; informational (V7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwaitingOn {
-    /// The tree.
+    /// The tree of notifications it waits for.
     pub awaiting: Awaiting,
-    /// Whether side effects are under way.
+    /// Whether side effects are executing.
     pub executing_side_effects: bool,
 }
 
 impl AwaitingOn {
-    /// The frame.
+    /// Encodes the message as a frame.
     pub fn encode(&self) -> Frame {
         let body = awaiting::encode_awaiting_on(&self.awaiting, self.executing_side_effects);
         Frame::new(MessageType::AWAITING_ON, body)
     }
 
-    /// Reads the frame.
+    /// Decodes the message.
     ///
     /// # Errors
-    /// When it is another one, or its tree is deeper or larger than it may be.
+    /// Returns an error if it is a different message, or its tree exceeds the limits on depth or
+    /// size.
     pub fn decode(frame: &Frame) -> Result<Self, WireError> {
         expect(frame, MessageType::AWAITING_ON, "AwaitingOn")?;
         let (awaiting, executing_side_effects) = awaiting::decode_awaiting_on(&frame.body)?;
@@ -148,48 +150,48 @@ impl AwaitingOn {
     }
 }
 
-/// The attempt failed, SDK to runtime.
+/// The attempt failed; SDK to runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptError {
-    /// HTTP-like, or 570 to 573.
+    /// HTTP-like status, or 570 to 573.
     pub code: u32,
-    /// What went wrong.
+    /// Human-readable reason.
     pub message: String,
-    /// Where.
+    /// Empty if the SDK has none.
     pub stacktrace: String,
-    /// The command it is about.
+    /// The command that failed, if known.
     pub related_command: Option<RelatedCommand>,
-    /// When to try again, in milliseconds; the policy decides when absent.
+    /// Delay before the next attempt, in milliseconds; if absent, the retry policy decides.
     pub next_retry_delay_ms: Option<u64>,
-    /// What to do about it.
+    /// What the runtime should do next.
     pub behavior: ErrorBehavior,
 }
 
-/// The command that an error is about.
+/// Identifies the command that an error relates to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RelatedCommand {
-    /// Index among commands, Input is 0.
+    /// Index among the commands; Input is 0.
     pub index: Option<u32>,
     /// Name of the entry.
     pub name: Option<String>,
-    /// Type code.
+    /// Message type code.
     pub ty: Option<u32>,
 }
 
-/// What to do about a failed attempt.
+/// What the runtime should do after a failed attempt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ErrorBehavior {
-    /// Try again, by the policy.
+    /// Retry according to the policy.
     #[default]
     Retry,
-    /// Wait for an operator.
+    /// Pause until an operator intervenes.
     Pause,
-    /// End with this failure.
+    /// Complete the invocation with this failure.
     Fail,
 }
 
 impl AttemptError {
-    /// The frame.
+    /// Encodes the message as a frame.
     pub fn encode(&self) -> Frame {
         let related = self.related_command.clone().unwrap_or_default();
         let message = messages::Error {
@@ -209,10 +211,10 @@ impl AttemptError {
         write(MessageType::ERROR, &message)
     }
 
-    /// Reads the frame.
+    /// Decodes the message.
     ///
     /// # Errors
-    /// When it is another one.
+    /// Returns an error if it is a different message.
     pub fn decode(frame: &Frame) -> Result<Self, WireError> {
         let message: messages::Error = read(frame, MessageType::ERROR, "Error")?;
         let related = RelatedCommand {
@@ -229,37 +231,37 @@ impl AttemptError {
             behavior: match message.behavior {
                 1 => ErrorBehavior::Pause,
                 2 => ErrorBehavior::Fail,
-                // What we do not know is tried again: nothing is lost by it.
+                // Unknown behaviour is treated as a retry, which loses nothing.
                 _ => ErrorBehavior::Retry,
             },
         })
     }
 }
 
-/// The invocation ends, SDK to runtime.
+/// The invocation has ended; SDK to runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct End;
 
 impl End {
-    /// The frame.
+    /// Encodes the message as a frame.
     pub fn encode(&self) -> Frame {
         Frame::new(MessageType::END, Bytes::new())
     }
 }
 
-/// The result of a side effect, SDK to runtime.
+/// The result of a side effect; SDK to runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunProposal {
-    /// Of which run.
+    /// Completion id of the run.
     pub completion: CompletionId,
-    /// How it ended.
+    /// The closure's value, or its terminal failure.
     pub result: Result<Bytes, TerminalFailure>,
-    /// Whether an acknowledgement is enough for an answer.
+    /// Whether an acknowledgement suffices instead of a full completion.
     pub ack_requested: bool,
 }
 
 impl RunProposal {
-    /// The frame.
+    /// Encodes the message as a frame.
     pub fn encode(&self, version: ProtocolVersion) -> Frame {
         let result = Some(match &self.result {
             Ok(value) => messages::RunResult::Value(value.clone()),
@@ -274,10 +276,10 @@ impl RunProposal {
         frame
     }
 
-    /// Reads the frame.
+    /// Decodes the message.
     ///
     /// # Errors
-    /// When it is another one, or has no result.
+    /// Returns an error if it is a different message, or has no result.
     pub fn decode(frame: &Frame) -> Result<Self, WireError> {
         let message: messages::ProposeRunCompletion =
             read(frame, MessageType::PROPOSE_RUN_COMPLETION, "ProposeRunCompletion")?;
@@ -293,24 +295,24 @@ impl RunProposal {
     }
 }
 
-/// A side effect's result is durable, runtime to SDK (V7).
+/// The result of a side effect is durable; runtime to SDK (V7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunAck {
-    /// Of which run.
+    /// Completion id of the run.
     pub completion: CompletionId,
 }
 
 impl RunAck {
-    /// The frame.
+    /// Encodes the message as a frame.
     pub fn encode(&self) -> Frame {
         let message = messages::ProposeRunCompletionAck { completion_id: self.completion };
         write(MessageType::PROPOSE_RUN_COMPLETION_ACK, &message)
     }
 
-    /// Reads the frame.
+    /// Decodes the message.
     ///
     /// # Errors
-    /// When it is another one.
+    /// Returns an error if it is a different message.
     pub fn decode(frame: &Frame) -> Result<Self, WireError> {
         let ty = MessageType::PROPOSE_RUN_COMPLETION_ACK;
         let message: messages::ProposeRunCompletionAck =

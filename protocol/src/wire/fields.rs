@@ -1,29 +1,31 @@
-//! How many fields a message has, counted before it is decoded: an empty one takes two bytes to send and a
-//! hundred to hold.
+//! Counts the fields of a message before it is decoded: an empty field takes two bytes on the wire
+//! and a hundred in memory.
 //!
-//! For what an SDK sends alone. What is stored was taken once, and is never refused again.
+//! Applies only to messages received from SDKs. Stored messages were accepted once and are never
+//! rejected later.
 
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
 use super::{MessageType, WireError, frame::Frame};
 
-/// Fields of a message, those of a repeated one each counted: headers, keys, metadata. Far more than
-/// anybody needs, and few enough that they are held in some megabytes.
+/// Maximum number of fields in a message, counting each occurrence of a repeated field: headers,
+/// keys, metadata. Far more than any real message has, and few enough to fit in a few megabytes.
 pub const FIELDS_MAX: usize = 1 << 16;
 
-/// Counts the fields of a frame's body, and of those fields of it that have repeated ones themselves.
+/// Counts the fields of a frame's body, including those nested in fields that have repeated fields
+/// themselves.
 ///
 /// # Errors
-/// When there are too many. A body that cannot be read is left to whoever decodes it.
+/// Returns an error if there are too many. Malformed bodies are left for the decoder to report.
 pub fn check(frame: &Frame) -> Result<(), WireError> {
-    // Each field has a key and a length or a value.
+    // Every field takes at least two bytes: a key, and a length or value.
     if frame.body.len() <= 2 * FIELDS_MAX {
         return Ok(());
     }
     let with_fields: &[u32] = match frame.ty {
-        // They count their parts while they are decoded.
+        // Their decoder counts the parts itself.
         MessageType::SUSPENSION | MessageType::AWAITING_ON => return Ok(()),
-        // A failure has metadata, and keys are many.
+        // Failures contain metadata, and state keys are a repeated field.
         MessageType::OUTPUT_COMMAND | MessageType::PROPOSE_RUN_COMPLETION => &[15],
         MessageType::COMPLETE_PROMISE_COMMAND | MessageType::COMPLETE_AWAKEABLE_COMMAND => &[3],
         MessageType::SEND_SIGNAL_COMMAND => &[6],
@@ -36,8 +38,8 @@ pub fn check(frame: &Frame) -> Result<(), WireError> {
     Ok(())
 }
 
-/// Fields of a message and of these of its fields; stops when there are too many, and where it cannot be
-/// read.
+/// Counts the fields of a message and of its fields in `with_fields`; stops above the limit and at
+/// anything malformed.
 fn count(mut body: &[u8], with_fields: &[u32]) -> usize {
     let mut fields = 0;
     while !body.is_empty() && fields <= FIELDS_MAX {
@@ -62,7 +64,7 @@ fn count(mut body: &[u8], with_fields: &[u32]) -> usize {
 mod tests {
     use super::*;
 
-    /// So many empty fields with this tag.
+    /// `count` empty fields with this tag.
     fn empty_fields(tag: u8, count: usize) -> Vec<u8> {
         [tag << 3 | 2, 0].repeat(count)
     }
@@ -77,7 +79,7 @@ mod tests {
         let call = MessageType::CALL_COMMAND;
         assert_eq!(check_body(call, empty_fields(4, FIELDS_MAX)), Ok(()));
         assert_eq!(check_body(call, empty_fields(4, 15_000_000)), too_many(call));
-        // The metadata of a failure.
+        // A failure's metadata.
         let run = MessageType::PROPOSE_RUN_COMPLETION;
         let metadata = empty_fields(3, FIELDS_MAX + 1);
         let nest = |tag: u8, inner: &[u8]| {
@@ -87,7 +89,7 @@ mod tests {
             body
         };
         assert_eq!(check_body(run, nest(15, &metadata)), too_many(run));
-        // The same bytes as a value are a value.
+        // The same bytes in a value field are opaque.
         assert_eq!(check_body(run, nest(14, &metadata)), Ok(()));
         let cut = [nest(14, &metadata), vec![0xFF]].concat();
         assert_eq!(check_body(run, cut), Ok(()), "whoever decodes it will say so");

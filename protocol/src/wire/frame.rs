@@ -1,4 +1,4 @@
-//! Frames: an eight-byte header, then the body. All integers are big-endian.
+//! Frames: an eight-byte header followed by the body. All integers are big-endian.
 //!
 //! ```text
 //! | type code u16 | flags u16 | body length u32 | body ... |
@@ -10,23 +10,23 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::{MessageType, WireError};
 
-/// Bytes of a frame's header.
+/// Length in bytes of a frame's header.
 pub const HEADER_BYTES: usize = 8;
 
-/// The sender of a run proposal is content with an acknowledgement (V7).
+/// Flag: the sender of a run proposal accepts a bare acknowledgement (V7).
 pub const REQUESTED_ACK: u16 = 0x8000;
 
-/// The real server's limit: 32 MiB.
+/// The real server's default limit: 32 MiB.
 pub const DEFAULT_MAX_MESSAGE_SIZE_BYTES: u32 = 32 * 1024 * 1024;
 
-/// One message on its way.
+/// One message as framed on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// Which message it is.
+    /// Determines how the body is decoded.
     pub ty: MessageType,
-    /// Bits beside it; unknown ones are ignored.
+    /// Flag bits; unknown ones are ignored.
     pub flags: u16,
-    /// Its protobuf body; may be empty.
+    /// The protobuf body; may be empty.
     pub body: Bytes,
 }
 
@@ -36,37 +36,38 @@ impl Frame {
         Self { ty, flags: 0, body }
     }
 
-    /// Appends header and body.
+    /// Appends the header and the body.
     pub fn encode(&self, into: &mut BytesMut) {
         self.encode_header(into);
         into.extend_from_slice(&self.body);
     }
 
-    /// Appends the header alone; the body has to follow.
+    /// Appends only the header; the caller has to append the body.
     pub fn encode_header(&self, into: &mut BytesMut) {
         into.reserve(HEADER_BYTES + self.body.len());
         into.put_u16(self.ty.0);
         into.put_u16(self.flags);
-        // Bodies are limited far below four gigabytes wherever they come in.
+        // Incoming bodies are limited to far less than 4 GiB.
         into.put_u32(u32::try_from(self.body.len()).unwrap_or(u32::MAX));
     }
 }
 
-/// Cuts a stream of bytes, split anywhere, into frames.
+/// Splits a byte stream, received in arbitrary chunks, into frames.
 #[derive(Debug)]
 pub struct FrameDecoder {
     max_message_size_bytes: u32,
     chunks: VecDeque<Bytes>,
-    /// What came behind them in small pieces, each of which would cost more than it has.
+    /// Small chunks received after `chunks`, coalesced: each on its own would have more overhead
+    /// than data.
     tail: BytesMut,
     buffered_bytes: usize,
 }
 
-/// Pieces of fewer bytes are gathered.
+/// Chunks smaller than this are coalesced.
 const SMALL_BYTES: usize = 1024;
 
 impl FrameDecoder {
-    /// A decoder that refuses bodies of more than `max_message_size_bytes`.
+    /// A decoder that rejects bodies larger than `max_message_size_bytes`.
     pub fn new(max_message_size_bytes: u32) -> Self {
         Self {
             max_message_size_bytes,
@@ -76,7 +77,7 @@ impl FrameDecoder {
         }
     }
 
-    /// Takes the next bytes of the stream.
+    /// Appends the next bytes of the stream.
     pub fn push(&mut self, chunk: Bytes) {
         self.buffered_bytes += chunk.len();
         if chunk.len() < SMALL_BYTES && !self.chunks.is_empty() {
@@ -89,8 +90,8 @@ impl FrameDecoder {
         }
     }
 
-    /// How many bytes the frame has that has begun and is not whole; `None` when none has, or its header
-    /// is not there yet.
+    /// Total length in bytes of the incomplete frame at the front; `None` if there is none, or its
+    /// header has not fully arrived.
     pub fn expected_bytes(&self) -> Option<usize> {
         let header = self.peek_header()?;
         let length_bytes = (&header[4..]).get_u32();
@@ -104,10 +105,11 @@ impl FrameDecoder {
         }
     }
 
-    /// The next whole frame, if there is one. A body within one chunk is not copied.
+    /// The next complete frame, if there is one. A body within a single chunk is not copied.
     ///
     /// # Errors
-    /// When a header announces a body over the limit: before any of it is buffered.
+    /// Returns an error if a header announces a body over the limit, before any of the body is
+    /// buffered.
     #[expect(clippy::should_implement_trait, reason = "it can have more after None")]
     pub fn next(&mut self) -> Result<Option<Frame>, WireError> {
         let Some(header) = self.peek_header() else { return Ok(None) };
@@ -128,7 +130,7 @@ impl FrameDecoder {
         Ok(Some(Frame { ty, flags, body: self.take(length) }))
     }
 
-    /// Whether the stream may end here: no frame has begun.
+    /// Whether the stream may end here, that is, not in the middle of a frame.
     pub fn is_empty(&self) -> bool {
         self.buffered_bytes == 0
     }
@@ -143,7 +145,7 @@ impl FrameDecoder {
         Some(header)
     }
 
-    /// Takes `length` bytes that are known to be there.
+    /// Takes `length` bytes, which must be buffered.
     fn take(&mut self, length: usize) -> Bytes {
         self.buffered_bytes -= length;
         if let Some(first) = self.chunks.front_mut()

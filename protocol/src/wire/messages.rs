@@ -1,12 +1,12 @@
-//! The protobuf messages as Rust types, in the order of their codes. The field numbers are the
-//! protocol's; this file is the schema, and `awaiting` that of await trees.
+//! The protobuf messages as Rust types, in the order of their type codes. The field numbers are the
+//! protocol's; this file is the schema, except for await trees, which are in `awaiting`.
 
 use bytes::Bytes;
 use prost::{Message, Oneof};
 
-/// Field of every command that has a callee: under which number its id is to come.
+/// Field of every command that has a callee: the completion id for the callee's invocation id.
 pub(super) const CALLEE_ID_COMPLETION: u32 = 10;
-/// Field of every command that has a result: under which number that is to come.
+/// Field of every command that has a result: the completion id for the result.
 pub(super) const RESULT_COMPLETION: u32 = 11;
 
 #[derive(Clone, PartialEq, Message)]
@@ -144,7 +144,7 @@ pub(super) struct ProposeRunCompletionAck {
     pub(super) completion_id: u32,
 }
 
-/// All notifications have this form.
+/// All notifications have this shape.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Notification {
     #[prost(oneof = "NotificationId", tags = "1, 2, 3")]
@@ -177,7 +177,7 @@ pub(super) enum NotificationResult {
     StateKeys(StateKeys),
 }
 
-/// The id alone, for whoever does not need the rest.
+/// Decodes only the completion id, for callers that don't need the rest.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct CompletionIdOnly {
     #[prost(uint32, optional, tag = "1")]
@@ -278,7 +278,7 @@ pub(super) struct GetEagerStateKeys {
     pub(super) name: String,
 }
 
-/// GetPromise and PeekPromise.
+/// `GetPromise` and `PeekPromise`.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Promise {
     #[prost(string, tag = "1")]
@@ -301,7 +301,7 @@ pub(super) struct CompletePromise {
     pub(super) name: String,
 }
 
-/// Of a promise or an awakeable.
+/// The result of a promise or an awakeable.
 #[derive(Clone, PartialEq, Oneof)]
 pub(super) enum Completion {
     #[prost(message, tag = "2")]
@@ -346,7 +346,7 @@ pub(super) struct Call {
     pub(super) name: String,
 }
 
-/// From field 4 on the numbers are one higher than those of `Call`.
+/// From field 4 on, the numbers are one higher than in `Call`.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct OneWayCall {
     #[prost(string, tag = "1")]
@@ -411,7 +411,7 @@ pub(super) struct Run {
     pub(super) name: String,
 }
 
-/// AttachInvocation and GetInvocationOutput.
+/// `AttachInvocation` and `GetInvocationOutput`.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Attach {
     #[prost(oneof = "AttachTarget", tags = "1, 3, 4")]

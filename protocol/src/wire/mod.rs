@@ -1,7 +1,7 @@
-//! How the protocol looks as bytes: the table of message types, frames, and the translation between
-//! protobuf bodies and the domain types, one direction a function.
+//! The protocol as bytes: message types, frames, and the conversion between protobuf bodies and the
+//! domain types, one function per direction.
 //!
-//! The protobuf messages are written down as Rust types in `messages` and do not leave this module.
+//! The protobuf messages are Rust types in `messages`, private to this module.
 
 mod awaiting;
 pub mod command;
@@ -26,7 +26,7 @@ macro_rules! message_types {
         impl MessageType {
             $($(#[$doc])* pub const $name: Self = Self($code);)*
 
-            /// Its name, or `Unknown`.
+            /// The name of the message, or `Unknown`.
             pub fn name(self) -> &'static str {
                 match self.0 {
                     $($code => $text,)*
@@ -40,19 +40,19 @@ macro_rules! message_types {
 message_types! {
     /// The first frame of an attempt.
     START = 0x0000 "Start";
-    /// The attempt waits and ends.
+    /// The attempt ends because it waits for something.
     SUSPENSION = 0x0001 "Suspension";
     /// The attempt failed.
     ERROR = 0x0002 "Error";
-    /// The invocation ends.
+    /// The invocation has ended.
     END = 0x0003 "End";
-    /// Never sent: SDKs do not know it.
+    /// Never sent: SDKs don't know it.
     COMMAND_ACK = 0x0004 "CommandAck";
     /// The result of a side effect.
     PROPOSE_RUN_COMPLETION = 0x0005 "ProposeRunCompletion";
-    /// What the SDK waits for, for people.
+    /// What the SDK currently waits for; informational.
     AWAITING_ON = 0x0006 "AwaitingOn";
-    /// A side effect's result is durable.
+    /// The result of a side effect is durable.
     PROPOSE_RUN_COMPLETION_ACK = 0x0007 "ProposeRunCompletionAck";
     /// See `Command::Input`.
     INPUT_COMMAND = 0x0400 "InputCommand";
@@ -94,29 +94,29 @@ message_types! {
     GET_INVOCATION_OUTPUT_COMMAND = 0x0413 "GetInvocationOutputCommand";
     /// See `Command::CompleteAwakeable`.
     COMPLETE_AWAKEABLE_COMMAND = 0x0414 "CompleteAwakeableCommand";
-    /// Answer to `GetLazyState`.
+    /// Completes `GetLazyState`.
     GET_LAZY_STATE_COMPLETION = 0x8002 "GetLazyStateCompletion";
-    /// Answer to `GetLazyStateKeys`.
+    /// Completes `GetLazyStateKeys`.
     GET_LAZY_STATE_KEYS_COMPLETION = 0x8006 "GetLazyStateKeysCompletion";
-    /// Answer to `GetPromise`.
+    /// Completes `GetPromise`.
     GET_PROMISE_COMPLETION = 0x8009 "GetPromiseCompletion";
-    /// Answer to `PeekPromise`.
+    /// Completes `PeekPromise`.
     PEEK_PROMISE_COMPLETION = 0x800A "PeekPromiseCompletion";
-    /// Answer to `CompletePromise`.
+    /// Completes `CompletePromise`.
     COMPLETE_PROMISE_COMPLETION = 0x800B "CompletePromiseCompletion";
-    /// A timer is over.
+    /// A timer fired.
     SLEEP_COMPLETION = 0x800C "SleepCompletion";
-    /// A callee's answer.
+    /// A callee's result.
     CALL_COMPLETION = 0x800D "CallCompletion";
     /// A callee's id, for calls and one-way calls alike.
     CALL_INVOCATION_ID_COMPLETION = 0x800E "CallInvocationIdCompletion";
     /// The result of a side effect.
     RUN_COMPLETION = 0x8011 "RunCompletion";
-    /// Answer to `AttachInvocation`.
+    /// Completes `AttachInvocation`.
     ATTACH_INVOCATION_COMPLETION = 0x8012 "AttachInvocationCompletion";
-    /// Answer to `GetInvocationOutput`.
+    /// Completes `GetInvocationOutput`.
     GET_INVOCATION_OUTPUT_COMPLETION = 0x8013 "GetInvocationOutputCompletion";
-    /// A signal.
+    /// A signal, which includes awakeables.
     SIGNAL_NOTIFICATION = 0xFBFF "SignalNotification";
 }
 
@@ -131,7 +131,7 @@ impl MessageType {
         (0x8000..0xFC00).contains(&self.0)
     }
 
-    /// Whether it steers the attempt and is not journaled.
+    /// Whether it is a control message: it steers the attempt and is not journaled.
     pub fn is_control(self) -> bool {
         self.0 < 0x0200
     }
@@ -143,70 +143,70 @@ impl fmt::Debug for MessageType {
     }
 }
 
-/// Bytes that are not what the protocol says.
+/// Bytes that violate the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
-    /// The body is no protobuf message of this type.
+    /// The body is not a valid protobuf message of this type.
     #[error("{ty:?} cannot be decoded: {reason}")]
     Malformed {
-        /// Of the frame.
+        /// Type of the frame.
         ty: MessageType,
-        /// What the decoder said.
+        /// The decoder's error message.
         reason: String,
     },
-    /// A part that the protocol demands is absent.
+    /// A part that the protocol requires is missing.
     #[error("{ty:?} lacks its {part}")]
     Missing {
-        /// Of the frame.
+        /// Type of the frame.
         ty: MessageType,
-        /// What is absent.
+        /// What is missing.
         part: &'static str,
     },
-    /// Something else was expected here.
+    /// A different type of message was expected here.
     #[error("{ty:?} is not a {expected}")]
     UnexpectedType {
-        /// Of the frame.
+        /// Type of the frame.
         ty: MessageType,
-        /// What would have been right.
+        /// What was expected.
         expected: &'static str,
     },
-    /// The frame is larger than it may be.
+    /// The frame exceeds the size limit.
     #[error("{ty:?} has {length_bytes} bytes, more than the limit of {limit_bytes}")]
     TooLarge {
-        /// Of the frame.
+        /// Type of the frame.
         ty: MessageType,
-        /// Length of its body.
+        /// Length of its body in bytes.
         length_bytes: u32,
-        /// How long it may be.
+        /// Maximum length of a body.
         limit_bytes: u32,
     },
-    /// An await tree is deeper than it may be.
+    /// An await tree exceeds the depth limit.
     #[error(
         "{ty:?} waits for futures nested more than {limit} levels deep, which is as deep as they \
          may be; await some of them before they are combined further"
     )]
     TooDeep {
-        /// Of the frame.
+        /// Type of the frame.
         ty: MessageType,
-        /// How many levels there may be.
+        /// Maximum number of levels.
         limit: usize,
     },
-    /// It has more fields than anybody needs.
+    /// It has more fields than any real message needs.
     #[error(
         "{ty:?} has more than {limit} fields, which is the limit; send fewer headers or keys at once"
     )]
     TooManyFields {
-        /// Of the frame.
+        /// Type of the frame.
         ty: MessageType,
-        /// How many there may be.
+        /// Maximum number of fields.
         limit: usize,
     },
-    /// An await tree is larger than it may be.
+    /// An await tree exceeds the size limit.
     #[error("{ty:?} waits for more than {limit} futures at once, which is the limit")]
     TooManyParts {
-        /// Of the frame.
+        /// Type of the frame.
         ty: MessageType,
-        /// How many nodes and leaves there may be.
+        /// Maximum number of nodes and leaves.
         limit: usize,
     },
 }

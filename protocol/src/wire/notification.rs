@@ -1,5 +1,5 @@
-//! Notifications: domain to entry and back. All kinds have one protobuf form; the type code tells
-//! them apart.
+//! Notifications: conversion between the domain types and entries. All kinds share one protobuf
+//! message; the type code tells them apart.
 
 use prost::Message;
 
@@ -12,8 +12,8 @@ use crate::{
     },
 };
 
-/// The entry of a notification. Below V6 a failure's metadata is left out: an SDK of that version
-/// would not understand it.
+/// Encodes a notification as a journal entry. Below V6 the metadata of failures is dropped, since
+/// an SDK of that version would not understand it.
 pub fn encode(notification: &Notification, version: ProtocolVersion) -> Entry {
     let id = match &notification.id {
         NotificationId::Completion(id) => messages::NotificationId::Completion(*id),
@@ -41,10 +41,10 @@ pub fn encode(notification: &Notification, version: ProtocolVersion) -> Entry {
     Entry { ty: type_of(notification.kind), body: message.encode_to_vec().into() }
 }
 
-/// Reads a notification.
+/// Decodes a notification.
 ///
 /// # Errors
-/// When the entry is none, or lacks its id or its result.
+/// Returns an error if the entry is not a notification, or lacks its id or result.
 pub fn decode(entry: &Entry) -> Result<Notification, WireError> {
     let ty = entry.ty;
     let kind = kind_of(ty).ok_or(WireError::UnexpectedType { ty, expected: "notification" })?;
@@ -66,7 +66,7 @@ pub fn decode(entry: &Entry) -> Result<Notification, WireError> {
     Ok(Notification { kind, id, result })
 }
 
-/// The completion id of a notification, without reading the rest; `None` for signals.
+/// The completion id of a notification, without decoding the rest; `None` for signals.
 pub fn completion_id(entry: &Entry) -> Option<CompletionId> {
     messages::CompletionIdOnly::decode(entry.body.clone()).ok()?.completion_id
 }
@@ -111,7 +111,7 @@ const KINDS: [(NotificationKind, MessageType); 12] = [
 
 fn type_of(kind: NotificationKind) -> MessageType {
     let known = KINDS.iter().find(|(known, _)| *known == kind);
-    // INVARIANT: the table has every kind.
+    // INVARIANT: the table contains every kind.
     known.map_or(MessageType::SIGNAL_NOTIFICATION, |(_, ty)| *ty)
 }
 

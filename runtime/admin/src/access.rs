@@ -1,4 +1,5 @@
-//! Who may ask, until there are roles: whoever reaches the address, but no page of another site.
+//! Which requests are let in, until there are roles: those of anyone who can reach the address, but
+//! none that a browser makes for another site's page.
 
 use axum::{
     extract::{Request, State},
@@ -8,10 +9,10 @@ use axum::{
 
 use crate::{Admin, error::Refusal};
 
-/// What browsers say of requests that another site's page makes.
+/// The header by which browsers mark requests from another site's page.
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
-/// Refuses what is not meant for this server, and what other sites have browsers ask for.
+/// Refuses requests that are not meant for this server, and those from pages of other sites.
 pub(crate) async fn check(State(admin): State<Admin>, request: Request, next: Next) -> Response {
     if let Err(error) = admin.hosts.check(&request) {
         return Refusal::Host(error).into_response();

@@ -1,4 +1,4 @@
-//! Deployments: register, list, look at, remove.
+//! Deployments: register, list, get, remove.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,101 +32,101 @@ use crate::{
     nulls::or_default,
 };
 
-/// What to register.
+/// A request to register an endpoint.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(expecting = "an object")]
 pub struct Register {
-    /// Where the endpoint answers.
+    /// Address of the endpoint.
     pub uri: String,
-    /// Headers to send with each request to it.
+    /// Headers to send with each request to the endpoint.
     #[serde(default, deserialize_with = "or_default")]
     pub additional_headers: BTreeMap<String, String>,
-    /// Free key/value pairs.
+    /// Arbitrary key/value pairs.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: BTreeMap<String, String>,
-    /// Speak HTTP/1.1 to it.
+    /// Use HTTP/1.1 for requests to the endpoint.
     #[serde(default, deserialize_with = "or_default")]
     pub use_http_11: bool,
-    /// Discover it again if it is registered already.
+    /// Discover the endpoint again even if it is already registered.
     #[serde(default, deserialize_with = "or_default")]
     pub force: bool,
-    /// Let a service change its kind.
+    /// Allow a service to change its kind.
     #[serde(default, deserialize_with = "or_default")]
     pub breaking: bool,
-    /// Say what would happen, and do nothing.
+    /// Return what would be registered, without registering it.
     #[serde(default, deserialize_with = "or_default")]
     pub dry_run: bool,
 }
 
-/// A deployment that was registered, or would be.
+/// A deployment that was registered, or that would be in a dry run.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RegisteredDeployment {
-    /// Its id.
+    /// Its id, `dp_...`.
     pub id: String,
-    /// What it offers.
+    /// The services that it offers.
     pub services: Vec<ServiceMetadata>,
-    /// Oldest invocation protocol that it speaks.
+    /// Oldest invocation protocol version that it supports.
     pub min_protocol_version: u32,
-    /// Newest invocation protocol that it speaks.
+    /// Newest invocation protocol version that it supports.
     pub max_protocol_version: u32,
-    /// What its SDK says it is.
+    /// Name and version of its SDK, as reported by the endpoint.
     pub sdk_version: Option<String>,
 }
 
-/// A deployment.
+/// A registered deployment.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeploymentView<S> {
-    /// Its id.
+    /// Its id, `dp_...`.
     pub id: String,
-    /// Where it answers.
+    /// Address of its endpoint.
     pub uri: String,
     /// `BidiStream` or `RequestResponse`.
     pub protocol_type: &'static str,
     /// `HTTP/1.1` or `HTTP/2.0`.
     pub http_version: &'static str,
-    /// Headers sent with each request to it. Values that may let somebody in are masked.
+    /// Headers sent with each request to it. Values that may be credentials are masked.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub additional_headers: BTreeMap<String, String>,
-    /// Free key/value pairs.
+    /// Arbitrary key/value pairs.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
     /// When it was registered.
     pub created_at: String,
-    /// Oldest invocation protocol that it speaks.
+    /// Oldest invocation protocol version that it supports.
     pub min_protocol_version: u32,
-    /// Newest invocation protocol that it speaks.
+    /// Newest invocation protocol version that it supports.
     pub max_protocol_version: u32,
-    /// What its SDK says it is.
+    /// Name and version of its SDK, as reported by the endpoint.
     pub sdk_version: Option<String>,
-    /// What it offers.
+    /// The services that it offers.
     pub services: Vec<S>,
 }
 
 /// A service of a listed deployment.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ServiceRevision {
-    /// Its name.
+    /// Name of the service.
     pub name: String,
-    /// Which revision of it this deployment has.
+    /// Which revision of the service this deployment offers.
     pub revision: u32,
 }
 
-/// All deployments.
+/// The response to listing deployments.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Deployments {
-    /// In the order of registration.
+    /// The deployments, in registration order.
     pub deployments: Vec<DeploymentView<ServiceRevision>>,
 }
 
-/// How to remove a deployment.
+/// Options of removing a deployment.
 #[derive(Debug, Deserialize, IntoParams)]
 pub struct Delete {
-    /// Remove it even though invocations may still be pinned to it: those can never go on.
+    /// Remove it even though invocations may still be pinned to it. Those can never continue.
     #[serde(default)]
     pub force: bool,
 }
 
-/// Asks an endpoint what it offers and registers it.
+/// Discovers what an endpoint offers and registers it.
 #[utoipa::path(
     post, path = "/deployments", request_body = Register,
     responses(
@@ -149,7 +149,7 @@ pub async fn register(
     let metadata: Vec<_> = request.metadata.into_iter().collect();
     limits::check_pairs("metadata", &metadata, limits::METADATA_BYTES_MAX)?;
     let registry = admin.registry.snapshot();
-    // Only so that nobody is asked in vain: what counts is what the event finds.
+    // Only saves a needless discovery: the result is decided when the event is applied.
     let existing = registered_at(&registry, &uri);
     if let Some(existing) = &existing
         && !request.force
@@ -174,7 +174,7 @@ pub async fn register(
     Ok(created(status, &registry, stored))
 }
 
-/// What became of a registration.
+/// The status and id of a registration, or why it was refused.
 fn outcome(registered: Registered) -> Result<(StatusCode, DeploymentId), Refusal> {
     match registered {
         Registered::New(id) => Ok((StatusCode::CREATED, id)),
@@ -185,12 +185,12 @@ fn outcome(registered: Registered) -> Result<(StatusCode, DeploymentId), Refusal
     }
 }
 
-/// The newest deployment at an address; older versions of this software could register several.
+/// The newest deployment at an address. Older versions of this software could register several.
 fn registered_at(registry: &RegistrySnapshot, uri: &str) -> Option<Arc<StoredDeployment>> {
     registry.deployments().filter(|stored| stored.deployment.uri == uri).last().cloned()
 }
 
-/// What a registration would give.
+/// The response to a dry run.
 fn previewed(
     status: StatusCode,
     admin: &Admin,
@@ -204,7 +204,7 @@ fn previewed(
     created(status, registry, &stored)
 }
 
-/// All deployments.
+/// Lists all deployments.
 #[utoipa::path(get, path = "/deployments", responses((status = 200, body = Deployments)))]
 pub async fn list(State(admin): State<Admin>) -> Json<Deployments> {
     let registry = admin.registry.snapshot();
@@ -214,7 +214,7 @@ pub async fn list(State(admin): State<Admin>) -> Json<Deployments> {
     Json(Deployments { deployments: deployments.collect() })
 }
 
-/// One deployment.
+/// Returns one deployment.
 #[utoipa::path(
     get, path = "/deployments/{deployment}",
     responses((status = 200, body = DeploymentView<ServiceMetadata>), (status = 404, body = ErrorBody))
@@ -274,7 +274,7 @@ fn created(
     (status, headers, Json(registered))
 }
 
-/// What a deployment offers, seen as if it were the only one.
+/// The services of a deployment, as if it were the only one.
 fn services(registry: &RegistrySnapshot, stored: &StoredDeployment) -> Vec<ServiceMetadata> {
     let services = service::Service::all_of(stored, registry.defaults());
     services.into_iter().map(ServiceMetadata::from).collect()

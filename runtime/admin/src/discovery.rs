@@ -1,4 +1,5 @@
-//! How an endpoint is asked outside of an attempt: injected, since this crate opens no connections.
+//! How endpoints are called outside of attempts. The implementation is injected, because this crate
+//! opens no connections.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,46 +7,46 @@ use std::pin::Pin;
 use bytes::Bytes;
 use protocol::discovery::Manifest;
 
-/// What an endpoint said.
+/// What an endpoint returned on discovery.
 #[derive(Debug, Clone)]
 pub struct Discovered {
     /// What it offers.
     pub manifest: Manifest,
-    /// What its SDK says it is.
+    /// Name and version of its SDK, as reported by the endpoint.
     pub sdk: Option<String>,
-    /// Whether it has to be spoken to in HTTP/1.1.
+    /// Whether it has to be called with HTTP/1.1.
     pub http1: bool,
 }
 
-/// An endpoint could not be asked, or made no sense.
+/// An endpoint could not be reached, or its response is not valid.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("[{restate_code}] {message}")]
 pub struct DiscoveryError {
-    /// The API's code for it.
+    /// The API's code for the error.
     pub restate_code: &'static str,
-    /// What went wrong and what to do.
+    /// What went wrong, and what to do about it.
     pub message: String,
 }
 
-/// The answer, when it is there.
+/// The pending response of an endpoint.
 pub type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, DiscoveryError>> + Send + 'a>>;
 
-/// An endpoint, and how it is asked.
+/// An endpoint, and how to call it.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// Its address, as it is stored.
+    /// Its address, as stored.
     pub uri: &'a str,
-    /// Whether it is to be spoken to in HTTP/1.1.
+    /// Whether to call it with HTTP/1.1.
     pub http1: bool,
-    /// Headers to send along.
+    /// Headers to send with the request.
     pub headers: &'a [(String, String)],
 }
 
-/// Asks endpoints.
+/// Calls endpoints outside of attempts.
 pub trait Discovery: Send + Sync + 'static {
-    /// Asks an endpoint what it offers.
+    /// Discovers what an endpoint offers.
     fn discover<'a>(&'a self, asked: Asked<'a>) -> Asking<'a, Discovered>;
 
-    /// Asks an endpoint to read or write a payload for people, at a path of it.
+    /// Has an endpoint convert a payload to or from its human-readable form, at the given path.
     fn convert<'a>(&'a self, asked: Asked<'a>, path: String, payload: Bytes) -> Asking<'a, Bytes>;
 }

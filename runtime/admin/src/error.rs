@@ -1,4 +1,4 @@
-//! Why a request was refused, and the one place where that becomes a status.
+//! Why a request was refused, and the single place where that becomes a status.
 
 use axum::{
     Json,
@@ -15,21 +15,22 @@ use serde::Serialize;
 
 use crate::{discovery::DiscoveryError, text};
 
-/// What is said at most, in bytes: some messages repeat an address, others what JSON has in a wrong place.
+/// The longest message, in bytes. Some messages repeat an address, others a misplaced piece of
+/// JSON.
 const MESSAGE_BYTES_MAX: usize = 8 << 10;
 
-/// A refused request.
+/// Why a request was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// Something that is named does not exist.
+    /// The named thing does not exist.
     #[error("{} '{}' not found; {}", what.name(), text::shown(name), what.whereabouts())]
     NotFound {
-        /// What kind of thing.
+        /// The kind of thing.
         what: Thing,
-        /// Its name.
+        /// Its name, or its id.
         name: String,
     },
-    /// Something that is named has no id that could exist.
+    /// The given id is malformed.
     #[error(
         "'{}' is no id of any {}: {reason}; {}",
         text::shown(id),
@@ -37,83 +38,83 @@ pub enum Refusal {
         what.whereabouts()
     )]
     Id {
-        /// What kind of thing.
+        /// The kind of thing.
         what: Thing,
-        /// What was given.
+        /// The id as given.
         id: String,
         /// What is wrong with it.
         reason: IdParseError,
     },
-    /// There is no such path.
+    /// The path does not exist.
     #[error("path '{}' not found: {hint}", text::shown(path))]
     NoSuchPath {
-        /// What was asked for.
+        /// The requested path.
         path: String,
-        /// What there is instead.
+        /// A pointer to the paths that do exist.
         hint: String,
     },
-    /// The path takes other methods.
+    /// The path does not allow this method.
     #[error("{method} is none of the methods of this path: it takes {allow}")]
     Method {
-        /// What was asked with.
+        /// The method of the request.
         method: String,
-        /// What it takes, as the header says it.
+        /// The allowed methods, as in the `Allow` header.
         allow: String,
     },
-    /// The body does not say that it is JSON.
+    /// The body's content type is not JSON.
     #[error("the body has {0}, expected application/json: set the content-type header")]
     MediaType(String),
-    /// The body is JSON with something else in it than is asked for.
+    /// The body is valid JSON that does not match the expected type.
     #[error("{0}")]
     Unprocessable(String),
-    /// The body can't be read.
+    /// The body could not be read.
     #[error(transparent)]
     Body(BodyError),
-    /// The request makes no sense.
+    /// The request is malformed.
     #[error("{0}")]
     BadRequest(String),
-    /// It can't be done with an invocation in this state.
+    /// The invocation is not in a state that allows the operation.
     #[error("{0}")]
     Conflict(String),
     /// The request is not meant for this server.
     #[error(transparent)]
     Host(HostError),
-    /// A page of another site has a browser ask.
+    /// A browser sent the request for a page of another site.
     #[error("pages of other sites may not use this API; open it from its own address")]
     CrossSite,
-    /// Not offered.
+    /// The operation is not supported.
     #[error("{0}")]
     NotImplemented(String),
-    /// The address is none that an endpoint can be asked at.
+    /// The address is not valid for an endpoint.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// A header cannot be sent.
+    /// A header can't be sent.
     #[error(transparent)]
     Header(#[from] HeaderError),
-    /// Something is larger than it may be.
+    /// Something exceeds a size limit.
     #[error(transparent)]
     Limit(#[from] LimitError),
-    /// The endpoint could not be asked.
+    /// Discovery of the endpoint failed.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     /// What the endpoint offers can't be registered.
     #[error(transparent)]
     Registration(#[from] RegistrationError),
-    /// The request has no answer.
+    /// The partition could not process the request.
     #[error(transparent)]
     Request(#[from] RequestError),
 }
 
-/// What a request may name.
+/// The kinds of things that a request may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Thing {
-    /// A deployment.
+    /// A deployment, by its id.
     Deployment,
-    /// A service.
+    /// A service, by its name.
     Service,
-    /// A handler of a service.
+    /// A handler, as `service/handler`.
     Handler,
-    /// An invocation.
+    /// An invocation, by its id.
     Invocation,
 }
 
@@ -127,7 +128,7 @@ impl Thing {
         }
     }
 
-    /// Where those that there are can be found.
+    /// Where the existing ones are listed.
     fn whereabouts(self) -> &'static str {
         match self {
             Self::Deployment => "GET /deployments lists what is registered",
@@ -143,9 +144,9 @@ impl Thing {
 /// The body of every refusal.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct ErrorBody {
-    /// What was wrong and what to do.
+    /// What was wrong, and what to do about it.
     pub message: String,
-    /// The API's code for it, if it has one.
+    /// The API's code for the error, if it has one.
     pub restate_code: Option<String>,
 }
 

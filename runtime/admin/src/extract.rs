@@ -1,5 +1,5 @@
-//! What a request says: its path, its query, its body. What makes no sense is refused in the one form
-//! that refusals have, by the field's name.
+//! Extracts the path, query and body of a request. Malformed input is refused in the common error
+//! format, naming the field.
 
 use std::error::Error;
 
@@ -22,35 +22,37 @@ use serde_json::error::Category;
 
 use crate::{Admin, error::Refusal, text};
 
-/// Largest JSON body, in bytes: the most that a registration may have, escaped at its worst, is a
-/// quarter of it.
+/// Largest JSON body, in bytes. The largest registration is a quarter of this, even if every
+/// character is escaped.
 pub(crate) const JSON_BYTES_MAX: usize = 2 << 20;
-/// Largest payload that is converted, in bytes: that of a message, in which it was sent.
+/// Largest payload that is converted, in bytes: that of the largest message, since it was sent in
+/// one.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = DEFAULT_MAX_MESSAGE_SIZE_BYTES as usize;
 
-/// Parts of the path.
+/// Parameters in the path.
 #[derive(Debug)]
 pub struct Path<T>(pub T);
 
-/// The query. What nobody knows in it is ignored.
+/// The query. Unknown parameters are ignored.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
-/// A JSON object, sent or answered.
+/// A JSON object, as a request or a response body.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
 /// A body of any type.
 #[derive(Debug)]
 pub struct Payload {
-    /// What was sent.
+    /// The bytes of the body.
     pub bytes: Bytes,
-    /// All of the memory for bodies, if it is a large one: whatever is answered has room in it, too.
+    /// If the body is a large one: all of the memory for bodies, which then has capacity for the
+    /// response, too.
     held: Option<Held>,
 }
 
 impl Payload {
-    /// All of the memory for bodies: one is dealt with at a time.
+    /// Reserves all of the memory for bodies, so that one payload is processed at a time.
     pub(crate) async fn alone(self, admin: &Admin) -> (Bytes, Held) {
         let held = match self.held {
             Some(held) => held,
@@ -89,7 +91,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The cause begins with the parameter's name, if it is about one.
+/// If the error concerns a single parameter, its message starts with the parameter's name.
 fn bad_query(rejection: &QueryRejection) -> Refusal {
     let cause = rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string);
     Refusal::BadRequest(match cause.split_once(": ") {
@@ -104,7 +106,7 @@ impl<T: DeserializeOwned> FromRequest<Admin> for Json<T> {
     async fn from_request(request: Request, admin: &Admin) -> Result<Self, Refusal> {
         check_type(request.headers())?;
         let Payload { bytes: body, .. } = read(admin, request, JSON_BYTES_MAX).await?;
-        // By the letter, a list may stand for an object: its values in the order of our source.
+        // Serde would accept an array in place of an object, as its fields in source order.
         if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
             return Err(Refusal::Unprocessable(
                 "the body is a list, expected an object".to_owned(),
@@ -127,7 +129,7 @@ fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     match error.inner().classify() {
         Category::Data => {
             let (path, reason) = (error.path().to_string(), error.inner());
-            // The path of the whole is a dot.
+            // The path of the root is a dot.
             let field = if path == "." { "the body".to_owned() } else { format!("'{path}'") };
             Err(Refusal::Unprocessable(format!("{field}: {reason}")))
         }
@@ -172,12 +174,12 @@ async fn read(admin: &Admin, request: Request, bytes_max: usize) -> Result<Paylo
     Ok(Payload { bytes: read.map_err(Refusal::Body)?, held: memory.held })
 }
 
-/// Bodies up to this size are read in any case: connections are few, and what most operators ask must not
-/// wait for somebody's large and slow payload.
+/// Bodies up to this size need no reservation. Operators have few connections, and most of their
+/// requests must not wait behind a large, slow payload.
 const UNCOUNTED_BYTES_MAX: usize = 64 << 10;
 
-/// Memory that is waited for: what operators ask is not refused for want of it. Who needs some takes all
-/// that it can need, so that nobody who has some waits for more.
+/// Memory that is waited for, because operators are never refused for lack of it. A body that needs
+/// memory reserves all that it can need at once, so no body waits while holding some.
 struct Waited<'a> {
     share: &'a Share,
     bytes_max: usize,

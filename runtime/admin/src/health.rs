@@ -1,4 +1,4 @@
-//! Alive, ready, and which version.
+//! Liveness, readiness and version.
 
 use std::collections::BTreeMap;
 
@@ -16,31 +16,31 @@ use utoipa::ToSchema;
 
 use crate::{Admin, extract::Json, versions};
 
-/// What this server is.
+/// The version of this server, and where its ingress is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Version {
     /// Version of the software.
     pub version: &'static str,
-    /// Oldest version of this API that it speaks.
+    /// Oldest version of this API that is supported.
     pub min_admin_api_version: u32,
-    /// Newest version of this API that it speaks.
+    /// Newest version of this API that is supported.
     pub max_admin_api_version: u32,
-    /// Where clients reach the ingress.
+    /// Address of the ingress.
     pub ingress_endpoint: String,
-    /// Experiments that can be switched on, by name: there are none.
+    /// Experimental features that can be enabled, by name. Currently empty.
     pub features: BTreeMap<String, bool>,
 }
 
-/// How the server stands.
+/// The health of the server.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
-    /// Whether every partition does its work; if not, only a restart helps.
+    /// Whether every partition is working. If not, only a restart helps.
     pub live: bool,
-    /// Whether new work is taken.
+    /// Whether new work is accepted.
     pub ready: bool,
     /// What an operator should know, and what to do about it.
     pub warnings: Vec<String>,
-    /// The partitions that have answered.
+    /// The partitions that have responded.
     pub partitions: Vec<PartitionTables>,
 }
 
@@ -49,9 +49,9 @@ pub struct Health {
 pub struct PartitionTables {
     /// The partition's number.
     pub partition: usize,
-    /// How long the file is, in bytes.
+    /// Size of the file, in bytes.
     pub bytes: u64,
-    /// Which part of it is free, from 0 to 1, estimated.
+    /// Estimated share of the file that is free, from 0 to 1.
     pub free_share: Option<f64>,
 }
 
@@ -113,7 +113,7 @@ impl Health {
     }
 }
 
-/// Alive: every partition does its work. The body says what an operator should know.
+/// Liveness: every partition is working. The body has warnings for the operator.
 #[utoipa::path(
     get,
     path = "/health",
@@ -125,7 +125,7 @@ pub async fn health(State(admin): State<Admin>) -> Response {
     answer(health, is_live)
 }
 
-/// Ready: alive, and new work is taken.
+/// Readiness: the server is alive and accepts new work.
 #[utoipa::path(
     get,
     path = "/health/ready",
@@ -142,7 +142,7 @@ fn answer(health: Health, is_good: bool) -> Response {
     (status, Json(health)).into_response()
 }
 
-/// Which version of what.
+/// Returns the version of the server and of the API.
 #[utoipa::path(get, path = "/version", responses((status = 200, body = Version)))]
 pub async fn version(State(admin): State<Admin>) -> Json<Version> {
     Json(Version {

@@ -1,9 +1,10 @@
 //! The operator API: deployments, services, invocations.
 //!
-//! Reading order: [`server`] (routes), `access` (who may ask), one file a resource (`deployments`, `services`,
-//! `invocations`, `health`, `serdes`), [`metadata`] (what services are said to be), [`versions`],
-//! [`extract`] (what a request says), [`discovery`] (what this crate asks of whoever can reach endpoints),
-//! [`error`] (the one place where a refusal becomes a status), [`openapi`].
+//! Reading order: [`server`] (routes), `access` (which requests are let in), one file per resource
+//! (`deployments`, `services`, `invocations`, `health`, `serdes`), [`metadata`] (the representation
+//! of services), [`versions`], `unoffered` (what is not supported yet), [`extract`] (path, query
+//! and body of a request), [`discovery`] (how endpoints are called), [`error`] (the single place
+//! where a refusal becomes a status), [`openapi`].
 
 mod access;
 pub mod deployments;
@@ -31,24 +32,24 @@ use runtime_schema::SharedRegistry;
 pub use discovery::{Asked, Discovered, Discovery, DiscoveryError};
 pub use server::serve;
 
-/// Everything a request may need.
+/// Everything that handling a request may need.
 #[derive(Clone)]
 pub struct Admin {
-    /// The way to the partitions.
+    /// Access to the partitions.
     pub partitions: Partitions,
-    /// Who offers what.
+    /// The registered deployments and their services.
     pub registry: SharedRegistry,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
-    /// How endpoints are asked what they offer.
+    /// Calls endpoints outside of attempts.
     pub discovery: Arc<dyn Discovery>,
-    /// Where clients reach the ingress, as they are told: with a slash at the end.
+    /// The ingress address that clients see, with a trailing slash.
     pub ingress_url: String,
     /// Memory for the bodies of requests.
     pub memory: Share,
-    /// Names that the server answers under.
+    /// Host names that the server accepts.
     pub hosts: Hosts,
-    /// This software's version.
+    /// Version of this software.
     pub version: &'static str,
 }
 

@@ -1,5 +1,5 @@
-//! What the API says of services and handlers: names, units and sentences are the real server's, since
-//! its command line and its clients read them.
+//! The API's representation of services and handlers. Names, units and wording match the real
+//! server, because its command line and its clients read them.
 
 use std::collections::BTreeMap;
 
@@ -13,26 +13,26 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// A service, latest revision. Durations are for people, as `1d 12h` or `500ms`.
+/// The latest revision of a service. Durations are human-readable, such as `1d 12h` or `500ms`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ServiceMetadata {
-    /// Its name.
+    /// Name of the service.
     pub name: String,
     /// `Service`, `VirtualObject` or `Workflow`.
     pub ty: &'static str,
-    /// Its handlers.
+    /// Its handlers, in the order in which the endpoint lists them.
     pub handlers: Vec<HandlerMetadata>,
-    /// For people.
+    /// Documentation for human readers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub documentation: Option<String>,
-    /// Free key/value pairs.
+    /// Arbitrary key/value pairs.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
     /// The deployment that offers this revision.
     pub deployment_id: String,
-    /// How many times a deployment has offered it.
+    /// Number of times that a deployment has offered it.
     pub revision: u32,
-    /// Whether it may be called from outside.
+    /// Whether it can be called from outside.
     pub public: bool,
     /// How long the result of an idempotent invocation is kept.
     pub idempotency_retention: String,
@@ -41,11 +41,11 @@ pub struct ServiceMetadata {
     pub workflow_completion_retention: Option<String>,
     /// How long a finished journal is kept.
     pub journal_retention: String,
-    /// An idle attempt is half-closed after this.
+    /// How long an attempt may be idle before its request is half-closed.
     pub inactivity_timeout: String,
-    /// An attempt that does not end within this after that is broken off.
+    /// How long an attempt may run on after that before it is aborted.
     pub abort_timeout: String,
-    /// Whether SDKs ask for state instead of getting it along.
+    /// Whether SDKs request state on demand instead of receiving it with the start of an attempt.
     pub enable_lazy_state: bool,
     /// How failed attempts are retried.
     pub retry_policy: RetryPolicyMetadata,
@@ -54,30 +54,30 @@ pub struct ServiceMetadata {
 /// How failed attempts are retried.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RetryPolicyMetadata {
-    /// The first delay.
+    /// Delay before the first retry.
     pub initial_interval: String,
-    /// Each delay is the last one times this.
+    /// Each delay is the previous one times this factor.
     pub exponentiation_factor: f64,
-    /// Attempts in all; null is no limit.
+    /// Total number of attempts. Null means unlimited.
     pub max_attempts: Option<u32>,
-    /// The longest delay.
+    /// Upper bound of the delay.
     pub max_interval: String,
-    /// `Pause` or `Kill`.
+    /// What happens after the last attempt: `Pause` or `Kill`.
     pub on_max_attempts: &'static str,
 }
 
-/// A handler. What it does not set itself is absent, and its service's counts.
+/// A handler. A setting that is absent is inherited from the service.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HandlerMetadata {
-    /// Its name.
+    /// Name of the handler.
     pub name: String,
     /// `Exclusive`, `Shared` or `Workflow`; absent for a plain service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ty: Option<&'static str>,
-    /// For people.
+    /// Documentation for human readers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub documentation: Option<String>,
-    /// Free key/value pairs.
+    /// Arbitrary key/value pairs.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
     /// As for the service.
@@ -95,11 +95,11 @@ pub struct HandlerMetadata {
     /// As for the service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_lazy_state: Option<bool>,
-    /// Whether it may be called from outside.
+    /// Whether it can be called from outside.
     pub public: bool,
-    /// What it takes.
+    /// Description of the input.
     pub input_description: String,
-    /// What it answers.
+    /// Description of the output.
     pub output_description: String,
     /// JSON schema of the input.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,25 +107,25 @@ pub struct HandlerMetadata {
     /// JSON schema of the output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_json_schema: Option<Value>,
-    /// How failed attempts are retried, as far as the handler says so.
+    /// The handler's own retry settings.
     pub retry_policy: HandlerRetryPolicyMetadata,
 }
 
-/// What a handler says of retries.
+/// Retry settings of a handler. One that is absent is inherited from the service.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HandlerRetryPolicyMetadata {
-    /// The first delay.
+    /// Delay before the first retry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_interval: Option<String>,
-    /// Each delay is the last one times this.
+    /// Each delay is the previous one times this factor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exponentiation_factor: Option<f64>,
-    /// Attempts in all; null leaves it to the service.
+    /// Total number of attempts. Null means that the service decides.
     pub max_attempts: Option<u32>,
-    /// The longest delay.
+    /// Upper bound of the delay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_interval: Option<String>,
-    /// `Pause` or `Kill`.
+    /// What happens after the last attempt: `Pause` or `Kill`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_max_attempts: Option<&'static str>,
 }
@@ -208,7 +208,7 @@ impl From<RetryOptions> for HandlerRetryPolicyMetadata {
     }
 }
 
-/// What a payload is, in a word or two: what its schema calls it, or else its content type.
+/// A short description of a payload: the title or type in its schema, or else its content type.
 fn described(content_type: &Option<String>, schema: Option<&Value>, optional: &str) -> String {
     let Some(content_type) = content_type else { return "none".to_owned() };
     let said = |name| schema.and_then(|schema| schema.get(name)).and_then(Value::as_str);
@@ -231,7 +231,7 @@ fn factor(thousandths: u64) -> f64 {
     thousandths as f64 / 1000.0
 }
 
-/// Milliseconds in days, hours, minutes and so on.
+/// Formats milliseconds as days, hours, minutes and so on.
 fn friendly(ms: u64) -> String {
     const UNITS: [(&str, u64); 5] =
         [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
@@ -268,7 +268,7 @@ mod tests {
         }
     }
 
-    /// What the real server was seen to say.
+    /// Expected values as observed on the real server.
     #[test]
     fn payloads_are_described_by_their_schema_or_their_type() {
         let json_type = Some("application/json".to_owned());

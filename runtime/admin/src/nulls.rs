@@ -1,11 +1,12 @@
-//! Clients write what they leave open as `null`; it means the same as nothing.
+//! Clients send `null` for fields that they leave open. It means the same as leaving the field out.
 
 use serde::{Deserialize, Deserializer};
 
-/// The default for null. To be used beside `#[serde(default)]`, which is for what is absent.
+/// Deserialises `null` as the default. Use it together with `#[serde(default)]`, which covers
+/// absent fields.
 ///
 /// # Errors
-/// When it is something of another type.
+/// Returns an error if the value is of another type.
 pub(crate) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

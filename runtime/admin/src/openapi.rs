@@ -1,4 +1,4 @@
-//! The API described by itself.
+//! The OpenAPI description of this API.
 
 use utoipa::OpenApi;
 
@@ -32,7 +32,7 @@ use crate::{deployments, error::ErrorBody, extract::Json, health, invocations, s
 )]
 struct Api;
 
-/// The OpenAPI document.
+/// Returns the OpenAPI document.
 pub async fn document() -> Json<utoipa::openapi::OpenApi> {
     Json(Api::openapi())
 }

@@ -1,5 +1,5 @@
-//! Payloads for people: the endpoint that wrote one is asked to read it, and to write one again. Tools
-//! that show journals use this; which formats there are is the SDK's business.
+//! Human-readable payloads: the endpoint that wrote a payload converts it to and from text. Tools
+//! that show journals use this. The formats are up to the SDK.
 
 use axum::extract::State;
 use bytes::Bytes;
@@ -18,14 +18,14 @@ use crate::{
     extract::{Path, Payload, Query},
 };
 
-/// Which deployment is asked.
+/// Selects the deployment that converts.
 #[derive(Debug, Deserialize, IntoParams)]
 pub struct Convert {
-    /// The one that wrote the payload; the latest of the service when absent.
+    /// The deployment that wrote the payload. The latest of the service when absent.
     pub deployment: Option<String>,
 }
 
-/// Has a payload of an SDK made one for people.
+/// Converts a payload of an SDK to its human-readable form.
 #[utoipa::path(
     post, path = "/internal/services/{service}/serdes/decode/{serde}", params(Convert),
     responses(
@@ -42,7 +42,7 @@ pub async fn decode(
     convert(&admin, &service, from, "decode", &serde, payload).await
 }
 
-/// Has one for people made a payload of an SDK.
+/// Converts a human-readable payload to the form of its SDK.
 #[utoipa::path(
     post, path = "/internal/services/{service}/serdes/encode/{serde}", params(Convert),
     responses(
@@ -88,7 +88,7 @@ async fn convert(
     Ok(Bytes::from_owner(Kept { answer, _held: held }))
 }
 
-/// An answer, and the memory that it takes until its last byte is written.
+/// A response that holds its memory until the last byte is written.
 struct Kept {
     answer: Bytes,
     _held: Held,
@@ -100,6 +100,7 @@ impl AsRef<[u8]> for Kept {
     }
 }
 
-/// What a name is escaped for that stands in a path: axum has decoded it. Slashes belong to it.
+/// The characters to escape in a name within a path, which axum has decoded. Slashes are part of
+/// the name.
 const ESCAPED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');

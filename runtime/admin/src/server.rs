@@ -1,4 +1,4 @@
-//! Routes and connections.
+//! Routes, and serving them.
 
 use std::future::Future;
 
@@ -25,7 +25,7 @@ pub async fn serve(
     runtime_http::serve(listener, limits, service, shutdown).await;
 }
 
-/// All routes; those of the API also under the versions that speak it.
+/// All routes. Those of the API are also available under each supported version.
 pub fn router(admin: Admin) -> Router {
     let api = Router::new()
         .route("/deployments", post(deployments::register).get(deployments::list))
@@ -54,7 +54,7 @@ pub fn router(admin: Admin) -> Router {
         .fallback(unoffered::no_such_path)
         .layer(middleware::from_fn_with_state(admin.clone(), access::check))
         .with_state(admin);
-    // A router says which methods there are once all of its own layers are through.
+    // A router only adds the `Allow` header after its own layers have run.
     Router::new().fallback_service(all).layer(middleware::from_fn(unoffered::say_methods))
 }
 
@@ -62,7 +62,7 @@ fn unspoken() -> Router<Admin> {
     Router::new().route("/", any(versions::unspoken)).fallback(versions::unspoken)
 }
 
-/// The name of a format may have slashes.
+/// A format's name may contain slashes.
 fn serdes() -> Router<Admin> {
     Router::new()
         .route("/internal/services/{service}/serdes/decode/{*serde}", post(serdes::decode))

@@ -1,4 +1,4 @@
-//! Services: the latest revisions, as their endpoints offer them.
+//! Services: their latest revisions, as their endpoints offer them.
 
 use axum::extract::State;
 use runtime_views::service::Service;
@@ -12,21 +12,21 @@ use crate::{
     metadata::{HandlerMetadata, ServiceMetadata},
 };
 
-/// All services.
+/// The response to listing services.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Services {
-    /// By name.
+    /// Sorted by name.
     pub services: Vec<ServiceMetadata>,
 }
 
-/// All handlers of a service.
+/// The response to listing the handlers of a service.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Handlers {
-    /// As the endpoint lists them.
+    /// In the order in which the endpoint lists them.
     pub handlers: Vec<HandlerMetadata>,
 }
 
-/// All services.
+/// Lists all services.
 #[utoipa::path(get, path = "/services", responses((status = 200, body = Services)))]
 pub async fn list(State(admin): State<Admin>) -> Json<Services> {
     let registry = admin.registry.snapshot();
@@ -35,7 +35,7 @@ pub async fn list(State(admin): State<Admin>) -> Json<Services> {
     Json(Services { services: services.collect() })
 }
 
-/// One service.
+/// Returns one service.
 #[utoipa::path(
     get, path = "/services/{service}",
     responses((status = 200, body = ServiceMetadata), (status = 404, body = crate::error::ErrorBody))
@@ -47,7 +47,7 @@ pub async fn get(
     of(&admin, &name).map(Json)
 }
 
-/// All handlers of a service.
+/// Lists all handlers of a service.
 #[utoipa::path(
     get, path = "/services/{service}/handlers",
     responses((status = 200, body = Handlers), (status = 404, body = crate::error::ErrorBody))
@@ -60,7 +60,7 @@ pub async fn handlers(
     Ok(Json(Handlers { handlers }))
 }
 
-/// One handler.
+/// Returns one handler.
 #[utoipa::path(
     get, path = "/services/{service}/handlers/{handler}",
     responses((status = 200, body = HandlerMetadata), (status = 404, body = crate::error::ErrorBody))

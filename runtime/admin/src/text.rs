@@ -1,9 +1,10 @@
-//! What a message repeats of what was sent.
+//! Quotes user input in messages.
 
-/// What a message repeats of what was sent, in bytes, so that its end, the advice, is read too.
+/// How much of the input a message repeats, in bytes: little enough that the advice at its end gets
+/// read.
 const REPEATED_BYTES_MAX: usize = 256;
 
-/// As much of something that was sent as a message repeats.
+/// Cuts input to the length that a message may repeat.
 pub(crate) fn shown(sent: &str) -> String {
     runtime_views::text::cut(sent, REPEATED_BYTES_MAX)
 }

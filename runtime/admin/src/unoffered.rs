@@ -1,6 +1,6 @@
-//! What the real server's API has and this one does not: said by name, since clients show their users
-//! what they are answered, and an empty body is shown as a fault of the client. And what there is, for
-//! whoever asks for a path or with a method that is none.
+//! Parts of the real server's API that are not supported here, refused by name: clients show the
+//! error to their users, and an empty body would look like a fault of the client. Also refuses
+//! unknown paths and methods, with a pointer to what exists.
 
 use axum::{
     Router,
@@ -13,7 +13,7 @@ use axum::{
 
 use crate::{Admin, error::Refusal, versions};
 
-/// Paths, and what is behind them. `docs/api.md` has the list for people.
+/// Unsupported paths, and the feature behind each. `docs/api.md` has the list for users.
 const UNOFFERED: [(&str, &str); 12] = [
     ("/query", "SQL; GET /invocations lists invocations meanwhile"),
     (
@@ -32,7 +32,7 @@ const UNOFFERED: [(&str, &str); 12] = [
     ("/limits/rules", "flow control"),
 ];
 
-/// Answers them.
+/// Routes that refuse the unsupported paths.
 pub(crate) fn routes() -> Router<Admin> {
     UNOFFERED.into_iter().fold(Router::new(), |router, (path, what)| {
         let refuse = move || async move {
@@ -44,18 +44,18 @@ pub(crate) fn routes() -> Router<Admin> {
     })
 }
 
-/// Where users of comparable servers look for something, and where they find it here.
+/// What users of comparable servers look for, and where it is here.
 const ELSEWHERE: [(&str, &str); 3] = [
     ("ui", "there is no web UI; this API says the same in JSON"),
     ("cluster-health", "a node stands for itself; ask /health"),
     ("metrics", "there are no metrics yet; /health says how the node stands"),
 ];
 
-/// What every other path is told.
+/// The hint for every other path.
 const OFFERED: &str = "this API has /deployments, /services, /invocations, /health and /version, and \
                        /openapi describes all of it";
 
-/// Answers every other path that is none.
+/// Refuses every other unknown path.
 pub(crate) async fn no_such_path(State(admin): State<Admin>, uri: Uri) -> Refusal {
     let path = uri.path().to_owned();
     let hint = hint(&admin, &path).map_or_else(String::new, |hint| hint + ". Otherwise, ");
@@ -83,7 +83,7 @@ fn hint(admin: &Admin, path: &str) -> Option<String> {
     is_slash_too_many.then(|| "no path of this API ends with a slash".to_owned())
 }
 
-/// Says which methods a path takes, to whoever asks with another: the router says it in a header alone.
+/// Adds the allowed methods to the body of a 405 response. The router only sets the header.
 pub(crate) async fn say_methods(request: Request, next: Next) -> Response {
     let method = request.method().to_string();
     let answer = next.run(request).await;

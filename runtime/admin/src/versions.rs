@@ -1,14 +1,14 @@
-//! Which versions of the API there are. A path without one means the newest.
+//! The supported versions of the API. A path without a version means the newest.
 
 use crate::error::Refusal;
 
-/// Oldest version of this API that is spoken. Version 2 registers by force unless told not to, which
-/// is the opposite of what the same request means since.
+/// Oldest supported version of this API. Version 2 registers by force unless told otherwise, which
+/// is the opposite of what the same request means in later versions.
 pub const MIN: u32 = 3;
-/// Newest version of this API that is spoken.
+/// Newest supported version of this API.
 pub const MAX: u32 = 4;
 
-/// Answers whatever is asked of a version that is not spoken any more.
+/// Refuses requests to versions that are no longer supported.
 pub(crate) async fn unspoken() -> Refusal {
     Refusal::BadRequest(format!(
         "this version of the admin API is not spoken: use /v{MIN} to /v{MAX}, or a newer release of \

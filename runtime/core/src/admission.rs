@@ -1,8 +1,8 @@
-//! Builds new invocations and chooses their ids, for clients and for calls.
+//! Builds new invocations and chooses their ids, for client requests and for calls.
 //!
-//! The two follow rules of their own, which are the real server's. A client may give an object an empty
-//! key, and may not give a workflow an idempotency key. In a call an empty key is none, which an object
-//! needs, and a workflow's idempotency key counts for nothing.
+//! The two follow different rules, the same as in the Restate server. A client may give an object
+//! an empty key, but may not give a workflow an idempotency key. In a call, an empty key means no
+//! key, which an object requires, and a workflow's idempotency key is ignored.
 
 use bytes::Bytes;
 use protocol::{
@@ -20,19 +20,19 @@ use crate::{
     time::Timestamp,
 };
 
-/// Random bits, for ids and seeds and for the spread of retries: made by the shell, so that a simulation
-/// can choose them.
+/// A source of random bits for ids, seeds and retry jitter. The shell provides it, so that a
+/// simulation can control it.
 pub trait Entropy {
     /// The next 64 bits.
     fn next_u64(&mut self) -> u64;
 }
 
-/// What the latest revision says of the handler that is to run.
+/// What the latest revision declares about the handler to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HandlerFacts {
-    /// What kind of service it belongs to.
+    /// The kind of service that the handler belongs to.
     pub service_kind: ServiceKind,
-    /// What it may do.
+    /// The kind of handler, which determines what it may do.
     pub handler_kind: HandlerKind,
     /// How long a finished journal is kept, in milliseconds.
     pub journal_retention_ms: u64,
@@ -42,31 +42,31 @@ pub struct HandlerFacts {
     pub workflow_retention_ms: u64,
 }
 
-/// What a client asks for.
+/// A client's request to invoke a handler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The handler to run.
     pub target: Target,
-    /// Same key, same invocation.
+    /// Requests with the same key yield the same invocation.
     pub idempotency_key: Option<String>,
     /// Headers for the handler.
     pub headers: Vec<(String, String)>,
     /// The serialized argument.
     pub value: Bytes,
-    /// Not before.
+    /// The earliest time to start; `None` starts immediately.
     pub start_at: Option<Timestamp>,
 }
 
-/// It makes no sense to ask for this.
+/// The request is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdmissionError {
-    /// A call of an object or a workflow without a key.
+    /// A call to an object or a workflow without a key.
     #[error("a call of '{service}' needs a key")]
     KeyMissing {
         /// Name of the service.
         service: String,
     },
-    /// A call of a plain service with a key.
+    /// A call to a plain service with a key.
     #[error("a call of '{service}' has the key '{key}', but a plain service has none")]
     KeyNotTaken {
         /// Name of the service.
@@ -74,28 +74,29 @@ pub enum AdmissionError {
         /// The key.
         key: String,
     },
-    /// A call whose idempotency key is empty.
+    /// A call with an empty idempotency key.
     #[error("an idempotency key must not be empty")]
     IdempotencyKeyEmpty,
     /// A client's request to a workflow with an idempotency key.
     #[error("a workflow's run takes no idempotency key: its key is one")]
     IdempotencyKeyOnWorkflow,
-    /// The limit key stands alone.
+    /// A limit key without a scope.
     #[error("a limit key needs a scope")]
     LimitKeyWithoutScope,
 }
 
-/// How ids are made: from names, and where there is no name, from the time and at random.
+/// How ids are made: derived from names, or, for unnamed invocations, from the time and random
+/// bits.
 struct Ids<'a> {
     derivation: Derivation,
     now: Timestamp,
     entropy: &'a mut dyn Entropy,
 }
 
-/// A client's request, ready to be proposed; whoever does says who waits for the answer.
+/// Turns a client's request into an event to propose; the proposer fills in the `source`.
 ///
 /// # Errors
-/// When a workflow is asked for with an idempotency key.
+/// Returns an error if the request is for a workflow and has an idempotency key.
 pub fn request(
     request: Request,
     facts: &HandlerFacts,
@@ -125,10 +126,10 @@ pub fn request(
     }))
 }
 
-/// Checks what an invocation calls, and chooses the callee's id; `beside` is the caller's partition key.
+/// Checks a call and chooses the callee's id; `beside` is the caller's partition key.
 ///
 /// # Errors
-/// When the key or the keys of the call make no sense.
+/// Returns an error if the call's key, idempotency key or limit key is invalid.
 pub(crate) fn callee(
     request: &CallRequest,
     facts: &HandlerFacts,
@@ -163,7 +164,7 @@ pub(crate) fn callee(
     })
 }
 
-/// The invocation that a call begins, by what was chosen when it was proposed.
+/// The invocation that a call starts, using what was chosen when the call was proposed.
 pub(crate) fn call(
     request: &CallRequest,
     callee: &Callee,
@@ -192,13 +193,13 @@ fn target(request: &CallRequest) -> Target {
 
 fn input(headers: Vec<(String, String)>, value: Bytes) -> Entry {
     let input = NamedCommand::from(Command::Input { headers, value });
-    // It has the same form in all versions.
+    // Input is encoded the same way in all protocol versions.
     wire::command::encode(&input, ProtocolVersion::MAX)
 }
 
 impl Ids<'_> {
-    /// The same name has the same id. What has no name runs on its key's partition; without a key it may
-    /// run anywhere, and is nearest beside its caller.
+    /// A named invocation always gets the same id. An unnamed one runs on the partition of its key;
+    /// without a key it may run anywhere, and is placed on its caller's partition to stay local.
     fn id(
         &mut self,
         facts: &HandlerFacts,
@@ -228,7 +229,7 @@ impl Ids<'_> {
 }
 
 impl HandlerFacts {
-    /// How long an invocation of the handler is kept once it is finished.
+    /// How long a finished invocation of the handler is kept.
     fn retention(&self, has_idempotency_key: bool) -> Retention {
         let completion_ms = match self.handler_kind {
             HandlerKind::Workflow => self.workflow_retention_ms,
@@ -244,7 +245,8 @@ impl HandlerFacts {
     }
 }
 
-/// The id that a target stands for: idempotent and workflow invocations have derived ones.
+/// The id of a target: idempotent and workflow invocations have derived ids. `None` if it cannot be
+/// parsed.
 pub(crate) fn named(derivation: Derivation, target: &InvocationTarget) -> Option<InvocationId> {
     match target {
         InvocationTarget::Id(id) => id.parse().ok(),

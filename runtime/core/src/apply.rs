@@ -1,4 +1,4 @@
-//! What each event does: where the Partition machine begins.
+//! What each event does: the entry point of the Partition state machine.
 
 use crate::{
     context::Context,
@@ -13,10 +13,11 @@ use crate::{
 };
 
 impl Partition {
-    /// Applies one record: the only place where the kind of event is branched on.
+    /// Applies one record. This is the only place that matches on the kind of event.
     ///
     /// # Panics
-    /// When a record is applied twice or out of order, and when an invariant of the rows is broken.
+    /// Panics if a record is applied twice or out of order, or if an invariant of the rows is
+    /// broken.
     pub fn apply(&self, tables: &mut Tables<'_>, record: &Record, effects: &mut Vec<Effect>) {
         tables.advance(record.lsn, record.stamp);
         let mut cx = Context::new(*self, tables, record, effects);

@@ -1,5 +1,5 @@
-//! What every transition works with: the rows, the record's place and time, and where effects and
-//! messages go.
+//! What every transition works with: the rows, the record's LSN and time, and the sinks for effects
+//! and messages.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ use crate::{
     time::{Stamp, Timestamp},
 };
 
-/// The surroundings of one record while it is applied.
+/// The context in which one record is applied.
 pub(crate) struct Context<'a, 'b> {
     pub(crate) partition: Partition,
     pub(crate) tables: &'a mut Tables<'b>,
@@ -26,8 +26,8 @@ pub(crate) struct Context<'a, 'b> {
     pub(crate) at: Timestamp,
     rules: Rules,
     effects: &'a mut Vec<Effect>,
-    /// Messages to this very partition: applied at the end of the record, in order. A queue and not
-    /// recursion, so that a tree of any depth can be killed.
+    /// Messages to this partition itself, applied in order at the end of the record. A queue rather
+    /// than recursion, so that a call tree of any depth can be killed.
     pub(crate) local: VecDeque<Message>,
 }
 
@@ -45,12 +45,12 @@ impl<'a, 'b> Context<'a, 'b> {
         Self { partition, tables, lsn, stamp, at, rules, effects, local }
     }
 
-    /// Whether what has changed with these rules applies.
+    /// Whether the record follows at least these rules.
     pub(crate) fn follows(&self, rules: Rules) -> bool {
         self.rules >= rules
     }
 
-    /// Whether an invocation is this partition's.
+    /// Whether this partition owns the invocation.
     pub(crate) fn owns(&self, id: InvocationId) -> bool {
         Partition::owner(self.partition.count, id.partition_key) == self.partition.id
     }

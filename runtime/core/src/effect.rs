@@ -1,7 +1,8 @@
 //! What the shell must do once the record that caused it is on disk.
 //!
-//! Every effect but the answers can be derived again from the rows (see [`crate::obligations`]), so
-//! losing one is harmless. An answer has its result row: a client whose connection died asks again.
+//! Every effect except an answer can be derived again from the rows (see [`crate::obligations`]),
+//! so losing one is harmless. The result behind an answer is in a row: a client whose connection
+//! broke asks again.
 
 use std::sync::Arc;
 
@@ -20,66 +21,66 @@ use crate::{
     time::{Stamp, Timestamp},
 };
 
-/// One thing for the shell to do.
+/// An action for the shell to carry out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Effect {
     /// Run the invocation's handler.
     StartAttempt(Box<StartAttempt>),
-    /// Show a new entry to a live attempt.
+    /// Send a new entry to a running attempt.
     SendNotification { attempt: AttemptRef, index: EntryIndex, entry: Entry },
-    /// Break off an attempt; what it still proposes is ignored.
+    /// Abort an attempt; anything it still proposes is ignored.
     AbortAttempt { attempt: AttemptRef },
-    /// A timer row with this time was written.
+    /// A timer row for this time was written.
     ArmTimer { at: Timestamp },
-    /// Something finished may be removed at this time.
+    /// A finished invocation, a journal or a promise may be removed at this time.
     ArmExpiry { at: Timestamp },
-    /// An edge's request has its answer.
+    /// Answer a request from an edge.
     Answer { request: RequestId, answer: Answer },
-    /// An invocation is finished: tell all who wait for it.
+    /// An invocation has completed: notify everything that waits for it.
     Completed { id: InvocationId, completion: Arc<Completion> },
-    /// Hand a message to another partition.
+    /// Deliver a message to another partition.
     Send { to: PartitionId, sequence: u64, stamp: Stamp, message: Message },
-    /// Tell another partition that its messages up to `sequence` are on disk here.
+    /// Tell another partition that its messages up to `sequence` are durable here.
     Acknowledge { to: PartitionId, sequence: u64 },
-    /// The registry has changed: publish it anew.
+    /// The registry has changed: publish a new snapshot.
     PublishRegistry,
 }
 
-/// Everything an attempt needs to know, so that the invoker asks the machine nothing.
+/// Everything an attempt needs, so that the invoker never has to query the partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartAttempt {
-    /// The attempt's name.
+    /// Identifies the attempt; its proposals carry this reference.
     pub attempt: AttemptRef,
-    /// The invocation's id.
+    /// The id of the invocation, as SDKs and clients know it.
     pub id: InvocationId,
     /// The handler to run.
     pub target: Target,
-    /// What kind of service it belongs to.
+    /// The kind of service that the handler belongs to.
     pub service_kind: ServiceKind,
-    /// What the handler may do.
+    /// The kind of handler, which determines what it may do.
     pub handler_kind: HandlerKind,
-    /// Where it runs; `None` before the first attempt has chosen.
+    /// Where it runs; `None` until an attempt has chosen.
     pub pin: Option<Pin>,
-    /// The journal so far, Input first.
+    /// The journal so far, starting with the Input entry.
     pub journal: Vec<Entry>,
-    /// The key's state, in key order.
+    /// The object's or workflow's state, in key order.
     pub state: Vec<(Bytes, Bytes)>,
-    /// Whether `state` leaves something out.
+    /// Whether `state` is incomplete.
     pub partial_state: bool,
     /// Seeds the SDK's random numbers.
     pub random_seed: u64,
-    /// Attempts that got to the handler and failed since a command was last stored.
+    /// Attempts that reached the handler and failed since a command was last stored.
     pub retry_count: u32,
-    /// Attempts that the retry policy has counted since the invocation last made room.
+    /// Attempts counted by the retry policy since the invocation last suspended.
     pub policy_attempts: u32,
-    /// Attempts in a row whose request was not even sent and that the policy has not counted.
+    /// Consecutive attempts whose request was never sent and that the policy did not count.
     pub unsent: u32,
-    /// The codes of what the last attempt failed with.
+    /// The codes of the last attempt's failure.
     pub last_failure: Option<(u32, Option<String>)>,
-    /// Time of the last stored entry.
+    /// When the last entry was stored.
     pub last_entry_at: Timestamp,
-    /// When the record was made that started the attempt.
+    /// When the record that started the attempt was created.
     pub now: Timestamp,
     /// The client's idempotency key.
     pub idempotency_key: Option<String>,
@@ -90,15 +91,16 @@ pub struct StartAttempt {
 }
 
 impl StartAttempt {
-    /// Attempts in a row that have failed before this one, in whatever way.
+    /// Consecutive attempts that failed before this one, for any reason.
     pub fn failures(&self) -> u32 {
         failures(self.retry_count, self.policy_attempts, self.unsent)
     }
 }
 
-/// Attempts in a row that have failed: in the handler, by the policy's count, and unsent.
+/// Consecutive failed attempts, computed from the number that failed in the handler, the number
+/// that the policy counted, and the number that were never sent.
 pub fn failures(retry_count: u32, policy_attempts: u32, unsent: u32) -> u32 {
-    // Most that fail in the handler use up an attempt of the policy, too.
+    // Most attempts that fail in the handler also count against the policy.
     retry_count.max(policy_attempts).saturating_add(unsent)
 }
 
@@ -109,87 +111,88 @@ pub enum Answer {
     /// A send is durable.
     Accepted {
         id: InvocationId,
-        /// It was there before: the same idempotency or workflow key.
+        /// Whether it already existed, under the same idempotency or workflow key.
         duplicate: bool,
-        /// When it starts, for a delayed one: the first request's time.
+        /// When a delayed invocation starts, as the first request asked.
         start_at: Option<Timestamp>,
     },
-    /// The invocation had already ended: its stored result.
+    /// The invocation had already completed; this is its stored result.
     Completed { id: InvocationId, completion: Arc<Completion> },
     /// A workflow's `run` was called a second time.
     AlreadyInvoked { id: InvocationId },
     /// A cancel or a kill is durable.
     Control(Control),
-    /// A removal of a finished invocation is durable, or was refused.
+    /// The removal of a finished invocation is durable, or was refused.
     Purged(Purged),
-    /// What became of a signal; if it was stored, it is durable.
+    /// The outcome of a signal; if it was stored, it is durable.
     Signalled(SignalAnswer),
-    /// What became of a registration.
+    /// The outcome of a registration.
     Registered(Registered),
-    /// A deployment is gone, or was not there.
+    /// A deployment was removed, or did not exist.
     Removed { existed: bool },
-    /// What a producer has handed in is durable, or was so before.
+    /// A producer's invocation is durable, either from this record or from an earlier one.
     Produced { is_new: bool },
 }
 
-/// What became of a registration.
+/// The outcome of a registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Registered {
-    /// The deployment is registered; its address was not.
+    /// Registered as a new deployment: its address was not known before.
     New(DeploymentId),
-    /// The address was registered as this deployment, which has what was offered now.
+    /// The address was already registered as this deployment, which was replaced with the offered
+    /// one.
     Replaced(DeploymentId),
-    /// The address was registered as this deployment, which is as it was.
+    /// The address was already registered as this deployment, which was left unchanged.
     Kept(DeploymentId),
-    /// Nothing is registered: a service would change its kind.
+    /// Nothing was registered: a service would have changed its kind.
     KindChanged {
-        /// The service.
+        /// Name of the service.
         service: String,
-        /// What it is.
+        /// Its current kind.
         was: ServiceKind,
-        /// What the endpoint says.
+        /// The kind that the endpoint reports.
         would_be: ServiceKind,
     },
 }
 
-/// What became of a signal from outside.
+/// The outcome of a signal from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalAnswer {
-    /// It stands in the journal.
+    /// It is in the journal.
     Stored,
-    /// It came too late: the awakeable has its completion, or the invocation has ended.
+    /// It came too late: the awakeable is already completed, or the invocation has ended.
     AlreadyCompleted,
-    /// There is no such invocation.
+    /// The invocation does not exist.
     NotFound,
-    /// The journal has as many signals as it may have.
+    /// The journal already holds as many signals as it may.
     JournalFull {
-        /// How many there may be.
+        /// The maximum number of signals.
         entries_max: u32,
-        /// How many bytes they may take.
+        /// The maximum number of bytes in signals.
         bytes_max: u64,
     },
 }
 
-/// What became of an operator's request.
+/// The outcome of an operator's request to cancel or kill an invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
     /// Done: the invocation has ended.
     Ended,
-    /// Under way: the invocation was told.
+    /// Under way: the invocation has been signalled.
     Signalled,
-    /// There is no such invocation.
+    /// The invocation does not exist.
     NotFound,
-    /// It had ended before.
+    /// It had already ended.
     AlreadyCompleted,
 }
 
-/// What became of an operator's request to remove a finished invocation.
+/// The outcome of an operator's request to remove a finished invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purged {
-    /// It is gone.
+    /// It was removed.
     Removed,
-    /// There is no such invocation.
+    /// The invocation does not exist.
     NotFound,
-    /// It has not ended, and only what has can be removed.
+    /// It has not ended, and only finished invocations can be removed.
     NotCompleted,
 }

@@ -1,11 +1,12 @@
-//! Everything that may be in the log, as facts.
+//! Everything the log may contain, recorded as facts.
 //!
-//! An event's meaning never changes: yesterday's tail is folded by today's binary. Another field is a
-//! new variant; variants are persisted by their number and only ever appended. A rule that changes
-//! for events as they are is taken by records of the new [`Rules`] alone.
+//! An event's meaning never changes: today's binary folds the tail that yesterday's binary wrote.
+//! Adding a field means adding a variant; variants are persisted by number and only ever appended.
+//! A rule change that affects existing events applies only to records written under the new
+//! [`Rules`].
 //!
-//! Events are decoded anew on every fold, so decoding never becomes stricter: what makes no sense is
-//! refused at the edge, by the Attempt, before it is proposed.
+//! Events are decoded again on every fold, so decoding never becomes stricter: the Attempt rejects
+//! invalid input at the edge, before it is proposed.
 
 use std::sync::Arc;
 
@@ -34,11 +35,11 @@ use crate::{
 /// One element of a partition's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Its number.
+    /// Its position in the log.
     pub lsn: Lsn,
-    /// When it was made, stamped once by the leader.
+    /// When it was created, stamped once by the leader.
     pub stamp: Stamp,
-    /// What it was applied by, and is whenever it is folded.
+    /// The rules it was first applied under, and is applied under on every later fold.
     pub rules: Rules,
     /// What happened.
     pub event: Event,
@@ -48,9 +49,9 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Event {
-    /// Somebody asked for an invocation.
+    /// A client requested an invocation.
     Invoked(Box<Invoke>),
-    /// The first attempt chose the deployment and protocol that the invocation keeps.
+    /// The first attempt chose the deployment and protocol version, which the invocation keeps.
     DeploymentPinned { attempt: AttemptRef, pin: Pin },
     /// The SDK issued the next journal command.
     CommandProposed { attempt: AttemptRef, command: ProposedCommand, callee: Option<Box<Callee>> },
@@ -60,20 +61,20 @@ pub enum Event {
         completion: CompletionId,
         result: Result<Bytes, TerminalFailure>,
     },
-    /// The SDK has nothing to do until something it waits for arrives.
+    /// The SDK cannot continue until something it waits for arrives.
     AttemptSuspended {
         attempt: AttemptRef,
         awaiting: Awaiting,
-        /// How many journal entries the attempt was shown: later ones are news to it.
+        /// How many journal entries the attempt was shown: it does not know any later ones.
         seen: EntryIndex,
     },
     /// The SDK ended the invocation; its Output command is in the journal.
     AttemptEnded { attempt: AttemptRef },
-    /// The attempt broke off.
+    /// The attempt failed.
     AttemptFailed { attempt: AttemptRef, failure: AttemptFailure, next: AfterFailure },
-    /// A timer's time has come.
+    /// A timer is due.
     TimerFired { timer: TimerKey },
-    /// A signal or an awakeable's completion came in from outside.
+    /// A signal or an awakeable's completion arrived from outside.
     SignalReceived { target: InvocationId, signal: SignalId, result: NotificationResult },
     /// An operator asked to cancel an invocation.
     CancelRequested { request: RequestId, target: InvocationId },
@@ -81,62 +82,65 @@ pub enum Event {
     KillRequested { request: RequestId, target: InvocationId },
     /// Another partition's message arrived.
     MessageReceived { from: PartitionId, sequence: u64, message: Message },
-    /// Another partition has all our messages up to `sequence` on disk.
+    /// Another partition has made all our messages up to `sequence` durable.
     MessagesAcknowledged { by: PartitionId, sequence: u64 },
-    /// Finished invocations may be due for removal, or take more room than they may.
+    /// Finished invocations may be due for removal or exceed their space budget.
     RetentionDue {
-        /// How many bytes finished invocations may take.
+        /// How many bytes finished invocations may occupy.
         budget_bytes: u64,
         /// How many invocations this record may remove.
         limit: u32,
     },
-    /// A deployment was registered, or registered again, whatever else is registered: the word of
-    /// before [`Event::DeploymentOffered`].
+    /// A deployment was registered or re-registered, regardless of what else is registered.
+    /// Superseded by [`Event::DeploymentOffered`].
     DeploymentRegistered { request: RequestId, deployment: Arc<Deployment> },
     /// A deployment was removed.
     DeploymentRemoved { request: RequestId, deployment: DeploymentId },
-    /// The SDK issued the next journal command, which names a time. The entry has it as it was sent;
-    /// what counts is how far ahead of the edge's time of day it was when the frame came.
+    /// The SDK issued the next journal command, which carries a time. The entry is stored as it was
+    /// sent; what counts is `delay_ms`, how far that time lay ahead of the edge's wall clock when
+    /// the frame arrived.
     TimedCommandProposed {
         attempt: AttemptRef,
         command: ProposedCommand,
         callee: Option<Box<Callee>>,
         delay_ms: u64,
     },
-    /// A signal or an awakeable's completion came in from outside, from one who waits to hear what
-    /// became of it.
+    /// A signal or an awakeable's completion arrived from outside, and the sender waits for the
+    /// outcome.
     SignalRequested {
         request: RequestId,
         target: InvocationId,
         signal: SignalId,
         result: NotificationResult,
     },
-    /// Finished invocations may be due for removal, or take more room than they may. What a key or a
-    /// workflow promises goes at its time; everything else may go before that.
+    /// Finished invocations may be due for removal or exceed their space budget. Results promised
+    /// by an idempotency key or a workflow are removed only when they expire; everything else may
+    /// be removed earlier.
     CleanupDue {
-        /// How many bytes finished invocations may take.
+        /// How many bytes finished invocations may occupy.
         budget_bytes: u64,
         /// How many removals this record may make.
         limit: u32,
     },
-    /// An operator asked to register what an endpoint has said it offers. Whoever asked has looked
-    /// before that, but asking the endpoint takes long: what counts is what is registered now.
+    /// An operator asked to register what an endpoint reported in discovery. The edge checked the
+    /// registry beforehand, but discovery takes a while: what counts is what is registered when the
+    /// record is applied.
     DeploymentOffered {
         request: RequestId,
         deployment: Arc<Deployment>,
-        /// If its address is registered already: put this in the place of what is there.
+        /// If its address is already registered, replace the existing deployment.
         replace: bool,
-        /// Let a service change its kind.
+        /// Allow a service to change its kind.
         allow_breaking: bool,
     },
-    /// An operator asked to remove a finished invocation before its time.
+    /// An operator asked to remove a finished invocation before it expires.
     PurgeRequested { request: RequestId, target: InvocationId },
-    /// A producer has handed in an invocation, perhaps one that it has handed in before.
+    /// A producer submitted an invocation, possibly one that it submitted before.
     Produced { request: RequestId, invoke: Box<Invoke> },
 }
 
-/// A command as the SDK sent it, with what it says. Only the bytes are persisted; reading them
-/// again gives the same command.
+/// A command as the SDK sent it, together with its decoded form. Only the bytes are persisted;
+/// decoding them again yields the same command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProposedCommand {
     entry: Entry,
@@ -144,24 +148,24 @@ pub struct ProposedCommand {
 }
 
 impl ProposedCommand {
-    /// Reads the entry. Fails when it is not a well-formed command. The log's entries are read by
-    /// this too: whatever it has once accepted it accepts for ever.
+    /// Decodes the entry. Returns an error if it is not a well-formed command. Entries from the log
+    /// are decoded here too, so an entry that was accepted once must always be accepted.
     pub fn decode(entry: Entry) -> Result<Self, wire::WireError> {
         let command = wire::command::decode(&entry)?;
         Ok(Self { entry, command })
     }
 
-    /// The bytes to store and to replay.
+    /// The encoded entry, to store and to replay.
     pub fn entry(&self) -> &Entry {
         &self.entry
     }
 
-    /// What it says.
+    /// The decoded command.
     pub fn command(&self) -> &Command {
         &self.command.command
     }
 
-    /// The name its entry has.
+    /// The name that the SDK gave the entry.
     pub fn name(&self) -> &str {
         &self.command.name
     }
@@ -179,24 +183,26 @@ impl<'de> Deserialize<'de> for ProposedCommand {
     }
 }
 
-/// The rules that a record was applied by when its effects left the node: it is folded by the same
-/// ones for ever, since another row or another attempt than the world has seen would be a lie.
+/// The rules that a record was applied under when its effects left the node. Every later fold uses
+/// the same rules: producing other rows or another attempt than the ones already seen outside would
+/// be wrong.
 ///
-/// An event's own meaning is in its variant; a rule that several events share changes here.
+/// The meaning of a single event is fixed by its variant; a rule shared by several events changes
+/// here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rules {
-    /// Those of event format 1.
+    /// The rules of event format 1.
     V1,
-    /// Those of event format 2.
+    /// The rules of event format 2.
     V2,
-    /// Those of event format 3.
+    /// The rules of event format 3.
     V3,
-    /// Those of event format 4: the same, for events that there were not.
+    /// The rules of event format 4: those of format 3, extended to new events.
     V4,
 }
 
 impl Rules {
-    /// Those that new records are made under.
+    /// The rules for new records.
     pub const CURRENT: Self = Self::V4;
 
     /// The first byte of a record's payload.
@@ -214,27 +220,27 @@ impl Rules {
     }
 }
 
-/// A record's payload could not be read back.
+/// A record's payload could not be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum EventDecodeError {
     /// Written by a newer version of this software.
     #[error("event format is {0}, which this version cannot read: it knows 1 to 4")]
     UnknownFormat(u8),
-    /// Not what this format looks like.
+    /// The payload does not match its format.
     #[error("event cannot be decoded: {0}")]
     Malformed(String),
 }
 
 impl Record {
-    /// A record made now, under the current rules.
+    /// Creates a record under the current rules.
     pub fn new(lsn: Lsn, stamp: Stamp, event: Event) -> Self {
         Self { lsn, stamp, rules: Rules::CURRENT, event }
     }
 
-    /// The payload that the log stores: format, stamp, event. The lsn is the log's own.
+    /// The payload that the log stores: format, stamp, event. The log itself keeps the LSN.
     ///
     /// # Panics
-    /// Never: every event can be encoded, and memory is the only sink.
+    /// Never panics: every event can be encoded, and the only sink is memory.
     pub fn encode(&self) -> Bytes {
         let mut payload = Vec::with_capacity(256);
         payload.push(self.rules.format());
@@ -247,7 +253,7 @@ impl Record {
         Bytes::from(payload)
     }
 
-    /// Reads a payload back.
+    /// Decodes a payload.
     pub fn decode(lsn: Lsn, payload: &[u8]) -> Result<Self, EventDecodeError> {
         let malformed = || EventDecodeError::Malformed("shorter than its header".to_owned());
         let (&format, rest) = payload.split_first().ok_or_else(malformed)?;

@@ -1,5 +1,5 @@
-//! What holds of the rows between any two records: for simulations and tests, which look after each
-//! record, and for whoever doubts a file. Pure; says the first thing that is not so.
+//! What holds for the rows between any two records. Simulations and tests check it after each
+//! record; it can also check a file in doubt. The checks are pure and report the first violation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,7 @@ use crate::{
 
 type Checked = Result<(), String>;
 
-/// Says `$message` unless `$holds`.
+/// Returns `$message` as an error unless `$holds`.
 macro_rules! ensure {
     ($holds:expr, $($message:tt)+) => {
         if !$holds {
@@ -40,10 +40,10 @@ macro_rules! ensure {
     };
 }
 
-/// Checks all tables: the cost is that of reading them.
+/// Checks all tables, which costs as much as reading them.
 ///
 /// # Errors
-/// The first thing that is not as it must be.
+/// Returns the first violation.
 pub fn check(tables: &Tables<'_>) -> Checked {
     let mut statuses = BTreeSet::new();
     let mut retained = 0;
@@ -60,7 +60,7 @@ pub fn check(tables: &Tables<'_>) -> Checked {
         {
             let bytes = match tables.get(&expiry_key(expires_at, lsn, Expiring::All)) {
                 Some(Row::Retained(bytes)) => bytes,
-                Some(_) | None => ROWS_BYTES, // Format 1; that there is a row is checked elsewhere.
+                Some(_) | None => ROWS_BYTES, // Format 1; the row is checked elsewhere.
             };
             retained += bytes + invocation.journal_bytes;
         }
@@ -83,10 +83,11 @@ pub fn check(tables: &Tables<'_>) -> Checked {
     check_outbox(tables)
 }
 
-/// Checks what one invocation's row says of its surroundings: a few reads, whatever its journal.
+/// Checks one invocation's row against the rows related to it, which takes a few reads regardless
+/// of the length of its journal.
 ///
 /// # Errors
-/// The first thing that is not as it must be.
+/// Returns the first violation.
 pub fn check_invocation(tables: &Tables<'_>, lsn: Lsn) -> Checked {
     match tables.invocation(lsn) {
         Some(invocation) => check_row(tables, lsn, &invocation),
@@ -94,10 +95,10 @@ pub fn check_invocation(tables: &Tables<'_>, lsn: Lsn) -> Checked {
     }
 }
 
-/// The same for all unfinished invocations that have changed at or after `since`.
+/// Like [`check_invocation`], for all unfinished invocations that changed at or after `since`.
 ///
 /// # Errors
-/// The first thing that is not as it must be.
+/// Returns the first violation.
 pub fn check_since(tables: &Tables<'_>, since: Timestamp) -> Checked {
     let prefix = Table::IndexStatus.key().done();
     let mut from = prefix.clone();
@@ -105,7 +106,7 @@ pub fn check_since(tables: &Tables<'_>, since: Timestamp) -> Checked {
         let mut reader = KeyReader::new(&key);
         let (kind, lsn) = reader.u8().zip(reader.lsn()).ok_or("an index has a broken key")?;
         if kind == StatusKind::Completed as u8 {
-            return Ok(()); // The last of the kinds.
+            return Ok(()); // The last kind in order.
         }
         let Some(invocation) = tables.invocation(lsn) else {
             return Err(format!("{lsn:?} is indexed as {kind}, but is not there"));
@@ -165,11 +166,11 @@ fn check_row(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Checked 
     Ok(())
 }
 
-/// What is remembered of attempts and for the next one is no older than it may be.
+/// The count of unsent attempts and the pending cancellation are not stale.
 fn check_attempts(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Checked {
     let kind = invocation.status.kind();
     if invocation.unsent > 0 {
-        // Anything that gets further takes the count back; an end leaves it as it was.
+        // Any progress resets the count; the end of the invocation leaves it unchanged.
         let may_be =
             matches!(kind, StatusKind::Running | StatusKind::BackingOff | StatusKind::Completed);
         ensure!(may_be, "{lsn:?} has {} unsent attempts, but is {kind:?}", invocation.unsent);
@@ -204,7 +205,7 @@ fn check_finished(
     check_may_go_early(tables, lsn, invocation, at, expires_at)
 }
 
-/// What has ended under format 2 may go before its time, unless its result was promised.
+/// What ended under format 2 or later may be removed early, unless its result was promised.
 fn check_may_go_early(
     tables: &Tables<'_>,
     lsn: Lsn,
@@ -228,8 +229,7 @@ fn expiry_key(at: Timestamp, lsn: Lsn, what: Expiring) -> Key {
     Table::Expiry.key().u64(at.0).lsn(lsn).u8(what as u8).done()
 }
 
-/// Every entry is there, their sizes and numbers are what the row says, and each completion stands in it
-/// once.
+/// Every entry exists, their sizes and numbers match the row, and each completion occurs only once.
 fn check_journal(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Checked {
     let (mut bytes, mut commands) = (0, 0);
     let mut completions = BTreeSet::new();
@@ -254,7 +254,7 @@ fn check_journal(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Chec
     Ok(())
 }
 
-/// No entry is left of an invocation that is gone.
+/// No journal entry outlives its invocation.
 fn check_journals(tables: &Tables<'_>) -> Checked {
     let mut known = None;
     for (key, _) in rows(tables, Table::Journal) {
@@ -267,7 +267,8 @@ fn check_journals(tables: &Tables<'_>) -> Checked {
     Ok(())
 }
 
-/// The holder of a lock runs; who waits says so; as many wait as are counted.
+/// The holder of a lock has started; each invocation in an inbox has the matching status; the
+/// number of waiting invocations matches the count in the lock.
 fn check_objects(tables: &Tables<'_>) -> Checked {
     let mut queued: BTreeMap<(Vec<u8>, Vec<u8>), u32> = BTreeMap::new();
     for (key, row) in rows(tables, Table::Inbox) {
@@ -299,7 +300,7 @@ fn check_objects(tables: &Tables<'_>) -> Checked {
     Ok(())
 }
 
-/// A timer is waited for by its invocation.
+/// Every timer is waited for by its invocation.
 fn check_timers(tables: &Tables<'_>) -> Checked {
     for (key, row) in rows(tables, Table::Timer) {
         let mut reader = KeyReader::new(&key);
@@ -320,7 +321,7 @@ fn check_timers(tables: &Tables<'_>) -> Checked {
     Ok(())
 }
 
-/// What is known of notifications belongs to somebody who has not ended, and is in his journal.
+/// Notification rows belong to invocations that have not ended, and match their journals.
 fn check_notifications(tables: &Tables<'_>) -> Checked {
     for table in [Table::Completion, Table::Signal] {
         for (key, row) in rows(tables, table) {
@@ -352,7 +353,7 @@ fn check_notifications(tables: &Tables<'_>) -> Checked {
     Ok(())
 }
 
-/// All that a row says of what stands in the journal.
+/// All deliveries that a row refers to.
 fn deliveries(row: &Row) -> Vec<Delivery> {
     if let Row::Completion(CompletionState::Done(delivery)) | Row::Delivery(delivery) = row {
         return vec![*delivery];
@@ -376,7 +377,7 @@ fn check_delivery(tables: &Tables<'_>, lsn: Lsn, delivery: Delivery) -> Checked 
     Ok(())
 }
 
-/// Only what has ended goes.
+/// Only completed invocations, their journals and promises are scheduled for removal.
 fn check_expiries(tables: &Tables<'_>) -> Checked {
     for (key, row) in rows(tables, Table::Expiry) {
         let mut reader = KeyReader::new(&key);
@@ -384,7 +385,7 @@ fn check_expiries(tables: &Tables<'_>) -> Checked {
         let what = reader.u8();
         if what == Some(Expiring::Promise as u8) {
             ensure!(matches!(row, Row::PromiseName(_)), "no promise goes at {at}, but {row:?}");
-            continue; // In place of the invocation stands the record that made it.
+            continue; // The key holds the record that created it, not an invocation.
         }
         let Some(invocation) = tables.invocation(lsn) else {
             return Err(format!("{lsn:?} is to go at {at}, but is gone"));
@@ -399,7 +400,7 @@ fn check_expiries(tables: &Tables<'_>) -> Checked {
     Ok(())
 }
 
-/// What may go early has ended, and is named once.
+/// What may be removed early has ended, and is listed once.
 fn check_early(tables: &Tables<'_>) -> Checked {
     let mut named = BTreeSet::new();
     for (key, _) in rows(tables, Table::Early) {
@@ -421,7 +422,7 @@ fn check_early(tables: &Tables<'_>) -> Checked {
     Ok(())
 }
 
-/// Who waits for a result waits for somebody who has not ended.
+/// Every waiter waits for an invocation that has not ended.
 fn check_waiters(tables: &Tables<'_>) -> Checked {
     for (key, row) in rows(tables, Table::Waiter) {
         let lsn = KeyReader::new(&key).lsn().ok_or("a waiter has a broken key")?;
@@ -434,7 +435,8 @@ fn check_waiters(tables: &Tables<'_>) -> Checked {
     Ok(())
 }
 
-/// Messages to one receiver have no gap, and the last one is the last that was sent.
+/// Messages to one receiver have no gaps, and the last one has the last sequence number that was
+/// sent.
 fn check_outbox(tables: &Tables<'_>) -> Checked {
     let mut last: BTreeMap<PartitionId, u64> = BTreeMap::new();
     for (to, sequence, _) in tables.outgoing((PartitionId(0), 0), usize::MAX) {

@@ -1,19 +1,21 @@
-//! The two machines of the runtime that decide: the Partition and the Attempt.
+//! The two state machines that make the runtime's decisions: the Partition and the Attempt.
 //!
 //! A partition is the fold of [`Partition::apply`] over its log: records in, rows and effects out.
-//! An attempt ([`attempt`]) is one conversation with an SDK: frames and notifications in, frames and
-//! events to propose out.
+//! An attempt ([`attempt`]) is one conversation with an SDK: frames and notifications in, frames
+//! and proposed events out.
 //!
-//! Reading order: [`model`] (the nouns), [`time`], [`event`] (what may be in the log), [`effect`] (what the
-//! shell may be told to do), [`tables`] (what is remembered), [`registry`] (who offers what),
-//! [`admission`] (how invocations are made), `invocation` (the lifecycle, one transition a file),
-//! `entries` (what each journal command does, one command a file), `peers` (what partitions tell each
-//! other), `producers` (what those outside hand in by number), `apply` (what each event does), [`obligations`] (what the rows still owe the world),
-//! [`invariants`] (what always holds of them), [`attempt`]. Each uses those before it.
+//! Reading order: [`model`] (the data types), [`time`], [`event`] (what the log may contain),
+//! [`effect`] (what the shell may be told to do), [`tables`] (the rows), [`registry`] (which
+//! deployment offers which handler), [`admission`] (how invocations are built), `invocation` (the
+//! lifecycle, one transition per file), `entries` (what each journal command does, one command per
+//! file), `peers` (messages between partitions), `producers` (invocations that external producers
+//! submit by position), `apply` (what each event does), [`obligations`] (work that the rows still
+//! require), [`invariants`] (what always holds for the rows), [`attempt`]. Each builds on the ones
+//! before it.
 //!
-//! **Invariant:** this crate does no IO, has no clock, no randomness, no threads and no `async`.
-//! `apply` cannot fail: a request that makes no sense is answered with an effect, and a broken
-//! invariant is a bug and panics with the LSN.
+//! **Invariant:** this crate has no IO, no clock, no randomness, no threads and no `async`. `apply`
+//! cannot fail: an invalid request is answered with an effect, and a broken invariant is a bug and
+//! panics with the LSN.
 
 pub mod admission;
 mod apply;

@@ -4,15 +4,15 @@ use crate::{context::Context, model::ids::Lsn, tables::object::Object};
 
 use protocol::Target;
 
-/// What became of an invocation that wants the lock.
+/// The outcome of trying to take the lock.
 pub(crate) enum Acquired {
-    /// It has it.
+    /// The invocation holds the lock.
     Lock,
-    /// It waits in the inbox, at this place.
+    /// The invocation waits in the inbox, at this position.
     Place(Lsn),
 }
 
-/// Takes the lock for `invocation`, or puts it into the inbox.
+/// Takes the lock for `invocation`, or queues it in the inbox.
 pub(crate) fn acquire(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn) -> Acquired {
     let (service, key) = (&target.service, &target.key);
     match cx.tables.object(service, key) {
@@ -24,7 +24,7 @@ pub(crate) fn acquire(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn
         Some(mut object) => {
             let holder = object.holder;
             assert!(holder != invocation, "{:?}: {invocation:?} locks {target} twice", cx.lsn);
-            // A record brings at most one invocation, so its lsn is a place of its own.
+            // A record queues at most one invocation here, so its LSN is a unique position.
             let place = cx.lsn;
             object.queued += 1;
             cx.tables.put_object(service, key, object);
@@ -34,7 +34,8 @@ pub(crate) fn acquire(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn
     }
 }
 
-/// Gives the lock to the next in the inbox, which is to be started, or frees the object.
+/// Passes the lock to the next invocation in the inbox and returns it to be started, or frees the
+/// object.
 pub(crate) fn release(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn) -> Option<Lsn> {
     let (service, key) = (&target.service, &target.key);
     let Some(object) = cx.tables.object(service, key) else {
@@ -57,7 +58,7 @@ pub(crate) fn release(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn
     Some(next)
 }
 
-/// Takes a waiting invocation out of the inbox.
+/// Removes a waiting invocation from the inbox.
 pub(crate) fn leave_inbox(cx: &mut Context<'_, '_>, target: &Target, place: Lsn) {
     let (service, key) = (&target.service, &target.key);
     cx.tables.delete_from_inbox(service, key, place);

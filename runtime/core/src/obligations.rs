@@ -1,7 +1,8 @@
-//! Effects that the rows still owe: derived again after a crash, and whenever an edge was full.
+//! Obligations: effects that the rows still require, derived again after a crash and whenever an
+//! edge's queue was full.
 //!
-//! Running invocations owe a `StartAttempt`, outbox rows a `Send`. Timers and expiries need no
-//! effect at all: their tables are looked at when their first row is due.
+//! Running invocations require a `StartAttempt`, outbox rows a `Send`. Timers and expiries need no
+//! effect at all: their tables are read when their first row is due.
 
 use crate::{
     effect::Effect,
@@ -14,7 +15,7 @@ use crate::{
     time::Stamp,
 };
 
-/// Running invocations in order of creation, from `from` on: the names of their attempts.
+/// The attempts of running invocations, in order of creation, starting at `from`.
 pub fn running(tables: &Tables<'_>, from: Lsn, limit: usize) -> Vec<AttemptRef> {
     tables
         .by_status(StatusKind::Running, from, limit)
@@ -26,7 +27,7 @@ pub fn running(tables: &Tables<'_>, from: Lsn, limit: usize) -> Vec<AttemptRef> 
         .collect()
 }
 
-/// The start of an attempt, if it is still the one that should be running.
+/// The effect that starts an attempt, if it is still the current one.
 pub fn start(tables: &Tables<'_>, attempt: AttemptRef) -> Option<Effect> {
     match tables.invocation(attempt.invocation)?.status {
         Status::Running { attempt: current } if current == attempt.attempt => {
@@ -40,8 +41,8 @@ pub fn start(tables: &Tables<'_>, attempt: AttemptRef) -> Option<Effect> {
     }
 }
 
-/// Messages that no receiver has acknowledged, from the given one on, each with the stamp that
-/// orders it among those of all partitions.
+/// Unacknowledged messages, starting at the given receiver and sequence number, each with the stamp
+/// that orders it among the messages of all partitions.
 pub fn messages(
     tables: &Tables<'_>,
     from: (PartitionId, u64),
@@ -50,7 +51,8 @@ pub fn messages(
     tables.outgoing(from, limit).into_iter().map(|row| (row.2.stamp, send(row))).collect()
 }
 
-/// Messages to one partition that it has not acknowledged, from behind a key on; and the key to go on behind.
+/// Unacknowledged messages to one partition, after a key; and the key to continue after, if any are
+/// left.
 pub fn messages_to(
     tables: &Tables<'_>,
     to: PartitionId,
@@ -62,7 +64,7 @@ pub fn messages_to(
     (messages, walk.rest_after())
 }
 
-/// What a row of the outbox owes.
+/// The effect that an outbox row requires.
 fn send((to, sequence, outgoing): (PartitionId, u64, Outgoing)) -> Effect {
     let Outgoing { stamp, message } = outgoing;
     Effect::Send { to, sequence, stamp, message }

@@ -1,4 +1,5 @@
-//! Messages to partitions: to others as rows, to this one at the end of the record (`peers.rs`).
+//! Messages to partitions: to others as outbox rows, to this one at the end of the record
+//! (`peers.rs`).
 
 use protocol::journal::{Notification, NotificationId, NotificationResult};
 
@@ -9,7 +10,7 @@ use crate::{
     tables::{meta::sequence_mut, outbox::Outgoing},
 };
 
-/// Sends `message` to the partition that has the invocation it is for.
+/// Sends `message` to the partition that owns its target invocation.
 pub(crate) fn send(cx: &mut Context<'_, '_>, message: Message) {
     let to = Partition::owner(cx.partition.count, message.to().partition_key);
     if to == cx.partition.id {
@@ -24,7 +25,7 @@ pub(crate) fn send(cx: &mut Context<'_, '_>, message: Message) {
     cx.emit(Effect::Send { to, sequence, stamp, message });
 }
 
-/// Sends the answer of a call, an attach or a look to whoever waits for it.
+/// Sends the answer of a call, an attach or an output query to the invocation that waits for it.
 pub(crate) fn answer(cx: &mut Context<'_, '_>, to: CallRef, result: NotificationResult) {
     let id = NotificationId::Completion(to.completion);
     let notification = Notification { kind: to.kind, id, result };

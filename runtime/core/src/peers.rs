@@ -1,8 +1,9 @@
-//! Messages of partitions: at least once on the way, exactly once in effect.
+//! Messages between partitions: delivered at least once, applied exactly once.
 //!
-//! A message to another partition is a row (`outbox.rs`) until the receiver has acknowledged it; the receiver
-//! remembers the last sequence number of each sender. Messages of one sender to one receiver stay in
-//! order, whatever is lost and sent again. A message to this very partition is applied within the same record.
+//! A message to another partition is a row (`outbox.rs`) until the receiver acknowledges it; the
+//! receiver remembers the last sequence number of each sender. Messages from one sender to one
+//! receiver stay in order, even when some are lost and resent. A message to this partition itself
+//! is applied within the same record.
 
 use crate::{
     context::Context,
@@ -12,15 +13,16 @@ use crate::{
     tables::meta::sequence_mut,
 };
 
-/// Applies the messages that this record sent to its own partition, and those that they send.
+/// Applies the messages that this record sent to its own partition, and any messages these send in
+/// turn.
 pub(crate) fn deliver_local(cx: &mut Context<'_, '_>) {
     while let Some(message) = cx.local.pop_front() {
         deliver(cx, &message);
     }
 }
 
-/// A message of another partition: the next one, or one that was handed over again. What comes ahead of
-/// one that was lost on the way does not count: the acknowledgement says which the sender is to go on with.
+/// A message from another partition: either the next one or a redelivery. A message that arrives
+/// ahead of a lost one is ignored: the acknowledgement tells the sender where to resume.
 pub(crate) fn received(
     cx: &mut Context<'_, '_>,
     from: PartitionId,
@@ -41,7 +43,7 @@ pub(crate) fn received(
     cx.emit(Effect::Acknowledge { to: from, sequence });
 }
 
-/// The receiver has everything up to `sequence` on disk.
+/// The receiver has made everything up to `sequence` durable.
 pub(crate) fn acknowledged(cx: &mut Context<'_, '_>, by: PartitionId, sequence: u64) {
     let sent = *sequence_mut(&mut cx.tables.meta_mut().sent, by);
     let lsn = cx.lsn;

@@ -1,4 +1,4 @@
-//! What producers hand in: once for each position, however often they do.
+//! Invocations submitted by producers: applied once per position, however often they are submitted.
 
 use crate::{
     context::Context,
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// A producer hands in an invocation, perhaps again.
+/// A producer submits an invocation, possibly for the second time.
 pub(crate) fn produced(cx: &mut Context<'_, '_>, request: RequestId, invoke: &Invoke) {
     let Source::Producer { name, position } = &invoke.source else {
         panic!("{:?}: {} comes from {:?}, which is no producer", cx.lsn, invoke.id, invoke.source)

@@ -1,7 +1,8 @@
-//! Deployments come and go. The edges read a snapshot that is published anew after each change.
+//! Registering and removing deployments. The edges read a snapshot that is republished after each
+//! change.
 //!
-//! Reading order: this file (what happens to deployments), [`snapshot`] (who offers what), [`settings`] (what
-//! applies to a handler).
+//! Reading order: this file (registration and removal), [`snapshot`] (which deployment offers which
+//! handler), [`settings`] (the settings that apply to a handler).
 
 pub mod settings;
 pub mod snapshot;
@@ -22,9 +23,9 @@ use crate::{
 pub use settings::{Defaults, HandlerSettings, RetryPolicy};
 pub use snapshot::{Handler, RegistrySnapshot, ResolveError, Service};
 
-/// Registers a deployment unless its address is registered already, or a service would change its
-/// kind. Here and not at the edge: only records have an order, so of several that offer the same
-/// address at once the first is registered and the others hear which one it was.
+/// Registers a deployment unless its address is already registered or a service would change its
+/// kind. Checked here rather than at the edge because only records are ordered: if several requests
+/// offer the same address at once, the first is registered and the others get its id.
 pub(crate) fn offered(
     cx: &mut Context<'_, '_>,
     request: RequestId,
@@ -53,7 +54,7 @@ pub(crate) fn offered(
     cx.emit(Effect::Answer { request, answer: Answer::Registered(registered) });
 }
 
-/// Registers a deployment, whatever else is registered.
+/// Registers a deployment, regardless of what else is registered.
 pub(crate) fn registered(
     cx: &mut Context<'_, '_>,
     request: RequestId,
@@ -65,7 +66,7 @@ pub(crate) fn registered(
     cx.emit(Effect::Answer { request, answer });
 }
 
-/// Each of its services becomes the next revision of its name.
+/// Stores a deployment: each of its services becomes the next revision under its name.
 fn store(cx: &mut Context<'_, '_>, known: &[StoredDeployment], deployment: Arc<Deployment>) {
     assert!(cx.partition.id == REGISTRY_PARTITION, "{:?}: no registry here", cx.lsn);
     let revision = |name: &str| 1 + latest(known, name).map_or(0, |(revision, _)| revision);
@@ -78,8 +79,8 @@ fn store(cx: &mut Context<'_, '_>, known: &[StoredDeployment], deployment: Arc<D
     cx.emit(Effect::PublishRegistry);
 }
 
-/// Removes a deployment. Invocations that are pinned to it have nowhere to run any more: its id never
-/// comes again, since the same address gets another one.
+/// Removes a deployment. Invocations pinned to it can no longer run: ids are never reused, so
+/// registering the same address again assigns a new one.
 pub(crate) fn removed(cx: &mut Context<'_, '_>, request: RequestId, deployment: DeploymentId) {
     assert!(cx.partition.id == REGISTRY_PARTITION, "{:?}: no registry here", cx.lsn);
     let existed = cx.tables.deployment(deployment).is_some();
@@ -90,7 +91,7 @@ pub(crate) fn removed(cx: &mut Context<'_, '_>, request: RequestId, deployment: 
     cx.emit(Effect::Answer { request, answer: Answer::Removed { existed } });
 }
 
-/// The first service whose kind would be another one.
+/// The first service whose kind would change.
 fn kind_changed(known: &[StoredDeployment], offered: &Deployment) -> Option<Registered> {
     offered.services.iter().find_map(|service| {
         let (_, was) = latest(known, &service.name)?;
@@ -103,7 +104,7 @@ fn kind_changed(known: &[StoredDeployment], offered: &Deployment) -> Option<Regi
     })
 }
 
-/// The latest revision of a service, and what kind it has there.
+/// The latest revision of a service and its kind in that revision.
 fn latest(known: &[StoredDeployment], service: &str) -> Option<(u32, ServiceKind)> {
     known
         .iter()

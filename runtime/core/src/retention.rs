@@ -1,9 +1,9 @@
-//! Finished invocations go when their time is up, and some of them earlier when they take more room
-//! than they may. In small steps: a record makes at most `limit` removals.
+//! Finished invocations are removed when they expire, and some of them earlier when they exceed
+//! their space budget. Removal goes in small steps: a record makes at most `limit` removals.
 //!
-//! What goes early, in this order: the journals and inputs of all, oldest first, then invocations
-//! whose result nobody was promised. A result that an idempotency key or a workflow promises stays for
-//! as long as that: to run its handler again would break the promise in silence.
+//! Early removal takes, oldest first, the journals and inputs of all finished invocations, then the
+//! invocations whose result was not promised. A result promised by an idempotency key or a workflow
+//! stays until it expires: running the handler again would silently break the promise.
 
 use crate::{
     context::Context, invocation::purge, model::ids::Lsn, tables::expiry::Expiring, time::Timestamp,
@@ -36,7 +36,7 @@ fn expire(cx: &mut Context<'_, '_>, at: Timestamp, lsn: Lsn, what: Expiring) {
     }
 }
 
-/// Format 1: when room is short the oldest goes first, whatever was promised.
+/// Format 1: over budget, what expires first is removed first, promised or not.
 pub(crate) fn apply(cx: &mut Context<'_, '_>, budget_bytes: u64, limit: u32) {
     for _ in 0..limit {
         let Some((at, lsn, what)) = cx.tables.next_expiry(Timestamp(0)) else { return };

@@ -1,4 +1,4 @@
-//! How much memory an event holds on to: what bounds of bytes count.
+//! How much memory an event keeps alive, for limits that count bytes.
 
 use bytes::Bytes;
 use protocol::{TerminalFailure, journal::NotificationResult};
@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Event {
-    /// Estimate of the bytes behind the event that a client, an SDK or a peer chose the length of.
-    /// Its record takes about as many; what every event has beside them is the caller's to add.
+    /// Estimates the bytes in the event whose length a client, an SDK or a peer chose. Its record
+    /// takes about that many; the caller adds the fixed overhead that every event has.
     pub fn payload_bytes(&self) -> usize {
         match self {
             Self::Invoked(invoke) | Self::Produced { invoke, .. } => of_invoke(invoke),
@@ -42,10 +42,10 @@ impl Event {
     }
 }
 
-/// A leaf or node of a tree of what is waited for, in memory.
+/// The in-memory size of a leaf or a node of an await tree.
 const AWAITING_NODE_BYTES: usize = 32;
 
-/// A deployment with a service of a few handlers and their schemas.
+/// The size of a deployment with one service of a few handlers, schemas included.
 const DEPLOYMENT_BYTES: usize = 16 * 1024;
 
 fn of_invoke(invoke: &Invoke) -> usize {

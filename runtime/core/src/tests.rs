@@ -1,4 +1,5 @@
-//! Stories: events in, effects out; and the laws that hold for all of them.
+//! Scenarios, with events in and effects out, and properties that hold for every sequence of
+//! events.
 
 mod completion;
 mod decoding;

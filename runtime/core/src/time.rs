@@ -1,37 +1,37 @@
-//! Time as data: nothing here can ask for it.
+//! Time as data: nothing in this crate reads a clock.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Milliseconds since the epoch.
+/// Milliseconds since the Unix epoch.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Timestamp(pub u64);
 
-/// The longest delay of a sleep or a send, in milliseconds: a hundred years. Longer than any data
-/// directory lives, and short enough that every time made with it has a year of four digits, which is
-/// all that its text form (RFC 3339) can say.
+/// The longest delay of a sleep or a send, in milliseconds: a hundred years. That outlasts any data
+/// directory, yet every time computed with it still has a four-digit year, the most that its text
+/// form (RFC 3339) can express.
 pub const DELAY_MAX_MS: u64 = 36_525 * 24 * 3_600_000;
 
 impl Timestamp {
-    /// The moment `duration_ms` milliseconds later; the end of time rather than an overflow.
+    /// The time `duration_ms` milliseconds later, saturating at the largest timestamp.
     pub fn after_ms(self, duration_ms: u64) -> Self {
         Self(self.0.saturating_add(duration_ms))
     }
 }
 
-/// When a record was made: microseconds since the epoch, never the same twice on one node.
+/// When a record was created: microseconds since the Unix epoch, unique on a node.
 ///
-/// The leader stamps every record of every partition from one clock that only goes forward, so the
-/// stamps of a node's records are ordered as their causes and effects are. That order is what
-/// recovery follows when it hands over the messages between partitions again.
+/// The leader stamps every record of every partition from a single clock that only moves forward,
+/// so the stamps of a node's records respect causal order. Recovery follows that order when it
+/// redelivers the messages between partitions.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stamp(pub u64);
 
 impl Stamp {
-    /// The stamp in whole milliseconds.
+    /// The stamp, truncated to milliseconds.
     pub fn at(self) -> Timestamp {
         Timestamp(self.0 / 1000)
     }

@@ -1,4 +1,4 @@
-//! A timer's time has come.
+//! A timer is due.
 
 use protocol::journal::{NotificationId, NotificationKind, NotificationResult};
 
@@ -12,9 +12,9 @@ use crate::{
 };
 
 pub(crate) fn fired(cx: &mut Context<'_, '_>, timer: &TimerKey) {
-    let Some(kind) = cx.tables.timer(timer) else { return }; // Its invocation has ended meanwhile.
+    let Some(kind) = cx.tables.timer(timer) else { return }; // The invocation has since ended.
     if timer.at > cx.at {
-        return; // Never early, whatever the shell's clock said.
+        return; // Never early, whatever the shell's clock says.
     }
     cx.tables.delete_timer(timer);
     let Some(row) = cx.tables.invocation_mut(timer.invocation) else { return };

@@ -1,4 +1,4 @@
-//! Virtual time: moves only when whoever runs the node says so.
+//! Virtual time: it advances only when the caller says so.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,28 +6,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use runtime_core::time::Stamp;
 use runtime_partition::{Clock, NodeClock, clock::source::TimeSource};
 
-/// The clock of an embedded node: the real one on clocks that are set by hand. It outlives crashes.
+/// The clock of an embedded node: a real [`NodeClock`] on clocks that are set by hand. It outlives
+/// crashes.
 #[derive(Debug)]
 pub struct VirtualClock {
     machine: Machine,
     node: Mutex<NodeClock<Machine>>,
-    /// Whether what the log has already is forgotten at a restart: a sabotage.
+    /// Sabotage: after a restart, ignore the stamps that are already in the log.
     is_forgetful: AtomicBool,
 }
 
-/// The computer's clocks, which run on while the node is down.
+/// The machine's clocks, which keep running while the node is down.
 #[derive(Debug, Clone, Default)]
 struct Machine(Arc<Hands>);
 
 #[derive(Debug, Default)]
 struct Hands {
-    /// Time that has passed.
+    /// Time that has passed, in microseconds.
     boot_us: AtomicU64,
-    /// How far the wall clock was set away from it.
+    /// How far the wall clock has been stepped away from that, in microseconds.
     wall_step_us: AtomicI64,
 }
 
-/// Where virtual time begins: a date far from both ends.
+/// Where virtual time starts: a date far from both ends of the range.
 const START_US: u64 = 1_700_000_000_000_000;
 
 impl TimeSource for Machine {
@@ -50,42 +51,42 @@ impl Default for VirtualClock {
 }
 
 impl VirtualClock {
-    /// Lets time pass.
+    /// Advances time by `by_ms` milliseconds.
     pub fn advance_ms(&self, by_ms: u64) {
         self.machine.0.boot_us.fetch_add(by_ms * 1000, Ordering::Relaxed);
     }
 
-    /// Milliseconds since the epoch, as the node has it.
+    /// Milliseconds since the epoch, as the node's clock shows them.
     pub fn now_ms(&self) -> u64 {
         self.now_us() / 1000
     }
 
-    /// How much time has passed, in milliseconds, whatever any clock was set to.
+    /// How much time has passed, in milliseconds, no matter how any clock was set.
     pub fn elapsed_ms(&self) -> u64 {
         self.machine.boot_us() / 1000
     }
 
-    /// What the computer's wall clock says, as the SDK reads it.
+    /// The machine's wall clock in milliseconds since the epoch, as the SDK reads it.
     pub fn wall_ms(&self) -> u64 {
         self.machine.wall_us() / 1000
     }
 
-    /// Somebody sets the wall clock.
+    /// Steps the wall clock forward or, if `by_ms` is negative, back.
     pub fn step_wall_ms(&self, by_ms: i64) {
         self.machine.0.wall_step_us.fetch_add(by_ms * 1000, Ordering::Relaxed);
     }
 
-    /// The process starts again: it knows nothing of the stamps it has given.
+    /// Restarts the process: its clock forgets the stamps it has issued.
     pub fn restart(&self) {
         *self.node() = NodeClock::on(self.machine.clone());
     }
 
-    /// Whether the wall shows less than the node's clock, since the log had seen more.
+    /// Whether the wall clock is behind the node's clock, because the log had later stamps.
     pub fn is_wall_behind(&self) -> bool {
         self.machine.wall_us() < self.now_us()
     }
 
-    /// Leaves [`Clock::advance_past`] out.
+    /// Disables [`Clock::advance_past`] from now on.
     pub fn forget_stamps(&self) {
         self.is_forgetful.store(true, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! What partitions ask of the edges, kept until whoever runs the node asks for it.
+//! What partitions request from the edges, queued until the caller takes it.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,43 +11,43 @@ use runtime_core::{
 };
 use runtime_partition::{Edges, Full, Partitions};
 
-/// Attempts that a node has room for at first.
+/// Concurrency permits that a node has at first.
 const PLACES: usize = 8;
 
-/// What a partition asks of the edges.
+/// A request from a partition to the edges.
 #[derive(Debug)]
 pub enum EdgeRequest {
     /// Start an attempt.
     Start(PartitionId, Box<StartAttempt>),
-    /// Show an entry to an attempt.
+    /// Send a notification entry to an attempt.
     Notify(PartitionId, AttemptRef, EntryIndex, Entry),
-    /// Break an attempt off.
+    /// Abort an attempt.
     Abort(PartitionId, AttemptRef),
 }
 
-/// Attempts that partitions wanted to start.
+/// How many attempts partitions wanted to start.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Starts {
     /// All of them.
     pub offered: u64,
-    /// Those for which there was no room.
+    /// Those that were refused for lack of a permit.
     pub refused: u64,
 }
 
-/// The edges of a node.
+/// The edges of a node, which queue all requests.
 pub(crate) struct QueuedEdges {
     requests: Mutex<VecDeque<EdgeRequest>>,
-    /// The registry's rows, if they have changed since they were last asked for.
+    /// The registry's rows, if they have changed since they were last taken.
     registry: Mutex<Option<Vec<StoredDeployment>>>,
     places: Mutex<Places>,
     partitions: OnceLock<Partitions>,
 }
 
-/// Places for attempts, as the invoker's supervisor counts them.
+/// Concurrency permits for attempts, as the invoker's supervisor counts them.
 #[derive(Debug)]
 struct Places {
     left: usize,
-    /// A partition waits to hear of one.
+    /// Whether a partition waits for a permit to become free.
     is_wanted: bool,
     starts: Starts,
 }
@@ -65,10 +65,10 @@ impl Default for QueuedEdges {
 }
 
 impl QueuedEdges {
-    /// Whose edges they are.
+    /// Sets the partitions that these edges belong to.
     ///
     /// # Panics
-    /// When they are another's already.
+    /// Panics if the edges already belong to another node.
     pub(crate) fn belong_to(&self, partitions: Partitions) {
         assert!(self.partitions.set(partitions).is_ok(), "these edges belong to another node");
     }
@@ -85,7 +85,7 @@ impl QueuedEdges {
         lock(&self.places).left = places;
     }
 
-    /// How many places there are with this one, if somebody waits to hear of it.
+    /// Returns a permit. If a partition waits for one, returns how many are free now.
     pub(crate) fn give_place_back(&self) -> Option<usize> {
         let mut places = lock(&self.places);
         places.left += 1;

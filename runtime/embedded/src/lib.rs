@@ -1,12 +1,12 @@
-//! A node in one process and on one thread, which moves only when it is told to: the real turn, the real
+//! A node in one process and on one thread that advances only on request: the real turn, the real
 //! recovery, the real log and tables, on virtual time and on media in memory that lose what was not
 //! synced. The simulator and the test kit run it; neither needs a socket, a thread or a file.
 //!
-//! Reading order: [`node`] (what runs), [`edges`] (what it asks of whoever runs it), [`media`] (what it
-//! stands on), [`clock`] (its time), [`pipe`] (the body of an attempt's request), [`random`].
+//! Reading order: [`node`] (what runs), [`edges`] (what it requests from the caller), [`media`]
+//! (its storage), [`clock`] (its time), [`pipe`] (the body of an attempt's request), [`random`].
 //!
-//! **Invariant:** nothing here decides when anything happens. Whoever holds the node does, and the same
-//! decisions give the same node, byte for byte.
+//! **Invariant:** nothing here decides when anything happens. The owner of the node does, and the
+//! same decisions give the same node, byte for byte.
 
 pub mod clock;
 pub mod edges;

@@ -5,17 +5,17 @@ use runtime_store::sim_backend::SimBackend;
 
 use crate::random::Random;
 
-/// The media of a node. Clones share everything.
+/// The media of a node. Clones share their content.
 #[derive(Debug, Clone, Default)]
 pub struct Media<D = SimDisk> {
     /// The log's disk.
     pub disk: D,
-    /// The tables, one for each partition.
+    /// The tables of each partition, by number.
     pub tables: Vec<SimBackend>,
 }
 
 impl<D: Default> Media<D> {
-    /// Empty media for so many partitions.
+    /// Empty media for this many partitions.
     pub fn new(partitions: usize) -> Self {
         let tables = (0..partitions).map(|_| SimBackend::default()).collect();
         Self { disk: D::default(), tables }
@@ -23,13 +23,13 @@ impl<D: Default> Media<D> {
 }
 
 impl<D> Media<D> {
-    /// Nothing more is written to the tables: a database that is dropped would tidy up, which one that
-    /// crashes can't.
+    /// Blocks all further writes to the tables: a database that is dropped would clean up, which
+    /// one that crashes cannot.
     pub fn close_tables(&self) {
         self.tables.iter().for_each(|tables| tables.fail_at(0));
     }
 
-    /// What a loss of power leaves of the tables.
+    /// What a power loss leaves of the tables.
     pub fn torn_tables(&self, random: &mut Random) -> Vec<SimBackend> {
         let tables = self.tables.iter();
         tables.map(|tables| tables.crash(|bound| random.below(bound))).collect()
@@ -37,7 +37,7 @@ impl<D> Media<D> {
 }
 
 impl Media {
-    /// What a loss of power leaves.
+    /// What a power loss leaves of the media.
     #[must_use]
     pub fn lose_power(&self, random: &mut Random) -> Self {
         let disk = self.disk.crash(|bound| random.below(bound));

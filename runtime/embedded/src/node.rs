@@ -1,4 +1,4 @@
-//! The node, by hand: every turn, commit and checkpoint is a call.
+//! A node driven by hand: every turn, commit and checkpoint is a call.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,8 +23,8 @@ use crate::{
     random::Random,
 };
 
-/// Segments of a few commits, so that they come and go all the time; and a reserve for what partitions
-/// have applied when the disk is found full.
+/// Segments of a few commits, so that they are created and removed all the time, and a reserve for
+/// what partitions have already applied when the disk turns out to be full.
 const LOG: Options = Options {
     owner: Owner { directory: 0, partitions: 0 },
     segment_bytes: 4096,
@@ -32,10 +32,10 @@ const LOG: Options = Options {
     step_bytes: 4096,
 };
 
-/// What the log keeps in reserve, in bytes: several turns of all partitions.
+/// What the log keeps in reserve, in bytes: enough for several turns of all partitions.
 pub const RESERVE_BYTES: u64 = 64 << 10;
 
-/// A node that runs.
+/// A recovered node that does nothing between calls.
 pub struct EmbeddedNode<D: Disk = SimDisk> {
     node: Node,
     media: Media<D>,
@@ -45,11 +45,11 @@ pub struct EmbeddedNode<D: Disk = SimDisk> {
     has_stopped: bool,
 }
 
-/// Checkpoints that wait to be written.
+/// Checkpoints waiting to be written.
 #[derive(Default)]
 struct QueuedCheckpoints(Mutex<VecDeque<(Checkpoint, OnDone)>>);
 
-/// Limits under which a few rows are not little.
+/// Limits so low that a few rows reach them.
 pub fn small_settings() -> Settings {
     Settings {
         checkpoint_interval: Duration::from_millis(40),
@@ -65,12 +65,13 @@ impl EmbeddedNode {
     /// Recovers a node from its media, with [`small_settings`].
     ///
     /// # Errors
-    /// When it cannot be recovered; since these media lose only what was not synced, that is a bug.
+    /// Returns an error if recovery fails; since these media lose only what was not synced, that is
+    /// a bug.
     pub fn recover(media: Media, clock: &Arc<VirtualClock>) -> Result<Self, String> {
         Self::recover_with(media, clock, small_settings(), None, |log| log)
     }
 
-    /// What is left when everything stops at once.
+    /// Cuts the power and returns what is left.
     pub fn lose_power(self, random: &mut Random) -> Media {
         let left = self.media.lose_power(random);
         self.media.close_tables();
@@ -79,10 +80,10 @@ impl EmbeddedNode {
 }
 
 impl<D: Disk + Clone> EmbeddedNode<D> {
-    /// Recovers a node whose partitions see the log through `wrap`.
+    /// Recovers a node whose partitions access the log through `wrap`.
     ///
     /// # Errors
-    /// As [`EmbeddedNode::recover`], and when the media refuse an operation.
+    /// Returns an error as [`EmbeddedNode::recover`] does, or if an operation of the media fails.
     pub fn recover_with(
         media: Media<D>,
         clock: &Arc<VirtualClock>,
@@ -123,39 +124,40 @@ impl<D: Disk + Clone> EmbeddedNode<D> {
 }
 
 impl<D: Disk> EmbeddedNode<D> {
-    /// How to reach the partitions.
+    /// Handle to the partitions.
     pub fn partitions(&self) -> &Partitions {
         self.node.partitions()
     }
 
-    /// How many there are.
+    /// Number of partitions.
     pub fn count(&self) -> usize {
         self.media.tables.len()
     }
 
-    /// What it stands on.
+    /// The media that the node runs on.
     pub fn media(&self) -> &Media<D> {
         &self.media
     }
 
-    /// Lets a partition take a turn; whether it did anything.
+    /// Runs a turn of a partition; returns whether it did anything.
     pub fn turn(&mut self, partition: usize) -> bool {
         let turn = self.node.drivers_mut()[partition].turn(Duration::ZERO);
         self.has_stopped |= turn == Turn::Failed;
         matches!(turn, Turn::Worked { .. })
     }
 
-    /// Whether a partition has stopped: the log could not be written.
+    /// Whether a partition has stopped because the log could not be written.
     pub fn has_stopped(&self) -> bool {
         self.has_stopped
     }
 
-    /// Whether a partition holds events of edges back until its overlay has shrunk.
+    /// Whether a partition holds back events from edges until its overlay has shrunk.
     pub fn is_overloaded(&mut self, partition: usize) -> bool {
         self.node.drivers_mut()[partition].is_overloaded()
     }
 
-    /// When a partition has something to do by itself, in milliseconds of the node's clock.
+    /// Runs a turn of a partition and returns when it next has work of its own, in milliseconds of
+    /// the node's clock.
     pub fn next_wake_up_ms(&mut self, partition: usize) -> Option<u64> {
         match self.node.drivers_mut()[partition].turn(Duration::ZERO) {
             Turn::Worked { until } | Turn::Idle { until } => until.map(|until| until.0),
@@ -166,12 +168,12 @@ impl<D: Disk> EmbeddedNode<D> {
         }
     }
 
-    /// Whether the log has something to commit.
+    /// Whether the log has any batch to commit.
     pub fn has_pending(&self) -> bool {
         self.log.has_pending()
     }
 
-    /// Commits the log; false when there was nothing to commit.
+    /// Commits the log; returns false if there was nothing to commit.
     pub fn commit(&self) -> bool {
         let has_pending = self.log.has_pending();
         if has_pending {
@@ -182,7 +184,7 @@ impl<D: Disk> EmbeddedNode<D> {
 
     /// Seals the log, as an idle one does.
     pub fn seal(&self) {
-        // Who appends next hears of a refusal.
+        // The next append returns the error.
         let _ = self.log.seal();
     }
 
@@ -191,14 +193,14 @@ impl<D: Disk> EmbeddedNode<D> {
         self.log.is_short()
     }
 
-    /// Tries again what the log could not do.
+    /// Retries what the log could not do earlier.
     pub fn retry(&self) {
         if self.log.owes() {
             self.log.retry();
         }
     }
 
-    /// Writes a checkpoint that is waiting; false when there is none.
+    /// Writes one of the waiting checkpoints; returns false if none is waiting.
     pub fn checkpoint(&self) -> bool {
         let job = self.checkpoints.lock().pop_front();
         match job {
@@ -210,35 +212,36 @@ impl<D: Disk> EmbeddedNode<D> {
         }
     }
 
-    /// What the partitions ask of the edges, oldest first.
+    /// Takes the oldest request of the partitions to the edges.
     pub fn edge_request(&self) -> Option<EdgeRequest> {
         self.edges.next()
     }
 
-    /// The registry's rows, if they have changed since they were last asked for.
+    /// The registry's rows, if they have changed since they were last taken.
     pub fn registry(&self) -> Option<Vec<StoredDeployment>> {
         self.edges.registry()
     }
 
-    /// Says how many more attempts there is room for, whether anybody asked or not.
+    /// Sets the number of free permits and announces it to the partitions, whether one waits or
+    /// not.
     pub fn make_room(&self, attempts: usize) {
         self.edges.set_places(attempts);
         self.partitions().attempts_wanted(Full::All, attempts);
     }
 
-    /// How many places for attempts there are; for a node that has just begun.
+    /// Sets the number of free permits, for a node that has just started.
     pub fn set_places(&self, places: usize) {
         self.edges.set_places(places);
     }
 
-    /// An attempt has given its place back; whoever was refused hears of it.
+    /// Returns an attempt's permit, and announces it if a partition was refused one.
     pub fn give_place_back(&self) {
         if let Some(places) = self.edges.give_place_back() {
             self.partitions().attempts_wanted(Full::All, places);
         }
     }
 
-    /// How many attempts partitions wanted to start.
+    /// How many attempts partitions wanted to start, and how many were refused.
     pub fn starts(&self) -> Starts {
         self.edges.starts()
     }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
 
-/// Both ends of it. Whoever writes polls the reader afterwards, so that no one need be woken.
+/// Both ends of the body. The writer polls the reader afterwards, so no waker is needed.
 #[derive(Debug, Clone, Default)]
 pub struct Pipe(Arc<Mutex<State>>);
 
@@ -20,17 +20,17 @@ struct State {
 }
 
 impl Pipe {
-    /// Adds to what is to be read.
+    /// Appends a chunk for the reader.
     pub fn write(&self, chunk: Bytes) {
         self.lock().chunks.push_back(chunk);
     }
 
-    /// Nothing follows.
+    /// Ends the body after the chunks written so far.
     pub fn close(&self) {
         self.lock().is_closed = true;
     }
 
-    /// Whether there is anything that was not read.
+    /// Whether there are chunks that have not been read.
     pub fn is_fresh(&self) -> bool {
         let state = self.lock();
         !state.chunks.is_empty()

@@ -1,13 +1,13 @@
-//! The one source of chance.
+//! The only source of randomness.
 
 use runtime_core::admission::Entropy;
 
-/// Numbers from a seed.
+/// A pseudorandom number generator.
 #[derive(Debug, Clone)]
 pub struct Random(runtime_seeded::Random);
 
 impl Random {
-    /// All numbers of this seed.
+    /// A generator that starts from this seed.
     pub fn new(seed: u64) -> Self {
         Self(runtime_seeded::Random::new(seed))
     }
@@ -22,12 +22,12 @@ impl Random {
         self.0.below(bound)
     }
 
-    /// An index of something with `len` elements.
+    /// An index into something with `len` elements.
     pub fn index(&mut self, len: usize) -> usize {
         usize::try_from(self.below(len as u64)).unwrap_or(0)
     }
 
-    /// True in so many of a thousand cases.
+    /// True with a probability of `thousandths` in 1000.
     pub fn chance(&mut self, thousandths: u64) -> bool {
         self.below(1000) < thousandths
     }

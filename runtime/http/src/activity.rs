@@ -1,4 +1,4 @@
-//! What a connection is doing, and until when it may. Pure: time comes in.
+//! Tracks what a connection is doing and when it must close. Pure: the current time is passed in.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,52 +7,53 @@ use tokio::time::Instant;
 
 use crate::limits::Limits;
 
-/// What a connection is doing.
+/// The state of one connection: its requests, bodies and responses, and since when each is idle.
 #[derive(Debug)]
 pub(crate) struct Activity {
-    /// Whether it is one of HTTP/2: its frames are no request's head.
+    /// Whether it speaks HTTP/2, where incoming bytes are frames and do not start a request head.
     is_http2: bool,
-    /// Whether it has asked for anything yet.
+    /// Whether it has sent a request yet.
     has_asked: bool,
-    /// Requests whose head is read and whose answer is not written.
+    /// Requests whose head has been read and whose response has not been fully written.
     under_way: usize,
-    /// Bodies of requests that somebody has.
+    /// Request bodies that the service still holds.
     bodies: usize,
-    /// Those whose next piece is waited for, and from when on each is too slow when places are short.
+    /// Bodies whose next chunk is being waited for. Each maps to the time from which that body
+    /// counts as too slow when connections are short.
     awaited: HashMap<u64, Instant>,
-    /// Bodies that are read on though they were refused.
+    /// Refused bodies that are still being drained.
     lingering: usize,
-    /// Since when there is none.
+    /// When the last request, body or drain ended, or else when the connection was made.
     quiet_since: Instant,
-    /// When the first byte of a head came that is not whole yet.
+    /// When the first byte of a still incomplete request head arrived.
     head_since: Option<Instant>,
-    /// Since when the other side takes nothing, though there is something to take.
+    /// Since when the peer has accepted no bytes although there are bytes to write.
     stuck_since: Option<Instant>,
-    /// Answers that are being written, and when somebody last took a piece of each.
+    /// Responses being written, and when the last chunk of each was taken.
     answers: HashMap<u64, Instant>,
     next_number: u64,
 }
 
-/// How little a connection would be missed; the least comes first.
+/// How much a peer would miss this connection. Eviction takes the least missed one first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Missed {
-    /// It has never asked, or has its answer and still sends.
+    /// It has never sent a request, or it has its response and is still sending a refused body.
     Never,
-    /// It has all its answers, and may ask again.
+    /// It has all its responses, and may send another request.
     Perhaps,
-    /// It has requests under way, and all of them wait for the other side: for bodies that are slower than
-    /// they may be, or for somebody to take the answers.
+    /// It has requests in progress, all of them blocked on the peer: their bodies arrive too
+    /// slowly, or the peer does not read their responses.
     Surely,
 }
 
-/// Why a connection has to go.
+/// Why a connection must close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expired {
-    /// The head of a request did not come.
+    /// The head of a request did not arrive in time.
     Head,
-    /// Nothing was asked.
+    /// No request arrived.
     Idle,
-    /// The other side took nothing of its answer.
+    /// The peer stopped reading its response.
     Stalled,
 }
 
@@ -73,60 +74,60 @@ impl Activity {
         }
     }
 
-    /// It begins as HTTP/2 does.
+    /// Records that the connection opened with the HTTP/2 preface.
     pub(crate) fn begins_as_http2(&mut self) {
         self.is_http2 = true;
     }
 
-    /// Whether it is one of HTTP/2.
     pub(crate) fn is_http2(&self) -> bool {
         self.is_http2
     }
 
-    /// Bytes came in.
+    /// Records that bytes arrived.
     pub(crate) fn read(&mut self, now: Instant) {
         if !self.is_busy() && self.lingering == 0 && !self.is_http2 {
             self.head_since.get_or_insert(now);
         }
     }
 
-    /// The head of a request is whole.
+    /// Records that a request head is complete.
     pub(crate) fn request_begins(&mut self) {
         self.under_way += 1;
         self.has_asked = true;
         self.head_since = None;
     }
 
-    /// A request is answered, or given up.
+    /// Records that a request has been answered or abandoned.
     ///
     /// # Panics
-    /// When none is under way.
+    /// Panics if no request is in progress.
     pub(crate) fn request_ends(&mut self, now: Instant) {
         assert!(self.under_way > 0, "a request ends that never began");
         self.under_way -= 1;
         self.quiet_since = now;
     }
 
-    /// A request's body is handed over; its number.
+    /// Records that a request body is handed to the service. Returns its number.
     pub(crate) fn body_begins(&mut self) -> u64 {
         self.bodies += 1;
         self.number()
     }
 
-    /// The next piece of a body is waited for, which is too slow from `late` on when places are short.
+    /// Records that a body's next chunk is being waited for. From `late` on, the body counts as too
+    /// slow when connections are short.
     pub(crate) fn body_is_awaited(&mut self, body: u64, late: Instant) {
         self.awaited.insert(body, late);
     }
 
-    /// A piece of it came.
+    /// Records that a chunk of the body arrived.
     pub(crate) fn body_moves(&mut self, body: u64) {
         self.awaited.remove(&body);
     }
 
-    /// Nobody has it any more.
+    /// Records that the service has dropped a body.
     ///
     /// # Panics
-    /// When nobody had.
+    /// Panics if the service holds no body.
     pub(crate) fn body_ends(&mut self, body: u64, now: Instant) {
         assert!(self.bodies > 0, "a body ends that never began");
         self.bodies -= 1;
@@ -134,57 +135,58 @@ impl Activity {
         self.quiet_since = now;
     }
 
-    /// A body is read on though it was refused.
+    /// Records that a refused body is being drained.
     pub(crate) fn linger_begins(&mut self) {
         self.lingering += 1;
     }
 
-    /// It is not, any more.
+    /// Records that the drain of a refused body ended.
     ///
     /// # Panics
-    /// When none was.
+    /// Panics if no body is being drained.
     pub(crate) fn linger_ends(&mut self, now: Instant) {
         assert!(self.lingering > 0, "a body lingers no more that never did");
         self.lingering -= 1;
         self.quiet_since = now;
     }
 
-    /// An answer is to be written; its number.
+    /// Records that a response is about to be written. Returns its number.
     pub(crate) fn answer_begins(&mut self, now: Instant) -> u64 {
         let number = self.number();
         self.answers.insert(number, now);
         number
     }
 
-    /// A piece of it was taken.
+    /// Records that a chunk of the response was taken.
     pub(crate) fn answer_moves(&mut self, answer: u64, now: Instant) {
         if let Some(moved_at) = self.answers.get_mut(&answer) {
             *moved_at = now;
         }
     }
 
-    /// All of it was taken, or nobody wants it any more.
+    /// Records that a response was written completely or dropped.
     pub(crate) fn answer_ends(&mut self, answer: u64) {
         self.answers.remove(&answer);
     }
 
-    /// Whether an answer is being written.
+    /// Whether a response is being written.
     pub(crate) fn is_writing(&self) -> bool {
         !self.answers.is_empty()
     }
 
-    /// The other side takes no more for now.
+    /// Records that the peer accepts no more bytes for now.
     pub(crate) fn write_blocks(&mut self, now: Instant) {
         self.stuck_since.get_or_insert(now);
     }
 
-    /// It took something.
+    /// Records that the peer accepted bytes.
     pub(crate) fn write_moves(&mut self) {
         self.stuck_since = None;
     }
 
-    /// How little it would be missed, and since when; `None` while it waits for us. An answer of which
-    /// nothing was taken for `stall` waits for the other side, as a late body does.
+    /// How much the peer would miss this connection, and since when. `None` while any request waits
+    /// for the service. A response of which nothing was taken for `stall` counts as waiting for the
+    /// peer, like a body that is late.
     pub(crate) fn missed(&self, now: Instant, stall: Duration) -> Option<(Missed, Instant)> {
         if self.is_busy() {
             let answers = self.answers.values().map(|moved_at| *moved_at + stall);
@@ -206,7 +208,8 @@ impl Activity {
         self.next_number
     }
 
-    /// When it has to go if nothing happens, and why; `None` while only the handler is waited for.
+    /// When the connection must close if nothing happens, and why. `None` while it waits only for
+    /// the service.
     pub(crate) fn deadline(&self, limits: &Limits) -> Option<(Instant, Expired)> {
         let quiet = || match self.head_since {
             Some(since) => (since + limits.head, Expired::Head),

@@ -1,5 +1,5 @@
-//! Bodies, with an eye on whether they move: requests' have to come at some speed, and answers' are
-//! written in pieces, so that a reader that takes none of them is noticed.
+//! Bodies whose progress is observed. Request bodies have to arrive at a minimum rate. Responses
+//! are written in chunks, so that a reader that takes none of them is noticed.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,43 +17,44 @@ use crate::{
     limits::{Limits, PIECE_BYTES, Pressure},
 };
 
-/// What a transport says.
+/// Error of the underlying transport.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A request's body can't be read.
+/// Why a request body can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It comes too slowly.
+    /// It arrives too slowly.
     #[error(
         "the body comes too slowly: {bytes} bytes in {} s, and the rest was not there", after.as_secs()
     )]
     Slow {
-        /// How much of it came.
+        /// How many bytes arrived.
         bytes: u64,
-        /// In which time.
+        /// How long that took.
         after: Duration,
     },
-    /// It is larger than allowed.
+    /// It is larger than the limit.
     #[error("the body is larger than {limit_bytes} bytes")]
     TooLarge {
-        /// How large it may be.
+        /// The limit, in bytes.
         limit_bytes: usize,
     },
-    /// There is no memory for it now.
+    /// The memory budget has no capacity for it at the moment.
     #[error("the server is busy and has no memory for the body; try again in a moment")]
     NoMemory,
-    /// It broke off.
+    /// The transport failed before the end of the body.
     #[error("the body cannot be read: {0}")]
     Broken(String),
 }
 
-/// Memory for a body that is being read.
+/// Reserves memory for a body that is being read.
 pub trait Memory: Send {
-    /// Sees to it that there is memory for so many bytes in all, of `most` that there can be, and says for how
-    /// many there is; called when some of them have come, and again when there are more.
+    /// Ensures that memory for at least `bytes` bytes in total is reserved, and returns for how
+    /// many it now is. `most` is the largest size that the body can still reach. Called when the
+    /// first bytes have arrived, and again when more arrive than are reserved.
     ///
     /// # Errors
-    /// When there is none, and waiting for it is out of the question.
+    /// Returns an error if there is no memory and the implementation does not wait for it.
     fn reach(
         &mut self,
         bytes: usize,
@@ -61,25 +62,27 @@ pub trait Memory: Send {
     ) -> impl Future<Output = Result<usize, BodyError>> + Send;
 }
 
-/// Of a body that has sent so much the rest is taken to come, too.
+/// Once this many bytes of a body have arrived, the announced rest is assumed to follow.
 const COMING_BYTES: usize = 1 << 20;
 
-/// A request's body that has to come at some speed.
+/// A request body that has to arrive at a minimum rate.
 #[derive(Debug)]
 pub struct Timed<B> {
     body: B,
     grace: Duration,
     bytes_per_second: u64,
-    /// Who needs the memory that this takes; and how far it must get on then, in which time.
+    /// Whether other requests need the memory that this body holds. If so, it must advance by
+    /// `bytes_under_pressure` within `grace_under_pressure`.
     pressure: Pressure,
     bytes_under_pressure: u64,
     grace_under_pressure: Duration,
     began: Option<Instant>,
-    /// When the last piece came.
+    /// When the last chunk arrived.
     moved: Option<Instant>,
-    /// When it had last got on that far, and how far it was then.
+    /// When the body last advanced by `bytes_under_pressure`, and its size at that time.
     stride: Option<(Instant, u64)>,
-    /// When the last piece was handed over: until the next is asked for, nobody is slow but the reader.
+    /// When the last chunk was handed to the reader. Until the reader asks for the next one, any
+    /// delay is the reader's, not the sender's.
     taken: Option<Instant>,
     bytes: u64,
     late: Option<Pin<Box<Sleep>>>,
@@ -87,7 +90,7 @@ pub struct Timed<B> {
 }
 
 impl<B> Timed<B> {
-    /// The clock starts when somebody begins to read.
+    /// The clock starts with the first read.
     pub(crate) fn new(body: B, limits: &Limits, reading: Reading) -> Self {
         Self {
             body,
@@ -106,24 +109,25 @@ impl<B> Timed<B> {
         }
     }
 
-    /// Whose it is.
+    /// The record of who holds this body.
     pub(crate) fn reading(&mut self) -> &mut Reading {
         &mut self.reading
     }
 
-    /// How long it may have taken for what has come.
+    /// The time that the bytes received so far allow at the minimum rate.
     fn earned(&self) -> Duration {
         Duration::from_millis(self.bytes.saturating_mul(1000) / self.bytes_per_second)
     }
 
-    /// When it is too late for the next piece.
+    /// When the next chunk is too late.
     fn deadline(&self, began: Instant) -> Instant {
         let earned = self.earned();
-        // What has come earns time in all, and none for a pause.
+        // Bytes received earn time for the transfer as a whole, but not for a single pause.
         let pause = self.moved.unwrap_or(began) + self.grace;
         let deadline = (began + self.grace + earned).min(pause);
         match self.stride {
-            // By the byte, whoever sends could keep what others need.
+            // Otherwise a sender that sends byte by byte could hold memory that other requests
+            // need.
             Some((since, _)) if self.pressure.is_there() => {
                 deadline.min(since + self.grace_under_pressure)
             }
@@ -131,7 +135,7 @@ impl<B> Timed<B> {
         }
     }
 
-    /// A piece has come.
+    /// Records that a chunk arrived.
     fn moves(&mut self, bytes: usize) {
         let now = Instant::now();
         self.bytes += bytes as u64;
@@ -143,7 +147,8 @@ impl<B> Timed<B> {
         }
     }
 
-    /// Somebody asks for the next piece. That he did not before was not the sender's fault.
+    /// The reader asks for the next chunk. The time until it asked is not the sender's fault, so
+    /// the deadlines move by that much.
     fn is_asked(&mut self) {
         let Some(away) = self.taken.take().map(|taken| taken.elapsed()) else { return };
         if let Some(moved) = &mut self.moved {
@@ -192,7 +197,7 @@ where
                     if now >= deadline {
                         break;
                     }
-                    // Others may come to wait meanwhile.
+                    // Other requests may start to wait for memory in the meantime.
                     let look_at = deadline.min(now + timed.grace_under_pressure);
                     timed.late = Some(Box::pin(tokio::time::sleep_until(look_at)));
                 }
@@ -211,11 +216,12 @@ where
     }
 }
 
-/// Reads a whole body of at most so many bytes, as far as there is memory for it. What comes in many
-/// small pieces takes no more of that than what comes in one.
+/// Reads a whole body of up to `limit_bytes` bytes, reserving memory as the bytes arrive. A body
+/// that arrives in many small chunks takes no more memory than one that arrives in a single chunk.
 ///
 /// # Errors
-/// When it is larger, or slower than allowed, or breaks off, or there is no memory.
+/// Returns an error if the body is larger than the limit, slower than allowed, incomplete, or if
+/// there is no memory for it.
 pub async fn read<B>(
     body: B,
     limit_bytes: usize,
@@ -234,10 +240,10 @@ where
     }
     let announced = expected.exact().and_then(|bytes| usize::try_from(bytes).ok());
     let most = announced.unwrap_or(limit_bytes);
-    // What was only announced costs nobody anything.
+    // Nothing is reserved for bytes that have only been announced.
     let mut reached = 0;
     let mut body = std::pin::pin!(body);
-    // Most bodies are one piece, which nobody has to copy.
+    // Most bodies are a single chunk, which needs no copy.
     let mut single: Option<Bytes> = None;
     let mut joined: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -256,7 +262,8 @@ where
         if let Some(first) = single.take() {
             joined.extend_from_slice(&first);
         }
-        // What grows by copies is there twice meanwhile, so what is really coming is grown once.
+        // Growing a buffer by copying holds both copies for a moment. Once the announced body is
+        // clearly arriving, the buffer grows to its final size in one step.
         let room = announced.filter(|_| joined.len() >= COMING_BYTES).unwrap_or(reached);
         joined.reserve_exact(room.saturating_sub(joined.len()));
         joined.extend_from_slice(&data);
@@ -274,11 +281,12 @@ fn broken(error: impl Into<BoxError>) -> BodyError {
     }
 }
 
-/// An answer's body, in pieces, which counts as being written until its last piece is taken.
+/// A response body, written in chunks. The response counts as being written until its last chunk is
+/// taken.
 #[derive(Debug)]
 pub struct Answer<B> {
     body: B,
-    /// What is left of the last piece of `body`.
+    /// What is left of the last chunk of `body`.
     rest: Bytes,
     under_way: UnderWay,
 }
@@ -293,7 +301,7 @@ impl<B: Body> Answer<B> {
     }
 }
 
-/// A request that is under way for as long as this lives.
+/// Marks a request as in progress for its own lifetime.
 #[derive(Debug)]
 pub(crate) struct Request(Arc<Connection>);
 
@@ -310,7 +318,7 @@ impl Drop for Request {
     }
 }
 
-/// A request's body that somebody has for as long as this lives.
+/// Marks a request body as held by the service for its own lifetime.
 #[derive(Debug)]
 pub(crate) struct Reading {
     connection: Arc<Connection>,
@@ -329,7 +337,7 @@ impl Reading {
         self.connection.activity().is_http2()
     }
 
-    /// It was refused, and is only read on.
+    /// Records that the body was refused and is only being drained.
     pub(crate) fn lingers(&mut self) {
         if !std::mem::replace(&mut self.is_lingering, true) {
             let mut activity = self.connection.activity();
@@ -361,7 +369,7 @@ impl Drop for Reading {
     }
 }
 
-/// An answer that is being written for as long as this lives.
+/// Marks a response as being written for its own lifetime.
 #[derive(Debug)]
 struct UnderWay {
     answer: u64,

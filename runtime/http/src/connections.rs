@@ -1,4 +1,4 @@
-//! Who is connected, and who has to go when there is no place.
+//! The open connections, and which one is evicted when all permits are taken.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,13 +8,13 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::{activity::Activity, limits::Limits};
 
-/// A connection, as seen from outside.
+/// The part of a connection that other tasks see.
 #[derive(Debug)]
 pub(crate) struct Connection {
     activity: Mutex<Activity>,
-    /// It makes room for another.
+    /// Notified when the connection is evicted in favour of another.
     pub(crate) has_to_go: Notify,
-    /// An answer begins that is worth looking after.
+    /// Notified when a large response starts, whose progress is worth checking sooner.
     pub(crate) has_much_to_write: Notify,
 }
 
@@ -28,7 +28,7 @@ impl Connection {
 #[derive(Debug)]
 pub(crate) struct Connections {
     max: usize,
-    /// How long the other side may take nothing of its answers when there is no place.
+    /// How long the peer may read nothing of its responses when all permits are taken.
     stall: Duration,
     all: Mutex<All>,
 }
@@ -37,11 +37,11 @@ pub(crate) struct Connections {
 struct All {
     by_number: HashMap<u64, Arc<Connection>>,
     next: u64,
-    /// Whether it was said that there is no place.
+    /// Whether it has been logged that all connections are busy.
     is_said: bool,
 }
 
-/// A place that is taken, given back when it is dropped.
+/// A connection permit. Dropping it returns the permit.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) connection: Arc<Connection>,
@@ -55,8 +55,8 @@ impl Connections {
         Arc::new(Self { max, stall, all: Mutex::default() })
     }
 
-    /// A place for a new connection; the one that would be missed least makes room. `None` when all wait
-    /// for us.
+    /// Takes a permit for a new connection. If all are taken, the connection that would be missed
+    /// least is evicted. Returns `None` if all of them wait for the service.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Place> {
         let mut all = self.lock();
         if all.by_number.len() >= self.max && !all.evict(self.stall) {
@@ -88,7 +88,8 @@ impl Connections {
 }
 
 impl All {
-    /// Sends the one away that would be missed least; false when all wait for us.
+    /// Evicts the connection that would be missed least. Returns false if all of them wait for the
+    /// service.
     fn evict(&mut self, stall: Duration) -> bool {
         let now = Instant::now();
         let missed = self.by_number.iter().filter_map(|(number, connection)| {

@@ -1,18 +1,18 @@
-//! Under which names a server answers.
+//! The host names that a server accepts.
 //!
-//! A page of another origin can make its own name point at this machine and have the browser ask us as
-//! if that were allowed (DNS rebinding). The `Host` that it sends is still the page's name, so a name
-//! that was not expected is refused. Addresses and names without a dot can't be rebound: no stranger
-//! can have them point anywhere.
+//! A page of another origin can point its own name at this machine and have the browser send us
+//! requests as if they were same-origin (DNS rebinding). The `Host` header still carries the page's
+//! name, so an unexpected name is refused. Addresses and names without a dot can't be rebound: a
+//! stranger can't make them point elsewhere.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::{HeaderMap, Request, StatusCode, Uri, Version, header, uri::Authority};
 
-/// The name under which a machine knows itself.
+/// The name by which a machine refers to itself.
 const LOCALHOST: &str = "localhost";
 
-/// Names that a server answers under, beside addresses, names without a dot, and `localhost`.
+/// Host names that a server accepts in addition to addresses, names without a dot, and `localhost`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hosts(Vec<Rule>);
 
@@ -20,32 +20,32 @@ pub struct Hosts(Vec<Rule>);
 enum Rule {
     /// `*`: any name.
     Any,
-    /// `*.example.com`: the names below it. Kept as `.example.com`.
+    /// `*.example.com`: all names below it. Stored as `.example.com`.
     Below(String),
-    /// `abide.example.com`.
+    /// `abide.example.com`: exactly this name.
     Name(String),
 }
 
-/// A rule for names that is none.
+/// A rule that is not a valid host name or pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{0}' is not a host name: expected one like abide.example.com, *.example.com, or * for any"
 )]
 pub struct BadRule(String);
 
-/// A request whose target is not for us, or not clear.
+/// Why a request is not for this server, or not clearly so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
-    /// There is none where one has to be.
+    /// The request names no host where one is required.
     #[error("the request names no host; send the header Host once")]
     Missing,
-    /// There is more than one.
+    /// The request has more than one `Host` header.
     #[error("the request names {0} hosts; send the header Host once")]
     Several(usize),
-    /// It can't be read.
+    /// The host can't be parsed.
     #[error("the host is not a name or an address with an optional port")]
     Malformed,
-    /// It is somebody else's name.
+    /// The host is not one of this server's names.
     #[error(
         "this server is not known as '{0}'; use its address, or add the name to allowed-hosts in its \
          configuration"
@@ -54,7 +54,7 @@ pub enum HostError {
 }
 
 impl HostError {
-    /// The answer's status.
+    /// The status of the response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -65,19 +65,19 @@ impl HostError {
 }
 
 impl Hosts {
-    /// Reads names: `abide.example.com`, `*.example.com` for all below it, `*` for any.
+    /// Parses rules: `abide.example.com`, `*.example.com` for all names below it, `*` for any name.
     ///
     /// # Errors
-    /// When one is none of these.
+    /// Returns an error if a rule is none of these.
     pub fn parse<'a>(rules: impl IntoIterator<Item = &'a str>) -> Result<Self, BadRule> {
         rules.into_iter().map(Rule::parse).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether a request is meant for this server. All that name a host have to agree with that: the
-    /// target itself (`:authority` in HTTP/2) and the header.
+    /// Checks that a request is meant for this server. Everything in it that names a host has to
+    /// agree: the target itself (`:authority` in HTTP/2) and the header.
     ///
     /// # Errors
-    /// When it names another host, or none, or more than one.
+    /// Returns an error if the request names another host, none, or more than one.
     pub fn check<B>(&self, request: &Request<B>) -> Result<(), HostError> {
         self.check_parts(request.uri(), request.version(), request.headers())
     }
@@ -94,7 +94,7 @@ impl Hosts {
             return Err(HostError::Several(more + 1));
         }
         match (uri.authority(), first) {
-            // Clients older than the header, such as probes of load balancers: no browser is one.
+            // Clients older than the header, such as load balancer probes. No browser is that old.
             (None, None) if version < Version::HTTP_11 => return Ok(()),
             (None, None) => return Err(HostError::Missing),
             _ => (),
@@ -108,7 +108,7 @@ impl Hosts {
     }
 
     fn check_name(&self, authority: &Authority) -> Result<(), HostError> {
-        // The port is ours, or the request would not be here.
+        // The port is ours, or the request would not have arrived here.
         let host = authority.host();
         let port = authority.as_str().strip_prefix(host).unwrap_or("@");
         let is_port = |port: &str| {
@@ -127,7 +127,8 @@ impl Hosts {
     }
 }
 
-/// Whether this can be a name: labels of letters, digits and dashes; a dot may be at its end.
+/// Whether this is a valid name: labels of letters, digits, dashes and underscores, with an
+/// optional trailing dot.
 fn is_name(host: &str) -> bool {
     let is_of_label = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_of_label);
@@ -139,7 +140,7 @@ fn is_address(host: &str) -> bool {
     v6.is_some_and(|host| host.parse::<Ipv6Addr>().is_ok()) || host.parse::<Ipv4Addr>().is_ok()
 }
 
-/// Names below `localhost` are this machine's, too (RFC 6761, section 6.3).
+/// Names below `localhost` also mean this machine (RFC 6761, section 6.3).
 fn is_local(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     host == LOCALHOST || host.strip_suffix(LOCALHOST).is_some_and(|rest| rest.ends_with('.'))

@@ -1,4 +1,4 @@
-//! A connection's bytes, with an eye on whether they move.
+//! The byte stream of a connection. Reads and writes are recorded in its activity.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,10 +13,10 @@ use tokio::{
 
 use crate::connections::Connection;
 
-/// How a connection in HTTP/2 begins, and no request in HTTP/1.1.
+/// How an HTTP/2 connection begins. No HTTP/1.1 request begins this way.
 const PREFACE: &[u8] = b"PRI";
 
-/// A stream that says what happens on it.
+/// A stream that records its reads and writes in the connection's activity.
 #[derive(Debug)]
 pub(crate) struct Watched {
     stream: TcpStream,
@@ -30,7 +30,7 @@ impl Watched {
         Self { stream, connection, has_begun: false, is_blocked: false }
     }
 
-    /// Notes whether the other side took something.
+    /// Records whether the peer accepts bytes.
     fn note(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let is_blocked = polled.is_pending();
         if is_blocked != self.is_blocked {

@@ -1,13 +1,14 @@
-//! HTTP servers as the ingress and the admin API need them: who may be connected, for how long, and how
-//! fast the other side has to be.
+//! The HTTP server that the ingress and the admin API share: how many connections there may be, for
+//! how long, and how fast the peer has to be.
 //!
-//! Reading order: [`limits`] (every bound, with its reason), `activity` (what a connection is doing,
-//! pure), `connections` (who is connected, and who has to go when there is no place), [`server`] (the
-//! accept loop), `io` (bytes, watched), [`body`] (bodies, watched), [`linger`] (bodies, refused),
-//! [`hosts`] (whom a request is meant for).
+//! Reading order: [`limits`] (every bound, with its reason), `activity` (what a connection is
+//! doing, pure), `connections` (the open connections, and which one is evicted when all permits are
+//! taken), [`server`] (the accept loop), `io` (the observed byte stream), [`body`] (bodies with a
+//! minimum rate), [`linger`] (draining refused bodies), [`hosts`] (which host names a server
+//! accepts).
 //!
-//! **Invariant:** nothing here knows what a request means. A connection that is closed loses no result:
-//! whoever asked can ask again.
+//! **Invariant:** nothing here knows what a request means. Closing a connection loses no result:
+//! the client can ask again.
 
 mod activity;
 pub mod body;

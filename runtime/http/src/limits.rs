@@ -1,4 +1,4 @@
-//! Every bound on connections, and its reason.
+//! Every bound on connections, with its reason.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,38 +6,41 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What a server puts up with.
+/// Bounds on the connections of a server.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at the same time. At the limit the one that has been quiet for longest makes room for
-    /// the next, or else the one whose bodies have all been slower than
-    /// [`Limits::body_bytes_per_second`] since [`Limits::stall_under_pressure`]; when all wait for us, the
-    /// next is closed at once.
+    /// Concurrent connections. At the limit, a new connection evicts the one that has been quiet
+    /// longest, or else one whose requests are all blocked on the peer: for
+    /// [`Limits::stall_under_pressure`], their bodies have been slower than
+    /// [`Limits::body_bytes_per_second`] or their responses unread. If every connection waits for
+    /// the service, the new one is closed at once.
     pub connections_max: usize,
-    /// Requests at the same time on one connection in HTTP/2.
+    /// Concurrent requests on one HTTP/2 connection.
     pub streams_max: u32,
-    /// How long the head of a request may take, from its first byte; the first one of a connection, from
-    /// when it was made.
+    /// How long the head of a request may take, counted from its first byte, or from the start of
+    /// the connection for the first request.
     pub head: Duration,
-    /// How long a connection on which nothing is asked stays open. Longer than the minute for which load
-    /// balancers keep theirs: whoever closes first must not be the one that is asked.
+    /// How long an idle connection stays open. Longer than the minute for which load balancers keep
+    /// theirs: the client has to close first, because a server that does so may drop a request that
+    /// is already on its way.
     pub idle: Duration,
-    /// How long the other side may take nothing of what is written to it.
+    /// How long the peer may accept none of what is written to it.
     pub stall: Duration,
-    /// How long it may take nothing while others wait for the memory of answers.
+    /// The same while other requests wait for response memory.
     pub stall_under_pressure: Duration,
-    /// Who waits for the memory of answers.
+    /// Requests that wait for response memory.
     pub pressure: Pressure,
-    /// How long a body may take beside what [`Limits::body_bytes_per_second`] allows.
+    /// How long a body may take in addition to what [`Limits::body_bytes_per_second`] allows.
     pub body: Duration,
-    /// Who waits for the memory of bodies, or was refused it: then one that has begun must be faster.
+    /// Requests that wait for body memory or were refused it. Meanwhile bodies in transfer have to
+    /// be faster.
     pub body_pressure: Pressure,
-    /// A body that is slower than this, after [`Limits::body`], is given up.
+    /// A body that is slower than this, after [`Limits::body`], is abandoned.
     pub body_bytes_per_second: u64,
-    /// One that has begun and gets on by less than this within [`Limits::stall_under_pressure`] is given
-    /// up when others need its memory.
+    /// A body in transfer that advances by less than this within [`Limits::stall_under_pressure`]
+    /// is abandoned when other requests need its memory.
     pub body_bytes_under_pressure: u64,
-    /// How long requests that are under way when the server stops may still take.
+    /// How long requests in progress may still take when the server stops.
     pub grace: Duration,
 }
 
@@ -60,7 +63,7 @@ impl Default for Limits {
     }
 }
 
-/// Who needs memory that others hold. Clones share it.
+/// Tracks requests that need memory which others hold. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct Pressure(Arc<Needs>);
 
@@ -70,21 +73,22 @@ struct Needs {
     refused_at: Mutex<Option<Instant>>,
 }
 
-/// Whoever was refused asks again, and is to find what others did not need: so long that counts.
+/// How long a refusal counts as need for memory. A refused client retries, and should then find the
+/// memory that stalled bodies have released.
 const REFUSAL_COUNTS: Duration = Duration::from_secs(3);
 
-/// Somebody who waits, for as long as this lives.
+/// Counts as one waiter while it lives.
 #[derive(Debug)]
 pub struct Waits(Pressure);
 
 impl Pressure {
-    /// One more waits.
+    /// Registers one more waiter.
     pub fn begin(&self) -> Waits {
         self.0.waiting.fetch_add(1, Ordering::Relaxed);
         Waits(self.clone())
     }
 
-    /// Somebody was refused.
+    /// Records that a request was refused for lack of memory.
     pub fn note_refusal(&self) {
         *self.refused_at() = Some(Instant::now());
     }
@@ -106,33 +110,36 @@ impl Drop for Waits {
 }
 
 impl Limits {
-    /// How long the other side may take nothing, as things are now.
+    /// How long the peer may currently accept nothing.
     pub(crate) fn stall_now(&self) -> Duration {
         if self.pressure.is_there() { self.stall_under_pressure } else { self.stall }
     }
 }
 
-/// A head with its headers, and what HTTP/1.1 reads or writes ahead of anybody who takes it.
+/// Buffer size: holds a request head, and what HTTP/1.1 buffers ahead of the reader and of the
+/// peer.
 pub(crate) const BUFFER_BYTES_MAX: usize = 32 << 10;
 
-/// Answers are written in pieces of this size, so that it can be seen whether they are taken.
+/// Responses are written in chunks of this size, so that it shows whether the peer reads them.
 pub(crate) const PIECE_BYTES: usize = 64 << 10;
 
-/// A connection in HTTP/2 is asked this often whether the other side is still there, and has as long
-/// to answer.
+/// Interval of HTTP/2 keep-alive pings, and how long the peer has to acknowledge one.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(20);
 
-/// After the listener failed, as when there are no file descriptors left, it is tried again so often.
+/// How long to wait before accepting again after the listener failed, for example because no file
+/// descriptors are left.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// What is left of a body that is refused is read and thrown away for so long, so that whoever sends it
-/// gets to the answer.
+/// How long the rest of a refused body is read and discarded, so that its sender gets to read the
+/// response.
 pub(crate) const LINGER: Duration = Duration::from_secs(10);
 
-/// The most of it that is: twice the largest body that anybody may send here by default.
+/// How much of a refused body is read and discarded: twice the largest body that a client may send
+/// by default.
 pub(crate) const LINGER_BYTES_MAX: usize = 64 << 20;
 
-/// What a client in HTTP/2 may send on a stream before somebody reads it, and on all of a connection: a body
-/// that waits for memory is not read, and there may be thousands.
+/// Flow-control windows of HTTP/2: how much a client may send on a stream, and on a connection,
+/// before the body is read. A body that waits for memory is not read, and there may be thousands of
+/// them.
 pub(crate) const STREAM_WINDOW_BYTES: u32 = 64 << 10;
 pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 128 << 10;

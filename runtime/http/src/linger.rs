@@ -1,6 +1,6 @@
-//! What to do with a body that its reader gave up: whoever is refused early still sends, and a connection
-//! that is closed under them takes the answer away with it. So the rest is read and thrown away, for a
-//! moment.
+//! Drains bodies that the service gave up on. A client that is refused early is still sending, and
+//! closing the connection under it would discard the response too. So the rest of the body is read
+//! and discarded for a bounded time.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,11 +15,12 @@ use crate::{
     limits::{LINGER, LINGER_BYTES_MAX},
 };
 
-/// A request's body. Dropped before its end it goes on in the background, as far as `LINGER` and
-/// `LINGER_BYTES_MAX` allow; the connection is the first to go when there is no place for another.
+/// A request body. If it is dropped before its end, it is drained in the background within `LINGER`
+/// and `LINGER_BYTES_MAX`. Meanwhile its connection is the first to be evicted when another needs a
+/// permit.
 #[derive(Debug)]
 pub struct Lingering {
-    /// `None` once there is nothing to wait for: it failed.
+    /// `None` once the body has failed, when there is nothing left to drain.
     body: Option<Timed<Incoming>>,
 }
 
@@ -57,7 +58,7 @@ impl Body for Lingering {
 impl Drop for Lingering {
     fn drop(&mut self) {
         let Some(mut body) = self.body.take() else { return };
-        // A stream of HTTP/2 is ended alone, by a reset that says there was no error.
+        // HTTP/2 ends just this stream, with a reset that signals no error.
         if body.is_end_stream()
             || body.reading().is_http2()
             || body.size_hint().lower() > LINGER_BYTES_MAX as u64

@@ -1,4 +1,4 @@
-//! The accept loop, and what happens to a connection.
+//! The accept loop, and the life of a connection.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -35,8 +35,8 @@ use crate::{
     linger::Lingering,
 };
 
-/// Serves HTTP/1.1 and HTTP/2 with prior knowledge until `shutdown` resolves, then lets what is under
-/// way end within [`Limits::grace`].
+/// Serves HTTP/1.1, and HTTP/2 with prior knowledge, until `shutdown` resolves. Then it lets
+/// requests in progress finish within [`Limits::grace`].
 pub async fn serve<S, B>(
     listener: TcpListener,
     limits: Limits,
@@ -50,7 +50,7 @@ pub async fn serve<S, B>(
 {
     let limits = Arc::new(limits);
     let connections = Connections::new(&limits);
-    // Every connection holds a receiver for as long as it lives.
+    // Every connection task holds a receiver for its lifetime.
     let ending = watch::Sender::new(());
     let mut shutdown = pin!(shutdown);
     let mut is_failing = false;
@@ -62,7 +62,8 @@ pub async fn serve<S, B>(
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // A client that left at once, or no file descriptors: the next may be fine, later.
+                // The client left at once, or no file descriptors are left. A later attempt may
+                // succeed.
                 if !std::mem::replace(&mut is_failing, true) {
                     tracing::warn!(%error, "connections can't be accepted; trying again");
                 }
@@ -74,12 +75,12 @@ pub async fn serve<S, B>(
             tracing::info!("connections are accepted again");
         }
         let Some(place) = connections.enter() else { continue };
-        // Answers are small and waited for.
+        // Responses are small, and clients wait for them.
         let _ = stream.set_nodelay(true);
         let (service, limits) = (service.clone(), Arc::clone(&limits));
         tokio::spawn(converse(stream, place, limits, service, ending.subscribe()));
     }
-    // Whoever connects now is refused instead of left without an answer.
+    // From here on, new clients are refused instead of waiting for a response that never comes.
     drop(listener);
     let _ = ending.send(());
     if time::timeout(limits.grace, ending.closed()).await.is_err() {
@@ -114,7 +115,7 @@ async fn converse<S, B>(
         }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    // How long a head takes is looked after here; to hyper, waiting for one is the same as idling.
+    // The time for a head is enforced here: hyper does not tell waiting for a head from idling.
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -136,7 +137,8 @@ async fn converse<S, B>(
     loop {
         let look_at = next_look(&connection, &limits, is_ending);
         let news = {
-            // In a set, a future is polled when it is woken itself, and not whenever bytes come or go.
+            // In a set, a future is polled only when it is woken itself, not whenever bytes arrive
+            // or leave.
             let mut news =
                 FuturesUnordered::from_iter([news(&connection, &mut ending, is_ending, look_at)]);
             tokio::select! {
@@ -158,7 +160,8 @@ async fn converse<S, B>(
             News::Ending => true,
             News::Look => match expired(&connection, &limits) {
                 None => false,
-                // Whoever is just about to ask again learns that it is not to.
+                // Shut down gracefully: a client about to send its next request learns that it must
+                // not.
                 Some(Expired::Idle) if !is_ending => true,
                 Some(expired @ (Expired::Idle | Expired::Head | Expired::Stalled)) => {
                     tracing::debug!(?expired, "a connection is closed");
@@ -173,13 +176,13 @@ async fn converse<S, B>(
     }
 }
 
-/// What a connection has to hear of while it is served.
+/// An event that a connection task has to react to.
 enum News {
-    /// It makes room for another.
+    /// The connection is evicted in favour of another.
     HasToGo,
-    /// The server ends.
+    /// The server is shutting down.
     Ending,
-    /// It is time to look at it: its end may be nearer than it was.
+    /// It is time to check the connection's deadline, which may be earlier than before.
     Look,
 }
 
@@ -197,15 +200,15 @@ async fn news(
     }
 }
 
-/// When to look at a connection again. What begins meanwhile may have an earlier end than what is under
-/// way now, so a look is never far off.
+/// When to check the connection's deadline again. What starts in the meantime may have an earlier
+/// deadline than what is in progress now, so the next check is never far off.
 fn next_look(connection: &Connection, limits: &Limits, is_ending: bool) -> time::Instant {
     let now = time::Instant::now();
     let activity = connection.activity();
     let soon = if activity.is_writing() { limits.stall_under_pressure } else { limits.head };
     let soon = now + soon.min(limits.head);
     let at = activity.deadline(limits).map_or(soon, |(at, _)| at.min(soon));
-    // One that was told to end has a moment to hear of it.
+    // A connection that is shutting down gets time to notice.
     if is_ending { at.max(now + limits.grace) } else { at }
 }
 

@@ -1,4 +1,4 @@
-//! Real connections with short bounds. What is awaited is always an end, never a time.
+//! Real connections with short bounds. The tests wait for events, never for a fixed time.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -29,22 +29,22 @@ use crate::{
 const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(100);
 
-/// Nothing ever takes too long.
+/// Limits that nothing ever exceeds.
 fn patient() -> Limits {
     Limits { head: LONG, idle: LONG, stall: LONG, body: LONG, grace: SHORT, ..Limits::default() }
 }
 
-/// What the test's server does with `/wait`, and with the body of `/large`.
+/// Controls the test server's `/wait`, and observes the body of `/large`.
 #[derive(Clone, Default)]
 struct Doings {
-    /// Whoever is in `/wait` is told here, and waits for the other.
+    /// Notified when a request enters `/wait`, which then blocks on `goes_on`.
     waits: Arc<Notify>,
     goes_on: Arc<Notify>,
-    /// The answer to `/large` is gone.
+    /// Notified when the response to `/large` has been dropped.
     large_is_gone: Arc<Notify>,
 }
 
-/// Memory without an end.
+/// Memory without a limit.
 struct Plenty;
 
 impl Memory for Plenty {
@@ -53,7 +53,7 @@ impl Memory for Plenty {
     }
 }
 
-/// Bytes that say when nobody has them any more.
+/// Bytes that notify when the last reference to them is dropped.
 struct Large(Vec<u8>, Arc<Notify>);
 
 impl AsRef<[u8]> for Large {
@@ -96,7 +96,7 @@ async fn answer(doings: Doings, request: Request<Lingering>) -> Response<Full<By
     response
 }
 
-/// A server of its own; it ends with the sender.
+/// Starts a server of its own. It stops when the sender is dropped.
 async fn start(limits: Limits) -> (SocketAddr, Doings, oneshot::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -113,7 +113,7 @@ async fn start(limits: Limits) -> (SocketAddr, Doings, oneshot::Sender<()>) {
 
 const ASK: &[u8] = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
 
-/// Asks, and reads the answer.
+/// Sends a request and reads the response.
 async fn ask(stream: &mut TcpStream) -> std::io::Result<String> {
     stream.write_all(ASK).await?;
     let mut answer = Vec::new();
@@ -125,7 +125,7 @@ async fn ask(stream: &mut TcpStream) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Waits until the other side closes.
+/// Waits until the peer closes the connection.
 async fn closed(stream: &mut TcpStream) {
     let mut sink = [0; 1024];
     while !matches!(stream.read(&mut sink).await, Ok(0) | Err(_)) {}
@@ -143,7 +143,7 @@ async fn whoever_says_nothing_or_half_a_head_goes_and_whoever_has_asked_stays() 
     closed(&mut half).await;
     // It has been idle for longer than a head may take.
     assert!(ask(&mut kept).await.unwrap().starts_with("HTTP/1.1 200"));
-    // Its next head must be as quick as any.
+    // Its next head has to be as quick as any.
     kept.write_all(b"POST / HT").await.unwrap();
     closed(&mut kept).await;
 }
@@ -193,7 +193,8 @@ async fn a_body_that_trickles_makes_room_and_one_that_comes_fast_enough_does_not
     let mut slow = TcpStream::connect(address).await.unwrap();
     let head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000001\r\n\r\n";
     slow.write_all(head).await.unwrap();
-    // Nobody else asks, so it may be slow; until the third comes, whom we refuse until it is too slow.
+    // While the server has free permits, the body may be slow. A third client is refused until the
+    // body counts as too slow.
     let mut third = loop {
         slow.write_all(b"x").await.unwrap();
         let mut third = TcpStream::connect(address).await.unwrap();
@@ -202,7 +203,8 @@ async fn a_body_that_trickles_makes_room_and_one_that_comes_fast_enough_does_not
         }
     };
     closed(&mut slow).await;
-    // One that has earned its time stays, however long nothing comes, and the next is refused.
+    // A body that has earned its time keeps its permit through a long pause, and the next client is
+    // refused.
     third.write_all(head).await.unwrap();
     third.write_all(&[b'x'; 1_000_000]).await.unwrap();
     tokio::time::sleep(2 * SHORT).await;
@@ -237,7 +239,7 @@ async fn a_body_that_does_not_come_is_given_up_and_a_fast_one_in_many_pieces_is_
     let mut head = [0; 12];
     slow.read_exact(&mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 408");
-    // What has come already earns no long pause: 256 KiB would be four minutes.
+    // Bytes received earn no long pause: 256 KiB would allow four minutes.
     let mut stalled = TcpStream::connect(address).await.unwrap();
     stalled
         .write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 999999\r\n\r\n")
@@ -258,8 +260,8 @@ async fn a_body_that_does_not_come_is_given_up_and_a_fast_one_in_many_pieces_is_
     ));
 }
 
-/// A body of which no more is wanted is taken to its end all the same: closing the connection under
-/// whoever still sends takes the answer away.
+/// The rest of a body is read to its end even when it is not wanted: closing the connection while
+/// the client still sends would discard the response.
 #[tokio::test]
 async fn whoever_is_refused_while_they_send_gets_the_answer_and_keeps_the_connection() {
     let (address, _, _stop) = start(patient()).await;
@@ -281,7 +283,7 @@ async fn whoever_is_refused_while_they_send_gets_the_answer_and_keeps_the_connec
     assert!(ask(&mut stream).await.unwrap().starts_with("HTTP/1.1 200"));
 }
 
-/// A stream of pieces that are all there.
+/// A stream of items that are all available.
 struct Pieces<T>(std::collections::VecDeque<T>);
 
 impl<T: Unpin> futures::Stream for Pieces<T> {
@@ -295,7 +297,7 @@ impl<T: Unpin> futures::Stream for Pieces<T> {
 #[tokio::test]
 async fn a_reader_that_takes_nothing_loses_its_connection() {
     stalled_readers_go(Limits { stall: SHORT, ..patient() }).await;
-    // With more patience, unless others need the memory.
+    // The same with a long limit, when other requests need the memory.
     let limits = Limits { stall_under_pressure: SHORT, ..patient() };
     let _waits = limits.pressure.begin();
     stalled_readers_go(limits.clone()).await;
@@ -308,7 +310,7 @@ async fn stalled_readers_go(limits: Limits) {
     let mut stalled = socket.connect(address).await.unwrap();
     stalled.write_all(b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     doings.large_is_gone.notified().await;
-    // The same where the transport goes on and only one stream does not.
+    // The same when the transport makes progress and only one stream is stalled.
     let stream = TcpStream::connect(address).await.unwrap();
     let handshake = h2::client::Builder::new().initial_window_size(0).handshake(stream);
     let (mut sender, connection): (SendRequest<Bytes>, _) = handshake.await.unwrap();
@@ -353,7 +355,8 @@ async fn what_is_under_way_when_the_server_stops_is_answered() {
     assert!(answer.starts_with(b"HTTP/1.1 200"));
 }
 
-/// Reads a body that comes in pieces of so many bytes, each after a pause, into memory that is waited for.
+/// Reads a body that arrives in `pieces` chunks of `bytes` bytes, each after a pause, into
+/// `memory`.
 async fn read_in_pieces(
     limits: &Limits,
     (pieces, bytes): (usize, usize),
@@ -370,7 +373,7 @@ async fn read_in_pieces(
     Ok(body::read(body, usize::MAX, memory).await?.len())
 }
 
-/// Memory that comes after a while.
+/// Memory that becomes available after a while.
 struct Late;
 
 impl Memory for Late {

@@ -1,38 +1,38 @@
-//! Who may ask, and what of a request is not for handlers.
+//! Which requests are let in, and which of their headers handlers don't see.
 
 use http::{HeaderName, HeaderValue, Method, header};
 use protocol::surface;
 use runtime_http::Hosts;
 use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
-/// What an operator has decided about requests.
+/// What the operator has configured about access.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// Names that the server answers under.
+    /// Host names that the server accepts.
     pub hosts: Hosts,
-    /// Pages that may read answers.
+    /// Origins whose pages may read responses.
     pub origins: Origins,
-    /// Headers that are not handed over to handlers, and so are not stored either.
+    /// Headers that are not passed to handlers, and so are not stored either.
     pub dropped_headers: Vec<HeaderName>,
 }
 
-/// Pages of other origins whose requests browsers let through.
+/// Origins whose pages browsers let call the ingress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origins {
-    /// All of them, without cookies and other credentials.
+    /// All origins, without cookies or other credentials.
     Any,
-    /// These, with credentials.
+    /// These origins, with credentials.
     Listed(Vec<HeaderValue>),
 }
 
-/// An origin that is none.
+/// A value that is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{0}' is not an origin: expected one like https://app.example.com:8443, or * alone for any"
 )]
 pub struct BadOrigin(String);
 
-/// What an answer may say beside the headers that every page can read.
+/// Response headers that pages may read in addition to those that CORS always exposes.
 const EXPOSED: [HeaderName; 4] = [
     HeaderName::from_static(surface::header::INVOCATION),
     HeaderName::from_static(surface::header::ERROR_SOURCE),
@@ -41,7 +41,8 @@ const EXPOSED: [HeaderName; 4] = [
 ];
 
 impl Default for Access {
-    /// Any page may call, without credentials; cookies, and what is meant for a proxy, stay here.
+    /// Any page may call, without credentials. Cookies and credentials for a proxy are not passed
+    /// on.
     fn default() -> Self {
         Self {
             hosts: Hosts::default(),
@@ -52,10 +53,11 @@ impl Default for Access {
 }
 
 impl Origins {
-    /// Reads origins: `*` alone for any, or those that browsers send, such as `https://app.example.com`.
+    /// Parses origins: `*` alone for any, or origins as browsers send them, such as
+    /// `https://app.example.com`.
     ///
     /// # Errors
-    /// When one is none, or `*` is not alone.
+    /// Returns an error if a value is not an origin, or if `*` is not alone.
     pub fn parse<'a>(origins: impl IntoIterator<Item = &'a str>) -> Result<Self, BadOrigin> {
         let origins: Vec<&str> = origins.into_iter().map(str::trim).collect();
         if origins == ["*"] {
@@ -67,14 +69,14 @@ impl Origins {
             let is_one = !scheme.is_empty()
                 && authority.parse::<http::uri::Authority>().is_ok()
                 && !authority.contains('@');
-            // Browsers write both in lower case, and compare as they stand.
+            // Browsers send both parts in lower case, and the comparison is exact.
             let value = HeaderValue::from_str(&origin.to_ascii_lowercase()).map_err(|_| bad())?;
             if is_one { Ok(value) } else { Err(bad()) }
         };
         origins.iter().map(parse).collect::<Result<_, _>>().map(Self::Listed)
     }
 
-    /// What browsers are told.
+    /// The CORS headers for browsers.
     pub(crate) fn layer(&self) -> CorsLayer {
         let layer = CorsLayer::new()
             .allow_methods([Method::GET, Method::POST])

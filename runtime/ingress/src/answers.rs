@@ -1,5 +1,5 @@
-//! Results on their way to clients: each holds memory until its last byte is taken, and is only read when
-//! there is memory for it. Readers that take nothing would hold all of it otherwise.
+//! Results on their way to clients. Each holds memory until its last byte is written, and is only
+//! read once there is memory for it. Otherwise clients that stop reading could take up all of it.
 
 use std::sync::Arc;
 
@@ -11,28 +11,29 @@ use runtime_views::result::{self, Seen};
 
 use crate::{Ingress, error::Rejection};
 
-/// A result with the memory that it takes.
+/// A result, with the memory reserved for it.
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) completion: Arc<Completion>,
     held: Held,
 }
 
-/// What is known of an invocation.
+/// What is known about an invocation.
 #[derive(Debug)]
 pub(crate) enum Known {
-    /// Nothing.
+    /// It does not exist, or its result has expired.
     Nothing,
-    /// It has not ended: what was asked for, and the deployment that it has reached.
+    /// It has not ended. Its target, and the deployment it is pinned to.
     UnderWay(Target, Option<Pin>),
     /// It has ended, on this deployment.
     Ended(Kept, Option<Pin>),
 }
 
-/// Results up to this size are read at once: twice reading them costs more than holding them.
+/// Results up to this size are read right away: reading them twice would cost more than holding
+/// them.
 const SMALL_BYTES: usize = 64 << 10;
 
-/// Looks at an invocation.
+/// Reads an invocation and, if it has ended, its result.
 pub(crate) async fn look(ingress: &Ingress, id: InvocationId) -> Result<Known, Rejection> {
     let (seen, held) = match see(ingress, id, SMALL_BYTES).await? {
         Seen::EndedWith(bytes) => {
@@ -54,8 +55,8 @@ pub(crate) async fn look(ingress: &Ingress, id: InvocationId) -> Result<Known, R
     })
 }
 
-/// Keeps a result that has just come in. When there is no memory for it, it is let go of and read again
-/// later, unless it is stored nowhere.
+/// Reserves memory for a result that has just arrived. If there is none, the result is dropped and
+/// read again later, unless it is not stored.
 pub(crate) async fn keep(
     ingress: &Ingress,
     id: InvocationId,
@@ -72,13 +73,13 @@ pub(crate) async fn keep(
     drop(completion);
     match look(ingress, id).await? {
         Known::Ended(kept, _) => Ok(kept),
-        // It was removed while its client took nothing of other answers.
+        // It was removed while its client was not reading other responses.
         Known::Nothing | Known::UnderWay(..) => Err(Rejection::InvocationNotFound),
     }
 }
 
 impl Kept {
-    /// The value, which gives the memory back when the last piece of it is gone.
+    /// The value, which returns its memory when the last reference to it is dropped.
     pub(crate) fn into_value(self, value: Bytes) -> Bytes {
         Bytes::from_owner(Owned { value, _held: self.held })
     }

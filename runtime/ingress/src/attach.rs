@@ -1,4 +1,4 @@
-//! Attach: wait for the result of an invocation. Output: look at it without waiting.
+//! Attach waits for the result of an invocation. Output reads it without waiting.
 
 use bytes::Bytes;
 use http::Response;
@@ -15,7 +15,7 @@ use crate::{
     response, typing,
 };
 
-/// Waits for the result.
+/// Responds with the result once the invocation has ended.
 pub(crate) async fn attach(
     ingress: &Ingress,
     id: InvocationId,
@@ -35,7 +35,7 @@ pub(crate) async fn attach(
     }
 }
 
-/// Looks at the result.
+/// Responds with the result if the invocation has ended.
 pub(crate) async fn output(
     ingress: &Ingress,
     id: InvocationId,
@@ -61,7 +61,7 @@ pub(crate) fn resolve(ingress: &Ingress, named: Named) -> Result<InvocationId, R
             &address.handler,
             &idempotency_key,
         )),
-        // Whether there is such a workflow makes no difference: nobody has run it then.
+        // No need to check that such a workflow exists: if not, it has no run either.
         Named::Workflow { name, key } => Ok(ingress.derivation.workflow(None, &name, &key)),
     }
 }
@@ -82,13 +82,13 @@ fn answer(
     Ok(response::result(id, kept, &output, true))
 }
 
-/// What may not be called from outside may not be read from there.
+/// The result of a handler that can't be called from outside can't be read from there either.
 fn check_public(ingress: &Ingress, pin: Option<Pin>, target: &Target) -> Result<(), Rejection> {
     let Target { service, handler, .. } = target.clone();
     match ingress.registry.snapshot().is_public(pin, target) {
         Some(true) => Ok(()),
         Some(false) => Err(Rejection::Private { service, handler }),
-        // What is not known is not given away.
+        // If the deployment is unknown, the result is withheld.
         None => Err(Rejection::Removed { service, handler }),
     }
 }

@@ -1,4 +1,4 @@
-//! Completing an awakeable from outside: a numbered signal for the invocation that made it.
+//! Completes an awakeable from outside: a numbered signal to the invocation that created it.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -18,8 +18,8 @@ use crate::{
     error::Rejection,
 };
 
-/// Answers when the signal is durable: the answer is that of the very record that applies it, so what
-/// is acknowledged is never lost.
+/// Responds once the signal is durable. The answer comes from the very record that applies the
+/// signal, so what is acknowledged is never lost.
 pub(crate) async fn complete(
     ingress: &Ingress,
     id: AwakeableId,
@@ -37,7 +37,7 @@ pub(crate) async fn complete(
     let signal = SignalId::Index(signal);
     let signalled = ingress.partitions.signal(held, invocation, signal, result).await;
     match signalled.map_err(|_| Rejection::Stopping)? {
-        // Too late and unknown are no different from outside: the real server says 202, too.
+        // From outside, too late and unknown look the same: the real server responds with 202, too.
         SignalAnswer::Stored | SignalAnswer::AlreadyCompleted | SignalAnswer::NotFound => {
             let mut response = Response::new(full(Bytes::new()));
             *response.status_mut() = StatusCode::ACCEPTED;
@@ -49,13 +49,13 @@ pub(crate) async fn complete(
     }
 }
 
-/// Reads an awakeable's id.
+/// Parses an awakeable's id.
 pub(crate) fn parse(id: &str) -> Result<AwakeableId, Rejection> {
     let bad = |reason: String| Rejection::Id { what: "awakeable", id: id.to_owned(), reason };
     let awakeable: AwakeableId =
         id.parse().map_err(|error: protocol::ids::IdParseError| bad(error.to_string()))?;
     let signal = awakeable.signal;
-    // The numbers below are the protocol's own: 1 cancels an invocation.
+    // Lower numbers are reserved by the protocol: 1 cancels an invocation.
     if signal < FIRST_AWAKEABLE_SIGNAL {
         return Err(bad(format!(
             "it names signal {signal}, but awakeables are numbered from {FIRST_AWAKEABLE_SIGNAL}"

@@ -1,4 +1,5 @@
-//! Bodies: read whole within the limit and as far as there is memory, written whole.
+//! Bodies: read as a whole, up to the size limit and within the memory budget, and written as a
+//! whole.
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -8,18 +9,18 @@ use runtime_partition::budget::Held;
 
 use crate::{Ingress, Memory, error::Rejection};
 
-/// What answers are made of.
+/// The body of every response.
 pub(crate) type Body = Full<Bytes>;
 
-/// A JSON body that names something is smaller than this.
+/// Upper bound for a JSON body that only names an invocation, in bytes.
 const NAME_BYTES_MAX: usize = 1 << 20;
 
 pub(crate) fn full(bytes: Bytes) -> Body {
     Full::new(bytes)
 }
 
-/// Reads the body of a new request. Its headers count against the memory budget, too; drop what is returned
-/// beside the bytes once a partition has accepted the event.
+/// Reads the body of a new request. Its head counts against the memory budget, too. Drop the
+/// returned `Held`s once a partition has accepted the event.
 pub(crate) async fn read<B>(
     ingress: &Ingress,
     head: &Parts,
@@ -45,7 +46,7 @@ where
     Ok((body, memory.held))
 }
 
-/// Reads a result that somebody waits for: it waits for memory, and is not refused.
+/// Reads a result that an invocation waits for. It waits for memory instead of being refused.
 pub(crate) async fn read_result<B>(
     ingress: &Ingress,
     body: B,
@@ -59,7 +60,7 @@ where
     Ok((read?, memory.held.into_iter().collect()))
 }
 
-/// Reads a body that only names something.
+/// Reads a body that only names an invocation.
 pub(crate) async fn read_name<B>(ingress: &Ingress, body: B) -> Result<Bytes, Rejection>
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
@@ -69,8 +70,8 @@ where
     Ok(runtime_http::body::read(body, limit_bytes, &mut memory).await?)
 }
 
-/// What a head takes: names, values, and some for each of them; and in HTTP/2 once more for the frames
-/// that it came in, which its values are parts of.
+/// The memory that a head takes: names, values, and a fixed amount for each header. In HTTP/2 it
+/// counts twice, because the values are slices of the frames that they arrived in.
 fn head_bytes(head: &Parts) -> usize {
     const EACH: usize = 64;
     let headers = head.headers.iter();
@@ -80,17 +81,18 @@ fn head_bytes(head: &Parts) -> usize {
     if head.version == http::Version::HTTP_2 { 2 * bytes } else { bytes }
 }
 
-/// Memory that is there or not. Whoever is refused asks again in a moment: bodies that do not get on lose
-/// theirs meanwhile.
+/// Memory that is available now or not at all. A refused client retries in a moment, by which time
+/// stalled bodies have lost their memory.
 struct Asked<'a> {
     memory: &'a Memory,
     held: Vec<Held>,
-    /// Of the body there is memory for so many.
+    /// How many bytes of the body memory is reserved for.
     bytes: usize,
 }
 
 impl<'a> Asked<'a> {
-    /// The head is there already, whether or not anything of the body ever comes.
+    /// Reserves memory for the head, which is already there, whether or not any of the body ever
+    /// arrives.
     fn new(memory: &'a Memory, head_bytes: usize) -> Result<Self, BodyError> {
         let mut asked = Self { memory, held: Vec::new(), bytes: 0 };
         asked.take(head_bytes)?;
@@ -118,8 +120,8 @@ impl runtime_http::body::Memory for Asked<'_> {
     }
 }
 
-/// Memory that is waited for. Whoever has some must not wait for more while others do the same, so a body
-/// gets a little, and then all that it may need at once.
+/// Memory that is waited for. A body that holds memory must not wait for more while others do the
+/// same. So it first gets a little, and then returns that and takes everything it may need at once.
 struct Waited<'a> {
     memory: &'a Memory,
     held: Option<Held>,
@@ -170,7 +172,7 @@ mod tests {
         });
         assert!(matches!(refused, Some(Err(BodyError::NoMemory))), "{refused:?}");
         assert!(waiting.len() * (28 << 10) <= 1 << 20, "{} wait", waiting.len());
-        // Whoever gives up makes room for the next.
+        // Giving up returns memory to the next request.
         waiting.pop();
         let next = Box::pin(read_with(&memory, 1 << 20, &head, silent())).now_or_never();
         assert!(next.is_none(), "{next:?}");

@@ -1,4 +1,4 @@
-//! Why a request was refused, and the one place where that becomes a status.
+//! Why a request was refused, and the single place where that becomes a status.
 
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use protocol::{InvocationId, TerminalFailure, surface};
@@ -13,10 +13,10 @@ use crate::{
     response::name,
 };
 
-/// A request that gets no result.
+/// A request that is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {
-    /// The path asks for nothing.
+    /// The ingress has no such path.
     #[error(transparent)]
     Path(#[from] PathError),
     /// The service has no such handler.
@@ -25,114 +25,114 @@ pub enum Rejection {
          its endpoint again with \"force\": true, or at another address"
     )]
     UnknownHandler {
-        /// The service.
+        /// Name of the service.
         service: String,
-        /// What was asked for.
+        /// The requested handler.
         handler: String,
     },
-    /// The handler may not be called from outside.
+    /// The handler can't be called from outside.
     #[error("'{service}/{handler}' is private: it can only be called by other services")]
     Private {
-        /// The service.
+        /// Name of the service.
         service: String,
-        /// The handler.
+        /// Name of the handler.
         handler: String,
     },
-    /// Nobody knows any more whether the handler might be called from outside.
+    /// The handler's deployment was removed, so it is unknown whether the handler was public.
     #[error(
         "the deployment of '{service}/{handler}' was removed, and with it whether its results may be \
          read from outside; register it again, or ask the admin API"
     )]
     Removed {
-        /// The service.
+        /// Name of the service.
         service: String,
-        /// The handler.
+        /// Name of the handler.
         handler: String,
     },
-    /// The path takes other methods.
+    /// The path does not allow this method.
     #[error("method {method} is not allowed here; use {}", names(allowed))]
     Method {
-        /// The one that was used.
+        /// The method of the request.
         method: Method,
-        /// Those that the path takes.
+        /// The methods that the path allows.
         allowed: &'static [Method],
     },
     /// The request is not meant for this server.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// The content type is not the one that the handler takes.
+    /// The content type is not the one that the handler accepts.
     #[error("input validation error: Content-type '{actual}' does not match '{expected}'")]
     ContentType {
-        /// What was sent.
+        /// The content type of the request.
         actual: String,
-        /// What the handler takes.
+        /// The content type that the handler accepts.
         expected: String,
     },
-    /// There is a body but nobody says what it is.
+    /// There is a body but no content type.
     #[error("input validation error: Empty content-type; the handler takes '{0}'")]
     ContentTypeMissing(String),
-    /// There is a body where none is taken.
+    /// There is a body, but the handler takes none.
     #[error("input validation error: the handler takes no body")]
     BodyNotTaken,
     /// A header's value is not text.
     #[error("bad header {name}: its value is not UTF-8 text")]
     Header {
-        /// Its name.
+        /// The header's name.
         name: String,
     },
-    /// The body is too large, too slow, or broke off.
+    /// The body is too large, too slow, or incomplete, or there is no memory for it.
     #[error("{0}{setting}", setting = setting_of(.0))]
     Body(BodyError),
-    /// The delay can't be read, or makes no sense here.
+    /// The delay can't be parsed, or the request can't be delayed.
     #[error("bad delay: {0}")]
     Delay(String),
-    /// Which of them counts can't be told.
+    /// The idempotency key is ambiguous.
     #[error("the request has idempotency keys that differ; send one")]
     IdempotencyKeys,
-    /// What is asked for makes no sense.
+    /// The request can't be admitted as an invocation.
     #[error(transparent)]
     Admission(#[from] AdmissionError),
-    /// An id can't be read.
+    /// An id can't be parsed.
     #[error("bad {what} id '{id}': {reason}")]
     Id {
-        /// Of what.
+        /// The kind of thing that the id names.
         what: &'static str,
-        /// The text.
+        /// The id as given.
         id: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The body that should name an invocation can't be read.
+    /// The body that should name an invocation can't be parsed.
     #[error("the body does not name an invocation: {0}")]
     Target(String),
-    /// There is no such invocation.
+    /// The invocation does not exist.
     #[error("invocation not found")]
     InvocationNotFound,
     /// The invocation has no result yet.
     #[error("the invocation exists but has not completed yet")]
     NotReady,
-    /// The invocation has taken as many signals as it may.
+    /// The invocation's journal can hold no more signals.
     #[error(
         "the invocation's journal takes no more signals: it has room for {entries_max} of \
          {bytes_max} bytes together; send less, or send a reference to it"
     )]
     JournalFull {
-        /// How many there may be.
+        /// How many signals the journal may hold.
         entries_max: u32,
-        /// How many bytes they may take.
+        /// How many bytes they may take in total.
         bytes_max: u64,
     },
-    /// The node is stopping.
+    /// The node is shutting down.
     #[error("the node is stopping; try again")]
     Stopping,
-    /// The node is stopping, and whether it has accepted what was asked is not known.
+    /// The node is shutting down, and it is not known whether it accepted the request.
     #[error(
         "the node is stopping; if {0} was accepted, it goes on after the next start: ask for its result \
          with GET /restate/attach/{0}, and repeat the request only if there is no such invocation, or \
          with the same idempotency key"
     )]
     Unknown(InvocationId),
-    /// The disk is nearly full: nothing new is taken on.
+    /// The disk is nearly full, so no new work is accepted.
     #[error(
         "the server's disk is nearly full and takes no new work; free some room, then try again"
     )]
@@ -140,7 +140,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// Why a request has no answer that would have begun this invocation.
+    /// Why a request that would have started this invocation has no answer.
     pub(crate) fn of_request(error: RequestError, id: InvocationId) -> Self {
         match error {
             RequestError::Stopped(_) => Self::Unknown(id),
@@ -164,7 +164,7 @@ impl From<RequestError> for Rejection {
     }
 }
 
-/// The setting that an operator may change.
+/// Names the setting that the operator can change.
 fn setting_of(error: &BodyError) -> &'static str {
     match error {
         BodyError::TooLarge { .. } => " (the setting request-size-max-bytes)",
@@ -172,7 +172,7 @@ fn setting_of(error: &BodyError) -> &'static str {
     }
 }
 
-/// When to try again what was refused since the server is busy or stops.
+/// The `Retry-After` of requests that were refused because the server is busy or shutting down.
 const RETRY_AFTER_SECONDS: &str = "1";
 
 impl Rejection {
@@ -211,13 +211,13 @@ impl Rejection {
         }
     }
 
-    /// The answer.
+    /// The response.
     pub(crate) fn response(&self) -> Response<Body> {
         let status = self.status();
         let failure = TerminalFailure::new(u32::from(status.as_u16()), self.to_string());
         let mut response = error_response(status, &failure, "ingress");
         if let Self::Unknown(id) = self {
-            // Whoever repeats it as it is may have it done twice: nothing invites to that.
+            // Repeating this request unchanged may run it twice, so don't suggest a retry.
             name(&mut response, *id);
         } else if status == StatusCode::SERVICE_UNAVAILABLE {
             let headers = response.headers_mut();
@@ -230,7 +230,7 @@ impl Rejection {
     }
 }
 
-/// Says which methods a path takes.
+/// Lists the methods that a path allows.
 pub(crate) fn allow(response: &mut Response<Body>, methods: &[Method]) {
     if let Ok(methods) = HeaderValue::from_str(&names(methods)) {
         response.headers_mut().insert(header::ALLOW, methods);
@@ -241,7 +241,7 @@ fn names(methods: &[Method]) -> String {
     methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// The answer to a request whose invocation failed.
+/// The response to a request whose invocation failed.
 pub(crate) fn failure_response(failure: &TerminalFailure) -> Response<Body> {
     let status = u16::try_from(failure.code)
         .ok()

@@ -1,5 +1,5 @@
-//! What a request says beside its path: delay, idempotency key, content type, and the headers that
-//! are handed to the handler.
+//! What a request carries in addition to its path: delay, idempotency key, content type, and the
+//! headers that are passed to the handler.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::{SignedDuration, Span};
@@ -8,18 +8,18 @@ use runtime_core::{model::deployment::InputRule, time::DELAY_MAX_MS};
 
 use crate::error::Rejection;
 
-/// Headers that are the connection's or the ingress's own business.
+/// Headers that concern only the connection or the ingress.
 const NOT_PASSED: [&str; 4] = ["connection", "host", IDEMPOTENCY_KEY, IDEMPOTENCY_EXPIRES];
 
-/// What the ingress tells a handler beside the client's headers starts with this, and what starts with
-/// it is the ingress's word: a client's is not handed over.
+/// Prefix of the headers that the ingress itself adds for the handler. A client's headers with this
+/// prefix are not passed on, so a handler can trust them.
 const OURS: &str = "x-restate-";
 
-/// Name under which a handler finds the path it was called by.
+/// Header that carries the path of the request to the handler.
 const INGRESS_PATH: &str = "x-restate-ingress-path";
 
-/// The headers that the handler gets: all values of each, in their order. They are part of the input,
-/// and the same on every attempt.
+/// The headers that the handler gets: all values of each, in their order. They are part of the
+/// input, and the same on every attempt.
 pub(crate) fn for_handler(
     headers: &HeaderMap,
     path_and_query: &str,
@@ -38,7 +38,7 @@ pub(crate) fn for_handler(
     Ok(passed)
 }
 
-/// The client's idempotency key; an empty one is one. Two that differ are none.
+/// The client's idempotency key, which may be empty. Several different keys are refused.
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Rejection> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -53,18 +53,18 @@ fn text(name: &str, value: &HeaderValue) -> Result<String, Rejection> {
     text.map(str::to_owned).map_err(|_| Rejection::Header { name: name.to_owned() })
 }
 
-/// Whether a limit key is given, in either place.
+/// Whether the request has a limit key, as a header or as a query parameter.
 pub(crate) fn has_limit_key(headers: &HeaderMap, query: Option<&str>) -> bool {
     headers.contains_key(LIMIT_KEY) || parameter(query, "limit-key").is_some()
 }
 
-/// How long a send is to wait, in milliseconds, as the query says.
+/// The delay of a send in milliseconds, from the query.
 pub(crate) fn delay_ms(query: Option<&str>) -> Result<Option<u64>, Rejection> {
     let Some(text) = parameter(query, "delay") else { return Ok(None) };
     let bad = |reason: String| Rejection::Delay(format!("'{text}': {reason}"));
     let duration = match text.parse::<SignedDuration>() {
         Ok(duration) => duration,
-        // Days have a fixed length here: there is no calendar in a delay.
+        // Days have a fixed length here: a delay has no calendar.
         Err(_) => text
             .parse::<Span>()
             .and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()))
@@ -81,7 +81,7 @@ pub(crate) fn delay_ms(query: Option<&str>) -> Result<Option<u64>, Rejection> {
     }
 }
 
-/// The value of a query parameter, whose name may be written in any case.
+/// The value of a query parameter. Its name is not case-sensitive.
 fn parameter(query: Option<&str>, name: &str) -> Option<String> {
     query?.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -91,7 +91,7 @@ fn parameter(query: Option<&str>, name: &str) -> Option<String> {
     })
 }
 
-/// Checks a body by its content type alone, as the handler's rule says.
+/// Checks a body against the handler's rule, by its content type alone.
 pub(crate) fn check_input(
     headers: &HeaderMap,
     is_empty: bool,
@@ -112,8 +112,8 @@ pub(crate) fn check_input(
     }
 }
 
-/// Whether a content type is one of those that a rule like `*/*`, `text/*` or `application/json`
-/// allows; parameters do not count.
+/// Whether a content type matches a rule such as `*/*`, `text/*` or `application/json`. Parameters
+/// are ignored.
 fn matches(actual: &str, rule: &str) -> bool {
     let essence = |text: &str| text.split(';').next().unwrap_or_default().trim().to_owned();
     let (actual, rule) = (essence(actual), essence(rule));

@@ -1,4 +1,4 @@
-//! Health: alive, and these services can be called.
+//! Health: whether the node is alive, and which services can be called.
 
 use http::{Response, StatusCode};
 use serde::Serialize;
@@ -10,7 +10,7 @@ struct Health {
     services: Vec<String>,
 }
 
-/// Answers 503 when a partition's thread is gone or stuck.
+/// Responds with 503 if a partition's thread is gone or stuck.
 pub(crate) async fn health(ingress: &Ingress) -> Response<Body> {
     let is_live = ingress.partitions.health().await.iter().all(Option::is_some);
     let status = if is_live { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

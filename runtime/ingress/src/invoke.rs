@@ -1,4 +1,4 @@
-//! Call: run a handler and answer with its result. What a send needs too is here.
+//! Call: runs a handler and responds with its result. Also holds what calls and sends share.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ where
     find(&ingress.registry.snapshot(), &address)?;
     let (bytes, held) = body::read(ingress, &parts, incoming).await?;
     let Prepared { invoke, output, registry } = prepare(ingress, &parts, bytes, address)?;
-    // Calls wait for long.
+    // Calls may wait a long time.
     drop(parts);
     let id = invoke.id;
     let is_shared = invoke.idempotency_key.is_some();
@@ -49,7 +49,8 @@ where
     Ok(match answer {
         CallAnswer::Completed { completion, was_stored } => {
             let kept = answers::keep(ingress, id, completion).await?;
-            // Another request may have begun it, or another revision have come before its first attempt.
+            // Another request may have created the invocation, or a new revision may have arrived
+            // before its first attempt.
             let is_as_prepared = !is_shared && Arc::ptr_eq(&registry, &ingress.registry.snapshot());
             let output = if is_as_prepared {
                 output
@@ -69,16 +70,16 @@ where
     })
 }
 
-/// An invocation ready to be proposed, and how its answer is typed.
+/// An invocation ready to be proposed, and the type of its response.
 pub(crate) struct Prepared {
     pub(crate) invoke: Box<Invoke>,
     pub(crate) output: OutputRule,
-    /// What the registry was when it was asked.
+    /// The registry snapshot that the request was checked against.
     pub(crate) registry: Arc<RegistrySnapshot>,
 }
 
-/// The handler at an address, if clients may call it. Asked before a body is read, so that nobody sends
-/// one in vain, and again when it is there: the registry may be another by then.
+/// The handler at an address, if clients may call it. Checked before the body is read, so that no
+/// client sends one for nothing, and again afterwards, when the registry may have changed.
 pub(crate) fn find<'a>(
     registry: &'a RegistrySnapshot,
     address: &Address,
@@ -101,7 +102,7 @@ pub(crate) fn find<'a>(
     }
 }
 
-/// Checks a request against the registry and makes up the invocation.
+/// Checks a request against the registry and builds the invocation.
 pub(crate) fn prepare(
     ingress: &Ingress,
     parts: &Parts,

@@ -1,12 +1,12 @@
-//! HTTP in: calls, sends, attaches, awakeables.
+//! The HTTP ingress: calls, sends, attaches, awakeables.
 //!
-//! Reading order: [`access`] (who may ask), [`path`] (URL to request, pure), `headers` (what else a
-//! request says), one file a verb (`invoke`, `send`, `attach`, `output`, `awakeable`, `lookup`),
-//! `answers` (memory for results), [`error`] (the one place where a rejection becomes a status),
-//! [`server`] (connections).
+//! Reading order: [`access`] (which requests are let in), [`path`] (URL to request, pure),
+//! `headers` (what else a request carries), one file per verb (`invoke`, `send`, `attach`, which
+//! also has output, `awakeable`, `lookup`), `answers` (memory for results), [`error`] (the single
+//! place where a rejection becomes a status), [`server`] (dispatch of requests).
 //!
 //! **Invariant:** this crate proposes events and waits for answers. It writes no row, and a client
-//! that goes away disturbs nothing.
+//! that disconnects disturbs nothing.
 
 pub mod access;
 mod answers;
@@ -37,42 +37,42 @@ use runtime_schema::SharedRegistry;
 pub use access::Access;
 pub use server::{answer, serve};
 
-/// Everything a request may need.
+/// Everything that handling a request may need.
 #[derive(Clone)]
 pub struct Ingress {
-    /// The way to the partitions.
+    /// Access to the partitions.
     pub partitions: Partitions,
-    /// Who offers what.
+    /// The registered deployments and their services.
     pub registry: SharedRegistry,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
-    /// How ids of named invocations follow from their names.
+    /// How the ids of named invocations are derived from their names.
     pub derivation: Derivation,
     /// Bodies larger than this many bytes are refused.
     pub request_size_max_bytes: usize,
-    /// What requests and answers may hold.
+    /// Memory budgets of requests and responses.
     pub memory: Memory,
-    /// Who may ask, and what is not handed over.
+    /// Which requests are let in, and which headers are not passed on.
     pub access: Arc<Access>,
 }
 
-/// Parts of the memory budget. Clones share them.
+/// The ingress's shares of the memory budget. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Memory {
-    /// Of bodies of new work, which is refused when there is none.
+    /// For the bodies of new work. A request is refused if there is none left.
     pub requests: Share,
-    /// Of results that clients bring, which wait for it.
+    /// For results that clients send, which wait for memory.
     pub results: Share,
-    /// Of answers that are being written.
+    /// For responses that are being written.
     pub answers: Share,
-    /// Tells the connections that somebody waits for the memory of answers.
+    /// Tells the connections that a request waits for response memory.
     pub pressure: Pressure,
-    /// Tells them that somebody waits for the memory of bodies, or was refused it.
+    /// Tells the connections that a request waits for body memory, or was refused it.
     pub body_pressure: Pressure,
 }
 
 impl Default for Memory {
-    /// Room for a few of the largest requests and answers.
+    /// Capacity for a few of the largest requests and responses.
     fn default() -> Self {
         let share = || Share::new(4 * DEFAULT_REQUEST_SIZE_MAX_BYTES);
         Self {
@@ -86,12 +86,12 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Waits for memory of an answer; readers that take nothing lose theirs meanwhile.
+    /// Waits for response memory. Clients that stop reading lose theirs in the meantime.
     async fn for_answer(&self, bytes: usize) -> Held {
         take(&self.answers, &self.pressure, bytes).await
     }
 
-    /// Waits for memory of a result; bodies that do not go on lose theirs meanwhile.
+    /// Waits for memory of a result. Stalled bodies lose theirs in the meantime.
     async fn for_result(&self, bytes: usize) -> Held {
         take(&self.results, &self.body_pressure, bytes).await
     }

@@ -1,5 +1,5 @@
-//! The endpoint `lookup`: answers with the id of the invocation that a JSON body names. The id is derived
-//! from the name, so the answer is the same whether the invocation exists or not.
+//! The `lookup` endpoint responds with the id of the invocation that a JSON body names. The id is
+//! derived from the name, so the response is the same whether or not the invocation exists.
 
 use bytes::Bytes;
 use protocol::{InvocationId, ids::Derivation};
@@ -27,7 +27,7 @@ enum Target {
     },
 }
 
-/// The answer.
+/// The response.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Found {
@@ -49,7 +49,7 @@ pub(crate) fn parse(derivation: Derivation, body: &Bytes) -> Result<InvocationId
     }
 }
 
-/// A textual invocation id.
+/// Parses a textual invocation id.
 pub(crate) fn parse_invocation(id: &str) -> Result<InvocationId, Rejection> {
     id.parse().map_err(|error: protocol::ids::IdParseError| Rejection::Id {
         what: "invocation",

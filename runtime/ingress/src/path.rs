@@ -1,37 +1,37 @@
-//! URL to request. Pure: whether a service is keyed is told by the caller.
+//! URL to request. Pure: the caller supplies whether a service has keys.
 
 use http::Method;
 use percent_encoding::percent_decode_str;
 use protocol::surface::path;
 
-/// What a path asks for.
+/// What a path requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Route {
-    /// Run a handler and answer with its result.
+    /// Run a handler and respond with its result.
     Call(Address),
-    /// Run a handler and answer at once.
+    /// Start a handler and respond at once.
     Send(Address),
     /// Wait for the result of an invocation.
     Attach(Named),
-    /// Look at the result of an invocation.
+    /// Read the result of an invocation without waiting.
     Output(Named),
     /// Wait for the result of the invocation that the body names.
     AttachBody,
-    /// Look at the result of the invocation that the body names.
+    /// Read the result of the invocation that the body names, without waiting.
     OutputBody,
-    /// The id of the invocation that the body names.
+    /// Return the id of the invocation that the body names.
     Lookup,
     /// Complete an awakeable.
     Awakeable { id: String, resolve: bool },
-    /// Which services there are.
+    /// List the services that can be called.
     Health,
 }
 
 impl Route {
-    /// The methods that ask for it. Only what changes nothing can be asked for by a link that
-    /// somebody's program follows before a person does; handlers are the exception, since GET calls them
-    /// on the real server, too.
+    /// The methods that the path allows. GET is limited to what changes nothing, because programs
+    /// follow links before a person does. Handlers are the exception: the real server also calls
+    /// them with GET.
     pub fn methods(&self) -> &'static [Method] {
         match self {
             Self::Call(_) | Self::Send(_) => &[Method::GET, Method::POST],
@@ -46,11 +46,11 @@ impl Route {
 /// A handler, as a path names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// The service.
+    /// Name of the service.
     pub service: String,
-    /// Its key; empty for a plain service.
+    /// Its key. Empty for a plain service.
     pub key: String,
-    /// The handler.
+    /// Name of the handler.
     pub handler: String,
 }
 
@@ -60,53 +60,55 @@ pub struct Address {
 pub enum Named {
     /// By its textual id.
     Id(String),
-    /// By an idempotency key.
+    /// By the idempotency key that it was called with.
     Idempotent { address: Address, idempotency_key: String },
-    /// The run of a workflow.
+    /// By the workflow that it is the run of.
     Workflow { name: String, key: String },
 }
 
-/// A path that asks for nothing.
+/// Why a path was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// It has too few or too many segments, or they are the wrong ones.
+    /// It has too few or too many segments, or the wrong ones.
     #[error("bad path '{path}', expected {expected}")]
     Shape {
-        /// The path.
+        /// The path as requested.
         path: String,
-        /// What would have been right.
+        /// The shape that would have been valid.
         expected: &'static str,
     },
-    /// It is one of the admin API.
+    /// It is a path of the admin API.
     #[error("'{0}' is a path of the admin API, which has an address of its own")]
     OfAdmin(String),
-    /// Nobody offers the service.
+    /// No deployment offers the service.
     #[error("service '{0}' not found; register the deployment that offers it first")]
     UnknownService(String),
-    /// There is no such verb.
+    /// The path has no known verb.
     #[error("not found")]
     NotFound,
-    /// A key is not text.
+    /// A key is not UTF-8.
     #[error("the key '{0}' is not valid UTF-8 after percent-decoding")]
     KeyNotText(String),
-    /// Scopes come with flow control.
+    /// Scopes depend on flow control, which is not supported yet.
     #[error("scoped invocations are not supported by this version; remove /scope/{{scope}}")]
     Scope,
 }
 
-/// What paths of the admin API begin with.
+/// The first segments of admin API paths.
 const OF_ADMIN: [&str; 7] =
     ["deployments", "services", "invocations", "subscriptions", "health", "version", "query"];
 
-/// Most segments a path can have.
+/// The largest number of segments that a path can have.
 const SEGMENTS_MAX: usize = 7;
 
-/// Reads a path. `is_keyed` says whether a service has keys, `None` when nobody offers it.
+/// Parses a path. `is_keyed` returns whether a service has keys, or `None` if no deployment offers
+/// it.
 ///
 /// # Errors
-/// When the path asks for nothing, with what would have been right.
+/// Returns an error if the ingress has no such path, with the shape that would have been valid.
 pub fn parse(path: &str, is_keyed: impl Fn(&str) -> Option<bool>) -> Result<Route, PathError> {
-    // A leading double and a trailing slash are forgiven; an empty key in between is a key.
+    // Extra leading slashes and one trailing slash are ignored. An empty segment in between is an
+    // empty key.
     let trimmed = path.trim_start_matches('/');
     let trimmed = trimmed.strip_suffix('/').unwrap_or(trimmed);
     let segments: Vec<&str> = trimmed.split('/').collect();

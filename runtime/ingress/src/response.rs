@@ -1,4 +1,4 @@
-//! What answers look like.
+//! Builds responses.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     error::{allow, failure_response},
 };
 
-/// The answer of an invocation that has ended.
+/// The response for an invocation that has ended.
 pub(crate) fn result(
     id: InvocationId,
     kept: Kept,
@@ -48,21 +48,21 @@ pub(crate) fn result(
     response
 }
 
-/// The answer of an invocation that has failed, or of a request that failed in its name.
+/// The response for an invocation that has failed, or for a request that failed on its behalf.
 pub(crate) fn failure(id: InvocationId, failure: &TerminalFailure) -> Response<Body> {
     let mut response = failure_response(failure);
     name(&mut response, id);
     response
 }
 
-/// Says which invocation an answer is about.
+/// Adds the id of the invocation that a response is about.
 pub(crate) fn name(response: &mut Response<Body>, id: InvocationId) {
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(surface::header::INVOCATION, id);
     }
 }
 
-/// What a path can be asked by.
+/// The response to OPTIONS: the methods that a path allows.
 pub(crate) fn options(methods: &[Method]) -> Response<Body> {
     let mut response = Response::new(full(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -70,7 +70,7 @@ pub(crate) fn options(methods: &[Method]) -> Response<Body> {
     response
 }
 
-/// A JSON answer.
+/// A JSON response.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
     let body = serde_json::to_vec(body).unwrap_or_default();
     let mut response = Response::new(full(body.into()));

@@ -1,4 +1,4 @@
-//! Send: answer as soon as the request is durable; the handler runs now or later.
+//! Send: responds as soon as the request is durable. The handler runs now or later.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};

@@ -1,4 +1,4 @@
-//! Requests: whether each is for us, and what it asks for.
+//! Dispatches requests: whether each is meant for this server, and which verb handles it.
 
 use std::convert::Infallible;
 use std::future::{self, Future};
@@ -23,7 +23,8 @@ use crate::{
     response, send,
 };
 
-/// Serves until `shutdown` resolves, then lets what is under way end within a moment.
+/// Serves until `shutdown` resolves, then lets requests in progress finish within
+/// [`Limits::grace`].
 pub async fn serve(
     listener: TcpListener,
     limits: Limits,
@@ -48,7 +49,7 @@ pub async fn serve(
     runtime_http::serve(listener, limits, service, shutdown).await;
 }
 
-/// In a box, since whoever calls moves it about, and it is large.
+/// Boxed, because the future is large and its callers move it around.
 type Answering = Pin<Box<dyn Future<Output = Result<Response<body::Body>, Infallible>> + Send>>;
 
 async fn answer_browser(
@@ -56,7 +57,8 @@ async fn answer_browser(
     cors: CorsLayer,
     request: Request<Lingering>,
 ) -> Result<Response<body::Body>, Infallible> {
-    // One that is no preflight asks for what there is, not for what may be; the layer would not hand it on.
+    // An OPTIONS request that is not a preflight asks which methods exist, not what CORS allows.
+    // The layer would answer it instead of passing it on.
     if request.method() == Method::OPTIONS && !is_preflight(&request) {
         return Ok(answer(&ingress, request).await);
     }
@@ -72,7 +74,7 @@ async fn answer_other(
     without_origin: Arc<HeaderMap>,
     request: Request<Lingering>,
 ) -> Result<Response<body::Body>, Infallible> {
-    // Whoever is no browser asks for what there is, not for what may be.
+    // Without an origin, OPTIONS asks which methods exist, not what CORS allows.
     let asks_what_there_is = request.method() == Method::OPTIONS;
     let mut response = answer(&ingress, request).await;
     if !asks_what_there_is {
@@ -81,8 +83,8 @@ async fn answer_other(
     Ok(response)
 }
 
-/// What CORS says to requests that name no origin, which is the same to all of them: most clients are no
-/// browsers, and the layer costs more than some of their requests.
+/// The CORS headers of responses to requests without an origin, which are always the same. Most
+/// clients are not browsers, and the layer costs more than some of their requests.
 async fn headers_without_origin(cors: &CorsLayer) -> HeaderMap {
     let nothing = |_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) };
     let Ok(response) = cors.layer(tower::service_fn(nothing)).call(Request::new(())).await;
@@ -93,7 +95,7 @@ fn is_preflight<B>(request: &Request<B>) -> bool {
     request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Answers one request, from whatever carries it.
+/// Answers one request, whatever transport carries it.
 pub async fn answer<B>(ingress: &Ingress, request: Request<B>) -> Response<Full<Bytes>>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
@@ -127,7 +129,7 @@ where
         Route::Call(address) => invoke::call(ingress, request, address).await,
         Route::Send(address) => send::send(ingress, request, address).await,
         Route::Attach(named) => {
-            // It may wait for long.
+            // Attaching may wait a long time.
             drop(request);
             attach::attach(ingress, attach::resolve(ingress, named)?).await
         }
@@ -154,7 +156,7 @@ where
     }
 }
 
-/// What HEAD is answered: what GET would be, but for the body.
+/// The response to HEAD: that to GET without the body.
 fn without_body(response: Response<body::Body>) -> Response<body::Body> {
     let (mut parts, body) = response.into_parts();
     let length = body.size_hint().exact().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! How a result is typed: as the revision says that made it.
+//! The content type of a result, as declared by the revision that produced it.
 
 use protocol::{InvocationId, Target};
 use runtime_core::model::{deployment::OutputRule, invocation::Pin};
@@ -7,7 +7,7 @@ use runtime_views::result::PinOf;
 
 use crate::Ingress;
 
-/// Looks up where the invocation ran.
+/// The output rule of an invocation, after looking up where it ran.
 pub(crate) async fn of(
     ingress: &Ingress,
     id: InvocationId,
@@ -18,7 +18,7 @@ pub(crate) async fn of(
     Ok(by(ingress, pin, target))
 }
 
-/// How it is typed where it ran; not at all if nothing is known of that.
+/// The output rule of the deployment that the invocation ran on, or the default if that is unknown.
 pub(crate) fn by(ingress: &Ingress, pin: Option<Pin>, target: &Target) -> OutputRule {
     let registry = ingress.registry.snapshot();
     registry.output_rule(pin, target).cloned().unwrap_or_default()

@@ -1,7 +1,7 @@
-//! Ways to deployments.
+//! Routes to deployments.
 //!
-//! Plain `http://` is HTTP/2 with prior knowledge over connections of our own, since it is the hot
-//! path; HTTP/1.1 and TLS (where ALPN decides) go through hyper-util's pooling client.
+//! Plain `http://` is HTTP/2 with prior knowledge over connections we manage ourselves, since it is
+//! the hot path; HTTP/1.1 and TLS (where ALPN decides) go through hyper-util's pooling client.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,29 +22,28 @@ use crate::{
     windows::Windows,
 };
 
-/// Connections that nobody uses are kept so long, and so many of them for one host: others may need what
-/// they take.
+/// How long idle connections are kept, and how many per host: others may need the file descriptors.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const POOL_IDLE_MAX: usize = 64;
-/// What of a response in HTTP/1.1 is read before somebody takes it.
+/// How much of an HTTP/1.1 response is buffered before it is consumed.
 const HTTP1_BUFFER_BYTES_MAX: usize = 16 << 10;
-/// What an endpoint with TLS may send on a stream before somebody reads it. It has one connection.
+/// How much a TLS endpoint may send on a stream before it is read. Such an endpoint has one
+/// connection.
 const POOL_STREAM_WINDOW_BYTES: u32 = 64 << 10;
-/// The same on all streams.
+/// The same, across all streams of a connection.
 const POOL_CONNECTION_WINDOW_BYTES: u32 = 128 * POOL_STREAM_WINDOW_BYTES;
 
-/// The pooling client.
 pub(crate) type Pooled = Client<Connector, PooledBody>;
 
-/// How requests get to a deployment.
+/// The route of a request to a deployment.
 pub(crate) enum Way {
-    /// On a connection of our own; a new one may take so long.
+    /// Over a connection we manage ourselves, with a timeout for making a new one.
     Direct(Arc<Host>, Duration),
-    /// Through the pooling client.
+    /// Through hyper-util's pooling client.
     Pooled(Arc<Pooled>),
 }
 
-/// All connections.
+/// All connections to deployments.
 pub(crate) struct Clients {
     hosts: Mutex<HashMap<String, Arc<Host>>>,
     windows: Windows,
@@ -77,7 +76,7 @@ impl Clients {
         Self { hosts: Mutex::default(), windows, sockets, http1, tls, connect_timeout }
     }
 
-    /// The way to this address of a deployment.
+    /// The route to this address of a deployment.
     pub(crate) fn way(&self, deployment: &Deployment, uri: &Uri) -> Way {
         if deployment.http1 {
             return Way::Pooled(Arc::clone(&self.http1));

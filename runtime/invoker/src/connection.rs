@@ -1,8 +1,8 @@
-//! One connection in HTTP/2 with prior knowledge, shared by many attempts.
+//! One HTTP/2 connection with prior knowledge, shared by many attempts.
 //!
-//! This is the hot path, so it is h2 itself and not a client on top of it: a request's head and the
-//! start of its body are one write then, and no task or channel stands between an attempt and its
-//! stream.
+//! This is the hot path, so it uses h2 directly instead of a client on top of it: a request's head
+//! and the start of its body then go out in a single write, and there is no task or channel between
+//! an attempt and its stream.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -26,65 +26,68 @@ use crate::{
     windows::{self, Windows},
 };
 
-/// Streams that one connection carries before another one is made: below the limit of 200 that
-/// hyper's servers announce. A server that announces less gets less.
+/// Streams per connection before another connection is made: below the limit of 200 that hyper's
+/// servers announce. If a server announces a lower limit, that applies.
 const STREAMS_MAX: usize = 128;
-/// The same until the other side has said what it takes, which few say is less.
+/// The limit before the server's settings have arrived; few servers announce a lower one.
 pub(crate) const STREAMS_MAX_AT_FIRST: usize = 100;
 
-/// Names and values of a response's headers are shorter than this together.
+/// Maximum total size of the names and values of a response's headers.
 const HEADERS_BYTES_MAX: u32 = 16 << 10;
-/// What an endpoint may send on all [`STREAMS_MAX`] streams of a connection before somebody reads it:
-/// those that are not read must leave the others theirs.
+/// How much an endpoint may send on all [`STREAMS_MAX`] streams of a connection before they are
+/// read: enough that streams that are not being read don't take window from the others.
 const CONNECTION_WINDOW_BYTES: u32 = 128 * windows::MOST_BYTES;
 const _: () =
     assert!(CONNECTION_WINDOW_BYTES as usize == STREAMS_MAX * windows::MOST_BYTES as usize);
-/// A new window is announced after so long, and then looked after as often.
+/// How long to wait before announcing a new window, and then how often to check whether it was
+/// accepted.
 const WINDOW_DELAY: Duration = Duration::from_millis(20);
-/// The other side has so long to accept a smaller one, as for a ping: it may be busy.
+/// How long the endpoint may take to accept a smaller window; as long as for a ping, since it may
+/// be busy.
 const WINDOW_TIMEOUT: Duration = KEEP_ALIVE_TIMEOUT;
-/// While it is in use, a connection is asked this often whether the other side is still there.
+/// How often a connection that is in use is checked for liveness.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
-/// And has so long to answer.
+/// How long the endpoint may take to answer a ping.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// A connection that nobody has used for so many of these intervals is closed.
+/// A connection that was idle for this many intervals is closed.
 const IDLE_INTERVALS_MAX: u32 = 3;
-/// One that is idle when others need its place is closed after so long: whoever was just about to use it has
-/// done so by then.
+/// How long an idle connection stays open after another host needs its permit: enough time for a
+/// request that was just about to use it.
 const LEAVE_DELAY: Duration = Duration::from_millis(100);
 
-/// A connection that is up.
+/// An established connection.
 pub(crate) struct Connection {
     sender: SendRequest<Bytes>,
     status: Arc<Status>,
 }
 
-/// What a connection is doing.
+/// The state of a connection, shared with its background task.
 #[derive(Debug, Default)]
 struct Status {
     streams: AtomicUsize,
-    /// It takes no streams until the other side has accepted a smaller window: it may send too much ahead.
+    /// No new streams until the endpoint accepts a smaller window, since it could send too much
+    /// ahead.
     is_shrinking: AtomicBool,
-    /// It takes none any more: nobody has needed it.
+    /// No new streams, since the connection is idle and about to be closed.
     is_leaving: AtomicBool,
 }
 
-/// Room for a stream on a connection.
+/// A stream slot on a connection.
 pub(crate) struct Room {
     sender: SendRequest<Bytes>,
     place: Place,
 }
 
-/// A stream that has begun.
+/// An open stream.
 pub(crate) struct Stream {
     pub(crate) response: ResponseFuture,
     pub(crate) sending: SendStream<Bytes>,
-    /// To be kept for as long as it is open.
+    /// Hold this for as long as the stream is open.
     pub(crate) place: Place,
 }
 
 impl Room {
-    /// Begins a request.
+    /// Sends the head of a request.
     pub(crate) fn open(mut self, request: Request<()>) -> Result<Stream, Fault> {
         let opened = self.sender.send_request(request, false);
         let (response, sending) = opened.map_err(|error| unreachable(&error))?;
@@ -92,7 +95,7 @@ impl Room {
     }
 }
 
-/// A stream's place on its connection, given back when it is dropped.
+/// Reserves one of a connection's stream slots; released on drop.
 pub(crate) struct Place(Arc<Status>);
 
 impl Place {
@@ -109,15 +112,16 @@ impl Drop for Place {
 }
 
 impl Connection {
-    /// Whether it takes new streams: it does not when it broke, or the other side takes its leave.
+    /// Whether it accepts new streams: not if it broke or the server sent GOAWAY.
     pub(crate) fn is_open(&mut self) -> bool {
-        // This handle has no stream that waits to be opened, so it is never pending.
+        // This handle has no stream waiting to be opened, so it is never pending.
         let polled = self.sender.poll_ready(&mut Context::from_waker(Waker::noop()));
         !matches!(polled, Poll::Ready(Err(_)))
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        // One above the other side's limit would wait for another to end, maybe for its own callee.
+        // A stream beyond the server's limit would wait for another to end, possibly for its own
+        // callee.
         let limit = STREAMS_MAX.min(self.sender.current_max_send_streams());
         let Status { streams, is_shrinking, is_leaving } = &*self.status;
         streams.load(Ordering::Relaxed) < limit
@@ -130,7 +134,7 @@ impl Connection {
     }
 }
 
-/// Makes a connection, which has the right to be one for as long as it lives.
+/// Establishes a connection, which holds its connection permit for as long as it lives.
 pub(crate) async fn dial(
     uri: &Uri,
     windows: &Windows,
@@ -156,13 +160,13 @@ pub(crate) async fn dial(
     let watched = Arc::clone(&status);
     let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
     tokio::spawn(async move {
-        // In a set, a future is polled when it is woken itself, and not at each frame.
+        // In a set, the future is only polled when it is woken itself, not on every frame.
         let mut no_more = FuturesUnordered::from_iter([no_more(pings, &watched, &socket)]);
         tokio::select! {
             ended = carry(connection, (window, window_bytes), &watched) => if let Err(error) = ended {
                 tracing::debug!(%error, "a connection to an endpoint ended with an error");
             },
-            // Its streams end with it.
+            // Returning ends the connection along with its streams.
             Some(closed) = no_more.next() => match closed {
                 Closed::Silent => tracing::warn!(
                     endpoint = authority,
@@ -175,18 +179,18 @@ pub(crate) async fn dial(
     Ok(Connection { sender, status })
 }
 
-/// Carries what its streams say, and follows what they may say ahead.
+/// Drives a connection, and announces changes of the receive window.
 async fn carry(
     mut connection: client::Connection<QuickAck, Bytes>,
     (mut window, mut accepted_bytes): (watch::Receiver<u32>, u32),
     status: &Status,
 ) -> Result<(), h2::Error> {
-    // What was announced last, and is not known to be accepted.
+    // The last window announced, if it is not known to be accepted yet.
     let mut announced: Option<u32> = None;
     let (mut is_due, mut since) = (false, time::Instant::now());
     loop {
         {
-            // As above: not at each frame.
+            // As above, to avoid a poll on every frame.
             let mut news = FuturesUnordered::from_iter([news(&mut window, is_due)]);
             tokio::select! {
                 ended = &mut connection => return ended,
@@ -201,7 +205,7 @@ async fn carry(
         }
         let wanted = *window.borrow_and_update();
         if connection.set_initial_window_size(wanted).is_ok() {
-            // Only one is announced at a time: the one before is accepted.
+            // Only one change can be outstanding, so the previous one has been accepted.
             accepted_bytes = announced.unwrap_or(accepted_bytes);
             (announced, since) = (Some(wanted), time::Instant::now());
             is_due = accepted_bytes != wanted;
@@ -215,25 +219,26 @@ async fn carry(
     }
 }
 
-/// Done when there is another window, or when it is time to look whether one that is due was accepted.
+/// Resolves when the window changes, or, if a change is outstanding, when it is time to check on
+/// it.
 async fn news(window: &mut watch::Receiver<u32>, is_due: bool) {
     if is_due {
         time::sleep(WINDOW_DELAY).await;
     } else if window.changed().await.is_err() {
-        // The node stops, and this connection with it.
+        // The node is shutting down, and this connection with it.
         std::future::pending::<()>().await;
     }
 }
 
 /// Why a connection is closed.
 enum Closed {
-    /// The other side is not there any more.
+    /// The endpoint no longer answers.
     Silent,
-    /// Nobody needs it.
+    /// It has been idle too long, or another host needs its permit.
     Idle,
 }
 
-/// Done when a connection is of no use any more.
+/// Resolves when a connection should be closed.
 async fn no_more(pings: Option<PingPong>, status: &Status, socket: &Socket) -> Closed {
     let Some(mut pings) = pings else { return std::future::pending().await };
     let (mut idle_intervals, mut look_at) = (0, time::Instant::now() + KEEP_ALIVE_INTERVAL);
@@ -244,7 +249,7 @@ async fn no_more(pings: Option<PingPong>, status: &Status, socket: &Socket) -> C
             if is_idle && status.leaves().await {
                 return Closed::Idle;
             }
-            // They go on asking, and this one is in use.
+            // Permit requests are repeated, and this connection is in use.
             time::sleep(LEAVE_DELAY).await;
             continue;
         }
@@ -265,7 +270,7 @@ async fn no_more(pings: Option<PingPong>, status: &Status, socket: &Socket) -> C
 }
 
 impl Status {
-    /// Takes no more streams; whether there is none after a moment.
+    /// Stops accepting streams; returns whether the connection is still idle after a moment.
     async fn leaves(&self) -> bool {
         self.is_leaving.store(true, Ordering::Relaxed);
         time::sleep(LEAVE_DELAY).await;

@@ -1,4 +1,4 @@
-//! Asking an endpoint what it offers, and whatever else is asked of it outside of an attempt.
+//! Discovery of an endpoint's services, and other requests to an endpoint outside of attempts.
 
 use std::time::Duration;
 
@@ -20,122 +20,122 @@ use tokio::{
 
 use crate::{sockets::Sockets, tls::Tls};
 
-/// An endpoint, and how it is asked.
+/// An endpoint to send requests to.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// Its address, as [`address::normalise`] says it.
+    /// Its address, normalised by [`address::normalise`].
     pub uri: &'a str,
-    /// Whether it is to be spoken to in HTTP/1.1.
+    /// Whether to use HTTP/1.1.
     pub http1: bool,
-    /// Headers to send along, which [`runtime_schema::headers::check`] has seen.
+    /// Headers to send along, already validated by [`runtime_schema::headers::check`].
     pub headers: &'a [(String, String)],
 }
 
-/// What an endpoint said.
+/// The result of discovery.
 #[derive(Debug, Clone)]
 pub struct Discovered {
-    /// What it offers.
+    /// The endpoint's manifest.
     pub manifest: Manifest,
-    /// What its SDK says it is.
+    /// Name and version of its SDK, if it reported them.
     pub sdk: Option<String>,
-    /// Whether it was, and is to be, spoken to in HTTP/1.1.
+    /// Whether HTTP/1.1 was used, and is to be used from now on.
     pub http1: bool,
 }
 
-/// An endpoint could not be asked, or made no sense.
+/// Discovery, or another request to an endpoint, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoverError {
-    /// The address or a header makes no request.
+    /// The address or a header does not form a valid request.
     #[error("'{uri}' cannot be asked: {reason}; register it again without what is wrong")]
     Address {
-        /// What was given.
+        /// The address of the request.
         uri: String,
-        /// What is wrong with it.
+        /// The error message of the HTTP library.
         reason: String,
     },
-    /// Nobody answered.
+    /// No connection could be made.
     #[error("the endpoint {uri} cannot be reached: {reason}; is it running?")]
     Unreachable {
-        /// Where.
+        /// The address of the request.
         uri: String,
-        /// What the transport said.
+        /// The transport's error message.
         reason: String,
     },
-    /// There is somebody, who does not speak HTTP/2.
+    /// Connections are accepted, but the server does not speak HTTP/2.
     #[error(
         "{uri} takes connections and does not answer in HTTP/2: {reason}; if it speaks HTTP/1.1 \
          alone, register it with \"use_http_11\": true, and if it wants TLS, as https://"
     )]
     NoHttp2 {
-        /// Where.
+        /// The address of the request.
         uri: String,
-        /// What the transport said.
+        /// The transport's error message.
         reason: String,
     },
-    /// It says to ask somewhere else.
+    /// The server redirects elsewhere.
     #[error("{uri} answered {status} and points to '{location}'; register that address")]
     Redirected {
-        /// Where.
+        /// The address of the request.
         uri: String,
-        /// The status.
+        /// The status of the response.
         status: u16,
-        /// What it points to, as it says it.
+        /// The value of its `location` header.
         location: String,
     },
-    /// There is somebody, whose answer never is whole.
+    /// Connections are accepted, but no complete response arrives.
     #[error(
         "{uri} takes connections and gives no whole answer: {reason}; see its log, and whether it is \
          an SDK's endpoint that listens there"
     )]
     Unfinished {
-        /// Where.
+        /// The address of the request.
         uri: String,
         /// What is missing.
         reason: String,
     },
-    /// Its answer is larger than any that makes sense.
+    /// The response exceeds the size limit.
     #[error(
         "{uri} answers with more than the {bytes_max} bytes that are read; have it answer with less"
     )]
     TooLarge {
-        /// Where.
+        /// The address of the request.
         uri: String,
-        /// How long it may be.
+        /// Maximum size of the body.
         bytes_max: usize,
     },
-    /// It does not know about discovery.
+    /// The server does not know the path for discovery.
     #[error(
         "{uri} answered 404: what listens there is no SDK's endpoint, or the address has another \
          path; register the address that the SDK says it serves"
     )]
     NotFound {
-        /// Where.
+        /// The address of the request.
         uri: String,
     },
-    /// It answered with something else than success. What it said is not repeated: whoever may register
-    /// addresses could read through us what only we can reach.
+    /// Any other unsuccessful response. Its body is not included in the error: otherwise, a user
+    /// who may register addresses could read through us what only we can reach.
     #[error("{uri} answered {status}; see the log of what listens there")]
     Status {
-        /// Where.
+        /// The address of the request.
         uri: String,
-        /// The status.
+        /// The status of the response.
         status: u16,
     },
-    /// Its answer is no manifest that we read.
+    /// The response is not a manifest that we can read.
     #[error(
         "{uri} answered with something that is no manifest: {reason}; register the address of an SDK's \
          endpoint"
     )]
     Malformed {
-        /// Where.
+        /// The address of the request.
         uri: String,
-        /// What is wrong with it.
+        /// What is wrong with the response.
         reason: String,
     },
 }
 
 impl DiscoverError {
-    /// The API's code for it.
+    /// The API's error code.
     pub fn restate_code(&self) -> &'static str {
         match self {
             Self::Address { .. }
@@ -150,35 +150,36 @@ impl DiscoverError {
     }
 }
 
-/// Connections of one discovery: it asks one after the other.
+/// Connections per discovery; it makes its requests one after the other.
 const SOCKETS_MAX: usize = 4;
-/// A manifest with many schemas is still far below this.
+/// Maximum size of a manifest; even one with many schemas is far smaller.
 const MANIFEST_BYTES_MAX: usize = 16 << 20;
-/// Answers up to this size are read at any time.
+/// Responses up to this size are read without a permit.
 const SMALL_BYTES_MAX: usize = 256 << 10;
-/// Larger ones one at a time: what is made of one takes ten times as much and more.
+/// Larger responses are read one at a time: parsing one takes ten times its size or more.
 static LARGE: Semaphore = Semaphore::const_new(1);
-/// A payload was sent in a message.
+/// Payloads are limited to what fits into a protocol message.
 const PAYLOAD_BYTES_MAX: usize = DEFAULT_MAX_MESSAGE_SIZE_BYTES as usize;
-/// An endpoint that does not take a connection for so long is not there: less than [`TIMEOUT`], so that
-/// the two can be told apart.
+/// How long an endpoint may take to accept a connection. Shorter than [`TIMEOUT`], so that the two
+/// failures can be told apart.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// All that an endpoint has for its answer, all tries together: whoever registers waits for it.
+/// Total time for all attempts of a request: the user registering the endpoint waits for it.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a busy or just starting endpoint is asked, as long as another try has time to connect.
+/// Maximum number of attempts if the endpoint is busy or just starting, given time for another
+/// connect.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(250);
-/// How much is shown of what an endpoint says.
+/// Maximum length of an endpoint's text in an error message, in characters.
 const SHOWN_CHARS_MAX: usize = 500;
 
-/// The time that an endpoint has.
+/// Time limits of a request.
 #[derive(Debug, Clone, Copy)]
 struct Time {
-    /// For taking a connection.
+    /// For a single connect.
     connect: Duration,
-    /// For all of it.
+    /// For all attempts together.
     whole: Duration,
-    /// When all of it is over.
+    /// When `whole` is over.
     deadline: Instant,
 }
 
@@ -187,17 +188,17 @@ impl Time {
         Self { connect, whole, deadline: Instant::now() + whole }
     }
 
-    /// Whether another try, after a pause, could tell that nobody takes its connection.
+    /// Whether there is time for a pause and another connect timeout.
     fn is_enough(self) -> bool {
         Instant::now() + PAUSE + self.connect < self.deadline
     }
 }
 
-/// Asks an endpoint what it offers, a few times if it seems to be just starting. The answer is there
-/// after ten seconds at the latest.
+/// Requests an endpoint's manifest, retrying a few times if the endpoint seems to be starting up.
+/// Takes ten seconds at most.
 ///
 /// # Errors
-/// When it cannot be asked, or its answer is no manifest.
+/// Returns an error if the request fails, or the response is not a manifest.
 pub async fn discover(tls: &Tls, asked: Asked<'_>) -> Result<Discovered, DiscoverError> {
     discover_within(tls, asked, Time::from_now(CONNECT_TIMEOUT, TIMEOUT)).await
 }
@@ -217,10 +218,10 @@ async fn discover_within(
     }
 }
 
-/// Asks an endpoint to read or write a payload for people, once and for at most ten seconds.
+/// Has an endpoint encode or decode a payload for display; a single attempt of ten seconds at most.
 ///
 /// # Errors
-/// When it cannot be asked, or does not do so.
+/// Returns an error if the request fails or is not successful.
 pub async fn convert(
     tls: &Tls,
     asked: Asked<'_>,
@@ -231,7 +232,7 @@ pub async fn convert(
     let request = Sent { method: Method::POST, path, body, bytes_max: PAYLOAD_BYTES_MAX };
     let (at, answer, Answered { body, _alone }) = send(tls, asked, request, time).await?;
     match expect_ok(at, &answer) {
-        // It was registered, so it is an SDK's endpoint, and does not know how.
+        // Since it is registered, it is an SDK's endpoint, but one that does not support this.
         Err(DiscoverError::NotFound { uri }) => Err(DiscoverError::Status { uri, status: 404 }),
         checked => checked.map(|()| body),
     }
@@ -265,7 +266,7 @@ async fn ask(tls: &Tls, asked: Asked<'_>, time: Time) -> Result<Discovered, Disc
         let content_type = shown_start(content_type);
         return Err(malformed(format!("its content type is '{content_type}'")));
     }
-    // Others are served meanwhile, however long that takes.
+    // Parsing may take long, so it must not block the runtime's threads.
     let read = tokio::task::spawn_blocking(move || read_manifest(&body)).await;
     let read = read.unwrap_or_else(|error| Err(error.to_string()));
     let manifest = read.map_err(|reason| malformed(shown_start(&reason)))?;
@@ -282,7 +283,7 @@ fn read_manifest(body: &[u8]) -> Result<Manifest, String> {
     Ok(manifest)
 }
 
-/// An answer's body, and if it is a large one, the right to have it.
+/// The body of a response, along with the permit it needs if it is large.
 struct Answered {
     body: Bytes,
     _alone: Option<SemaphorePermit<'static>>,
@@ -312,7 +313,7 @@ async fn read(body: Incoming, bytes_max: usize) -> Result<Answered, Unread> {
     Ok(Answered { body: joined.freeze(), _alone: alone })
 }
 
-/// A request, and how large its answer may be.
+/// A request to an endpoint, and the maximum size of its response.
 struct Sent<'a> {
     method: Method,
     path: &'a str,
@@ -320,7 +321,7 @@ struct Sent<'a> {
     bytes_max: usize,
 }
 
-/// One request and its whole answer; where it was asked comes first.
+/// Sends a request and reads the whole response; also returns the URL requested.
 async fn send(
     tls: &Tls,
     asked: Asked<'_>,
@@ -340,7 +341,7 @@ async fn send(
     let is_http2_at_once = !asked.http1 && !is_tls;
     let mut builder = Client::builder(TokioExecutor::new());
     builder.http2_only(is_http2_at_once);
-    // Operators ask for few at a time.
+    // Operators make few such requests at a time, so each one has sockets of its own.
     let sockets = Sockets::new(SOCKETS_MAX);
     let client = builder.build(tls.connector(asked.http1, time.connect, &sockets));
     let unfinished = |reason: String| DiscoverError::Unfinished { uri: at.clone(), reason };
@@ -385,7 +386,8 @@ fn shown_start(text: &str) -> String {
     text.chars().take(SHOWN_CHARS_MAX).collect()
 }
 
-/// What an error says, with its causes. Some say their cause themselves: it is said once.
+/// An error's message, followed by its causes. A cause that the message already ends with is not
+/// repeated.
 pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -410,8 +412,8 @@ mod tests {
 
     use super::*;
 
-    /// An endpoint that says so much to each connection and nothing more: how many it has taken, and
-    /// what was found out about it.
+    /// An endpoint that sends only `said` on each connection. Returns how many connections it
+    /// accepted, and the error.
     async fn asked_of_one_that_says(said: &'static [u8], time: Time) -> (usize, DiscoverError) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}", listener.local_addr().unwrap());

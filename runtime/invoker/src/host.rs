@@ -1,4 +1,4 @@
-//! Connections to one host, made as they are needed.
+//! The connections to one host, made on demand.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,30 +15,29 @@ use crate::{
     windows::Windows,
 };
 
-/// So many connections to one host are made at the same time, if there are attempts for all of them.
+/// How many connections to one host are made concurrently, if enough attempts are waiting.
 const DIALS_MAX: usize = 4;
 
-/// The connections to one host and port.
 pub(crate) struct Host {
     windows: Windows,
     sockets: Sockets,
     connections: Mutex<Vec<Connection>>,
     dials: Mutex<Dials>,
-    /// A connection was made, or could not be.
+    /// Notified when a connection was made or has failed.
     dialled: Notify,
 }
 
-/// Connections that are being made, and who waits for them.
+/// Connections being made, and the attempts waiting for them.
 #[derive(Default)]
 struct Dials {
     under_way: usize,
     waiting: usize,
     failures: u64,
-    /// Why the last one could not be made.
+    /// Error message of the last one that failed.
     last_failure: String,
 }
 
-/// Somebody who waits for a connection, for as long as this lives.
+/// Counts an attempt as waiting for a connection until it is dropped.
 struct Waiting<'a>(&'a Host);
 
 impl Host {
@@ -52,15 +51,15 @@ impl Host {
         }
     }
 
-    /// Room on a connection that is up; closed ones are forgotten on the way.
+    /// Takes a stream slot on an established connection; forgets closed connections along the way.
     pub(crate) fn room(&self) -> Option<Room> {
         let mut connections = self.connections();
         connections.retain_mut(Connection::is_open);
         connections.iter().find(|one| one.has_room()).map(Connection::take)
     }
 
-    /// Room on a new connection. Whoever comes while one is being made shares its fate: a host that is
-    /// not there is noticed by all at the same time.
+    /// Takes a stream slot on a new connection. Attempts that arrive while one is being made share
+    /// its outcome, so that an unreachable host fails all of them at once.
     pub(crate) async fn connect(
         self: &Arc<Self>,
         uri: &Uri,
@@ -79,7 +78,7 @@ impl Host {
         }
     }
 
-    /// Makes as many connections as those who wait can use.
+    /// Starts as many connections as the waiting attempts can use.
     fn dial_if_needed(
         self: &Arc<Self>,
         failures: u64,
@@ -101,7 +100,8 @@ impl Host {
         Ok(())
     }
 
-    /// Waits for the right to a connection, and then as long for the connection itself.
+    /// Waits up to `timeout` for a connection permit, and then as long again for the connection
+    /// itself.
     async fn dial(&self, uri: &Uri, timeout: Duration) -> Result<Connection, Fault> {
         let socket = self.sockets.take(uri, timeout).await.map_err(|error| unreachable(&error))?;
         time::timeout(timeout, dial(uri, &self.windows, socket)).await.unwrap_or_else(|_| {
@@ -176,7 +176,7 @@ mod tests {
         h2::server::Builder::new().max_concurrent_streams(1).handshake(stream).await.unwrap()
     }
 
-    /// Answers the next request, with its head alone.
+    /// Answers the next request with just a response head.
     async fn answer(server: &mut Server) -> SendStream<Bytes> {
         let (_, mut respond) = server.accept().await.unwrap().unwrap();
         respond.send_response(Response::new(()), false).unwrap()
@@ -245,7 +245,7 @@ mod tests {
         assert!(host.room().is_some(), "there is room again on the first");
     }
 
-    /// Those who wait do so together: one after the other each would wait for its own time out.
+    /// Attempts wait together: one after the other, each would wait for its own timeout.
     #[tokio::test]
     async fn a_host_that_is_not_there_fails_everybody_at_once() {
         let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -262,8 +262,8 @@ mod tests {
         assert_eq!((dials.under_way, dials.waiting), (0, 0));
     }
 
-    /// Its window is small, it says all it has to say before it has read the request, and takes few
-    /// streams at a time: none may be left behind.
+    /// The server has a small window, sends its entire response before it has read the request, and
+    /// accepts few streams at a time. No stream may be leaked.
     #[tokio::test]
     async fn an_endpoint_that_does_not_read_its_request_loses_no_streams() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -298,7 +298,8 @@ mod tests {
         assert_eq!(host.connections().len(), 1, "one connection is enough for them");
     }
 
-    /// What it may say ahead is memory here, and the more attempts there are, the less that may be.
+    /// What the server may send ahead takes memory here: the more attempts there are, the smaller
+    /// the window.
     #[tokio::test]
     async fn a_connection_follows_the_windows_that_there_is_memory_for() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -319,7 +320,7 @@ mod tests {
         let host = Arc::new(Host::new(windows.clone(), Sockets::new(100)));
         drop(host.connect(&uri, LONG).await.unwrap());
         let mut window = async || {
-            // It takes no streams while the other side has not accepted a smaller window.
+            // It has no stream slots until the server has accepted the smaller window.
             let room = loop {
                 match host.room() {
                     Some(room) => break room,
@@ -341,7 +342,8 @@ mod tests {
         assert_eq!(host.connections().len(), 1);
     }
 
-    /// It accepts the first settings and no others, so it may send as much ahead as ever.
+    /// The server accepts the first settings but no later ones, so it may still send as much ahead
+    /// as before.
     #[tokio::test]
     async fn an_endpoint_that_accepts_no_smaller_window_gets_no_more_streams() {
         const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -362,12 +364,12 @@ mod tests {
         while host.room().is_some() {
             tokio::task::yield_now().await;
         }
-        // Nobody waits here for it to lose its connection.
+        // No attempt is waiting here for the connection to be closed.
         time::sleep(Duration::from_millis(200)).await;
         assert!(host.room().is_none(), "it has accepted nothing");
     }
 
-    /// Of two hosts with one connection between them the one that is not used makes room.
+    /// Two hosts share one connection permit: the idle one gives it up.
     #[tokio::test]
     async fn an_idle_connection_leaves_when_another_host_needs_its_place() {
         let (one, other) = (listen().await, listen().await);
@@ -413,7 +415,7 @@ mod tests {
         while host.room().is_some() {
             tokio::task::yield_now().await;
         }
-        // What is under way is finished nevertheless.
+        // Requests in flight still complete.
         stream.sending.send_data(Bytes::new(), true).unwrap();
         answering.send_data(Bytes::from_static(b"done"), true).unwrap();
         assert_eq!(body.data().await.unwrap().unwrap(), "done");

@@ -1,12 +1,14 @@
-//! The shell of the Attempt machine: HTTP out to deployments.
+//! The shell around the Attempt state machine: HTTP requests to deployments.
 //!
-//! Reading order: `supervisor` (which attempts there are), `places` (how many there may be), `task`
-//! (one attempt: bytes, machine, proposals), `report` (what is said of those that fail), `stream` (what a
-//! request and a response look like), `client` (ways to deployments), `host` and `connection` (to one), `sockets` (how many),
-//! `incoming` and `windows` (memory for what they say), [`tls`] (whom we trust), [`discover`] (asking an endpoint what it offers).
+//! Reading order: `supervisor` (the attempts in progress), `places` (how many there may be), `task`
+//! (one attempt: bytes, machine, proposals), `report` (logging of failed attempts), `stream`
+//! (requests and responses), `outgoing` (request bodies), `client` (routes to deployments), `host`
+//! and `connection` (connections to one of them), `quick_ack` (acknowledging without delay),
+//! `sockets` (how many connections there may be), `incoming` and `windows` (memory for what
+//! endpoints send), [`tls`] (trusted certificates), [`discover`] (an endpoint's services).
 //!
-//! **Invariant:** this crate decides nothing about an invocation: that is the Attempt machine's
-//! business, and what lasts is what it proposes.
+//! **Invariant:** this crate makes no decisions about an invocation: the Attempt state machine
+//! does, and only what it proposes is durable.
 
 mod client;
 mod connection;

@@ -1,5 +1,6 @@
-//! The body of a request on its way. What the connection takes no more of waits here, so that it is known
-//! how much that is, and so that nothing of it is left behind on a connection when the attempt is over.
+//! The body of a request while it is being sent. Bytes that the connection can't take yet wait
+//! here, so that their amount is known and none are left behind on a connection when the attempt is
+//! over.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -13,34 +14,34 @@ use tokio::sync::mpsc;
 
 use crate::supervisor::Load;
 
-/// So much goes with the head, in one write: what a stream may send before the other side has said
-/// anything, by HTTP/2's first window of 64 KiB, and still little if nobody ever reads it.
+/// How much of the body goes out in one write with the head: within HTTP/2's initial window of 64
+/// KiB, which a stream may use before the server has sent anything, and still little if it is never
+/// read.
 const AT_ONCE_BYTES_MAX: usize = 32 << 10;
 
-/// The body of a request.
 pub(crate) struct Outgoing {
     waiting: VecDeque<Bytes>,
-    /// Whether it ends with what waits.
+    /// Whether the body ends after `waiting`.
     is_over: bool,
     to: To,
-    /// What of the attempt's journal and state is counted as waiting.
+    /// The attempt's journal and state, as far as they still count as waiting.
     load: Option<Load>,
 }
 
-/// Where it goes.
+/// Where the body is sent.
 enum To {
-    /// Nowhere yet.
+    /// Not connected yet.
     Nowhere,
-    /// On a connection of our own.
+    /// On a stream of a connection we manage ourselves.
     Direct(SendStream<Bytes>),
     /// Through the pooling client.
     Pooled(mpsc::UnboundedSender<Bytes>),
-    /// It has ended there; nothing more is sent.
+    /// The body has ended; nothing more is sent.
     Ended(Option<SendStream<Bytes>>),
 }
 
-/// The body of a request through the pooling client: whatever is sent while it is open. What waits in
-/// it is bounded by what the attempt was started with and has asked for.
+/// The body of a request through the pooling client. It queues whatever is sent while it is open,
+/// which is bounded by what the attempt was started with and has requested.
 pub(crate) struct PooledBody {
     pieces: mpsc::UnboundedReceiver<Bytes>,
     load: Option<Load>,
@@ -51,7 +52,7 @@ impl Outgoing {
         Self { waiting: VecDeque::new(), is_over: false, to: To::Nowhere, load }
     }
 
-    /// Sends a piece, unless the body has ended. A connection that broke is noticed where the response
+    /// Sends a piece, unless the body has ended. A broken connection is detected where the response
     /// is read.
     pub(crate) fn send(&mut self, bytes: Bytes) {
         if !self.is_over {
@@ -60,14 +61,14 @@ impl Outgoing {
         }
     }
 
-    /// Ends the body, behind all that was sent.
+    /// Ends the body after everything sent so far.
     pub(crate) fn end(&mut self) {
         self.is_over = true;
         self.push();
     }
 
-    /// It has a stream to go on. The beginning of what waits is handed over at once: a stream has no
-    /// window before its head has been written, and one that is waited for comes a round trip later.
+    /// Attaches a stream. The start of what is waiting is handed over immediately: a stream has no
+    /// window until its head has been written, and waiting for one would cost a round trip.
     pub(crate) fn go_direct(&mut self, mut stream: SendStream<Bytes>) {
         let mut left = AT_ONCE_BYTES_MAX;
         while let Some(bytes) = self.waiting.pop_front_if(|bytes| bytes.len() <= left) {
@@ -81,7 +82,7 @@ impl Outgoing {
         self.push();
     }
 
-    /// It goes through the pooling client, as this.
+    /// Sends through the pooling client; returns the body to pass to it.
     pub(crate) fn go_pooled(&mut self) -> PooledBody {
         let (sender, pieces) = mpsc::unbounded_channel();
         self.to = To::Pooled(sender);
@@ -89,7 +90,7 @@ impl Outgoing {
         PooledBody { pieces, load: self.load.take() }
     }
 
-    /// Goes on sending when there is a window for more; wakes `cx` then.
+    /// Continues sending if the window allows it; otherwise wakes `cx` once it does.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
         while let To::Direct(stream) = &mut self.to
             && !self.waiting.is_empty()
@@ -97,7 +98,8 @@ impl Outgoing {
             match stream.poll_capacity(cx) {
                 Poll::Ready(Some(Ok(_))) => self.push(),
                 Poll::Ready(Some(Err(_)) | None) => {
-                    // The other side takes no more of it. That is its business: it may have said all.
+                    // The server takes no more of it, which is legitimate: its response may be
+                    // complete.
                     self.waiting.clear();
                     self.load = None;
                     return;
@@ -107,7 +109,7 @@ impl Outgoing {
         }
     }
 
-    /// Hands over as much as can be.
+    /// Hands over as much as possible.
     fn push(&mut self) {
         match &mut self.to {
             To::Nowhere | To::Ended(_) => return,
@@ -151,8 +153,8 @@ impl Outgoing {
 }
 
 impl Drop for Outgoing {
-    /// An endpoint may have answered before it has read its request. What it never reads would hold the
-    /// stream's place on the connection for ever; a stream that has ended knows nothing of this.
+    /// An endpoint may respond before it has read its request. The unread part would otherwise hold
+    /// a stream slot on the connection forever; resetting a stream that has ended has no effect.
     fn drop(&mut self) {
         if let To::Direct(stream) | To::Ended(Some(stream)) = &mut self.to {
             stream.send_reset(Reason::CANCEL);
@@ -192,7 +194,7 @@ mod tests {
 
     use super::*;
 
-    /// The other side has said nothing yet.
+    /// A connection whose server never sends anything; records what is written.
     struct Recorder(Arc<Mutex<Vec<u8>>>);
 
     impl AsyncRead for Recorder {
@@ -224,7 +226,7 @@ mod tests {
         }
     }
 
-    /// What has been written of a request with these pieces when its connection was polled once.
+    /// What one poll of the connection writes of a request with these pieces.
     fn written_at_once(pieces: &[&'static [u8]]) -> Vec<u8> {
         let written = Arc::default();
         let mut cx = Context::from_waker(Waker::noop());

@@ -1,4 +1,4 @@
-//! A panic around one attempt is a failure of that attempt.
+//! A panic while running an attempt is a failure of that attempt.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,7 +29,7 @@ use runtime_store::{Store, sim_backend::SimBackend};
 
 use crate::{Invoker, Settings, task};
 
-/// Remembers who was started, and starts nobody.
+/// Records the attempts that were started, without running them.
 #[derive(Default)]
 struct Started(Mutex<Vec<AttemptRef>>);
 
@@ -80,7 +80,7 @@ impl World {
         Self { node, log, started, invoker }
     }
 
-    /// Does what there is to do, until there is nothing.
+    /// Runs the driver until it has nothing left to do.
     fn settle(&mut self) {
         while matches!(self.node.drivers_mut()[0].turn(Duration::ZERO), Turn::Worked { .. }) {
             self.log.commit();

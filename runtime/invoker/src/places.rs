@@ -1,10 +1,11 @@
-//! How many attempts may be under way, how many bytes may wait to be sent to them, and who hears when
-//! there is room for more.
+//! Limits the number of concurrent attempts and the bytes waiting to be sent to them, and announces
+//! when capacity becomes available again.
 //!
-//! Attempts of one deployment may have at most [`POOL_SHARE`] times as much as they leave free, and those
-//! of one of its services at most that much of what their deployment may have. So however many take all that
-//! they can get, something is always left for the next deployment, and for the next service of each: a
-//! single busy deployment has four fifths of all places, and a single busy service four fifths of those.
+//! The attempts of a deployment may hold at most [`POOL_SHARE`] times what they leave free, and the
+//! same rule divides a deployment's share among its services. So however many pools take all they
+//! can get, something is always left for the next deployment, and for the next service of each: a
+//! single busy deployment gets four fifths of all permits, and a single busy service four fifths of
+//! those.
 //!
 //! [`POOL_SHARE`]: runtime_partition::budget::POOL_SHARE
 
@@ -21,18 +22,18 @@ use runtime_partition::{
     budget::{Pool, may_have},
 };
 
-/// How much there is of everything.
+/// The total capacity.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// Attempts at the same time.
+    /// Concurrent attempts.
     pub(crate) attempts: usize,
-    /// Those of them that have a connection each, since their endpoint speaks HTTP/1.1.
+    /// Attempts among them with a connection of their own, since their endpoint speaks HTTP/1.1.
     pub(crate) connections: usize,
     /// Bytes of journals and state that have not been sent yet.
     pub(crate) bytes: usize,
 }
 
-/// The places of all attempts of a node.
+/// The concurrency permits of a node's attempts.
 #[derive(Debug)]
 pub(crate) struct Places {
     limits: Limits,
@@ -44,11 +45,12 @@ struct Taken {
     all: Use,
     deployments: HashMap<DeploymentId, Use>,
     pools: HashMap<Pool, Use>,
-    /// Those whose attempts have a connection each.
+    /// Deployments whose attempts each have a connection of their own.
     single: BTreeSet<DeploymentId>,
-    /// What attempts were refused for, and how many bytes the least of them has.
+    /// The limits that attempts were refused for, and the size in bytes of the smallest such
+    /// attempt.
     needs: BTreeMap<Full, usize>,
-    /// Those of it whose refusal has been noted, so that room is to be announced.
+    /// The limits whose refusals partitions have noted, so that free capacity has to be announced.
     refused: BTreeSet<Full>,
 }
 
@@ -59,7 +61,7 @@ struct Use {
     bytes: usize,
 }
 
-/// Room of which somebody must hear: what was full, and for how many attempts there is room now.
+/// Capacity to announce: which limit was exhausted, and how many attempts now fit.
 pub(crate) type News = Vec<(Full, usize)>;
 
 impl Places {
@@ -67,11 +69,11 @@ impl Places {
         Self { limits, taken: Mutex::new(Taken::default()) }
     }
 
-    /// Takes a place in a pool, and room for so many bytes; for an attempt with a connection of its own if
-    /// it `is_single`.
+    /// Takes a permit in a pool, along with `bytes` of the byte budget; and a connection if
+    /// `is_single`.
     ///
     /// # Errors
-    /// When there is none: what is full.
+    /// Returns the limit that is exhausted.
     pub(crate) fn take(&self, pool: Pool, bytes: usize, is_single: bool) -> Result<(), Full> {
         let mut taken = self.lock();
         if is_single {
@@ -94,7 +96,8 @@ impl Places {
         Ok(())
     }
 
-    /// Notes that an attempt was refused; the room that there is already, of which somebody must hear.
+    /// Notes that an attempt was refused; returns capacity that is already available again, to
+    /// announce.
     #[must_use]
     pub(crate) fn refused(&self, full: Full) -> News {
         let mut taken = self.lock();
@@ -102,31 +105,31 @@ impl Places {
         self.news(&mut taken)
     }
 
-    /// Bytes of an attempt are on their way, and no longer here.
+    /// Gives back `bytes` that have been sent; returns the capacity to announce.
     ///
     /// # Panics
-    /// When they never were.
+    /// Panics if they were never taken.
     #[must_use]
     pub(crate) fn sent(&self, pool: Pool, bytes: usize) -> News {
         self.give_back(pool, Use { bytes, ..Use::default() })
     }
 
-    /// Gives a place back; who is to hear of it. Bytes that are not sent stay counted.
+    /// Gives a permit back; returns the capacity to announce. Unsent bytes remain counted.
     ///
     /// # Panics
-    /// When it was never taken.
+    /// Panics if it was never taken.
     #[must_use]
     pub(crate) fn release(&self, pool: Pool, is_single: bool) -> News {
         let connections = usize::from(is_single);
         self.give_back(pool, Use { attempts: 1, connections, bytes: 0 })
     }
 
-    /// Whether somebody waits for a place.
+    /// Whether any attempt is waiting for a permit.
     pub(crate) fn is_wanted(&self) -> bool {
         !self.lock().refused.is_empty()
     }
 
-    /// What somebody waits for.
+    /// The limits that attempts are waiting for.
     pub(crate) fn wanted(&self) -> BTreeSet<Full> {
         self.lock().refused.clone()
     }
@@ -158,7 +161,8 @@ impl Places {
         self.news(&mut taken)
     }
 
-    /// Either whoever makes room sees the refusal, or whoever notes the refusal sees the room.
+    /// Under the lock, either the release sees the refusal, or the refusal sees the released
+    /// capacity.
     fn news(&self, taken: &mut Taken) -> News {
         if taken.refused.is_empty() {
             return News::new();
@@ -175,8 +179,8 @@ impl Places {
         news
     }
 
-    /// For how many attempts there is room, one with so many bytes among them. What is larger than all there
-    /// is goes alone.
+    /// How many attempts fit within a limit, one of `bytes` among them. An attempt larger than the
+    /// entire budget fits on its own.
     fn room(&self, taken: &Taken, full: Full, bytes: usize) -> usize {
         let free = Use {
             attempts: self.limits.attempts.saturating_sub(taken.all.attempts),
@@ -202,7 +206,7 @@ impl Places {
     }
 }
 
-/// For how many attempts there is room in what somebody may have beside what he has.
+/// How many attempts fit into `may_have`, in addition to `used`.
 fn room_of(used: Use, may_have: Use, bytes: usize, is_single: bool) -> usize {
     if used.bytes > 0 && (may_have.bytes == 0 || bytes > may_have.bytes) {
         return 0;
@@ -211,7 +215,8 @@ fn room_of(used: Use, may_have: Use, bytes: usize, is_single: bool) -> usize {
 }
 
 impl Use {
-    /// How much more of what is free somebody may have who has this. The first is always somebody's.
+    /// How much more of `free` a pool or deployment with this usage may take. With no usage, one is
+    /// allowed if any is free.
     fn share_of(self, free: Self) -> Self {
         let share =
             |used: usize, free: usize| may_have(used, free).max(usize::from(used == 0)).min(free);
@@ -227,13 +232,13 @@ impl Use {
     }
 }
 
-/// One service of a deployment.
+/// A pool for tests: one service of a deployment.
 #[cfg(test)]
 fn service(deployment: u128, service: u32) -> Pool {
     Pool { deployment: DeploymentId(deployment), service }
 }
 
-/// The first of them.
+/// The first pool of a deployment.
 #[cfg(test)]
 fn pool(deployment: u128) -> Pool {
     service(deployment, 0)
@@ -247,7 +252,7 @@ mod tests {
         Places::new(Limits { attempts, connections: 10, bytes })
     }
 
-    /// Takes what a pool can get.
+    /// Takes as many permits as a pool can get.
     fn fill(places: &Places, pool: Pool, bytes: usize) -> usize {
         (0..).take_while(|_| places.take(pool, bytes, false).is_ok()).count()
     }
@@ -265,7 +270,7 @@ mod tests {
         assert_eq!(tiny.take(pool(2), 0, false), Err(Full::All));
     }
 
-    /// However many services a deployment has, and whichever of them takes all that it can get.
+    /// However many services a deployment has, and whichever of them takes all it can get.
     #[test]
     fn the_services_of_a_deployment_leave_something_to_each_other_and_to_others() {
         let all = places(10_000, 1 << 20);
@@ -292,7 +297,8 @@ mod tests {
         assert_eq!(all.take(pool(3), 100, false), Ok(()));
     }
 
-    /// A service whose attempts have a connection each leaves some, and nobody else waits for them.
+    /// A service whose attempts each need a connection leaves some, and other services don't wait
+    /// for them.
     #[test]
     fn connections_are_shared_like_places() {
         let all = places(10_000, 1000);
@@ -335,8 +341,8 @@ mod loom_tests {
 
     const ONE: Limits = Limits { attempts: 1, connections: 1, bytes: 1 };
 
-    /// An attempt is refused while another one ends: whichever way they cross, somebody announces the
-    /// room, or the refused one would wait for ever.
+    /// An attempt is refused while another one ends: however the two interleave, one of them
+    /// announces the capacity; otherwise the refused attempt would wait forever.
     #[test]
     fn room_for_a_refused_attempt_is_always_announced() {
         loom::model(|| {
@@ -356,7 +362,8 @@ mod loom_tests {
         });
     }
 
-    /// A place that is given back is seen by whoever comes then, also when another is being refused.
+    /// A permit that was given back is available to the next attempt, even while another is being
+    /// refused.
     #[test]
     fn a_refusal_takes_no_place() {
         loom::model(|| {

@@ -1,7 +1,8 @@
-//! A connection that acknowledges at once.
+//! A TCP connection that acknowledges immediately.
 //!
-//! Servers of some SDKs leave Nagle's algorithm on: a small second segment then waits until the first
-//! one is acknowledged, which this side would put off for up to 40 ms since it has nothing to say.
+//! The servers of some SDKs leave Nagle's algorithm enabled: a small second segment is then held
+//! back until the first is acknowledged, which our side would delay by up to 40 ms since it has
+//! nothing to send.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +12,6 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The connection.
 #[derive(Debug)]
 pub(crate) struct QuickAck(TcpStream);
 
@@ -22,9 +22,9 @@ impl QuickAck {
         stream
     }
 
-    /// The system falls back to delayed acknowledgements by itself, so it is told again and again.
+    /// The kernel reverts to delayed acknowledgements on its own, so this has to be repeated.
     fn acknowledge(&self) {
-        // Where the system cannot do it, everything works as well, only later.
+        // Best effort: where it is not supported, everything still works, only slower.
         let _ = SockRef::from(&self.0).set_tcp_quickack(true);
     }
 }

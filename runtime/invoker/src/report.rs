@@ -1,6 +1,6 @@
-//! What the log says of attempts that fail: a line at the first failure in a row, at each tenth, when they
-//! fail with another code, and at the last; and one when the invocation goes on again. Everything that comes from outside is quoted, so
-//! that it can't pass for a line of its own.
+//! Logging of failed attempts: a line for the first failure in a row, for every tenth, when the
+//! error code changes, and for the last; and one when the invocation makes progress again. All text
+//! from outside is quoted, so that it can't forge a log line.
 
 use protocol::DeploymentId;
 use runtime_core::{
@@ -13,13 +13,13 @@ use runtime_core::{
 };
 use runtime_schema::address;
 
-/// More than this of an error is in the invocation's status.
+/// Errors are truncated to this length; the invocation's status has more of the text.
 const SHOWN_CHARS_MAX: usize = 500;
-/// Beside the first failure, every so many.
+/// After the first failure, one in this many is logged.
 const EACH: u32 = 10;
 
-/// Says what becomes of an attempt that proposes this. Call it for each event, in order; `has_stored` is
-/// whether it has stored anything before.
+/// Logs the fate of an attempt that proposes this event. Call it for each event, in order;
+/// `has_stored` is whether the attempt has stored anything before.
 pub(crate) fn note(
     start: &StartAttempt,
     deployment: Option<&StoredDeployment>,
@@ -27,7 +27,7 @@ pub(crate) fn note(
     event: &Event,
 ) {
     if let Event::AttemptFailed { failure, next, .. } = event {
-        // What stored something has ended the row of those before it.
+        // An attempt that has stored something ends the series of failures before it.
         let before = if has_stored { 0 } else { start.failures() };
         failed(start, deployment, before.saturating_add(1), failure, next);
     } else if !has_stored && start.failures() > 0 {

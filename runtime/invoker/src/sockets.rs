@@ -1,7 +1,7 @@
-//! How many connections to endpoints there may be: each takes a file descriptor, and the log, the tables
-//! and the clients need theirs.
+//! Limits the number of connections to endpoints: each takes a file descriptor, and the log, the
+//! tables and clients need descriptors too.
 //!
-//! A host leaves some for others, by the rule of memory ([`leaves_enough`]).
+//! A host leaves some for others, by the same rule as for memory ([`leaves_enough`]).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,10 +17,10 @@ use runtime_partition::budget::leaves_enough;
 use tokio::{sync::Notify, time};
 use tower::Service;
 
-/// So often those that do not need their connection are asked for it.
+/// How often hosts are asked again to close connections that they don't need.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 
-/// All connections to endpoints. Cheap to clone; clones share it.
+/// The connection permits for all endpoints. Cheap to clone; clones share the permits.
 #[derive(Debug, Clone)]
 pub(crate) struct Sockets(Arc<Shared>);
 
@@ -29,7 +29,7 @@ struct Shared {
     max: usize,
     taken: Mutex<Taken>,
     given_back: Notify,
-    /// Somebody waits for one: those that have one and do not need it give it back.
+    /// Notified when a host needs a permit: idle connections are closed in response.
     wanted: Notify,
 }
 
@@ -39,14 +39,14 @@ struct Taken {
     hosts: HashMap<String, usize>,
 }
 
-/// The right to one connection, for as long as this lives.
+/// Permission to hold one connection, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Socket {
     sockets: Sockets,
     host: String,
 }
 
-/// There is none.
+/// No connection permit is available.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "no connection is left for it: of {max} to endpoints {all} are taken, {of_host} by this one; raise the \
@@ -69,10 +69,10 @@ impl Sockets {
         }))
     }
 
-    /// One for this host, when there is one.
+    /// Takes a permit for a host, waiting up to `patience` for one.
     ///
     /// # Errors
-    /// When there is none for so long.
+    /// Returns an error if none became available in time.
     pub(crate) async fn take(&self, uri: &Uri, patience: Duration) -> Result<Socket, NoSocket> {
         let host = uri.authority().map(ToString::to_string).unwrap_or_default();
         let taking = async {
@@ -83,7 +83,7 @@ impl Sockets {
                     return socket;
                 }
                 self.0.wanted.notify_waiters();
-                // Whoever did not hear of it is asked again.
+                // Connections that missed the notification are asked again.
                 let _ = time::timeout(ASK_AGAIN, given_back).await;
             }
         };
@@ -114,7 +114,7 @@ impl Sockets {
 }
 
 impl Socket {
-    /// Done when somebody waits for one.
+    /// Resolves when another connection needs a permit.
     pub(crate) async fn wanted(&self) {
         self.sockets.0.wanted.notified().await;
     }
@@ -136,7 +136,7 @@ impl Drop for Socket {
     }
 }
 
-/// Makes connections as `inner` does, as many as there may be.
+/// Makes connections like `inner`, within the limit.
 #[derive(Debug, Clone)]
 pub(crate) struct Counting<C> {
     inner: C,
@@ -167,7 +167,7 @@ where
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let Self { inner, sockets, patience } = self.clone();
-        // The one that is ready is the one to ask.
+        // `poll_ready` was called on the original, so that is the one to call.
         let mut inner = std::mem::replace(&mut self.inner, inner);
         Box::pin(async move {
             let socket = sockets.take(&uri, patience).await?;
@@ -177,7 +177,7 @@ where
     }
 }
 
-/// A connection that is counted for as long as it lives.
+/// A connection that holds a permit for as long as it lives.
 pub(crate) struct Counted<T> {
     stream: T,
     _socket: Socket,

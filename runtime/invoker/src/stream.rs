@@ -1,4 +1,4 @@
-//! What a request looks like, and how its response is read.
+//! Requests to endpoints, and reading their responses.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::{
     supervisor::Load,
 };
 
-/// The head of an attempt's request.
+/// Builds the head of an attempt's request.
 pub(crate) fn request(
     uri: Uri,
     version: ProtocolVersion,
@@ -36,12 +36,13 @@ pub(crate) fn request(
     headers.insert(header::CONTENT_TYPE, content_type.clone());
     headers.insert(header::ACCEPT, content_type);
     if let Ok(mut id) = HeaderValue::from_str(&id.to_string()) {
-        // It never comes again: neither side needs to remember it, which is what this says in HTTP/2.
+        // Unique to this request, so neither side should index it; in HTTP/2, "sensitive" prevents
+        // that.
         id.set_sensitive(true);
         headers.insert(surface::header::ATTEMPT_OF, id);
     }
     for (name, value) in &deployment.headers {
-        // Registration has refused headers that cannot be sent.
+        // Registration has rejected headers that cannot be sent.
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
             headers.insert(name, value);
         }
@@ -49,46 +50,45 @@ pub(crate) fn request(
     request
 }
 
-/// What came in.
+/// Something received from the endpoint.
 #[derive(Debug)]
 pub(crate) enum Received {
-    /// Some bytes of the body.
+    /// Part of the body.
     Data(Bytes),
     /// The end of the body.
     End,
 }
 
-/// A request and its response. It is on its way with the first [`Exchange::receive`], together with
-/// all that was sent before.
+/// A request and its response. The first [`Exchange::receive`] sends the request, together with
+/// everything queued before.
 pub(crate) struct Exchange {
     version: ProtocolVersion,
     clock: Arc<dyn Clock>,
     outgoing: Outgoing,
     incoming: Answer,
-    /// The stream's place on its connection, kept for as long as it is open.
+    /// The stream slot on the connection, held for as long as the stream is open.
     place: Option<Place>,
 }
 
-/// How far the response is.
+/// The progress of the response.
 enum Answer {
     Unasked(Way, Request<()>),
     Connecting(Connecting, Request<()>),
     Head(Head),
     Body(Answering),
-    /// The head is not as it should be: what the body says about it is shown.
+    /// The head is not what was expected: the body is read as an explanation.
     Wrong(Answering, Wrong),
     Over,
 }
 
 type Connecting = Pin<Box<dyn Future<Output = Result<Room, Fault>> + Send>>;
 
-/// A response to come.
+/// A response head that has yet to arrive.
 enum Head {
     Direct(h2::client::ResponseFuture),
     Pooled(hyper_util::client::legacy::ResponseFuture),
 }
 
-/// The body of a response.
 enum Answering {
     Direct(RecvStream),
     Pooled(Incoming),
@@ -100,7 +100,7 @@ struct Wrong {
     body: BytesMut,
 }
 
-/// How much of the body of a wrong response is shown.
+/// How much of the body of an unexpected response is included in the error.
 const ERROR_BODY_BYTES_MAX: usize = 4096;
 
 impl Exchange {
@@ -126,7 +126,7 @@ impl Exchange {
         self.outgoing.end();
     }
 
-    /// The next thing that comes in. Can be dropped and called again without losing anything.
+    /// Receives the next piece. Cancel-safe: can be dropped and called again without losing data.
     pub(crate) async fn receive(&mut self) -> Result<Received, Fault> {
         let received = self.progress().await;
         if !matches!(received, Ok(Received::Data(_))) {
@@ -160,7 +160,7 @@ impl Exchange {
                     Ok(Some(bytes)) if wrong.body.len() < ERROR_BODY_BYTES_MAX => {
                         wrong.body.extend_from_slice(&bytes);
                     }
-                    // A body that breaks has said all it had to say.
+                    // If the body breaks off, what has been received is the explanation.
                     Ok(_) | Err(_) => return Err(wrong.fault()),
                 },
                 Answer::Over => std::future::pending().await,
@@ -200,7 +200,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// Reads what is left, for a moment, so that the endpoint can end its stream in peace.
+    /// Reads the rest of the response for up to `timeout`, so that the endpoint can end its stream
+    /// cleanly.
     pub(crate) async fn drain(&mut self, timeout: std::time::Duration) {
         self.half_close();
         if let Answer::Body(mut body) = self.take_incoming() {
@@ -210,7 +211,7 @@ impl Exchange {
     }
 }
 
-/// Receives, and goes on sending meanwhile.
+/// Receives while continuing to send.
 async fn beside<T>(outgoing: &mut Outgoing, receiving: impl Future<Output = T>) -> T {
     let mut receiving = std::pin::pin!(receiving);
     std::future::poll_fn(|cx| {
@@ -247,11 +248,11 @@ impl Answering {
             Self::Direct(stream) => match stream.data().await {
                 None => Ok(None),
                 Some(Ok(bytes)) => {
-                    // There is room for more in its window; a stream that has ended needs none.
+                    // Reopens the window; fails if the stream has ended, which then doesn't matter.
                     let _ = stream.flow_control().release_capacity(bytes.len());
                     Ok(Some(bytes))
                 }
-                // All was said, and the rest of the request does not matter.
+                // The response is complete; the server doesn't need the rest of the request.
                 Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => Ok(None),
                 Some(Err(error)) => Err(transport(&error)),
             },
@@ -264,7 +265,7 @@ impl Answering {
     }
 }
 
-/// What is wrong with a head; `None` if it is as it should be.
+/// Checks a response head; returns what is wrong with it, if anything.
 fn check(
     head: &response::Parts,
     version: ProtocolVersion,
@@ -310,8 +311,8 @@ impl Wrong {
     }
 }
 
-/// How long to wait, in milliseconds: the header says it in seconds or names a time. What is made of
-/// it, and how much of it is too much, is the Attempt's business.
+/// The delay of a `retry-after` header in milliseconds; the header has seconds or a date. How the
+/// delay is used and capped is up to the Attempt state machine.
 pub(crate) fn retry_after_ms(value: &str, now: SystemTime) -> Option<u64> {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(value.parse().unwrap_or(u64::MAX).saturating_mul(1000));
@@ -320,13 +321,14 @@ pub(crate) fn retry_after_ms(value: &str, now: SystemTime) -> Option<u64> {
     u64::try_from(wait.as_millis()).ok()
 }
 
-/// There was no connection to send the request on.
+/// The fault if there was no connection to send the request on.
 pub(crate) fn unreachable(error: &(dyn std::error::Error + 'static)) -> Fault {
     Fault::Unreachable { message: causes(error) }
 }
 
-/// A stream ended before anything was said on it. One that was given back was not looked at: so HTTP/2 says
-/// of the first reason, and servers in Node mean the same by the second, when their buffers are full.
+/// The fault if a stream ended before any response. By the definition of `REFUSED_STREAM` such a
+/// request was not processed, and Node servers mean the same by `ENHANCE_YOUR_CALM`, when their
+/// buffers are full.
 pub(crate) fn unanswered(error: &h2::Error) -> Fault {
     let reason = error.reason().filter(|_| error.is_reset() && error.is_remote());
     match reason {
@@ -338,7 +340,7 @@ pub(crate) fn unanswered(error: &h2::Error) -> Fault {
     }
 }
 
-/// The connection broke with the request on its way.
+/// The fault if the connection broke while the request was in flight.
 fn transport(error: &(dyn std::error::Error + 'static)) -> Fault {
     Fault::Transport { message: causes(error) }
 }

@@ -1,4 +1,4 @@
-//! Which attempts there are, and how many there may be.
+//! The attempts in progress, and admission of new ones.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -34,22 +34,22 @@ use crate::{
 /// Limits of the invoker.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Attempts that may be under way at the same time. Those of one service may have four times as many
-    /// as are free.
+    /// Maximum number of concurrent attempts. Those of one service may take up to four times as
+    /// many as they leave free.
     pub attempts_max: usize,
-    /// Bytes of journals and state on their way to attempts, shared in the same way. What is larger goes
-    /// alone.
+    /// Maximum bytes of journals and state waiting to be sent to attempts, shared in the same way.
+    /// Anything larger is sent on its own.
     pub outgoing_bytes_max: usize,
-    /// Memory for messages that attempts are sending, those of more than 4 KiB.
+    /// Memory for messages larger than 4 KiB that attempts are sending.
     pub incoming: Share,
-    /// What applies to each of them.
+    /// Options of each attempt.
     pub attempts: NodeOptions,
-    /// Connections to endpoints at the same time. Those to one host may have four times as many as are
-    /// free.
+    /// Maximum number of connections to endpoints. Those to one host may take up to four times as
+    /// many as they leave free.
     pub connections_max: usize,
-    /// How long a connection may take to be made.
+    /// Maximum time to establish a connection.
     pub connect_timeout: Duration,
-    /// How long a response is read after the attempt has ended.
+    /// How long to continue reading a response after the attempt has ended.
     pub drain_timeout: Duration,
 }
 
@@ -68,33 +68,32 @@ impl Default for Settings {
     }
 }
 
-/// Runs attempts.
+/// Runs attempts: HTTP requests to endpoints, on behalf of the partitions.
 pub struct Invoker {
     pub(crate) partitions: Partitions,
     pub(crate) registry: SharedRegistry,
-    /// The node's clock.
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     pub(crate) clients: Clients,
     windows: Windows,
     started: Instant,
     runtime: Handle,
-    /// How to reach each attempt that is under way. Unbounded, since a partition cannot wait: what
-    /// is in flight is bounded by what the attempt itself has asked for.
+    /// How to reach each attempt in progress. The channels are unbounded, since a partition cannot
+    /// wait; what is in flight is bounded by what the attempt itself has requested.
     attempts: Mutex<HashMap<Name, Live>>,
     pub(crate) places: Places,
-    /// Whether somebody asks attempts that only wait to give way.
+    /// Whether a task is asking idle attempts to yield their permits.
     is_reclaiming: AtomicBool,
-    /// Whether the node stops: no attempt begins any more.
+    /// Whether the node is shutting down, so that no more attempts may start.
     is_stopping: AtomicBool,
-    /// Tells that the last attempt has ended.
+    /// Notified when the last attempt has ended.
     ended: Notify,
 }
 
-/// Of which partition, and which attempt.
+/// Identifies an attempt within the node.
 type Name = (PartitionId, AttemptRef);
 
-/// An attempt that is under way.
+/// An attempt in progress.
 struct Live {
     sender: mpsc::UnboundedSender<Notice>,
     pool: Pool,
@@ -102,34 +101,34 @@ struct Live {
     idle_since_ms: IdleSince,
 }
 
-/// Since when an attempt has said and heard nothing, in milliseconds of [`Invoker::now_ms`];
-/// `u64::MAX` while it can't give way.
+/// Since when an attempt has been idle (nothing sent or received), in milliseconds of
+/// [`Invoker::now_ms`]; `u64::MAX` while it can't yield its permit.
 pub(crate) type IdleSince = Arc<AtomicU64>;
 
-/// An attempt that waits gives way to one that has no place, after so long: less would suspend what is
-/// answered at once.
+/// How long an attempt has to be idle before it is asked to yield its permit to one that has none:
+/// with less, attempts would suspend over replies that arrive immediately.
 const IDLE_MS: u64 = 200;
-/// So many at a time, those that have waited for longest first.
+/// How many are asked at a time, longest idle first.
 const GIVE_WAY_MAX: usize = 64;
-/// Journals and state below this are not counted: what a connection buffers anyway.
+/// Journals and state smaller than this are not counted: connections buffer that much anyway.
 const COUNTED_BYTES_MIN: usize = 4096;
 
-/// What a partition tells an attempt.
+/// Messages from a partition to an attempt.
 #[derive(Debug)]
 pub(crate) enum Notice {
-    /// A new entry of its journal.
+    /// A new entry was added to its journal.
     Entry { index: EntryIndex, entry: Entry },
-    /// Others need its place.
+    /// Another attempt needs its permit.
     GiveWay,
-    /// Nobody listens to it any more.
+    /// The partition no longer wants its output.
     Abort,
 }
 
 impl Invoker {
-    /// An invoker on the current tokio runtime.
+    /// Creates an invoker that runs on the current tokio runtime.
     ///
     /// # Panics
-    /// When called outside of a tokio runtime.
+    /// Panics if called outside of a tokio runtime.
     pub fn new(
         partitions: Partitions,
         registry: SharedRegistry,
@@ -151,7 +150,7 @@ impl Invoker {
             windows,
             places: Places::new(Limits {
                 attempts: settings.attempts_max,
-                // The others are for what speaks HTTP/2, and for what is not used just now.
+                // The rest are for HTTP/2 connections, and for idle ones.
                 connections: (settings.connections_max / 8 * 7).max(1),
                 bytes: settings.outgoing_bytes_max,
             }),
@@ -165,10 +164,10 @@ impl Invoker {
         })
     }
 
-    /// Starts an attempt. Does not wait.
+    /// Starts an attempt without waiting for it.
     ///
     /// # Errors
-    /// When there is no room: what is full.
+    /// Returns the limit that is exhausted.
     pub fn start_attempt(
         self: &Arc<Self>,
         partition: PartitionId,
@@ -195,13 +194,13 @@ impl Invoker {
         Ok(())
     }
 
-    /// The pool of an attempt's places: its service in the deployment that it will run on. And whether it
-    /// takes a connection of its own there.
+    /// The pool of an attempt's permit: its service, in the deployment that it will run on. Also
+    /// returns whether the attempt needs a connection of its own.
     fn pool_of(&self, start: &StartAttempt) -> (Pool, bool) {
         let service = &start.target.service;
         let registry = self.registry.snapshot();
         let Some(stored) = registry.runs_on(start.pin, service) else {
-            // It ends as soon as it has begun.
+            // It ends as soon as it has started.
             return (Pool { deployment: DeploymentId(0), service: 0 }, false);
         };
         let deployment = &stored.deployment;
@@ -210,7 +209,7 @@ impl Invoker {
         (Pool { deployment: deployment.id, service: number }, deployment.http1)
     }
 
-    /// Shows an entry to an attempt, if it is under way.
+    /// Passes a journal entry to an attempt, if it is in progress.
     pub fn send_notification(
         &self,
         partition: PartitionId,
@@ -219,20 +218,22 @@ impl Invoker {
         entry: Entry,
     ) {
         if let Some(live) = self.attempts().get(&(partition, attempt)) {
-            // An attempt that has just ended does not listen; its successor reads the journal.
+            // An attempt that has just ended no longer listens; the next one reads the entry from
+            // the journal.
             let _ = live.sender.send(Notice::Entry { index, entry });
         }
     }
 
-    /// Breaks an attempt off, if it is under way.
+    /// Aborts an attempt, if it is in progress.
     pub fn abort_attempt(&self, partition: PartitionId, attempt: AttemptRef) {
         if let Some(live) = self.attempts().get(&(partition, attempt)) {
             let _ = live.sender.send(Notice::Abort);
         }
     }
 
-    /// Begins no more attempts, has those suspend that only wait, and resolves when all have ended. Those
-    /// that are at work may take long: whoever stops waiting breaks them off, and they run again.
+    /// Stops starting attempts, asks the idle ones to suspend, and resolves once all have ended.
+    /// Attempts that are busy may take long: a caller that stops waiting cuts them off, and they
+    /// run again.
     pub async fn stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
         for live in self.attempts().values() {
@@ -247,22 +248,24 @@ impl Invoker {
         }
     }
 
-    /// The monotonic clock that attempts run by, in milliseconds.
+    /// The monotonic clock of attempts, in milliseconds.
     pub(crate) fn now_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// The time of day, by which SDKs say when: milliseconds since the epoch.
+    /// Wall-clock time in milliseconds since the epoch, which SDKs use for absolute times.
     pub(crate) fn wall_ms(&self) -> u64 {
         self.clock.wall_us() / 1000
     }
 
     pub(crate) fn instant(&self, at_ms: u64) -> Instant {
-        // A far deadline is as good as none: a day is longer than any attempt is idle.
+        // A distant deadline might overflow, so cap it at a day, which is longer than any attempt
+        // is idle.
         self.started + Duration::from_millis(at_ms.min(self.now_ms() + 86_400_000))
     }
 
-    /// A partition has noted that it was refused: it hears of room, of that which there is too.
+    /// Handles a partition's note of a refusal: capacity will be announced to it, including any
+    /// already free.
     pub fn attempt_refused(self: &Arc<Self>, full: Full) {
         self.announce(self.places.refused(full));
         if self.places.is_wanted() && !self.is_reclaiming.swap(true, Ordering::Relaxed) {
@@ -276,7 +279,8 @@ impl Invoker {
         }
     }
 
-    /// Asks attempts that have waited for a while to make room for those that were refused.
+    /// Asks attempts that have been idle for a while to yield their permits to those that were
+    /// refused.
     fn ask_to_give_way(&self) {
         let (wanted, now_ms) = (self.places.wanted(), self.now_ms());
         let attempts = self.attempts();
@@ -286,7 +290,7 @@ impl Invoker {
             .map(|live| (live.idle_since_ms.load(Ordering::Relaxed), live))
             .filter(|(since_ms, _)| since_ms.saturating_add(IDLE_MS) <= now_ms)
             .collect();
-        // There may be many thousands, and others wait for the lock.
+        // There may be thousands, and other tasks wait for the lock.
         if waiting.len() > GIVE_WAY_MAX {
             waiting.select_nth_unstable_by_key(GIVE_WAY_MAX, |(since_ms, _)| *since_ms);
         }
@@ -301,8 +305,8 @@ impl Invoker {
     }
 }
 
-/// Makes room for as long as somebody waits for it: callers may hold all places while what they wait for
-/// has none.
+/// Reclaims permits for as long as attempts wait for one: callers may hold all permits while their
+/// callees have none.
 async fn reclaim(invoker: Arc<Invoker>) {
     loop {
         tokio::time::sleep(Duration::from_millis(IDLE_MS)).await;
@@ -311,14 +315,14 @@ async fn reclaim(invoker: Arc<Invoker>) {
             continue;
         }
         invoker.is_reclaiming.store(false, Ordering::Relaxed);
-        // Somebody may have been refused in between, and left it to us.
+        // An attempt may have been refused in between and have relied on this task.
         if !invoker.places.is_wanted() || invoker.is_reclaiming.swap(true, Ordering::Relaxed) {
             return;
         }
     }
 }
 
-/// Bytes of an attempt's journal and state, as far as they are counted.
+/// Size in bytes of an attempt's journal and state; 0 if they are too small to be counted.
 fn bytes_of(start: &StartAttempt) -> usize {
     let journal = start.journal.iter().map(|entry| entry.body.len());
     let state = start.state.iter().map(|(key, value)| key.len() + value.len());
@@ -326,23 +330,23 @@ fn bytes_of(start: &StartAttempt) -> usize {
     if bytes < COUNTED_BYTES_MIN { 0 } else { bytes }
 }
 
-/// An attempt's place, given back when it is dropped.
+/// An attempt's concurrency permit, given back when it is dropped.
 pub(crate) struct Slot {
     pub(crate) invoker: Arc<Invoker>,
     pub(crate) name: Name,
-    /// Of places, and of memory.
+    /// The pool of its permit and of its memory.
     pub(crate) pool: Pool,
     pub(crate) idle_since_ms: IdleSince,
     load: Option<Load>,
 }
 
 impl Slot {
-    /// Notes since when the attempt says and hears nothing, if it can give way.
+    /// Sets since when the attempt has been idle; `None` if it can't yield its permit.
     pub(crate) fn note_idle(&self, since_ms: Option<u64>) {
         self.idle_since_ms.store(since_ms.unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// What is to be sent to the attempt, and has to be until that is done. Call it once.
+    /// The bytes to be sent to the attempt, which stay counted until they are. Call it once.
     pub(crate) fn take_load(&mut self) -> Option<Load> {
         self.load.take()
     }
@@ -364,7 +368,7 @@ impl Drop for Slot {
     }
 }
 
-/// Bytes that wait to be sent to an attempt, given back as they go.
+/// Bytes waiting to be sent to an attempt, released as they are sent.
 pub(crate) struct Load {
     invoker: Arc<Invoker>,
     pool: Pool,
@@ -372,7 +376,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// So many bytes have been handed to the connection.
+    /// Releases `bytes` that were handed to the connection.
     pub(crate) fn sent(&mut self, bytes: usize) {
         let bytes = bytes.min(self.left);
         if bytes > 0 {

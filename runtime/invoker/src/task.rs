@@ -1,5 +1,5 @@
-//! One attempt: bytes from the endpoint into the machine, its outputs to the endpoint and to the
-//! partition.
+//! One attempt: moves bytes from the endpoint into the state machine, and its outputs to the
+//! endpoint and the partition.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -32,19 +32,19 @@ use crate::{
     supervisor::{Invoker, Load, Notice, Slot},
 };
 
-/// Runs an attempt to its end. Its place is free as soon as it has said its last word.
+/// Runs an attempt to its end. Its permit is released as soon as it has sent its final message.
 pub(crate) async fn run(
     slot: Slot,
     start: Box<StartAttempt>,
     notices: mpsc::UnboundedReceiver<Notice>,
 ) {
     let (invoker, name) = (Arc::clone(&slot.invoker), slot.name);
-    // In a box, since the runtime moves a task's future when it starts and when it ends, and this one is
-    // large.
+    // Boxed, since the runtime moves a task's future when it starts and when it ends, and this one
+    // is large.
     guard(&invoker, name, Box::pin(attempt(slot, start, notices))).await;
 }
 
-/// Sees to it that a panic is a failure of this one attempt: without a word its invocation would be
+/// Turns a panic into a failure of this attempt: otherwise its invocation would appear to be
 /// running until a restart.
 pub(crate) async fn guard(
     invoker: &Invoker,
@@ -57,7 +57,7 @@ pub(crate) async fn guard(
     }
 }
 
-/// Ends an attempt that panicked.
+/// Fails an attempt that panicked.
 async fn fail(invoker: &Invoker, partition: PartitionId, name: AttemptRef, message: String) {
     let read = move |tables: &Tables<'_>| obligations::start(tables, name);
     if let Ok(Some(Effect::StartAttempt(start))) = invoker.partitions.read(partition, read).await {
@@ -70,7 +70,7 @@ async fn fail(invoker: &Invoker, partition: PartitionId, name: AttemptRef, messa
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
@@ -101,19 +101,19 @@ async fn attempt(
     let (has_stored, is_over) = (false, false);
     let mut conversation =
         Conversation { slot, registry, attempt, deployment, exchange, has_stored, is_over };
-    // The only error is that the node stops: the attempt is started again then.
+    // The only possible error is that the node is shutting down; the attempt then restarts later.
     if conversation.hold(&mut notices).await.is_err() {
         return;
     }
     let Conversation { slot, attempt, mut exchange, is_over, .. } = conversation;
-    // The next attempt may begin while the endpoint ends its stream.
+    // The next attempt may start while the endpoint ends its stream.
     drop(slot);
     if is_over && attempt.is_last_said() {
         exchange.drain(invoker.settings.drain_timeout).await;
     }
 }
 
-/// Says what is wrong with an attempt that cannot go on.
+/// Proposes the failure of an attempt that could not start.
 async fn give_up(
     invoker: &Invoker,
     partition: PartitionId,
@@ -134,7 +134,7 @@ async fn give_up(
     let _ = invoker.partitions.propose_all(partition, proposals.collect()).await;
 }
 
-/// The request of an attempt, not yet on its way.
+/// Builds the request of an attempt without sending it.
 fn exchange(
     invoker: &Invoker,
     start: &StartAttempt,
@@ -159,17 +159,17 @@ struct Conversation {
     attempt: Attempt,
     deployment: Arc<StoredDeployment>,
     exchange: Exchange,
-    /// Whether a word of it has been handed to the partition.
+    /// Whether any of its proposals have been handed to the partition.
     has_stored: bool,
     is_over: bool,
 }
 
 impl Conversation {
-    /// Goes on until the attempt is over, or is no longer wanted.
+    /// Runs until the attempt is over or aborted.
     async fn hold(&mut self, notices: &mut mpsc::UnboundedReceiver<Notice>) -> Result<(), Stopped> {
         let invoker = Arc::clone(&self.slot.invoker);
         self.attempt.open(invoker.now_ms());
-        // Start and journal go with the request.
+        // Start and journal are sent along with the request.
         self.carry_out().await?;
         self.slot.note_idle(self.attempt.idle_since_ms());
         let deadline = time::sleep_until(until(&invoker, &self.attempt));

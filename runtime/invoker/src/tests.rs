@@ -1,5 +1,5 @@
-//! What a request's head says, and how a busy endpoint is understood. How whole conversations go, good
-//! and bad, is tested with real endpoints in `runtime/server/tests`.
+//! The head of a request, and the interpretation of a busy endpoint's response. Whole exchanges,
+//! successful and failing, are tested with real endpoints in `runtime/server/tests`.
 
 use std::time::{Duration, SystemTime};
 
@@ -51,7 +51,7 @@ fn retry_after_is_seconds_or_a_time() {
     }
 }
 
-/// What a stream's end is taken for, when the endpoint resets it before it has said anything.
+/// The fault that results if the endpoint resets the stream before it responds.
 async fn reset_with(reason: Reason) -> Fault {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     tokio::spawn(async move {

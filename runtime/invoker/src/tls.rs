@@ -1,8 +1,9 @@
-//! The one home of TLS to endpoints: whom we trust, and who we say we are.
+//! TLS to endpoints, all in one place: whom we trust, and how we identify ourselves.
 //!
-//! Trusted are the authorities that browsers trust, and those of the operator. A certificate that the
-//! operator names is trusted as an endpoint's own too, just as it stands: that is what a self-signed
-//! one is, and many tools mark it as an authority, which no endpoint's may be by the usual rules.
+//! We trust the certificate authorities that browsers trust, plus the operator's. A certificate
+//! that the operator lists is also trusted as an endpoint's own, exactly as it is: that covers
+//! self-signed certificates, which many tools mark as an authority, and the usual rules reject
+//! those for endpoints.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,42 +27,42 @@ use rustls::{
 
 use crate::sockets::{Counting, Sockets};
 
-/// How connections to endpoints are made with TLS.
+/// The TLS configuration of connections to endpoints.
 #[derive(Debug, Clone)]
 pub struct Tls(ClientConfig);
 
-/// Makes connections to endpoints, as many as there may be.
+/// Makes connections to endpoints, within the limit on their number.
 pub(crate) type Connector = HttpsConnector<Counting<HttpConnector>>;
 
-/// Certificates or a key that cannot be used.
+/// A certificate or key that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The text is not PEM.
     #[error("it cannot be read: {0}; expected PEM, which begins with -----BEGIN")]
     Pem(PemError),
-    /// It is PEM, and has no certificate in it.
+    /// It is PEM, but contains no certificate.
     #[error("it has no certificate: expected -----BEGIN CERTIFICATE-----")]
     Empty,
-    /// A certificate or key that makes no sense.
+    /// A certificate or key that is invalid or unsupported.
     #[error("it cannot be used: {0}")]
     Unusable(rustls::Error),
 }
 
-/// What the server says to endpoints about itself, in PEM.
+/// The server's identity towards endpoints, in PEM.
 #[derive(Debug, Clone, Copy)]
 pub struct Identity<'a> {
-    /// The certificate, then those of its issuers.
+    /// The certificate, followed by its chain of issuers.
     pub certificates: &'a [u8],
     /// The certificate's private key.
     pub key: &'a [u8],
 }
 
 impl Tls {
-    /// Trusts the usual authorities and those in `authorities`, in PEM; shows `identity` to endpoints
-    /// that ask for one.
+    /// Trusts the usual authorities and those in `authorities` (PEM); presents `identity` to
+    /// endpoints that request a client certificate.
     ///
     /// # Errors
-    /// When something of it cannot be used.
+    /// Returns an error if any of it cannot be used.
     pub fn new(
         authorities: Option<&[u8]>,
         identity: Option<Identity<'_>>,
@@ -91,7 +92,7 @@ impl Tls {
         Ok(Self(config))
     }
 
-    /// Makes connections, in HTTP/1.1 alone if told so; otherwise ALPN decides where there is TLS.
+    /// Makes connections, with HTTP/1.1 only if `http1`; otherwise ALPN decides if there is TLS.
     pub(crate) fn connector(
         &self,
         http1: bool,
@@ -129,7 +130,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 #[derive(Debug)]
 struct Verifier {
     usual: Arc<WebPkiServerVerifier>,
-    /// Trusted as an endpoint's own, if its name is the endpoint's.
+    /// Trusted as an endpoint's own certificate if the name matches.
     named: Vec<CertificateDer<'static>>,
 }
 

@@ -1,24 +1,26 @@
-//! How much an endpoint may send on a stream before somebody reads it. An attempt whose message waits for
-//! memory is not read, so this is memory, too: the more attempts there are, the less each may send ahead.
+//! How much an endpoint may send on a stream before it is read. An attempt whose message waits for
+//! memory is not read, so this takes memory too: the more attempts there are, the smaller the
+//! windows.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// What all attempts together may have sent and nobody has read, as long as each has [`LEAST_BYTES`].
+/// Budget for data received but not read, across all attempts, unless windows are at
+/// [`LEAST_BYTES`].
 const ALL_BYTES: usize = 32 << 20;
 
-/// A stream's window on a node with little to do: what a distant endpoint needs for some megabytes a
-/// second.
+/// The window on a node with little load: enough for a few megabytes per second from a distant
+/// endpoint.
 pub(crate) const MOST_BYTES: u32 = 256 << 10;
 
-/// And however many attempts there are.
+/// The smallest window, however many attempts there are.
 const LEAST_BYTES: u32 = 4 << 10;
 
-/// Windows shrink and grow by this factor, so that this is rare.
+/// Windows shrink and grow by this factor, so that changes are rare.
 const STEP: u32 = 4;
 
-/// The window that streams have now. Cheap to clone; clones share it.
+/// The current window of each stream. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Windows(Arc<watch::Sender<u32>>);
 
@@ -29,12 +31,12 @@ impl Default for Windows {
 }
 
 impl Windows {
-    /// The window, in bytes; connections follow it.
+    /// The window in bytes; connections subscribe to its changes.
     pub(crate) fn follow(&self) -> watch::Receiver<u32> {
         self.0.subscribe()
     }
 
-    /// So many attempts are under way.
+    /// Adjusts the window to the number of attempts in progress.
     pub(crate) fn fit(&self, attempts: usize) {
         let now = *self.0.borrow();
         let next = fitting(now, attempts);
@@ -44,12 +46,12 @@ impl Windows {
     }
 }
 
-/// It shrinks when it has to, and grows when it would still fit with twice as many attempts.
+/// Shrinks when necessary, and grows only to what would still fit with twice as many attempts.
 fn fitting(now: u32, attempts: usize) -> u32 {
     if now > of(attempts) { of(attempts) } else { now.max(of(attempts.saturating_mul(2))) }
 }
 
-/// The largest window that so many streams can have.
+/// The largest window that fits the budget with this many streams.
 fn of(attempts: usize) -> u32 {
     let mut bytes = MOST_BYTES;
     while bytes > LEAST_BYTES && attempts.saturating_mul(bytes as usize) > ALL_BYTES {

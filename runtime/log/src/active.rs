@@ -1,4 +1,4 @@
-//! The segment that is written: how it is made, how it grows, and the room it has.
+//! The segment being written: how it is created, how it grows, and the disk space it has.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,43 +11,43 @@ use crate::{
     segment::{self, Header},
 };
 
-/// The segment that is written.
+/// The segment being written.
 #[derive(Debug)]
 pub(crate) struct Active<F> {
     file: F,
     pub(crate) magic: [u8; 8],
     /// Where the next frame goes. Everything before it is on disk.
     pub(crate) end: Position,
-    /// Bytes that the file can have without asking for room; `None` where room cannot be allocated.
+    /// Length the file can reach without another allocation; `None` if space cannot be allocated.
     allocated: Option<u64>,
-    /// Bytes behind `end` that were written whole, and not yet synced.
+    /// Bytes after `end` that were written completely but are not synced yet.
     appended_bytes: u64,
-    /// Whether the file may have a part of something behind these: an append has failed.
+    /// Whether a partial write may follow these bytes, because an append has failed.
     is_ragged: bool,
 }
 
-/// A segment to be made.
+/// A segment to be created.
 pub(crate) struct Plan {
     pub(crate) number: u64,
-    /// Length at which its predecessor is closed; 0 without one.
+    /// Length at which its predecessor is closed; 0 for the first segment.
     pub(crate) predecessor_bytes: u64,
-    /// Last record of each partition before it.
+    /// LSN of the last record of each partition before this segment.
     pub(crate) last_lsns: BTreeMap<PartitionId, Lsn>,
-    /// Bytes of the frames that it begins with.
+    /// Bytes of the frames that are carried over into it.
     pub(crate) carried_bytes: u64,
-    /// Whether it is made only when there is room for the reserve behind that.
+    /// Whether to create it only if the reserve fits on the disk as well.
     pub(crate) needs_reserve: bool,
 }
 
 impl<F> Active<F> {
-    /// A segment that exists, whole and on disk up to its end.
+    /// A segment that exists and is complete and on disk up to `end`.
     pub(crate) fn at(file: F, magic: [u8; 8], end: Position) -> Self {
         let allocated = Some(end.offset);
         Self { file, magic, end, allocated, appended_bytes: 0, is_ragged: false }
     }
 
-    /// Makes a segment; `carry` appends the frames that it begins with. When this fails with
-    /// [`Trouble::Full`] nothing is left of it.
+    /// Creates a segment; `carry` appends the frames that it starts with. Leaves nothing behind if
+    /// this fails with [`Trouble::Full`].
     pub(crate) fn make<D: Disk<File = F>>(
         disk: &D,
         plan: &Plan,
@@ -55,20 +55,20 @@ impl<F> Active<F> {
         carry: impl FnOnce(&mut Self) -> Result<(), Trouble>,
     ) -> Result<Self, Trouble> {
         let unfinished = segment::unfinished_name(plan.number);
-        // Whoever sees the name of a segment sees all of it, and it is on disk.
+        // Once a segment's name is visible, all of its content is on disk.
         let made = Self::write(disk, plan, options, carry).and_then(|made| {
             disk.rename(&unfinished, &segment::file_name(plan.number))?;
             Ok(made)
         });
         match made {
             Ok(mut made) => {
-                // Nobody uses it before it is sure to be there.
+                // Do not use the segment before its name is durable.
                 disk.sync_dir().map_err(Trouble::Failed)?;
                 made.end.offset = made_bytes(plan);
                 Ok(made)
             }
             Err(trouble) => {
-                // What stays behind is removed when the log is opened, or made anew.
+                // A leftover file is replaced, or removed when the log is next opened.
                 let _ = disk.remove(&unfinished);
                 Err(trouble)
             }
@@ -97,7 +97,8 @@ impl<F> Active<F> {
         made.allocate(disk, &[reserved + options.step_bytes, reserved, least])?;
         made.append(disk, &header.encode(magic))?;
         carry(&mut made)?;
-        // A file that is not used yet: nothing is tried again on pages that were not written.
+        // The file is not in use yet, so an error here never leads to a retry on pages that the
+        // kernel failed to write.
         disk.sync(&mut made.file)?;
         let len = disk.len(&segment::unfinished_name(plan.number))?;
         assert!(
@@ -110,7 +111,7 @@ impl<F> Active<F> {
         Ok(made)
     }
 
-    /// Appends bytes that count when [`Active::sync`] has returned.
+    /// Appends bytes. They count only once [`Active::sync`] has returned.
     pub(crate) fn append<D: Disk<File = F>>(
         &mut self,
         disk: &D,
@@ -135,8 +136,8 @@ impl<F> Active<F> {
         Ok(())
     }
 
-    /// Makes the `bytes` that were appended since the last time durable. No error of this can be
-    /// mended: the kernel may take for clean what it could not write.
+    /// Makes the `bytes` that were appended since the last sync durable. An error here is
+    /// permanent: the kernel may mark pages clean that it could not write.
     pub(crate) fn sync<D: Disk<File = F>>(&mut self, disk: &D, bytes: u64) -> Result<(), Trouble> {
         assert!(
             bytes == self.appended_bytes,
@@ -151,7 +152,7 @@ impl<F> Active<F> {
         Ok(())
     }
 
-    /// Cuts what an earlier try to append has left behind.
+    /// Truncates what a failed append left behind.
     pub(crate) fn mend<D: Disk<File = F>>(&mut self, disk: &D) -> Result<(), Trouble> {
         if self.is_ragged || self.appended_bytes > 0 {
             self.give_back(disk)?;
@@ -159,7 +160,7 @@ impl<F> Active<F> {
         Ok(())
     }
 
-    /// Gives back the room behind the end, and whatever stands there.
+    /// Releases the space after the end, along with anything written there.
     pub(crate) fn give_back<D: Disk<File = F>>(&mut self, disk: &D) -> Result<(), Trouble> {
         disk.truncate(&mut self.file, self.end.offset)?;
         self.allocated = self.allocated.map(|_| self.end.offset);
@@ -168,8 +169,8 @@ impl<F> Active<F> {
         Ok(())
     }
 
-    /// Sees to it that there is room for `bytes` and the reserve behind them. Full when there is not
-    /// even room for the bytes and `left` behind them.
+    /// Ensures that there is space for `bytes` and the reserve after them. Fails with
+    /// [`Trouble::Full`] only if not even `bytes` and `left` fit.
     pub(crate) fn make_room<D: Disk<File = F>>(
         &mut self,
         disk: &D,
@@ -193,12 +194,12 @@ impl<F> Active<F> {
         Ok(())
     }
 
-    /// Bytes that can be appended without asking for room; `None` where that is not known.
+    /// Bytes that can be appended without another allocation; `None` if that is unknown.
     pub(crate) fn room_bytes(&self) -> Option<u64> {
         self.allocated.map(|allocated| allocated - self.end.offset)
     }
 
-    /// Allocates up to the first of these lengths for which there is room.
+    /// Allocates up to the first of these lengths that fits on the disk.
     fn allocate<D: Disk<File = F>>(&mut self, disk: &D, lengths: &[u64]) -> Result<(), Trouble> {
         for &length in lengths {
             let Some(allocated) = self.allocated.filter(|allocated| *allocated < length) else {

@@ -1,13 +1,14 @@
-//! What a log begins with when it is opened.
+//! What a log starts with when it is opened.
 //!
-//! Nobody knows how the last process ended. After an error of the disk the kernel may show what was
-//! never written, and take it for clean, so that no sync writes it either. Only what stands before the
-//! last position known as synced is certain. What is kept of the rest is copied into a new segment,
-//! which is on disk before anybody acts on a record of it.
+//! How the last process ended is unknown. After a disk error the kernel may return data that was
+//! never written and consider it clean, so that no later sync writes it either. Only what precedes
+//! the last position known to be synced is certain. What is kept of the rest is copied into a new
+//! segment, which is on disk before anything acts on its records.
 //!
-//! The new segment's header names the last certain position as the length at which its predecessor was
-//! closed, so what is copied stands in the log once, whenever the next crash comes: before the new
-//! segment has its name the old tail counts, after that the copy does.
+//! The new segment's header records the last certain position as the length at which its
+//! predecessor was closed, so copied records are in the log exactly once, no matter when the next
+//! crash comes: until the new segment has its name the old tail counts, and after that the copy
+//! does.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,11 +24,11 @@ use crate::{
     segment,
 };
 
-/// The new segment, and the last record of each partition before it.
+/// The new segment, and the LSN of the last record of each partition before it.
 pub(crate) type Carried<F> = (Active<F>, BTreeMap<PartitionId, Lsn>);
 
-/// Closes the last segment where it is certain, and carries what it has behind that into a new one.
-/// `last_lsns` are those of all that was found.
+/// Closes the last segment at its certain position and copies what follows into a new one.
+/// `last_lsns` covers everything that was found.
 pub(crate) fn carry<D: Disk>(
     disk: &D,
     tail: &Tail,
@@ -57,7 +58,7 @@ fn copy<D: Disk>(
         Ok(())
     })?;
     before.extend(first_lsns.into_iter().map(|(partition, first)| (partition, Lsn(first.0 - 1))));
-    // The new segment needs the room that was allocated for the old one; there may be no other.
+    // The new segment needs the space allocated to the old one; the disk may have no other.
     let mut old = disk.open(&segment::file_name(tail.number))?;
     disk.truncate(&mut old, tail.whole)?;
     let synced = Position { segment: tail.number, offset: tail.certain };
@@ -80,7 +81,7 @@ fn copy<D: Disk>(
     Ok((made, before))
 }
 
-/// The batches behind the last certain position.
+/// Calls `each` for every batch after the last certain position.
 fn each_batch<D: Disk>(
     disk: &D,
     tail: &Tail,
@@ -97,7 +98,7 @@ fn each_batch<D: Disk>(
                 Trouble::Failed(io::Error::new(io::ErrorKind::InvalidData, changed))
             }
         })?;
-        // One without records is never written, and is nothing to carry.
+        // Empty batches are never written, and there is nothing in them to carry over.
         if let Some(batch) = frame.batch.filter(|batch| !batch.records.is_empty()) {
             each(&batch)?;
         }

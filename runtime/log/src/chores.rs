@@ -1,22 +1,23 @@
-//! When a log does what nobody has asked it for. Pure: time comes in.
+//! When a log does its background work. Pure: the caller passes the time in.
 
 use std::time::Duration;
 
-/// A log that has been idle for this long seals its last batch. Until then, and until the next batch,
-/// nothing on disk proves that it was whole; and more often than this no seal costs a sync.
+/// A log that has been idle for this long seals its last batch. Until then, or until the next
+/// batch, nothing on disk proves that the last batch was intact. This also limits how often a seal
+/// costs a sync.
 pub(crate) const SEAL_AFTER: Duration = Duration::from_millis(100);
 
-/// What could not be done for want of room, or because the disk refused, is tried again this often.
+/// How often to retry what failed because the disk was full or returned an error.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(200);
 
-/// Something to be done.
+/// A background task of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Chore {
     Seal,
     Retry,
 }
 
-/// What is to be done, and when. Times are distances from any one moment.
+/// Which tasks are due when. Times are relative to an arbitrary fixed moment.
 #[derive(Debug, Default)]
 pub(crate) struct Chores {
     seal_at: Option<Duration>,
@@ -24,17 +25,18 @@ pub(crate) struct Chores {
 }
 
 impl Chores {
-    /// A commit was made, or tried: its frames, if there are any, are not yet named as synced.
+    /// Notes that a commit or seal was attempted. Unless `is_sealed`, its frames are not yet
+    /// recorded as synced.
     pub(crate) fn committed(&mut self, now: Duration, is_sealed: bool) {
         self.seal_at = (!is_sealed).then_some(now + SEAL_AFTER);
     }
 
-    /// Something is still to be done that did not work, or nothing is.
+    /// Notes whether anything that failed has to be retried.
     pub(crate) fn owes(&mut self, now: Duration, owes: bool) {
         self.retry_at = owes.then_some(self.retry_at.unwrap_or(now + RETRY_AFTER));
     }
 
-    /// What is to be done now. Each is given once, until it is asked for again.
+    /// Returns a task that is due now. Each is returned once, until it is scheduled again.
     pub(crate) fn due(&mut self, now: Duration) -> Option<Chore> {
         if self.seal_at.is_some_and(|at| at <= now) {
             self.seal_at = None;
@@ -47,7 +49,7 @@ impl Chores {
         None
     }
 
-    /// How long there is nothing to be done; `None` when there is nothing at all.
+    /// How long until a task is due; `None` if none is scheduled.
     pub(crate) fn wait(&self, now: Duration) -> Option<Duration> {
         let next = match (self.seal_at, self.retry_at) {
             (Some(seal), Some(retry)) => Some(seal.min(retry)),

@@ -1,58 +1,58 @@
-//! What the log stands on: files in one directory, named without it.
+//! The storage under the log: files in one directory, addressed by file name.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// A directory of files that are only appended to.
+/// A directory of append-only files.
 pub trait Disk: Send + Sync + 'static {
     /// A file open for appending.
     type File: Send;
 
-    /// Eight bytes that nobody can guess, for the frames of a new segment.
+    /// Eight unpredictable bytes, for the frames of a new segment.
     ///
     /// # Errors
-    /// When there is no randomness to be had.
+    /// Returns an error if no randomness is available.
     fn magic(&self) -> io::Result<[u8; 8]>;
 
-    /// Names of all files, in order.
+    /// Names of all files, sorted.
     ///
     /// # Errors
-    /// Whatever the disk says; so for all that follow.
+    /// Returns the disk's error; this holds for all methods below.
     fn list(&self) -> io::Result<Vec<String>>;
 
     /// Length of a file in bytes.
     fn len(&self, name: &str) -> io::Result<u64>;
 
-    /// At most `len` bytes of a file from `offset` on; fewer only where it ends.
+    /// Reads up to `len` bytes of a file, starting at `offset`; fewer only if the file ends first.
     fn read_at(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>>;
 
-    /// An empty file; what had this name before is gone.
+    /// Creates an empty file, replacing any file with this name.
     fn create(&self, name: &str) -> io::Result<Self::File>;
 
-    /// An existing file, to go on at its end.
+    /// Opens an existing file for appending at its end.
     fn open(&self, name: &str) -> io::Result<Self::File>;
 
-    /// Writes at the end of a file. After an error any part of `bytes` may have been written.
+    /// Appends to a file. After an error any part of `bytes` may have been written.
     fn append(&self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()>;
 
-    /// Cuts a file, and gives back the room allocated behind its end.
+    /// Truncates a file and releases the space allocated beyond its end.
     fn truncate(&self, file: &mut Self::File, len: u64) -> io::Result<()>;
 
-    /// Sets room aside, so that appending to a file cannot meet a full disk before it has `to` bytes,
-    /// which are more than the `from` that it has room for. The file does not become longer by it. The
-    /// error is `Unsupported` where that cannot be done.
+    /// Reserves disk space, so that appending to the file cannot hit a full disk before it reaches
+    /// `to` bytes. `from` is the length that is already allocated and is less than `to`. The length
+    /// of the file does not change. The error is `Unsupported` where space cannot be reserved.
     fn allocate(&self, file: &mut Self::File, from: u64, to: u64) -> io::Result<()>;
 
-    /// Makes what was written to a file durable. After an error some of it may never be, whatever a
-    /// later call says.
+    /// Makes what was written to a file durable. After an error some of it may never become
+    /// durable, whatever a later call returns.
     fn sync(&self, file: &mut Self::File) -> io::Result<()>;
 
-    /// Gives a file another name, at once or not at all.
+    /// Renames a file atomically.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
-    /// Makes which files there are durable.
+    /// Makes creations, renames and removals in the directory durable.
     fn sync_dir(&self) -> io::Result<()>;
 
     /// Removes a file.
@@ -64,23 +64,23 @@ pub trait Disk: Send + Sync + 'static {
 pub struct RealDisk(PathBuf);
 
 impl RealDisk {
-    /// The directory, created if it is not there. That it is there is durable then.
+    /// Opens the directory, creating it if it does not exist. Its existence is durable on return.
     ///
     /// # Errors
-    /// When it cannot be created, and when the directory it is in cannot be synced.
+    /// Returns an error if the directory cannot be created or its parent cannot be synced.
     pub fn open(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let parent = match dir.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        // Also when it was there already: whoever made it may have died before this.
+        // Even if it already existed: the process that created it may have died before this sync.
         File::open(parent)?.sync_all()?;
         Ok(Self(dir.to_owned()))
     }
 }
 
-/// Names of the files in a directory, in order.
+/// Names of the files in a directory, sorted.
 pub(crate) fn names_in(dir: &Path) -> io::Result<Vec<String>> {
     let mut names = fs::read_dir(dir)?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))

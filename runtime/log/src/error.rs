@@ -1,4 +1,4 @@
-//! What can go wrong with a log, one enum an operation.
+//! What can go wrong with a log, one error type per operation.
 
 use std::io;
 
@@ -8,93 +8,93 @@ use crate::{Lsn, PartitionId};
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the log cannot be written: {message}")]
 pub struct AppendError {
-    /// What the disk said, when it first refused.
+    /// The first error that the disk returned.
     pub message: String,
 }
 
-/// A log cannot be opened.
+/// The log cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The disk refused.
+    /// A disk operation failed.
     #[error("{what}{}", advice(source))]
     Io {
-        /// What was being done.
+        /// What could not be done.
         what: String,
-        /// What the disk said.
+        /// The disk's error.
         source: io::Error,
     },
-    /// A file is another data directory's.
+    /// A file belongs to another data directory.
     #[error(
         "{file}: it is of the log of another data directory, or of one with another number of \
          partitions; restore the log that belongs here"
     )]
     Stranger {
-        /// The file.
+        /// Name of the file.
         file: String,
     },
-    /// A file is of another version of this software.
+    /// A file was written by another version of this software.
     #[error("{file}: its format is {found}, this version can read 1 to {expected}")]
     Format {
-        /// The file.
+        /// Name of the file.
         file: String,
-        /// What it says.
+        /// Format version of the file.
         found: u32,
-        /// What this version writes.
+        /// Newest format version that this version reads.
         expected: u32,
     },
-    /// Something that was on disk is not there any more, or is something else.
+    /// Something that was on disk is missing or has changed.
     #[error(
         "{file}: damaged at offset {offset}: {reason}; restore the whole data directory from one \
          copy, since the records after this point were acknowledged"
     )]
     Damaged {
-        /// The file.
+        /// Name of the file.
         file: String,
-        /// Where in it.
+        /// Byte offset of the damage in the file.
         offset: u64,
-        /// What is wrong there.
+        /// What is wrong at that offset.
         reason: String,
     },
-    /// The tables have records that the log does not have.
+    /// The tables contain records that the log does not have.
     #[error(
         "the tables of partition {} have record {}, but the log ends at {}: it has lost its end, or the \
          two are of different moments; restore all of the log, and the tables, from one copy",
         .partition.0, .applied.0, .last.0
     )]
     EndMissing {
-        /// Whose.
+        /// Partition of the tables.
         partition: PartitionId,
-        /// The last record in the tables.
+        /// LSN of the last record in the tables.
         applied: Lsn,
-        /// The last record of the log.
+        /// LSN of the last record in the log.
         last: Lsn,
     },
-    /// The log has no record of those that follow on the tables.
+    /// The log does not have the records that follow those in the tables.
     #[error(
         "the tables of partition {} have record {}, but the log only begins at {}: it has lost its \
          beginning, or the tables are older; restore all of the log, and the tables, from one copy",
         .partition.0, .applied.0, .oldest.0
     )]
     BeginningMissing {
-        /// Whose.
+        /// Partition of the tables.
         partition: PartitionId,
-        /// The last record in the tables.
+        /// LSN of the last record in the tables.
         applied: Lsn,
-        /// The first record of the log.
+        /// LSN of the first record in the log.
         oldest: Lsn,
     },
-    /// A file is missing between two others.
+    /// A segment is missing between two others.
     #[error(
         "the log has no segment {missing}, but has later ones; restore the whole data directory \
          from one copy"
     )]
     SegmentMissing {
-        /// Its number.
+        /// Number of the missing segment.
         missing: u64,
     },
 }
 
-/// What to do about it, if that is known.
+/// What the operator can do about an error, if that is known.
 fn advice(error: &io::Error) -> &'static str {
     let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     if is_full { "; make some room on its disk, then start again" } else { "" }
@@ -103,20 +103,20 @@ fn advice(error: &io::Error) -> &'static str {
 /// Records cannot be read back.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The disk refused.
+    /// A disk operation failed.
     #[error("{file}: {source}")]
     Io {
-        /// The file.
+        /// Name of the file.
         file: String,
-        /// What the disk said.
+        /// The disk's error.
         source: io::Error,
     },
-    /// What was there when the log was opened is not there any more.
+    /// Data that was there when the log was opened is missing or has changed.
     #[error("{file}: damaged at offset {offset}")]
     Damaged {
-        /// The file.
+        /// Name of the file.
         file: String,
-        /// Where in it.
+        /// Byte offset of the damage in the file.
         offset: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! The log on its own thread: drain everything that is ready, commit it with one sync, repeat.
+//! The log on its own thread: drain everything that is queued, commit it with one sync, repeat.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,11 +14,12 @@ use crate::{
     segment,
 };
 
-/// When several batches share an fsync, others are likely to follow the next one within this time, and
-/// an fsync costs as much for one as for many. Batches that come alone are not made to wait.
+/// How long to gather batches when the previous fsync was shared or several are queued: more are
+/// likely to arrive within this time, and an fsync costs the same for one batch as for many. A
+/// batch that arrives alone is not delayed.
 const GATHER: Duration = Duration::from_micros(300);
 
-/// The log of a node, in files.
+/// A node's log, stored in files and written by a thread of its own.
 pub struct FileLog<D: Disk = RealDisk> {
     shared: Arc<Shared<D>>,
     thread: Option<JoinHandle<()>>,
@@ -37,10 +38,10 @@ struct Queue {
     stop: bool,
 }
 
-/// Whether there is a log in a directory: one without a segment is none.
+/// Whether a directory contains a log, that is, at least one segment.
 ///
 /// # Errors
-/// When the directory is there, but cannot be read.
+/// Returns an error if the directory exists but cannot be read.
 pub fn exists(dir: &Path) -> io::Result<bool> {
     match names_in(dir) {
         Ok(names) => Ok(names.iter().any(|name| segment::number_of(name).is_some())),
@@ -50,19 +51,20 @@ pub fn exists(dir: &Path) -> io::Result<bool> {
 }
 
 impl FileLog {
-    /// Opens the log in a directory, or starts one, and its thread; a number alone is that of bytes in
-    /// a segment.
+    /// Opens the log in a directory, or creates one, and starts its thread. A plain number as
+    /// `options` sets the segment size in bytes.
     ///
     /// # Errors
-    /// When the disk refuses, and when the log is damaged.
+    /// Returns an error if a disk operation fails or the log is damaged.
     pub fn open(dir: &Path, options: impl Into<Options>) -> Result<Self, OpenError> {
         Self::open_for(dir, options, &BTreeMap::new())
     }
 
-    /// The same for tables that have so much already.
+    /// Like [`FileLog::open`], for tables that already contain the records up to these LSNs.
     ///
     /// # Errors
-    /// Also when the log does not go on from there; nothing has been changed then.
+    /// Also returns an error if the log does not continue from there; nothing has been changed
+    /// then.
     pub fn open_for(
         dir: &Path,
         options: impl Into<Options>,
@@ -77,10 +79,11 @@ impl FileLog {
 }
 
 impl<D: Disk> FileLog<D> {
-    /// Opens the log on a disk, or starts one, and its thread.
+    /// Opens the log on a disk, or creates one, and starts its thread.
     ///
     /// # Errors
-    /// When the disk refuses, when the log is damaged, and when it does not go on from these tables.
+    /// Returns an error if a disk operation fails, the log is damaged, or it does not continue from
+    /// `tables`.
     pub fn open_on(
         disk: D,
         options: impl Into<Options>,
@@ -98,19 +101,20 @@ impl<D: Disk> FileLog<D> {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// What the log has done so far.
+    /// Counters of what the log has done since it was opened.
     pub fn metrics(&self) -> Arc<Metrics> {
         self.shared.log.metrics()
     }
 }
 
 impl<D: Disk> Drop for FileLog<D> {
-    /// Commits what is left, seals, and waits for the thread. What there is no room for is told
-    /// nothing: it is not durable, but nobody has been told that it never will be.
+    /// Commits what is left, seals, and waits for the thread. For batches that do not fit on the
+    /// disk `done` is never called: they are not durable, but have not been reported as failed
+    /// either.
     fn drop(&mut self) {
         self.shared.put(|queue| queue.stop = true);
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been reported where it happened.
+            // A panic of the thread was already reported where it happened.
             let _ = thread.join();
         }
     }
@@ -173,7 +177,7 @@ impl<D: Disk> Shared<D> {
                 self.log.trim(partition, upto);
             }
             if queue.stop {
-                // A failure has been told to whoever waited; there is nobody else to tell.
+                // Every waiting append has already received the error.
                 let _ = self.log.seal();
                 return;
             }
@@ -184,7 +188,7 @@ impl<D: Disk> Shared<D> {
     fn do_chores(&self, chores: &mut Chores, started: Instant) {
         while let Some(chore) = chores.due(started.elapsed()) {
             match chore {
-                Chore::Seal => drop(self.log.seal()), // A failure: the next append tells.
+                Chore::Seal => drop(self.log.seal()), // The next append reports a failure.
                 Chore::Retry => self.log.retry(),
             }
             chores.committed(started.elapsed(), self.log.is_sealed());
@@ -192,7 +196,8 @@ impl<D: Disk> Shared<D> {
         chores.owes(started.elapsed(), self.log.owes());
     }
 
-    /// Takes everything there is; waits for something, at most until there is a chore.
+    /// Takes everything that is queued. Waits for something to arrive, but no longer than
+    /// `patience`.
     fn take(&self, patience: Option<Duration>) -> Queue {
         let is_empty = |queue: &mut Queue| queue.is_empty();
         let mut queue = match patience {

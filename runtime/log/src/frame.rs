@@ -14,13 +14,13 @@
 //!     48     -  payload: each record as its length (4 bytes) and its bytes
 //! ```
 //!
-//! In segments of format 1 the magic is AB 1D E1 06 and what follows stands 4 bytes earlier.
+//! In format 1 segments the magic is AB 1D E1 06 and everything after it is 4 bytes earlier.
 //!
-//! The synced position is what tells a torn tail from damage: at most the frames of one group commit
-//! are not yet synced, so a broken frame at a position that a later frame names as synced was whole
-//! once. A seal carries nothing but that position, for the last batches of a log that falls idle. The
-//! magic is random because payloads are whatever clients send: nobody can make one that looks like a
-//! frame of the segment it will stand in.
+//! The synced position tells a torn tail from damage: at most the frames of one group commit are
+//! not synced yet, so a broken frame at a position that a later frame records as synced was once
+//! intact. A seal carries nothing but that position, for the last batches of a log that goes idle.
+//! The magic is random because payloads come from clients: a client cannot craft a payload that
+//! looks like a frame of the segment it ends up in.
 
 use bytes::{Buf, BufMut, Bytes};
 
@@ -33,12 +33,12 @@ const MAGIC_OF_FORMAT_1: [u8; 4] = [0xAB, 0x1D, 0xE1, 0x06];
 const KIND_BATCH: u16 = 1;
 const KIND_SEAL: u16 = 2;
 
-/// What the frames of a segment begin with, as its format has it.
+/// The bytes that every frame of a segment starts with, depending on its format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Magic {
-    /// The same four bytes everywhere.
+    /// Format 1: the same four bytes in every segment.
     One,
-    /// Those of the segment.
+    /// Since format 2: eight random bytes per segment.
     Two([u8; 8]),
 }
 
@@ -57,7 +57,7 @@ impl Magic {
         }
     }
 
-    /// The longest payload there can be. Format 1 knew no bound.
+    /// Largest possible payload. Format 1 had no limit other than its length field.
     fn payload_bytes_max(self) -> u64 {
         match self {
             Self::One => u64::from(u32::MAX),
@@ -66,27 +66,27 @@ impl Magic {
     }
 }
 
-/// A place in the log.
+/// A position in the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
     /// Number of the segment.
     pub(crate) segment: u64,
-    /// Bytes from its start.
+    /// Byte offset in the segment.
     pub(crate) offset: u64,
 }
 
-/// A frame read back.
+/// A frame that was read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
     /// What it carries; `None` for a seal.
     pub(crate) batch: Option<Batch>,
-    /// Everything before this was on disk when it was written.
+    /// Everything before this position was on disk when the frame was written.
     pub(crate) synced: Position,
-    /// Bytes it takes.
+    /// Length of the frame in bytes.
     pub(crate) len: u64,
 }
 
-/// Bytes that a batch takes in a segment; none for a barrier, which is not written.
+/// Bytes that a batch takes up in a segment; 0 for a barrier, which is not written.
 pub(crate) fn batch_bytes(batch: &Batch) -> u64 {
     if batch.records.is_empty() { 0 } else { HEADER_BYTES as u64 + batch.payload_bytes() }
 }
@@ -151,10 +151,10 @@ fn encode(magic: [u8; 8], header: &Header, into: &mut Vec<u8>, payload: impl FnO
     into[start + 8..start + 12].copy_from_slice(&crc.to_be_bytes());
 }
 
-/// A length as it stands in a frame.
+/// Converts a length to its form in a frame.
 ///
 /// # Panics
-/// When it cannot: a length that is cut short is read back as something else.
+/// Panics if it is too large: a truncated length would be read back as something else.
 fn length(len: usize) -> u32 {
     match u32::try_from(len) {
         Ok(length) if u64::from(length) <= BATCH_BYTES_MAX => length,
@@ -162,7 +162,7 @@ fn length(len: usize) -> u32 {
     }
 }
 
-/// What the first bytes of a frame say, not yet checked.
+/// The fields of a frame's header, not yet checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Claim {
     crc: u32,
@@ -171,7 +171,7 @@ pub(crate) struct Claim {
     first_lsn: Lsn,
     count: u32,
     pub(crate) synced: Position,
-    /// Bytes of the whole frame.
+    /// Length of the whole frame in bytes.
     pub(crate) len: u64,
 }
 
@@ -202,7 +202,7 @@ impl Claim {
         Ok(claim)
     }
 
-    /// Checks the whole frame, which is what `bytes` are, and takes its records out.
+    /// Checks the whole frame, which `bytes` must be, and extracts its records.
     pub(crate) fn check(&self, bytes: &Bytes, magic: Magic) -> Result<Frame, &'static str> {
         let header_bytes = magic.header_bytes();
         if bytes.len() as u64 != self.len || bytes.len() < header_bytes {

@@ -1,13 +1,14 @@
 //! The durable order: one segmented, checksummed, group-committed log for all partitions of a node.
 //!
-//! Reading order: [`Log`] (the contract), `frame` and `segment` (the bytes), `writer` (group commit),
-//! `active` and `room` (how a segment grows, and a full disk), `recovery`, `scan` and `carry` (what is a
-//! torn tail, what is damage, and what is certain), `segments` (trimming), [`file_log`] (the thread) and
-//! `chores` (what it does unasked), [`disk`] (what it stands on; `sim_disk` in simulations).
+//! Reading order: [`Log`] (the contract), `frame` and `segment` (the bytes), `writer` (group
+//! commit), `active` and `room` (how a segment grows, and a full disk), `recovery`, `scan` and
+//! `carry` (telling a torn tail from damage, and what is certain), `segments` (trimming),
+//! [`file_log`] (the thread) and `chores` (its background work), [`disk`] (the storage; `sim_disk`
+//! in simulations).
 //!
 //! **Invariant:** `done` is called with `Ok` only after the batch and every batch before it are on
-//! disk, in the order of the calls. After one failure nothing is acknowledged any more. A full disk is
-//! no failure: what does not fit waits, and `done` with it.
+//! disk, in the order of the calls. After one failure nothing is acknowledged any more. A full disk
+//! is not a failure: batches that do not fit wait, and so does their `done`.
 
 mod active;
 mod carry;
@@ -35,41 +36,42 @@ pub use manual_log::ManualLog;
 pub use room::{Options, Owner, RESERVE_BYTES, STEP_BYTES};
 pub use writer::Metrics;
 
-/// The largest record. A client's request of 32 MiB, the default limit, is a quarter of it.
+/// Largest record, in bytes. A client request of 32 MiB, the default limit, is a quarter of this.
 pub const RECORD_BYTES_MAX: u64 = 128 << 20;
 
-/// The largest payload of a batch, see [`Batch::payload_bytes`]: what is put together, and read back,
-/// in one piece. Lengths are written in four bytes; this is far below what they can say.
+/// Largest payload of a batch, in bytes (see [`Batch::payload_bytes`]): a batch is assembled and
+/// read back in one piece. Length fields have four bytes, so this is far below what they can hold.
 pub const BATCH_BYTES_MAX: u64 = 256 << 20;
 
-/// Number of a record in its partition: contiguous from 1; 0 is before the first.
+/// Log sequence number of a record in its partition: contiguous from 1; 0 is before the first
+/// record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lsn(pub u64);
 
-/// Number of a partition.
+/// Number of a partition of the node, from 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartitionId(pub u16);
 
-/// Successive records of one partition. Without records it is a barrier: `done` is called when
-/// everything appended before it is durable.
+/// Consecutive records of one partition. A batch without records is a barrier: `done` is called
+/// once everything appended before it is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    /// Whose records.
+    /// Partition the records belong to.
     pub partition: PartitionId,
-    /// Number of the first.
+    /// LSN of the first record.
     pub first_lsn: Lsn,
-    /// Their payloads.
+    /// Payloads of the records, in order.
     pub records: Vec<Bytes>,
 }
 
 impl Batch {
-    /// Bytes of the records as they are written: four for the length of each, and its own.
+    /// Size of the records as written: for each, a four-byte length and its bytes.
     pub fn payload_bytes(&self) -> u64 {
         self.records.iter().map(|record| 4 + record.len() as u64).sum()
     }
 
     /// # Panics
-    /// When it is larger than what can be read back.
+    /// Panics if the batch is too large to be read back.
     pub(crate) fn check(&self) {
         let id = self.partition.0;
         for (lsn, record) in (self.first_lsn.0..).zip(&self.records) {
@@ -87,46 +89,46 @@ impl Batch {
     }
 }
 
-/// Told once how an append ended.
+/// Called once with the outcome of an append.
 pub type Done = Box<dyn FnOnce(Result<(), AppendError>) + Send>;
 
-/// Records of one partition in order.
+/// Records of one partition with their LSNs, in order.
 pub type Records<'a> = Box<dyn Iterator<Item = Result<(Lsn, Bytes), ReadError>> + 'a>;
 
-/// What a log promises, for each partition by itself. Nothing above it may assume a file: a
-/// replicated log can keep the same promises.
+/// What a log guarantees, for each partition independently. Code above it must not assume that
+/// there is a file: a replicated log can give the same guarantees.
 pub trait Log: Send + Sync {
-    /// Takes a batch; `done` is called when it is durable. Does not wait.
+    /// Appends a batch; `done` is called once it is durable. Does not block.
     ///
     /// While the disk is full `done` is not called at all: what was not written may still become
-    /// durable, as soon as there is room.
+    /// durable once there is space.
     ///
     /// # Panics
-    /// When the batch does not continue its partition: records are numbered without a gap. When a
-    /// record has more than [`RECORD_BYTES_MAX`], or the batch more than [`BATCH_BYTES_MAX`].
+    /// Panics if the batch does not continue its partition without a gap, if a record is larger
+    /// than [`RECORD_BYTES_MAX`], or if the batch is larger than [`BATCH_BYTES_MAX`].
     fn append(&self, batch: Batch, done: Done);
 
-    /// The records of a partition from `from` on, those that are durable.
+    /// The durable records of a partition, starting at `from`.
     fn read(&self, partition: PartitionId, from: Lsn) -> Records<'_>;
 
-    /// The last record of a partition, trimmed or not.
+    /// LSN of the last record of a partition, trimmed or not.
     fn last_lsn(&self, partition: PartitionId) -> Lsn;
 
-    /// The lsn from which on all records of a partition can be read: 1 if none was ever removed, and one
-    /// more than its last if all were.
+    /// LSN from which all records of a partition can be read: 1 if none was ever removed, and one
+    /// past the last record if all were.
     fn oldest(&self, partition: PartitionId) -> Lsn;
 
-    /// Records up to `upto` are no longer needed. The log does not know that of a partition before it
-    /// has been told since it was opened.
+    /// Declares records up to `upto` as no longer needed. The log does not persist this: after it
+    /// is opened it has to be told again, for every partition.
     fn trim(&self, partition: PartitionId, upto: Lsn);
 
-    /// Whether the disk is so full that the log has less than its reserve and gets no more. What is
-    /// appended then is to be what makes room. It becomes false again by itself.
+    /// Whether the disk is so full that the log has less than its reserve and cannot get more. Only
+    /// work that frees space should be appended then. Becomes false again by itself.
     fn is_short(&self) -> bool {
         false
     }
 
-    /// Bytes that can be appended for certain, whatever happens to the disk's free space.
+    /// Bytes that are certain to fit, whatever happens to the free space on the disk.
     fn room_bytes(&self) -> u64 {
         u64::MAX
     }

@@ -1,5 +1,5 @@
-//! The log without a thread: its owner decides when it commits. [`crate::FileLog`] is one on a thread that
-//! commits whenever something is pending; simulations and tests commit it by hand.
+//! The log without a thread: its owner decides when it commits. [`crate::FileLog`] runs one on a
+//! thread that commits whenever something is pending; simulations and tests commit by hand.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use crate::{
     disk::Disk, reader::Reader, room::Status, writer::LogWriter,
 };
 
-/// The log.
+/// A log that commits only when its owner calls [`ManualLog::commit`].
 pub struct ManualLog<D: Disk> {
     disk: Arc<D>,
     status: Arc<Status>,
@@ -18,18 +18,20 @@ pub struct ManualLog<D: Disk> {
 }
 
 impl<D: Disk> ManualLog<D> {
-    /// Opens the log on a disk, or starts one; a number alone is that of bytes in a segment.
+    /// Opens the log on a disk, or creates one. A plain number as `options` sets the segment size
+    /// in bytes.
     ///
     /// # Errors
-    /// When the disk refuses, and when the log is damaged.
+    /// Returns an error if a disk operation fails or the log is damaged.
     pub fn open(disk: D, options: impl Into<Options>) -> Result<Self, OpenError> {
         Self::open_for(disk, options, &BTreeMap::new())
     }
 
-    /// The same for tables that have so much already.
+    /// Like [`ManualLog::open`], for tables that already contain the records up to these LSNs.
     ///
     /// # Errors
-    /// Also when the log does not go on from there; nothing has been changed then.
+    /// Also returns an error if the log does not continue from there; nothing has been changed
+    /// then.
     pub fn open_for(
         disk: D,
         options: impl Into<Options>,
@@ -41,13 +43,14 @@ impl<D: Disk> ManualLog<D> {
         Ok(Self { disk, status, metrics, writer: Mutex::new(writer) })
     }
 
-    /// Whether there is something to commit.
+    /// Whether any batch waits to be committed.
     pub fn has_pending(&self) -> bool {
         self.writer().has_pending()
     }
 
-    /// Commits what was appended, as far as there is room for it, and tells everybody whose batch is
-    /// durable or never will be. False when something still waits for room.
+    /// Commits as many of the pending batches as the disk has space for, and calls `done` of every
+    /// batch that is durable or never will be. Returns false if some batches still wait for disk
+    /// space.
     pub fn commit(&self) -> bool {
         let (outcomes, is_done) = {
             let mut writer = self.writer();
@@ -57,26 +60,28 @@ impl<D: Disk> ManualLog<D> {
         is_done
     }
 
-    /// Notes on disk that the last batches are synced, as an idle log does; and closes a segment that
-    /// nobody needs. Without room for that the log stays as it is.
+    /// Records on disk that the last batches are synced, as an idle log does, and closes the active
+    /// segment if none of its records are needed. The log is left unchanged if there is no disk
+    /// space for that.
     ///
     /// # Errors
-    /// When the disk refuses; nothing is appended after that.
+    /// Returns an error if a disk operation fails; nothing is appended after that.
     pub fn seal(&self) -> Result<(), AppendError> {
         self.writer().seal()
     }
 
-    /// Whether everything that is durable is named as synced by something on disk.
+    /// Whether the synced position recorded on disk covers everything that is durable.
     pub fn is_sealed(&self) -> bool {
         self.writer().is_sealed()
     }
 
-    /// Whether something is to be tried again: see [`ManualLog::retry`].
+    /// Whether there is anything to retry; see [`ManualLog::retry`].
     pub fn owes(&self) -> bool {
         self.writer().owes()
     }
 
-    /// Tries again what did not work: to remove segments, to get room, to commit what waits for it.
+    /// Retries what failed: removing segments, allocating disk space, and committing the batches
+    /// that wait for it.
     pub fn retry(&self) {
         self.writer().retry();
         if self.has_pending() {
@@ -84,7 +89,7 @@ impl<D: Disk> ManualLog<D> {
         }
     }
 
-    /// What the log has done so far.
+    /// Counters of what the log has done since it was opened.
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.metrics)
     }

@@ -1,4 +1,4 @@
-//! Reading records back, a chunk at a time.
+//! Reads records back, one chunk at a time.
 
 use std::vec;
 
@@ -12,15 +12,15 @@ use crate::{
     segments::Segment,
 };
 
-/// The records of one partition, from some lsn on.
+/// The records of one partition, starting at an LSN.
 pub(crate) struct Reader<'a, D> {
     disk: &'a D,
     partition: PartitionId,
     from: Lsn,
     segments: vec::IntoIter<Segment>,
-    /// The segment that is read, and its frames.
+    /// The segment being read, and its frames.
     current: Option<(u64, Frames<'a, D>)>,
-    /// What is left of the frame that was read last.
+    /// Records of the current frame that have not been returned yet.
     records: vec::IntoIter<Bytes>,
     next_lsn: Lsn,
 }
@@ -36,7 +36,7 @@ impl<'a, D: Disk> Reader<'a, D> {
         Self { disk, partition, from, segments, current: None, records, next_lsn: Lsn(0) }
     }
 
-    /// Goes to the next frame; whether there is one.
+    /// Advances to the partition's next frame; returns false at the end.
     fn advance(&mut self) -> Result<bool, ReadError> {
         loop {
             let Some((number, frames)) = &mut self.current else {
@@ -84,7 +84,7 @@ impl<D: Disk> Iterator for Reader<'_, D> {
                 Ok(true) => (),
                 Ok(false) => return None,
                 Err(error) => {
-                    // Nothing is read behind a gap.
+                    // Stop here: never read past a gap.
                     (self.current, self.segments) = (None, Vec::new().into_iter());
                     return Some(Err(error));
                 }

@@ -1,9 +1,10 @@
-//! Opening: read what is there, tell a torn tail from damage, refuse damage by name.
+//! Opening a log: read what is there, tell a torn tail from damage, refuse damage by file and
+//! offset.
 //!
-//! A segment's successor names the length at which it was closed, so a broken frame before that is
-//! damage. In the last segment a broken frame is damage when a whole one, before or after it, names a
-//! later position as synced; otherwise it is what a crash left of the last group commit, and nobody was
-//! told that it was durable.
+//! A segment's successor records the length at which it was closed, so a broken frame before that
+//! is damage. In the last segment a broken frame is damage if an intact frame, before or after it,
+//! records a later position as synced; otherwise it is what a crash left of the last group commit,
+//! which was never acknowledged.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,10 +23,10 @@ use crate::{
     segments::{Segment, Segments},
 };
 
-/// What was found, and the segment to go on in.
+/// What was found, and the segment to continue in.
 pub(crate) struct Recovered<F> {
     pub(crate) segments: Segments,
-    /// Last record of each partition, trimmed or not.
+    /// LSN of the last record of each partition, trimmed or not.
     pub(crate) last_lsns: BTreeMap<PartitionId, Lsn>,
     pub(crate) active: Active<F>,
 }
@@ -35,9 +36,9 @@ pub(crate) struct Recovered<F> {
 pub(crate) struct Tail {
     pub(crate) number: u64,
     pub(crate) magic: Magic,
-    /// Everything before this is on disk, whatever became of the last process.
+    /// Everything before this offset is on disk, however the last process ended.
     pub(crate) certain: u64,
-    /// Up to here its frames are whole.
+    /// Frames are intact up to this offset.
     pub(crate) whole: u64,
     /// Length of the file.
     len: u64,
@@ -47,7 +48,7 @@ pub(crate) struct Tail {
 struct Head {
     name: String,
     header: Header,
-    /// Where the header ends.
+    /// Offset at which the header ends.
     start: u64,
     len: u64,
 }
@@ -58,8 +59,9 @@ struct Found {
     last_lsns: BTreeMap<PartitionId, Lsn>,
 }
 
-/// `tables` is what each partition's tables have: a log that does not go on from there is refused before
-/// anything of it is changed, so that a copy still fits.
+/// Recovers the log. `tables` holds the last LSN that is in each partition's tables: a log that
+/// does not continue from there is refused before anything in it is changed, so that a restored
+/// copy still fits.
 pub(crate) fn recover<D: Disk>(
     disk: &D,
     options: &Options,
@@ -79,7 +81,8 @@ pub(crate) fn recover<D: Disk>(
         check_tables(tables, &before, &found.last_lsns)?;
         let is_empty = found.segments.last().is_none_or(|segment| segment.last_lsns.is_empty());
         if last.header.magic == Magic::One && is_empty && heads.len() > 1 {
-            // Format 1 gave a segment its name before it was on disk, and nothing proves that it was.
+            // Format 1 gave a segment its name before the segment was on disk, and nothing proves
+            // that it ever got there.
             remove(disk, &last.name)?;
             continue;
         }
@@ -96,7 +99,8 @@ pub(crate) fn recover<D: Disk>(
     }
 }
 
-/// Whether the log has what follows on the tables: `before` is what it has no more.
+/// Checks that the log has the records that follow those in the tables. `before` holds the last
+/// records that it no longer has.
 fn check_tables(
     tables: &BTreeMap<PartitionId, Lsn>,
     before: &BTreeMap<PartitionId, Lsn>,
@@ -118,7 +122,7 @@ fn check_tables(
     Ok(())
 }
 
-/// The first segment of a log.
+/// Creates the first segment of a log.
 fn begin<D: Disk>(disk: &D, options: &Options) -> Result<Recovered<D::File>, OpenError> {
     let last_lsns = BTreeMap::new();
     let plan = Plan {
@@ -137,7 +141,7 @@ fn begin<D: Disk>(disk: &D, options: &Options) -> Result<Recovered<D::File>, Ope
     Ok(Recovered { segments, last_lsns, active })
 }
 
-/// Goes on in the last segment if all of it is certain, in a new one otherwise.
+/// Continues in the last segment if all of it is certain, and in a new one otherwise.
 fn go_on<D: Disk>(
     disk: &D,
     tail: &Tail,
@@ -149,7 +153,7 @@ fn go_on<D: Disk>(
     if let Magic::Two(magic) = tail.magic
         && tail.certain == tail.len
     {
-        // Its bytes are on disk; that it has its name may not be.
+        // Its bytes are on disk, but its name may not be.
         disk.sync_dir().map_err(io("the log's directory cannot be synced"))?;
         let file = disk.open(&name).map_err(io(&format!("{name} cannot be opened")))?;
         let end = Position { segment: tail.number, offset: tail.certain };
@@ -164,7 +168,7 @@ fn go_on<D: Disk>(
     Ok(Recovered { segments, last_lsns, active })
 }
 
-/// The heads of all segments, in order.
+/// Reads the heads of all segments, in order.
 fn read_heads<D: Disk>(disk: &D, owner: Owner) -> Result<Vec<Head>, OpenError> {
     let names = disk.list().map_err(io("the log's directory cannot be listed"))?;
     for name in names.iter().filter(|name| segment::is_unfinished(name)) {
@@ -184,7 +188,7 @@ fn read_heads<D: Disk>(disk: &D, owner: Owner) -> Result<Vec<Head>, OpenError> {
             }
             Some(head) => heads.push(head),
             None if Some(&number) == numbers.last() && follows_format_1(number, &heads) => {
-                // Made, but not yet synced when the crash came: nothing was ever in it.
+                // Created but not synced when the crash came: it never held anything.
                 remove(disk, &name)?;
             }
             None => return Err(damaged(&name, 0, "the header cannot be read")),
@@ -193,13 +197,13 @@ fn read_heads<D: Disk>(disk: &D, owner: Owner) -> Result<Vec<Head>, OpenError> {
     Ok(heads)
 }
 
-/// Whether a segment may have been made by format 1, the only one to give a file its name before it was
-/// on disk.
+/// Whether a segment may have been created by format 1, the only one that gave a file its name
+/// before the file was on disk.
 fn follows_format_1(number: u64, before: &[Head]) -> bool {
     before.last().map_or(number == 1, |head| head.header.magic == Magic::One)
 }
 
-/// The head of a segment, or `None` when it is one of format 1 that was never finished.
+/// Reads the head of a segment; `None` if it is a format 1 segment that was never completed.
 fn read_head<D: Disk>(disk: &D, name: &str, number: u64) -> Result<Option<Head>, OpenError> {
     let cannot_read = || io(&format!("{name} cannot be read"));
     let len = disk.len(name).map_err(cannot_read())?;
@@ -223,7 +227,8 @@ fn read_head<D: Disk>(disk: &D, name: &str, number: u64) -> Result<Option<Head>,
 }
 
 impl Found {
-    /// Reads a segment that was closed at `end`; where its successor does not say that, at its end.
+    /// Reads a segment that was closed at `end`, or at the end of its file if its successor does
+    /// not record that.
     fn read_closed<D: Disk>(
         &mut self,
         disk: &D,
@@ -246,7 +251,7 @@ impl Found {
         Ok(())
     }
 
-    /// Reads the last segment, as far as there are frames.
+    /// Reads the frames of the last segment and finds out how it ends.
     fn read_last<D: Disk>(&mut self, disk: &D, head: &Head) -> Result<Tail, OpenError> {
         let number = head.header.number;
         let mut certain = head.header.made_bytes;
@@ -281,7 +286,8 @@ impl Found {
         Ok(Tail { number, magic: head.header.magic, certain, whole, len: head.len })
     }
 
-    /// Begins a segment: what its header says of those before it must be what they say themselves.
+    /// Starts reading a segment. What its header claims about earlier segments must match their
+    /// content.
     fn begin<'a, D: Disk>(
         &mut self,
         disk: &'a D,
@@ -322,7 +328,8 @@ impl Found {
     }
 }
 
-/// Removes a segment that was never finished. The next one has its name, so that is durable with that.
+/// Removes a segment that was never completed. The next one takes its name, which makes the removal
+/// durable.
 fn remove<D: Disk>(disk: &D, name: &str) -> Result<(), OpenError> {
     disk.remove(name).map_err(io(&format!("{name} cannot be removed")))
 }

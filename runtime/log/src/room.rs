@@ -1,26 +1,25 @@
-//! Room on the disk is allocated before it is used, so a full disk is met before anything depends on
-//! what could not be written.
+//! Disk space is allocated before it is used, so a full disk is detected before anything depends on
+//! a write that did not fit.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// How a log uses its disk, and whose it is.
+/// How a log uses its disk, and who owns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Whose log it is: that of anybody else is refused.
+    /// Owner of the log; a log with another owner is refused.
     pub owner: Owner,
-    /// A segment that has this many bytes is closed, and the next one begun.
+    /// Size in bytes at which a segment is closed and the next one is started.
     pub segment_bytes: u64,
-    /// Allocated room that the log has behind its end, in bytes. When it has less and cannot allocate
-    /// more, it is short: what is appended then is what the reserve is for.
+    /// Allocated space that the log keeps after its end, in bytes. A log that has less and cannot
+    /// allocate more is short of space: only work that the reserve is meant for is appended then.
     pub reserve_bytes: u64,
-    /// Bytes that are allocated at a time beyond the reserve.
+    /// Bytes to allocate at a time beyond the reserve.
     pub step_bytes: u64,
 }
 
 impl Default for Options {
-    /// Nobody's log in segments of 64 MiB, with a reserve of [`RESERVE_BYTES`] and steps of
-    /// [`STEP_BYTES`].
+    /// No owner, segments of 64 MiB, a reserve of [`RESERVE_BYTES`] and steps of [`STEP_BYTES`].
     fn default() -> Self {
         Self {
             owner: Owner::default(),
@@ -31,38 +30,39 @@ impl Default for Options {
     }
 }
 
-/// Whose log it is. Records of another one fit by their numbers alone, and would be taken for one's own.
+/// Owner of a log. The records of another log may fit by their numbers alone, and would be taken
+/// for this one's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Owner {
-    /// Fingerprint of the data directory; 0 for one that has none.
+    /// Fingerprint of the data directory; 0 if it has none.
     pub directory: u128,
-    /// How many partitions it has.
+    /// Number of partitions in the data directory.
     pub partitions: u16,
 }
 
 impl From<u64> for Options {
-    /// Segments of so many bytes; the rest as by default.
+    /// Segments of this many bytes; defaults for the rest.
     fn from(segment_bytes: u64) -> Self {
         Self { segment_bytes, ..Self::default() }
     }
 }
 
 impl Options {
-    /// The part of the reserve that no record takes: with it a full log can still begin another segment,
-    /// so that those that nobody needs make room.
+    /// The part of the reserve that records may not use. It lets a full log start another segment,
+    /// so that segments that are no longer needed can be removed to free space.
     pub(crate) fn closing_bytes(&self) -> u64 {
         self.reserve_bytes / 8
     }
 }
 
-/// The reserve unless the options say otherwise: what partitions have applied when the disk is found
-/// full, and after that what makes room: purges, deletes, requests to the admin API.
+/// Default reserve, in bytes. It holds what partitions have already applied when the disk turns out
+/// to be full, and after that the work that frees space: purges, deletes, admin API requests.
 pub const RESERVE_BYTES: u64 = 8 << 20;
 
-/// The step unless the options say otherwise: one call of the kernel for some thousand commits.
+/// Default step, in bytes: one system call per few thousand commits.
 pub const STEP_BYTES: u64 = 4 << 20;
 
-/// What others want to know while the log is busy.
+/// State that other threads read while the log is busy.
 #[derive(Debug, Default)]
 pub(crate) struct Status {
     is_short: AtomicBool,
@@ -87,9 +87,9 @@ impl Status {
 /// Why something was not written.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// There is no room. Nothing has happened, and it can be tried again.
+    /// The disk is full. Nothing has taken effect, and the operation can be retried.
     Full,
-    /// The disk refused: what is on it now is not known.
+    /// A disk operation failed: the state of the disk is unknown.
     Failed(io::Error),
 }
 

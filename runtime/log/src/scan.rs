@@ -1,4 +1,4 @@
-//! Reading a segment frame by frame, never more of it at a time than a frame or a chunk.
+//! Reads a segment frame by frame, never more of it at a time than a frame or a chunk.
 
 use std::io;
 
@@ -9,15 +9,16 @@ use crate::{
     frame::{Claim, Frame, Magic, Position},
 };
 
-/// What is read at a time, unless a frame is larger: enough that asking costs little.
+/// How much is read at a time, unless a frame is larger: enough to make the cost of a read
+/// negligible.
 const CHUNK_BYTES: u64 = 256 * 1024;
 
-/// Why there is no frame.
+/// Why no frame could be read.
 #[derive(Debug)]
 pub(crate) enum Flaw {
-    /// The disk refused.
+    /// A disk operation failed.
     Io(io::Error),
-    /// What is there is not one.
+    /// The bytes are not a valid frame.
     Broken(&'static str),
 }
 
@@ -28,11 +29,11 @@ pub(crate) struct Frames<'a, D> {
     offset: u64,
 }
 
-/// A part of a file.
+/// A part of a file, held in memory.
 struct Chunk<'a, D> {
     disk: &'a D,
     name: String,
-    /// Where reading ends, at most the length of the file.
+    /// Offset at which reading ends, at most the length of the file.
     end: u64,
     at: u64,
     bytes: Bytes,
@@ -45,12 +46,12 @@ impl<'a, D: Disk> Frames<'a, D> {
         Self { chunk: Chunk { disk, name, end, at: 0, bytes: Bytes::new() }, magic, offset }
     }
 
-    /// Where the next frame begins.
+    /// Offset at which the next frame starts.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The next frame. After a flaw the offset is that of the flaw.
+    /// Reads the next frame. After a flaw the offset is that of the flaw.
     pub(crate) fn read(&mut self) -> Option<Result<Frame, Flaw>> {
         if self.offset >= self.chunk.end {
             return None;
@@ -63,8 +64,9 @@ impl<'a, D: Disk> Frames<'a, D> {
         Some(frame)
     }
 
-    /// Whether a whole frame behind the current offset, wherever it stands, names as synced a later
-    /// position than that. Such a frame proves that what stands here was whole once.
+    /// Whether any intact frame after the current offset, wherever it is, records a position beyond
+    /// that offset as synced. Such a frame proves that the frame at the current offset was once
+    /// intact.
     pub(crate) fn is_vouched_for(&self, segment: u64) -> io::Result<bool> {
         let broken = self.offset;
         self.is_any(|here, synced| {
@@ -72,13 +74,13 @@ impl<'a, D: Disk> Frames<'a, D> {
         })
     }
 
-    /// Whether there is a whole frame anywhere behind the current offset.
+    /// Whether there is an intact frame anywhere from the current offset on.
     pub(crate) fn is_any_behind(&self) -> io::Result<bool> {
         self.is_any(|_, _| true)
     }
 
-    /// Whether there is a whole frame, at any offset, that is wanted for where it stands and what it
-    /// names as synced. A checksum is computed only for those.
+    /// Whether there is an intact frame, at any offset, for which `is_wanted` accepts its offset
+    /// and its synced position. Checksums are computed only for those.
     fn is_any(&self, is_wanted: impl Fn(u64, Position) -> bool) -> io::Result<bool> {
         let (mut search, mut claims) = (self.chunk.other(), self.chunk.other());
         let magic = self.magic.bytes();
@@ -86,7 +88,7 @@ impl<'a, D: Disk> Frames<'a, D> {
         while at + (magic.len() as u64) <= search.end {
             let bytes = search.get(at, CHUNK_BYTES)?;
             if bytes.len() < magic.len() {
-                break; // The file has become shorter.
+                break; // The file has shrunk.
             }
             for found in positions(&bytes, magic) {
                 let here = at + found as u64;
@@ -99,7 +101,7 @@ impl<'a, D: Disk> Frames<'a, D> {
                     return Ok(true);
                 }
             }
-            // What begins at the end of this chunk is found at the start of the next.
+            // A magic that crosses the end of this chunk is found at the start of the next.
             at += (bytes.len() - (magic.len() - 1)) as u64;
         }
         Ok(false)
@@ -107,8 +109,8 @@ impl<'a, D: Disk> Frames<'a, D> {
 }
 
 impl Frame {
-    /// The position that this frame, which begins at `here`, proves to be synced. One that is not
-    /// before the frame proves nothing.
+    /// The position that this frame, which starts at `here`, proves to be synced. A position after
+    /// the start of the frame proves nothing.
     pub(crate) fn proves(&self, here: Position) -> Option<Position> {
         (self.synced <= here).then_some(self.synced)
     }
@@ -136,7 +138,7 @@ impl<D: Disk> Chunk<'_, D> {
         claim.check(&bytes.slice(..len), magic).map_err(Flaw::Broken)
     }
 
-    /// At least `len` bytes from `offset` on, or what there is before the end.
+    /// Reads at least `len` bytes from `offset` on, or all that are left before the end.
     fn get(&mut self, offset: u64, len: u64) -> io::Result<Bytes> {
         assert!(
             offset <= self.end,
@@ -158,7 +160,7 @@ impl<D: Disk> Chunk<'_, D> {
     }
 }
 
-/// Where `pattern` stands in `bytes`.
+/// Offsets at which `pattern` occurs in `bytes`.
 fn positions<'a>(bytes: &'a [u8], pattern: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
     bytes.windows(pattern.len()).enumerate().filter_map(move |(at, window)| {
         (window[0] == pattern[0] && window == pattern).then_some(at)

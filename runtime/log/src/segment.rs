@@ -16,13 +16,13 @@
 //!      -     -  frames
 //! ```
 //!
-//! Older formats are read but no longer written: format 2 does not say whose it is, and format 1 has
-//! neither the magic nor the two lengths.
+//! Older formats can still be read but are no longer written: format 2 does not record the owner,
+//! and format 1 has neither the magic nor the two lengths.
 //!
-//! The last lsns stand in every header, so that the log knows them also when it has trimmed all
-//! records of a partition. A segment is written under another name, synced, and only then given its
-//! own, so whatever has the name of a segment had a whole header once, and everything in it up to the
-//! length that the header names was on disk. What its predecessor has beyond the length at which it was
+//! Every header carries the last LSNs, so the log knows them even after it has trimmed all records
+//! of a partition. A segment is written under a temporary name, synced, and only then renamed, so
+//! any file with a segment's name once had a complete header, and everything in it up to the length
+//! in that header was on disk. Whatever the predecessor holds beyond the length at which it was
 //! closed is not part of the log: recovery copies what it keeps of that into the new segment.
 
 use std::collections::BTreeMap;
@@ -32,30 +32,30 @@ use bytes::{Buf, BufMut, Bytes};
 use crate::{Lsn, PartitionId, frame::Magic, room::Owner};
 
 const MAGIC: &[u8; 8] = b"ABIDELOG";
-/// Version of the bytes of segments and frames that is written.
+/// Format version of the segments and frames that are written.
 pub(crate) const FORMAT: u32 = 3;
-/// The first version that has random magic and lengths.
+/// First format version with a random magic and the two lengths.
 const FORMAT_2: u32 = 2;
-/// The oldest version that is read.
+/// Oldest format version that can be read.
 const FORMAT_1: u32 = 1;
 const SUFFIX: &str = ".seg";
 const UNFINISHED: &str = ".new";
 const FIXED_BYTES: usize = 66;
-/// No header is longer: there are no more than 2^16 partitions.
+/// Upper bound on the length of a header: there are at most 2^16 partitions.
 pub(crate) const HEADER_BYTES_MAX: usize = FIXED_BYTES + 10 * (1 << 16) + 4;
 
-/// The head of a segment.
+/// The header of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) number: u64,
     pub(crate) magic: Magic,
-    /// Whose it is; `None` where the format does not say.
+    /// Owner of the log; `None` if the format does not record it.
     pub(crate) owner: Option<Owner>,
-    /// Length at which the predecessor was closed; `None` where the format does not say.
+    /// Length at which the predecessor was closed; `None` if the format does not record it.
     pub(crate) predecessor_bytes: Option<u64>,
-    /// Length of the file when it got its name: all of that was on disk.
+    /// Length of the file when it was renamed into place; all of it was on disk by then.
     pub(crate) made_bytes: u64,
-    /// Last record of each partition before this segment.
+    /// LSN of the last record of each partition before this segment.
     pub(crate) last_lsns: BTreeMap<PartitionId, Lsn>,
 }
 
@@ -66,37 +66,38 @@ pub(crate) enum HeaderError {
     Broken,
 }
 
-/// Name of a segment's file.
+/// File name of the segment with this number.
 pub(crate) fn file_name(number: u64) -> String {
     format!("{number:016}{SUFFIX}")
 }
 
-/// Name of a segment's file before it is whole.
+/// File name of a segment that is not complete yet.
 pub(crate) fn unfinished_name(number: u64) -> String {
     format!("{number:016}{SUFFIX}{UNFINISHED}")
 }
 
-/// Number of the segment in a file of this name, if it is one.
+/// Number of the segment with this file name; `None` if it is not a segment's name.
 pub(crate) fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(SUFFIX)?;
     (digits.len() == 16).then(|| digits.parse().ok())?
 }
 
-/// Whether a file of this name is a segment that was never finished.
+/// Whether this is the file name of a segment that was never completed.
 pub(crate) fn is_unfinished(name: &str) -> bool {
     name.strip_suffix(UNFINISHED).is_some_and(|name| number_of(name).is_some())
 }
 
-/// Length of the header that names so many partitions.
+/// Length in bytes of a header that lists `partitions` partitions.
 pub(crate) fn header_bytes(partitions: usize) -> u64 {
     (FIXED_BYTES + 10 * partitions + 4) as u64
 }
 
 impl Header {
-    /// The bytes of the format that is written.
+    /// Encodes the header in the current format.
     ///
     /// # Panics
-    /// When it was read from an older one: what that does not say would be taken for nought.
+    /// Panics if `magic` is not the header's own, or if the header was read from an older format:
+    /// the fields it lacks would be written as zero.
     pub(crate) fn encode(&self, magic: [u8; 8]) -> Vec<u8> {
         assert!(
             self.magic == Magic::Two(magic),
@@ -138,7 +139,7 @@ impl Header {
         bytes
     }
 
-    /// Reads the header and says how long it is.
+    /// Decodes a header and returns it with its length in bytes.
     pub(crate) fn decode(bytes: &Bytes) -> Result<(Self, u64), HeaderError> {
         let mut rest = bytes.clone();
         let mut magic = [0; 8];
@@ -185,8 +186,8 @@ impl Header {
         Some(Self { number, magic, owner, predecessor_bytes, made_bytes, last_lsns })
     }
 
-    /// Whether these bytes are what a crash can leave of a header of format 1, which was written under
-    /// the segment's own name: nothing, the start of one, or zeros where its first block should be.
+    /// Whether `bytes` may be what a crash left of a format 1 header, which was written directly
+    /// under the segment's final name: nothing, a prefix, or zeros in place of its first block.
     pub(crate) fn is_torn_format_1(bytes: &[u8]) -> bool {
         let mut start = MAGIC.to_vec();
         start.put_u32(FORMAT_1);

@@ -1,4 +1,4 @@
-//! The segments that there are, and which of them nobody needs any more.
+//! The segments that exist, and which of them are no longer needed.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,23 +10,23 @@ use crate::{
     segment,
 };
 
-/// What the log knows of one segment.
+/// What the log knows about one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Segment {
     pub(crate) number: u64,
     pub(crate) magic: Magic,
-    /// Where its frames begin.
+    /// Offset at which its frames start.
     pub(crate) start: u64,
-    /// Where they end, if it is closed.
+    /// Offset at which its frames end, if it is closed.
     pub(crate) end: u64,
-    /// Last record in it of each partition that has one in it.
+    /// LSN of the last record of each partition that has records in this segment.
     pub(crate) last_lsns: BTreeMap<PartitionId, Lsn>,
-    /// Whether its file is gone, although that may not be durable.
+    /// Whether its file has been removed, although the removal may not be durable yet.
     pub(crate) is_removed: bool,
 }
 
 impl Segment {
-    /// A new one, whose header names so many partitions, with the records it begins with.
+    /// A new segment whose header lists `partitions` partitions, with the records it starts with.
     pub(crate) fn new(
         number: u64,
         magic: [u8; 8],
@@ -39,25 +39,26 @@ impl Segment {
     }
 }
 
-/// All segments, oldest first. The last one is the one that is written.
+/// All segments, oldest first. The last one is the one being written.
 #[derive(Debug, Default)]
 pub(crate) struct Segments {
     all: Vec<Segment>,
-    /// From where on the log has all records of a partition; from the first on if it says nothing.
+    /// LSN from which the log has every record of a partition; 1 for partitions that are not
+    /// listed.
     oldest: BTreeMap<PartitionId, Lsn>,
     trimmed: BTreeMap<PartitionId, Lsn>,
-    /// Whether a segment that nobody needs could not be removed.
+    /// Whether a segment that is no longer needed could not be removed.
     is_removal_owed: bool,
 }
 
 impl Segments {
-    /// Those that were found, and the last record of each partition before the first of them.
+    /// The segments found on disk, and the last record of each partition before the first of them.
     pub(crate) fn found(all: Vec<Segment>, before: &BTreeMap<PartitionId, Lsn>) -> Self {
         let oldest = before.iter().map(|(partition, last)| (*partition, Lsn(last.0 + 1))).collect();
         Self { all, oldest, ..Self::default() }
     }
 
-    /// Closes the last one at `end`, and begins another.
+    /// Closes the last segment at `end` and adds the next one.
     pub(crate) fn begin(&mut self, end: u64, next: Segment) {
         if let Some(last) = self.all.last_mut() {
             assert!(
@@ -77,7 +78,7 @@ impl Segments {
         self.all.push(next);
     }
 
-    /// Notes that nothing behind these records stands in the last one.
+    /// Notes that the last segment holds no records after these.
     pub(crate) fn cut_last(&mut self, last_lsns: &BTreeMap<PartitionId, Lsn>) {
         if let Some(last) = self.all.last_mut() {
             for (partition, last) in &mut last.last_lsns {
@@ -87,10 +88,11 @@ impl Segments {
         }
     }
 
-    /// Notes records of the last segment.
+    /// Notes records written to the last segment.
     ///
     /// # Panics
-    /// When they do not follow those that it has of the partition: a batch was written twice, or too soon.
+    /// Panics if they do not follow the partition's previous records in the segment: a batch was
+    /// written twice, or too early.
     pub(crate) fn wrote(&mut self, partition: PartitionId, first: Lsn, last: Lsn) {
         if let Some(active) = self.all.last_mut() {
             let before = active.last_lsns.insert(partition, last);
@@ -105,8 +107,8 @@ impl Segments {
         }
     }
 
-    /// What the next header is to say of the records before it must be what the last segment has of them:
-    /// a log whose headers say something else is not opened any more.
+    /// Checks that what the next header will claim about earlier records matches the last segment:
+    /// a log whose headers disagree with its records can no longer be opened.
     pub(crate) fn check_closing(&self, last_lsns: &BTreeMap<PartitionId, Lsn>) {
         let Some(active) = self.all.last() else { return };
         for (partition, last) in &active.last_lsns {
@@ -122,7 +124,7 @@ impl Segments {
         }
     }
 
-    /// The last one must be the segment that is written, which ends at `end`.
+    /// Checks that the last segment is the one being written, which ends at `end`.
     pub(crate) fn check_active(&self, magic: Magic, end: Position) {
         let Some(active) = self.all.last() else { unreachable!("a log without a segment") };
         assert!(
@@ -140,7 +142,7 @@ impl Segments {
         );
     }
 
-    /// Those that have records of a partition from `from` on; the last one ends at `end`.
+    /// Segments that have records of a partition from `from` on; the last segment ends at `end`.
     pub(crate) fn with(&self, partition: PartitionId, from: Lsn, end: u64) -> Vec<Segment> {
         let has = |segment: &&Segment| {
             let last = segment.last_lsns.get(&partition);
@@ -159,27 +161,27 @@ impl Segments {
         self.oldest.get(&partition).copied().unwrap_or(Lsn(1))
     }
 
-    /// Records up to `upto` are no longer needed.
+    /// Marks records up to `upto` as no longer needed.
     pub(crate) fn trim(&mut self, partition: PartitionId, upto: Lsn) {
         let trimmed = self.trimmed.entry(partition).or_default();
         *trimmed = upto.max(*trimmed);
     }
 
-    /// Whether the segment that is written has records, and nobody needs any of them.
+    /// Whether the segment being written has records, none of which are needed.
     pub(crate) fn is_active_done(&self) -> bool {
         let active = self.all.last().filter(|active| !active.last_lsns.is_empty());
         active.is_some_and(|active| !self.is_needed(active))
     }
 
-    /// Whether removing has to be tried again.
+    /// Whether removing a segment has to be retried.
     pub(crate) fn is_removal_owed(&self) -> bool {
         self.is_removal_owed
     }
 
-    /// Removes the segments that nobody needs. What cannot be removed now stays owed.
+    /// Removes the segments that are no longer needed. A removal that fails is retried later.
     pub(crate) fn remove_trimmed<D: Disk>(&mut self, disk: &D) {
         while self.all.len() > 1 && !self.is_needed(&self.all[0]) {
-            // One after the other for sure: after a crash the segments that are left have no gap.
+            // Each removal is durable before the next one, so that a crash leaves no gap.
             self.is_removal_owed = self.remove_first(disk).is_err();
             if self.is_removal_owed {
                 return;

@@ -16,19 +16,19 @@ use crate::{
     segments::{Segment, Segments},
 };
 
-/// Frames are put together up to about this many bytes before they are written.
+/// Frames are buffered up to about this many bytes before they are written.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// An idle log closes a segment that nobody needs when it has this many bytes, or as many as a segment
-/// may have: so little is read in vain at the next start.
+/// An idle log closes a segment that is no longer needed once it has this many bytes, or as many as
+/// a segment may have. This bounds what the next start reads needlessly.
 const CLOSE_BYTES: u64 = 1 << 20;
 
-/// What a log has done so far.
+/// Counters of what a log has done since it was opened.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// Syncs of commits and seals.
+    /// Syncs for commits and seals.
     pub syncs: AtomicU64,
-    /// Of these, syncs of seals.
+    /// How many of those syncs were for seals.
     pub seals: AtomicU64,
     /// Bytes written to log files.
     pub bytes: AtomicU64,
@@ -36,17 +36,17 @@ pub struct Metrics {
     pub batches: AtomicU64,
 }
 
-/// The writing end of a log, without a thread: `push` batches, then `commit` them.
+/// The writing side of a log, without a thread: `push` batches, then `commit` them.
 pub(crate) struct LogWriter<D: Disk> {
     disk: Arc<D>,
     options: Options,
     active: Active<D::File>,
     /// Length at which the active segment is closed.
     close_at: u64,
-    /// Whether everything in the log is named as synced.
+    /// Whether the synced position recorded on disk covers the whole log.
     is_sealed: bool,
     segments: Segments,
-    /// Last record of each partition that was pushed.
+    /// LSN of the last record that was pushed, for each partition.
     last_lsns: BTreeMap<PartitionId, Lsn>,
     pending: Vec<(Batch, Done)>,
     buffer: Vec<u8>,
@@ -55,11 +55,11 @@ pub(crate) struct LogWriter<D: Disk> {
     metrics: Arc<Metrics>,
 }
 
-/// The outcomes of a commit, for the caller to tell: in order, and when it holds no lock.
+/// The outcomes of a commit. The caller reports them in order, and without holding a lock.
 pub(crate) type Outcomes = Vec<(Done, Result<(), AppendError>)>;
 
 impl<D: Disk> LogWriter<D> {
-    /// Opens the log on a disk, or starts one.
+    /// Opens the log on a disk, or creates one.
     pub(crate) fn open(
         disk: Arc<D>,
         options: Options,
@@ -90,17 +90,15 @@ impl<D: Disk> LogWriter<D> {
         }
     }
 
-    /// What it has done so far.
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
-    /// What room it has.
     pub(crate) fn status(&self) -> &Arc<Status> {
         &self.status
     }
 
-    /// The last record of a partition, durable or not.
+    /// LSN of the last record of a partition, durable or not.
     pub(crate) fn last_lsn(&self, partition: PartitionId) -> Lsn {
         self.last_lsns.get(&partition).copied().unwrap_or_default()
     }
@@ -110,15 +108,15 @@ impl<D: Disk> LogWriter<D> {
         self.segments.oldest(partition)
     }
 
-    /// The segments that have records of a partition from `from` on, as far as they are durable.
+    /// The segments that hold durable records of a partition from `from` on.
     pub(crate) fn segments_with(&self, partition: PartitionId, from: Lsn) -> Vec<Segment> {
         self.segments.with(partition, from, self.active.end.offset)
     }
 
-    /// Takes a batch for the next commit.
+    /// Queues a batch for the next commit.
     ///
     /// # Panics
-    /// When it does not continue its partition.
+    /// Panics if the batch does not continue its partition.
     pub(crate) fn push(&mut self, batch: Batch, done: Done) {
         let last = self.last_lsns.entry(batch.partition).or_default();
         assert!(
@@ -132,25 +130,26 @@ impl<D: Disk> LogWriter<D> {
         self.pending.push((batch, done));
     }
 
-    /// Whether there is something to commit.
+    /// Whether any batch waits to be committed.
     pub(crate) fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    /// Whether everything that is durable is named as synced. A log that has failed says so too, as
-    /// nothing more will be.
+    /// Whether the synced position recorded on disk covers everything that is durable. Also true
+    /// for a log that has failed, since it writes nothing more.
     pub(crate) fn is_sealed(&self) -> bool {
         self.is_sealed || self.failure.is_some()
     }
 
-    /// Whether something is to be tried again: there was no room for it, or the disk refused.
+    /// Whether anything has to be retried because the disk was full or returned an error.
     pub(crate) fn owes(&self) -> bool {
         self.failure.is_none()
             && (self.has_pending() || self.status.is_short() || self.segments.is_removal_owed())
     }
 
-    /// Writes and syncs what was pushed, as far as there is room. The outcomes are to be told in
-    /// order; a batch that waits for room has none yet, and stays pending with all that follow.
+    /// Writes and syncs as many of the pending batches as there is space for. The caller has to
+    /// report the outcomes in order. A batch that waits for space has no outcome yet, and stays
+    /// pending along with all batches after it.
     pub(crate) fn commit(&mut self) -> Outcomes {
         let written = match &self.failure {
             Some(_) => Ok(self.pending.len()),
@@ -168,11 +167,11 @@ impl<D: Disk> LogWriter<D> {
         self.pending.drain(..count).map(|(_, done)| (done, outcome.clone())).collect()
     }
 
-    /// Notes on disk that the last batches are synced, when nothing has followed them that could. A
-    /// seal for which there is no room is left out: the log is not sealed then.
+    /// Records on disk that the last batches are synced, for when no later frame does so. Skipped
+    /// if there is no space for a seal: the log is not sealed then.
     ///
     /// # Errors
-    /// When the disk refuses; nothing is appended after that.
+    /// Returns an error if a disk operation fails; nothing is appended after that.
     pub(crate) fn seal(&mut self) -> Result<(), AppendError> {
         let sealed = match &self.failure {
             Some(failure) => return Err(failure.clone()),
@@ -185,10 +184,11 @@ impl<D: Disk> LogWriter<D> {
         }
     }
 
-    /// Records up to `upto` are no longer needed; segments that nobody needs go.
+    /// Marks records up to `upto` as no longer needed and removes the segments that nothing needs.
     ///
     /// # Panics
-    /// When there are none up to there: what does not need them has something that is not in the log.
+    /// Panics if those records are not written yet: the tables would contain something that is not
+    /// in the log.
     pub(crate) fn trim(&mut self, partition: PartitionId, upto: Lsn) {
         let written = self.written(partition);
         assert!(
@@ -202,12 +202,12 @@ impl<D: Disk> LogWriter<D> {
         self.tidy();
     }
 
-    /// Tries again what is owed, except for what is to be committed.
+    /// Retries everything outstanding, except for the pending commit.
     pub(crate) fn retry(&mut self) {
         self.tidy();
         if self.failure.is_none() && self.status.is_short() {
             match self.look_for_room() {
-                // There may be room for the next segment too.
+                // There may be space for the next segment too.
                 Ok(()) => self.close_at = self.options.segment_bytes,
                 Err(Trouble::Full) => (),
                 Err(Trouble::Failed(error)) => drop(self.fail(&error)),
@@ -215,15 +215,16 @@ impl<D: Disk> LogWriter<D> {
         }
     }
 
-    /// Where room cannot be allocated only a write can tell; what is pending is one, and a seal is the
-    /// smallest when nothing is.
+    /// Where space cannot be allocated, only a write can find out whether there is any. A pending
+    /// batch is such a write; without one, a seal is the smallest.
     fn look_for_room(&mut self) -> Result<(), Trouble> {
         self.make_room(0, 0)?;
         let is_known = self.active.room_bytes().is_some();
         if is_known || self.has_pending() { Ok(()) } else { self.write_seal() }
     }
 
-    /// Removes what nobody needs. A failed log stays as it is: what is on its disk is not known.
+    /// Removes what is no longer needed. A failed log is left as it is, because the state of its
+    /// disk is unknown.
     fn tidy(&mut self) {
         if self.failure.is_some() {
             return;
@@ -238,7 +239,7 @@ impl<D: Disk> LogWriter<D> {
         }
     }
 
-    /// The last record of a partition that does not wait for the next commit.
+    /// LSN of the last record of a partition that does not wait for the next commit.
     fn written(&self, partition: PartitionId) -> Lsn {
         let is_of_it = |batch: &&Batch| batch.partition == partition && !batch.records.is_empty();
         let waiting = self.pending.iter().map(|(batch, _)| batch).find(is_of_it);
@@ -252,13 +253,14 @@ impl<D: Disk> LogWriter<D> {
         self.check_has_not_failed(error);
         let failure = AppendError { message: error.to_string() };
         self.failure = Some(failure.clone());
-        // Whoever appends next hears of it, so nobody may be kept from that by a disk that is full, too.
+        // The next append returns the failure, so a disk that is also full must not keep callers
+        // from appending.
         self.status.set(false, u64::MAX);
         failure
     }
 
-    /// After one failure nothing is written any more: what the disk shows may never have reached it, and
-    /// whatever is written behind that would be acknowledged in vain.
+    /// After one failure nothing is written any more: what the disk returns may never have reached
+    /// it, and records written after that would be acknowledged but could not be recovered.
     fn check_has_not_failed(&self, what: impl fmt::Display) {
         let Position { segment, offset } = self.active.end;
         assert!(
@@ -268,11 +270,11 @@ impl<D: Disk> LogWriter<D> {
         );
     }
 
-    /// Writes the first batches that are pending, as many as there is room for; says how many.
+    /// Writes as many of the first pending batches as there is space for; returns how many.
     fn write_pending(&mut self) -> Result<usize, Trouble> {
         let mut bytes = self.pending.iter().map(|(batch, _)| frame::batch_bytes(batch)).sum();
         if bytes == 0 {
-            return Ok(self.pending.len()); // Barriers alone: what they wait for is on disk already.
+            return Ok(self.pending.len()); // Only barriers: what they wait for is already on disk.
         }
         self.active.mend(&*self.disk)?;
         if self.active.end.offset >= self.close_at {
@@ -289,7 +291,7 @@ impl<D: Disk> LogWriter<D> {
         }
         let start = self.active.end;
         self.write_batches(count)?;
-        // The end moves by what was synced: all that is about to be acknowledged, and nothing else.
+        // The end advances by exactly what was synced and is about to be acknowledged.
         let end = self.active.end;
         assert!(
             end == Position { offset: start.offset + bytes, ..start },
@@ -298,7 +300,7 @@ impl<D: Disk> LogWriter<D> {
         Ok(count)
     }
 
-    /// How many of the pending batches fit the room that there is, and their bytes.
+    /// How many of the pending batches fit into the available space, and their size in bytes.
     fn fitting(&self) -> (usize, u64) {
         let Some(room) = self.active.room_bytes() else {
             unreachable!("segment {} is full, and has no room that ends", self.active.end.segment);
@@ -330,7 +332,7 @@ impl<D: Disk> LogWriter<D> {
         written
     }
 
-    /// Writes frames in pieces, and syncs them together.
+    /// Writes frames in pieces and syncs them together.
     fn write_frames<'a>(
         &mut self,
         batches: impl Iterator<Item = &'a Batch>,
@@ -363,7 +365,7 @@ impl<D: Disk> LogWriter<D> {
         Ok(())
     }
 
-    /// Writes what was put together. When there is no room for it nothing stays of the commit.
+    /// Writes the buffered frames. If they do not fit, nothing of the commit remains.
     fn write_buffer(&mut self) -> Result<u64, Trouble> {
         if self.buffer.is_empty() {
             return Ok(0);
@@ -372,7 +374,7 @@ impl<D: Disk> LogWriter<D> {
         let written = match self.active.append(&*self.disk, &self.buffer) {
             Ok(()) => Ok(self.buffer.len() as u64),
             Err(Trouble::Full) => {
-                // If it cannot be cut now it is before the next write.
+                // If truncating fails now, it is repeated before the next write.
                 let _ = self.active.mend(&*self.disk);
                 self.note_room(true);
                 Err(Trouble::Full)
@@ -395,7 +397,7 @@ impl<D: Disk> LogWriter<D> {
     fn make_room(&mut self, bytes: u64, left: u64) -> Result<(), Trouble> {
         let made = self.active.make_room(&*self.disk, bytes, left, &self.options);
         let is_unknown = self.active.room_bytes().is_none();
-        let stays_short = is_unknown && self.status.is_short(); // Until something was written.
+        let stays_short = is_unknown && self.status.is_short(); // Until a write succeeds.
         self.note_room(made.is_err() || stays_short || self.is_below_reserve());
         made
     }
@@ -405,14 +407,15 @@ impl<D: Disk> LogWriter<D> {
     }
 
     fn note_room(&self, is_short: bool) {
-        // Where room cannot be allocated there is enough of it until a write meets a full disk.
+        // Where space cannot be allocated, assume that there is enough until a write hits a full
+        // disk.
         let unknown = if is_short { 0 } else { u64::MAX };
         let closing_bytes = self.options.closing_bytes();
         let room = self.active.room_bytes().map(|room| room.saturating_sub(closing_bytes));
         self.status.set(is_short, room.unwrap_or(unknown));
     }
 
-    /// Closes a full segment, if there is room for the next one; otherwise it grows on.
+    /// Closes a full segment if there is space for the next one; otherwise it keeps growing.
     fn close_full(&mut self) -> Result<(), Trouble> {
         match self.close(true) {
             Err(Trouble::Full) => {
@@ -423,8 +426,9 @@ impl<D: Disk> LogWriter<D> {
         }
     }
 
-    /// Closes the active segment when nobody needs anything in it, so that it can go. When the log is
-    /// short that is done for the smallest, as it makes room.
+    /// Closes the segment being written if none of its records are needed, so that it can be
+    /// removed. A log that is short of space closes even the smallest segment, because that frees
+    /// space.
     fn close_trimmed(&mut self) -> Result<(), Trouble> {
         let least = if self.status.is_short() { 0 } else { CLOSE_BYTES };
         let is_grown = self.active.end.offset >= least.min(self.options.segment_bytes);
@@ -440,7 +444,7 @@ impl<D: Disk> LogWriter<D> {
         self.make_room(0, 0).and(closed)
     }
 
-    /// Starts the next segment; everything in the last one is synced.
+    /// Starts the next segment. Everything in the current one is synced.
     fn close(&mut self, needs_reserve: bool) -> Result<(), Trouble> {
         self.check_has_not_failed("another segment is begun");
         let mut last_lsns = self.last_lsns.clone();
@@ -455,7 +459,7 @@ impl<D: Disk> LogWriter<D> {
         let segment = Segment::new(number, next.magic, partitions, BTreeMap::new());
         self.segments.begin(predecessor_bytes, segment);
         let mut closed = std::mem::replace(&mut self.active, next);
-        // Room that is not given back is lost until the segment is removed, nothing else.
+        // If this fails, the space is lost until the segment is removed, but nothing else is.
         let _ = closed.give_back(&*self.disk);
         self.close_at = self.options.segment_bytes;
         self.is_sealed = true;
@@ -464,7 +468,7 @@ impl<D: Disk> LogWriter<D> {
         Ok(())
     }
 
-    /// What is written and what is read are the same segment.
+    /// Checks that the segment being written is the last one that readers see.
     fn check_active(&self) {
         self.segments.check_active(Magic::Two(self.active.magic), self.active.end);
     }

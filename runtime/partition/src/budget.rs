@@ -1,13 +1,14 @@
-//! Parts of the node's memory that one kind of work may hold, by bytes.
+//! Shares of the node's memory that one kind of work may hold, counted in bytes.
 //!
-//! What is taken is given back when it is dropped. New work asks and is refused when there is nothing
-//! left; what has begun waits, first come, first served. Whatever is larger than all there is for its
-//! size gets that alone, so that everything ends.
+//! Memory is returned when its guard is dropped. New work asks for memory and is refused if there
+//! is none left; work that has started waits, first come, first served. A request larger than the
+//! whole capacity of its size class gets all of it, so that everything finishes eventually.
 //!
-//! Sizes have room of their own, so that what is small never waits for what is large. And of each size the
-//! work of one deployment may hold at most [`POOL_SHARE`] times what it leaves free, and each of its
-//! services as much of that: whoever comes next finds something, and what waits for its own pool keeps
-//! nobody else waiting.
+//! Every size class has its own capacity, so that small requests never wait for large ones. Within
+//! a size class the work of one deployment may hold at most [`POOL_SHARE`] times what it leaves
+//! free, and each of its services at most that many times what is left of the deployment's part. So
+//! the next deployment always finds some memory, and a request that waits for its own pool does not
+//! delay any other pool.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,41 +16,41 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use protocol::DeploymentId;
 use tokio::sync::oneshot;
 
-/// How many times what is free a pool may have.
+/// A pool may hold at most this many times what it leaves free.
 pub const POOL_SHARE: usize = 4;
 
-/// Whether a pool that has `used` may have `more`, so that `left` is still free then. The first is always
-/// somebody's.
+/// Whether a pool that holds `used` may take `more` if `left` is free afterwards. A pool that holds
+/// nothing always may.
 pub fn leaves_enough(used: usize, more: usize, left: usize) -> bool {
     used == 0 || used + more <= POOL_SHARE * left
 }
 
-/// How much more of what is `free` a pool that has `used` may have, so that it [`leaves_enough`].
+/// How much more of `free` a pool that holds `used` may take so that it still [`leaves_enough`].
 pub fn may_have(used: usize, free: usize) -> usize {
     (POOL_SHARE * free).saturating_sub(used) / (POOL_SHARE + 1)
 }
 
-/// Whose work it is.
+/// The work that a limit applies to: that of one service of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pool {
-    /// Where it runs.
+    /// The deployment that runs the work.
     pub deployment: DeploymentId,
-    /// Which of the services there it belongs to.
+    /// Which of the services of the deployment the work belongs to.
     pub service: u32,
 }
 
-/// What the smallest request costs anyway.
+/// What even the smallest request costs.
 const UNIT_BYTES: usize = 1024;
 
-/// Size classes: the largest payload of each, in bytes, and its share of the budget, in sixteenths.
+/// Size classes: the largest payload of each, in bytes, and its part of the budget, in sixteenths.
 pub(crate) const SIZES: [(usize, usize); 4] =
     [(4 << 10, 1), (128 << 10, 2), (2 << 20, 4), (usize::MAX, 9)];
 
-/// A part of the memory budget. Cheap to clone; clones share it.
+/// A share of the memory budget. Cheap to clone; clones draw on the same memory.
 #[derive(Debug, Clone)]
 pub struct Share(Arc<[Mutex<Room>; SIZES.len()]>);
 
-/// Bytes that are held, for as long as this lives.
+/// Memory that is held until this is dropped.
 #[derive(Debug)]
 pub struct Held {
     share: Share,
@@ -58,14 +59,14 @@ pub struct Held {
     bytes: usize,
 }
 
-/// The memory for one size.
+/// The memory of one size class.
 #[derive(Debug, Default)]
 struct Room {
     max: usize,
     used: usize,
     deployments: BTreeMap<DeploymentId, usize>,
     pools: BTreeMap<Option<Pool>, OfPool>,
-    /// How many have waited so far.
+    /// How many requests have had to wait so far.
     arrivals: u64,
 }
 
@@ -77,14 +78,14 @@ struct OfPool {
 
 #[derive(Debug)]
 struct Waiting {
-    /// Those with a lower number came before.
+    /// Requests with a lower number arrived earlier.
     arrival: u64,
     bytes: usize,
     granted: oneshot::Sender<Held>,
 }
 
 impl Share {
-    /// A part of so many bytes, at least a few KiB.
+    /// A share of this many bytes, at least a few KiB.
     pub fn new(bytes: usize) -> Self {
         let room = |(_, sixteenths): (usize, usize)| {
             let max = (bytes / 16 * sixteenths).max(UNIT_BYTES);
@@ -93,17 +94,17 @@ impl Share {
         Self(Arc::new(SIZES.map(room)))
     }
 
-    /// Takes bytes if they are there, for their own size or a larger one; `None` if not.
+    /// Takes memory if it is free, from the size class of `bytes` or a larger one; `None` if not.
     pub fn try_take(&self, bytes: usize) -> Option<Held> {
         (size_of(bytes)..SIZES.len()).find_map(|size| self.try_take_of(size, None, bytes))
     }
 
-    /// Takes bytes when they are there.
+    /// Waits until memory is free and takes it.
     pub async fn take(&self, bytes: usize) -> Held {
         self.take_of(None, bytes).await
     }
 
-    /// Takes bytes for work of a pool when they are there.
+    /// Waits until memory is free for the work of a pool and takes it.
     pub async fn take_for(&self, pool: Pool, bytes: usize) -> Held {
         self.take_of(Some(pool), bytes).await
     }
@@ -126,21 +127,22 @@ impl Share {
         }
         let (granted, receiver) = oneshot::channel();
         self.room(size).wait(pool, bytes, granted);
-        // Something may have been given back in between.
+        // Memory may have been returned in between.
         self.grant(size);
         #[expect(clippy::expect_used, reason = "we have the share, and whoever waits is in it")]
         receiver.await.expect("whoever waits for memory is granted it")
     }
 
-    /// Serves those who wait.
+    /// Serves the requests that wait.
     fn grant(&self, size: usize) {
-        // Whoever does not want it any more gives it back, for which the lock must be free.
+        // A request that was dropped meanwhile returns its memory at once, for which the lock must
+        // be free.
         while let Some((pool, Waiting { bytes, granted, .. })) = self.next(size) {
             drop(granted.send(Held { share: self.clone(), size, pool, bytes }));
         }
     }
 
-    /// Takes memory for the next one that waits.
+    /// Takes memory for the next request that waits.
     fn next(&self, size: usize) -> Option<(Option<Pool>, Waiting)> {
         let mut room = self.room(size);
         let (pool, waiting) = room.next()?;
@@ -160,13 +162,13 @@ impl Drop for Held {
     }
 }
 
-/// Whether somebody can have memory now.
+/// Whether a request can have memory now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Fits,
-    /// When others give something back.
+    /// Once others return some.
     Later,
-    /// When its own pool does.
+    /// Once its own pool returns some.
     LaterByPool,
 }
 
@@ -227,8 +229,8 @@ impl Room {
         self.pools.entry(pool).or_default().waiting.push_back(Waiting { arrival, bytes, granted });
     }
 
-    /// The one that came first, of those that do not wait for their own pool. If there is not enough for
-    /// it, nobody who came later is served before it.
+    /// The earliest of the requests that do not wait for their own pool. If there is not enough
+    /// memory for it, no later request is served before it.
     fn next(&mut self) -> Option<(Option<Pool>, Waiting)> {
         for of_pool in self.pools.values_mut() {
             while of_pool.waiting.pop_front_if(|waiting| waiting.granted.is_closed()).is_some() {}
@@ -248,7 +250,7 @@ impl Room {
     }
 }
 
-/// Which of [`SIZES`] so many bytes are.
+/// Which of [`SIZES`] a payload of `bytes` bytes belongs to.
 pub(crate) fn size_of(bytes: usize) -> usize {
     SIZES.iter().position(|(bytes_max, _)| bytes <= *bytes_max).unwrap_or(SIZES.len() - 1)
 }
@@ -274,7 +276,7 @@ mod tests {
         let small = share.take(1).await;
         assert!(share.take(1).now_or_never().is_none(), "that waits for its own size");
         drop(small);
-        // Larger than all there is: alone.
+        // Larger than the whole capacity: it gets all of it.
         let large = share.take(usize::MAX).await;
         assert!(share.try_take(usize::MAX).is_none());
         assert!(share.try_take(1).is_some(), "and in nobody's way");
@@ -313,7 +315,7 @@ mod tests {
         much.now_or_never().expect("its pool has given back enough");
     }
 
-    /// Of one size each pool leaves a fifth of what it finds.
+    /// Within a size class each pool leaves a fifth of what it finds.
     #[test]
     fn pools_that_take_all_they_can_get_leave_something_for_the_next() {
         let share = Share::new(64 * MIB);
@@ -331,7 +333,7 @@ mod tests {
         assert!(taken.iter().all(|taken| *taken > 0), "{taken:?}");
     }
 
-    /// However many services a deployment has.
+    /// No matter how many services a deployment has.
     #[test]
     fn the_services_of_a_deployment_leave_something_together() {
         let share = Share::new(64 * MIB);

@@ -1,4 +1,4 @@
-//! When a checkpoint is due, and who writes it.
+//! When a checkpoint is due, and which thread writes it.
 
 use std::sync::mpsc;
 use std::thread;
@@ -9,12 +9,12 @@ use runtime_store::{Checkpoint, CheckpointDone};
 
 use crate::inbox::PAYLOAD_BYTES_MIN;
 
-/// What is told when a checkpoint is written.
+/// Called with the outcome once a checkpoint has been written.
 pub type OnDone = Box<dyn FnOnce(CheckpointDone) + Send>;
 
-/// Writes checkpoints away from the partitions' threads.
+/// Writes checkpoints off the partitions' threads.
 pub trait Checkpoints: Send + Sync + 'static {
-    /// Writes one; must not wait for it.
+    /// Starts writing a checkpoint; must not wait for it.
     fn run(&self, job: Checkpoint, done: OnDone);
 }
 
@@ -25,7 +25,7 @@ impl CheckpointThread {
     /// Starts the thread. It ends when the node's last partition does.
     ///
     /// # Errors
-    /// When the system has no thread to give.
+    /// Returns an error if the system cannot start a thread.
     pub fn spawn() -> std::io::Result<Self> {
         let (sender, jobs) = mpsc::channel::<(Checkpoint, OnDone)>();
         thread::Builder::new().name("checkpoint".to_owned()).spawn(move || {
@@ -44,11 +44,12 @@ impl Checkpoints for CheckpointThread {
     }
 }
 
-/// An overlay with less than this part of its limit may wait for longer: a checkpoint costs its syncs,
-/// whatever it writes, and folding little is quick.
+/// An overlay below its limit divided by this may wait longer: a checkpoint costs its syncs,
+/// however little it writes, and a small overlay is quick to fold.
 const SMALL: usize = 4;
 
-/// While a checkpoint is written, and the overlay is over its limit, a payload must leave room for so many.
+/// While a checkpoint is being written and the overlay is over its limit, a payload must leave
+/// memory for this many of its size.
 const PAYLOADS: usize = 64;
 
 /// How many intervals a small overlay may wait.
@@ -69,32 +70,34 @@ impl Schedule {
         Self { interval_us, overlay_bytes_max, last_us: now_us, is_running: false }
     }
 
-    /// By time, or by size.
+    /// Whether a checkpoint is due, by time or by size.
     pub(crate) fn is_due(&self, now_us: u64, overlay_bytes: usize) -> bool {
         let is_time = now_us >= self.due_us(overlay_bytes);
         !self.is_running && (is_time || overlay_bytes >= self.overlay_bytes_max)
     }
 
-    /// The largest payload that may come in: while a checkpoint is written, each leaves room for many of its
-    /// size. Small events come in for longer ([`Schedule::is_overloaded`]).
+    /// Largest payload that is admitted: while a checkpoint is being written, each must leave
+    /// memory for many of its size. Small events are admitted for longer
+    /// ([`Schedule::is_overloaded`]).
     pub(crate) fn payload_bytes_max(&self, overlay_bytes: usize) -> usize {
         if !self.is_running || overlay_bytes < self.overlay_bytes_max {
             return usize::MAX;
         }
         let left = self.overlay_bytes_max.saturating_mul(2).saturating_sub(overlay_bytes);
-        // In steps, so that whoever waits is not woken for each event that comes in.
+        // In steps, so that waiting edges are not woken for every event that is admitted.
         let shared = (left / PAYLOADS).checked_ilog2().map_or(0, |log| 1 << log);
         shared.max(PAYLOAD_BYTES_MIN)
     }
 
-    /// Whether edges must wait until the checkpoint is written. What large events have added to the
-    /// overlay doesn't count: a few of them keep each other out, but not the small ones.
+    /// Whether edges have to wait until the checkpoint is written. Bytes that large events have
+    /// added to the overlay don't count: a few large events keep each other out, but not the small
+    /// ones.
     pub(crate) fn is_overloaded(&self, overlay_bytes: usize, large_bytes: usize) -> bool {
         let small_bytes = overlay_bytes.saturating_sub(large_bytes);
         self.is_running && small_bytes >= self.overlay_bytes_max.saturating_mul(2)
     }
 
-    /// When to look again.
+    /// When to check again.
     pub(crate) fn next(&self, overlay_bytes: usize) -> Option<Timestamp> {
         let is_nothing_changed = overlay_bytes == 0;
         let due_ms = self.due_us(overlay_bytes).div_ceil(1000);

@@ -1,7 +1,7 @@
-//! The node's clock: the only place where the time is asked for.
+//! The node's clock: the only place where the time is read.
 //!
-//! Reading order: [`discipline`] (what time it is, pure), [`source`] (the system's clocks), and here
-//! the clock that partitions and edges share.
+//! Reading order: [`discipline`] (what time it is, pure), [`source`] (the system's clocks), and
+//! this file (the clock that partitions and edges share).
 
 pub mod discipline;
 pub mod source;
@@ -15,47 +15,47 @@ use runtime_core::time::Stamp;
 use discipline::{Course, Difference, Discipline};
 use source::{SystemSource, TimeSource};
 
-/// Gives stamps that only go forward and are never the same twice on one node.
+/// Issues stamps that only increase and are never issued twice on one node.
 pub trait Clock: Send + Sync + 'static {
-    /// Microseconds since the epoch, never less than before.
+    /// Microseconds since the epoch; never decreases.
     fn now_us(&self) -> u64;
 
-    /// What the wall clock shows, in microseconds since the epoch; it may be set back and forward.
-    /// Only good for one thing: how far away a time is that somebody else's clock has named.
+    /// The wall clock, in microseconds since the epoch; it may be set forward and back. Use it for
+    /// one thing only: how far away a time is that another machine's clock has named.
     fn wall_us(&self) -> u64;
 
-    /// Reserves `count` successive stamps, later than any given before; returns the first.
+    /// Reserves `count` consecutive stamps, later than any issued before; returns the first.
     fn take(&self, count: u64) -> Stamp;
 
-    /// Starts no earlier than at this stamp, the last one that the log has, and runs on from there.
-    /// For recovery, before the first stamp is taken.
+    /// Ensures that the clock starts no earlier than at this stamp, the last one in the log, and
+    /// runs on from there. For recovery, before the first stamp is taken.
     fn advance_past(&self, stamp: Stamp);
 }
 
-/// The wall clock is looked at this often, in microseconds.
+/// How often the wall clock is read, in microseconds.
 const OBSERVE_INTERVAL_US: u64 = 1_000_000;
 
-/// The clock of a real node: begins with the wall time, is carried by the boot clock, and follows the
-/// wall slowly ([`discipline`] says how).
+/// The clock of a real node: starts at the wall time, advances with the boot clock, and slowly
+/// follows the wall clock (see [`discipline`]).
 #[derive(Debug)]
 pub struct NodeClock<S = SystemSource> {
     source: S,
     discipline: Mutex<Discipline>,
-    /// Its present course, to be read without the lock.
+    /// Its current course, readable without the lock.
     course: ArcSwap<Course>,
-    /// The latest time that was told or given away as a stamp.
+    /// The latest time that was returned or issued as a stamp.
     last_us: AtomicU64,
 }
 
 impl NodeClock {
-    /// A clock on the system's clocks, from now on.
+    /// Starts a clock on the system's clocks.
     pub fn start() -> Self {
         Self::on(SystemSource)
     }
 }
 
 impl<S: TimeSource> NodeClock<S> {
-    /// A clock on these clocks, from now on.
+    /// Starts a clock on the given clocks.
     pub fn on(source: S) -> Self {
         let discipline = Discipline::new(source.boot_us(), source.wall_us());
         let course = ArcSwap::from_pointee(discipline.course());
@@ -72,7 +72,7 @@ impl<S: TimeSource> NodeClock<S> {
         course.now_us(boot_us)
     }
 
-    /// Looks at the wall clock, unless another thread is at it.
+    /// Reads the wall clock, unless another thread is doing so.
     fn observe(&self, boot_us: u64) -> Option<Course> {
         let mut discipline = match self.discipline.try_lock() {
             Ok(discipline) => discipline,
@@ -107,7 +107,7 @@ fn warn(difference: Difference) {
 impl<S: TimeSource> Clock for NodeClock<S> {
     fn now_us(&self) -> u64 {
         let now_us = self.now();
-        // Two threads may read the clock on either side of a new course.
+        // Two threads may read the clock on either side of a change of course.
         now_us.max(self.last_us.fetch_max(now_us, Ordering::Relaxed))
     }
 

@@ -1,5 +1,5 @@
-//! Effect to edge, one arm each. Runs in the log's callback, so everything here is durable, and
-//! nothing here may wait.
+//! Hands effects to the edges, one match arm each. Runs in the log's callback, so everything here
+//! is durable, and nothing here may block.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use runtime_core::{
 
 use crate::{edges::Edges, inbox::Inbox, waiters::Waiters};
 
-/// Everything effects of one partition may reach.
+/// Everything that the effects of a partition may reach.
 pub(crate) struct Dispatch {
     pub(crate) partition: PartitionId,
     pub(crate) edges: Arc<dyn Edges>,
     pub(crate) waiters: Arc<Waiters>,
-    /// The inboxes of all partitions, this one's too, by number.
+    /// The inboxes of all partitions, including this one's, by number.
     pub(crate) inboxes: Arc<[Arc<Inbox>]>,
 }
 
 impl Dispatch {
-    /// Sends the effects of a durable batch in their order. `registry` is what the rows say if the
-    /// batch has changed it.
+    /// Dispatches the effects of a durable batch in order. `registry` holds the registry's rows if
+    /// the batch has changed them.
     pub(crate) fn dispatch(&self, effects: Vec<Effect>, registry: Option<Vec<StoredDeployment>>) {
         if let Some(deployments) = registry {
             self.edges.publish_registry(deployments);
@@ -61,7 +61,7 @@ impl Dispatch {
                     let before = acknowledged.insert(to, sequence);
                     self.check_grows(to, before, sequence);
                 }
-                // The driver has looked at these when it applied the batch.
+                // The driver handled these when it applied the batch.
                 Effect::ArmTimer { .. } | Effect::ArmExpiry { .. } | Effect::PublishRegistry => (),
             }
         }
@@ -73,7 +73,7 @@ impl Dispatch {
         }
     }
 
-    /// Tells a client that there is no room for what it wants. Nothing of it was applied or logged.
+    /// Refuses a client's request for lack of disk space. Nothing of it was applied or logged.
     pub(crate) fn refuse(&self, event: &Event) {
         let request = if let Event::Produced { request, .. } = event {
             Some(*request)
@@ -89,7 +89,7 @@ impl Dispatch {
         }
     }
 
-    /// One acknowledgement stands for all before it.
+    /// Checks that acknowledgements only increase: each one covers all messages before it.
     fn check_grows(&self, to: PartitionId, before: Option<u64>, sequence: u64) {
         assert!(
             before.is_none_or(|before| before <= sequence),

@@ -1,10 +1,10 @@
-//! How far the records of a partition are durable, as the log has said.
+//! How far the records of a partition are durable, as reported by the log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use runtime_core::{Lsn, PartitionId};
 
-/// The last durable record of a partition. The log's callbacks move it, one after the other.
+/// The last durable record of a partition. The log's callbacks advance it, one after the other.
 #[derive(Debug)]
 pub(crate) struct Durable {
     partition: PartitionId,
@@ -12,20 +12,21 @@ pub(crate) struct Durable {
 }
 
 impl Durable {
-    /// After a start: what was read back from the log is durable.
+    /// Starts from what was read back from the log, all of which is durable.
     pub(crate) fn new(partition: PartitionId, last: Lsn) -> Self {
         Self { partition, last: AtomicU64::new(last.0) }
     }
 
-    /// The last durable record.
+    /// LSN of the last durable record.
     pub(crate) fn last(&self) -> Lsn {
         Lsn(self.last.load(Ordering::Acquire))
     }
 
-    /// Notes that so many records from `first` on are durable; none for whoever waits for all before it.
+    /// Notes that `count` records from `first` on are durable; 0 for a barrier.
     ///
     /// # Panics
-    /// When these are not the next ones: something would become visible before it is durable, or twice.
+    /// Panics if these are not the next records: something would become visible before it is
+    /// durable, or twice.
     pub(crate) fn acknowledge(&self, first: Lsn, count: u64) {
         let before = self.last.fetch_add(count, Ordering::AcqRel);
         assert!(

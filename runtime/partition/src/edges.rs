@@ -1,4 +1,4 @@
-//! What the partitions hand to the edges of the node.
+//! What the partitions call on the edges of the node.
 
 use protocol::{
     DeploymentId,
@@ -12,39 +12,39 @@ use runtime_core::{
 
 use crate::budget::Pool;
 
-/// What an edge has no room in.
+/// The capacity that an edge has exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Full {
-    /// The whole edge: nobody gets a place.
+    /// That of the whole edge: no attempt gets a permit.
     All,
-    /// What the attempts of one deployment may have.
+    /// The part that attempts of one deployment may use.
     Deployment(DeploymentId),
-    /// What those of one of its services may have.
+    /// The part that attempts of one of its services may use.
     Service(Pool),
 }
 
 impl Full {
-    /// Everything that the work of a pool needs room in.
+    /// All capacities that the work of a pool needs.
     pub fn of(pool: Pool) -> [Self; 3] {
         [Self::All, Self::Deployment(pool.deployment), Self::Service(pool)]
     }
 }
 
-/// Carries out the effects that leave the node's core. No method may wait: what can't be taken at
-/// once is refused and stays owed in the rows.
+/// Carries out the effects that leave the node's core. No method may block: what cannot be taken at
+/// once is refused and remains an obligation in the rows.
 pub trait Edges: Send + Sync + 'static {
-    /// Runs a handler. The partition offers it again after [`crate::Partitions::attempts_wanted`] has
-    /// named what was full.
+    /// Runs a handler. After a refusal the partition offers the attempt again once
+    /// [`crate::Partitions::attempts_wanted`] has named the capacity that was exhausted.
     ///
     /// # Errors
-    /// When there is no room: what is full.
+    /// Returns the capacity that is exhausted if the attempt cannot be started.
     fn start_attempt(&self, partition: PartitionId, start: Box<StartAttempt>) -> Result<(), Full>;
 
-    /// A refusal has been noted by its partition: from now on, room of that kind is to be announced. If
-    /// there is some already, at once.
+    /// The partition has noted a refusal: from now on, free capacity of that kind has to be
+    /// announced, and immediately if there is some already.
     fn attempt_refused(&self, full: Full);
 
-    /// Shows an entry to a live attempt; for an unknown one there is nothing to do.
+    /// Sends a notification entry to a live attempt; does nothing if the attempt is unknown.
     fn send_notification(
         &self,
         partition: PartitionId,
@@ -53,9 +53,10 @@ pub trait Edges: Send + Sync + 'static {
         entry: Entry,
     );
 
-    /// Breaks an attempt off; for an unknown one there is nothing to do.
+    /// Aborts an attempt; does nothing if it is unknown.
     fn abort_attempt(&self, partition: PartitionId, attempt: AttemptRef);
 
-    /// The registry's rows, whenever they have changed, and once before the first attempt starts.
+    /// Publishes the registry's rows whenever they have changed, and once before the first attempt
+    /// starts.
     fn publish_registry(&self, deployments: Vec<StoredDeployment>);
 }

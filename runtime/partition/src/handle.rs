@@ -1,4 +1,5 @@
-//! The way to the partitions of a node: events in, rows out. What is asked and answered is in `requests.rs`.
+//! The handle to the partitions of a node: events in, rows out. Requests and answers are in
+//! `requests.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +23,7 @@ use crate::{
 #[error("the node is stopping; try again")]
 pub struct Stopped;
 
-/// All partitions of this node. Cheap to clone.
+/// The handle to all partitions of this node. Cheap to clone.
 #[derive(Clone)]
 pub struct Partitions(Arc<Shared>);
 
@@ -33,10 +34,10 @@ struct Shared {
     next_request: AtomicU64,
 }
 
-/// How many partitions that are.
+/// Number of partitions, as a `u16`.
 ///
 /// # Panics
-/// When they are more than can be numbered: the last ones would have no owner.
+/// Panics if there are more than can be numbered: the last ones would have no owner.
 pub(crate) fn count_of(partitions: usize) -> u16 {
     let Ok(count) = u16::try_from(partitions) else {
         unreachable!("a node has {partitions} partitions; the most is {}", u16::MAX);
@@ -50,7 +51,7 @@ impl Partitions {
         Self(Arc::new(Shared { count, inboxes, waiters, next_request: AtomicU64::new(1) }))
     }
 
-    /// How many partitions there are.
+    /// Number of partitions of the node.
     pub fn count(&self) -> u16 {
         self.0.count
     }
@@ -60,11 +61,11 @@ impl Partitions {
         Partition::owner(self.count(), key)
     }
 
-    /// Hands an event to a partition; waits while its inbox is full. Returning does not mean that
-    /// the event is durable.
+    /// Hands an event to a partition; waits while its inbox is full. The event need not be durable
+    /// on return.
     ///
     /// # Errors
-    /// When the node is stopping.
+    /// Returns an error if the node is stopping.
     pub async fn propose(&self, to: PartitionId, event: Event) -> Result<(), Stopped> {
         self.inbox(to).push_events(vec![event]).await
     }
@@ -72,41 +73,42 @@ impl Partitions {
     /// Hands several events to a partition, which takes them in one turn.
     ///
     /// # Errors
-    /// When the node is stopping.
+    /// Returns an error if the node is stopping.
     pub async fn propose_all(&self, to: PartitionId, events: Vec<Event>) -> Result<(), Stopped> {
         self.inbox(to).push_events(events).await
     }
 
-    /// Reads rows between two records, behind every event that was proposed before; the answer comes
-    /// when everything read is durable. Events that are held back for want of room are passed.
+    /// Reads rows between two records, after every event that was proposed before. The answer comes
+    /// once everything read is durable. Overtakes events that are held back for lack of memory or
+    /// disk space.
     ///
     /// # Errors
-    /// When the node is stopping.
+    /// Returns an error if the node is stopping.
     pub async fn read<V: View>(&self, from: PartitionId, view: V) -> Result<V::Seen, Stopped> {
         let (sender, receiver) = oneshot::channel();
         let look = Box::new(move |tables: &Tables<'_>| {
             let seen = view.see(tables);
             Box::new(move || {
-                let _ = sender.send(seen); // Nobody waits for it any more.
+                let _ = sender.send(seen); // The caller may be gone.
             }) as Answering
         });
         self.inbox(from).put(|lanes| lanes.push_read(Read::Look(look)));
         receiver.await.map_err(|_| Stopped)
     }
 
-    /// The rows as [`Partitions::read`] sees them, to be looked at for longer than a turn: what happens
-    /// meanwhile does not change them.
+    /// The rows as [`Partitions::read`] sees them, to be read for longer than a turn: later events
+    /// do not change them.
     ///
     /// # Errors
-    /// When the node is stopping.
+    /// Returns an error if the node is stopping.
     pub async fn hold(&self, from: PartitionId) -> Result<HeldRows, Stopped> {
         let (sender, receiver) = oneshot::channel();
         self.inbox(from).put(|lanes| lanes.push_read(Read::Hold(sender)));
         receiver.await.map(HeldRows::new).map_err(|_| Stopped)
     }
 
-    /// Whether each partition's thread does its work, and how it stands, by number. A partition that
-    /// says nothing for ten seconds is stuck: `None`.
+    /// Whether each partition's thread makes progress, and its state, by number. `None` for a
+    /// partition that has not answered within ten seconds and is stuck.
     pub async fn health(&self) -> Vec<Option<PartitionHealth>> {
         let pings: Vec<_> = self.0.inboxes.iter().map(|inbox| health::ping(inbox)).collect();
         let mut answers = Vec::with_capacity(pings.len());
@@ -116,21 +118,21 @@ impl Partitions {
         answers
     }
 
-    /// The invoker has room again in what was full: so many attempts that it refused for that are
-    /// offered anew.
+    /// Announces that capacity which was exhausted in the invoker is free again: `count` of the
+    /// attempts that were refused for it are offered again.
     pub fn attempts_wanted(&self, full: Full, count: usize) {
         for inbox in self.0.inboxes.iter() {
             inbox.put(|lanes| _ = lanes.notices.wanted.insert(full, count));
         }
     }
 
-    /// Sends again what a partition has sent to another and that one has not acknowledged; duplicates are
-    /// ignored there. For a transport that can lose messages.
+    /// Resends the messages from one partition to another that are not acknowledged; the receiver
+    /// ignores duplicates. For a transport that can lose messages.
     pub fn resend(&self, from: PartitionId, to: PartitionId) {
         self.inbox(from).put(|lanes| _ = lanes.notices.resend.insert(to));
     }
 
-    /// Refuses everything from now on, and lets go of whoever waits.
+    /// Refuses everything from now on, and releases all waiting callers.
     pub fn stop(&self) {
         self.0.inboxes.iter().for_each(|inbox| inbox.close());
         self.0.waiters.iter().for_each(|waiters| waiters.clear());

@@ -1,5 +1,5 @@
-//! Whether a partition's thread does its work, asked by way of that work: a busy one answers with
-//! its next turn, one that is gone or stuck does not.
+//! Whether a partition's thread makes progress. Queries are answered as part of its work: a busy
+//! partition answers in its next turn, one that is gone or stuck does not.
 
 use std::time::Duration;
 
@@ -7,45 +7,46 @@ use tokio::{runtime::Handle, sync::oneshot};
 
 use crate::inbox::Inbox;
 
-/// A partition that has not answered for so long is stuck: the longest turns take a second or two.
+/// A partition that has not answered for this long is stuck: the longest turns take a second or
+/// two.
 pub const STUCK_AFTER: Duration = Duration::from_secs(10);
 
-/// How a partition stands.
+/// The state of a partition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PartitionHealth {
-    /// Whether the disk has room for new work.
+    /// Whether the disk has space for new work.
     pub has_room: bool,
-    /// How long the log's disk has not finished a write that is waited for, in milliseconds, from
-    /// [`STUCK_AFTER`] on.
+    /// For how long the log's disk has not finished a pending write, in milliseconds; `None` below
+    /// [`STUCK_AFTER`].
     pub log_stuck_ms: Option<u64>,
-    /// How long work has been held back since a checkpoint is not written, in milliseconds, from
-    /// [`STUCK_AFTER`] on.
+    /// For how long work has been held back because a checkpoint has not been written, in
+    /// milliseconds; `None` below [`STUCK_AFTER`].
     pub checkpoint_stuck_ms: Option<u64>,
-    /// Set when finished invocations take more than they may and nothing of it may go before its time.
+    /// Set if finished invocations take up more than their budget and none may be removed early.
     pub promised_over_budget: Option<OverBudget>,
-    /// How long the file of its tables is, in bytes.
+    /// Size of the file of the partition's tables, in bytes.
     pub tables_bytes: u64,
-    /// Which part of that is free, from 0 to 1, estimated; `None` when it can't be told.
+    /// Estimated share of that file that is free, from 0 to 1; `None` if it is unknown.
     pub tables_free_share: Option<f64>,
 }
 
-/// What was promised to be kept takes more room than was planned for it.
+/// What was promised to be kept takes up more space than was budgeted for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OverBudget {
-    /// Estimate of the bytes that finished invocations take.
+    /// Estimated bytes that finished invocations take up.
     pub retained_bytes: u64,
-    /// How many they should.
+    /// Bytes budgeted for them.
     pub budget_bytes: u64,
 }
 
-/// A question that is under way.
+/// A health query in flight.
 pub(crate) struct Ping(oneshot::Receiver<PartitionHealth>);
 
-/// Asks a partition.
+/// Queries the health of a partition.
 pub(crate) fn ping(inbox: &Inbox) -> Ping {
     let (sender, receiver) = oneshot::channel();
     inbox.put(|lanes| {
-        // Those who have gone away are forgotten, so that a stuck partition gathers no more than ask.
+        // Drop abandoned queries, so that a stuck partition does not accumulate them.
         lanes.notices.pings.retain(|ping| !ping.is_closed());
         lanes.notices.pings.push(sender);
     });
@@ -53,7 +54,7 @@ pub(crate) fn ping(inbox: &Inbox) -> Ping {
 }
 
 impl Ping {
-    /// The answer; `None` when there is none in time.
+    /// Waits for the answer; `None` if it does not come in time.
     pub(crate) async fn answer(self) -> Option<PartitionHealth> {
         if Handle::try_current().is_err() {
             return self.0.await.ok(); // A simulation has its own time, in which nothing is stuck.

@@ -1,4 +1,4 @@
-//! Rows that are held: a partition's, as they were after one record, for as long as somebody looks.
+//! Held rows: a partition's rows as of one record, for as long as a reader needs them.
 
 use runtime_core::{
     Lsn,
@@ -7,8 +7,8 @@ use runtime_core::{
 use runtime_store::Base;
 use runtime_views::View;
 
-/// The rows of a partition, durable, as they were when they were asked for. Cheap to clone, and to be let
-/// go of soon: what has changed since is kept twice, in memory and in the file.
+/// The rows of a partition as of when they were requested, all of them durable. Cheap to clone.
+/// Drop them soon: whatever changes meanwhile is kept twice, in memory and in the file.
 #[derive(Clone)]
 pub struct HeldRows(Base);
 
@@ -17,12 +17,12 @@ impl HeldRows {
         Self(base)
     }
 
-    /// The last record that they show.
+    /// LSN of the last record that the rows reflect.
     pub fn applied(&self) -> Lsn {
         self.0.applied()
     }
 
-    /// Looks, on the thread of whoever asks.
+    /// Evaluates a view on the calling thread.
     pub fn see<V: View>(&self, view: V) -> V::Seen {
         view.see(&Tables::new(&mut Overlay::default(), &self.0))
     }

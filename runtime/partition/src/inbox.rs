@@ -1,8 +1,10 @@
-//! The door to a partition's thread: what edges, peers and the log put in, and who is woken by it.
+//! The entrance to a partition's thread: what edges, peers and the log put in, and when that wakes
+//! the thread.
 //!
-//! Events of edges are held back by bytes, each lane by itself, so that none can take what another
-//! needs. The rest can't grow without bound: a peer sends what its rows owe and an acknowledgement
-//! replaces the one before, and reads and notices are as many as there are callers and attempts.
+//! Events from edges are limited by bytes, separately for each lane, so that no lane can take what
+//! another needs. The rest cannot grow without bound: a peer sends only what its rows require, an
+//! acknowledgement replaces the one before, and there are only as many reads and notices as callers
+//! and attempts.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,24 +18,24 @@ use crate::{
     sync::{self, Condvar, Mutex, MutexGuard},
 };
 
-/// Bytes of one lane's events of one size that may wait for one partition, each event counted with
-/// [`crate::lanes::EVENT_BYTES`] beside its payload: some one thousand small ones, and a large message
-/// alone. Enough to keep a turn busy while the disk works, and little enough for a slow disk: whoever calls
-/// waits for a few such batches.
+/// Bytes of waiting events of one lane and one size class, per partition. Each event counts with
+/// [`crate::lanes::EVENT_BYTES`] in addition to its payload: about a thousand small events, or one
+/// large message. That is enough to keep a turn busy while the disk works, and little enough for a
+/// slow disk, since a caller waits for a few such batches.
 const LANE_BYTES_MAX: u32 = 8 << 20;
 
-/// A payload of this size never has to leave room for others of its size while the tables can't be written
-/// as fast as events come in: whoever has little to say need not wait for that.
+/// Payloads up to this size never have to leave memory for others of their size while the tables
+/// cannot be written as fast as events come in: small requests need not wait for that.
 pub(crate) const PAYLOAD_BYTES_MIN: usize = 16 << 10;
 
 pub(crate) struct Inbox {
     lanes: Mutex<Lanes>,
     arrived: Condvar,
-    /// Free bytes of each lane, by size.
+    /// Free bytes of each lane, by size class.
     room: [[Semaphore; budget::SIZES.len()]; Lane::COUNT],
-    /// Whether the disk has none for new work.
+    /// Whether the disk has no space for new work.
     no_room: AtomicBool,
-    /// Events with a larger payload wait before they come in.
+    /// Events with a larger payload wait before they are admitted.
     payload_bytes_max: watch::Sender<usize>,
 }
 
@@ -49,8 +51,9 @@ impl Inbox {
         }
     }
 
-    /// Takes permits for an edge's events and puts them in, all at once: they share a turn, and so an
-    /// fsync. Waits for permits; what is larger than a lane waits until it is alone there.
+    /// Takes permits for an edge's events and queues them all at once, so that they share a turn
+    /// and thus an fsync. Waits for permits; events larger than a lane wait until they are alone in
+    /// it.
     pub(crate) async fn push_events(&self, events: Vec<Event>) -> Result<(), Stopped> {
         let Some(lane) = events.first().map(Lane::of) else { return Ok(()) };
         let payload_bytes = events.iter().map(Event::payload_bytes).max().unwrap_or_default();
@@ -63,7 +66,7 @@ impl Inbox {
             left -= permits;
             queued.push(Queued { event, size, permits });
         }
-        // Here, since behind it events keep their order.
+        // Wait here, because events keep their order from here on.
         if lane != Lane::Control && payload_bytes > PAYLOAD_BYTES_MIN {
             self.may_come(payload_bytes).await;
         }
@@ -80,7 +83,8 @@ impl Inbox {
     }
 
     #[cfg(any(test, feature = "simulation"))]
-    /// Puts an event in whatever the lane holds: for the simulator, which has no one to hold back.
+    /// Queues an event no matter how full the lane is: for the simulator, which has no caller to
+    /// hold back.
     pub(crate) fn force_event(&self, event: Event) {
         let size = budget::size_of(event.payload_bytes());
         self.put(|lanes| lanes.push_event(Queued { event, size, permits: 0 }));
@@ -96,7 +100,7 @@ impl Inbox {
         }
     }
 
-    /// Takes what a turn may take; waits until a turn is worth its while, or for as long as `patience`.
+    /// Takes the work of a turn. Waits until a turn is worthwhile, but no longer than `patience`.
     pub(crate) fn take(&self, patience: Duration, bounds: Bounds) -> Arrivals {
         let mut lanes = self.lock();
         if !patience.is_zero() {
@@ -117,19 +121,21 @@ impl Inbox {
         taken
     }
 
-    /// Free bytes of a lane for what has some size.
+    /// Free bytes of a lane for events of a size class.
     #[cfg(test)]
     pub(crate) fn free(&self, lane: Lane, size: usize) -> usize {
         self.room[lane as usize][size].available_permits()
     }
 
-    /// Since when the log has a batch of ours and finishes none; `None` while it has none.
+    /// Since when the log has had batches of this partition without finishing one; `None` if it has
+    /// none.
     pub(crate) fn syncing_since_us(&self) -> Option<u64> {
         let lanes = self.lock();
         (lanes.syncing > 0).then_some(lanes.synced_at_us)
     }
 
-    /// Says how large payloads may be that come in; those that are refused anyway may.
+    /// Sets the largest payload that is admitted. A closed inbox admits all, because it refuses
+    /// them anyway.
     pub(crate) fn let_in(&self, payload_bytes_max: usize) {
         let is_closed = self.room.iter().flatten().any(Semaphore::is_closed);
         let max = if is_closed { usize::MAX } else { payload_bytes_max };
@@ -137,11 +143,11 @@ impl Inbox {
     }
 
     async fn may_come(&self, payload_bytes: usize) {
-        // It fails only when there is no inbox any more, and we have one.
+        // This fails only if the inbox is gone, and `self` is the inbox.
         let _ = self.payload_bytes_max.subscribe().wait_for(|max| payload_bytes <= *max).await;
     }
 
-    /// Says whether there is room for new work.
+    /// Sets whether new work is refused because the disk has no space for it.
     pub(crate) fn set_no_room(&self, no_room: bool) {
         self.no_room.store(no_room, Ordering::Relaxed);
     }
@@ -151,7 +157,7 @@ impl Inbox {
         self.no_room.load(Ordering::Relaxed)
     }
 
-    /// Refuses whoever waits for a place or reads, now and later.
+    /// Refuses all callers that wait for permits or reads, now and later.
     pub(crate) fn close(&self) {
         self.room.iter().flatten().for_each(Semaphore::close);
         self.let_in(usize::MAX);

@@ -1,8 +1,8 @@
 //! What waits for a partition's next turn, and how much of it a turn takes. No locks here.
 //!
-//! Events of edges and reads stand in one queue, in the order in which they came, so a read sees
-//! every event that was put in before it. While a kind of event is held back, the others and the
-//! reads pass it; nothing that is held back has been acknowledged.
+//! Events from edges and reads share one queue, in the order in which they arrived, so a read sees
+//! every event that was queued before it. While one kind of event is held back, the others and the
+//! reads overtake it; nothing that is held back has been acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,48 +12,49 @@ use tokio::sync::oneshot;
 
 use crate::{budget, edges::Full, health::PartitionHealth};
 
-/// Somebody wants to see the rows.
+/// A request to read the rows.
 pub(crate) enum Read {
     /// As they are in this turn.
     Look(Look),
-    /// As they are in this turn, for as long as they like.
+    /// As they are in this turn, for as long as the reader likes.
     Hold(oneshot::Sender<Base>),
 }
 
-/// A look at the rows; it sends its own answer.
+/// A query of the rows; it returns the closure that sends its answer.
 pub(crate) type Look = Box<dyn FnOnce(&Tables<'_>) -> Answering + Send>;
 
 /// Sends a read's answer once what it saw is durable.
 pub(crate) type Answering = Box<dyn FnOnce() + Send>;
 
-/// What every event costs beside its payload when bytes are counted: its own memory, its record's
-/// head and the rows that it makes.
+/// What every event costs in addition to its payload when bytes are counted: its own memory, its
+/// record's header and the rows that it creates.
 pub(crate) const EVENT_BYTES: usize = 8 * 1024;
 
-/// What a record takes of the log beside the event's payload: its head, names and ids.
+/// What a record takes up in the log in addition to the event's payload: its header, names and ids.
 const RECORD_BYTES: usize = 1024;
 
-/// So many events are worth a turn of their own while a batch is on its way to disk.
+/// This many events are worth a turn of their own while a batch is on its way to disk.
 const BATCH_FULL: usize = 512;
 
-/// Who an event comes from, which is what decides whether it may be taken when there is little room.
+/// Source of an event, which decides whether it may be taken when memory or disk space is short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// A client wants something new.
+    /// New work that a client requests.
     New,
-    /// Running attempts go on.
+    /// Progress of running attempts.
     Running,
-    /// Clients bring results that somebody waits for: as held back as running work, but not in its way.
+    /// Results from clients that invocations wait for: held back like running work, but not in its
+    /// way.
     Results,
-    /// Operators, and what makes room.
+    /// Operators' requests, and work that frees space.
     Control,
 }
 
 impl Lane {
-    /// How many there are.
+    /// Number of lanes.
     pub(crate) const COUNT: usize = 4;
 
-    /// The lane of an event of an edge.
+    /// The lane of an event from an edge.
     pub(crate) fn of(event: &Event) -> Self {
         match event {
             Event::Invoked(_) | Event::Produced { .. } => Self::New,
@@ -83,11 +84,12 @@ impl Lane {
 /// Which events a turn takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// All.
+    /// All of them.
     All,
-    /// Memory is short until a checkpoint is written: edges wait, but for operators.
+    /// Memory is short until a checkpoint is written: edges wait, except for operators.
     Hold,
-    /// The disk is nearly full: new work is refused, running work waits, operators go on.
+    /// The disk is nearly full: new work is refused, running work waits, operators' requests are
+    /// taken.
     Reserve,
 }
 
@@ -97,7 +99,7 @@ impl Admission {
         match self {
             Self::All => true,
             Self::Hold => lane == Lane::Control,
-            // New work is taken out to be refused.
+            // New work is taken out in order to refuse it.
             Self::Reserve => matches!(lane, Lane::Control | Lane::New),
         }
     }
@@ -107,12 +109,13 @@ impl Admission {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bounds {
     pub(crate) admission: Admission,
-    /// Events, those of peers included.
+    /// Number of events, including those from peers.
     pub(crate) events_max: usize,
-    /// Their payloads and [`EVENT_BYTES`] each. One event is taken whatever it takes.
+    /// Bytes of their payloads, plus [`EVENT_BYTES`] each. One event is always taken, whatever its
+    /// size.
     pub(crate) bytes_max: usize,
-    /// What their records may take of the log, so that a disk that is found full then still has room for
-    /// operators. One event is taken whatever it takes.
+    /// Bytes that their records may take up in the log, so that a disk that turns out to be full
+    /// still has space for operators' requests. One event is always taken, whatever its size.
     pub(crate) log_bytes_max: usize,
 }
 
@@ -120,7 +123,7 @@ pub(crate) struct Bounds {
 #[derive(Debug)]
 pub(crate) struct Queued {
     pub(crate) event: Event,
-    /// As which size ([`budget::size_of`]) it was let in.
+    /// Size class ([`budget::size_of`]) under which it was admitted.
     pub(crate) size: usize,
     pub(crate) permits: u32,
 }
@@ -131,43 +134,43 @@ enum Work {
     Read(Read),
 }
 
-/// Everything that came in since the last turn.
+/// Everything that has arrived since the last turn.
 #[derive(Default)]
 pub(crate) struct Lanes {
-    /// Messages of other partitions: first, since they only finish what has begun.
+    /// Messages from other partitions; taken first, since they only finish work that has started.
     peers: VecDeque<Event>,
     work: VecDeque<Work>,
-    /// How many events of each lane are in `work`.
+    /// Number of events in `work`, by lane.
     waiting: [usize; Lane::COUNT],
     reads: usize,
-    /// Whether nobody will look at the rows any more.
+    /// Whether reads are no longer answered.
     is_closed: bool,
     pub(crate) notices: Notices,
     /// Batches of this partition that are on their way to disk.
     pub(crate) syncing: usize,
-    /// When the last sync completed or, if none has since there was something to sync, when the first batch was
-    /// submitted. In microseconds of the node's clock.
+    /// When the last sync completed or, if none has completed since there was something to sync,
+    /// when the first batch was submitted. In microseconds of the node's clock.
     pub(crate) synced_at_us: u64,
 }
 
-/// What is neither event nor read. It is few, and taken whole.
+/// Input that is neither event nor read. There is little of it, and a turn takes all of it.
 #[derive(Default)]
 pub(crate) struct Notices {
-    /// Who asks whether the partition is alive.
+    /// Pending health queries.
     pub(crate) pings: Vec<oneshot::Sender<PartitionHealth>>,
-    /// For each other partition the last of our messages that it has on disk.
+    /// For each other partition, the last of our messages that it has on disk.
     pub(crate) acknowledged: BTreeMap<PartitionId, u64>,
-    /// Partitions to which some messages may not have come.
+    /// Partitions that may have missed some of our messages.
     pub(crate) resend: BTreeSet<PartitionId>,
-    /// Attempts that the invoker refused, and what was full.
+    /// Attempts that the invoker refused, and the capacity that was exhausted.
     pub(crate) refused: Vec<(AttemptRef, Full)>,
-    /// What the invoker has room in again, and for how many attempts.
+    /// Capacities that the invoker has free again, and for how many attempts.
     pub(crate) wanted: BTreeMap<Full, usize>,
-    /// A checkpoint is written.
+    /// Outcome of a checkpoint.
     pub(crate) checkpoint: Option<CheckpointDone>,
-    /// The log can't write any more.
+    /// The log can no longer write.
     pub(crate) log_failed: bool,
-    /// The node stops.
+    /// The node is stopping.
     pub(crate) stop: bool,
 }
 
@@ -175,17 +178,17 @@ pub(crate) struct Notices {
 #[derive(Default)]
 pub(crate) struct Arrivals {
     pub(crate) notices: Notices,
-    /// Of peers, then of edges; each in order.
+    /// From peers, then from edges; each in order.
     pub(crate) events: Vec<Event>,
     /// Reads that see these events.
     pub(crate) reads: Vec<Read>,
-    /// New work for which there is no room.
+    /// New work that the disk has no space for.
     pub(crate) no_room: Vec<Event>,
-    /// Permits to give back, by lane and size.
+    /// Permits to return, by lane and size class.
     pub(crate) permits: [[usize; budget::SIZES.len()]; Lane::COUNT],
 }
 
-/// What an event counts for in bounds of bytes.
+/// How much an event counts where bytes are limited.
 pub(crate) fn weight(event: &Event) -> usize {
     EVENT_BYTES + event.payload_bytes()
 }
@@ -197,7 +200,7 @@ impl Lanes {
         self.work.push_back(Work::Event(lane, queued));
     }
 
-    /// Puts in a read. One that nobody will answer is let go of, of which whoever waits for it hears.
+    /// Queues a read. If reads are no longer answered it is dropped, so that its receiver fails.
     pub(crate) fn push_read(&mut self, read: Read) {
         if !self.is_closed {
             self.reads += 1;
@@ -205,7 +208,7 @@ impl Lanes {
         }
     }
 
-    /// Lets go of all reads, and of those that are still to come.
+    /// Drops all reads, including those that are still to come.
     pub(crate) fn close(&mut self) {
         self.is_closed = true;
         self.reads = 0;
@@ -224,13 +227,13 @@ impl Lanes {
         &mut self.peers
     }
 
-    /// How many events of edges wait.
+    /// Number of waiting events from edges.
     pub(crate) fn events_waiting(&self) -> usize {
         self.waiting.iter().sum()
     }
 
-    /// Whether a turn is worth its while. What came in while a batch is on its way to disk shares the
-    /// next one: it could not be durable any sooner.
+    /// Whether a turn is worthwhile. What arrives while a batch is on its way to disk shares the
+    /// next batch, since it could not be durable any sooner.
     pub(crate) fn is_ready(&self, admission: Admission) -> bool {
         let notices = &self.notices;
         if notices.log_failed || notices.stop || !notices.pings.is_empty() {
@@ -257,7 +260,8 @@ impl Lanes {
         let mut taken =
             Arrivals { notices: std::mem::take(&mut self.notices), ..Arrivals::default() };
         if bounds.admission == Admission::Reserve && self.syncing > 0 {
-            // What is left of the disk takes one batch at a time, so that none is stuck behind another.
+            // The space that is left takes one batch at a time, so that none gets stuck behind
+            // another.
             return taken;
         }
         let mut room = Room {
@@ -284,7 +288,7 @@ impl Lanes {
         taken
     }
 
-    /// At most half of the turn while edges wait, so that partners can't keep them out.
+    /// Peers get at most half of the turn while edges wait, so that they cannot starve them.
     fn take_peers(&mut self, taken: &mut Arrivals, room: &mut Room) {
         let (events_min, bytes_min) =
             if self.work.is_empty() { (0, 0) } else { (room.events / 2, room.bytes / 2) };
@@ -322,7 +326,7 @@ impl Lanes {
                 }
             }
         }
-        // Back to where it stood: before all that was not looked at.
+        // Back to where it was: before everything that was not examined.
         while let Some(work) = held.pop_back() {
             self.work.push_front(work);
         }
@@ -339,7 +343,7 @@ impl Lanes {
     }
 }
 
-/// What is left of a turn.
+/// What is left of a turn's bounds.
 struct Room {
     events: usize,
     bytes: usize,
@@ -348,7 +352,7 @@ struct Room {
 }
 
 impl Room {
-    /// Takes room for an event; the first one always has it.
+    /// Reserves capacity for an event; the first one always fits.
     fn fits(&mut self, event: &Event) -> bool {
         let (bytes, log_bytes) = (weight(event), RECORD_BYTES + event.payload_bytes());
         let has_room = self.events > 0 && self.bytes >= bytes && self.log_bytes >= log_bytes;

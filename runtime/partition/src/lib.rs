@@ -1,4 +1,5 @@
-//! The shell of the Partition machine: it stamps, logs, applies and dispatches, and decides nothing.
+//! The shell around the Partition machine: it stamps, logs, applies and dispatches, and makes no
+//! decisions.
 //!
 //! ```text
 //!   edges --propose--> Inbox --drain all--> Driver::turn: stamp, apply in memory, append to the log
@@ -7,15 +8,16 @@
 //!     +--- Dispatch <----+------------------------------------------+
 //! ```
 //!
-//! Reading order: [`handle`] and [`requests`] (what the edges call), [`edges`] (what they are called
-//! with), [`clock`], `lanes` and `inbox` (what waits for the next turn), [`driver`] (the turn),
-//! [`health`], [`held`] (rows for longer than a turn), `dispatch` (effect to edge), `waiters` (who waits
-//! for an answer), `durable` (what the log has acknowledged), [`observer`] (who is told what is stored),
-//! [`checkpoint`], [`node`] (recovery and the threads).
+//! Reading order: [`handle`] and [`requests`] (what the edges call), [`edges`] (what is called on
+//! them), [`clock`], `lanes` and `inbox` (what waits for the next turn), [`driver`] (the turn),
+//! [`health`], [`held`] (rows held for longer than a turn), `dispatch` (effects to edges),
+//! `waiters` (requests that wait for an answer), `durable` (what the log has acknowledged),
+//! [`observer`] (notifications of what is stored), [`checkpoint`], [`node`] (recovery and the
+//! threads).
 //!
 //! **Invariant:** durable before visible. Effects leave only from the log's callback, after the
-//! records that caused them are on disk. The driver never waits for an edge; what an edge can't take
-//! stays owed in the rows.
+//! records that caused them are on disk. The driver never waits for an edge; what an edge cannot
+//! take remains an obligation in the rows.
 
 pub mod budget;
 pub mod checkpoint;

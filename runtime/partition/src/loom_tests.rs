@@ -1,5 +1,5 @@
-//! Every way in which threads can meet at the inbox and the waiters: nobody sleeps over what came in,
-//! and everybody hears once.
+//! Every interleaving of threads at the inbox and the waiters: no thread sleeps through an arrival,
+//! and every waiting request receives exactly one outcome.
 
 use std::time::Duration;
 

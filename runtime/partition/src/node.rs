@@ -1,8 +1,9 @@
 //! A node's partitions: recovery, then one thread each.
 //!
 //! Recovery opens the tables at their last checkpoint, folds the log's tail onto them, drops the
-//! effects of that fold, and derives from the rows what is still owed: messages between partitions
-//! in the order of their stamps, then attempts, oldest first, as the invoker has room.
+//! effects of that fold, and derives the obligations that remain from the rows: messages between
+//! partitions in the order of their stamps, then attempts, oldest first, as the invoker has
+//! capacity.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,33 +28,33 @@ use crate::{
     waiters::Waiters,
 };
 
-/// A node could not start.
+/// Why a node could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The tables of a partition can't be used.
+    /// The tables of a partition cannot be used.
     #[error("partition {partition}: {source}")]
     Store {
-        /// Which partition.
+        /// Number of the partition.
         partition: u16,
-        /// What is wrong.
+        /// Why the tables cannot be opened.
         source: runtime_store::OpenError,
     },
-    /// The log can't be read.
+    /// The log cannot be read.
     #[error("partition {partition}: the log cannot be read: {source}")]
     Log {
-        /// Which partition.
+        /// Number of the partition.
         partition: u16,
-        /// What is wrong.
+        /// The error of the log.
         source: runtime_log::ReadError,
     },
-    /// A record can't be read back.
+    /// A record cannot be decoded.
     #[error("partition {partition}: record {lsn} of the log: {source}")]
     Record {
-        /// Which partition.
+        /// Number of the partition.
         partition: u16,
-        /// Which record.
+        /// LSN of the record.
         lsn: u64,
-        /// What is wrong.
+        /// The decoding error.
         source: EventDecodeError,
     },
     /// The tables are ahead of the log: they belong to another log, or the log has lost its tail.
@@ -62,62 +63,63 @@ pub enum StartError {
          restore the log that belongs to these tables"
     )]
     TablesAheadOfLog {
-        /// Which partition.
+        /// Number of the partition.
         partition: u16,
-        /// The last record in the tables.
+        /// LSN of the last record in the tables.
         applied: u64,
-        /// The last record of the log.
+        /// LSN of the last record in the log.
         last: u64,
     },
-    /// The tables are behind the log: they are older than what it has kept, or new.
+    /// The tables are behind the log: they are older than what the log has kept, or empty.
     #[error(
         "partition {partition}: the tables are at record {applied}, but the log goes on with record \
          {oldest}: restore the tables that belong to this log"
     )]
     TablesBehindLog {
-        /// Which partition.
+        /// Number of the partition.
         partition: u16,
-        /// The last record in the tables, or read from the log.
+        /// LSN of the last record in the tables, or read from the log.
         applied: u64,
-        /// The next one that there is.
+        /// LSN of the next record that the log has.
         oldest: u64,
     },
-    /// The system has no thread to give.
+    /// The system could not start a thread.
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
 }
 
-/// The partitions of a node, recovered, and the way to reach them.
+/// The recovered partitions of a node, and the handle to them.
 pub struct Node {
     partitions: Partitions,
     drivers: Vec<Driver>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Everything a node's partitions stand on.
+/// Everything that a node's partitions depend on.
 pub struct Parts {
     /// The tables of each partition, by number.
     pub stores: Vec<Store>,
-    /// The log of all of them.
+    /// The log of all partitions.
     pub log: Arc<dyn Log>,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
-    /// How ids of named invocations follow from their names, as the data directory says.
+    /// How ids of named invocations are derived from their names, as recorded in the data
+    /// directory.
     pub derivation: Derivation,
-    /// Who writes checkpoints.
+    /// Writes the checkpoints.
     pub checkpoints: Arc<dyn Checkpoints>,
-    /// Who is told what is stored.
+    /// Notified of what is stored.
     pub observer: Option<Arc<dyn Observer>>,
-    /// Limits.
+    /// Limits of each partition's work.
     pub settings: Settings,
 }
 
 impl Node {
-    /// Recovers all partitions. `edges` gets the handle by which it reaches them; it is given the
-    /// registry before anything else.
+    /// Recovers all partitions. `edges` receives the handle to them and returns the edges, which
+    /// are given the registry before anything else.
     ///
     /// # Errors
-    /// When the tables or the log can't be used; nothing has been changed then.
+    /// Returns an error if the tables or the log cannot be used; nothing has been changed then.
     pub fn recover(
         parts: Parts,
         edges: impl FnOnce(Partitions) -> Arc<dyn Edges>,
@@ -129,7 +131,7 @@ impl Node {
         for (id, store) in (0..count).map(PartitionId).zip(stores) {
             let mut one = Folded::of(Partition { id, count, derivation }, store, &*log)?;
             clock.advance_past(one.stamp());
-            // The log forgets what it was told when it stops.
+            // The log does not remember trims across restarts.
             log.trim(log_id(id), runtime_log::Lsn(one.checkpointed().0));
             folded.push(one);
         }
@@ -165,20 +167,20 @@ impl Node {
         Ok(Self { partitions, drivers, threads: Vec::new() })
     }
 
-    /// The way to reach the partitions.
+    /// The handle to the partitions.
     pub fn partitions(&self) -> &Partitions {
         &self.partitions
     }
 
-    /// The partitions themselves, for whoever turns them by hand.
+    /// The partitions themselves, for callers that run their turns by hand.
     pub fn drivers_mut(&mut self) -> &mut [Driver] {
         &mut self.drivers
     }
 
-    /// Gives every partition its thread. `on_stopped` is called by each one that stops.
+    /// Starts a thread for every partition. Each calls `on_stopped` when its partition stops.
     ///
     /// # Errors
-    /// When the system has no thread to give.
+    /// Returns an error if the system cannot start a thread.
     pub fn spawn(
         &mut self,
         on_stopped: impl Fn(PartitionId) + Clone + Send + 'static,
@@ -199,17 +201,17 @@ impl Node {
     pub fn stop(self) {
         self.partitions.stop();
         for thread in self.threads {
-            // A partition that panicked has said so; there is nothing to add.
+            // A panic of a partition was already reported where it happened.
             let _ = thread.join();
         }
     }
 }
 
-/// How long the checkpoint may take that a stop writes: all partitions write theirs at the same time, and
-/// what stops a node waits for it.
+/// Time limit for the checkpoint that a stop writes: all partitions write theirs at the same time,
+/// and the shutdown of the node waits for it.
 const LAST_CHECKPOINT_MAX: Duration = Duration::from_secs(3);
 
-/// An idle partition looks around this often, whatever it waits for.
+/// An idle partition runs a turn at least this often, whatever it waits for.
 const PATIENCE_MAX: Duration = Duration::from_secs(1);
 
 fn run(driver: &mut Driver) {
@@ -228,7 +230,7 @@ fn run(driver: &mut Driver) {
     }
 }
 
-/// Messages that were under way, of all partitions, in the order in which they were sent.
+/// Sends the messages of all partitions that were in flight, in the order in which they were sent.
 fn send_owed_messages(drivers: &mut [Driver]) {
     let mut owed = Vec::new();
     for (at, driver) in drivers.iter_mut().enumerate() {
@@ -243,7 +245,7 @@ fn send_owed_messages(drivers: &mut [Driver]) {
     }
 }
 
-/// Name of a partition's file in the data directory.
+/// Path of a partition's file in the data directory.
 pub fn store_file(data_dir: &std::path::Path, partition: u16) -> PathBuf {
     data_dir.join(format!("partition-{partition}.redb"))
 }

@@ -1,4 +1,4 @@
-//! Who is told what a partition has stored: feeds of changes, telemetry.
+//! Notifications of what a partition has stored, for change feeds and telemetry.
 
 use runtime_core::{
     PartitionId,
@@ -10,33 +10,34 @@ use runtime_core::{
 /// A row that a batch has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowChange {
-    /// Where it is.
+    /// Key of the row.
     pub key: Key,
-    /// What it is now; `None` when there is none any more.
+    /// The row after the batch; `None` if it was removed.
     pub row: Option<Row>,
 }
 
 /// A batch of records that is on disk.
 #[derive(Debug)]
 pub struct DurableBatch<'a> {
-    /// Whose.
+    /// Partition that stored the batch.
     pub partition: PartitionId,
-    /// In their order, without a gap to those of the batch before.
+    /// The records in order, contiguous with those of the batch before.
     pub records: &'a [Record],
-    /// What is another row after all of them, in the order of the keys.
+    /// The rows that are different after all of the records, in key order.
     pub changes: &'a [RowChange],
-    /// What follows from them, before anybody else hears of it.
+    /// The effects of the records, before anything else receives them.
     pub effects: &'a [Effect],
 }
 
-/// Hears of each batch, in the order of the records. What was stored before the node began is not told:
-/// whoever needs it reads it, and what is told from then on is what comes behind.
+/// Notified of each batch, in the order of the records. What was stored before the node started is
+/// not reported: an observer that needs it reads it, and is notified of everything that comes
+/// after.
 pub trait Observer: Send + Sync + 'static {
-    /// A batch is durable. Nothing may wait here: it is the log's thread.
+    /// Called when a batch is durable. Must not block, because it runs on the log's thread.
     fn durable(&self, batch: &DurableBatch<'_>);
 }
 
-/// What is told of a batch beside its effects.
+/// What is reported of a batch in addition to its effects.
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
     pub(crate) records: Vec<Record>,

@@ -1,13 +1,13 @@
-//! Random bits for ids, seeds and the spread of retries.
+//! Random bits for ids, seeds and the jitter of retries.
 //!
-//! Clients see ids, and an id is the right to attach and to complete awakeables: what is drawn here
-//! must not follow from what was drawn before. So it is ChaCha12, seeded by the system and again
-//! from time to time.
+//! Clients see ids, and knowing an id grants the right to attach and to complete awakeables, so no
+//! output may be predictable from earlier ones. Therefore the generator is ChaCha12, seeded by the
+//! system and reseeded from time to time.
 
 use rand::RngExt as _;
 use runtime_core::admission::Entropy;
 
-/// Random bits from the system, for the machines.
+/// Entropy for the state machines, from a generator that the system seeds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemEntropy;
 
@@ -17,26 +17,26 @@ impl Entropy for SystemEntropy {
     }
 }
 
-/// The next 64 bits.
+/// Returns 64 random bits.
 ///
 /// # Panics
-/// When the system has no randomness to give.
+/// Panics if the system provides no randomness.
 pub fn next_u64() -> u64 {
     rand::rng().random()
 }
 
-/// As many bytes, for a secret.
+/// Returns `N` random bytes, for a secret.
 ///
 /// # Panics
-/// When the system has no randomness to give.
+/// Panics if the system provides no randomness.
 pub fn bytes<const N: usize>() -> [u8; N] {
     rand::rng().random()
 }
 
-/// The next 128 bits.
+/// Returns 128 random bits.
 ///
 /// # Panics
-/// When the system has no randomness to give.
+/// Panics if the system provides no randomness.
 pub fn next_u128() -> u128 {
     rand::rng().random()
 }

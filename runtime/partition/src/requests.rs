@@ -1,5 +1,5 @@
-//! What edges ask of partitions, a verb each. Which request an answer is for, and which kind of answer a
-//! request has, stays in here.
+//! Requests from edges to partitions, one method each. Matching answers to requests, and which
+//! kinds of answers a request can get, are confined to this module.
 
 use std::sync::Arc;
 
@@ -23,13 +23,13 @@ use runtime_views::result::StatusOf;
 
 use crate::{Stopped, handle::Partitions, lanes::Lane, waiters::Outcome};
 
-/// A request has no answer.
+/// Why a request gets no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// The node stops; whether the request counts is unknown.
+    /// The node is stopping; whether the request takes effect is unknown.
     #[error(transparent)]
     Stopped(#[from] Stopped),
-    /// The request was refused: nothing of it is kept.
+    /// The request was refused; nothing of it is kept.
     #[error("the disk is nearly full: free some room, then try again")]
     NoRoom,
 }
@@ -37,44 +37,45 @@ pub enum RequestError {
 /// How a call ended.
 #[derive(Debug, Clone)]
 pub enum CallAnswer {
-    /// The invocation ended. `was_stored` when it had ended before this call.
+    /// The invocation ended.
     Completed {
-        /// How.
+        /// How the invocation ended.
         completion: Arc<Completion>,
-        /// Whether it had ended before this call.
+        /// Whether it had already ended before this call.
         was_stored: bool,
     },
-    /// A workflow's `run` that was invoked before.
+    /// The call is for a workflow's `run` that was invoked before.
     AlreadyInvoked,
 }
 
-/// A send is durable.
+/// Confirms that a send is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted {
-    /// The invocation.
+    /// Id of the invocation.
     pub id: InvocationId,
-    /// It was there before: the same idempotency or workflow key.
+    /// Whether it existed before, under the same idempotency or workflow key.
     pub duplicate: bool,
-    /// When it starts, for a delayed one: the first request's time.
+    /// When a delayed invocation starts, as the first request set it.
     pub start_at: Option<Timestamp>,
 }
 
-/// What an operator wants to have registered.
+/// A deployment that an operator wants to register.
 #[derive(Debug, Clone)]
 pub struct Offer {
-    /// What the endpoint has said it offers.
+    /// The deployment as its endpoint describes it.
     pub deployment: Arc<Deployment>,
-    /// If its address is registered already: put this in the place of what is there.
+    /// Whether to replace the existing deployment if the address is already registered.
     pub replace: bool,
-    /// Let a service change its kind.
+    /// Whether a service may change its kind.
     pub allow_breaking: bool,
 }
 
-/// Of each: the answer is there when what it says is durable. All fail when the node stops before that,
-/// and when the disk has no room for new work. `held` is let go of as soon as the partition has the request.
+/// Every method returns once what its answer reports is durable. All fail if the node stops before
+/// that, or if the disk has no space for new work. `held` is dropped as soon as the partition has
+/// the request.
 #[expect(clippy::missing_errors_doc, reason = "said above for all of them")]
 impl Partitions {
-    /// Runs a handler and waits for its result. Whoever asks is entered as the source.
+    /// Runs a handler and waits for its result. The request is entered as the source.
     pub async fn call(
         &self,
         held: impl Send,
@@ -106,7 +107,8 @@ impl Partitions {
         }
     }
 
-    /// Has a handler run now or later. Whoever asks is entered as the source.
+    /// Has a handler run now or later, without waiting for it. The request is entered as the
+    /// source.
     pub async fn send(
         &self,
         held: impl Send,
@@ -122,8 +124,9 @@ impl Partitions {
         Ok(Accepted { id, duplicate, start_at })
     }
 
-    /// Has a handler run that a producer asks for; whether this position is new. Whatever comes of it, the
-    /// partition has everything up to it then, and [`runtime_views::producer::One`] says so.
+    /// Runs a handler for a producer; returns whether the position is new. In either case the
+    /// partition then has everything up to that position, and [`runtime_views::producer::One`]
+    /// reports it.
     pub async fn produce(
         &self,
         held: impl Send,
@@ -138,7 +141,7 @@ impl Partitions {
         Ok(is_new)
     }
 
-    /// Completes an awakeable, or sends a signal.
+    /// Completes an awakeable or sends a signal.
     pub async fn signal(
         &self,
         held: impl Send,
@@ -153,12 +156,12 @@ impl Partitions {
         Ok(signalled)
     }
 
-    /// Asks an invocation to come to an end.
+    /// Asks an invocation to end.
     pub async fn cancel(&self, target: InvocationId) -> Result<Control, RequestError> {
         self.control(target, |request| Event::CancelRequested { request, target }).await
     }
 
-    /// Ends an invocation and all that it has started.
+    /// Ends an invocation and everything it has started.
     pub async fn kill(&self, target: InvocationId) -> Result<Control, RequestError> {
         self.control(target, |request| Event::KillRequested { request, target }).await
     }
@@ -173,7 +176,7 @@ impl Partitions {
         Ok(control)
     }
 
-    /// Removes an invocation that has ended before its time.
+    /// Removes an invocation that has ended, before its retention is over.
     pub async fn purge(&self, target: InvocationId) -> Result<Purged, RequestError> {
         let to = self.owner(target.partition_key);
         let answer =
@@ -192,7 +195,7 @@ impl Partitions {
         Ok(registered)
     }
 
-    /// Removes a deployment; whether there was one.
+    /// Removes a deployment; returns whether it existed.
     pub async fn remove(&self, deployment: DeploymentId) -> Result<bool, RequestError> {
         let event = |request| Event::DeploymentRemoved { request, deployment };
         let answer = self.answer(REGISTRY_PARTITION, (), event).await?;
@@ -200,10 +203,10 @@ impl Partitions {
         Ok(existed)
     }
 
-    /// Waits until an invocation has ended; `None` when there is none with this id, or none any more.
+    /// Waits until an invocation has ended; `None` if the id is not known, or no longer known.
     pub async fn attach(&self, id: InvocationId) -> Result<Option<Arc<Completion>>, Stopped> {
         let to = self.owner(id.partition_key);
-        // First wait, then look: an end between the two is heard of twice and not missed.
+        // Wait first, then read: a completion in between is seen twice instead of being missed.
         let mut place = self.waiters(to).wait(self.next_request(), Some(id));
         match self.read(to, StatusOf(id)).await? {
             None => Ok(None),
@@ -218,7 +221,7 @@ impl Partitions {
         }
     }
 
-    /// Asks, and waits for the answer.
+    /// Sends a request and waits for its answer.
     async fn answer(
         &self,
         to: PartitionId,
@@ -232,7 +235,7 @@ impl Partitions {
         }
     }
 
-    /// Asks, and waits for the answer or for the end of `invocation`.
+    /// Sends a request and waits for its answer or for the end of `invocation`.
     async fn ask(
         &self,
         to: PartitionId,
@@ -243,7 +246,7 @@ impl Partitions {
         let request = self.next_request();
         let event = event(request);
         if Lane::of(&event) == Lane::New && self.has_no_room(to) {
-            // At once, before anything waits.
+            // Refuse at once, before anything waits.
             return Err(RequestError::NoRoom);
         }
         let mut place = self.waiters(to).wait(request, invocation);
@@ -253,7 +256,8 @@ impl Partitions {
     }
 }
 
-/// The machine answers each request in its own way, under the number that it was asked with.
+/// Panics, since this is a bug: the machine gives each kind of request its own kinds of answers,
+/// under the request's number.
 fn wrong(asked: &str, answer: &Answer) -> ! {
     panic!("{asked} was answered with {answer:?}")
 }

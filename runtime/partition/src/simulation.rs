@@ -1,37 +1,37 @@
-//! What a simulation looks at and changes, to show that its checks can fail.
+//! What a simulation inspects and changes, to show that its checks can fail.
 
 use runtime_core::{PartitionId, event::Event};
 
 use crate::{Partitions, driver::Driver};
 
 impl Partitions {
-    /// Proposes an event without waiting for a place.
+    /// Proposes an event without waiting for inbox capacity.
     pub fn propose_now(&self, to: PartitionId, event: Event) {
         self.inboxes()[usize::from(to.0)].force_event(event);
     }
 
-    /// Takes out what other partitions have sent and this one has not applied yet: for the simulator,
-    /// which changes it to show that its checks can fail.
+    /// Takes the messages from other partitions that this one has not applied yet, for the
+    /// simulator, which changes them to show that its checks can fail.
     pub fn take_peer_events(&self, partition: usize) -> Vec<Event> {
         let mut taken = Vec::new();
         self.inboxes()[partition].put(|lanes| taken = std::mem::take(lanes.peers_mut()).into());
         taken
     }
 
-    /// Puts it back.
+    /// Puts such messages back.
     pub fn put_peer_events(&self, partition: usize, events: Vec<Event>) {
         self.inboxes()[partition].put(|lanes| *lanes.peers_mut() = events.into());
     }
 
-    /// Events of edges that a partition has not taken yet: for the simulator's counts.
+    /// Number of events from edges that a partition has not taken yet, for the simulator's counts.
     pub fn waiting_events(&self, partition: usize) -> usize {
         let mut waiting = 0;
         self.inboxes()[partition].put(|lanes| waiting = lanes.events_waiting());
         waiting
     }
 
-    /// Forgets room that was announced together with a refusal: for the simulator, which shows that
-    /// this is noticed.
+    /// Forgets free capacity that was announced together with a refusal, for the simulator, which
+    /// shows that this is noticed.
     pub fn forget_room_with_refusal(&self, partition: usize) {
         self.inboxes()[partition].put(|lanes| {
             if !lanes.notices.refused.is_empty() {
@@ -42,7 +42,7 @@ impl Partitions {
 }
 
 impl Driver {
-    /// Whether events of edges are held back until the overlay has shrunk.
+    /// Whether events from edges are held back until the overlay has shrunk.
     pub fn is_overloaded(&self) -> bool {
         self.is_holding()
     }

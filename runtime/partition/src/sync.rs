@@ -1,5 +1,5 @@
-//! The locks that threads of this crate meet at: the system's, or a model checker's that tries every
-//! way in which they can cross.
+//! The locks through which threads of this crate interact: the system's, or those of a model
+//! checker that tries every interleaving.
 
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
 #[cfg(feature = "loom")]
 pub(crate) use std::sync::PoisonError;
 
-/// The lock, also after a panic while it was held: on a partition's or the log's thread that ends the
-/// process, and an edge's only puts in or takes out whole things under it.
+/// Locks a mutex, even after a thread panicked while holding it: a panic on a partition's or the
+/// log's thread ends the process, and an edge's thread only inserts or removes whole values under
+/// the lock.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until `is_ready`, or for as long as `patience`.
+/// Waits until `is_ready`, but no longer than `patience`.
 #[cfg(not(feature = "loom"))]
 pub(crate) fn wait<'a, T>(
     arrived: &Condvar,
@@ -29,7 +30,8 @@ pub(crate) fn wait<'a, T>(
     waited.unwrap_or_else(PoisonError::into_inner).0
 }
 
-/// The same without an end: whoever is not woken in a model waits for ever, which it reports.
+/// The same without a timeout: in a model, a thread that is not woken waits forever, which the
+/// checker reports.
 #[cfg(feature = "loom")]
 pub(crate) fn wait<'a, T>(
     arrived: &Condvar,

@@ -1,5 +1,5 @@
-//! What a turn waits for, and when a checkpoint is due. How turns, recovery and checkpoints work
-//! together is the simulator's business.
+//! What a turn waits for, and when a checkpoint is due. The simulator tests how turns, recovery and
+//! checkpoints work together.
 
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ use crate::{
     random,
 };
 
-/// Never reached: whoever waits for as long as this is woken.
+/// Never reached: a thread that waits this long is woken.
 const FOREVER: Duration = Duration::from_secs(3600);
-/// Not waiting at all would be taking whatever is there.
+/// Not zero: a turn that does not wait takes whatever is there.
 const A_MOMENT: Duration = Duration::from_millis(1);
 
 fn event() -> Event {
@@ -33,7 +33,7 @@ fn event() -> Event {
     Event::CancelRequested { request: RequestId(1), target: id }
 }
 
-/// An event of a running attempt with so many bytes.
+/// An event of a running attempt with a payload of `bytes` bytes.
 fn result(bytes: usize) -> Event {
     let attempt = AttemptRef { invocation: Lsn(1), attempt: Lsn(1) };
     Event::RunProposed { attempt, completion: 1, result: Ok(vec![0; bytes].into()) }
@@ -109,12 +109,12 @@ fn a_read_sees_every_event_that_was_put_in_before_it() {
     assert_eq!((first.events.len(), first.reads.len()), (1, 0), "one of its events is left");
     let second = inbox.take(FOREVER, Bounds { events_max: 1, ..ALL });
     assert_eq!((second.events.len(), second.reads.len()), (1, 1));
-    // What is held back may be so for long, and has not been acknowledged.
+    // Events may be held back for long, and have not been acknowledged.
     inbox.put(|lanes| lanes.push_read(Read::Look(read())));
     assert_eq!(inbox.take(FOREVER, HOLD).reads.len(), 1);
 }
 
-/// Whoever holds on to the partitions would wait for ever otherwise.
+/// Otherwise a reader that keeps the partitions alive would wait forever.
 #[test]
 fn a_read_that_nobody_will_answer_is_let_go_of() {
     let inbox = Inbox::new();
@@ -146,7 +146,7 @@ fn a_turn_is_bounded_by_bytes_and_takes_one_event_whatever_it_has() {
     (0..100).for_each(|_| small.force_event(result(0)));
     let bounds = Bounds { bytes_max: 10 * EVENT_BYTES, ..ALL };
     assert_eq!(taken(&small, bounds), 10, "an event without a payload is not free");
-    // The log has less room than memory.
+    // The log has less space than there is memory.
     (0..3).for_each(|_| small.force_event(result(3 << 20)));
     let bounds = Bounds { log_bytes_max: 7 << 20, ..ALL };
     let turns = [taken(&small, bounds), small.take(A_MOMENT, bounds).events.len()];
@@ -172,7 +172,7 @@ fn on_a_nearly_full_disk_new_work_is_refused_running_work_waits_and_operators_go
 #[tokio::test]
 async fn permits_that_are_given_back_are_those_that_were_taken() {
     let inbox = Inbox::new();
-    // Larger than the lane, many together, and one by one: in the end the lane is as wide as before.
+    // Larger than the lane, many together, and one by one: in the end all permits are back.
     inbox.push_events(vec![result(100 << 20)]).await.unwrap();
     let [smallest, large, largest] = [0, 2, 3];
     assert_eq!(inbox.free(Lane::Running, largest), 0);
@@ -192,7 +192,7 @@ async fn permits_that_are_given_back_are_those_that_were_taken() {
     assert_eq!(inbox.free(Lane::Control, smallest), free);
 }
 
-/// They wait where they have not been counted yet, so that what is small passes them.
+/// They wait before they are counted, so that small events overtake them.
 #[tokio::test]
 async fn large_events_wait_outside_while_the_tables_are_behind() {
     let inbox = Inbox::new();
@@ -209,7 +209,7 @@ async fn large_events_wait_outside_while_the_tables_are_behind() {
     inbox.let_in(usize::MAX);
     larger.now_or_never().expect("the tables have caught up").unwrap();
     assert_eq!(taken(&inbox, ALL), 2);
-    // A node that stops lets go of whoever waits.
+    // A node that stops releases waiting callers.
     inbox.let_in(0);
     let mut large = Box::pin(inbox.push_events(vec![result(17 << 10)]));
     assert!((&mut large).now_or_never().is_none());
@@ -285,7 +285,7 @@ fn a_payload_leaves_room_for_others_while_a_checkpoint_is_written() {
     assert_eq!(max(1 << 30), 16 << 10);
 }
 
-/// Splitmix64 gives its whole state away with one number; so did the generator here once.
+/// Splitmix64 reveals its whole state with one output; the generator here once did so, too.
 #[test]
 fn no_number_says_what_the_next_one_is() {
     fn unshift(value: u64, by: u32) -> u64 {

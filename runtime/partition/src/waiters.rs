@@ -1,4 +1,4 @@
-//! Who waits for an answer: requests by number, and among them those that wait for an invocation.
+//! Requests that wait for an answer, by number, and those among them that wait for an invocation.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use tokio::sync::oneshot;
 
 use crate::sync::{self, Mutex, MutexGuard};
 
-/// What a waiting request hears.
+/// What a waiting request receives.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// Its own answer.
     Answer(Answer),
     /// The invocation it waits for has ended.
     Completed(Arc<Completion>),
-    /// The disk has no room for it.
+    /// The disk has no space for the request.
     NoRoom,
 }
 
@@ -39,7 +39,8 @@ struct Waiter {
     invocation: Option<InvocationId>,
 }
 
-/// A place among the waiters, given up when dropped: a client that went away costs nothing.
+/// Registration of a waiting request, removed when dropped: a client that disconnects costs
+/// nothing.
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
     waiters: &'a Waiters,
@@ -54,7 +55,7 @@ impl Drop for Place<'_> {
 }
 
 impl Waiters {
-    /// Waits for the answer to `request`, and for the end of `invocation` if one is given.
+    /// Registers a request for its answer, and for the end of `invocation` if one is given.
     pub(crate) fn wait(&self, request: RequestId, invocation: Option<InvocationId>) -> Place<'_> {
         let (sender, receiver) = oneshot::channel();
         let mut waiting = self.lock();
@@ -68,7 +69,7 @@ impl Waiters {
 
     pub(crate) fn answer(&self, request: RequestId, answer: Answer) {
         if let Some(waiter) = self.remove(request) {
-            // The receiver may be gone: nobody is there to be told.
+            // The receiver is gone if the client has disconnected.
             let _ = waiter.sender.send(Outcome::Answer(answer));
         }
     }
@@ -97,12 +98,12 @@ impl Waiters {
         }
     }
 
-    /// Lets go of everybody: their receivers learn that nothing will come.
+    /// Drops all waiting requests, so that their receivers fail.
     pub(crate) fn clear(&self) {
         *self.lock() = Waiting::default();
     }
 
-    /// Whether nobody waits.
+    /// Whether no request waits.
     #[cfg(all(test, feature = "loom"))]
     pub(crate) fn is_empty(&self) -> bool {
         let waiting = self.lock();

@@ -1,4 +1,4 @@
-//! A data directory of format 1 is opened, and means what it meant to the software that wrote it.
+//! A data directory of format 1 opens, and means what it meant to the software that wrote it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -29,9 +29,9 @@ use runtime_partition::{
 use runtime_store::{Checkpoint, Store, StoreName};
 
 const PARTITIONS: u16 = 2;
-/// Every table there is in format 1.
+/// All tables of format 1.
 const TABLES: std::ops::RangeInclusive<u8> = 1..=18;
-/// Every kind of event there is in format 1.
+/// All kinds of events in format 1.
 const EVENTS: [&str; 16] = [
     "AttemptEnded",
     "AttemptFailed",
@@ -51,7 +51,7 @@ const EVENTS: [&str; 16] = [
     "TimerFired",
 ];
 
-/// An invoker that has room for everything and runs nothing.
+/// An invoker that accepts everything and runs nothing.
 struct Idle;
 
 impl Edges for Idle {
@@ -68,7 +68,7 @@ impl Edges for Idle {
     fn publish_registry(&self, _: Vec<StoredDeployment>) {}
 }
 
-/// Checkpoints written when the test says so.
+/// Checkpoints that are written when the test runs them.
 #[derive(Default)]
 struct Pending(Mutex<Vec<(Checkpoint, OnDone)>>);
 
@@ -85,7 +85,7 @@ fn name(partition: u16) -> StoreName {
 
 type Rows = Vec<(Vec<u8>, Row)>;
 
-/// A copy of the fixture: opening it changes it.
+/// A copy of the fixture, because opening it changes it.
 fn fixture() -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1");
@@ -192,7 +192,7 @@ fn it_means_what_it_meant_and_goes_on_from_there() {
     let expected = expected(dir.path());
     let mut opened = open(dir.path());
     assert!(rows_of(&mut opened) == expected, "the fold of format 1 has changed");
-    // Messages that were under way arrive, time goes on, and all of it is written anew.
+    // Messages that were in flight arrive, time passes, and all of it is written anew.
     for _ in 0..4 {
         for driver in opened.node.drivers_mut() {
             driver.turn(Duration::ZERO);

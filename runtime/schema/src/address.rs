@@ -1,59 +1,60 @@
-//! Where an endpoint answers: read once, when it is registered, and asked by path from then on.
+//! The address of an endpoint: parsed once, at registration; requests only append a path to it.
 
-/// What an address may not be longer than, in bytes: URLs beyond 8 KB are refused by most servers and
-/// proxies, and the paths that are asked come on top.
+/// Maximum length of an address in bytes: most servers and proxies refuse URLs beyond 8 KB, and the
+/// paths of requests are appended to it.
 pub const ADDRESS_BYTES_MAX: usize = 4096;
 
-/// An address that no endpoint can be asked at. Each message goes on from the field's name.
+/// An address that cannot be used for an endpoint. Every message follows on from the field's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Longer than an address may be.
+    /// It exceeds [`ADDRESS_BYTES_MAX`].
     #[error(
         "'uri' has {0} bytes, more than the {ADDRESS_BYTES_MAX} that an address may have; register a \
          shorter one"
     )]
     TooLong(usize),
-    /// Another scheme, or none.
+    /// It has no scheme, or one other than http and https.
     #[error(
         "'uri' is '{0}', which is not an absolute http:// or https:// address; write it as \
          http://host:port"
     )]
     Scheme(String),
-    /// Credentials would be sent to nobody, and shown to everybody who lists deployments.
+    /// It contains credentials, which would never be sent, yet shown to everyone who lists
+    /// deployments.
     #[error(
         "'uri' has a user or a password before its host, which is not sent; put it into \
          'additional_headers' as an authorization header"
     )]
     Userinfo,
-    /// A fragment is for whoever shows a page.
+    /// It has a fragment, which only means something to a browser.
     #[error("'uri' has a fragment ('#{0}'), which is never sent to a server; remove it")]
     Fragment(String),
-    /// No host, or something that is none.
+    /// The host is missing or invalid.
     #[error(
         "'uri' has the host '{0}', which is neither a name nor an IP address; write it as \
          http://host:port"
     )]
     Host(String),
-    /// A port that does not exist.
+    /// The port number is out of range.
     #[error("'uri' has the port '{0}', expected a number from 1 to 65535")]
     Port(String),
-    /// Bytes that an address cannot have.
+    /// It contains bytes that are not allowed in an address.
     #[error(
         "'uri' is '{uri}', which is not an address: {reason}; percent-encode what an address cannot have"
     )]
     Malformed {
-        /// What was given.
+        /// The address as given.
         uri: String,
-        /// What is wrong with it.
+        /// The parser's error message.
         reason: String,
     },
 }
 
-/// An address in the one form in which it is stored and compared: scheme and host in lower case, no
-/// default port, no slash at the end of the path, the query as it was given.
+/// Normalises an address to the form in which it is stored and compared: lower-case scheme and
+/// host, no default port, no trailing slash on the path, the query unchanged.
 ///
 /// # Errors
-/// When no endpoint can be asked at it.
+/// Returns an error if the address cannot be used for an endpoint.
 pub fn normalise(uri: &str) -> Result<String, AddressError> {
     if uri.len() > ADDRESS_BYTES_MAX {
         return Err(AddressError::TooLong(uri.len()));
@@ -97,23 +98,23 @@ pub fn normalise(uri: &str) -> Result<String, AddressError> {
     Ok(normal)
 }
 
-/// The address of a path of the endpoint: behind its own path, and before its query.
+/// The URL of a path on the endpoint: after the address's own path, before its query.
 pub fn at(address: &str, path: &str) -> String {
     let (base, query) = split_query(address);
     format!("{base}{path}{query}")
 }
 
-/// An address as the API shows it: the real server ends each with a slash.
+/// The address as the API shows it: with a trailing slash, like the real server's.
 pub fn shown(address: &str) -> String {
     at(address, "/")
 }
 
-/// The query has its question mark.
+/// Splits off the query, which includes its question mark.
 fn split_query(address: &str) -> (&str, &str) {
     address.split_at(address.find('?').unwrap_or(address.len()))
 }
 
-/// An IPv6 address has colons of its own, and brackets because of them.
+/// Splits off the port; the colons of an IPv6 address are in brackets.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     let after_host = authority.rfind(']').map_or(0, |bracket| bracket + 1);
     match authority[after_host..].find(':') {
@@ -133,7 +134,7 @@ fn is_host(host: &str) -> bool {
     if looks_numeric {
         return host.parse::<std::net::Ipv4Addr>().is_ok();
     }
-    // RFC 1035: 253 bytes in all, 63 a label. The underscore is what container networks use.
+    // RFC 1035: 253 bytes in total, 63 per label. Container networks use underscores.
     let is_label = |label: &str| {
         let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         (1..=63).contains(&label.len()) && label.chars().all(inner)

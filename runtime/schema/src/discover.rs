@@ -1,4 +1,4 @@
-//! From a manifest to a deployment: pure, with the rules that protect what is registered already.
+//! From a manifest to a deployment: pure, including the rules that protect existing registrations.
 
 use protocol::{
     DeploymentId, ProtocolVersion, ServiceKind,
@@ -15,46 +15,46 @@ use runtime_core::{
 
 use crate::limits::{self, LimitError, RegistryFull};
 
-/// An endpoint, but for what it offers.
+/// An endpoint, without its services.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// Id of the deployment.
+    /// Id that the deployment will have.
     pub id: DeploymentId,
-    /// Where it answers, as [`crate::address::normalise`] says it.
+    /// Its address, normalised by [`crate::address::normalise`].
     pub uri: String,
-    /// Whether it is spoken to in HTTP/1.1.
+    /// Whether to use HTTP/1.1.
     pub http1: bool,
-    /// Headers sent with each request to it.
+    /// Headers to send with each request.
     pub headers: Vec<(String, String)>,
-    /// Free key/value pairs of the operator.
+    /// Arbitrary key/value pairs set by the operator.
     pub metadata: Vec<(String, String)>,
-    /// What its SDK says it is.
+    /// Name and version of its SDK, as reported by the endpoint.
     pub sdk: Option<String>,
 }
 
-/// What will be registered.
+/// A change to the registry, ready to be stored.
 #[derive(Debug, Clone)]
 pub struct Registration {
-    /// The deployment.
+    /// The new deployment, or the new version of an existing one.
     pub deployment: Deployment,
 }
 
-/// A manifest that can't be registered.
+/// The reason why a manifest can't be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistrationError {
-    /// It is more than one deployment may have.
+    /// It exceeds a limit on a single deployment.
     #[error("[META0013] {0}")]
     Limit(LimitError),
-    /// There is no room for it beside what is registered.
+    /// The registry has no capacity left for it.
     #[error(transparent)]
     Full(RegistryFull),
     /// It contradicts itself or the protocol.
     #[error("[META0013] the endpoint's manifest is not valid: {0}")]
     Malformed(ManifestError),
-    /// A service has a name that the runtime keeps for itself.
+    /// A service has a name that is reserved for the runtime.
     #[error("[META0005] {0}; rename the service")]
     Reserved(ManifestError),
-    /// No common protocol version.
+    /// The endpoint and this server have no protocol version in common.
     #[error(
         "[META0012] the endpoint speaks service protocol {min} to {max}, this server {} to {}; \
          use an SDK release that speaks one of them",
@@ -62,9 +62,9 @@ pub enum RegistrationError {
         ProtocolVersion::MAX.number()
     )]
     Protocol {
-        /// The oldest it speaks.
+        /// The oldest version the endpoint speaks.
         min: u32,
-        /// The newest it speaks.
+        /// The newest version the endpoint speaks.
         max: u32,
     },
     /// A service would change its kind.
@@ -75,17 +75,17 @@ pub enum RegistrationError {
         would_be.name()
     )]
     KindChanged {
-        /// The service.
+        /// Name of the service.
         service: String,
-        /// What it is.
+        /// Its registered kind.
         was: ServiceKind,
-        /// What the endpoint says.
+        /// Its kind according to the endpoint.
         would_be: ServiceKind,
     },
 }
 
 impl RegistrationError {
-    /// The API's code for it.
+    /// The API's error code, if it has one for this.
     pub fn restate_code(&self) -> Option<&'static str> {
         match self {
             Self::Limit(_) | Self::Malformed(_) => Some("META0013"),
@@ -97,10 +97,10 @@ impl RegistrationError {
     }
 }
 
-/// Checks a manifest against the registry and makes a deployment of it.
+/// Checks a manifest against the registry and turns it into a deployment.
 ///
 /// # Errors
-/// When it can't be registered; nothing has happened then.
+/// Returns an error if it can't be registered; the registry is unchanged either way.
 pub fn plan(
     registry: &RegistrySnapshot,
     endpoint: Endpoint,
@@ -197,7 +197,7 @@ fn options(options: &discovery::Options) -> Options {
         retry: RetryOptions {
             initial_interval_ms: options.retry_policy_initial_interval,
             max_interval_ms: options.retry_policy_max_interval,
-            // No attempt at all would be no invocation.
+            // An invocation needs at least one attempt.
             max_attempts: options.retry_policy_max_attempts.map(|attempts| attempts.max(1)),
             factor_thousandths: options.retry_policy_exponentiation_factor.map(thousandths),
             on_max_attempts: options.retry_policy_on_max_attempts.map(|action| match action {
@@ -208,7 +208,7 @@ fn options(options: &discovery::Options) -> Options {
     }
 }
 
-/// A factor as a whole number of thousandths; one that makes no sense counts as 1.
+/// A factor in whole thousandths; a nonsensical one counts as 1.
 fn thousandths(factor: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,

@@ -1,25 +1,26 @@
-//! Which headers an operator may have sent with each request to an endpoint.
+//! Which headers an operator may add to the requests to an endpoint.
 
 use http::{HeaderName, HeaderValue};
 use protocol::surface;
 
-/// A header that cannot be sent.
+/// A header that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    /// HTTP has no such name or value.
+    /// HTTP does not allow this name or value.
     #[error(
         "'additional_headers' has '{0}', whose name or value is none that HTTP can send; change or remove \
          it"
     )]
     Unsendable(String),
-    /// It says something that only the runtime knows.
+    /// It is reserved for the runtime, which sets it on each request.
     #[error(
         "'additional_headers' has '{0}', which the runtime sets itself for each request; remove it"
     )]
     OfTheRuntime(String),
 }
 
-/// What a connection or a body says of itself, and what a request of the service protocol is known by.
+/// Headers that describe the connection or the body, or that identify a request of the service
+/// protocol.
 const OF_THE_RUNTIME: [&str; 12] = [
     "accept",
     "connection",
@@ -35,10 +36,10 @@ const OF_THE_RUNTIME: [&str; 12] = [
     "upgrade",
 ];
 
-/// Checks headers that are to be sent with each request to an endpoint.
+/// Checks the headers to be sent with each request to an endpoint.
 ///
 /// # Errors
-/// The first one that cannot be sent.
+/// Returns the first header that cannot be sent.
 pub fn check(headers: &[(String, String)]) -> Result<(), HeaderError> {
     headers.iter().try_for_each(|(name, value)| {
         let shown: String = name.chars().take(80).collect();
@@ -51,10 +52,10 @@ pub fn check(headers: &[(String, String)]) -> Result<(), HeaderError> {
     })
 }
 
-/// What is shown of a value that is not to be seen.
+/// Shown in place of a secret value.
 pub const MASKED: &str = "***";
 
-/// Parts of names whose values let somebody in.
+/// Substrings of header names whose values may be credentials.
 const SECRET_PARTS: [&str; 13] = [
     "auth",
     "bearer",
@@ -71,7 +72,7 @@ const SECRET_PARTS: [&str; 13] = [
     "vault",
 ];
 
-/// The value of a header as it is shown to operators: what may let somebody in is masked.
+/// The value of a header as shown to operators: masked if it may be a credential.
 pub fn shown<'a>(name: &str, value: &'a str) -> &'a str {
     let name = name.to_ascii_lowercase();
     let is_secret = SECRET_PARTS.iter().any(|part| name.contains(part));

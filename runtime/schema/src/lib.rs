@@ -1,8 +1,8 @@
-//! The registry as the edges share it: a snapshot that is swapped once a change is durable, and the rules
-//! by which a manifest becomes a deployment.
+//! The registry as shared by the edges: a snapshot that is replaced once a change is durable, and
+//! the rules that turn a manifest into a deployment.
 //!
-//! Reading order: [`address`] (where an endpoint answers), [`headers`] (what may be sent there), [`limits`] (how
-//! large all of it may be), [`discover`] (from a manifest to a deployment, pure).
+//! Reading order: [`address`] (where an endpoint is reached), [`headers`] (what may be sent to it),
+//! [`limits`] (how large everything may be), [`discover`] (from a manifest to a deployment, pure).
 
 pub mod address;
 pub mod discover;
@@ -17,22 +17,22 @@ use runtime_core::{
     registry::{Defaults, RegistrySnapshot},
 };
 
-/// The current snapshot, shared by all edges.
+/// The current snapshot, shared by all edges. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SharedRegistry(Arc<ArcSwap<RegistrySnapshot>>);
 
 impl SharedRegistry {
-    /// A registry in which nothing is registered.
+    /// An empty registry.
     pub fn new(defaults: Defaults) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(RegistrySnapshot::new(Vec::new(), defaults))))
     }
 
-    /// The registry as it is now. A snapshot stays as it is.
+    /// The current snapshot, which is immutable.
     pub fn snapshot(&self) -> Arc<RegistrySnapshot> {
         self.0.load_full()
     }
 
-    /// Takes over the registry's rows.
+    /// Replaces the snapshot with one built from the registry's rows.
     pub fn publish(&self, deployments: Vec<StoredDeployment>) {
         let defaults = self.0.load().defaults().clone();
         self.0.store(Arc::new(RegistrySnapshot::new(deployments, defaults)));

@@ -1,62 +1,63 @@
-//! How large a registration may be. An endpoint is the user's own, but every node keeps what it offers
-//! in memory, sends it with each listing, and writes it in one record.
+//! Size limits on registrations. Endpoints are the user's own, but every node keeps their manifests
+//! in memory, includes them in each listing, and writes each one as a single record.
 
 use protocol::discovery::Manifest;
 use runtime_core::model::deployment::{Deployment, HandlerDefinition, ServiceDefinition};
 
-/// Services of one deployment: some ten times what the largest known application has. Each is an entry
-/// in a snapshot that is built anew for every change of the registry.
+/// Services per deployment: about ten times as many as the largest known application has. Each is
+/// an entry in a snapshot that is rebuilt on every change of the registry.
 pub const SERVICES_MAX: usize = 1000;
-/// Handlers of one deployment, in all of its services, for the same reason.
+/// Handlers per deployment, across all of its services, for the same reason.
 pub const HANDLERS_MAX: usize = 10_000;
-/// Bytes of the name of a service or handler. Names are in every row, record and URL of an invocation.
+/// Maximum length in bytes of a service's or handler's name. Names are part of every row, record
+/// and URL of an invocation.
 pub const NAME_BYTES_MAX: usize = 255;
-/// Bytes of all `additional_headers` together: most servers refuse a head of more than 16 KiB, and the
-/// runtime's own headers come on top.
+/// Total size in bytes of `additional_headers`: most servers refuse a request head larger than 16
+/// KiB, which also has to hold the runtime's own headers.
 pub const HEADERS_BYTES_MAX: usize = 8 << 10;
-/// Bytes of a deployment's `metadata`, which is listed with it each time.
+/// Size in bytes of a deployment's `metadata`, which is included in every listing.
 pub const METADATA_BYTES_MAX: usize = 64 << 10;
 
-/// Deployments of a node: a hundred times what is registered in practice, one for each release that
-/// something still runs on.
+/// Deployments per node: a hundred times what is registered in practice, which is one for each
+/// release that still has invocations.
 pub const DEPLOYMENTS_MAX: usize = 10_000;
-/// Bytes of all deployments together, as [`bytes_of`] counts them: about what the largest listing has,
-/// `GET /services` or `GET /deployments`, and what the registry takes in memory.
+/// Total size in bytes of all deployments, as counted by [`bytes_of`]: roughly the size of the
+/// largest listing, `GET /services` or `GET /deployments`, and of the registry in memory.
 pub const REGISTRY_BYTES_MAX: usize = 128 << 20;
-/// What a service costs beside its texts, in a listing or in memory.
+/// Overhead of a service in a listing or in memory, in addition to its strings.
 const SERVICE_BYTES: usize = 1 << 10;
-/// What a handler costs beside its texts, in a listing or in memory.
+/// Overhead of a handler in a listing or in memory, in addition to its strings.
 const HANDLER_BYTES: usize = 512;
 
-/// There is no room for another deployment.
+/// The registry has no capacity left for another deployment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "with this deployment the registry has {actual} {what}, more than the {max} that it may have; remove \
      deployments that nothing runs on any more, by DELETE /deployments/{{id}}?force=true"
 )]
 pub struct RegistryFull {
-    /// Of what there would be too much.
+    /// What there would be too many of.
     pub what: &'static str,
-    /// How much there would be.
+    /// How many there would be.
     pub actual: usize,
-    /// How much there may be.
+    /// The limit.
     pub max: usize,
 }
 
-/// Something is larger than it may be.
+/// Something exceeds its limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// Too many of something.
+    /// The deployment has too many services or handlers.
     #[error(
         "the endpoint offers {actual} {what}, more than the {max} that one deployment may have; \
          divide them among several endpoints"
     )]
     TooMany {
-        /// Of what.
+        /// What there are too many of.
         what: &'static str,
         /// How many there are.
         actual: usize,
-        /// How many there may be.
+        /// The limit.
         max: usize,
     },
     /// A name is too long.
@@ -65,29 +66,29 @@ pub enum LimitError {
          name may have; give it a shorter one"
     )]
     Name {
-        /// A service or a handler.
+        /// Whether it is a service or a handler.
         what: &'static str,
-        /// How it begins.
+        /// The first few characters of the name.
         start: String,
-        /// How long it is.
+        /// The length of the name in bytes.
         actual: usize,
     },
-    /// Key/value pairs of the request are too long.
+    /// Key/value pairs in the request are too large.
     #[error("'{field}' has {actual} bytes in all, more than the {max} that it may have; send less")]
     Pairs {
-        /// Which field.
+        /// The request field they are in.
         field: &'static str,
-        /// How long all of it is.
+        /// Their total size in bytes.
         actual: usize,
-        /// How long it may be.
+        /// The limit in bytes.
         max: usize,
     },
 }
 
-/// Checks what an endpoint offers, before anything else looks at it or says its names.
+/// Checks an endpoint's manifest before anything else processes it or displays its names.
 ///
 /// # Errors
-/// When it is more than one deployment may have.
+/// Returns an error if it exceeds a limit on a single deployment.
 pub fn check_manifest(manifest: &Manifest) -> Result<(), LimitError> {
     let services = &manifest.services;
     check_count("services", services.len(), SERVICES_MAX)?;
@@ -102,10 +103,10 @@ pub fn check_manifest(manifest: &Manifest) -> Result<(), LimitError> {
     Ok(())
 }
 
-/// Checks key/value pairs of a request.
+/// Checks the size of key/value pairs in a request.
 ///
 /// # Errors
-/// When they are longer than `max` bytes together.
+/// Returns an error if they exceed `max` bytes in total.
 pub fn check_pairs(
     field: &'static str,
     pairs: &[(String, String)],
@@ -115,10 +116,10 @@ pub fn check_pairs(
     if actual > max { Err(LimitError::Pairs { field, actual, max }) } else { Ok(()) }
 }
 
-/// Checks that there is room for a deployment beside the others.
+/// Checks that the registry has capacity for a deployment next to the others.
 ///
 /// # Errors
-/// When there is none.
+/// Returns an error if it does not.
 pub fn check_registry<'a>(
     others: impl Iterator<Item = &'a Deployment>,
     deployment: &Deployment,
@@ -138,8 +139,8 @@ pub fn check_registry<'a>(
     Ok(())
 }
 
-/// What a deployment takes in a listing or in memory, in bytes: its texts, and something for each
-/// service and handler.
+/// Approximate size in bytes of a deployment in a listing or in memory: its strings, plus a fixed
+/// overhead per service and handler.
 pub fn bytes_of(deployment: &Deployment) -> usize {
     let Deployment { uri, headers, metadata, sdk, services, .. } = deployment;
     let services = services.iter().map(service_bytes).sum::<usize>();
@@ -181,7 +182,7 @@ fn check_name(what: &'static str, name: &str) -> Result<(), LimitError> {
     if name.len() <= NAME_BYTES_MAX {
         return Ok(());
     }
-    /// Enough to recognise it.
+    /// Enough to recognise the name.
     const SHOWN_CHARS: usize = 40;
     let start = name.chars().take(SHOWN_CHARS).collect();
     Err(LimitError::Name { what, start, actual: name.len() })

@@ -120,7 +120,7 @@ fn a_refusal_says_its_cause_once_and_nothing_in_our_own_language() {
     let long =
         manifest(&format!(r#"{{"name":"{}","ty":"SERVICE","handlers":[]}}"#, "x".repeat(300)));
     let refused = plan(&registry, endpoint(2), &long, false).unwrap_err();
-    // Whoever shows causes shows what the message does not say.
+    // A reporter that prints the chain of sources must not repeat the message.
     assert!(std::error::Error::source(&refused).is_none(), "{refused}");
 }
 

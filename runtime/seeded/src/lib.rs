@@ -1,13 +1,13 @@
-//! Random numbers from a seed, for simulations, tests and measurements: splitmix64 (Steele, Lea and
-//! Flood, 2014). One number gives the whole state away, so nothing that has to be unguessable comes
-//! from here.
+//! Seeded random numbers for simulations, tests and benchmarks: splitmix64 (Steele, Lea and Flood,
+//! 2014). A single output reveals the entire state, so never use it for anything that has to be
+//! unguessable.
 
-/// All numbers of a seed. The same on every machine, forever: seeds that have found something are kept.
+/// The sequence of a seed. Identical on every machine, forever: seeds that found a bug are kept.
 #[derive(Debug, Clone, Default)]
 pub struct Random(u64);
 
 impl Random {
-    /// The numbers of this seed.
+    /// Starts the sequence of a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -21,19 +21,19 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`; 0 if there is none.
+    /// A number less than `bound`; 0 if `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.next_u64() % bound.max(1)
     }
 
-    /// Bytes that look like nothing else.
+    /// `len` random bytes, for payloads that can be told apart.
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
         let words = (0..len.div_ceil(8)).flat_map(|_| self.next_u64().to_le_bytes());
         words.take(len).collect()
     }
 }
 
-/// The same as a function that chooses one of so many.
+/// [`Random::below`] as a function, for code that makes a choice out of a given number of options.
 pub fn chooser(seed: u64) -> impl FnMut(u64) -> u64 {
     let mut random = Random::new(seed);
     move |bound| random.below(bound)

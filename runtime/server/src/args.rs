@@ -1,4 +1,4 @@
-//! What was typed. Everything is optional here; [`crate::config`] says what is meant.
+//! The command line as typed. Everything is optional here; [`crate::config`] fills in the rest.
 
 use std::path::PathBuf;
 
@@ -23,46 +23,46 @@ pub(crate) enum Verb {
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Serve {
-    /// TOML file with settings; flags and the environment go before it.
+    /// TOML file with settings. Flags and environment variables take precedence over it.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Where the data is [default: ./abide-data].
+    /// Data directory [default: ./abide-data].
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 
-    /// Where clients call [default: 127.0.0.1:8080].
+    /// Address of the ingress, for clients [default: 127.0.0.1:8080].
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) ingress_address: Option<Address>,
 
-    /// Where operators call [default: 127.0.0.1:9070].
+    /// Address of the admin API, for operators [default: 127.0.0.1:9070].
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) admin_address: Option<Address>,
 
-    /// Partitions of a new data directory; an existing one keeps its own [default: 2].
+    /// Number of partitions of a new data directory. An existing one keeps its own [default: 2].
     #[arg(long, value_name = "N")]
     pub(crate) partitions: Option<u16>,
 
-    /// Newest service protocol to speak, 5 to 7 [default: 7].
+    /// Newest service protocol version to use, 5 to 7 [default: 7].
     #[arg(long, value_name = "N")]
     pub(crate) max_service_protocol_version: Option<u16>,
 
-    /// Half-close idle attempts after this many milliseconds, unless a service says otherwise
-    /// [default: 60000]; 0 suspends at every wait.
+    /// Half-close idle attempts after this many milliseconds, unless a service sets its own
+    /// [default: 60000]. 0 suspends at every wait.
     #[arg(long, value_name = "MS")]
     pub(crate) inactivity_timeout_ms: Option<u64>,
 
-    /// Let services ask for their state instead of sending it along [default: false].
+    /// Let services request their state instead of sending it along [default: false].
     #[arg(long, value_name = "BOOL")]
     pub(crate) lazy_state: Option<bool>,
 
-    /// Keep finished invocations this many milliseconds, unless a service says otherwise
-    /// [default: 86400000, a day].
+    /// Keep completed invocations this many milliseconds, unless a service sets its own [default:
+    /// 86400000, a day].
     #[arg(long, value_name = "MS")]
     pub(crate) journal_retention_ms: Option<u64>,
 }
 
-/// What can be set where.
+/// The help text on settings that have no flag.
 fn all_settings() -> String {
     let keys = settings::KEYS.map(|key| format!("  {key}")).join("\n");
     format!(

@@ -1,4 +1,5 @@
-//! What was meant: flags, then environment, then the file, then the defaults, as typed values.
+//! The resolved configuration: flags, then environment, then the file, then defaults, as typed
+//! values.
 
 pub(crate) mod settings;
 
@@ -17,38 +18,39 @@ use runtime_invoker::tls::{Identity, Tls};
 use crate::args::Serve;
 use settings::{Address, Environment, List, Settings};
 
-/// Everything the server needs to know, with nothing left open.
+/// The complete configuration of the server. Every value is resolved.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    /// Where the data is.
+    /// The data directory.
     pub(crate) data_dir: PathBuf,
-    /// Where clients call.
+    /// The address where the ingress listens.
     pub(crate) ingress_address: Address,
-    /// Where operators call.
+    /// The address where the admin API listens.
     pub(crate) admin_address: Address,
-    /// Partitions of a new data directory; `None` when nobody has said.
+    /// Number of partitions of a new data directory. `None` if not configured.
     pub(crate) partitions: Option<u16>,
-    /// Newest service protocol to speak.
+    /// Newest service protocol version to use.
     pub(crate) max_protocol: ProtocolVersion,
-    /// Attempts that may be under way at the same time.
+    /// Largest number of concurrent attempts.
     pub(crate) attempts_max: usize,
-    /// Whether attempts whose request was not even sent use up attempts of their retry policy.
+    /// Whether attempts whose request was never sent count against their retry policy.
     pub(crate) count_unsent_attempts: bool,
-    /// Clients' connections at the same time.
+    /// Largest number of concurrent client connections.
     pub(crate) connections_max: usize,
-    /// Who may ask, and what of requests is not for handlers.
+    /// Which requests are let in, and which of their headers handlers don't see.
     pub(crate) access: Access,
     /// Largest request body, in bytes.
     pub(crate) request_size_max_bytes: usize,
-    /// What bodies, attempts and answers may hold in memory at the edges, in bytes.
+    /// Memory for bodies, attempts and responses outside of the partitions, in bytes.
     pub(crate) memory_budget_bytes: usize,
     /// Size at which a log segment is closed, in bytes.
     pub(crate) log_segment_bytes: u64,
-    /// What applies to handlers whose manifest is silent.
+    /// Settings of handlers whose manifest sets none.
     pub(crate) defaults: Defaults,
-    /// Limits of the partitions' work.
+    /// Settings of the partitions.
     pub(crate) partition: runtime_partition::Settings,
-    /// Whom endpoints with TLS are trusted by, and who this server is to them.
+    /// TLS towards endpoints: the authorities that are trusted, and the client certificate of this
+    /// server.
     pub(crate) endpoint_tls: Tls,
 }
 
@@ -56,32 +58,33 @@ pub(crate) struct Config {
 const INGRESS_PORT: u16 = 8080;
 /// The real server's port for operators.
 const ADMIN_PORT: u16 = 9070;
-/// One for each core of a small machine; more cost a file and a thread each.
+/// One for each core of a small machine. Each further one costs a file and a thread.
 pub(crate) const DEFAULT_PARTITIONS: u16 = 2;
-/// More partitions than this are of no use to one node.
+/// One node gains nothing from more partitions than this.
 pub(crate) const PARTITIONS_MAX: u16 = 256;
-/// Half of what a record can have, so that there is room for all that comes with a body.
+/// Half of the largest log record, so that everything that accompanies a body fits, too.
 const REQUEST_SIZE_MAX_BYTES: usize = 64 << 20;
 /// Half a gigabyte: twice what eight of the largest messages need.
 const DEFAULT_MEMORY_BUDGET_BYTES: usize = 512 << 20;
-/// Streams that a service process is trusted with at the same time.
+/// How many concurrent streams a service process can be trusted with.
 const DEFAULT_ATTEMPTS_MAX: usize = 10_000;
 /// More streams than one machine has ports, endpoints and memory for.
 const ATTEMPTS_MAX: usize = 1_000_000;
-/// Small enough that trimming frees space soon, large enough that rolling is rare.
+/// Small enough that trimming frees space soon, large enough that segments rarely roll over.
 const DEFAULT_LOG_SEGMENT_BYTES: u64 = 64 << 20;
-/// A block of a disk.
+/// The block size of a disk.
 const LOG_SEGMENT_BYTES_MIN: u64 = 4096;
-/// An hour: a restart reads all of the log that the tables do not have.
+/// An hour. A restart replays everything in the log that the tables don't have yet.
 const CHECKPOINT_INTERVAL_MS_MAX: u64 = 3_600_000;
-/// A few of the usual turns: with less, partitions would do little else than write tables.
+/// Enough for a few typical turns. With less, partitions would do little but write tables.
 const OVERLAY_BYTES_MIN: usize = 1 << 20;
 
 impl Config {
-    /// Flags go before the environment, that before the file, and the file before the defaults.
+    /// Resolves the configuration. Flags take precedence over the environment, the environment over
+    /// the file, and the file over the defaults.
     ///
     /// # Errors
-    /// When a value makes no sense, by its name.
+    /// Returns an error that names the setting if a value is not valid.
     pub(crate) fn resolve(serve: &Serve, environment: &Environment) -> Result<Self> {
         let set = settings::read(serve.config.as_deref(), environment)?;
         let request_size_max_bytes = request_size(&set)?;
@@ -130,14 +133,14 @@ impl Config {
     }
 }
 
-/// Refuses a value that is too small or too large, by its name.
+/// Refuses a value outside of its bounds, naming the setting.
 fn within<T: PartialOrd + Display>(name: &str, value: T, bounds: RangeInclusive<T>) -> Result<()> {
     let (least, most) = bounds.into_inner();
     ensure!(least <= value && value <= most, "{name} is {value}, expected {least} to {most}");
     Ok(())
 }
 
-/// Refuses a value that is too small, by its name.
+/// Refuses a value that is too small, naming the setting.
 fn at_least<T: PartialOrd + Display>(name: &str, value: T, least: T) -> Result<()> {
     ensure!(least <= value, "{name} is {value}, expected at least {least}");
     Ok(())
@@ -146,7 +149,7 @@ fn at_least<T: PartialOrd + Display>(name: &str, value: T, least: T) -> Result<(
 fn request_size(set: &Settings) -> Result<usize> {
     let default = runtime_ingress::DEFAULT_REQUEST_SIZE_MAX_BYTES;
     let bytes = set.request_size_max_bytes.unwrap_or(default);
-    // The largest record of the log has to have room for it.
+    // The body has to fit into the largest log record.
     within("request-size-max-bytes", bytes, 1..=REQUEST_SIZE_MAX_BYTES)?;
     Ok(bytes)
 }
@@ -211,7 +214,7 @@ fn access(set: &Settings) -> Result<Access> {
     Ok(access)
 }
 
-/// The files are read once, at the start: a certificate that changes needs a restart.
+/// The files are read once, at startup. A changed certificate needs a restart.
 fn endpoint_tls(set: &Settings) -> Result<Tls> {
     let pem = |path: &Path| {
         std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
@@ -230,7 +233,7 @@ fn endpoint_tls(set: &Settings) -> Result<Tls> {
              one of them is missing"
         ),
     };
-    // Each is tried alone first, so that the message names the right one.
+    // Parse each file on its own first, so that the error names the right one.
     Tls::new(authorities.as_deref(), None).context("endpoint-ca-file")?;
     let identity = identity.as_ref().map(|(certificates, key)| Identity { certificates, key });
     Tls::new(authorities.as_deref(), identity)
@@ -290,7 +293,7 @@ mod tests {
             assert_eq!(flag, expected, "{key}");
             with_flag += usize::from(argument.is_some());
         }
-        // Beside those there is the file itself.
+        // The remaining argument is `--config`, the file itself.
         assert_eq!(with_flag + 1, serve.get_arguments().count());
     }
 

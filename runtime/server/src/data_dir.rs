@@ -1,5 +1,5 @@
-//! Whose data it is: one process at a time, as many partitions as it was created with, and ids that
-//! follow from names by the same rule for ever.
+//! The data directory. It is used by one process at a time, keeps the number of partitions that it
+//! was created with, and derives ids from names by the same rule forever.
 
 mod layout;
 
@@ -14,30 +14,30 @@ use runtime_partition::random;
 
 use layout::Layout;
 
-/// Says what the directory is. It has this name from the first use on; until log and tables are made it
-/// is a draft.
+/// Describes the directory. The file has this name from the first use on. Until the log and the
+/// tables have been created, it is a draft.
 const LAYOUT: &str = "LAYOUT";
-/// What ids of named invocations are mixed with.
+/// Secret that the ids of named invocations are derived with.
 const SECRET: &str = "SECRET";
-/// Who has it holds the directory.
+/// The process that holds a lock on this file owns the directory.
 const LOCK: &str = "LOCK";
-/// The log's directory.
+/// Directory of the log.
 const LOG: &str = "log";
 
-/// Files are for the owner alone: they hold clients' headers and payloads.
+/// Files are readable only by their owner, because they hold clients' headers and payloads.
 const PRIVATE: u32 = 0o600;
-/// So is the directory.
+/// The same for the directory.
 const PRIVATE_DIR: u32 = 0o700;
 
-/// An open data directory; the lock is released when it is dropped.
+/// An open data directory. Dropping it releases the lock.
 #[derive(Debug)]
 pub(crate) struct DataDir {
     pub(crate) path: PathBuf,
-    /// As many as it was created with.
+    /// The number of partitions that the directory was created with.
     pub(crate) partitions: u16,
-    /// How ids of named invocations follow from their names.
+    /// How the ids of named invocations are derived from their names.
     pub(crate) derivation: Derivation,
-    /// Whether it was used before: then there is a log, or something was lost.
+    /// Whether it has been used before. If so, there must be a log, or data was lost.
     pub(crate) is_in_use: bool,
     _lock: File,
 }
@@ -80,8 +80,8 @@ impl DataDir {
         Ok(Self { path, partitions: layout.partitions, derivation, is_in_use, _lock: lock })
     }
 
-    /// Notes that log and tables are there, so that a directory that has lost them is not taken for a
-    /// new one.
+    /// Records that the log and the tables exist, so that a directory that has lost them is not
+    /// mistaken for a new one.
     pub(crate) fn note_use(&self) -> Result<()> {
         if self.is_in_use {
             return Ok(());
@@ -89,13 +89,12 @@ impl DataDir {
         settle(&self.path, LAYOUT).with_context(|| cannot_write(&self.path))
     }
 
-    /// The log's directory.
     pub(crate) fn log(&self) -> PathBuf {
         self.path.join(LOG)
     }
 }
 
-/// Makes the directory and those above it, each of them durable in the one that it is in.
+/// Creates the directory and its missing ancestors, each made durable in its parent.
 fn create_dir(path: &Path) -> io::Result<()> {
     let missing: Vec<_> = path.ancestors().take_while(|dir| !dir.exists()).collect();
     fs::create_dir_all(path)?;
@@ -109,8 +108,8 @@ fn create_dir(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Closes the directory to everybody else; that closes what is in it, too. A volume may belong to somebody
-/// who has decided otherwise.
+/// Removes access for everyone but the owner from the directory, and thereby from its contents.
+/// This may fail, because a volume may belong to another user.
 fn close_to_others(path: &Path) {
     let mode = |metadata: &fs::Metadata| metadata.permissions().mode() & 0o777;
     let is_closed = fs::metadata(path).is_ok_and(|metadata| mode(&metadata) & 0o077 == 0);
@@ -128,7 +127,7 @@ fn close_to_others(path: &Path) {
 
 fn lock(path: &Path) -> Result<File> {
     let lock_path = path.join(LOCK);
-    // Opening a pipe would wait for whoever reads it.
+    // Opening a named pipe would block until it has a reader.
     if let Ok(found) = fs::metadata(&lock_path) {
         ensure!(found.is_file(), "{} is no file; remove it, then start again", lock_path.display());
     }
@@ -151,10 +150,11 @@ fn lock(path: &Path) -> Result<File> {
     }
 }
 
-/// The rule that the directory was made with.
+/// The id derivation that the directory was created with.
 fn derivation(path: &Path, layout: &Layout) -> Result<Derivation> {
     let Some(fingerprint) = layout.secret else {
-        // Made before there were secrets: that the same name is the same invocation stands on it.
+        // Created before secrets existed. Changing the rule now would change which names mean the
+        // same invocation.
         return Ok(Derivation::Plain);
     };
     let file = path.join(SECRET);
@@ -178,28 +178,29 @@ fn derivation(path: &Path, layout: &Layout) -> Result<Derivation> {
     Ok(derivation)
 }
 
-/// What a new data directory may have in it beside what a start makes that did not get to its end.
+/// Whether a new data directory may contain this name, apart from what an incomplete first start
+/// leaves.
 fn is_no_stranger(name: &str) -> bool {
     let is_of_a_start =
         [LOCK, SECRET, LAYOUT].iter().any(|known| name == *known || name == draft_of(known));
-    // A volume's own, and a configuration that is kept with the data.
+    // Belongs to the volume, or is a configuration kept with the data.
     is_of_a_start || name == "lost+found" || name.ends_with(".toml")
 }
 
-/// Whether this is the name of what holds data.
+/// Whether a file or directory of this name holds data.
 fn is_data(name: &str) -> bool {
     name == LOG || (name.starts_with("partition-") && name.ends_with(".redb"))
 }
 
-/// A directory that is somebody's, and no data directory, is not made one: it would be closed to others,
-/// and what is in it would be taken for data.
+/// Refuses a directory that holds other files and is not a data directory. Using it would remove
+/// other users' access to it, and mix its contents with data.
 fn refuse_strangers(path: &Path) -> Result<()> {
     if path.join(LAYOUT).exists() {
         return Ok(());
     }
     let names = names(path)?;
     if names.iter().any(|name| is_data(name)) {
-        return Ok(()); // It was one, and is told what it lacks.
+        return Ok(()); // It was a data directory. What it lacks is reported later.
     }
     match names.into_iter().find(|name| !is_no_stranger(name)) {
         None => Ok(()),
@@ -220,7 +221,7 @@ fn names(path: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// A directory that has data but does not say what it is can't be taken for a new one.
+/// Refuses a directory that has data but no `LAYOUT`: it is not a new one.
 fn refuse_remains(path: &Path) -> Result<()> {
     for name in names(path)? {
         ensure!(
@@ -233,7 +234,7 @@ fn refuse_remains(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What a start that did not get to the directory's first use has left.
+/// The layout left by a start that did not reach the directory's first use.
 fn draft(path: &Path) -> Option<Layout> {
     Layout::parse(&fs::read_to_string(path.join(draft_of(LAYOUT))).ok()?).ok()
 }
@@ -255,12 +256,12 @@ fn cannot_write(path: &Path) -> String {
     format!("the data directory {} cannot be written", path.display())
 }
 
-/// The name under which a file is written, so that its own is only given to a whole one.
+/// The name under which a file is written, so that only a complete file gets the final name.
 fn draft_of(name: &str) -> String {
     format!("{name}.new")
 }
 
-/// Writes a draft, durably.
+/// Writes a draft and syncs it.
 fn write_draft(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let options = options.create(true).truncate(true).write(true).mode(PRIVATE);
@@ -270,7 +271,7 @@ fn write_draft(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// Gives a draft its name, durably.
+/// Renames a draft to its final name and syncs the directory.
 fn settle(dir: &Path, name: &str) -> io::Result<()> {
     fs::rename(dir.join(draft_of(name)), dir.join(name))?;
     File::open(dir)?.sync_all()

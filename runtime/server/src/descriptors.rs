@@ -1,32 +1,33 @@
-//! File descriptors: as many as the system gives, shared out so that no client can take those that the
-//! log and the tables need.
+//! File descriptors: the process takes as many as the system allows, and shares them out so that no
+//! client can take those that the log and the tables need.
 
 use anyhow::{Result, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that connections may not have: the log's segments and those that are read, a file for each
-/// partition's tables, what a checkpoint or a compaction opens, the listeners and the runtime's own.
+/// Descriptors that connections can't have: for the log's segments, those written and those being
+/// read, for the partitions' table files, for checkpoints and compactions, for the listeners, and
+/// for the runtime itself.
 const OWN: u64 = 64;
-/// Where there is no limit, or a higher one, this is enough.
+/// More than this is not needed, even if the limit is higher or there is none.
 const ENOUGH: u64 = 1 << 20;
-/// The least that a node can work with: its own, and some connections of each kind.
+/// The minimum that a node can work with: its own descriptors, and some connections of each kind.
 const LEAST: u64 = 256;
 
-/// How many connections there may be.
+/// The number of connections of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shares {
-    /// Of clients.
+    /// From clients.
     pub(crate) ingress: usize,
-    /// Of operators.
+    /// From operators.
     pub(crate) admin: usize,
     /// To endpoints.
     pub(crate) endpoints: usize,
 }
 
-/// Takes all descriptors that the process may have, and shares them out.
+/// Raises the limit of open files as far as the system allows, and shares it out.
 ///
 /// # Errors
-/// When there are too few.
+/// Returns an error if there are too few.
 pub(crate) fn take(partitions: u16, wanted: Shares) -> Result<Shares> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -56,8 +57,8 @@ pub(crate) fn take(partitions: u16, wanted: Shares) -> Result<Shares> {
     Ok(shares)
 }
 
-/// Half of what is left of `limit` is the ingress's, an eighth the admin API's, and the rest, up to what is
-/// wanted, for connections to endpoints.
+/// Of what `limit` leaves, up to half goes to the ingress, up to an eighth to the admin API, and
+/// the rest, up to what is wanted, to connections to endpoints.
 fn share(limit: u64, partitions: u16, wanted: Shares) -> Shares {
     let left = limit.saturating_sub(OWN + 2 * u64::from(partitions));
     let share = |part: u64, wanted: usize| {

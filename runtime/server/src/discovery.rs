@@ -1,4 +1,4 @@
-//! The admin asks endpoints through the invoker's client.
+//! Connects the admin API's discovery to the invoker's client.
 
 use bytes::Bytes;
 use runtime_admin::{Asked, Discovered, Discovery, DiscoveryError, discovery::Asking};
@@ -7,7 +7,7 @@ use runtime_invoker::{
     tls::Tls,
 };
 
-/// Asks over HTTP.
+/// Calls endpoints over HTTP.
 pub(crate) struct HttpDiscovery(pub(crate) Tls);
 
 impl Discovery for HttpDiscovery {

@@ -1,4 +1,4 @@
-//! Effects go to the invoker and to the registry.
+//! Passes effects to the invoker and to the registry.
 
 use std::sync::Arc;
 

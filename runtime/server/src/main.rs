@@ -1,8 +1,10 @@
-//! `abide`: the server and its command line, the only binary and the only place that wires.
+//! `abide`: the server and its command line. This is the only binary, and the only place where the
+//! parts are wired together.
 //!
-//! Reading order: [`args`] (what was typed), [`config`] (what it means), [`data_dir`] (whose data it
-//! is), [`node`] (everything built in order), [`edges`] (effects to the invoker and the registry),
-//! [`shutdown`], [`panics`].
+//! Reading order: [`args`] (the command line), [`config`] (the resolved configuration),
+//! [`data_dir`] (the data directory), [`descriptors`] (the limit of open files), [`node`] (startup
+//! and shutdown), [`edges`] (effects to the invoker and the registry), [`discovery`] (calls to
+//! endpoints for the admin API), [`shutdown`], [`panics`], [`telemetry`].
 
 mod args;
 mod config;
@@ -23,8 +25,8 @@ use rustix::fs::Mode;
 use args::{Args, Serve, Verb};
 use config::{Config, settings::Environment};
 
-/// Rows, frames and tasks are many small allocations that one thread makes and another one frees: half
-/// again as cheap here as with the system's allocator.
+/// Rows, frames and tasks are many small allocations that one thread makes and another frees. Here
+/// mimalloc is half again as cheap as the system allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -37,14 +39,15 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The whole chain on one line: what was wanted, and why it can't be had.
+            // The whole error chain on one line: what was attempted, and why it failed.
             telemetry::complain(format_args!("abide: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// What is written here holds clients' headers and payloads: it is nobody else's.
+/// Permission bits to mask. Files written here hold clients' headers and payloads, which other
+/// users must not read.
 const OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
 
 fn run(serve: &Serve) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! Everything built in order, top to bottom, and taken down in reverse.
+//! Starts everything in order, from top to bottom, and stops it in reverse.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -32,22 +32,25 @@ use crate::{
     telemetry,
 };
 
-/// The first moment of 2020: this software is younger.
+/// The start of 2020. This software did not exist before.
 const TIME_MIN_US: u64 = 1_577_836_800 * 1_000_000;
-/// The first moment of 9999, the last year that dates of HTTP can name.
+/// The start of 9999, the last year that an HTTP date can express.
 const TIME_MAX_US: u64 = 253_370_764_800 * 1_000_000;
 
-/// Connections of operators at the same time: people, their tools, and whatever looks at the health.
+/// Largest number of concurrent operator connections: people, their tools, and health checks.
 const ADMIN_CONNECTIONS_MAX: usize = 128;
-/// What each of them may ask at the same time in HTTP/2: heads are not counted there, so that operators are
-/// never refused, and all of these together have to be bearable.
+/// Largest number of concurrent requests on an operator's HTTP/2 connection. The memory budget does
+/// not count request heads there, so that operators are never refused. All of them together must
+/// therefore be affordable.
 const ADMIN_STREAMS_MAX: u32 = 16;
 
-/// Connections to endpoints, where the limit of open files allows it, however few attempts there may be.
+/// Minimum number of connections to endpoints, however few attempts there may be, if the limit of
+/// open files allows it.
 const ENDPOINT_CONNECTIONS_MIN: usize = 1024;
 
-/// How long requests and attempts that are under way may take to end after the node was told to stop: with
-/// the last checkpoint it is below the ten seconds that container tools wait before they kill.
+/// How long requests and attempts in progress may take to end once the node is shutting down.
+/// Together with the last checkpoint this stays below the ten seconds that container tools wait
+/// before they kill.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(config: Config) -> Result<()> {
@@ -64,7 +67,7 @@ async fn serve(config: Config) -> Result<()> {
     let shutdown = Shutdown::new();
     shutdown.on_signals().context("signals cannot be listened for")?;
 
-    // Ports first: two servers are told apart by them before either touches data.
+    // Bind the ports first: a second server fails on them before it touches any data.
     let ingress_listener = bind("ingress", &config.ingress_address).await?;
     let admin_listener = bind("admin", &config.admin_address).await?;
     let ingress_address = ingress_listener.local_addr().context("the ingress has no address")?;
@@ -80,7 +83,7 @@ async fn serve(config: Config) -> Result<()> {
     let wanted = Shares {
         ingress: config.connections_max,
         admin: ADMIN_CONNECTIONS_MAX,
-        // An attempt takes one at most, and some that nobody uses stay open for a while.
+        // An attempt needs at most one, and some idle ones stay open for a while.
         endpoints: config.attempts_max.max(ENDPOINT_CONNECTIONS_MIN),
     };
     let shares = descriptors::take(data_dir.partitions, wanted)?;
@@ -145,10 +148,10 @@ async fn serve(config: Config) -> Result<()> {
         until(&shutdown),
     ));
 
-    // One that was made for a path with a typo is told from the one that was meant.
+    // Marks a new directory, so that one created for a mistyped path is noticed.
     announce((ingress_address, admin_address), &data_dir, !data_dir.is_in_use, started);
     let reason = shutdown.started().await;
-    // In reverse: no more requests and attempts, then no more records.
+    // Stop in reverse order: first requests and attempts, then records.
     let under_way = async { tokio::join!(ingress_server, admin_server, invoker.stop()) };
     if reason == Reason::Signal && tokio::time::timeout(SHUTDOWN_TIMEOUT, under_way).await.is_err()
     {
@@ -161,8 +164,8 @@ async fn serve(config: Config) -> Result<()> {
     }
 }
 
-/// A clock that was never set would date everything wrongly, and such a date can't even be written in
-/// HTTP.
+/// Refuses a clock that was never set: it would date everything wrongly, with dates that HTTP can't
+/// even express.
 fn check_time(wall_us: u64) -> Result<()> {
     let (from, until) = (TIME_MIN_US, TIME_MAX_US);
     ensure!(
@@ -174,19 +177,19 @@ fn check_time(wall_us: u64) -> Result<()> {
     Ok(())
 }
 
-/// How the memory budget is shared out, in bytes.
+/// How the memory budget is divided, in bytes.
 struct Budget {
-    /// Bodies of new work.
+    /// For the bodies of new work.
     requests: usize,
-    /// Results that clients bring.
+    /// For results that clients send.
     results: usize,
-    /// What operators send.
+    /// For what operators send.
     admin: usize,
-    /// Answers to clients.
+    /// For responses to clients.
     answers: usize,
-    /// Journals and state on their way to attempts.
+    /// For journals and state on their way to attempts.
     outgoing: usize,
-    /// Messages of attempts.
+    /// For messages from attempts.
     incoming: usize,
 }
 
@@ -250,8 +253,8 @@ fn recover(
     Ok((node, made.context("the node has no invoker")?))
 }
 
-/// Opens what there is before anything is made: a log or tables that are missing must not be taken for
-/// new ones.
+/// Opens everything that exists before creating anything: a missing log or table file must not be
+/// mistaken for a new one.
 fn open(config: &Config, data_dir: &DataDir) -> Result<(FileLog, Vec<Store>)> {
     let name = |partition| StoreName {
         partition,
@@ -282,7 +285,7 @@ fn open(config: &Config, data_dir: &DataDir) -> Result<(FileLog, Vec<Store>)> {
         partitions: data_dir.partitions,
     };
     let options = Options { owner, ..Options::from(config.log_segment_bytes) };
-    // What is missing has nothing, and is made again from a log that has everything.
+    // A missing table file has nothing applied. It is rebuilt if the log still has everything.
     let known = (0..data_dir.partitions).map(|partition| {
         let applied = stores.get(&partition).map_or(0, |store| store.applied().0);
         (runtime_log::PartitionId(partition), runtime_log::Lsn(applied))
@@ -327,7 +330,7 @@ async fn bind(what: &str, address: &Address) -> Result<TcpListener> {
     })
 }
 
-/// What a person who starts it wants to know.
+/// Prints what the person who started the server needs to know.
 fn announce(
     (ingress, admin): (SocketAddr, SocketAddr),
     data_dir: &DataDir,

@@ -1,21 +1,22 @@
-//! What a panic ends: a request or an attempt at an edge, the whole process anywhere else.
+//! What a panic ends: on an edge thread a single request or attempt, on any other thread the whole
+//! process.
 //!
-//! A partition, the log and the checkpoints can't go on without each other, and the log has all that
-//! was acknowledged: a restart is the way to a good state, and whoever supervises the process can
-//! only know of it by its end.
+//! A partition, the log and the checkpoints can't continue without each other, and the log has
+//! everything that was acknowledged. So a restart leads back to a good state, and a supervisor only
+//! notices if the process exits.
 
 use std::panic;
 use std::process;
 use std::thread;
 
-/// Name of the threads whose panics end only what they were doing.
+/// Name of the threads on which a panic ends only the current task.
 pub(crate) const EDGE_THREAD: &str = "edge";
 
-/// Exit code after a broken invariant, apart from 1, which says that a start or a disk failed: the
-/// one that Rust's own runtime uses.
+/// Exit code after a broken invariant, as in Rust's own runtime. It differs from 1, the code of a
+/// failed start or a failed disk.
 const EXIT_PANIC: i32 = 101;
 
-/// From now on, a panic on any thread but an edge's ends the process, after it has been reported.
+/// Installs a hook that ends the process after any panic outside of edge threads has been reported.
 pub(crate) fn end_the_process() {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |found| {

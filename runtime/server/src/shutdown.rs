@@ -1,18 +1,18 @@
-//! When to stop: SIGTERM, SIGINT, or a partition that can't go on.
+//! Triggers shutdown: on SIGTERM, on SIGINT, or when a partition can't continue.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Tells everybody once that the node stops.
+/// Notifies all tasks, once, that the node is shutting down.
 #[derive(Debug, Clone)]
 pub(crate) struct Shutdown(watch::Sender<Option<Reason>>);
 
-/// Why the node stops.
+/// Why the node is shutting down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// Somebody asked.
+    /// A signal arrived.
     Signal,
-    /// A partition stopped by itself: the log can't write.
+    /// A partition stopped by itself, because the log can't write.
     Partition,
 }
 
@@ -21,7 +21,7 @@ impl Shutdown {
         Self(watch::Sender::new(None))
     }
 
-    /// The first reason stands.
+    /// Starts the shutdown. The first reason counts.
     pub(crate) fn start(&self, reason: Reason) {
         self.0.send_if_modified(|current| {
             let is_first = current.is_none();
@@ -32,7 +32,7 @@ impl Shutdown {
         });
     }
 
-    /// Resolves when the node stops.
+    /// Resolves when the node starts to shut down.
     pub(crate) async fn started(&self) -> Reason {
         let mut receiver = self.0.subscribe();
         let reason = receiver.wait_for(Option::is_some).await;
@@ -40,7 +40,7 @@ impl Shutdown {
         reason.ok().and_then(|reason| *reason).unwrap_or(Reason::Signal)
     }
 
-    /// Starts it on a signal.
+    /// Starts the shutdown on a signal.
     pub(crate) fn on_signals(&self) -> std::io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

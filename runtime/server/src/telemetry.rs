@@ -1,7 +1,7 @@
-//! Logs: to standard error, by level, as `ABIDE_LOG` says (`info` without it).
+//! Logs to standard error. `ABIDE_LOG` sets the level (default: `info`).
 //!
-//! Nobody may be listening: a pipe can be closed, and a log file be on the disk that is full. What can't
-//! be said is left unsaid, and nothing else depends on it.
+//! The output may be unusable: a pipe can be closed, and a log file may be on a full disk. What
+//! can't be written is dropped, and nothing else depends on it.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -11,11 +11,13 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::config::settings::Environment;
 
-/// Where it is said what is logged.
+/// The variable that sets the log level.
 pub(crate) const VARIABLE: &str = "ABIDE_LOG";
 
+/// Starts logging.
+///
 /// # Errors
-/// When what is to be logged can't be read.
+/// Returns an error if the log level can't be parsed.
 pub(crate) fn start(environment: &Environment) -> Result<()> {
     let wanted = environment.get(VARIABLE).unwrap_or("info");
     let refused = || {
@@ -24,18 +26,18 @@ pub(crate) fn start(environment: &Environment) -> Result<()> {
              with one, such as runtime_invoker=debug,info"
         )
     };
-    // By itself a word is taken for a target, and nothing else is logged then.
+    // A bare word would count as a target, and then nothing else would be logged.
     let is_level = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
     ensure!(wanted.split(',').all(is_level), refused());
-    // What a peer does wrong is that peer's business: one connection could fill a log with it.
+    // Errors of a peer are the peer's problem: one connection could fill the log with them.
     let filter = EnvFilter::try_new(format!("h2=error,{wanted}")).with_context(refused)?;
-    // A second subscriber can only come from a test harness; the first one stays.
+    // Only a test harness installs a second subscriber, and then the first one stays.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        // Colours are for people; a file that is searched has no use for them.
+        // Colours are for terminals. In a file that is searched, they get in the way.
         .with_ansi(io::stderr().is_terminal())
-        // It would complain about a standard error that takes nothing on that same standard error, and
+        // Otherwise it would report a failing standard error on that same standard error, and
         // panic.
         .log_internal_errors(false)
         .with_target(false)
@@ -43,12 +45,12 @@ pub(crate) fn start(environment: &Environment) -> Result<()> {
     Ok(())
 }
 
-/// Says something on standard output.
+/// Prints a line on standard output.
 pub(crate) fn print(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Says why the program ends, on standard error.
+/// Prints on standard error why the program ends.
 pub(crate) fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }

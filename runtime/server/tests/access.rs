@@ -1,4 +1,5 @@
-//! Who may ask, and what of a request reaches a handler: what pages, links, proxies and clients send.
+//! Which requests are let in, and what of them reaches a handler: requests of pages, links, proxies
+//! and clients.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -23,7 +24,7 @@ struct Mirror;
 
 #[service]
 impl Mirror {
-    /// All headers, in their order.
+    /// Returns all headers, in their order.
     pub async fn headers(&self, ctx: &Context) -> Result<Vec<(String, String)>> {
         Ok(ctx.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
@@ -39,7 +40,7 @@ impl Mirror {
         Ok("for services only".to_owned())
     }
 
-    /// Calls what is private.
+    /// Calls the private handler.
     pub async fn ask(&self, ctx: &Context) -> Result<String> {
         Ok(Mirror::call().secret(ctx).await?)
     }
@@ -51,7 +52,7 @@ async fn mirror(dir: &Path, more: &[&str]) -> (Process, Server) {
     (abide, server)
 }
 
-/// What a request is answered that is sent as it stands.
+/// The response to a request that is sent as is.
 async fn raw(base: &str, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(base.strip_prefix("http://").unwrap()).await.unwrap();
     stream.write_all(request).await.unwrap();
@@ -91,7 +92,7 @@ async fn a_name_that_was_made_to_point_here_gets_nothing() {
         ] {
             assert_eq!(status_for_hosts(base, path, hosts).await, status, "{base} {hosts:?}");
         }
-        // The target counts, whatever the header says.
+        // The target is checked, too, whatever the header says.
         let request = format!(
             "GET http://evil.example{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         );
@@ -186,7 +187,7 @@ async fn a_private_handlers_result_is_not_read_from_outside() {
     let (_abide, server) = mirror(dir.path(), &[]).await;
     let answer = server.post("/Mirror/ask", &Value::Null).await.unwrap();
     assert_eq!(answer.ok().unwrap(), json!("for services only"));
-    // An operator knows its id.
+    // An operator can look up its id.
     let list = format!("{}/invocations?status=completed", server.admin);
     let list = server.send(Method::GET, &list, &[], "").await.unwrap().ok().unwrap();
     let all = list["invocations"].as_array().unwrap();
@@ -200,7 +201,7 @@ async fn a_private_handlers_result_is_not_read_from_outside() {
         let answer = server.post(&format!("/restate/{path}"), &body).await.unwrap();
         answer.expect_failure(400, "'Mirror/secret' is private").unwrap();
     }
-    // Nor when nobody knows any more that it was private.
+    // Nor once its deployment, and with it whether it was private, has been removed.
     let deployments = format!("{}/deployments", server.admin);
     let listed = server.send(Method::GET, &deployments, &[], "").await.unwrap().ok().unwrap();
     let deployment = listed["deployments"][0]["id"].as_str().unwrap();
@@ -256,12 +257,12 @@ async fn nobody_sends_a_body_to_a_handler_that_is_not_there() {
     }
 }
 
-/// They hold clients' headers and payloads.
+/// The files hold clients' headers and payloads.
 #[tokio::test(flavor = "multi_thread")]
 async fn data_is_its_owners_alone() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    // Somebody made it, open to all, as a volume is.
+    // The directory exists already and is open to all, as that of a volume may be.
     std::fs::create_dir(&data).unwrap();
     std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
     let (_abide, _server) = start(&data).await;

@@ -1,5 +1,5 @@
-//! The admin API as operators and their tools meet it: lists that end, refusals of one form, and hints
-//! for whoever asks for something that is not there.
+//! The admin API as operators and their tools see it: lists that end, refusals in one format, and
+//! hints for requests to paths that do not exist.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -20,12 +20,12 @@ struct Named;
 
 #[object]
 impl Named {
-    /// Ends with a message of so many bytes.
+    /// Fails with a message of this many bytes.
     pub async fn fail(&self, _ctx: &ObjectContext, bytes: usize) -> Result<()> {
         Err(Terminal::new(500, "f".repeat(bytes)).into())
     }
 
-    /// Never ends, and changes its status all the time.
+    /// Never ends, and keeps changing its status.
     pub async fn stumble(&self, _ctx: &ObjectContext) -> Result<()> {
         Err(std::io::Error::other("again").into())
     }
@@ -80,7 +80,7 @@ async fn a_list_is_read_by_pages_and_shows_each_invocation_once_whatever_happens
         let Some(next) = page["next"].as_str() else { break };
         assert_eq!(ids.len(), 4, "the limit is for the page, and not for each partition");
         after = format!("&after={next}");
-        // What was seen goes, and something new comes.
+        // An invocation that was listed is removed, and a new one is created.
         let gone = ids.iter().find(|id| expected.contains(id)).unwrap();
         server.control(gone, "kill").await.unwrap().ok().unwrap();
         schedule(&server, &format!("new{pages}")).await;
@@ -121,7 +121,8 @@ async fn a_list_shows_the_beginning_of_long_texts_and_a_single_invocation_more()
     assert!(failure.ends_with("… [cut: this was 100006 bytes]"), "{}", &failure[65_000..]);
 }
 
-/// A message, no Rust in it, and the code or null: clients read nothing else.
+/// The message of a refusal. Checks that its body has only a message without Rust names, and a code
+/// or null: clients read nothing else.
 fn refusal(answer: &Answer) -> String {
     let told = || String::from_utf8_lossy(&answer.body).into_owned();
     assert_eq!(answer.headers["content-type"], "application/json", "{}", told());
@@ -193,7 +194,7 @@ async fn every_refusal_is_json_and_names_what_is_wrong() {
         let message = refusal(&answer);
         assert!(message.contains(says), "'{message}' does not say '{says}'");
     }
-    // What nobody knows is ignored, as ever.
+    // Unknown parameters are ignored.
     get(&server, "/invocations?unknown=1").await;
 }
 

@@ -1,4 +1,4 @@
-//! The data directory of the real binary: what it promises, and what it refuses.
+//! The data directory of the real binary: its guarantees, and what it refuses.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -31,7 +31,7 @@ struct Desk;
 
 #[service]
 impl Desk {
-    /// Orders by name, and asks by name what came of it.
+    /// Starts a workflow by name, and attaches to it by name.
     pub async fn order(&self, ctx: &Context, key: String) -> Result<String> {
         Order::key(key.clone()).send().run(ctx, "tea".to_owned());
         Ok(Order::key(key).attach(ctx).await?)
@@ -59,7 +59,8 @@ fn idempotent() -> Value {
     })
 }
 
-/// Clients, handlers and the machine derive the same ids, which nobody else can, for ever.
+/// Clients, handlers and the server derive the same ids, always, and without the secret they can't
+/// be guessed.
 #[tokio::test(flavor = "multi_thread")]
 async fn ids_of_names_follow_from_the_directorys_secret() {
     let dir = tempfile::tempdir().unwrap();
@@ -92,13 +93,13 @@ async fn ids_of_names_follow_from_the_directorys_secret() {
     drop(abide);
 
     let older = tempfile::tempdir().unwrap();
-    // As its first start left it, before there was anything in it.
+    // As its first start left it, before it had any data.
     std::fs::write(older.path().join("LAYOUT.new"), "abide-data 1\npartitions 2\n").unwrap();
     let (_abide, server) = start(older.path()).await;
     assert_eq!(ids(&server).await, plain);
 }
 
-/// Leaves a directory whose log has lost its beginning to the tables.
+/// Fills a directory until the beginning of its log has been trimmed.
 async fn used(dir: &Path) {
     let config = dir.join("abide.toml");
     fs::write(&config, "log-segment-bytes = 4096\ncheckpoint-interval-ms = 10\n").unwrap();
@@ -118,7 +119,7 @@ async fn used(dir: &Path) {
     trimmed.await.unwrap();
 }
 
-/// What it says when it does not start.
+/// The error output of a start that fails.
 async fn complaint(dir: &Path) -> String {
     let abide = Command::new(env!("CARGO_BIN_EXE_abide"))
         .args(["serve", "--ingress-address=127.0.0.1:0", "--admin-address=127.0.0.1:0"])
@@ -159,7 +160,7 @@ async fn tables_log_and_layout_agree_or_are_refused_by_name() {
     fs::create_dir(path.join("log")).unwrap();
     refused("log is missing or empty", &["used before", "restore the whole data directory"]).await;
     assert_eq!(fs::read_dir(path.join("log")).unwrap().count(), 0, "a copy of it still fits");
-    // As if the medium that everything is on were not there.
+    // As if the disk that holds everything were not mounted.
     for what in tables {
         fs::rename(path.join(what), path.join(format!("{what}.moved"))).unwrap();
     }
@@ -180,7 +181,7 @@ async fn tables_log_and_layout_agree_or_are_refused_by_name() {
     refused(tables[0], &["another data directory's"]).await;
     fs::rename(&moved, path.join(tables[0])).unwrap();
 
-    // Its records would fit by their numbers.
+    // By their numbers alone, its records would fit.
     fs::rename(path.join("log"), &moved).unwrap();
     fs::rename(other.path().join("log"), path.join("log")).unwrap();
     refused(".seg", &["the log of another data directory", "restore the log that belongs"]).await;
@@ -206,7 +207,7 @@ async fn tables_log_and_layout_agree_or_are_refused_by_name() {
     assert_eq!(output.ok().unwrap(), json!("tea is ordered"), "all of it is still there");
 }
 
-/// Tables are only a copy of what the log says.
+/// Tables are only derived from the log.
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_are_made_again_from_a_log_that_has_everything() {
     let dir = tempfile::tempdir().unwrap();
@@ -221,7 +222,7 @@ async fn tables_are_made_again_from_a_log_that_has_everything() {
     assert_eq!(output.ok().unwrap(), json!("tea is ordered"));
 }
 
-/// Whatever a copy was made of, a part of it that is missing is noticed, and putting it back is enough.
+/// However a copy was made, a missing part is noticed, and restoring that part is enough.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_was_cut_after_a_clean_stop_is_refused_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
@@ -233,7 +234,8 @@ async fn a_log_that_was_cut_after_a_clean_stop_is_refused_as_it_is() {
     assert!(abide.wait().unwrap().success());
     let segment = path.join("log/0000000000000001.seg");
     let whole = fs::read(&segment).unwrap();
-    // All of its records, then the last one: the file ends at a border in either case.
+    // Cut to no records, then to all but the last ones. In both cases the file ends at a record
+    // boundary.
     for len in [70, whole.len() / 2] {
         fs::write(&segment, &whole[..len]).unwrap();
         let complaint = complaint(path).await;
@@ -248,7 +250,7 @@ async fn a_log_that_was_cut_after_a_clean_stop_is_refused_as_it_is() {
     assert_eq!(output.ok().unwrap(), json!("tea is ordered"));
 }
 
-/// One bit is enough for another amount, and nobody would know.
+/// A single flipped bit could change an amount unnoticed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bit_that_flips_in_the_tables_is_never_an_answer() {
     let dir = tempfile::tempdir().unwrap();
@@ -269,7 +271,7 @@ async fn a_bit_that_flips_in_the_tables_is_never_an_answer() {
         let windows = bytes.windows(text.len()).enumerate();
         windows.filter(|(_, window)| window == text).map(|(at, _)| at).collect()
     };
-    // Written by a checkpoint.
+    // Wait until a checkpoint has written the value.
     let written = server.eventually(|| {
         let is_there = tables.iter().any(|file| !places(&fs::read(file).unwrap()).is_empty());
         async move {

@@ -1,5 +1,6 @@
-//! Endpoints that lie, fail, hang or break off: each fault is shown with its reason, is retried, and
-//! harms no other invocation. The endpoint here is a script that heals after the first attempts.
+//! Endpoints that send invalid data, fail, hang or break off. Each fault is reported with its
+//! reason, is retried, and affects no other invocation. The endpoint here is scripted and recovers
+//! after the first attempts.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -33,15 +34,15 @@ use tokio::net::TcpListener;
 
 use support::start;
 
-/// Attempts that go wrong before the endpoint is well.
+/// Attempts that fail before the endpoint recovers.
 const ILL: u32 = 2;
 
-/// Attempts that the policy of the handler has that is busy for ever.
+/// The attempts that its retry policy allows the handler that is always busy.
 const ATTEMPTS_MAX: u32 = 3;
 
 type Answer = Response<UnsyncBoxBody<Bytes, std::io::Error>>;
 
-/// A body that says something and then does something else than ending well.
+/// A body that sends some bytes and then ends, breaks off, or hangs.
 struct Script {
     first: Option<Bytes>,
     then: Then,
@@ -105,7 +106,7 @@ const HANDLERS: [&str; 13] = [
     "sdk_error",
 ];
 
-/// What a handler does while it is ill.
+/// The response of a handler that fails.
 fn ill(handler: &str) -> Answer {
     let text = |status, text: &'static str| {
         answer(status, "text/plain", Bytes::from_static(text.as_bytes()), Then::End)
@@ -149,7 +150,7 @@ fn ill(handler: &str) -> Answer {
     }
 }
 
-/// How many attempts each handler has had.
+/// The number of attempts of each handler so far.
 type Attempts = Arc<Mutex<HashMap<String, u32>>>;
 
 async fn serve(listener: TcpListener, attempts: Attempts) {
@@ -232,7 +233,7 @@ async fn each_fault_is_shown_and_retried_and_harms_nobody_else() {
         ("sdk_error", "the user's code failed"),
     ] {
         let id = server.send_to(&format!("/Liar/{handler}"), Value::Null).await.unwrap();
-        // With no policy delay to see it in, the fault is gone with the next attempt.
+        // It has a retry delay of its own, too short to observe the failure.
         if handler != "sdk_error" {
             let uri = format!("{}/invocations/{id}", server.admin);
             let seen = server
@@ -252,7 +253,7 @@ async fn each_fault_is_shown_and_retried_and_harms_nobody_else() {
     }
 }
 
-/// What `GET /invocations/{id}` says once it is as it is expected to be.
+/// Waits until `GET /invocations/{id}` meets a condition, and returns the response.
 async fn seen(server: &Server, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let uri = format!("{}/invocations/{id}", server.admin);
     let is_so = &is_so;
@@ -276,7 +277,7 @@ async fn a_busy_endpoint_that_asks_for_no_pause_has_as_many_attempts_as_the_poli
     assert_eq!(attempts.lock().unwrap()["busy_for_ever"], ATTEMPTS_MAX);
 }
 
-/// An endpoint that was there to be registered, and is gone.
+/// An endpoint that stops after it has been registered.
 async fn gone_endpoint(server: &Server) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -339,7 +340,7 @@ async fn oversize_bodies_are_refused() {
     let (_abide, server) = start(dir.path()).await;
     let address = endpoint().await;
     register(&server, &format!("http://{address}")).await.ok().unwrap();
-    // The answer comes while the body is still to be sent.
+    // The response arrives while the body has yet to be sent.
     let address = server.ingress.strip_prefix("http://").unwrap();
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     let head = "POST /Liar/well HTTP/1.1\r\nhost: abide\r\ncontent-type: text/plain\r\n\

@@ -1,4 +1,4 @@
-//! One service, endpoint or key must not take what others need.
+//! No service, endpoint or key may take what others need.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -22,12 +22,12 @@ use support::{
     serve_endpoint, start_with,
 };
 
-/// Shorter than the minute after which a service that waits is suspended anyway, and a message that does
-/// not come is given up.
+/// Shorter than the minute after which an idle attempt is suspended, and an incomplete message is
+/// abandoned.
 const SOON: Duration = Duration::from_secs(45);
-/// Shorter than what a body that does not come is waited for.
+/// Shorter than the time after which an incomplete body is abandoned.
 const SOONER: Duration = Duration::from_secs(20);
-/// One of the largest messages or bodies that there may be.
+/// Close to the largest message or body, in bytes.
 const LARGE_BYTES: usize = 31 << 20;
 
 struct Healthy;
@@ -38,12 +38,12 @@ impl Healthy {
         Ok(format!("hello {name}"))
     }
 
-    /// Gives so many bytes.
+    /// Returns this many bytes.
     pub async fn give(&self, _ctx: &Context, bytes: u64) -> Result<Raw> {
         Ok(Raw(vec![7; usize::try_from(bytes).unwrap_or_default()].into()))
     }
 
-    /// Waits for another handler, and holds its place meanwhile.
+    /// Waits for another handler, and holds its permit in the meantime.
     pub async fn outer(&self, ctx: &Context, name: String) -> Result<String> {
         Ok(Healthy::call().greet(ctx, name).await?)
     }
@@ -81,7 +81,7 @@ async fn a_service_that_hangs_leaves_places_for_others() {
     for _ in 0..100 {
         server.send_to("/Hog/hang", json!(null)).await.unwrap();
     }
-    // As many of them hang as get a place.
+    // Wait until as many of them hang as get a permit.
     let _all = entered.acquire_many(16).await.unwrap();
     let greeted = timeout(SOON, server.call("/Healthy/greet", json!("you"))).await;
     assert_eq!(greeted.expect("there is no place for it").unwrap(), json!("hello you"));
@@ -91,7 +91,7 @@ async fn a_service_that_hangs_leaves_places_for_others() {
 
 const SLOW: RawService = RawService { service: "Slow", handler: "speak" };
 
-/// Answers with the beginning of a large message, and never ends it.
+/// Sends the beginning of a large message, and never the rest.
 async fn speak_slowly(mut stream: TcpStream, spoken: Arc<Semaphore>) -> std::io::Result<()> {
     let mut frame = head_of(MessageType::OUTPUT_COMMAND, LARGE_BYTES);
     let length = frame.len() + LARGE_BYTES;
@@ -140,7 +140,7 @@ async fn results_that_do_not_come_keep_no_others_out() {
         stream.write_all(&[b'x'; 300_000]).await.unwrap();
         begun.push(stream);
     }
-    // Many small ones are announced by one connection, and nothing of them comes.
+    // One connection announces many small bodies, and sends none of them.
     let stream = TcpStream::connect(authority).await.unwrap();
     let (sender, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(connection);

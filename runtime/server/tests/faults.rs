@@ -1,5 +1,5 @@
-//! What a server that can't go on does: it ends and says why, since a supervisor can only help a
-//! process that is gone.
+//! A server that can't continue ends and reports why, because a supervisor only helps when the
+//! process exits.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -16,7 +16,7 @@ use support::{refused_saying, start, start_saying};
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 
-/// A data directory with invocations in every state, at rest.
+/// A data directory with invocations in every state, from a server that was stopped.
 fn fixture(to: &Path) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../partition/tests/fixtures/format-1");
     fs::create_dir(to.join("log")).unwrap();
@@ -30,7 +30,8 @@ fn fixture(to: &Path) {
     }
 }
 
-/// Makes the paused invocations of a partition unreadable: nothing touches them before somebody asks.
+/// Makes the paused invocations of a partition unreadable. Nothing reads them before a request
+/// does.
 fn break_paused(file: &Path) {
     let database = Database::create(file).unwrap();
     let keys: Vec<Vec<u8>> = {
@@ -64,7 +65,7 @@ async fn a_panic_of_a_partition_ends_the_process() {
     assert_eq!(abide.wait().unwrap().code(), Some(101));
 }
 
-/// A log file can be on the disk that is full, and whoever reads a pipe can go.
+/// A log file may be on a full disk, and the reader of a pipe may exit.
 #[tokio::test]
 async fn nobody_who_listens_is_no_reason_to_end() {
     for output in ["/dev/full", "pipe"] {
@@ -74,7 +75,7 @@ async fn nobody_who_listens_is_no_reason_to_end() {
         server.send(Method::GET, &health, &[], "").await.unwrap();
         abide.terminate().unwrap();
         assert_eq!(abide.wait().unwrap().code(), Some(0), "{output}");
-        // And a start that is refused still says so by its code.
+        // A start that is refused still reports it by its exit code.
         fs::write(dir.path().join("LAYOUT"), "abide-data 9\n").unwrap();
         assert_eq!(refused_saying(dir.path(), output).code(), Some(1), "{output}");
     }

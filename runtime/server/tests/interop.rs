@@ -1,6 +1,6 @@
-//! The real binary, driven by services on the official Rust SDK and on our own, through everything that the interop
-//! suite asks for: at protocol 6 with open streams, and at protocol 7 suspending at every wait on
-//! four partitions. The TypeScript services are asked by `cargo xtask ci`.
+//! The real binary with services on the official Rust SDK and on our own, through the whole interop
+//! suite: with open streams at both protocol versions, over HTTP/1.1, and suspending at every wait
+//! on four partitions. `cargo xtask ci` covers the TypeScript services.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,4 @@
-//! What an operator sees of attempts that fail, of a start, and of a stop.
+//! What an operator sees of failing attempts, of startup, and of shutdown.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use support::{serve_endpoint, start, start_logging};
 
-/// Fails so many times before it answers.
+/// Fails this many times before it returns a result.
 struct Flaky(AtomicUsize);
 
 #[service(retry(initial = "1ms", max_interval = "2ms", max_attempts = 100))]
@@ -70,7 +70,7 @@ async fn failing_attempts_have_a_line_at_the_first_and_each_tenth_and_one_when_i
     assert_eq!(warned.len(), counts.len(), "a line of its own is nobody else's: {warned:?}");
 }
 
-/// Waits for an awakeable, or works for as long as the test wants.
+/// Waits for an awakeable, or works until the test lets it end.
 struct Slow {
     begun: Arc<Notify>,
     left: Arc<Notify>,
@@ -132,7 +132,7 @@ async fn a_stop_suspends_what_waits_and_lets_work_end() {
         begun.notified().await;
     }
     abide.terminate().unwrap();
-    // The one that waits is asked to suspend, and the other one is waited for.
+    // The attempt that waits is asked to suspend, and the server waits for the other one.
     left.notified().await;
     may_end.notify_one();
     assert!(abide.wait().unwrap().success());

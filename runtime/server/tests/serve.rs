@@ -16,7 +16,7 @@ fn start(data_dir: &Path, more: &[&str]) -> Process {
     Process::spawn("abide", command).unwrap()
 }
 
-/// What it says when it is ready.
+/// The lines that it prints when it is ready.
 fn greeting(abide: &mut Process) -> String {
     let mut lines = BufReader::new(abide.take_stdout().unwrap()).lines();
     let greeting: Vec<String> = lines.by_ref().take(4).map(Result::unwrap).collect();

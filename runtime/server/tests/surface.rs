@@ -1,5 +1,5 @@
-//! Each request of the public surface, asked of the real binary and compared with what the real server
-//! was seen to answer: `interop/surface`, which `cargo xtask surface --record` has written.
+//! Sends each request of the public surface to the real binary, and compares the response with that
+//! of the real server, as recorded in `interop/surface` by `cargo xtask surface --record`.
 
 use e2e_suite::{
     stage::{Runtime, Sdk, Setting, Stage},

@@ -1,4 +1,4 @@
-//! What a reader sees below the live overlay: frozen ones, newest on top, over the file.
+//! What a reader sees below the live overlay: frozen overlays, newest on top, over the file.
 
 use std::sync::Arc;
 
@@ -16,32 +16,32 @@ use crate::{checked, patient::Condition};
 
 type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
-/// A consistent view that stays as it is: frozen rows and a read transaction, published together.
-/// Cheap to clone, and it may outlive the checkpoints that follow it: it keeps its frozen rows in memory
-/// then, and in the file what these checkpoints have replaced.
+/// A consistent, immutable view: frozen rows and a read transaction, published together. Cheap to
+/// clone. It may outlive later checkpoints; it then retains its frozen rows in memory and, in the
+/// file, the pages that those checkpoints have replaced.
 #[derive(Clone)]
 pub struct Base {
-    /// Rows that the file does not have yet, oldest first.
+    /// Rows that the file does not contain yet, oldest first.
     pub(crate) frozen: Vec<Frozen>,
     pub(crate) file: FileRows,
 }
 
-/// What has changed up to a record, since the layer below.
+/// The changes since the layer below, up to a record.
 #[derive(Clone)]
 pub(crate) struct Frozen {
     pub(crate) rows: Arc<Overlay>,
-    /// The last record that it shows.
+    /// The last record whose changes it contains.
     pub(crate) applied: Lsn,
 }
 
-/// Some of the layers: all that stand below one.
+/// A prefix of the layers: everything below some layer.
 #[derive(Clone, Copy)]
 struct Layers<'a> {
     frozen: &'a [Frozen],
     file: &'a FileRows,
 }
 
-/// The rows of the file, as of one transaction, and the last record that they show.
+/// The rows of the file as of one transaction, and the last record they reflect.
 #[derive(Clone)]
 pub(crate) struct FileRows {
     rows: Arc<Rows>,
@@ -54,8 +54,8 @@ impl FileRows {
         Self { rows: Arc::new(rows), applied, condition }
     }
 
-    /// Nobody above can do anything about a file that cannot be read, and going on without it would
-    /// forget what was acknowledged.
+    /// Stops the process. No caller can recover from an unreadable file, and continuing without it
+    /// would lose acknowledged state.
     fn stop(&self, error: &StorageError) -> ! {
         panic!("the tables cannot be read: {}; see to the disk", self.condition.explain(error))
     }
@@ -143,8 +143,8 @@ impl Snapshot for Layers<'_> {
     }
 }
 
-/// A row that this software has written and cannot read back is a broken file or a bug, and going on
-/// without it, or with what it has become, would not be what was acknowledged.
+/// Decodes a row. A stored row that cannot be read back means a damaged file or a bug, and
+/// continuing without it, or with a damaged row, would lose acknowledged state.
 fn decode(key: &[u8], value: &[u8]) -> Row {
     match checked::decode(key, value) {
         Ok(row) => row,

@@ -1,28 +1,28 @@
-//! Rows with a checksum. The medium may give back other bytes than it was given, and redb looks at its
-//! own checksums only when it repairs a file; a row that was changed would be taken for the truth.
+//! Rows with a checksum. A medium may return other bytes than were written, and redb verifies its
+//! own checksums only when it repairs a file, so a corrupted row would go unnoticed.
 //!
-//! A value is one byte, 128, the row as `runtime-core` encodes it, and a CRC-32C of key and row, so that
-//! a row in another's place is noticed, too. Rows of older versions begin with their format, 1 or 2, and
-//! have no checksum until they are written again.
+//! A value consists of the byte 128, the row as encoded by `runtime-core`, and a CRC-32C of key and
+//! row, so that a row stored under the wrong key is also detected. Rows of older versions start
+//! with their format, 1 or 2, and have no checksum until they are written again.
 
 use runtime_core::tables::{Row, RowDecodeError};
 
-/// The first byte of a value with a checksum; formats of rows are below.
+/// The first byte of a value with a checksum; row format numbers are smaller.
 const CHECKED: u8 = 128;
 const CRC_BYTES: usize = 4;
 
-/// A stored row could not be read back.
+/// Why a stored row could not be read back.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    /// The medium has changed it.
+    /// The checksum does not match.
     #[error("it does not have its checksum: the file is damaged")]
     Damaged,
-    /// It is none that this software knows.
+    /// The row's format is unknown or malformed.
     #[error(transparent)]
     Row(#[from] RowDecodeError),
 }
 
-/// Encodes rows for a file, one after the other in the same memory.
+/// Encodes rows for a file, reusing its buffers.
 #[derive(Default)]
 pub(crate) struct Encoder {
     row: Vec<u8>,
@@ -71,7 +71,7 @@ mod tests {
         }
         assert!(matches!(decode(b"another", &value), Err(ReadError::Damaged)));
         assert!(matches!(decode(&key, &value[..3]), Err(ReadError::Damaged)));
-        // Older versions wrote it so.
+        // The encoding of older versions.
         assert_eq!(decode(&key, &row.encode(Vec::new())).unwrap(), row);
     }
 }

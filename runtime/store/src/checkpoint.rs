@@ -1,4 +1,4 @@
-//! Frozen overlays on their way into the file: all of them and their `applied_lsn`, or nothing.
+//! Writes frozen overlays into the file: all of them and their `applied_lsn`, or nothing.
 
 use std::sync::Arc;
 
@@ -12,35 +12,37 @@ use crate::{
     patient::patiently,
 };
 
-/// A checkpoint to be written, on any thread.
+/// A checkpoint ready to be written, on any thread.
 pub struct Checkpoint {
     pub(crate) database: Arc<Database>,
-    /// Oldest first.
+    /// The layers to write, oldest first.
     pub(crate) frozen: Vec<Frozen>,
     pub(crate) applied: Lsn,
 }
 
-/// A checkpoint that was written, or could not be.
+/// The outcome of a checkpoint, to be passed to [`Store::install`](crate::Store::install).
 pub struct CheckpointDone {
     pub(crate) applied: Lsn,
-    /// Bytes in the rows of the file then, if it counts them.
+    /// Row bytes of the file afterwards, if it tracks them.
     pub(crate) written: Result<Option<u64>, redb::Error>,
 }
 
 impl Checkpoint {
-    /// How many changes of rows it writes.
+    /// Number of row changes it writes.
     pub fn rows(&self) -> usize {
         self.frozen.iter().map(|layer| layer.rows.len()).sum()
     }
 
-    /// Writes it in one durable transaction, each layer in key order. Waits while the disk is full.
+    /// Writes the checkpoint in one durable transaction, each layer in key order. Waits while the
+    /// disk is full.
     pub fn run(self) -> CheckpointDone {
         CheckpointDone { applied: self.applied, written: patiently(|| self.write()) }
     }
 
     fn write(&self) -> Result<Option<u64>, redb::Error> {
         let mut transaction = self.database.begin_write()?;
-        // Without it, opening after a crash reads the whole file: seconds for millions of rows.
+        // Without quick repair, opening after a crash reads the whole file: seconds for millions of
+        // rows.
         transaction.set_quick_repair(true);
         let row_bytes = {
             let mut rows = transaction.open_table(ROWS)?;
@@ -63,7 +65,8 @@ impl Checkpoint {
             let mut meta = transaction.open_table(META)?;
             meta.insert(APPLIED_LSN, self.applied.0)?;
             let row_bytes = meta.get(ROW_BYTES)?.map(|bytes| bytes.value());
-            // An older version may have written in between, which does not count.
+            // The count can be off, because an older version may have written to the file without
+            // updating it.
             let row_bytes =
                 row_bytes.map(|bytes| (bytes + gained_bytes).saturating_sub(lost_bytes));
             if let Some(row_bytes) = row_bytes {

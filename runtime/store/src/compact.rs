@@ -1,7 +1,8 @@
-//! Giving back what a file does not need any more.
+//! Returns unused space of a file to the file system.
 //!
-//! redb uses free pages again but never gives them back, so a file is as large as it ever was. What
-//! is mostly free is made small when it is opened: while rows are read it can't be.
+//! redb reuses free pages but never returns them, so a file stays as large as it ever was. A file
+//! that is mostly free is compacted when it is opened, because that is not possible while rows are
+//! read.
 
 use std::path::Path;
 use std::time::Instant;
@@ -13,21 +14,20 @@ use crate::{
     format::{META, ROW_BYTES},
 };
 
-/// Smaller files are not worth it.
+/// Smaller files are not worth compacting.
 const FILE_BYTES_MIN: u64 = 32 << 20;
 
-/// What is in use is moved at some 25 to 60 MB a second on a small cloud machine (two cores, measured
-/// with rows of 200 bytes to 100 KB), so this is a start that takes ten seconds longer.
+/// Compaction moves the pages in use at 25 to 60 MB/s on a small cloud machine (two cores, measured
+/// with rows of 200 bytes to 100 KB), so this limit adds up to ten seconds to a start.
 const USED_BYTES_MAX: u64 = 256 << 20;
 
-/// Files of older versions do not say how much is in their rows. Counting reads some 400 MB a second.
+/// Files of older versions do not track their row bytes. Counting reads about 400 MB/s.
 const COUNTED_BYTES_MAX: u64 = 4 << 30;
 
-/// What pages take for each byte of a row, at least, in quarters: 1.04 for large rows, 1.8 for small
-/// ones.
+/// Assumed page bytes per row byte, in quarters. Measured: 1.04 for large rows, 1.8 for small ones.
 const PAGES_PER_ROW_QUARTERS: u64 = 5;
 
-/// Which part of a file is free, at most: an estimate from the bytes in its rows.
+/// Estimates the free fraction of a file from its row bytes.
 pub(crate) fn free_share(file_bytes: u64, row_bytes: u64) -> f64 {
     let used_bytes = row_bytes / 4 * PAGES_PER_ROW_QUARTERS;
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
@@ -35,7 +35,7 @@ pub(crate) fn free_share(file_bytes: u64, row_bytes: u64) -> f64 {
     (1.0 - used).max(0.0)
 }
 
-/// Makes a file small if more than half of it is free, and neither time nor room forbid it.
+/// Compacts a file if more than half of it is free, and if neither time nor disk space forbids it.
 pub(crate) fn consider(
     database: &mut Database,
     path: &Path,
@@ -76,13 +76,13 @@ pub(crate) fn consider(
     Ok(())
 }
 
-/// Bytes in keys and values, as the file says.
+/// Bytes of keys and values, as recorded in the file.
 pub(crate) fn row_bytes(database: &Database) -> Result<Option<u64>, redb::Error> {
     let meta = database.begin_read()?.open_table(META)?;
     Ok(meta.get(ROW_BYTES)?.map(|bytes| bytes.value()))
 }
 
-/// Counts them and notes them down.
+/// Counts the bytes of keys and values, and records them in the file.
 fn count(database: &Database) -> Result<u64, redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
@@ -92,7 +92,7 @@ fn count(database: &Database) -> Result<u64, redb::Error> {
     Ok(row_bytes)
 }
 
-/// Bytes of pages in use, exactly. Reads all of them.
+/// Exact number of bytes in used pages. Reads all of them.
 fn used_bytes(database: &Database) -> Result<u64, redb::Error> {
     let transaction = database.begin_write()?;
     let stats = transaction.stats()?;
@@ -101,7 +101,7 @@ fn used_bytes(database: &Database) -> Result<u64, redb::Error> {
     Ok(used_bytes)
 }
 
-/// Bytes that the file system has for us.
+/// Free bytes of the file system that are available to this process.
 fn room_bytes(path: &Path) -> Result<u64, OpenError> {
     let room = rustix::fs::statvfs(path).map_err(std::io::Error::from)?;
     Ok(room.f_bavail.saturating_mul(room.f_frsize))

@@ -1,4 +1,4 @@
-//! The adapter to redb: opening, and the steps of a checkpoint.
+//! The adapter to redb: opening stores, and the steps of a checkpoint.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -23,19 +23,19 @@ use crate::{
     patient::{self, Condition, PatientBackend},
 };
 
-/// What a file is: whose rows it has.
+/// Identifies a store: the partition and the data directory that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreName {
-    /// Whose rows.
+    /// The partition whose rows it holds.
     pub partition: u16,
-    /// Of how many.
+    /// The node's number of partitions.
     pub partitions: u16,
     /// The data directory's fingerprint, if it has one.
     pub directory: Option<u128>,
 }
 
-/// Memory that redb may use to keep pages, in bytes. It is filled only by what is read, and the hot
-/// rows are in the overlays anyway.
+/// Memory that redb may use for its page cache, in bytes. Only reads fill it, and the hot rows are
+/// in the overlays anyway.
 const CACHE_BYTES_MAX: usize = 16 << 20;
 
 /// One partition's rows.
@@ -43,40 +43,41 @@ pub struct Store {
     database: Arc<Database>,
     base: Base,
     applied: Lsn,
-    /// The last record of the checkpoint that is being written.
+    /// The last record of the checkpoint being written, if there is one.
     writing: Option<Lsn>,
-    /// Bytes in the rows of the file, if it counts them.
+    /// Bytes of keys and values in the file, if it tracks them.
     row_bytes: Option<u64>,
     condition: Arc<Condition>,
 }
 
-/// Whether the stores of a node find room on their disk. One thread writes the checkpoints of all of
-/// them, and they are on one disk: when one waits, all do.
+/// Reports whether the disk of a node's stores is out of space. One thread writes the checkpoints
+/// of all stores, and all are on one disk, so when one waits, all do.
 #[derive(Debug, Clone)]
 pub struct Room(Arc<[Arc<Condition>]>);
 
 impl Room {
-    /// The room of these.
+    /// Creates a handle that covers these stores.
     pub fn of(stores: &[Store]) -> Self {
         Self(stores.iter().map(|store| Arc::clone(&store.condition)).collect())
     }
 
-    /// Whether a checkpoint waits for room: the log grows meanwhile, so new work is to be refused. It
-    /// ends by itself.
+    /// Whether a checkpoint is waiting for disk space. The log grows in the meantime, so new work
+    /// should be refused. The condition clears by itself once there is space.
     pub fn is_short(&self) -> bool {
         self.0.iter().any(|condition| condition.is_waiting())
     }
 }
 
 impl Store {
-    /// Opens a file that is there. One that is mostly free is compacted first, which may take seconds.
+    /// Opens an existing file. A file that is mostly free is compacted first, which may take
+    /// seconds.
     ///
     /// # Errors
-    /// When it cannot be read, or is not the store of this name.
+    /// Returns an error if the file cannot be read, or is not the store named `name`.
     pub fn open_file(path: &Path, name: StoreName) -> Result<Self, OpenError> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         if file.metadata()?.len() == 0 {
-            // redb would make a new one of it.
+            // redb would create a new database in it.
             return Err(OpenError::File(io::Error::new(io::ErrorKind::InvalidData, "it is empty")));
         }
         Self::open(FileBackend::new(file)?, name, patient::PAUSE, |database, file_bytes| {
@@ -84,15 +85,16 @@ impl Store {
         })
     }
 
-    /// Makes a file, durable in its directory; there is a whole one or none after a crash.
+    /// Creates a file and makes it durable in its directory. A crash leaves a complete file or
+    /// none.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn create_file(path: &Path, name: StoreName) -> Result<Self, OpenError> {
         let temporary = path.with_extension("redb.new");
         match std::fs::remove_file(&temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            Ok(()) | Err(_) => (), // What a crash left.
+            Ok(()) | Err(_) => (), // A leftover of a crash.
         }
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&temporary)?;
         let store = Self::open(FileBackend::new(file)?, name, patient::PAUSE, |_, _| Ok(()))?;
@@ -103,11 +105,11 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens a store on another medium than a file, or creates it. A medium that is full is asked
-    /// again without a pause.
+    /// Opens a store on a medium other than a file, or creates it. Writes to a full medium are
+    /// retried without a pause.
     ///
     /// # Errors
-    /// As [`Self::open_file`].
+    /// See [`Self::open_file`].
     pub fn open_backend(
         backend: impl StorageBackend,
         partition: u16,
@@ -145,38 +147,39 @@ impl Store {
         Ok(Self { database, base, applied, writing: None, row_bytes, condition })
     }
 
-    /// Whether a checkpoint of this store waits for room on the disk; see [`Room`].
+    /// Whether a checkpoint of this store is waiting for disk space; see [`Room`].
     pub fn is_waiting_for_room(&self) -> bool {
         self.condition.is_waiting()
     }
 
-    /// How long the file is, in bytes.
+    /// Length of the file, in bytes.
     pub fn file_bytes(&self) -> u64 {
         self.condition.len()
     }
 
-    /// Which part of the file is free, from 0 to 1, estimated and rather too much than too little: it
-    /// is used again, and given back at a start when it is more than half. `None` for a large file of
-    /// an older version, which does not say what is in it.
+    /// Estimates which fraction of the file is free, from 0 to 1, erring on the high side. Free
+    /// pages are reused, and returned to the file system at startup if they exceed half of the
+    /// file. `None` for a large file of an older version that does not track its row bytes.
     pub fn free_share(&self) -> Option<f64> {
         Some(compact::free_share(self.file_bytes(), self.row_bytes?))
     }
 
-    /// The last record that the file knows.
+    /// The last record contained in the file.
     pub fn applied(&self) -> Lsn {
         self.applied
     }
 
-    /// What a reader sees below the live overlay.
+    /// The rows below the live overlay.
     pub fn base(&self) -> &Base {
         &self.base
     }
 
-    /// Takes the live overlay, which stands at `applied`, out of the partition's hands, and with it all
-    /// that was frozen before.
+    /// Freezes the live overlay, whose last record is `applied`, and returns a checkpoint of it and
+    /// of everything frozen earlier.
     ///
     /// # Panics
-    /// When the last checkpoint has not been installed yet: there is at most one on its way.
+    /// Panics if the previous checkpoint has not been installed yet: at most one may be in
+    /// progress.
     pub fn freeze(&mut self, live: &mut Overlay, applied: Lsn) -> Checkpoint {
         let writing = self.writing.replace(applied);
         assert!(writing.is_none(), "a checkpoint begins while the one of {writing:?} is written");
@@ -185,8 +188,9 @@ impl Store {
         Checkpoint { database: Arc::clone(&self.database), frozen, applied }
     }
 
-    /// The rows as they are, to be read for as long as the caller likes. The live overlay, which stands at
-    /// `applied`, becomes one more frozen layer, for the next checkpoint to write.
+    /// Returns a view of the current rows that the caller may keep indefinitely. The live overlay,
+    /// whose last record is `applied`, becomes another frozen layer, which the next checkpoint
+    /// writes.
     pub fn hold(&mut self, live: &mut Overlay, applied: Lsn) -> Base {
         self.push(live, applied);
         self.base.clone()
@@ -204,24 +208,25 @@ impl Store {
         assert!(live.is_empty(), "{} rows have changed since {applied:?}", live.len());
     }
 
-    /// How many frozen layers there are.
+    /// Number of frozen layers.
     pub fn layers(&self) -> usize {
         self.base.frozen.len()
     }
 
-    /// Estimate of what frozen rows take in memory that no checkpoint is writing yet, in bytes.
+    /// Estimated memory of the frozen rows that no checkpoint is writing yet, in bytes.
     pub fn unwritten_bytes(&self) -> usize {
         let written = self.writing.unwrap_or(self.applied);
         let layers = self.base.frozen.iter().filter(|layer| layer.applied > written);
         layers.map(|layer| layer.rows.size_bytes()).sum()
     }
 
-    /// Lets go of what the checkpoint has written: the file has it. Returns the record it stands at.
+    /// Releases the layers that the checkpoint has written to the file. Returns the last record it
+    /// contains.
     ///
     /// # Errors
-    /// When the file could not be written for another reason than a full disk. It can't be read any
-    /// more either, and the overlay would grow without bound, so the process must end: the log has
-    /// everything.
+    /// Returns an error if the file could not be written for any reason other than a full disk.
+    /// Such a file cannot be read any more either, and the overlay would grow without bound, so the
+    /// process must end; the log has everything.
     pub fn install(&mut self, done: CheckpointDone) -> Result<Lsn, CheckpointError> {
         let read = || read(&self.database, done.applied, &self.condition);
         let (row_bytes, file) = done
@@ -239,7 +244,8 @@ impl Store {
 }
 
 impl Drop for Store {
-    /// A checkpoint that waits for room need not be written any more: the log has everything.
+    /// Stops a checkpoint that waits for disk space. It need not be written any more: the log has
+    /// everything.
     fn drop(&mut self) {
         self.condition.stop();
     }
@@ -270,7 +276,7 @@ impl Identity {
     }
 }
 
-/// What a store says of itself; `None` when it is empty.
+/// Reads a store's identity; `None` if the store is empty.
 fn identify(database: &Database) -> Result<Option<Identity>, redb::Error> {
     let transaction = database.begin_read()?;
     let meta = match transaction.open_table(META) {

@@ -1,4 +1,4 @@
-//! Why a store can't be opened, and why a checkpoint can't be written.
+//! Why a store cannot be opened, and why a checkpoint cannot be written.
 
 use std::io;
 
@@ -6,43 +6,43 @@ use redb::StorageError;
 
 use crate::{format::STORE_FORMAT, patient::is_full};
 
-/// A store cannot be opened.
+/// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has it, which the lock of its data directory did not say.
+    /// Another process has it open, even though the lock on the data directory was free.
     #[error("another process has it open; stop that one first")]
     InUse,
-    /// It is no store, or it is damaged.
+    /// The file is not a store, or is damaged.
     #[error("it is not a store that can be read: {0}")]
     Database(redb::DatabaseError),
-    /// Reading or writing it failed.
+    /// An I/O or database error occurred.
     #[error("it cannot be read or written: {0}")]
     Redb(redb::Error),
-    /// It takes a little room to open it.
+    /// Opening takes a little disk space, and there is not enough.
     #[error("there is no room on its disk; make some, then start again: {0}")]
     Full(String),
-    /// Written by another version of this software.
+    /// It was written by another version of this software.
     #[error("its format is {found}, this version can only read {STORE_FORMAT}")]
     Format {
-        /// What it says.
+        /// The format in the file.
         found: u64,
     },
-    /// It belongs to another partition, or to a node with another number of them.
+    /// It belongs to another partition, or to a node with a different number of partitions.
     #[error("it is partition {found} of {found_of}, expected {expected} of {expected_of}")]
     Partition {
-        /// What it says.
+        /// The partition in the file.
         found: u64,
-        /// What it says.
+        /// The number of partitions in the file.
         found_of: u64,
-        /// What it should be.
+        /// The expected partition.
         expected: u16,
-        /// What it should be.
+        /// The expected number of partitions.
         expected_of: u16,
     },
-    /// It was copied from another node's data.
+    /// It was copied from another node's data directory.
     #[error("it is another data directory's; restore the one that belongs here")]
     Directory,
-    /// The file is missing, or may not be used.
+    /// The file is missing, or cannot be accessed.
     #[error("its file cannot be used: {0}")]
     File(io::Error),
 }
@@ -78,7 +78,7 @@ impl From<io::Error> for OpenError {
     }
 }
 
-/// A checkpoint could not be written.
+/// Why a checkpoint could not be written, with the cause.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the tables cannot be written: {0}; nothing is lost, since the log has everything: see to the \

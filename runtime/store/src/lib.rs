@@ -1,14 +1,15 @@
-//! A partition's rows at rest: one redb file, written at checkpoints, below the rows in memory.
+//! A partition's rows at rest: one redb file, written at checkpoints, underneath the rows in
+//! memory.
 //!
 //! The partition applies records straight into a live overlay. A checkpoint freezes that overlay
-//! ([`Store::freeze`]), writes it with its `applied_lsn` in one durable transaction
-//! ([`Checkpoint::run`], on any thread), and lets go of it ([`Store::install`]). Readers see frozen
-//! overlays and the file below them as one value, [`Base`]; one that is to outlive a turn freezes what is
-//! live for itself ([`Store::hold`]).
+//! ([`Store::freeze`]), writes it together with its `applied_lsn` in one durable transaction
+//! ([`Checkpoint::run`], on any thread), and releases it ([`Store::install`]). Readers see the
+//! frozen overlays and the file below them as one value, [`Base`]; a reader that outlives the turn
+//! also freezes the live overlay ([`Store::hold`]).
 //!
-//! **Contract:** the caller runs a checkpoint only when everything in it is durable in the log, so
-//! the file never knows more than the log does. Reads cannot fail: a file that cannot be read stops
-//! the process. A full disk makes a checkpoint wait (`patient`), any other error ends the process.
+//! **Contract:** the caller runs a checkpoint only once everything in it is durable in the log, so
+//! the file is never ahead of the log. Reads cannot fail: a file that cannot be read stops the
+//! process. A full disk makes a checkpoint wait (`patient`); any other error ends the process.
 
 mod base;
 mod checked;

@@ -1,12 +1,13 @@
-//! A medium that waits for room instead of failing.
+//! A storage backend that waits for disk space instead of failing.
 //!
-//! redb remembers every error of its medium and refuses all that follows, reads too. A full disk is no
-//! reason for that: it passes. So while a checkpoint is written, what finds no room is kept in memory
-//! and written when there is some; the sync that makes the checkpoint durable waits for it. Nobody who
-//! reads waits: redb writes pages while it holds locks that readers need, but holds none when it syncs.
+//! redb remembers every error of its backend and then refuses all further operations, including
+//! reads. A full disk does not justify that, because it is temporary. So while a checkpoint is
+//! being written, pages that do not fit are kept in memory and written once there is space; the
+//! sync that makes the checkpoint durable waits for that. Readers never wait: redb writes pages
+//! while it holds locks that readers need, but holds none while it syncs.
 //!
-//! A sync that fails is never tried again: the kernel may have dropped what it could not write, and
-//! says so once.
+//! A failed sync is never retried: the kernel may have dropped what it could not write, and reports
+//! that only once.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -19,19 +20,19 @@ use std::time::Duration;
 
 use redb::{BackendError, StorageBackend};
 
-/// How often a full disk is asked again: soon enough for a person who has just made room.
+/// Interval between retries on a full disk: short enough for a person who has just freed space.
 pub(crate) const PAUSE: Duration = Duration::from_millis(200);
 
-/// What may be kept in memory, in bytes; more waits where it is, and may hold readers up. A checkpoint
-/// of the default size is smaller.
+/// Bytes of pages that may be kept in memory; beyond that the write itself waits, and may block
+/// readers. A checkpoint of the default size is smaller.
 const KEPT_BYTES_MAX: usize = 256 << 20;
 
 thread_local! {
-    /// Whether this thread writes a checkpoint, and may wait. Opening and closing may not.
+    /// Whether this thread is writing a checkpoint and may wait. Opening and closing may not.
     static IS_PATIENT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `write` as one that may wait for room.
+/// Runs `write` with permission to wait for disk space.
 pub(crate) fn patiently<T>(write: impl FnOnce() -> T) -> T {
     struct Restore(bool);
     impl Drop for Restore {
@@ -43,16 +44,16 @@ pub(crate) fn patiently<T>(write: impl FnOnce() -> T) -> T {
     write()
 }
 
-/// How a medium is, as its store sees it.
+/// The state of a medium, shared with its store.
 #[derive(Debug)]
 pub(crate) struct Condition {
     pause: Duration,
     is_waiting: AtomicBool,
     is_stopping: Mutex<bool>,
     stopped: Condvar,
-    /// How long the medium is, in bytes.
+    /// Length of the medium, in bytes.
     len: AtomicU64,
-    /// The first error that no waiting mends.
+    /// The first error that waiting cannot resolve.
     failure: OnceLock<String>,
 }
 
@@ -68,23 +69,23 @@ impl Condition {
         })
     }
 
-    /// Whether a checkpoint waits for room.
+    /// Whether a checkpoint is waiting for disk space.
     pub(crate) fn is_waiting(&self) -> bool {
         self.is_waiting.load(Ordering::SeqCst)
     }
 
-    /// How long the medium is, in bytes.
+    /// Length of the medium, in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// Nobody waits any more.
+    /// Makes all current and future waits fail.
     pub(crate) fn stop(&self) {
         *lock(&self.is_stopping) = true;
         self.stopped.notify_all();
     }
 
-    /// What an error of redb's comes from.
+    /// Describes a redb error together with the medium's error that caused it.
     pub(crate) fn explain(&self, error: &dyn fmt::Display) -> String {
         match self.failure.get() {
             Some(failure) => format!("{failure} ({error})"),
@@ -92,7 +93,7 @@ impl Condition {
         }
     }
 
-    /// Waits a while for room.
+    /// Waits for one retry interval.
     fn wait(&self, error: &io::Error) -> io::Result<()> {
         if !self.is_waiting.swap(true, Ordering::SeqCst) {
             tracing::warn!(
@@ -118,20 +119,20 @@ impl Condition {
 
     fn note<T>(&self, what: impl FnOnce() -> String, result: io::Result<T>) -> io::Result<T> {
         if let Err(error) = &result {
-            let _ = self.failure.set(format!("{}: {error}", what())); // The first one is the cause.
+            let _ = self.failure.set(format!("{}: {error}", what())); // The first error is the cause.
         }
         result
     }
 }
 
-/// Pages that found no room, in the order in which they were written.
+/// Pages that did not fit on the disk, in write order.
 #[derive(Debug, Default)]
 struct Kept {
     pages: VecDeque<(u64, Arc<[u8]>)>,
     bytes: usize,
 }
 
-/// The medium below, with patience.
+/// Wraps a medium and waits for disk space on its behalf.
 #[derive(Debug)]
 pub(crate) struct PatientBackend<B> {
     medium: B,
@@ -140,7 +141,7 @@ pub(crate) struct PatientBackend<B> {
     has_kept: AtomicBool,
 }
 
-/// Whether making room would mend it.
+/// Whether freeing disk space would resolve the error.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
@@ -151,7 +152,7 @@ impl<B: StorageBackend> PatientBackend<B> {
         Ok(Self { medium, condition, kept: Mutex::default(), has_kept: AtomicBool::new(false) })
     }
 
-    /// Does something until there is room for it, if this thread may wait.
+    /// Retries `act` until there is space for it, if this thread may wait.
     fn until_room<T>(
         &self,
         what: impl Fn() -> String,
@@ -173,7 +174,7 @@ impl<B: StorageBackend> PatientBackend<B> {
         self.has_kept.store(true, Ordering::SeqCst);
     }
 
-    /// Writes what was kept.
+    /// Writes the pages that were kept.
     fn write_kept(&self) -> io::Result<()> {
         while let Some((offset, data)) = self.oldest_kept() {
             self.until_room(|| writing(offset, data.len()), || self.medium.write(offset, &data))?;
@@ -209,7 +210,7 @@ impl<B: StorageBackend> StorageBackend for PatientBackend<B> {
         if !self.has_kept.load(Ordering::SeqCst) {
             return self.condition.note(what, self.medium.read(offset, out));
         }
-        // Held, so that no page moves from here to the medium in between.
+        // Keep the lock, so that no page moves to the medium in the meantime.
         let kept = lock(&self.kept);
         self.condition.note(what, self.medium.read(offset, out))?;
         for (at, data) in &kept.pages {
@@ -279,8 +280,7 @@ impl<B: StorageBackend> StorageBackend for PatientBackend<B> {
     }
 }
 
-/// Lays the part of `data`, which stands at `at`, that falls into `out`, which stands at `offset`, over
-/// it.
+/// Copies the part of `data` (at offset `at`) that overlaps `out` (at `offset`) into `out`.
 fn overlay(offset: u64, out: &mut [u8], at: u64, data: &[u8]) {
     let from = offset.max(at);
     let until = (offset + out.len() as u64).min(at + data.len() as u64);

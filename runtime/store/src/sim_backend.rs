@@ -1,5 +1,5 @@
-//! A storage medium in memory that loses, tears and refuses writes and may be full, for simulations
-//! and tests.
+//! An in-memory storage medium for simulations and tests. It can lose, tear and fail writes, and be
+//! full.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -7,28 +7,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
-/// The medium. Clones share it, so a test keeps hold of it across a crash.
+/// The medium. Clones share it, so a test keeps access to it across a crash.
 #[derive(Debug, Clone, Default)]
 pub struct SimBackend(Arc<Mutex<Medium>>);
 
 #[derive(Debug, Clone, Default)]
 struct Medium {
-    /// What a crash leaves.
+    /// What survives a crash.
     synced: Vec<u8>,
     /// What the process sees.
     current: Vec<u8>,
-    /// What was written since the last sync, in order.
+    /// Operations since the last sync, in order.
     pending: Vec<Pending>,
     operations: u64,
     fail_at: Option<u64>,
     fail_once_at: Option<u64>,
-    /// Blocks that were ever written and not cut off since: what takes room.
+    /// Blocks that were ever written and not truncated since; they occupy space.
     blocks: BTreeSet<u64>,
     blocks_max: Option<u64>,
     refusals: u64,
 }
 
-/// Room is counted in blocks of this many bytes, as file systems have it.
+/// Space is accounted in blocks of this many bytes, as in a file system.
 const BLOCK_BYTES: u64 = 4096;
 
 #[derive(Debug, Clone)]
@@ -38,56 +38,59 @@ enum Pending {
 }
 
 impl SimBackend {
-    /// Writes, syncs and resizes so far.
+    /// Number of writes, syncs and resizes so far.
     pub fn operations(&self) -> u64 {
         self.medium().operations
     }
 
-    /// Refuses the operation with this number and all that follow.
+    /// Fails the operation with this number and all that follow.
     pub fn fail_at(&self, operation: u64) {
         self.medium().fail_at = Some(operation);
     }
 
-    /// Refuses the operation with this number, as a disk does that has trouble once.
+    /// Fails only the operation with this number, like a transient disk error.
     pub fn fail_once_at(&self, operation: u64) {
         self.medium().fail_once_at = Some(operation);
     }
 
-    /// Has room for so many bytes from now on, rounded up to blocks; `None` for as many as one likes.
-    /// Writes to places that have a block go on. Whoever waits for room must be another thread.
+    /// Limits the medium to `bytes_max` bytes, rounded up to whole blocks; `None` removes the
+    /// limit. Writes to blocks that already exist still succeed. A caller that waits for space must
+    /// do so on another thread.
     pub fn limit(&self, bytes_max: Option<u64>) {
         self.medium().blocks_max = bytes_max.map(|bytes| bytes.div_ceil(BLOCK_BYTES));
     }
 
-    /// Has no room for the next so many writes, wherever they go: for a simulation on one thread.
+    /// Fails the next `times` writes for lack of space, wherever they go. Meant for single-threaded
+    /// simulations.
     pub fn refuse_room(&self, times: u64) {
         self.medium().refusals = times;
     }
 
-    /// How many of those writes are still to come.
+    /// How many of those failures are still to come.
     pub fn refusals_left(&self) -> u64 {
         self.medium().refusals
     }
 
-    /// Lets nothing fail that has not failed yet.
+    /// Cancels all planned faults that have not occurred yet.
     pub fn forget_faults(&self) {
         let mut medium = self.medium();
         (medium.fail_at, medium.fail_once_at, medium.refusals) = (None, None, 0);
     }
 
-    /// What a killed process leaves: all that it wrote, which a loss of power may still take.
+    /// The medium as a killed process leaves it: everything it wrote, which a power loss may still
+    /// take.
     pub fn keep(&self) -> Self {
         let kept = Self(Arc::new(Mutex::new(self.medium().clone())));
         kept.forget_faults();
         kept
     }
 
-    /// Bytes that take room.
+    /// Bytes of occupied space.
     pub fn room_taken(&self) -> u64 {
         self.medium().blocks.len() as u64 * BLOCK_BYTES
     }
 
-    /// Bytes that were written and not synced: what a crash puts at risk.
+    /// Bytes written and not synced: what a crash puts at risk.
     pub fn pending_bytes(&self) -> u64 {
         let pending = |pending: &Pending| match pending {
             Pending::Write { data, .. } => data.len() as u64,
@@ -96,8 +99,8 @@ impl SimBackend {
         self.medium().pending.iter().map(pending).sum()
     }
 
-    /// The medium that a crash would leave: of what was not synced, each write is kept, lost or
-    /// torn as `choose(n)`, a number below `n`, says.
+    /// Returns the medium as a crash would leave it. Each unsynced write is kept, lost or torn
+    /// depending on `choose(n)`, which returns a number below `n`.
     pub fn crash(&self, mut choose: impl FnMut(u64) -> u64) -> Self {
         let medium = self.medium();
         let mut image = medium.synced.clone();
@@ -186,7 +189,7 @@ impl StorageBackend for SimBackend {
 
     fn sync_data(&self) -> Result<(), io::Error> {
         let mut medium = self.operate()?;
-        // What was written is little beside the whole.
+        // Apply only the pending writes: they are small compared with the whole medium.
         for pending in std::mem::take(&mut medium.pending) {
             match pending {
                 Pending::SetLen(len) => medium.synced.resize(len, 0),

@@ -1,4 +1,4 @@
-//! Layers, checkpoints and crashes against one plain map.
+//! Compares layers, checkpoints and crashes against one plain map.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ fn all(live: &mut Overlay, base: &dyn Snapshot) -> Model {
     rows
 }
 
-/// The same by single steps, which pass removed rows too.
+/// Reads the same rows in single steps, which also visit removed rows.
 fn stepped(tables: &dyn Snapshot) -> Model {
     let before = [Table::State as u8 + 1];
     let mut from = Key::from_slice(&[Table::State as u8]);
@@ -129,7 +129,7 @@ proptest! {
     }
 }
 
-/// At every write and sync of a checkpoint, a crash leaves the old rows or the new ones, whole.
+/// A crash at any write or sync of a checkpoint leaves either all old rows or all new ones.
 #[test]
 fn a_checkpoint_is_all_or_nothing() {
     let prepare = || {
@@ -178,7 +178,7 @@ fn rows_born_and_gone_never_touch_the_file() {
     assert_eq!(store.freeze(&mut live, Lsn(2)).rows(), 0);
 }
 
-/// What is held and not written counts, and a checkpoint takes all of it.
+/// Held rows that are not written yet are counted, and the next checkpoint writes all of them.
 #[test]
 fn a_checkpoint_takes_what_was_frozen_for_readers() {
     let mut store = open(&SimBackend::default()).unwrap();
@@ -187,7 +187,7 @@ fn a_checkpoint_takes_what_was_frozen_for_readers() {
     let first = store.hold(&mut live, Lsn(1));
     let unwritten_bytes = store.unwritten_bytes();
     assert!(unwritten_bytes > 0);
-    // Nothing has changed: there is nothing more to freeze.
+    // Nothing has changed, so nothing more is frozen.
     drop(store.hold(&mut live, Lsn(1)));
     assert_eq!(store.layers(), 1);
     live.put(key(1), row(2));
@@ -250,12 +250,13 @@ fn a_file_is_made_whole_and_never_by_opening_it() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
-/// Rows that fill pages.
+/// A row large enough to fill pages.
 fn large(n: u8) -> Row {
     Row::Bytes(Bytes::from(vec![n; 3000]))
 }
 
-/// A medium with 16 rows, opened afresh so that nothing is in memory, and as many new ones.
+/// A medium with 16 rows, reopened so that nothing is cached, and an overlay that replaces these
+/// and adds many more.
 fn grown() -> (SimBackend, Store, Overlay) {
     let backend = SimBackend::default();
     let mut store = open(&backend).unwrap();
@@ -270,7 +271,7 @@ fn grown() -> (SimBackend, Store, Overlay) {
     (backend, store, live)
 }
 
-/// Comes back once a checkpoint waits for room.
+/// Returns once a checkpoint waits for disk space.
 fn await_full(store: &Store) {
     while !store.is_waiting_for_room() {
         std::thread::yield_now();
@@ -286,7 +287,7 @@ fn a_full_disk_makes_a_checkpoint_wait_while_readers_go_on() {
         std::thread::scope(|scope| {
             let checkpoint = scope.spawn(|| job.run());
             await_full(&store);
-            // Below the frozen rows are those of the file, which is read now.
+            // This reads the file's rows, below the frozen ones.
             let file = &store.base().file;
             (0..16).for_each(|n| assert_eq!(file.get(&key(n)), Some(large(n))));
             let after = open(&backend.crash(chooser(room))).unwrap();
@@ -319,7 +320,7 @@ fn a_node_that_stops_does_not_wait_for_room() {
     assert_eq!(open(&backend.crash(|_| 0)).unwrap().applied(), Lsn(16));
 }
 
-/// A refusal at any time is waited for, and what comes between it and the sync is in order.
+/// A refusal at any point is waited out, and writes between it and the sync stay in order.
 #[test]
 fn a_checkpoint_survives_any_number_of_refusals() {
     for refusals in (1..60).step_by(7) {
@@ -335,8 +336,8 @@ fn a_checkpoint_survives_any_number_of_refusals() {
     }
 }
 
-/// Trouble of the disk is told with its cause, and is no panic; the last checkpoint or the new one is
-/// there after it.
+/// A disk error is reported with its cause and does not panic; afterwards either the last
+/// checkpoint or the new one is there.
 #[test]
 fn trouble_at_any_write_of_a_checkpoint_is_told() {
     let (backend, mut store, mut live) = grown();
@@ -365,7 +366,7 @@ fn a_store_that_has_no_room_to_be_opened_says_so() {
     for bytes in (0..whole.room_taken()).step_by(4096) {
         let backend = SimBackend::default();
         backend.limit(Some(bytes));
-        // Closing takes room too, and may go without.
+        // Closing needs space too, but can do without.
         if let Err(refusal) = open(&backend) {
             assert!(matches!(refusal, OpenError::Full(_)), "{bytes}: {refusal}");
             refusals += 1;
@@ -378,7 +379,7 @@ fn a_store_that_has_no_room_to_be_opened_says_so() {
     assert!(matches!(open(&backend), Ok(_) | Err(OpenError::Full(_))));
 }
 
-/// Rows of 300 KB from `rows`, put or deleted by one checkpoint.
+/// Puts or deletes rows of 300 KB in one checkpoint.
 fn bulk(store: &mut Store, lsn: u64, rows: std::ops::Range<u8>, is_put: bool) {
     let mut live = Overlay::default();
     for n in rows {

@@ -1,5 +1,5 @@
-//! Registered deployments. The registry's snapshot has them all in memory, so they are read from it and not
-//! from rows.
+//! Registered deployments. They are read from the registry's snapshot, which holds all of them in
+//! memory, and not from rows.
 
 use protocol::DeploymentId;
 use runtime_core::{
@@ -8,42 +8,42 @@ use runtime_core::{
 
 use crate::page::{Budget, Page};
 
-/// A registered endpoint. What it offers in detail is in [`crate::service`].
+/// A registered endpoint. [`crate::service`] has the details of its services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
-    /// Its id.
+    /// The id that it got when it was first registered.
     pub id: DeploymentId,
-    /// Where it answers. It may name a user and a password.
+    /// Address of its endpoint. May contain a user name and a password.
     pub uri: String,
-    /// Whether requests and responses overlap.
+    /// Whether requests and responses are streamed at the same time.
     pub bidirectional: bool,
-    /// Whether it is spoken to in HTTP/1.1.
+    /// Whether it is called with HTTP/1.1.
     pub http1: bool,
-    /// Headers sent with each request to it. Their values may be secrets.
+    /// Headers sent with each request to it. Values may be secrets.
     pub headers: Vec<(String, String)>,
-    /// Free key/value pairs of the operator.
+    /// Arbitrary key/value pairs from the operator.
     pub metadata: Vec<(String, String)>,
     /// When it was first registered.
     pub created_at: Timestamp,
-    /// Oldest and newest invocation protocol that it says it speaks.
+    /// Oldest and newest invocation protocol version that it supports.
     pub protocol_range: (u32, u32),
-    /// What its SDK says it is.
+    /// Name and version of its SDK, as reported by the endpoint.
     pub sdk: Option<String>,
-    /// What it offers.
+    /// The services that it offers.
     pub services: Vec<Revision>,
 }
 
-/// A service of a deployment.
+/// A service that a deployment offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
-    /// Its name.
+    /// Name of the service.
     pub name: String,
-    /// Which revision of it the deployment has.
+    /// Which revision of the service the deployment offers.
     pub revision: u32,
 }
 
 impl Deployment {
-    /// What the registry says of it.
+    /// A deployment as stored in the registry.
     pub fn of(stored: &StoredDeployment) -> Self {
         let deployment = &*stored.deployment;
         let services = deployment.services.iter().zip(&stored.revisions);
@@ -72,17 +72,17 @@ impl Deployment {
     }
 }
 
-/// Looks at deployments in the order of their registration.
+/// Reads deployments in registration order.
 #[derive(Debug, Clone, Copy)]
 pub struct List {
-    /// After which one.
+    /// Start after this deployment, or at the first one.
     pub after: Option<DeploymentId>,
-    /// How much may be read.
+    /// Limit on how much to read.
     pub budget: Budget,
 }
 
 impl List {
-    /// Looks.
+    /// Reads one page.
     pub fn see(self, registry: &RegistrySnapshot) -> Page<Deployment, DeploymentId> {
         let deployments = registry.deployments_after(self.after);
         let rows = deployments.map(|stored| (stored.deployment.id, Deployment::of(stored)));

@@ -1,4 +1,4 @@
-//! Inboxes: the invocations that wait for the lock of a virtual object.
+//! Inboxes: invocations that wait for the lock of a virtual object.
 
 use protocol::InvocationId;
 use runtime_core::{Lsn, tables::Tables, time::Timestamp};
@@ -8,29 +8,29 @@ use crate::{
     page::{Budget, Cursor, Page, Within},
 };
 
-/// An invocation that waits for a lock.
+/// An invocation waiting for a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Name of the object's service.
     pub service: String,
     /// Key of the object.
     pub key: String,
-    /// Its place: of two, the smaller one goes first.
+    /// Its position in the queue. The smaller one goes first.
     pub place: Lsn,
-    /// Which invocation.
+    /// The invocation that waits.
     pub invocation: InvocationId,
-    /// Since when it waits.
+    /// Since when it has been waiting.
     pub since: Timestamp,
 }
 
-/// Looks at inboxes in the order of services and keys, and at each from its beginning.
+/// Reads inboxes by service and key, each in queue order.
 #[derive(Debug, Clone)]
 pub struct List {
-    /// Of which objects.
+    /// The objects to include.
     pub within: Within,
-    /// Where to go on.
+    /// The cursor to continue from.
     pub after: Option<Cursor>,
-    /// How much may be read.
+    /// Limit on how much to read.
     pub budget: Budget,
 }
 

@@ -1,5 +1,5 @@
-//! Invocations, one or many. Their texts are their clients' and their handler's own, and may be as large as
-//! a message: how much is shown of each is said with the question.
+//! Invocations, one or many. Their texts come from clients and handlers and may be as large as a
+//! message, so the query says how much of each to return.
 
 use protocol::{DeploymentId, InvocationId};
 use runtime_core::{
@@ -17,37 +17,37 @@ use crate::{
     text,
 };
 
-/// An invocation.
+/// An invocation, without its journal and result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
     /// Its id.
     pub id: InvocationId,
-    /// The handler it runs, as `service/key/handler`.
+    /// The handler that it runs, as `service/key/handler`.
     pub target: String,
-    /// What it is doing.
+    /// Its current status.
     pub status: StatusKind,
-    /// When it was asked for.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When its status last changed.
     pub modified_at: Timestamp,
-    /// When its next attempt starts, if that is known.
+    /// When its next attempt starts, if known.
     pub next_attempt_at: Option<Timestamp>,
-    /// The deployment it stays with.
+    /// The deployment that it is pinned to.
     pub deployment: Option<DeploymentId>,
-    /// Attempts that failed since it last got further.
+    /// Failed attempts since it last made progress.
     pub failures: u32,
-    /// Entries in its journal.
+    /// Number of entries in its journal.
     pub journal_len: u32,
-    /// The client's key.
+    /// The client's idempotency key.
     pub idempotency_key: Option<String>,
-    /// Why the last attempt broke off.
+    /// Why the last attempt failed.
     pub last_failure: Option<AttemptFailure>,
-    /// What it ended with, if it failed, as `[code] message`.
+    /// Its failure, if it ended with one, as `[code] message`.
     pub completion_failure: Option<String>,
 }
 
 impl Invocation {
-    /// What a row says: so many bytes of each text.
+    /// Converts a row, with up to `text_bytes_max` bytes of each text.
     fn of(row: &Row, text_bytes_max: usize) -> Self {
         let cut = |text: &str| text::cut(text, text_bytes_max);
         let next_attempt_at = match row.status {
@@ -87,12 +87,12 @@ impl Invocation {
     }
 }
 
-/// Looks at one invocation.
+/// Reads one invocation.
 #[derive(Debug, Clone, Copy)]
 pub struct One {
-    /// Which.
+    /// Its id.
     pub id: InvocationId,
-    /// How many bytes of each text are shown.
+    /// How many bytes of each text to return.
     pub text_bytes_max: usize,
 }
 
@@ -105,18 +105,17 @@ impl View for One {
     }
 }
 
-/// Looks for the invocations of one partition that were created after one, oldest first, whatever statuses
-/// the ones between have. It reads no row that is not wanted, and as many entries of each status's index at
-/// most as it may read rows.
+/// Reads the invocations of one partition in creation order, across all wanted statuses. It reads
+/// no unwanted row, and at most `rows_max` entries of each status's index.
 #[derive(Debug, Clone)]
 pub struct List {
-    /// Which statuses.
+    /// The statuses to include.
     pub statuses: Vec<StatusKind>,
-    /// After which one: its lsn of creation.
+    /// Start after the invocation created at this lsn.
     pub after: Lsn,
-    /// How much may be read.
+    /// Limit on how much to read.
     pub budget: Budget,
-    /// How many bytes of each text are shown.
+    /// How many bytes of each text to return.
     pub text_bytes_max: usize,
 }
 
@@ -129,7 +128,7 @@ impl View for List {
         for kind in statuses {
             let (found, rest) = tables.some_by_status(kind, after, rows_max);
             lsns.extend(found);
-            // What comes after the first of these places is not known yet.
+            // Beyond the first of these positions, an index has not been read yet.
             rest_after = [rest_after, rest].into_iter().flatten().min();
         }
         lsns.sort_unstable();
@@ -150,10 +149,10 @@ impl View for List {
     }
 }
 
-/// The row of an invocation that another row names, and its bytes.
+/// The row of an invocation that another row refers to, and its size in bytes.
 ///
 /// # Panics
-/// When there is none: a row that names an invocation goes before it.
+/// Panics if it does not exist: a row that refers to an invocation is removed before it.
 pub(crate) fn row_named(tables: &Tables<'_>, lsn: Lsn) -> (Box<Row>, usize) {
     let Some(row) = tables.invocation(lsn) else {
         panic!("{lsn:?} is named by a row and is not there")
@@ -162,7 +161,7 @@ pub(crate) fn row_named(tables: &Tables<'_>, lsn: Lsn) -> (Box<Row>, usize) {
     (row, bytes)
 }
 
-/// What of a row may be large, in bytes.
+/// The size of those parts of a row that may be large, in bytes.
 fn row_bytes(row: &Row) -> usize {
     let failure = row.last_failure.as_ref();
     row.status.completion().map_or(0, |completion| completion.result_bytes())

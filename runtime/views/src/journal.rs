@@ -1,4 +1,4 @@
-//! Entries of journals.
+//! Journal entries.
 
 use protocol::{
     InvocationId,
@@ -18,20 +18,20 @@ use crate::{
 /// An entry of an invocation's journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it stands.
+    /// Its index in the journal.
     pub index: EntryIndex,
     /// When it was stored.
     pub at: Timestamp,
-    /// The bytes that travel, and what kind of message they are.
+    /// The encoded entry and its message type.
     pub stored: Stored,
 }
 
-/// What an entry says.
+/// A decoded entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
-    /// What user code has asked for.
+    /// A command that user code issued.
     Command(NamedCommand),
-    /// What the runtime has delivered.
+    /// A notification that the runtime delivered.
     Notification(Notification),
 }
 
@@ -40,10 +40,10 @@ impl Entry {
         Self { index, at: row.at, stored: row.entry }
     }
 
-    /// Reads it; its values stay where they are.
+    /// Decodes the entry. Values share the encoded bytes.
     ///
     /// # Errors
-    /// When it is of a kind that this version does not know.
+    /// Returns an error if this version does not know the entry's type.
     pub fn said(&self) -> Result<Said, WireError> {
         if self.stored.ty.is_notification() {
             wire::notification::decode(&self.stored).map(Said::Notification)
@@ -53,12 +53,12 @@ impl Entry {
     }
 }
 
-/// Looks at one entry.
+/// Reads one entry.
 #[derive(Debug, Clone, Copy)]
 pub struct One {
-    /// Of which invocation.
+    /// The invocation that it belongs to.
     pub invocation: InvocationId,
-    /// Which.
+    /// Its index.
     pub index: EntryIndex,
 }
 
@@ -71,15 +71,15 @@ impl View for One {
     }
 }
 
-/// Looks at the journal of an invocation, in its order. A place in it is not taken for one in the journal of
-/// a later invocation under the same id.
+/// Reads the journal of an invocation, in order. A cursor does not carry over to the journal of a
+/// later invocation with the same id.
 #[derive(Debug, Clone)]
 pub struct List {
-    /// Of which invocation.
+    /// The invocation that the journal belongs to.
     pub invocation: InvocationId,
-    /// Where to go on.
+    /// The cursor to continue from.
     pub after: Option<Cursor>,
-    /// How much may be read.
+    /// Limit on how much to read.
     pub budget: Budget,
 }
 

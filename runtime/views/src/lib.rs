@@ -1,14 +1,15 @@
-//! What rows say, as plain values. Whoever shows rows reads them through a [`View`], and knows no tables,
-//! no keys and no layout: admin and the ingress today.
+//! Rows as plain values. Code that shows rows, today the admin API and the ingress, reads them
+//! through a [`View`] and does not depend on tables, keys or layout.
 //!
-//! Reading order: [`text`] (words, and how much of a text is shown), [`rfc3339`] (times), [`page`] (how lists
-//! are read in turns), [`invocation`], [`result`] (what an invocation has ended with), [`journal`]; what
-//! belongs to virtual objects and workflows: [`state`], [`object`], [`inbox`], [`promise`]; what is under way:
-//! [`timer`], [`outbox`], [`producer`], [`wait`] (why something does not get on); what the registry knows: [`deployment`], [`service`]. Idempotency keys have no rows
-//! of their own: an invocation's id follows from its key.
+//! Reading order: [`text`] (status names, and cutting long texts), [`rfc3339`] (times), [`page`]
+//! (how lists are read in turns), [`invocation`], [`result`] (how an invocation ended),
+//! [`journal`]. Virtual objects and workflows: [`state`], [`object`], [`inbox`], [`promise`]. Work
+//! in progress: [`timer`], [`outbox`], [`producer`], [`wait`] (why an invocation does not make
+//! progress). From the registry: [`deployment`], [`service`]. Idempotency keys have no rows of
+//! their own, because an invocation's id is derived from its key.
 //!
-//! **Invariant:** pure, and bounded: a view reads no more rows and bytes in one turn of a partition than
-//! it is told to.
+//! **Invariant:** views are pure and bounded: in one turn of a partition, a view reads no more rows
+//! and bytes than its budget allows.
 
 pub mod deployment;
 pub mod inbox;
@@ -29,16 +30,16 @@ pub mod wait;
 
 use runtime_core::tables::Tables;
 
-/// A look at the rows of one partition, between two records.
+/// A query on the rows of one partition, run between two records.
 pub trait View: Send + 'static {
-    /// What is seen.
+    /// The result of the query.
     type Seen: Send + 'static;
 
-    /// Looks.
+    /// Runs the query.
     fn see(self, tables: &Tables<'_>) -> Self::Seen;
 }
 
-/// For the runtime's own parts, which know the tables.
+/// For the runtime's own parts, which do depend on the tables.
 impl<F, T> View for F
 where
     F: FnOnce(&Tables<'_>) -> T + Send + 'static,

@@ -1,4 +1,4 @@
-//! Locks of virtual objects and of workflows. Who waits for one is in [`crate::inbox`].
+//! Locks of virtual objects and workflows. [`crate::inbox`] has the invocations that wait for one.
 
 use protocol::InvocationId;
 use runtime_core::{
@@ -11,18 +11,18 @@ use crate::{
     page::{Budget, Cursor, Page},
 };
 
-/// A lock that is held.
+/// A lock that is currently held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lock {
     /// Name of the service.
     pub service: String,
     /// Key of the object.
     pub key: String,
-    /// The invocation that may write.
+    /// The invocation that holds the lock.
     pub holder: InvocationId,
-    /// The lsn that created it.
+    /// The lsn that created the holder.
     pub holder_created: Lsn,
-    /// How many wait.
+    /// How many invocations wait for it.
     pub queued: u32,
 }
 
@@ -32,7 +32,7 @@ impl Lock {
     }
 }
 
-/// Looks at the lock of one object; `None` when it is free.
+/// Reads the lock of one object. `None` if it is free.
 #[derive(Debug, Clone)]
 pub struct One {
     /// Name of the service.
@@ -51,14 +51,14 @@ impl View for One {
     }
 }
 
-/// Looks at the locks that are held, in the order of services and keys.
+/// Reads the locks that are held, by service and key.
 #[derive(Debug, Clone)]
 pub struct List {
-    /// Of which service; of all when absent.
+    /// The service to include, or all services.
     pub service: Option<String>,
-    /// Where to go on.
+    /// The cursor to continue from.
     pub after: Option<Cursor>,
-    /// How much may be read.
+    /// Limit on how much to read.
     pub budget: Budget,
 }
 

@@ -1,4 +1,4 @@
-//! Messages to other partitions that have not been acknowledged.
+//! Messages to other partitions that have not been acknowledged yet.
 
 use runtime_core::{PartitionId, model::message::Message, tables::Tables, time::Stamp};
 
@@ -7,27 +7,27 @@ use crate::{
     page::{Budget, Cursor, Page},
 };
 
-/// A message under way.
+/// An unacknowledged message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// The partition it is for.
     pub to: PartitionId,
-    /// Which of the messages to that partition it is.
+    /// Its number among the messages to that partition.
     pub sequence: u64,
     /// When it was sent.
     pub sent: Stamp,
-    /// What it says.
+    /// Its content.
     pub message: Message,
 }
 
-/// Looks at messages in the order of receivers and of sending.
+/// Reads messages by receiving partition, each in sending order.
 #[derive(Debug, Clone)]
 pub struct List {
-    /// To which partition; to all when absent.
+    /// The receiving partition, or all of them.
     pub to: Option<PartitionId>,
-    /// Where to go on.
+    /// The cursor to continue from.
     pub after: Option<Cursor>,
-    /// How much may be read.
+    /// Limit on how much to read.
     pub budget: Budget,
 }
 

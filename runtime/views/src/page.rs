@@ -1,5 +1,6 @@
-//! A list, a bounded piece at a time: each page says where the next begins. By key and not by number, so a
-//! page costs what it shows, and what comes and goes between two pages moves nothing from one to another.
+//! Reads lists one bounded page at a time. Each page ends with a cursor, which is a key and not an
+//! offset. So a page costs only what it shows, and changes between two pages never move a row from
+//! one to the other.
 
 use std::fmt;
 
@@ -7,22 +8,22 @@ use runtime_core::tables::walk::Walk;
 
 pub use runtime_core::tables::walk::{Budget, Within};
 
-/// What a list has found in one turn.
+/// What one turn found of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T, C = Cursor> {
-    /// In the order of their keys.
+    /// In key order.
     pub rows: Vec<T>,
-    /// After which place there may be more; `None` at the end.
+    /// The cursor after which there may be more rows. `None` at the end of the list.
     pub rest_after: Option<C>,
 }
 
-/// A place in a list: the key of a row, which may have gone since. It has no meaning to whoever holds it,
-/// and in another list there is nothing after it.
+/// A position in a list: the key of a row, which may have been removed since. Opaque to clients.
+/// Used with another list, it yields no rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(Vec<u8>);
 
 impl Cursor {
-    /// The place that this is the text of.
+    /// Parses the text form of a cursor.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.as_bytes().chunks_exact(2);
         if text.is_empty() || !digits.remainder().is_empty() {
@@ -38,7 +39,7 @@ impl Cursor {
     }
 }
 
-/// Its text, for whoever keeps it.
+/// The text form, for clients to keep.
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -46,12 +47,13 @@ impl fmt::Display for Cursor {
 }
 
 impl<T> Page<T> {
-    /// Of a list that is not there.
+    /// The page of a list that does not exist.
     pub(crate) fn empty() -> Self {
         Self { rows: Vec::new(), rest_after: None }
     }
 
-    /// What a walk finds, each row as `show` has it. Rows that it reads beside are counted with the walk.
+    /// Collects the rows of a walk, each converted by `show`. Other rows that `show` reads have to
+    /// be counted on the walk.
     pub(crate) fn of<R>(
         mut walk: Walk<'_, R>,
         mut show: impl FnMut(&mut Walk<'_, R>, R) -> T,
@@ -65,7 +67,7 @@ impl<T> Page<T> {
 }
 
 impl<T, C> Page<T, C> {
-    /// Of rows that are in memory as they are, each with its key.
+    /// Collects rows that are already in memory, each with its key.
     pub(crate) fn of_known(
         known: impl Iterator<Item = (C, T)>,
         budget: Budget,

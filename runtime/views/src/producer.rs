@@ -1,10 +1,10 @@
-//! Producers: how far each is.
+//! Producers, and the position up to which each has been ingested.
 
 use runtime_core::{model::producer::Position, tables::Tables};
 
 use crate::View;
 
-/// Looks for the last position that a partition has taken from a producer; `None` before the first.
+/// Reads the last position that a partition has accepted from a producer. `None` before the first.
 #[derive(Debug, Clone)]
 pub struct One(pub String);
 

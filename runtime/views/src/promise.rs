@@ -9,28 +9,28 @@ use crate::{
     page::{Budget, Cursor, Page, Within},
 };
 
-/// A promise that somebody waits for, or that is completed.
+/// A promise that is awaited or completed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promise {
     /// Name of the workflow's service.
     pub workflow: String,
     /// Key of the workflow.
     pub key: String,
-    /// Its own name.
+    /// The promise's own name.
     pub name: String,
-    /// Where it is in its life.
+    /// Whether it is completed.
     pub state: State,
 }
 
-/// Where a promise is in its life.
+/// The state of a promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// Nobody has completed it.
+    /// It has not been completed.
     Pending {
-        /// How many wait for it.
+        /// How many handlers wait for it.
         waiting: usize,
     },
-    /// It is completed, for good.
+    /// It is completed, which is final.
     Completed(Result<Bytes, TerminalFailure>),
 }
 
@@ -43,14 +43,14 @@ impl From<Row> for State {
     }
 }
 
-/// Looks at one promise; `None` before anybody has waited for it or completed it.
+/// Reads one promise. `None` if no handler has awaited or completed it.
 #[derive(Debug, Clone)]
 pub struct One {
     /// Name of the workflow's service.
     pub workflow: String,
     /// Key of the workflow.
     pub key: String,
-    /// Its own name.
+    /// The promise's own name.
     pub name: String,
 }
 
@@ -64,14 +64,14 @@ impl View for One {
     }
 }
 
-/// Looks at promises in the order of workflows, keys and names.
+/// Reads promises by workflow, key and name.
 #[derive(Debug, Clone)]
 pub struct List {
-    /// Of which workflows.
+    /// The workflows to include.
     pub within: Within,
-    /// Where to go on.
+    /// The cursor to continue from.
     pub after: Option<Cursor>,
-    /// How much may be read.
+    /// Limit on how much to read.
     pub budget: Budget,
 }
 

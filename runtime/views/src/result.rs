@@ -1,4 +1,4 @@
-//! What an invocation has ended with, for those who ask for its result.
+//! How an invocation ended, for callers that ask for its result.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ use runtime_core::{
 
 use crate::View;
 
-/// Looks at the result of an invocation, unless it has more bytes than wanted.
+/// Reads the result of an invocation, unless it exceeds `bytes_max`.
 #[derive(Debug, Clone, Copy)]
 pub struct Result {
-    /// Which invocation.
+    /// The id of the invocation.
     pub id: InvocationId,
-    /// How many bytes of value or message there may be.
+    /// Largest value or message to return, in bytes.
     pub bytes_max: usize,
 }
 
-/// What is known of it.
+/// What is known about the invocation.
 #[derive(Debug, Clone)]
 pub enum Seen {
-    /// Nothing, or nothing any more.
+    /// It does not exist, or has expired.
     Nothing,
-    /// It has not ended: what was asked for, and the deployment that it has reached.
+    /// It has not ended. Its target, and the deployment it is pinned to.
     UnderWay(Target, Option<Pin>),
     /// It has ended, on this deployment.
     Ended(Arc<Completion>, Option<Pin>),
-    /// It has ended with so many bytes, which are more than wanted.
+    /// It has ended, with a result of this many bytes, which exceeds `bytes_max`.
     EndedWith(usize),
 }
 
@@ -49,15 +49,15 @@ impl View for Result {
     }
 }
 
-/// The row, unless it counts as absent.
+/// The row, unless it has expired.
 fn row(tables: &Tables<'_>, id: InvocationId) -> Option<Box<Invocation>> {
     let now = tables.meta().stamp.at();
     let row = tables.invocation_lsn(id).and_then(|lsn| tables.invocation(lsn))?;
     Some(row).filter(|row| !row.status.is_expired(now))
 }
 
-/// Looks at the status of an invocation, and so at its result, however large; `None` when there is no such
-/// invocation, or none any more.
+/// Reads the status of an invocation, including its result, however large. `None` if the invocation
+/// does not exist or has expired.
 #[derive(Debug, Clone, Copy)]
 pub struct StatusOf(pub InvocationId);
 
@@ -69,7 +69,8 @@ impl View for StatusOf {
     }
 }
 
-/// Looks where an invocation runs, or ran; `None` when nothing is known of that.
+/// Reads which deployment an invocation is pinned to. `None` if it does not exist or has not
+/// reached one.
 #[derive(Debug, Clone, Copy)]
 pub struct PinOf(pub InvocationId);
 

@@ -1,14 +1,15 @@
-//! Times as clients of the APIs read them.
+//! Formats times for clients of the APIs.
 
 use jiff::Timestamp;
 
-/// A time in milliseconds since the epoch as RFC 3339 text, in UTC and with nanoseconds, as
-/// clients of the API expect it. A time that has no such form, beyond the year 9999, is given as its number.
+/// Formats a time in milliseconds since the epoch as RFC 3339 text, in UTC with nanoseconds, as
+/// clients of the API expect. A time that has no such form, beyond the year 9999, is formatted as a
+/// plain number.
 pub fn with_nanoseconds(at_ms: u64) -> String {
     moment(at_ms).map_or_else(|| at_ms.to_string(), |at| format!("{at:.9}"))
 }
 
-/// The same with as many digits as its fraction needs.
+/// The same, with only as many fractional digits as needed.
 pub fn shortest(at_ms: u64) -> String {
     moment(at_ms).map_or_else(|| at_ms.to_string(), |at| at.to_string())
 }

@@ -1,5 +1,5 @@
-//! Services and their handlers, latest revisions, with the settings that apply to them. Like deployments,
-//! they are read from the registry's snapshot.
+//! The latest revisions of services and their handlers, with the settings in effect. Like
+//! deployments, they are read from the registry's snapshot.
 
 use protocol::{Backoff, DeploymentId, HandlerKind, ServiceKind};
 use runtime_core::{
@@ -14,59 +14,59 @@ use runtime_core::{
 
 use crate::page::{Budget, Page};
 
-/// A service.
+/// The latest revision of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// Its name.
+    /// Name of the service.
     pub name: String,
-    /// Its kind.
+    /// Its kind, which decides whether it has keys.
     pub kind: ServiceKind,
-    /// Its handlers, as the endpoint lists them.
+    /// Its handlers, in the order in which the endpoint lists them.
     pub handlers: Vec<Handler>,
-    /// For people.
+    /// Documentation for human readers.
     pub documentation: Option<String>,
-    /// Free key/value pairs.
+    /// Arbitrary key/value pairs.
     pub metadata: Vec<(String, String)>,
-    /// The deployment that offers it.
+    /// The deployment that offers this revision.
     pub deployment: DeploymentId,
-    /// Which revision it is.
+    /// The revision number.
     pub revision: u32,
-    /// Whether it may be called from outside.
+    /// Whether it can be called from outside.
     pub is_public: bool,
     /// How long the result of an idempotent invocation is kept, in milliseconds.
     pub idempotency_retention_ms: u64,
-    /// How long a workflow's result, state and promises are kept, in milliseconds; `None` when it is no
-    /// workflow.
+    /// How long a workflow's result, state and promises are kept, in milliseconds. `None` if it is
+    /// not a workflow.
     pub workflow_retention_ms: Option<u64>,
     /// How long a finished journal is kept, in milliseconds.
     pub journal_retention_ms: u64,
-    /// What applies to the attempts of handlers that do not say otherwise.
+    /// Attempt settings of handlers that have none of their own.
     pub attempts: HandlerSettings,
 }
 
-/// A handler.
+/// A handler of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handler {
-    /// Its name.
+    /// Name of the handler.
     pub name: String,
-    /// What it may do.
+    /// Its kind, which decides whether it may write state.
     pub kind: HandlerKind,
-    /// For people.
+    /// Documentation for human readers.
     pub documentation: Option<String>,
-    /// Free key/value pairs.
+    /// Arbitrary key/value pairs.
     pub metadata: Vec<(String, String)>,
-    /// Whether it may be called from outside.
+    /// Whether it can be called from outside.
     pub is_public: bool,
-    /// What it says itself; its service's word counts for the rest.
+    /// The handler's own settings. The rest is inherited from its service.
     pub options: Options,
-    /// What it takes.
+    /// What input it accepts.
     pub input: InputRule,
-    /// What it answers.
+    /// What output it produces.
     pub output: OutputRule,
 }
 
 impl Service {
-    /// What the registry says of a service.
+    /// A service as stored in the registry.
     pub fn of(known: &Known, defaults: &Defaults) -> Self {
         let definition = known.definition();
         let handlers = definition
@@ -97,7 +97,7 @@ impl Service {
         }
     }
 
-    /// What a deployment offers, by name, whatever others offer.
+    /// The services of a deployment, by name, regardless of what other deployments offer.
     pub fn all_of(stored: &StoredDeployment, defaults: &Defaults) -> Vec<Self> {
         let alone = RegistrySnapshot::new(vec![stored.clone()], defaults.clone());
         alone.services().into_iter().map(|known| Self::of(known, defaults)).collect()
@@ -109,7 +109,7 @@ impl Service {
     }
 }
 
-/// Manifests say it on the handler that runs, and it holds for the service.
+/// Manifests set it on the workflow's run handler, and it applies to the whole service.
 fn workflow_retention_ms(definition: &ServiceDefinition) -> Option<u64> {
     let run = definition.handlers.iter().find(|handler| handler.kind == HandlerKind::Workflow);
     run.and_then(|run| run.options.workflow_retention_ms)
@@ -161,17 +161,17 @@ fn text_bytes(name: &str, documentation: Option<&String>, metadata: &[(String, S
         + metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
 }
 
-/// Looks at services by name.
+/// Reads services by name.
 #[derive(Debug, Clone)]
 pub struct List {
-    /// After which one.
+    /// Start after this name, or at the first service.
     pub after: Option<String>,
-    /// How much may be read.
+    /// Limit on how much to read.
     pub budget: Budget,
 }
 
 impl List {
-    /// Looks.
+    /// Reads one page.
     pub fn see(self, registry: &RegistrySnapshot) -> Page<Service, String> {
         let services = registry.services_after(self.after.as_deref());
         let rows = services

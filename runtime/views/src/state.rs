@@ -10,7 +10,7 @@ use crate::{
 
 pub use runtime_core::tables::state::StateEntry as Entry;
 
-/// Looks at the value of one state key.
+/// Reads the value of one state key.
 #[derive(Debug, Clone)]
 pub struct One {
     /// Name of the service.
@@ -29,14 +29,14 @@ impl View for One {
     }
 }
 
-/// Looks at state in the order of services, keys and state keys.
+/// Reads state by service, key and state key.
 #[derive(Debug, Clone)]
 pub struct List {
-    /// Of which objects.
+    /// The objects to include.
     pub within: Within,
-    /// Where to go on.
+    /// The cursor to continue from.
     pub after: Option<Cursor>,
-    /// How much may be read.
+    /// Limit on how much to read.
     pub budget: Budget,
 }
 

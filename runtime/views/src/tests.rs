@@ -1,4 +1,4 @@
-//! Records in, views out; and lists in turns of any size, over rows in all layers.
+//! Records in, views out. Lists are read in turns of any size, over rows in all layers.
 
 mod invocation;
 mod journal;

@@ -1,8 +1,8 @@
-//! Words that people read, and long texts shown in part.
+//! Status names for human readers, and cutting long texts.
 
 use runtime_core::model::invocation::StatusKind;
 
-/// The statuses of an invocation, and their words.
+/// The statuses of an invocation, and their names.
 pub const STATUSES: [(StatusKind, &str); 7] = [
     (StatusKind::Scheduled, "scheduled"),
     (StatusKind::Inboxed, "pending"),
@@ -13,19 +13,19 @@ pub const STATUSES: [(StatusKind, &str); 7] = [
     (StatusKind::Completed, "completed"),
 ];
 
-/// The word for a status.
+/// The name of a status.
 pub fn status(kind: StatusKind) -> &'static str {
     let known = STATUSES.iter().find(|(known, _)| *known == kind);
     known.map_or("unknown", |(_, word)| word)
 }
 
-/// The status of a word; `None` when it is no status.
+/// The status with this name. `None` if the name is unknown.
 pub fn status_of(word: &str) -> Option<StatusKind> {
     STATUSES.iter().find(|(_, known)| *known == word).map(|(kind, _)| *kind)
 }
 
-/// The text, or so much of its beginning that it has at most `bytes_max` bytes together with the word
-/// that it is cut.
+/// The text itself if it has at most `bytes_max` bytes. Otherwise its beginning, with a note that
+/// it was cut, in at most `bytes_max` bytes.
 pub fn cut(text: &str, bytes_max: usize) -> String {
     let len = text.len();
     if len <= bytes_max {

@@ -1,4 +1,4 @@
-//! Timers: what is to happen at a time.
+//! Timers: what is due at a given time.
 
 use protocol::{InvocationId, journal::CompletionId};
 use runtime_core::{tables::Tables, time::Timestamp};
@@ -10,25 +10,25 @@ use crate::{
 
 pub use runtime_core::model::timer::Timer as Kind;
 
-/// A timer.
+/// A timer that has not fired yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timer {
     /// When it fires.
     pub at: Timestamp,
     /// The invocation it is for.
     pub invocation: InvocationId,
-    /// What it does.
+    /// What happens when it fires.
     pub kind: Kind,
-    /// Which of its sleeps is over then.
+    /// For a sleep, the completion that it resolves.
     pub completion: Option<CompletionId>,
 }
 
-/// Looks at all timers, the next to fire first.
+/// Reads all timers, the next one to fire first.
 #[derive(Debug, Clone)]
 pub struct List {
-    /// Where to go on.
+    /// The cursor to continue from.
     pub after: Option<Cursor>,
-    /// How much may be read.
+    /// Limit on how much to read.
     pub budget: Budget,
 }
 

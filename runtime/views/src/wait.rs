@@ -1,5 +1,5 @@
-//! Why an invocation does not get on: its status says that it waits, and this says for what. What may come
-//! to hold invocations back gets a variant here, and no status of its own.
+//! Why an invocation does not make progress: its status says that it waits, and this says for what.
+//! A new reason for holding back invocations gets a variant here, not a status of its own.
 
 use protocol::{
     InvocationId,
@@ -17,39 +17,39 @@ use crate::{View, invocation::row_named};
 /// What an invocation waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wait {
-    /// The time for which it was asked for.
+    /// Its scheduled start time.
     Start {
-        /// When that is.
+        /// The start time.
         at: Timestamp,
     },
     /// The time of its next attempt.
     Retry {
-        /// When that is.
+        /// The time of the attempt.
         at: Timestamp,
     },
     /// The lock of its object.
     Lock {
-        /// Who has it.
+        /// The invocation that holds the lock.
         holder: InvocationId,
     },
-    /// Something that its handler has asked for: what of it has not come.
+    /// Results that its handler awaits. Lists those that have not arrived.
     Answers(Vec<Awaited>),
-    /// An operator: it is paused.
+    /// An operator, because it is paused.
     Operator,
 }
 
-/// Something that a handler waits for.
+/// A result that a handler awaits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Awaited {
-    /// Under which number or name it comes.
+    /// The number or name of its notification.
     pub id: NotificationId,
-    /// What it is an answer to.
+    /// The kind of operation that it is the result of.
     pub kind: NotificationKind,
-    /// When it comes, if that is known: the end of a sleep.
+    /// When it arrives, if known: the end of a sleep.
     pub at: Option<Timestamp>,
 }
 
-/// Looks for what one invocation waits for; `None` when it runs, has ended, or is not known.
+/// Reads what an invocation waits for. `None` if it runs, has ended, or does not exist.
 #[derive(Debug, Clone, Copy)]
 pub struct One(pub InvocationId);
 
@@ -87,14 +87,15 @@ impl View for One {
     }
 }
 
-/// `None` for what has come.
+/// Returns `None` if the result has already arrived.
 fn awaited(tables: &Tables<'_>, lsn: Lsn, id: &NotificationId) -> Option<Awaited> {
     let (kind, at) = match id {
         NotificationId::Completion(completion) => match tables.completion(lsn, *completion)? {
             CompletionState::Pending { kind, timer } => (kind, timer),
             CompletionState::Done(_) => return None,
         },
-        // Of those there may be any number: that one has come does not mean that none is waited for.
+        // There may be any number of signals: that one has arrived does not mean that none is
+        // awaited.
         NotificationId::Signal(_) => (NotificationKind::Signal, None),
     };
     Some(Awaited { id: id.clone(), kind, at })

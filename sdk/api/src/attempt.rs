@@ -1,7 +1,8 @@
-//! One attempt as the contexts and futures of a handler see it: the Vm behind a lock, and who waits.
+//! One attempt as the contexts and futures of a handler see it: the Vm behind a lock, and the
+//! wakers of the futures that wait.
 //!
-//! The lock is never contended: the handler is polled by one thread at a time. It is there so that a
-//! handler may move between threads.
+//! The lock is never contended, since only one thread polls the handler at a time. It exists so
+//! that a handler can move between threads.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -16,13 +17,13 @@ use sdk_core::{Handle, Offer, Place, Site, Vm, VmError, Wait, random::Random};
 
 use crate::{context::saga::Compensation, error::Terminal};
 
-/// Where the time comes from: the computer's clock, or a test's.
+/// A source of time: the system clock, or a virtual clock in tests.
 pub trait Clock: Send + Sync {
     /// Milliseconds since the Unix epoch.
     fn now_ms(&self) -> u64;
 }
 
-/// The computer's clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -33,7 +34,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// What does not change during an attempt.
+/// Properties that do not change during an attempt.
 pub(crate) struct Facts {
     pub(crate) service: &'static str,
     pub(crate) handler: &'static str,
@@ -59,23 +60,25 @@ pub(crate) struct State {
     pub(crate) random: Random,
     pub(crate) input: Bytes,
     wakers: BTreeMap<Handle, Waker>,
-    /// Of each run whose closure is under way: whether it wants to go on.
+    /// The waker of each run whose closure is in progress, which records whether the closure can
+    /// continue.
     alarms: BTreeMap<Handle, Arc<Alarm>>,
-    /// Why the attempt cannot go on although the handler might: the futures stay pending then.
+    /// Why the attempt cannot continue even though the handler could; its futures then stay
+    /// pending.
     pub(crate) fault: Option<Fault>,
-    /// The combinator under which futures are polled at the moment.
+    /// The wait node under which futures are being polled.
     pub(crate) place: Place,
-    /// How many `uncancelled` are around the futures that are polled at the moment.
+    /// Nesting depth of `uncancelled` around the futures that are being polled.
     pub(crate) shields: u32,
-    /// The run whose closure is polled at the moment.
+    /// The name of the run whose closure is being polled.
     pub(crate) running: Option<String>,
-    /// How many sagas have begun.
+    /// Number of sagas started so far.
     pub(crate) sagas: u32,
-    /// What is to be undone, oldest first.
+    /// The compensations of all sagas, oldest first.
     pub(crate) compensations: Vec<Compensation>,
 }
 
-/// Wakes the handler for a closure, and remembers that it did.
+/// Wakes the handler on behalf of a closure, and remembers that it did.
 #[derive(Debug)]
 pub(crate) struct Alarm {
     is_ringing: AtomicBool,
@@ -93,24 +96,24 @@ impl Wake for Alarm {
     }
 }
 
-/// Why an attempt ended without the handler.
+/// Why an attempt ended before the handler did.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// The Vm has said so on the wire already.
+    /// The Vm has already reported it on the wire.
     Told,
-    /// It is still to be said; somebody may mend it elsewhere.
+    /// Not reported yet; the cause may be fixed outside the handler, so a retry can succeed.
     Untold(String),
-    /// It is still to be said: the handler's code is wrong.
+    /// Not reported yet; the handler's code is wrong.
     Misuse(String),
 }
 
 thread_local! {
-    /// Whether the handler that is polled on this thread does again what the journal has.
+    /// Whether the handler being polled on this thread is replaying its journal.
     static REPLAYING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the code that asks runs in a handler that does again what its journal has: whatever it
-/// logs now was logged before.
+/// Whether the calling code runs in a handler that is replaying its journal: whatever it logs now
+/// was logged before.
 pub fn is_replaying() -> bool {
     REPLAYING.get()
 }
@@ -138,7 +141,7 @@ impl Attempt {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Issues a command; `None` when the attempt has ended, and its future stays pending.
+    /// Issues a command. `None` if the attempt has ended; the command's future then stays pending.
     #[track_caller]
     pub(crate) fn issue<T>(
         &self,
@@ -161,25 +164,26 @@ impl Attempt {
         }
     }
 
-    /// Refuses what a run's closure must not do.
+    /// Fails the attempt if a run's closure is being polled, since closures must not use the
+    /// context.
     #[track_caller]
     pub(crate) fn check_outside_run(&self) {
         self.lock().check_outside_run(Location::caller());
     }
 
-    /// The attempt can't go on: somebody has to change something.
+    /// Fails the attempt, for a cause that must be fixed before a retry can succeed.
     pub(crate) fn give_up(&self, message: String) {
         self.lock().fault.get_or_insert(Fault::Untold(message));
     }
 
-    /// Milliseconds since the Unix epoch; not the same on every replay.
+    /// Milliseconds since the Unix epoch; differs between replays.
     pub(crate) fn now_ms(&self) -> u64 {
         self.facts.clock.now_ms()
     }
 }
 
 impl State {
-    /// Refuses what a run's closure must not do; false when the attempt is over.
+    /// Records a fault if a run's closure is being polled; false if the attempt is over.
     fn check_outside_run(&mut self, location: &Location<'_>) -> bool {
         if let Some(run) = &self.running {
             let message = format!(
@@ -191,7 +195,7 @@ impl State {
         self.fault.is_none()
     }
 
-    /// A closure goes on; it wakes the handler by this.
+    /// The waker for polling a closure, with which it wakes the handler.
     pub(crate) fn alarm(&mut self, handle: Handle, handler: &Waker) -> Waker {
         let handler = handler.clone();
         let alarm = Arc::new(Alarm { is_ringing: AtomicBool::new(false), handler });
@@ -199,7 +203,8 @@ impl State {
         Waker::from(alarm)
     }
 
-    /// Closures that have woken the handler, whose futures it has not polled: it holds them back.
+    /// Pauses the runs whose closures have woken the handler although it did not poll their
+    /// futures: it is holding them back.
     pub(crate) fn pause_unpolled_runs(&mut self) {
         let vm = &mut self.vm;
         self.alarms.retain(|handle, alarm| {
@@ -211,7 +216,7 @@ impl State {
         });
     }
 
-    /// What there is for a future: its result, or nothing yet, and its waker is kept.
+    /// The result of a future, if it has arrived. Otherwise keeps the waker and returns `None`.
     pub(crate) fn poll(
         &mut self,
         handle: Handle,
@@ -240,7 +245,7 @@ impl State {
         None
     }
 
-    /// A future is gone.
+    /// Stops waiting for a future that was dropped.
     pub(crate) fn forget(&mut self, handle: Handle) {
         self.wakers.remove(&handle);
         self.alarms.remove(&handle);
@@ -256,7 +261,7 @@ impl State {
     }
 }
 
-/// While it lives, the thread's log lines count as this attempt's.
+/// While this guard lives, log lines of the thread count as this attempt's.
 pub(crate) struct Polling;
 
 impl Polling {

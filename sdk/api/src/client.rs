@@ -1,4 +1,4 @@
-//! The ingress, from outside: typed calls over HTTP.
+//! Typed calls to a runtime's ingress over HTTP, from outside a handler.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::{
     service::Definition,
 };
 
-/// A runtime's ingress; cheap to clone.
+/// A client of a runtime's ingress; cheap to clone.
 ///
 /// ```no_run
 /// # use abide_sdk::prelude::*;
@@ -42,60 +42,62 @@ pub struct Ingress {
     transport: Arc<dyn Transport>,
 }
 
-/// Carries requests to the ingress. Bring your own for TLS, tracing or a test.
+/// Sends requests to the ingress. Implement it to add TLS or tracing, or to intercept requests in
+/// tests.
 pub trait Transport: Send + Sync {
-    /// Sends a request and reads its whole answer.
+    /// Sends a request and reads the whole response.
     fn send(
         &self,
         request: HttpRequest<Bytes>,
     ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>>;
 }
 
-/// A request that got no answer; whether it was taken is not known. With an idempotency key, or as a
-/// workflow's `run`, it can be repeated.
+/// A request that received no response; it is unknown whether the runtime accepted it. The request
+/// can safely be repeated if it has an idempotency key or is a workflow's `run`.
 #[derive(Debug, thiserror::Error)]
 #[error("the ingress cannot be reached: {0}")]
 pub struct TransportError(#[from] pub Box<dyn std::error::Error + Send + Sync>);
 
-/// Why a client has no answer.
+/// Why a client's request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The invocation ended so, or the request was refused.
+    /// The invocation failed, or the ingress rejected the request.
     #[error(transparent)]
     Failed(Terminal),
-    /// Nobody answered.
+    /// The ingress did not respond.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// The argument cannot be written, or the answer cannot be read.
+    /// The argument could not be encoded, or the result could not be decoded.
     #[error(transparent)]
     Payload(#[from] PayloadError),
-    /// The request cannot be made from what was given.
+    /// The URL or a header of the request is not valid HTTP.
     #[error("the request is not valid HTTP: {0}")]
     Request(#[from] http::Error),
 }
 
 impl Ingress {
-    /// An ingress over plain HTTP.
+    /// An ingress reached over plain HTTP; `base` is its URL, such as `http://127.0.0.1:8080`.
     pub fn new(base: impl Into<String>) -> Self {
         let client = HttpClient::builder(TokioExecutor::new()).build_http();
         Self::with_transport(base, Hyper(client))
     }
 
-    /// An ingress that is reached in a way of your own.
+    /// An ingress reached through a custom transport.
     pub fn with_transport(base: impl Into<String>, transport: impl Transport + 'static) -> Self {
         let base = base.into().trim_end_matches('/').to_owned();
         Self { base, transport: Arc::new(transport) }
     }
 
-    /// An invocation, by its id.
+    /// A handle to the invocation with this id.
     pub fn invocation<T>(&self, id: impl Into<String>) -> IngressInvocation<'_, T> {
         IngressInvocation { ingress: self, id: id.into(), marker: PhantomData }
     }
 
-    /// Completes an awakeable with a value.
+    /// Completes the awakeable `id` with a value.
     ///
     /// # Errors
-    /// When the id is none, or nobody answers.
+    /// Returns an error if the value cannot be encoded, if `id` is not an awakeable id, or if the
+    /// ingress does not respond.
     pub async fn resolve_awakeable(
         &self,
         id: &str,
@@ -107,10 +109,10 @@ impl Ingress {
         Ok(())
     }
 
-    /// Completes an awakeable with a failure.
+    /// Completes the awakeable `id` with a failure; `reason` is its message.
     ///
     /// # Errors
-    /// When the id is none, or nobody answers.
+    /// Returns an error if `id` is not an awakeable id, or if the ingress does not respond.
     pub async fn reject_awakeable(&self, id: &str, reason: &str) -> Result<(), ClientError> {
         let path = reserved(&[path::AWAKEABLES, &escape(id), path::REJECT]);
         let body = Bytes::copy_from_slice(reason.as_bytes());
@@ -141,7 +143,7 @@ impl Ingress {
     }
 }
 
-/// What an answer without success says.
+/// The failure described by an unsuccessful response.
 fn failure(response: &Response<Bytes>) -> Terminal {
     #[derive(Deserialize)]
     struct Said {
@@ -162,7 +164,7 @@ fn content_type_of<T: Encode + ?Sized>(_: &T) -> &'static str {
     T::content_type()
 }
 
-/// Percent-encodes a segment of a path (RFC 3986: all but the unreserved characters).
+/// Percent-encodes a path segment (RFC 3986: all but the unreserved characters).
 fn escape(segment: &str) -> String {
     let mut escaped = String::with_capacity(segment.len());
     for byte in segment.bytes() {
@@ -175,7 +177,7 @@ fn escape(segment: &str) -> String {
     escaped
 }
 
-/// A path of the ingress that begins with no service; the segments are escaped.
+/// An ingress path that does not start with a service name; `segments` must already be escaped.
 fn reserved(segments: &[&str]) -> String {
     format!("/{}/{}", path::RESTATE, segments.join("/"))
 }
@@ -197,20 +199,20 @@ impl Transport for Hyper {
     }
 }
 
-/// A call from outside, whose answer is awaited.
+/// Mode of a request from outside a handler whose result is awaited.
 #[derive(Clone, Copy)]
 pub struct Direct<'i> {
     ingress: &'i Ingress,
 }
 
-/// A one-way call from outside.
+/// Mode of a one-way request from outside a handler.
 #[derive(Clone, Copy)]
 pub struct DirectOneWay<'i> {
     ingress: &'i Ingress,
     delay: Duration,
 }
 
-/// A virtual object or workflow from outside; the key is still to be said.
+/// A client of a virtual object or workflow, before a key is selected with [`key`](Self::key).
 pub struct KeyedClient<'i, D> {
     ingress: &'i Ingress,
     marker: PhantomData<fn() -> D>,
@@ -221,13 +223,13 @@ impl<'i, D: Definition> KeyedClient<'i, D> {
         Self { ingress, marker: PhantomData }
     }
 
-    /// A call to this key.
+    /// A request to the object or workflow with this key.
     pub fn key(&self, key: impl Into<String>) -> D::Request<Direct<'i>> {
         Request::direct(self.ingress, D::NAME, key.into()).into()
     }
 }
 
-/// An invocation from outside.
+/// A handle to an invocation, for use outside a handler.
 #[derive(Clone)]
 pub struct IngressInvocation<'i, T> {
     ingress: &'i Ingress,
@@ -236,25 +238,27 @@ pub struct IngressInvocation<'i, T> {
 }
 
 impl<T> IngressInvocation<'_, T> {
-    /// Its id.
+    /// The invocation id.
     pub fn id(&self) -> &str {
         &self.id
     }
 }
 
 impl<T: Decode> IngressInvocation<'_, T> {
-    /// Its answer, when it has one.
+    /// Waits until the invocation completes, and returns its result.
     ///
     /// # Errors
-    /// Its failure, or that nobody knows it.
+    /// Returns the invocation's failure, or an error if the invocation is unknown or the request
+    /// fails.
     pub async fn attach(&self) -> Result<T, ClientError> {
         attach(self.ingress, &reserved(&[path::INVOCATION, &escape(&self.id)])).await
     }
 
-    /// Its answer, if it has one by now.
+    /// Returns the invocation's result if it has completed, `None` otherwise.
     ///
     /// # Errors
-    /// Its failure, or that nobody knows it.
+    /// Returns the invocation's failure, or an error if the invocation is unknown or the request
+    /// fails.
     pub async fn output(&self) -> Result<Option<T>, ClientError> {
         output(self.ingress, &reserved(&[path::INVOCATION, &escape(&self.id)])).await
     }
@@ -280,10 +284,10 @@ impl<'i> Request<Direct<'i>> {
         Self { parts: Parts::to(service, key), mode: Direct { ingress } }
     }
 
-    /// Calls; for the code that the macros write.
+    /// Calls a handler and waits for its result; used by macro-generated code.
     ///
     /// # Errors
-    /// The callee's failure, or why there is no answer.
+    /// Returns the callee's failure, or an error if the request fails.
     pub async fn call<T: Decode>(
         self,
         handler: &str,
@@ -294,18 +298,21 @@ impl<'i> Request<Direct<'i>> {
         Ok(T::decode(response.into_body())?)
     }
 
-    /// The answer of a workflow's `run`, when it has one; for the code that the macros write.
+    /// Waits for the result of a workflow's `run`; used by macro-generated code.
     ///
     /// # Errors
-    /// Its failure, or that there is no such workflow.
+    /// Returns the workflow's failure, or an error if there is no such workflow or the request
+    /// fails.
     pub async fn attach<T: Decode>(self) -> Result<T, ClientError> {
         attach(self.mode.ingress, &self.workflow_path()).await
     }
 
-    /// The answer of a workflow's `run`, if it has one by now; for the code that the macros write.
+    /// The result of a workflow's `run` if it has completed, `None` otherwise; used by
+    /// macro-generated code.
     ///
     /// # Errors
-    /// Its failure, or that there is no such workflow.
+    /// Returns the workflow's failure, or an error if there is no such workflow or the request
+    /// fails.
     pub async fn output<T: Decode>(self) -> Result<Option<T>, ClientError> {
         output(self.mode.ingress, &self.workflow_path()).await
     }
@@ -325,10 +332,10 @@ impl<'i> SendOptions for Request<Direct<'i>> {
 }
 
 impl<'i> Request<DirectOneWay<'i>> {
-    /// Sends; for the code that the macros write.
+    /// Sends a one-way request; used by macro-generated code.
     ///
     /// # Errors
-    /// Why it was refused, or that nobody answered.
+    /// Returns an error if the ingress rejects the request or does not respond.
     pub async fn call<T>(
         self,
         handler: &str,

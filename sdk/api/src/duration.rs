@@ -1,23 +1,23 @@
-//! Durations as one says them: `30.minutes()`.
+//! Readable durations: `30.minutes()`.
 
 use std::time::Duration;
 
-/// Durations from numbers.
+/// Durations from integers. A value that is too large saturates.
 ///
 /// ```
 /// use abide_sdk::DurationExt;
 /// assert_eq!(2.minutes(), std::time::Duration::from_secs(120));
 /// ```
 pub trait DurationExt {
-    /// Milliseconds.
+    /// A duration of this many milliseconds.
     fn ms(self) -> Duration;
-    /// Seconds.
+    /// A duration of this many seconds.
     fn seconds(self) -> Duration;
-    /// Minutes.
+    /// A duration of this many minutes.
     fn minutes(self) -> Duration;
-    /// Hours.
+    /// A duration of this many hours.
     fn hours(self) -> Duration;
-    /// Days of 24 hours.
+    /// A duration of this many days of 24 hours each.
     fn days(self) -> Duration;
 }
 
@@ -43,7 +43,7 @@ impl DurationExt for u64 {
     }
 }
 
-/// Whole milliseconds, as the protocol counts; a duration beyond them is as long as it can say.
+/// Whole milliseconds, the unit of the protocol; saturates at `u64::MAX`.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! How a handler ends when it does not return a value.
+//! The errors that end a handler or one of its attempts.
 
 use std::any::Any;
 use std::error::Error;
@@ -6,10 +6,11 @@ use std::fmt;
 
 use protocol::TerminalFailure;
 
-/// What a handler returns.
+/// The return type of handlers; the error defaults to [`HandlerError`].
 pub type Result<T, E = HandlerError> = std::result::Result<T, E>;
 
-/// The final failure of an invocation, a call or a run: never retried, and the caller sees it.
+/// The final failure of an invocation, a call, or a run: it is never retried, and the caller
+/// receives it.
 ///
 /// ```
 /// use abide_sdk::Terminal;
@@ -30,45 +31,46 @@ enum Cause {
     Elapsed,
 }
 
-/// HTTP status of a wait that took too long, as in RFC 9110.
+/// HTTP status of a wait that timed out (408 Request Timeout, RFC 9110).
 const REQUEST_TIMEOUT: u16 = 408;
 
 impl Terminal {
-    /// A failure with an HTTP-like code (400 to 599 make sense to clients) and a message for people.
+    /// Creates a failure with an HTTP-like code (clients expect 400 to 599) and a human-readable
+    /// message.
     pub fn new(code: u16, message: impl Into<String>) -> Self {
         Self { failure: TerminalFailure::new(u32::from(code), message), cause: Cause::Failure }
     }
 
-    /// With one more fact for whoever sees the failure. Protocol 6 or newer carries it.
+    /// Attaches a metadata entry, which the caller can read. Transmitted by protocol 6 or newer.
     #[must_use]
     pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.failure.metadata.push((key.into(), value.into()));
         self
     }
 
-    /// The HTTP-like code.
+    /// The HTTP-like code; 500 if the code that was received does not fit into 16 bits.
     pub fn code(&self) -> u16 {
         u16::try_from(self.failure.code).unwrap_or(500)
     }
 
-    /// What went wrong.
+    /// The human-readable message.
     pub fn message(&self) -> &str {
         &self.failure.message
     }
 
-    /// A fact that was attached.
+    /// The metadata value attached under `key`, if any.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         let mut facts = self.failure.metadata.iter();
         facts.find(|(known, _)| known == key).map(|(_, value)| value.as_str())
     }
 
-    /// Whether this invocation was cancelled while it waited. (A callee that was cancelled is an
-    /// ordinary failure with code 409.)
+    /// Whether this invocation was cancelled while it was waiting. (A callee that was cancelled is
+    /// an ordinary failure with code 409.)
     pub fn is_cancelled(&self) -> bool {
         self.cause == Cause::Cancelled
     }
 
-    /// Whether a [`timeout`](crate::Durable::timeout) of this invocation has elapsed.
+    /// Whether a [`timeout`](crate::Durable::timeout) set by this invocation has elapsed.
     pub fn is_elapsed(&self) -> bool {
         self.cause == Cause::Elapsed
     }
@@ -101,11 +103,11 @@ impl fmt::Display for Terminal {
 
 impl Error for Terminal {}
 
-/// Why a handler did not return a value: a [`Terminal`] ends the invocation, anything else ends the
-/// attempt, and the runtime tries again by its policy.
+/// Why a handler did not return a value: a [`Terminal`] error ends the invocation; any other error
+/// ends only the attempt, which the runtime retries according to its policy.
 ///
-/// Every error becomes one by `?`, those of `anyhow` too. An error that a [`Terminal`] has caused is that
-/// terminal error, however it is wrapped.
+/// `?` converts any error, including `anyhow` errors. If a [`Terminal`] error is anywhere in the
+/// chain of causes, the result is that terminal error, however it is wrapped.
 ///
 /// ```
 /// use abide_sdk::prelude::*;
@@ -126,7 +128,7 @@ enum Kind {
 }
 
 impl HandlerError {
-    /// The failure that ends the invocation; `None` when it is tried again.
+    /// The failure that ends the invocation; `None` if the attempt is retried.
     pub fn terminal(&self) -> Option<&Terminal> {
         match &self.0 {
             Kind::Terminal(terminal) => Some(terminal),
@@ -145,7 +147,8 @@ impl HandlerError {
 impl<E: Into<Box<dyn Error + Send + Sync>> + 'static> From<E> for HandlerError {
     fn from(error: E) -> Self {
         let mut error = Some(error);
-        // Boxed as an error, anyhow's would no longer say what it holds.
+        // Once boxed as a `dyn Error`, an `anyhow::Error` can no longer be downcast to what it
+        // holds.
         let anyhow = (&mut error as &mut dyn Any).downcast_mut::<Option<anyhow::Error>>();
         if let Some(anyhow) = anyhow.and_then(Option::take) {
             let terminal = anyhow.chain().find_map(|cause| cause.downcast_ref::<Terminal>());
@@ -154,7 +157,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>> + 'static> From<E> for HandlerError {
                 None => Self(Kind::Retryable(anyhow.into())),
             };
         }
-        // INVARIANT: it is only taken above, and then returned.
+        // INVARIANT: `error` is only taken above, and that branch returns.
         let Some(error) = error else { return Self(Kind::Retryable("no error".into())) };
         let error = error.into();
         match terminal_within(&*error) {
@@ -164,7 +167,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>> + 'static> From<E> for HandlerError {
     }
 }
 
-/// A terminal error, or the one that caused this.
+/// The first terminal error in the chain of `error` and its causes.
 fn terminal_within<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Terminal> {
     let mut chain = std::iter::successors(Some(error), |error| (*error).source());
     chain.find_map(|error| error.downcast_ref::<Terminal>())
@@ -188,24 +191,24 @@ impl fmt::Display for HandlerError {
     }
 }
 
-/// An error and what caused it, in one line.
+/// An error and its causes on one line.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |error| (*error).source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Makes an error the end of the invocation instead of a reason to try again.
+/// Turns an error into a terminal one, which ends the invocation instead of being retried.
 pub trait TerminalExt<T> {
-    /// With code 500.
+    /// Makes the error terminal, with code 500.
     ///
     /// # Errors
-    /// The same error, made terminal.
+    /// Returns the same error as a [`Terminal`]. An error that is terminal already keeps its code.
     fn terminal(self) -> Result<T, Terminal>;
 
-    /// With this HTTP-like code.
+    /// Makes the error terminal, with this HTTP-like code.
     ///
     /// # Errors
-    /// The same error, made terminal.
+    /// Returns the same error as a [`Terminal`]. An error that is terminal already keeps its code.
     fn terminal_with(self, code: u16) -> Result<T, Terminal>;
 }
 

@@ -1,4 +1,4 @@
-//! Drives a handler: polls it, and lets the Vm say what comes next.
+//! Drives a handler: polls it, and asks the Vm what comes next.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,28 +17,29 @@ use crate::{
     wake_up::WakeUp,
 };
 
-/// A handler under way: ready with its encoded answer.
+/// A running handler, which resolves to its encoded result.
 pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Bytes, HandlerError>> + Send>>;
 
-/// A handler and its attempt.
+/// A running handler and its attempt.
 pub(crate) struct Execution {
     span: tracing::Span,
     attempt: Arc<Attempt>,
-    /// Without tokio's budget: it makes futures pending that are not, which a replay would not repeat.
+    /// Exempt from tokio's cooperative budget, which makes ready futures return pending at points
+    /// that a replay would not reproduce.
     handling: Unconstrained<Handling>,
     wake_up: Arc<WakeUp>,
     waker: Waker,
     rest: Rest,
 }
 
-/// Why a handler that is pending is.
+/// Why the handler is pending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rest {
-    /// It has not come to rest yet.
+    /// The handler has not been driven yet.
     None,
-    /// Closures are being executed.
+    /// Closures of runs are being executed.
     Executing,
-    /// The runtime has to say something.
+    /// Input from the runtime is needed.
     NeedsInput,
 }
 
@@ -63,12 +64,12 @@ impl Execution {
         &self.attempt
     }
 
-    /// Whether closures are being executed, which takes real time.
+    /// Whether closures of runs are being executed, which takes real time.
     pub(crate) fn is_executing(&self) -> bool {
         self.rest == Rest::Executing
     }
 
-    /// What to say of a handler that waits for nothing in the journal.
+    /// An error message if the handler waits for something that is not in the journal.
     pub(crate) fn stray_wait(&self) -> Option<String> {
         let state = self.attempt.lock();
         if self.rest != Rest::NeedsInput || state.vm.is_waiting() || state.has_ended() {
@@ -81,7 +82,8 @@ impl Execution {
         ))
     }
 
-    /// Goes as far as it can; ready when the attempt has said its last word.
+    /// Drives the handler as far as possible; ready once the attempt has produced its final
+    /// message.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             self.wake_up.begin(cx.waker());
@@ -94,7 +96,8 @@ impl Execution {
         }
     }
 
-    /// Polls and turns until nothing moves; true when the attempt is over.
+    /// Polls the handler and turns the Vm until neither makes progress; true when the attempt is
+    /// over.
     fn turns(&mut self) -> bool {
         loop {
             while self.wake_up.take() {
@@ -115,13 +118,13 @@ impl Execution {
                     self.rest = Rest::Executing;
                     return false;
                 }
-                Ok(Turn::Suspended) => return true, // The Vm has said so on the wire.
+                Ok(Turn::Suspended) => return true, // The Vm has already sent the suspension.
                 Err(error) => {
                     self.warn(&error.to_string());
                     return true;
                 }
             };
-            // Woken without the lock, since a waker may do as it likes.
+            // Wake without holding the lock, since a waker may run arbitrary code.
             let wakers: Vec<Waker> =
                 woken.iter().filter_map(|handle| state.waker(*handle).cloned()).collect();
             drop(state);
@@ -129,7 +132,8 @@ impl Execution {
         }
     }
 
-    /// Whoever runs the handlers sees here why one is tried again; a terminal failure is an answer.
+    /// Logs why an attempt failed, for the operator of the service. A terminal failure is a result
+    /// and is not logged.
     fn warn(&self, error: &str) {
         let _span = self.span.enter();
         tracing::warn!(
@@ -147,7 +151,8 @@ impl Execution {
         drop((polling, span));
         let mut state = self.attempt.lock();
         if state.has_ended() {
-            // Refused only when the attempt has ended on the wire, and then there is no more to say.
+            // Fails only if the attempt has already ended on the wire, and then there is nothing
+            // left to report.
             let _ = match state.fault.take() {
                 Some(Fault::Untold(message)) => {
                     self.warn(&message);
@@ -167,7 +172,7 @@ impl Execution {
             Ok(Poll::Ready(Err(error)))
                 if error.terminal().is_some() && !state.compensations.is_empty() =>
             {
-                // The handler goes on as what undoes its steps.
+                // The handler continues as the future that undoes its steps.
                 let attempt = Arc::clone(&self.attempt);
                 let undoing: Handling =
                     Box::pin(async move { Err(saga::undo(attempt, error).await) });
@@ -188,7 +193,7 @@ impl Execution {
                 state.vm.fail(&message, "")
             }
         };
-        // A mismatch at the output was told on the wire like any other.
+        // A journal mismatch at the output has been reported on the wire, like any other.
         drop(said);
         true
     }

@@ -1,4 +1,4 @@
-//! Futures of results that the journal brings. Combine them with whatever combines futures.
+//! Futures of journaled results. They work with any future combinator.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -17,22 +17,24 @@ use crate::{
     payload::Decode,
 };
 
-/// The result of a command: a call, a sleep, an awakeable …
+/// The future result of a command, such as a call, a sleep, or an awakeable.
 ///
-/// The command was issued when the method that returned this was called, whether or not it is
-/// awaited. It can be awaited, joined, raced and dropped like any future. Its error is the failure of
-/// what it waits for, or the cancellation of this invocation.
+/// The command is issued when the method that returns this future is called, whether or not the
+/// future is awaited. It can be awaited, joined, raced, and dropped like any other future. Its
+/// error is the failure of the operation it waits for, or the cancellation of this invocation.
 #[must_use = "the command is issued, but its result is lost unless it is awaited"]
 pub struct Durable<'c, T> {
     attempt: &'c Attempt,
-    /// `None` when the attempt has ended; it stays pending then.
+    /// `None` once the result has been returned, or if the attempt has ended: the future then stays
+    /// pending.
     handle: Option<Handle>,
     read: fn(NotificationResult) -> Read<T>,
     origin: &'static Location<'static>,
     marker: PhantomData<fn() -> T>,
 }
 
-/// What a notification's result is to a future: a value, a failure, or a reason to give up.
+/// What a future makes of a notification's result: a value, a failure, or a reason to fail the
+/// attempt.
 pub(crate) type Read<T> = std::result::Result<Result<T, Terminal>, String>;
 
 impl<'c, T> Durable<'c, T> {
@@ -45,10 +47,11 @@ impl<'c, T> Durable<'c, T> {
         Self { attempt, handle, read, origin: Location::caller(), marker: PhantomData }
     }
 
-    /// Fails with [`Terminal::is_elapsed`] if it takes longer than this. The time is durable: it goes
-    /// on while the service is away. What is waited for goes on too; its result is ignored.
+    /// Fails with [`Terminal::is_elapsed`] if the result takes longer than `after`. The timer is
+    /// durable: it keeps running while the service is down. The operation itself keeps running too,
+    /// but its result is ignored.
     ///
-    /// For any future, also one that is not of the journal, see
+    /// For other futures, including those that do not come from the journal, see
     /// [`Context::timeout`](crate::Context::timeout).
     #[track_caller]
     pub fn timeout(self, after: Duration) -> Timeout<'c, Self> {
@@ -74,7 +77,7 @@ impl<T> Future for Durable<'_, T> {
         let Some(outcome) = state.poll(handle, cx.waker()) else { return Poll::Pending };
         drop(state);
         if outcome.is_ok() {
-            self.handle = None; // After a cancellation its result may still come.
+            self.handle = None; // After a cancellation, the result may still arrive.
         }
         match outcome.map(self.read) {
             Ok(Ok(result)) => Poll::Ready(result),
@@ -95,7 +98,7 @@ impl<T> Drop for Durable<'_, T> {
     }
 }
 
-/// A value of a user's type.
+/// Reads a value of a user's type.
 pub(crate) fn read_value<T: Decode>(result: NotificationResult) -> Read<T> {
     match result {
         NotificationResult::Value(bytes) => decode(bytes).map(Ok),
@@ -107,15 +110,16 @@ pub(crate) fn read_value<T: Decode>(result: NotificationResult) -> Read<T> {
     }
 }
 
-/// A value that somebody else has completed an awakeable, a promise or a signal with: if it is none of the
-/// type, that is theirs to mend, so the message says whose it is.
+/// Reads the value with which an awakeable, a promise, or a signal was completed. If it is not of
+/// type `T`, the sender is at fault rather than the handler, so the message says where the value
+/// came from.
 pub(crate) fn read_sent<T: Decode>(result: NotificationResult) -> Read<T> {
     read_value(result).map_err(|error| {
         format!("the value that this awakeable, promise or signal was completed with: {error}")
     })
 }
 
-/// A value of a user's type, if there is one.
+/// Reads a value of a user's type, if there is one.
 pub(crate) fn read_optional<T: Decode>(result: NotificationResult) -> Read<Option<T>> {
     if result == NotificationResult::Void {
         return Ok(Ok(None));
@@ -123,7 +127,7 @@ pub(crate) fn read_optional<T: Decode>(result: NotificationResult) -> Read<Optio
     read_value(result).map(|value| value.map(Some))
 }
 
-/// Nothing but that it is done.
+/// Reads a completion, ignoring any value.
 pub(crate) fn read_done(result: NotificationResult) -> Read<()> {
     match result {
         NotificationResult::Failure(failure) => Ok(Err(failure.into())),
@@ -134,7 +138,7 @@ pub(crate) fn read_done(result: NotificationResult) -> Read<()> {
     }
 }
 
-/// A callee's id.
+/// Reads the invocation id of a callee.
 pub(crate) fn read_id(result: NotificationResult) -> Read<String> {
     match result {
         NotificationResult::InvocationId(id) => Ok(Ok(id)),
@@ -153,7 +157,7 @@ fn decode<T: Decode>(bytes: Bytes) -> std::result::Result<T, String> {
     T::decode(bytes).map_err(|error| error.to_string())
 }
 
-/// A future with an end; see [`Durable::timeout`].
+/// A future with a timeout; see [`Durable::timeout`].
 #[must_use = "futures do nothing unless polled"]
 pub struct Timeout<'c, F> {
     pub(crate) future: F,
@@ -177,7 +181,7 @@ impl<T, F: Future<Output = Result<T, Terminal>> + Unpin> Future for Timeout<'_, 
 mod tests {
     use super::*;
 
-    /// The handler has no fault that a new revision would mend, so who has is said.
+    /// The sender is at fault, not the handler, so the error has to name where the value came from.
     #[test]
     fn a_value_of_another_type_is_named_by_what_it_was_sent_to() {
         let sent = || NotificationResult::Value(Bytes::from_static(b"\"text\""));

@@ -1,16 +1,17 @@
 //! Durable execution with ordinary async Rust.
 //!
-//! A handler is an ordinary `async fn`. What it asks of its context is journaled by the runtime; when the
-//! process, the connection or the runtime goes away, the handler runs again and gets what it was given
-//! before, so that it goes on where it was. It finishes exactly once in effect.
+//! A handler is an ordinary `async fn`. The runtime journals every operation that it performs
+//! through its context. If the process, the connection, or the runtime fails, the handler runs
+//! again and receives the recorded results, so it resumes where it left off. In effect, it
+//! completes exactly once.
 //!
-//! Services built with this crate run on Abide and on any server that speaks the open Restate service
-//! protocol, version 5 to 7.
+//! Services built with this crate run on Abide and on any server that speaks the open Restate
+//! service protocol, versions 5 to 7.
 //!
 //! # A service
 //!
-//! Every `pub async fn` that takes a context is a handler; other functions of the block stay yours. The
-//! struct is an ordinary struct: put into it what its handlers need.
+//! Every `pub async fn` that takes a context is a handler; other functions in the block are left
+//! alone. The struct is an ordinary struct: put into it whatever its handlers need.
 //!
 //! ```no_run
 //! use abide_sdk::prelude::*;
@@ -21,7 +22,7 @@
 //!
 //! #[service]
 //! impl Greeter {
-//!     /// Greets somebody.
+//!     /// Greets a person by name.
 //!     pub async fn greet(&self, _ctx: &Context, name: String) -> Result<String> {
 //!         Ok(format!("{} {name}", self.greeting))
 //!     }
@@ -34,14 +35,14 @@
 //! }
 //! ```
 //!
-//! Arguments and answers are whatever serde knows, as JSON, or [`Raw`] bytes. When a type has a
-//! `schemars::JsonSchema`, its schema is part of the discovery; doc comments are too. See
-//! [`macro@service`] for the options of services and handlers.
+//! Arguments and results are any types that serde supports, encoded as JSON, or [`Raw`] bytes. If a
+//! type implements `schemars::JsonSchema`, its schema becomes part of discovery; doc comments do
+//! too. See [`macro@service`] for the options of services and handlers.
 //!
 //! # Side effects
 //!
-//! What is outside of the journal, like IO, goes into [`Context::run`]: it is done at least once, and its
-//! result is kept.
+//! Side effects such as IO go into [`Context::run`]: the closure runs at least once, and its result
+//! is journaled.
 //!
 //! ```
 //! # use abide_sdk::prelude::*;
@@ -61,16 +62,17 @@
 //! }
 //! ```
 //!
-//! Time and randomness have durable forms: [`Context::now`], [`Context::random_u64`], [`Context::uuid`].
+//! Time and randomness have durable counterparts: [`Context::now`], [`Context::random_u64`],
+//! [`Context::uuid`].
 //!
 //! # Errors
 //!
-//! Any error that `?` carries out makes the runtime try again. A [`Terminal`] is the end: the caller gets
-//! it. See [`HandlerError`].
+//! An error returned with `?` makes the runtime retry the handler, unless it is a [`Terminal`]
+//! error, which ends the invocation and is returned to the caller. See [`HandlerError`].
 //!
 //! # State
 //!
-//! A virtual object has a key, state under it, and one writer at a time.
+//! A virtual object has a key, state stored under that key, and at most one writer at a time.
 //!
 //! ```
 //! use abide_sdk::prelude::*;
@@ -87,7 +89,7 @@
 //!         Ok(count)
 //!     }
 //!
-//!     /// Runs beside the writer, and cannot write: `COUNT.set` does not compile here.
+//!     /// Runs concurrently with the writer and cannot write: `COUNT.set` does not compile here.
 //!     pub async fn look(&self, ctx: &SharedObjectContext) -> Result<Option<u64>> {
 //!         Ok(COUNT.get(ctx).await?)
 //!     }
@@ -96,7 +98,7 @@
 //!
 //! # Calls
 //!
-//! The macros give each type a way to call it: the type, the key, options, then the handler.
+//! The macros give each type a call syntax: the type, the key, options, then the handler.
 //!
 //! ```
 //! # use abide_sdk::prelude::*;
@@ -118,14 +120,14 @@
 //! # Ok(()) }
 //! ```
 //!
-//! From outside: `Counter::client(&ingress).key("k").add(1).await?`, see [`Ingress`].
+//! From outside a handler: `Counter::client(&ingress).key("k").add(1).await?`; see [`Ingress`].
 //!
 //! # Waiting
 //!
-//! Everything that waits is a future ([`Durable`]), and its command is issued when the method is called.
-//! Combine futures with whatever combines futures: `join!`, `tokio::select!`, `FuturesUnordered`,
-//! channels between branches. All of it is deterministic on replay, since results become visible one at a
-//! time, in the order of the journal.
+//! Every operation that waits returns a future ([`Durable`]), and its command is issued when the
+//! method is called. Combine these futures with any combinator: `join!`, `tokio::select!`,
+//! `FuturesUnordered`, channels between branches. All of it is deterministic on replay, because
+//! results become visible one at a time, in journal order.
 //!
 //! ```
 //! # use abide_sdk::prelude::*;
@@ -151,17 +153,19 @@
 //! # Ok(()) }
 //! ```
 //!
-//! [`join_all`] and [`try_join_all`] do what those of `futures` do, and tell the runtime what they wait
-//! for, so that a suspended handler is woken once and not for each result.
+//! [`join_all`] and [`try_join_all`] behave like their counterparts in `futures`, and also tell the
+//! runtime what they wait for, so that a suspended handler is woken once instead of once per
+//! result.
 //!
 //! One rule is left to you: branches that issue commands in the same poll must be polled in a fixed
-//! order. `futures::join!` and this crate's [`select!`] do so; `tokio::select!` picks its first branch by
-//! chance, so issue commands before it, as above. The test kit (`abide-test`) finds what breaks it.
+//! order. `futures::join!` and this crate's [`select!`] do that; `tokio::select!` polls its
+//! branches in random order, so issue the commands before it, as above. The test kit (`abide-test`)
+//! detects violations.
 //!
 //! # Workflows
 //!
-//! A workflow has a `run` that runs once for each key, and handlers beside it. They talk through state and
-//! promises.
+//! A workflow has a `run` handler that executes once per key, and other handlers that run
+//! concurrently with it. They communicate through state and promises.
 //!
 //! ```
 //! use abide_sdk::prelude::*;
@@ -200,9 +204,10 @@
 //!
 //! # Sagas and cancellation
 //!
-//! What a handler has done can be undone, in reverse order, when it ends with a terminal error: see
-//! [`Context::saga`]. A cancellation is such an error: it comes out of whatever the handler waits for at
-//! that moment, and what it begins to await after that is not disturbed. [`Context::uncancelled`] lets a part finish first.
+//! When a handler ends with a terminal error, its completed steps can be undone in reverse order:
+//! see [`Context::saga`]. A cancellation is such an error: it is returned by whatever the handler
+//! is awaiting at that moment, and futures that it starts to await afterwards are not affected.
+//! [`Context::uncancelled`] lets a section finish first.
 //!
 //! ```
 //! # use abide_sdk::prelude::*;
@@ -229,16 +234,17 @@
 //!
 //! # Logs
 //!
-//! A handler runs again and again; [`OncePerStep`] keeps its log lines to one each. Lines are within a
-//! span that names service, key, handler and invocation.
+//! A handler's code runs again on every replay; [`OncePerStep`] makes sure that each of its log
+//! lines appears once. Log lines belong to a span that carries the service, key, handler, and
+//! invocation id.
 //!
 //! # Tests
 //!
-//! The crate `abide-test` runs handlers in process, on the real runtime with a virtual clock, replays
-//! every step, and makes crashes a line of code. `docs/clippy.toml` in the repository forbids the usual
-//! sources of non-determinism in handlers; copy it.
+//! The `abide-test` crate runs handlers in process, on the real runtime with a virtual clock,
+//! replays every step, and injects crashes with one line of code. `docs/clippy.toml` in the
+//! repository forbids the usual sources of nondeterminism in handlers; copy it.
 
-// So that the code of the macros finds this crate under its name here too.
+// Lets macro-generated code refer to this crate as `abide_sdk` within the crate itself.
 #[cfg(test)]
 extern crate self as abide_sdk;
 
@@ -277,8 +283,8 @@ pub use request::{InHandler, OneWay, Request, RequestOptions, SendOptions};
 pub use sdk_macros::{object, service, workflow};
 pub use service::{Definition, Keyed, Service, Workflow};
 
-/// `tokio::select!` with its branches polled in the order in which they are written, as handlers need it
-/// when a branch issues a command.
+/// A `tokio::select!` that polls its branches in the order in which they are written, as a handler
+/// requires when a branch issues a command.
 ///
 /// ```
 /// # use abide_sdk::prelude::*;
@@ -295,7 +301,7 @@ macro_rules! select {
     ($($branches:tt)*) => { $crate::rt::select! { biased; $($branches)* } };
 }
 
-/// Everything a handler needs.
+/// Everything that most handlers and their callers need.
 pub mod prelude {
     pub use crate::{
         Context, DurationExt, Endpoint, HandlerError, Ingress, Keyed, ObjectContext, Promise, Raw,

@@ -1,12 +1,12 @@
-//! Logs that say nothing twice.
+//! A filter that removes log lines repeated by replays.
 
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
 
 use crate::attempt::is_replaying;
 
-/// Leaves out what handlers log while they do again what their journal has: it was logged before. Give
-/// it to the layer that writes the lines:
+/// Drops what handlers log while they replay their journal, since it was logged before. Attach it
+/// to the layer that writes the log lines:
 ///
 /// ```
 /// use tracing_subscriber::prelude::*;
@@ -18,7 +18,7 @@ pub struct OncePerStep;
 
 impl<S: Subscriber> Filter<S> for OncePerStep {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        // Spans stay: what comes after the replay is within them.
+        // Spans are kept, because events after the replay belong to them.
         metadata.is_span() || !is_replaying()
     }
 

@@ -1,14 +1,14 @@
-//! Values on the wire: JSON for whatever serde knows, bytes as they are for [`Raw`].
+//! Values on the wire: JSON for types that serde supports, uninterpreted bytes for [`Raw`].
 
 use bytes::Bytes;
 use protocol::surface::content_type::JSON;
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Content type of bytes.
+/// Content type of uninterpreted bytes.
 const OCTETS: &str = "application/octet-stream";
 
-/// A value that can be sent. Implemented for everything `Serialize`, as JSON; implement it for a type
-/// of your own that is not, to choose another form.
+/// A value that can be sent. Every `Serialize` type is encoded as JSON; implement this trait for a
+/// type that is not `Serialize` to choose another encoding.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent over the network",
     label = "neither `Serialize` nor `Encode`",
@@ -16,13 +16,14 @@ const OCTETS: &str = "application/octet-stream";
             since callers and handlers stand on different sides; for bytes take `Raw`"
 )]
 pub trait Encode {
-    /// The bytes. A type without a value, like `()`, is an empty body.
+    /// Encodes the value. A type without data, like `()`, encodes to an empty body.
     ///
     /// # Errors
-    /// When the value has no such form, like a map in JSON whose keys are no strings.
+    /// Returns an error if the value cannot be encoded, such as a JSON map whose keys are not
+    /// strings.
     fn encode(&self) -> Result<Bytes, PayloadError>;
 
-    /// The content type of the bytes.
+    /// The content type of the encoded bytes.
     fn content_type() -> &'static str;
 }
 
@@ -34,17 +35,17 @@ pub trait Encode {
             since callers and handlers stand on different sides; for bytes take `Raw`"
 )]
 pub trait Decode: Sized {
-    /// The value. An empty body is the value of a type without one, and `None`.
+    /// Decodes a value. An empty body decodes to a type without data, and to `None`.
     ///
     /// # Errors
-    /// When the bytes are of no such value.
+    /// Returns an error if the bytes are not the encoding of such a value.
     fn decode(bytes: Bytes) -> Result<Self, PayloadError>;
 
-    /// The content type that is asked for.
+    /// The content type that senders should use, or `*/*` for any.
     fn content_type() -> &'static str;
 }
 
-/// A value that cannot be written or read.
+/// A value that cannot be encoded or decoded.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}: {cause}")]
 pub struct PayloadError {
@@ -54,7 +55,7 @@ pub struct PayloadError {
 }
 
 impl PayloadError {
-    /// Says of which type, and what was wrong.
+    /// An error about a `T`: `verb` is what failed (`read` or `write`), `cause` is the reason.
     pub fn new<T: ?Sized>(
         verb: &str,
         cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -68,7 +69,7 @@ impl<T: Serialize + ?Sized> Encode for T {
     fn encode(&self) -> Result<Bytes, PayloadError> {
         let json =
             serde_json::to_vec(self).map_err(|error| PayloadError::new::<T>("write", error))?;
-        // Nothing in it means nothing to say: `()` and unit structs.
+        // A type without data, like `()` or a unit struct, is an empty body.
         let is_nothing = size_of_val(self) == 0 && json == b"null";
         Ok(if is_nothing { Bytes::new() } else { json.into() })
     }
@@ -89,7 +90,7 @@ impl<T: DeserializeOwned> Decode for T {
     }
 }
 
-/// Bytes as they are, whatever they mean.
+/// Uninterpreted bytes, sent and received unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Raw(pub Bytes);
 

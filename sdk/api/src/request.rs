@@ -1,15 +1,16 @@
-//! Requests to a handler, from a handler or from outside: where to, and what goes with them.
+//! Requests to handlers, from within a handler or from outside: their target and options.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// A request before its verb: the name of the handler, a method that the macros write, sends it.
+/// A request that is not sent yet. The macros generate a method named after each handler, which
+/// sends it.
 pub struct Request<M> {
     pub(crate) parts: Parts,
     pub(crate) mode: M,
 }
 
-/// Where a request goes, and what goes with it beside the argument.
+/// The target of a request, and everything that is sent along with the argument.
 #[derive(Debug, Clone, Default)]
 pub struct Parts {
     pub(crate) service: Cow<'static, str>,
@@ -20,10 +21,10 @@ pub struct Parts {
     pub(crate) limit_key: Option<String>,
 }
 
-/// A call from within a handler, whose answer is awaited.
+/// Mode of a request from within a handler whose result is awaited.
 pub struct InHandler;
 
-/// A one-way call from within a handler.
+/// Mode of a one-way request from within a handler.
 pub struct OneWay {
     pub(crate) delay: Duration,
 }
@@ -35,7 +36,8 @@ impl Parts {
 }
 
 impl Request<InHandler> {
-    /// A request to a service whose name is known only at run time; [`Request::call`] says the handler.
+    /// A request to a service whose name is known only at run time; [`Request::call`] takes the
+    /// handler's name.
     ///
     /// ```
     /// # use abide_sdk::{Request, prelude::*};
@@ -59,7 +61,7 @@ impl Request<InHandler> {
     }
 }
 
-/// What goes with a request: said before the verb.
+/// Options of a request, set before the handler's method is called.
 ///
 /// ```
 /// # use abide_sdk::prelude::*;
@@ -73,32 +75,33 @@ impl Request<InHandler> {
 /// # Ok(()) }
 /// ```
 pub trait RequestOptions: Sized {
-    /// The parts that the options change.
+    /// The parts of the request that the options modify.
     #[doc(hidden)]
     fn parts_mut(&mut self) -> &mut Parts;
 
-    /// The same key, the same invocation: a repetition gets the first one's answer.
+    /// Sets the idempotency key. Requests with the same key share one invocation: a repeated
+    /// request receives the result of the first.
     #[must_use]
     fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.parts_mut().idempotency_key = Some(key.into());
         self
     }
 
-    /// A header for the callee.
+    /// Adds a header that the callee can read.
     #[must_use]
     fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parts_mut().headers.push((name.into(), value.into()));
         self
     }
 
-    /// The flow-control scope; needs protocol 7.
+    /// Sets the flow-control scope. Requires protocol 7.
     #[must_use]
     fn scope(mut self, scope: impl Into<String>) -> Self {
         self.parts_mut().scope = Some(scope.into());
         self
     }
 
-    /// The limit key within the scope; needs protocol 7.
+    /// Sets the limit key within the scope. Requires protocol 7.
     #[must_use]
     fn limit_key(mut self, key: impl Into<String>) -> Self {
         self.parts_mut().limit_key = Some(key.into());
@@ -112,15 +115,15 @@ impl<M> RequestOptions for Request<M> {
     }
 }
 
-/// Turns a request whose answer is awaited into one that nobody waits for.
+/// Turns a request whose result is awaited into a one-way request.
 pub trait SendOptions: Sized {
-    /// The one-way request.
+    /// The type of the one-way request.
     type OneWay;
 
-    /// One-way, after at least this time.
+    /// Makes the request one-way, to be delivered after at least `delay`.
     fn after(self, delay: Duration) -> Self::OneWay;
 
-    /// One-way, now.
+    /// Makes the request one-way, to be delivered immediately.
     fn send(self) -> Self::OneWay {
         self.after(Duration::ZERO)
     }

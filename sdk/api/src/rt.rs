@@ -1,4 +1,4 @@
-//! For the code that the macros write; not for people.
+//! Support for macro-generated code; not a public interface.
 
 pub use crate::{
     client::{ClientError, Direct, DirectOneWay, IngressInvocation},
@@ -18,9 +18,9 @@ use std::marker::PhantomData;
 
 use crate::payload::{Decode, Encode};
 
-/// What a handler's return type is when all is well.
+/// Names the success type of a handler's `Result`.
 pub trait Outcome {
-    /// The value.
+    /// The `Ok` type.
     type Value;
 }
 
@@ -28,24 +28,25 @@ impl<T, E> Outcome for Result<T, E> {
     type Value = T;
 }
 
-/// A type whose JSON schema is asked for, whether or not it has one.
+/// A probe for the JSON schema of a type, which may or may not have one.
 pub struct Probe<T>(pub PhantomData<T>);
 
-/// The schema of a type that has one: found first, since the receiver is a reference to a reference.
+/// The schema of a type that has one. Method lookup finds it first, since the probe is called
+/// through a reference to a reference.
 pub trait WithSchema {
-    /// The schema.
+    /// The JSON schema; `None` if the type has no data and so an empty body.
     fn schema(&self) -> Option<serde_json::Value>;
 }
 
-/// No schema for the others.
+/// The fallback for types without a schema.
 pub trait WithoutSchema {
-    /// Nothing.
+    /// Always `None`.
     fn schema(&self) -> Option<serde_json::Value>;
 }
 
 impl<T: schemars::JsonSchema> WithSchema for &Probe<T> {
     fn schema(&self) -> Option<serde_json::Value> {
-        // Nothing in it means an empty body, which has no schema.
+        // A type without data is an empty body, which has no schema.
         if size_of::<T>() == 0 {
             return None;
         }
@@ -64,7 +65,7 @@ impl<T> WithoutSchema for Probe<T> {
     }
 }
 
-/// What a handler takes.
+/// Describes the argument of a handler for discovery.
 pub fn input<T: Decode>(json_schema: Option<serde_json::Value>) -> discovery::InputPayload {
     discovery::InputPayload {
         required: Some(T::decode(Bytes::new()).is_err()),
@@ -73,7 +74,7 @@ pub fn input<T: Decode>(json_schema: Option<serde_json::Value>) -> discovery::In
     }
 }
 
-/// What a handler answers.
+/// Describes the result of a handler for discovery.
 pub fn output<T: Encode>(json_schema: Option<serde_json::Value>) -> discovery::OutputPayload {
     discovery::OutputPayload {
         content_type: Some(<T as Encode>::content_type().to_owned()),
@@ -82,19 +83,19 @@ pub fn output<T: Encode>(json_schema: Option<serde_json::Value>) -> discovery::O
     }
 }
 
-/// Writes a handler's answer.
+/// Encodes a handler's result.
 pub fn answer<T: Encode>(value: &T) -> Result<Bytes, HandlerError> {
     Ok(value.encode()?)
 }
 
 impl Request<InHandler> {
-    /// The answer of a workflow's `run`, when it has one.
+    /// Waits for the result of a workflow's `run`.
     #[track_caller]
     pub fn attach<'c, T: Decode>(self, ctx: &'c Context) -> Durable<'c, T> {
         ctx.attach(self.workflow())
     }
 
-    /// The answer of a workflow's `run`, if it has one by now.
+    /// The result of a workflow's `run` if it has completed, `None` otherwise.
     #[track_caller]
     pub fn output<'c, T: Decode>(self, ctx: &'c Context) -> Durable<'c, Option<T>> {
         ctx.output(self.workflow())

@@ -1,4 +1,4 @@
-//! What the macros make of a user's type: a service, a virtual object or a workflow.
+//! What the macros turn a user's type into: a service, a virtual object, or a workflow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,23 +13,23 @@ use crate::{
     request::{InHandler, OneWay, Request, SendOptions},
 };
 
-/// A service, virtual object or workflow. Written by [`service`](macro@crate::service),
-/// [`object`](macro@crate::object) and [`workflow`](macro@crate::workflow).
+/// A service, virtual object, or workflow. Implemented by [`service`](macro@crate::service),
+/// [`object`](macro@crate::object), and [`workflow`](macro@crate::workflow).
 pub trait Definition: Send + Sync + Sized + 'static {
-    /// Its name.
+    /// The name under which the service is registered and called.
     const NAME: &'static str;
 
-    /// Its handlers, in the order of the description.
+    /// The handlers, in the same order as in the description.
     #[doc(hidden)]
     const HANDLERS: &'static [HandlerSite];
 
-    /// A request to it: has a method for each handler.
+    /// A request to the service, with one method per handler.
     type Request<M>: From<Request<M>>;
 
-    /// What it says about itself on discovery.
+    /// The description that is part of the discovery manifest.
     fn describe() -> discovery::Service;
 
-    /// Runs a handler, named by its place in the description.
+    /// Runs the handler at this index of [`HANDLERS`](Self::HANDLERS).
     #[doc(hidden)]
     fn handle(
         self: Arc<Self>,
@@ -38,19 +38,19 @@ pub trait Definition: Send + Sync + Sized + 'static {
     ) -> BoxFuture<'static, Result<bytes::Bytes, HandlerError>>;
 }
 
-/// A handler: its name, and where its function begins.
+/// A handler's name, and where its function is defined.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub struct HandlerSite {
-    /// As it is called.
+    /// The name under which the handler is called.
     pub name: &'static str,
-    /// File and line.
+    /// Source location, as `file:line`.
     pub line: &'static str,
 }
 
-/// How a plain service is called.
+/// Calls to a plain service.
 pub trait Service: Definition {
-    /// A call whose answer is awaited: `Greeter::call().greet(ctx, name).await?`.
+    /// A call whose result is awaited: `Greeter::call().greet(ctx, name).await?`.
     fn call() -> Self::Request<InHandler> {
         Request::in_handler(Self::NAME, String::new()).into()
     }
@@ -60,30 +60,30 @@ pub trait Service: Definition {
         Self::after(Duration::ZERO)
     }
 
-    /// A one-way call after at least this time: `Digest::after(1.hours()).add(ctx, line)`.
+    /// A one-way call, delivered after at least `delay`: `Digest::after(1.hours()).add(ctx, line)`.
     fn after(delay: Duration) -> Self::Request<OneWay> {
         Request::in_handler(Self::NAME, String::new()).after(delay).into()
     }
 
-    /// A call from outside: `Greeter::client(&ingress).greet(name).await?`.
+    /// A call from outside a handler: `Greeter::client(&ingress).greet(name).await?`.
     fn client(ingress: &Ingress) -> Self::Request<Direct<'_>> {
         Request::direct(ingress, Self::NAME, String::new()).into()
     }
 }
 
-/// How a virtual object or a workflow is called.
+/// Calls to a virtual object or a workflow.
 pub trait Keyed: Definition {
-    /// A call to a key: `Counter::key("k").add(ctx, 1).await?`, or one-way,
-    /// `Counter::key("k").send().add(ctx, 1)`.
+    /// A call to the object or workflow with this key: `Counter::key("k").add(ctx, 1).await?`, or
+    /// one-way, `Counter::key("k").send().add(ctx, 1)`.
     fn key(key: impl Into<String>) -> Self::Request<InHandler> {
         Request::in_handler(Self::NAME, key.into()).into()
     }
 
-    /// A call from outside: `Counter::client(&ingress).key("k").add(1).await?`.
+    /// A call from outside a handler: `Counter::client(&ingress).key("k").add(1).await?`.
     fn client(ingress: &Ingress) -> KeyedClient<'_, Self> {
         KeyedClient::new(ingress)
     }
 }
 
-/// How a workflow is called; its requests have `attach` and `output` for the answer of its `run`.
+/// Calls to a workflow, whose requests also have `attach` and `output` for the result of its `run`.
 pub trait Workflow: Keyed {}

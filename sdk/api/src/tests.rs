@@ -1,6 +1,6 @@
 //! Determinism: random handlers made of ordinary combinators, on the real Vm and the real executor.
-//! Whatever the journal's order, however its bytes arrive, wherever an attempt begins anew and however
-//! often a handler is polled for nothing: the same commands every time.
+//! Whatever the order of the journal, however its bytes arrive, wherever an attempt restarts, and
+//! however often a handler is polled needlessly, it issues the same commands.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -33,7 +33,7 @@ use sdk_core::{Options, Sabotage};
 
 use crate::{Opening, prelude::*};
 
-/// What a random handler does.
+/// A step of a random handler.
 #[derive(Debug, Clone)]
 enum Step {
     Sleep,
@@ -74,7 +74,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 type Doing<'c> = Pin<Box<dyn Future<Output = Result<(), Terminal>> + Send + 'c>>;
 
-/// Does a step; after each one it leaves a mark, so that an order that differs is seen.
+/// Performs a step, then issues a marker command, which reveals any difference in order.
 fn perform<'c>(ctx: &'c Context, step: &'c Step) -> Doing<'c> {
     Box::pin(async move {
         match step {
@@ -153,7 +153,7 @@ fn perform<'c>(ctx: &'c Context, step: &'c Step) -> Doing<'c> {
     })
 }
 
-/// A command without a result: it shows in the journal where the handler was.
+/// A one-way call that shows in the journal how far the handler got.
 fn mark(ctx: &Context, text: &str) {
     Program::send().mark(ctx, text.to_owned());
 }
@@ -180,7 +180,7 @@ impl Program {
     }
 }
 
-/// A request's body that gives what is in it.
+/// A request body that yields the chunks queued in it.
 #[derive(Clone, Default)]
 struct Request(Arc<Mutex<(Vec<Bytes>, bool)>>);
 
@@ -201,11 +201,11 @@ impl Body for Request {
     }
 }
 
-/// A runtime in a few lines: it keeps the journal and answers commands in an order of its own.
+/// A minimal runtime: it keeps the journal, and completes commands in a random order.
 struct Runtime {
     version: ProtocolVersion,
     journal: Vec<Entry>,
-    /// Commands whose answer is owed.
+    /// Pending completions.
     owed: Vec<Notification>,
     choices: Vec<u8>,
     next_choice: usize,
@@ -222,7 +222,7 @@ enum Ended {
     Failed(String),
 }
 
-/// What a runtime says at the beginning of an attempt that has this journal.
+/// The bytes that a runtime sends at the start of an attempt with this journal.
 pub(crate) fn opening_of(journal: &[Entry]) -> Bytes {
     let start = Start {
         id: InvocationId { partition_key: PartitionKey(1), uuid: 2 },
@@ -276,7 +276,7 @@ impl Runtime {
         usize::from(choice) % below.max(1)
     }
 
-    /// Brings one of the answers that are owed, or the cancellation.
+    /// Delivers one of the pending completions, or the cancellation.
     fn bring(&mut self) -> Option<Entry> {
         if !self.is_cancelled && self.choose(23) == 0 {
             self.is_cancelled = true;
@@ -305,7 +305,7 @@ impl Runtime {
         commands.map(|entry| wire::command::decode(entry).unwrap()).collect()
     }
 
-    /// Notes a command of the handler, and what it is owed.
+    /// Records a command of the handler, and its pending completion.
     fn take(&mut self, frame: &Frame) {
         let entry = Entry { ty: frame.ty, body: frame.body.clone() };
         let named = wire::command::decode(&entry).unwrap();
@@ -326,7 +326,8 @@ impl Runtime {
         }
     }
 
-    /// One attempt, with the whole journal known at the start or the rest of it coming in later.
+    /// Runs one attempt that knows `known` entries of the journal at the start; the rest arrives
+    /// later.
     fn attempt(&mut self, opening: Opening, known: usize, cut_after: Option<usize>) -> Ended {
         let request = Request::default();
         let late: Vec<Entry> = self.journal[known..].to_vec();
@@ -395,7 +396,8 @@ fn opening(step: &Step) -> Opening {
     Endpoint::new().bind(Program(step.clone())).open("Program", "perform").unwrap()
 }
 
-/// Runs to the end in attempts of random length, then replays the journal from every prefix.
+/// Runs the handler to its end in attempts of random length, then replays the journal from every
+/// prefix.
 fn check(
     step: &Step,
     version: ProtocolVersion,
@@ -429,7 +431,7 @@ fn check(
     let commands = runtime.commands();
     let whole = runtime.journal.clone();
     for known in 1..whole.len() {
-        // A prefix that ends within what the handler issued at once is cut at a command.
+        // A prefix may end between commands that the handler issued at once.
         let mut again = Runtime::new(version, vec![1]);
         again.is_cancelled = true;
         again.sabotage = sabotage;
@@ -442,8 +444,8 @@ fn check(
 }
 
 impl Runtime {
-    /// An attempt that knows a prefix, and gets the notifications behind it one at a time; its commands
-    /// must be those of the journal. Says what was wrong.
+    /// Runs an attempt that knows a prefix of the journal and gets the later notifications one at a
+    /// time. Its commands must be those of the journal; returns what was wrong.
     fn attempt_prefix(&mut self, opening: Opening, known: usize) -> Option<String> {
         let whole = self.journal.clone();
         let mut expected = whole[known..].iter().filter(|entry| entry.ty.is_command());
@@ -478,7 +480,7 @@ impl Runtime {
                         let error = protocol::wire::control::AttemptError::decode(&frame).unwrap();
                         return Some(error.message);
                     }
-                    // Its result comes from the journal, whatever the closure says now.
+                    // The result comes from the journal, whatever the closure returns now.
                     MessageType::PROPOSE_RUN_COMPLETION => (),
                     _ => {
                         let entry = Entry { ty: frame.ty, body: frame.body };
@@ -495,7 +497,7 @@ impl Runtime {
     }
 }
 
-/// Whether two commands are the same, but for the clock.
+/// Whether two commands are equal apart from clock readings.
 fn is_same(one: &NamedCommand, other: &NamedCommand) -> bool {
     match (&one.command, &other.command) {
         (Command::Sleep { completion: one, .. }, Command::Sleep { completion: other, .. }) => {
@@ -524,7 +526,7 @@ fn a_rule_with_a_part_left_out_is_caught() {
     for sabotage in [Sabotage::NewestFirst, Sabotage::LosesPlace, Sabotage::AllAtOnce] {
         let config =
             ProptestConfig { cases: 20_000, failure_persistence: None, ..Default::default() };
-        // The same cases on every run: what is found once is found always.
+        // The same cases on every run, so that the result is reproducible.
         let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let mut runner = TestRunner::new_with_rng(config, random);
         let held = (step(), proptest::collection::vec(step(), 1..4))

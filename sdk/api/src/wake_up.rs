@@ -1,4 +1,4 @@
-//! Waking somebody who is at it.
+//! Wake-ups that need not wake a task that is already polling.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,8 +6,9 @@ use std::task::{Wake, Waker};
 
 use futures::task::AtomicWaker;
 
-/// Whether something wants to be polled. Whoever polls it in a loop, between [`begin`](Self::begin) and
-/// [`rest`](Self::rest), finds out by asking; at other times its task is woken.
+/// Whether something needs to be polled. A task that polls in a loop, between
+/// [`begin`](Self::begin) and [`rest`](Self::rest), checks the flag itself; at other times a
+/// wake-up wakes the task.
 #[derive(Debug, Default)]
 pub(crate) struct WakeUp {
     is_wanted: AtomicBool,
@@ -16,24 +17,24 @@ pub(crate) struct WakeUp {
 }
 
 impl WakeUp {
-    /// Somebody drives it now, in the task of this waker.
+    /// Starts a polling loop in the task of this waker.
     pub(crate) fn begin(&self, task: &Waker) {
         self.task.register(task);
         self.is_driving.store(true, Ordering::SeqCst);
     }
 
-    /// Whether it was wanted since it was last asked.
+    /// Whether a poll was requested since the last call.
     pub(crate) fn take(&self) -> bool {
         self.is_wanted.swap(false, Ordering::SeqCst)
     }
 
-    /// Says that it is wanted, to who drives it.
+    /// Requests a poll from the polling loop, without waking the task.
     pub(crate) fn want(&self) {
         self.is_wanted.store(true, Ordering::SeqCst);
     }
 
-    /// Nobody drives it now. True when somebody has woken it in the last moment, relying on its being
-    /// driven: it has to be driven again.
+    /// Ends the polling loop. Returns true if a wake-up arrived just before and relied on the loop,
+    /// in which case it must be polled again.
     pub(crate) fn rest(&self) -> bool {
         self.is_driving.store(false, Ordering::SeqCst);
         self.is_wanted.load(Ordering::SeqCst)

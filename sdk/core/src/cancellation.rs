@@ -1,12 +1,13 @@
-//! How a cancellation goes through an attempt: the callees hear of it first, then the handler's waits.
+//! How a cancellation propagates through an attempt: first to the callees, then to the handler's
+//! waits.
 //!
 //! ```text
 //!  None --signal--> TellingCallees --last one told--> Untaken --a wait takes it--> Taken --no wait left--> None
 //!   ^ a signal that has no callee to tell leads to Untaken, from there as well
 //! ```
 //!
-//! It comes out at waits that were open when the signal came, one a turn, in the order of the handles.
-//! While no poll has taken it, it is for the first wait that is newer.
+//! A cancellation is offered to the waits that were open when the signal arrived, one per turn, in
+//! handle order. Until a poll takes it, it is also offered to waits that start later.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,37 +16,39 @@ use crate::{
     waiting::{Poll, Waiting},
 };
 
-/// How far a cancellation has come.
+/// The state of a cancellation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Cancellation {
-    /// None is under way.
+    /// No cancellation is in progress.
     #[default]
     None,
-    /// Callees are to be told; these are the handles of their ids, which may not have arrived.
+    /// Callees remain to be notified; `callees` are the handles of their ids, which may not have
+    /// arrived yet.
     TellingCallees {
-        /// Never empty, in the order of the calls.
+        /// Never empty; in call order.
         callees: VecDeque<Handle>,
-        /// What was open when the signal came.
+        /// Waits that were open when the signal arrived.
         waits: VecDeque<Handle>,
-        /// The last poll before the signal came.
+        /// The last poll before the signal arrived.
         since: Poll,
     },
-    /// Nobody has taken it yet.
+    /// No wait has taken it yet.
     Untaken {
-        /// Those it has not been offered to.
+        /// Waits it has not been offered to.
         waits: VecDeque<Handle>,
-        /// The last poll before the signal came.
+        /// The last poll before the signal arrived.
         since: Poll,
     },
-    /// Somebody has taken it; what else was open hears of it too.
+    /// A wait has taken it; the other waits that were open still get it too.
     Taken {
-        /// Those it has not been offered to.
+        /// Waits it has not been offered to.
         waits: VecDeque<Handle>,
     },
 }
 
 impl Cancellation {
-    /// The cancel signal has come. What is left of an earlier cancellation is part of this one.
+    /// Handles the arrival of the cancel signal. It supersedes whatever is left of an earlier
+    /// cancellation.
     pub(crate) fn begin(&mut self, callees: VecDeque<Handle>, waiting: &Waiting) {
         let waits = waiting.open().collect();
         let since = waiting.polls();
@@ -56,7 +59,7 @@ impl Cancellation {
         };
     }
 
-    /// The handle of the id of the next callee to tell.
+    /// The handle of the next callee's id, if any remain to be notified.
     pub(crate) fn callee_to_tell(&self) -> Option<Handle> {
         match self {
             Self::TellingCallees { callees, .. } => callees.front().copied(),
@@ -64,7 +67,7 @@ impl Cancellation {
         }
     }
 
-    /// The next callee has been told.
+    /// Records that the next callee has been notified.
     pub(crate) fn callee_told(&mut self) {
         if let Self::TellingCallees { callees, waits, since } = self {
             callees.pop_front();
@@ -74,7 +77,7 @@ impl Cancellation {
         }
     }
 
-    /// The next wait that it is to be offered to.
+    /// The next wait to offer the cancellation to.
     pub(crate) fn next_wait(&mut self, waiting: &Waiting) -> Option<Handle> {
         match self {
             Self::None | Self::TellingCallees { .. } => None,
@@ -94,7 +97,7 @@ impl Cancellation {
         }
     }
 
-    /// A poll has taken it.
+    /// Records that a poll took the cancellation.
     pub(crate) fn taken(&mut self) {
         if let Self::Untaken { waits, .. } = self {
             *self = Self::Taken { waits: std::mem::take(waits) };
@@ -102,7 +105,7 @@ impl Cancellation {
     }
 }
 
-/// Takes the first that still waits and is not shielded by now.
+/// Pops the first handle that still waits and is not shielded.
 fn next_open(waits: &mut VecDeque<Handle>, waiting: &Waiting) -> Option<Handle> {
     while let Some(handle) = waits.pop_front() {
         if waiting.is_open(handle) {
@@ -112,11 +115,11 @@ fn next_open(waits: &mut VecDeque<Handle>, waiting: &Waiting) -> Option<Handle> 
     None
 }
 
-/// The calls that a cancellation passes on to.
+/// The calls that a cancellation propagates to.
 #[derive(Debug, Default)]
 pub(crate) struct Callees {
     calls: VecDeque<Call>,
-    /// Ids of callees that the handler has taken already.
+    /// Ids of callees that the handler has already taken.
     taken_ids: BTreeMap<Handle, String>,
 }
 
@@ -127,12 +130,12 @@ struct Call {
 }
 
 impl Callees {
-    /// A call, by the handles of its callee's id and of its answer.
+    /// Adds a call, given the handles of its callee's id and of its result.
     pub(crate) fn add(&mut self, id: Handle, answer: Handle) {
         self.calls.push_back(Call { id, answer });
     }
 
-    /// The handler has taken the id that this handle stands for.
+    /// Records that the handler took the callee id behind this handle.
     pub(crate) fn id_taken(&mut self, handle: Handle, id: &str) {
         self.taken_ids.insert(handle, id.to_owned());
     }
@@ -141,8 +144,8 @@ impl Callees {
         self.taken_ids.get(&handle).map(String::as_str)
     }
 
-    /// Takes the calls that a cancellation reaches, as the handles of the ids. One whose answer is
-    /// awaited behind a shield is left alone, and so is its callee.
+    /// Removes the calls that a cancellation reaches and returns the handles of their callee ids. A
+    /// call whose result is awaited behind a shield is left alone, and so is its callee.
     pub(crate) fn take_open(&mut self, waiting: &Waiting) -> VecDeque<Handle> {
         let (shielded, open): (VecDeque<_>, VecDeque<_>) =
             self.calls.drain(..).partition(|call| waiting.is_shielded(call.answer));

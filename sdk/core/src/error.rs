@@ -1,4 +1,4 @@
-//! What goes wrong in an attempt, and the frame that says so.
+//! Errors of an attempt, and the frame that reports them.
 
 use std::fmt;
 use std::panic::Location;
@@ -12,12 +12,12 @@ use protocol::{
     },
 };
 
-/// A place in user code.
+/// A location in user code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Site {
-    /// Where something was called.
+    /// A call site.
     Call(&'static Location<'static>),
-    /// Where a handler begins: file and line.
+    /// The start of a handler, as file and line.
     Handler(&'static str),
 }
 
@@ -30,10 +30,10 @@ impl fmt::Display for Site {
     }
 }
 
-/// The attempt cannot go on. The runtime has been told; it will try again.
+/// The attempt cannot continue. The runtime has been notified and will retry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VmError {
-    /// The handler asked for something else than the journal says it did.
+    /// The handler issued a different command than the journal contains.
     #[error(
         "journal mismatch at command {index}{}: the journal has {found}, the handler asked for \
          {expected}; the handler's code has changed, or it is not deterministic: it may use time, \
@@ -41,20 +41,20 @@ pub enum VmError {
         at.as_deref().map(|at| format!(" ({at})")).unwrap_or_default()
     )]
     Mismatch {
-        /// Index among commands, Input is 0.
+        /// Index among the commands; Input is 0.
         index: u32,
-        /// What the handler asked for.
+        /// What the handler issued.
         expected: String,
-        /// What the journal has.
+        /// What the journal contains.
         found: String,
         /// Type code of the journal's command.
         ty: u16,
         /// Name of the journal's command.
         name: String,
-        /// Where user code asked, as file, line and column.
+        /// Where user code issued its command, as file, line and column.
         at: Option<String>,
     },
-    /// The handler waits for something that the journal says came later or never.
+    /// The handler waits for something that, according to the journal, arrived later or never.
     #[error(
         "journal mismatch at command {index}: the handler waits for something that is not there{}, \
          but the journal goes on with {found}; the handler's code has changed, or what it did next \
@@ -64,44 +64,44 @@ pub enum VmError {
     AwaitInReplay {
         /// Index of the journal's next command.
         index: u32,
-        /// What it is.
+        /// The command itself, for display.
         found: String,
-        /// Where user code asked for what it waits for.
+        /// Where user code requested what it waits for.
         at: Option<String>,
     },
-    /// The handler is pending, but on nothing that the runtime could bring.
+    /// The handler is pending, but not on anything that the runtime could deliver.
     #[error(
         "the handler awaits something that is not in the journal{}: IO, a timer, a task or a channel, \
          which is lost now that the attempt ends; do IO in a run, and await everything in the handler",
         after.as_deref().map(|at| format!(", after {at}")).unwrap_or_default()
     )]
     WaitsForNothing {
-        /// Where user code was when it last asked for something.
+        /// Where user code last made a request.
         after: Option<String>,
     },
-    /// The runtime said something that the protocol does not allow here.
+    /// The runtime sent something that the protocol does not allow at this point.
     #[error("the runtime broke the protocol: {0}")]
     Protocol(String),
     /// A frame could not be read.
     #[error("the runtime sent a frame that cannot be read: {0}")]
     Wire(#[from] WireError),
-    /// The handler asked for something that the negotiated protocol does not have.
+    /// The handler used a feature that the negotiated protocol version lacks.
     #[error("{feature} needs service protocol {needed} or newer; this attempt speaks {spoken}")]
     Unsupported {
-        /// What was asked for.
+        /// The feature that was used.
         feature: &'static str,
-        /// Which version has it.
+        /// First version that supports it.
         needed: u32,
-        /// Which version is spoken.
+        /// The negotiated version.
         spoken: u32,
     },
-    /// The attempt has ended already.
+    /// The attempt has already ended.
     #[error("the attempt has ended")]
     Closed,
 }
 
 impl VmError {
-    /// Code on the wire.
+    /// The error code reported to the runtime.
     pub fn code(&self) -> u32 {
         match self {
             Self::Mismatch { .. } | Self::AwaitInReplay { .. } | Self::WaitsForNothing { .. } => {
@@ -129,7 +129,7 @@ impl VmError {
         }
     }
 
-    /// Says where in user code it happened.
+    /// Attaches the location in user code.
     pub(crate) fn at(mut self, site: Option<Site>) -> Self {
         if let Self::Mismatch { at, .. } = &mut self {
             *at = site.map(|site| site.to_string());
@@ -164,7 +164,8 @@ impl VmError {
     }
 }
 
-/// A command for people. Payloads may be large; the start says which they are.
+/// A command for display, truncated: payloads may be large, and the start is enough to recognise
+/// them.
 pub(crate) fn show(named: &NamedCommand) -> String {
     let text = match named.name.as_str() {
         "" => format!("{:?}", named.command),

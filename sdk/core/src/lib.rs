@@ -1,21 +1,23 @@
-//! The Vm: one attempt at a handler, seen from the SDK. Pure: bytes in, bytes out.
+//! The Vm: one attempt at a handler, from the SDK's side. Pure: bytes in, bytes out.
 //!
 //! ```text
 //!  WaitingForStart --Start--> ReadingJournal --all known entries--> Running --last word--> Closed
 //!                                    Running: Replaying --last known command--> Processing
 //! ```
 //!
-//! Call [`Vm::push`] with what the runtime sends and [`Vm::close_input`] when it has ended; when
-//! [`Vm::is_ready_to_run`] says so, run the handler. Each `sys_*` issues its command at once and
-//! returns a [`Handle`]. An executor of futures says who waits ([`Vm::wait`]) and asks [`Vm::turn`] what to
-//! do. Send [`Vm::take_output`] after each of these.
+//! Pass the runtime's bytes to [`Vm::push`] and call [`Vm::close_input`] at their end. Once
+//! [`Vm::is_ready_to_run`] returns true, run the handler. Each `sys_*` method issues its command
+//! immediately and returns a [`Handle`]. The executor of the handler's futures registers waits
+//! ([`Vm::wait`]) and asks [`Vm::turn`] what to do next. Send the bytes of [`Vm::take_output`]
+//! after each of these calls.
 //!
-//! What makes a handler deterministic: results become visible one at a time, in journal order, so
-//! that the winner of a race is the same on every replay, however the bytes arrive.
+//! What makes handlers deterministic: results become visible one at a time, in journal order, so
+//! the winner of a race is the same on every replay, however the bytes arrive.
 //!
-//! Reading order: [`vm`] and what there is in its stages (`reading`, `running`), `replay` (comparing
-//! with the journal), `results` (what has arrived), `waiting` (who waits), [`turn`] (what comes next),
-//! `cancellation`, `syscalls` (one command a file), [`random`], [`error`].
+//! Reading order: [`vm`] and the state of its stages (`reading`, `running`), `replay` (comparison
+//! with the journal), `results` (what has arrived), `waiting` (the handler's waits), [`turn`] (what
+//! happens next), `cancellation`, `syscalls` (one module per kind of command), [`random`],
+//! [`error`].
 
 mod cancellation;
 pub mod error;

@@ -1,12 +1,12 @@
-//! Random numbers that are the same on every replay: xoshiro256++ (Blackman and Vigna, 2019), its
-//! state filled from the invocation's seed by splitmix64 (Steele, Lea and Flood, 2014).
+//! Random numbers that are the same on every replay: xoshiro256++ (Blackman and Vigna, 2019), with
+//! its state filled from the invocation's seed by splitmix64 (Steele, Lea and Flood, 2014).
 
-/// A seeded generator. Not for secrets.
+/// A seeded generator; not cryptographically secure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Random([u64; 4]);
 
 impl Random {
-    /// A generator for this seed.
+    /// Creates the generator for a seed.
     pub fn new(seed: u64) -> Self {
         let mut state = seed;
         Self(std::array::from_fn(|_| {
@@ -32,7 +32,7 @@ impl Random {
         result
     }
 
-    /// A number from 0 up to, and without, 1.
+    /// A number in the range [0, 1).
     pub fn next_f64(&mut self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "53 bits are what an f64 holds exactly")]
         let bits = (self.next_u64() >> 11) as f64;

@@ -1,4 +1,4 @@
-//! An attempt whose known entries are coming in.
+//! An attempt that is receiving its known entries.
 
 use std::collections::VecDeque;
 
@@ -10,20 +10,20 @@ use protocol::{
 
 use crate::{error::VmError, results::Results, running::Running, vm::Options};
 
-/// What has come in of the journal so far.
+/// What has been received of the journal so far.
 #[derive(Debug)]
 pub(crate) struct Reading {
     version: ProtocolVersion,
     options: Options,
     start: Start,
-    /// How many known entries are still to come.
+    /// Number of known entries still to come.
     remaining: u32,
     commands: VecDeque<Entry>,
     results: Results,
 }
 
 impl Reading {
-    /// Begins with the first frame.
+    /// Starts from the attempt's first frame.
     pub(crate) fn new(
         version: ProtocolVersion,
         options: Options,
@@ -38,7 +38,7 @@ impl Reading {
         Ok(Self { version, options, start, remaining, commands, results })
     }
 
-    /// Takes the next entry.
+    /// Takes the next known entry.
     pub(crate) fn take(&mut self, frame: Frame) -> Result<(), VmError> {
         if frame.ty.is_command() {
             self.commands.push_back(Entry { ty: frame.ty, body: frame.body });
@@ -53,7 +53,8 @@ impl Reading {
         self.remaining == 0
     }
 
-    /// All known entries are there: the first command is the input, and the handler asks for the rest.
+    /// All known entries have arrived: the first command is the input; the handler has to issue the
+    /// rest.
     pub(crate) fn finish(mut self) -> Result<Running, VmError> {
         let first = self.commands.pop_front();
         let first = first.as_ref().map(wire::command::decode).transpose()?;

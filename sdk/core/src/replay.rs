@@ -1,4 +1,4 @@
-//! The commands that the journal has and the handler must ask for again, in their order.
+//! The commands in the journal, which the handler has to issue again in the same order.
 
 use std::collections::VecDeque;
 
@@ -9,17 +9,17 @@ use protocol::{
 
 use crate::error::VmError;
 
-/// How far the handler has come.
+/// How far the handler has progressed.
 #[derive(Debug)]
 pub(crate) enum Progress {
-    /// It asks for what the journal has.
+    /// The handler is issuing commands that the journal contains.
     Replaying(Replay),
-    /// It goes on from there; whether this attempt has added to the journal.
+    /// The handler is past the end of the journal; `has_grown` if this attempt has appended to it.
     Processing { has_grown: bool },
 }
 
 impl Progress {
-    /// Where a handler begins that has these commands to ask for.
+    /// The initial state for a handler that has these commands to replay.
     pub(crate) fn new(mut commands: VecDeque<Entry>) -> Self {
         match commands.pop_front() {
             Some(next) => Self::Replaying(Replay { next, rest: commands }),
@@ -27,7 +27,7 @@ impl Progress {
         }
     }
 
-    /// The handler has asked for the journal's next command.
+    /// The handler has issued the journal's next command.
     pub(crate) fn advance(&mut self) {
         if let Self::Replaying(replay) = self {
             match replay.rest.pop_front() {
@@ -37,14 +37,14 @@ impl Progress {
         }
     }
 
-    /// The attempt has added to the journal.
+    /// Records that the attempt has appended to the journal.
     pub(crate) fn grow(&mut self) {
         if let Self::Processing { has_grown } = self {
             *has_grown = true;
         }
     }
 
-    /// Whether the attempt has added to the journal.
+    /// Whether the attempt has appended to the journal.
     pub(crate) fn has_grown(&self) -> bool {
         matches!(self, Self::Processing { has_grown: true })
     }
@@ -58,12 +58,13 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    /// The next command of the journal.
+    /// The journal's next command.
     pub(crate) fn peek(&self) -> Result<NamedCommand, VmError> {
         Ok(wire::command::decode(&self.next)?)
     }
 
-    /// Says what differs between the next command and what the handler asks for.
+    /// Compares the next command with the one the handler issued; an error describes the
+    /// difference.
     pub(crate) fn check(
         &self,
         index: u32,
@@ -79,8 +80,8 @@ impl Replay {
     }
 }
 
-/// Whether the journal's command is the one that is asked for. Times may differ: a sleep's end is
-/// computed from the clock of the attempt that issued it.
+/// Whether the handler issued the journal's command. Times may differ: a sleep's wake-up time is
+/// computed from the clock of the attempt that first issued it.
 fn is_same(known: &NamedCommand, asked: &NamedCommand, compare_payloads: bool) -> bool {
     if known.name != asked.name {
         return false;

@@ -1,4 +1,4 @@
-//! What has arrived, in journal order, and what was known without having to arrive.
+//! Results that have arrived, in journal order, and results that were known without arriving.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,17 +9,17 @@ use protocol::{
 
 use crate::error::VmError;
 
-/// Results by id; a signal may come several times.
+/// Results by id; a signal may arrive several times.
 #[derive(Debug, Default)]
 pub(crate) struct Results {
     queue: VecDeque<(NotificationId, NotificationResult)>,
     visible: BTreeMap<NotificationId, VecDeque<NotificationResult>>,
-    /// Of runs, proposed and not yet answered.
+    /// Results of runs that were proposed and not yet confirmed by the runtime.
     proposed: BTreeMap<CompletionId, NotificationResult>,
 }
 
 impl Results {
-    /// A result has arrived, or the acknowledgement of one that was proposed.
+    /// Takes a result that arrived, or the acknowledgement of one that was proposed.
     pub(crate) fn take_frame(&mut self, frame: Frame) -> Result<(), VmError> {
         if frame.ty == MessageType::PROPOSE_RUN_COMPLETION_ACK {
             let RunAck { completion } = RunAck::decode(&frame)?;
@@ -41,12 +41,12 @@ impl Results {
         Ok(())
     }
 
-    /// The result of a run is on its way to the runtime, whose answer makes it arrive.
+    /// Records that the result of a run was sent to the runtime, whose reply makes it available.
     pub(crate) fn propose(&mut self, completion: CompletionId, result: NotificationResult) {
         self.proposed.insert(completion, result);
     }
 
-    /// Takes the first one out of the queue that is wanted, in journal order, and says where it was.
+    /// Removes the first wanted result from the queue, in journal order, and returns its position.
     pub(crate) fn take_first(
         &mut self,
         wants: impl Fn(&NotificationId) -> bool,
@@ -56,7 +56,8 @@ impl Results {
         Some((at, id, result))
     }
 
-    /// The same for the last one that is wanted: wrong, for tests that must notice.
+    /// Like [`Self::take_first`] for the last wanted result: wrong on purpose, for tests that must
+    /// detect it.
     pub(crate) fn take_last(
         &mut self,
         wants: impl Fn(&NotificationId) -> bool,
@@ -66,22 +67,23 @@ impl Results {
         Some((at, id, result))
     }
 
-    /// Puts one back where [`Self::take_first`] found it. What has arrived since stands behind.
+    /// Returns a result to where [`Self::take_first`] found it. Results that have arrived since
+    /// come after it.
     pub(crate) fn put_back(&mut self, at: usize, id: NotificationId, result: NotificationResult) {
         self.queue.insert(at.min(self.queue.len()), (id, result));
     }
 
-    /// One that is in the queue.
+    /// Finds a result in the queue.
     pub(crate) fn find(&self, id: &NotificationId) -> Option<&NotificationResult> {
         self.queue.iter().find(|(known, _)| known == id).map(|(_, result)| result)
     }
 
-    /// Something is known without having been waited for.
+    /// Adds a result that is known without having been waited for.
     pub(crate) fn show(&mut self, id: NotificationId, result: NotificationResult) {
         self.visible.entry(id).or_default().push_back(result);
     }
 
-    /// Hands over what was known.
+    /// Removes a result that was known without having arrived.
     pub(crate) fn take(&mut self, id: &NotificationId) -> Option<NotificationResult> {
         let results = self.visible.get_mut(id)?;
         let result = results.pop_front();

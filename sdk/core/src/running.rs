@@ -1,4 +1,4 @@
-//! An attempt whose handler runs: what it has asked for, and what there is for it.
+//! An attempt whose handler is running: what it has requested, and what is available to it.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,49 +23,49 @@ use crate::{
     waiting::Waiting,
 };
 
-/// Headers and value that an invocation was called with.
+/// The headers and the value that an invocation was called with.
 pub type Input = (Vec<(String, String)>, Bytes);
 
-/// What there is of an attempt while its handler runs.
+/// The state of an attempt while its handler runs.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) version: ProtocolVersion,
     pub(crate) options: Options,
     pub(crate) start: Start,
-    /// Until the handler takes it.
+    /// `None` once the handler has taken it.
     pub(crate) input: Option<Input>,
-    /// Bytes for the runtime.
+    /// Bytes to send to the runtime.
     pub(crate) output: BytesMut,
-    /// Whether the runtime will say nothing more.
+    /// Whether the runtime's input has ended.
     pub(crate) is_input_closed: bool,
     pub(crate) progress: Progress,
     pub(crate) results: Results,
     pub(crate) state: StateView,
-    /// Where user code is.
+    /// The current location in user code.
     pub(crate) site: Option<Site>,
-    /// By the numbers of the handles.
+    /// Indexed by the number of the handle.
     awaitables: Vec<Awaitable>,
     pub(crate) waiting: Waiting,
-    /// Index of the next command, Input is 0.
+    /// Index of the next command; Input is 0.
     pub(crate) command_index: u32,
     next_completion: CompletionId,
     next_signal: u32,
-    /// Runs whose results are neither proposed nor taken.
+    /// Runs whose results have been neither proposed nor taken.
     pub(crate) runs: BTreeMap<Handle, Run>,
     pub(crate) callees: Callees,
     pub(crate) cancellation: Cancellation,
 }
 
-/// What a handle stands for.
+/// What a handle refers to.
 #[derive(Debug)]
 struct Awaitable {
     id: NotificationId,
-    /// Where user code asked for it, as far as it is known.
+    /// Where user code requested it, if known.
     made_at: Option<Site>,
 }
 
 impl Running {
-    /// The handler begins: `commands` are those that the journal has behind the input.
+    /// Starts the handler: `commands` are those that follow the input in the journal.
     pub(crate) fn new(
         version: ProtocolVersion,
         options: Options,
@@ -100,8 +100,8 @@ impl Running {
         matches!(self.progress, Progress::Replaying(_))
     }
 
-    /// The runtime's seed from V6 on, below that the first eight bytes of the SHA-256 of the
-    /// invocation's id.
+    /// The runtime's seed from V6 on; below that, the first eight bytes of the SHA-256 of the
+    /// invocation id.
     pub(crate) fn random_seed(&self) -> u64 {
         if self.version.has_random_seed() {
             return self.start.random_seed;
@@ -110,11 +110,12 @@ impl Running {
         digest.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
     }
 
-    /// Issues a command: compares it with the journal, or writes it.
+    /// Issues a command: compares it with the journal while replaying, otherwise sends it.
     pub(crate) fn issue(&mut self, named: impl Into<NamedCommand>) -> Result<(), VmError> {
         let mut named = named.into();
         if !self.version.has_failure_metadata() {
-            // What cannot be written is not in the journal either, and would be missed on a replay.
+            // What can't be encoded is not in the journal either, so a replay would report a
+            // mismatch.
             drop_metadata(&mut named.command);
         }
         let index = self.command_index;
@@ -139,14 +140,14 @@ impl Running {
         frame.encode(&mut self.output);
     }
 
-    /// A handle for a command's completion, with the next number.
+    /// A handle for a command's completion, with the next completion id.
     pub(crate) fn new_completion(&mut self) -> (Handle, CompletionId) {
         let completion = self.next_completion;
         self.next_completion += 1;
         (self.new_handle(NotificationId::Completion(completion)), completion)
     }
 
-    /// The next number of an awakeable's signal.
+    /// Allocates the next signal number for an awakeable.
     pub(crate) fn new_signal(&mut self) -> u32 {
         let signal = self.next_signal;
         self.next_signal += 1;
@@ -160,26 +161,26 @@ impl Running {
         handle
     }
 
-    /// What a handle waits for.
+    /// The notification that a handle waits for.
     pub(crate) fn id(&self, handle: Handle) -> NotificationId {
-        // INVARIANT: handles are only made by `new_handle`.
+        // INVARIANT: only `new_handle` creates handles.
         self.awaitables[handle.0 as usize].id.clone()
     }
 
-    /// Where user code made a handle.
+    /// Where user code created a handle, if known.
     pub(crate) fn made_at(&self, handle: Handle) -> Option<String> {
         let awaitable = self.awaitables.get(handle.0 as usize)?;
         awaitable.made_at.map(|site| site.to_string())
     }
 
-    /// Hands over a result that came with its command, once.
+    /// Takes a result that was available along with its command; returns it only once.
     pub(crate) fn take(&mut self, handle: Handle) -> Option<NotificationResult> {
         let id = self.id(handle);
         self.results.take(&id)
     }
 }
 
-/// A failure as an old protocol carries it.
+/// Drops what an old protocol version can't carry.
 fn drop_metadata(command: &mut Command) {
     match command {
         Command::Output { result: Err(failure) }

@@ -1,4 +1,4 @@
-//! Conversations with a runtime, as frames.
+//! Exchanges with a runtime, as frames.
 
 use bytes::{Bytes, BytesMut};
 use protocol::{
@@ -40,7 +40,7 @@ fn completion(kind: NotificationKind, id: u32, result: NotificationResult) -> Fr
     notification(kind, NotificationId::Completion(id), result)
 }
 
-/// Start and the known entries, the input first.
+/// Start and the known entries, input first.
 fn opening(known: &[Frame], state: &[(&str, &str)], partial_state: bool) -> Bytes {
     let (start, rest) = opening_frames(known, state, partial_state);
     bytes(&[&[start.encode()], &rest[..]].concat())
@@ -88,7 +88,7 @@ fn said(vm: &mut Vm) -> Vec<Frame> {
     std::iter::from_fn(|| decoder.next().unwrap()).collect()
 }
 
-/// What the Vm has said, a line a frame.
+/// The Vm's output, one line per frame.
 fn rendered(vm: &mut Vm, version: ProtocolVersion) -> Vec<String> {
     said(vm).iter().map(|frame| render(frame, version)).collect()
 }
@@ -129,7 +129,7 @@ fn types(frames: &[Frame]) -> Vec<MessageType> {
     frames.iter().map(|frame| frame.ty).collect()
 }
 
-/// Lets a handler wait for these, all of its futures having been polled in vain.
+/// Registers waits for these handles, as if all of their futures had been polled and were pending.
 fn turn(vm: &mut Vm, handles: &[Handle]) -> Result<Turn, VmError> {
     for handle in handles {
         vm.wait(*handle, Wait { place: Place::ROOT, is_shielded: false });
@@ -158,7 +158,7 @@ fn a_sleep_suspends_when_the_input_ends_and_goes_on_when_it_is_over() {
 
         let known = [frames[0].clone(), completion(NotificationKind::Sleep, 1, void())];
         let mut vm = opened(version, &known);
-        // Another clock, the same sleep.
+        // Same sleep, different clock.
         let sleep = vm.sys_sleep("", 2000).unwrap();
         assert_eq!(turn(&mut vm, &[sleep]).unwrap(), Turn::Offered(sleep));
         assert_eq!(vm.take_offer(sleep), Some(Offer::Result(void())));
@@ -239,7 +239,7 @@ fn the_journals_order_decides_a_race_however_the_bytes_arrive() {
         let early = turn(&mut vm, &[first, second]).unwrap();
         assert!(matches!(early, Turn::NeedInput | Turn::Offered(_)), "{early:?}");
         vm.push(arrivals.slice(split..)).unwrap();
-        // Nobody has taken it: it is offered again.
+        // No poll has taken it, so it is offered again.
         let turned = turn(&mut vm, &[first, second]).unwrap();
         assert_eq!(turned, Turn::Offered(second), "split at {split}");
         assert!(vm.take_offer(first).is_none() && vm.take_offer(second).is_some());
@@ -267,7 +267,7 @@ fn state_is_answered_from_what_is_known_and_asked_for_otherwise() {
             MessageType::GET_EAGER_STATE_COMMAND,
         ]
     );
-    // A get takes a completion id also when it is answered at once.
+    // A read consumes a completion id even if it is answered immediately.
     let Command::GetLazyState { completion, .. } =
         wire::command::decode(&Entry { ty: frames[1].ty, body: frames[1].body.clone() })
             .unwrap()
@@ -276,7 +276,7 @@ fn state_is_answered_from_what_is_known_and_asked_for_otherwise() {
         panic!("not a lazy get")
     };
     assert_eq!(completion, 2);
-    // On replay the journal says which it was, whatever is known by now.
+    // On replay the journal says which it was, regardless of what is known by now.
     let mut vm = Vm::new(ProtocolVersion::V6, Options::default());
     vm.push(opening(&frames[..2], &[("a", "12"), ("b", "1")], false)).unwrap();
     let a = vm.sys_get_state(Bytes::from("a")).unwrap();
@@ -328,7 +328,7 @@ fn a_handler_that_asks_for_something_else_is_told_what_and_where() {
     assert_eq!(AttemptError::decode(&frames[0]).unwrap().code, 570);
     assert!(vm.has_ended());
 
-    // An await where there was none.
+    // A wait where there was none.
     let mut vm = opened(ProtocolVersion::V6, &[sleep]);
     let (_, awakeable) = vm.sys_awakeable().unwrap();
     let error = turn(&mut vm, &[awakeable]).unwrap_err();
@@ -347,7 +347,7 @@ fn what_the_protocol_does_not_allow_ends_the_attempt() {
     let mut vm = Vm::new(ProtocolVersion::V7, Options::default());
     vm.push(opening(&[], &[], false).slice(..20)).unwrap();
     assert_eq!(vm.close_input().unwrap_err().code(), 571);
-    // A notification for nobody is ignored.
+    // A notification that nothing waits for is ignored.
     let mut vm = opened(ProtocolVersion::V7, &[]);
     vm.push(bytes(&[completion(NotificationKind::Sleep, 99, void())])).unwrap();
     assert!(!vm.has_ended());
@@ -365,7 +365,7 @@ fn randomness_is_the_seeds_alone() {
     let first = |version| opened(version, &[]).random_seed();
     assert_eq!(first(ProtocolVersion::V6), first(ProtocolVersion::V7));
     assert_ne!(first(ProtocolVersion::V5), first(ProtocolVersion::V6));
-    // Golden: computed from the two papers' definitions. Handlers rely on it never changing.
+    // Golden: computed from the definitions in the two papers. Handlers rely on it never changing.
     assert_eq!(random::Random::new(1).next_u64(), 0xcfc5_d07f_6f03_c29b);
 }
 

@@ -1,13 +1,15 @@
 //! One turn of a handler that is made of ordinary futures.
 //!
-//! The rule that makes any combinator deterministic: poll the handler until it is pending and nothing
-//! has woken it; offer *the first result in journal order whose future waits*, wake that future, poll
-//! again. An offer that no poll has taken goes back to its place, and its future waits again only when
-//! it is polled again. So the choice depends on the journal and on what the handler waits for, never on
-//! when bytes arrived, and an attempt that sees a prefix of the journal chooses as one that sees all.
+//! The rule that makes every combinator deterministic: poll the handler until it is pending and
+//! nothing has woken it; offer *the first result in journal order that a future waits for*, wake
+//! that future, poll again. An offer that no poll takes goes back to its position, and its future
+//! counts as waiting again only once it is polled again. So the choice depends on the journal and
+//! on what the handler waits for, never on when bytes arrived, and an attempt that sees a prefix of
+//! the journal makes the same choices as one that sees all of it.
 //!
-//! Call [`Vm::wait`] when a future is polled in vain, [`Vm::stop_waiting`] when it is dropped, and
-//! [`Vm::take_offer`] first of all when it is polled; [`Vm::turn`] when the handler is pending.
+//! Call [`Vm::wait`] when polling a future leaves it pending, [`Vm::stop_waiting`] when it is
+//! dropped, and [`Vm::take_offer`] first thing when it is polled; call [`Vm::turn`] when the
+//! handler is pending.
 
 use protocol::{
     TerminalFailure,
@@ -30,71 +32,73 @@ use crate::{
 /// What the executor has to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Turn {
-    /// Wake the future that waits for this, then poll the handler.
+    /// Wake the future that waits for this handle, then poll the handler.
     Offered(Handle),
-    /// Wake the futures of these runs: their closures are to be executed, see [`Vm::may_execute`].
+    /// Wake the futures of these runs so that they execute their closures; see [`Vm::may_execute`].
     Execute(Vec<Handle>),
-    /// Only a closure that is being executed, or more input, can help.
+    /// Only progress of an executing closure, or more input, can help.
     Executing,
     /// Only more input can help.
     NeedInput,
-    /// The attempt has ended; it goes on elsewhere when something arrives.
+    /// The attempt has ended; a later attempt continues once a notification arrives.
     Suspended,
 }
 
 impl Vm {
-    /// A new combinator, for the futures that wait under it.
+    /// Adds a combinator node for the futures that wait under it.
     pub fn new_place(&mut self, parent: Place, combinator: Combinator) -> Place {
         let running = self.running_mut();
         running.map_or(Place::ROOT, |running| running.waiting.new_place(parent, combinator))
     }
 
-    /// A future was polled and there was nothing for it.
+    /// Registers the wait of a future that was polled and is pending.
     pub fn wait(&mut self, handle: Handle, wait: Wait) {
         if let Some(running) = self.running_mut() {
             running.waiting.wait(handle, wait);
         }
     }
 
-    /// A future is gone.
+    /// Unregisters the wait of a future that was dropped.
     pub fn stop_waiting(&mut self, handle: Handle) {
         if let Some(running) = self.running_mut() {
             running.stop_waiting(handle);
         }
     }
 
-    /// The closure of a run wants to go on, but its future was not polled: until it is, nothing of it is
-    /// under way.
+    /// The closure of a run wants to continue, but its future was not polled: until it is, the
+    /// closure counts as not executing.
     pub fn pause_run(&mut self, handle: Handle) {
         if self.may_execute(handle) {
             self.stop_waiting(handle);
         }
     }
 
-    /// What there is for the future that waits for this: taken, it is gone.
+    /// Takes what is on offer to the future that waits for this handle; an offer can be taken only
+    /// once.
     pub fn take_offer(&mut self, handle: Handle) -> Option<Offer> {
         self.running_mut()?.take_offer(handle)
     }
 
-    /// Hands over a result that came with its command, once.
+    /// Takes a result that was available along with its command; returns it only once.
     pub fn take(&mut self, handle: Handle) -> Option<NotificationResult> {
         self.running_mut()?.take(handle)
     }
 
-    /// Whether anything of the journal is waited for.
+    /// Whether the handler waits for anything in the journal.
     pub fn is_waiting(&self) -> bool {
         self.running().is_some_and(Running::is_waiting)
     }
 
-    /// Whether the closure of this run is to be executed now.
+    /// Whether the closure of this run should execute now.
     pub fn may_execute(&self, handle: Handle) -> bool {
         self.running().is_some_and(|running| running.may_execute(handle))
     }
 
-    /// Says what to do when the handler is pending and nothing has woken it.
+    /// Determines what to do next. Call it when the handler is pending and nothing has woken it.
     ///
     /// # Errors
-    /// When the handler can't go on as the journal says it did; the attempt has ended then.
+    /// Returns an error if the handler can't continue the way the journal says it did; the attempt
+    /// has ended then.
     pub fn turn(&mut self) -> Result<Turn, VmError> {
         let turn = self.with_running(Running::turn)?;
         if turn == Turn::Suspended {
@@ -108,7 +112,7 @@ impl Running {
     fn stop_waiting(&mut self, handle: Handle) {
         self.waiting.stop(handle);
         if let Some(run) = self.runs.get_mut(&handle) {
-            run.state = RunState::Waiting; // Its closure went with it.
+            run.state = RunState::Waiting; // Its closure was dropped with it.
         }
     }
 
@@ -131,7 +135,7 @@ impl Running {
                 return Some(Offer::Result(result));
             }
         }
-        // What a command carries with it is there from the first moment, on every replay.
+        // What comes along with a command is available from the start, on every replay.
         self.take(handle).map(Offer::Result)
     }
 
@@ -165,7 +169,7 @@ impl Running {
         }
     }
 
-    /// Takes an offer back that no poll has taken.
+    /// Withdraws an offer that no poll has taken.
     fn withdraw(&mut self) {
         let Some(OnOffer { offer, origin, .. }) = self.waiting.on_offer.take() else { return };
         if let (Offer::Result(result), Some((at, id))) = (offer, origin) {
@@ -185,7 +189,7 @@ impl Running {
         Turn::Offered(handle)
     }
 
-    /// The first result that somebody waits for, or the signal of a cancellation, and where it was.
+    /// The first result that a future waits for, or the cancel signal, along with its position.
     fn next_result(&mut self) -> Option<(usize, NotificationId, NotificationResult)> {
         let is_cancellable = self.is_cancellable();
         let waiting = &self.waiting;
@@ -204,8 +208,8 @@ impl Running {
         self.options.implicit_cancellation && self.waiting.open().next().is_some()
     }
 
-    /// Tells every callee that it is cancelled, in the order of the calls; false when the id of one
-    /// has not arrived.
+    /// Sends the cancel signal to every callee, in call order; returns false if a callee's id has
+    /// not arrived.
     fn tell_callees(&mut self) -> Result<bool, VmError> {
         while let Some(callee) = self.cancellation.callee_to_tell() {
             let target = match self.results.find(&self.id(callee)) {
@@ -224,7 +228,7 @@ impl Running {
         Ok(true)
     }
 
-    /// Nothing that has arrived helps.
+    /// Determines the turn when no result that has arrived can help.
     fn without_result(&mut self) -> Result<Turn, VmError> {
         if let Progress::Replaying(replay) = &self.progress {
             let found = crate::error::show(&replay.peek()?);
@@ -235,13 +239,13 @@ impl Running {
         let mut is_executing = false;
         for (handle, run) in &mut self.runs {
             match run.state {
-                // It counts as waiting again when it is polled, which begins its closure.
+                // It counts as waiting again once it is polled, which starts its closure.
                 RunState::Waiting if self.waiting.stop(*handle) => {
                     run.state = RunState::Executing;
                     fresh.push(*handle);
                 }
                 RunState::Executing if self.waiting.contains(*handle) => is_executing = true,
-                // Told to begin, but its future was not polled.
+                // It was scheduled, but its future was not polled.
                 RunState::Executing => run.state = RunState::Waiting,
                 RunState::Waiting => (),
             }
@@ -275,7 +279,7 @@ impl Running {
         Ok(Turn::Suspended)
     }
 
-    /// What is waited for at and below a place.
+    /// What the handler waits for at and below a wait node.
     fn awaited(&self, place: Place, combinator: Combinator) -> Awaiting {
         let below = self.waiting.below(place);
         let nested = below.map(|(node, combinator)| self.awaited(node, combinator));

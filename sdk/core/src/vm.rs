@@ -1,4 +1,4 @@
-//! The public surface, and the stages of an attempt.
+//! The public API, and the stages of an attempt.
 
 use bytes::{Bytes, BytesMut};
 use protocol::{
@@ -16,32 +16,32 @@ use crate::{
     running::{Input, Running},
 };
 
-/// Names a result that the handler may wait for.
+/// Identifies a result that the handler may wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Handle(pub(crate) u32);
 
-/// How an attempt behaves.
+/// Options of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// A cancelled invocation fails at its next wait, after its callees were cancelled. Without it
-    /// the handler waits for signal 1 itself.
+    /// Fail a cancelled invocation at its next wait, after cancelling its callees. If false, the
+    /// handler has to wait for signal 1 itself.
     pub implicit_cancellation: bool,
-    /// Whether a replayed command's payload must be the same, byte for byte.
+    /// Whether a replayed command's payload must match the journal byte for byte.
     pub compare_payloads: bool,
-    /// A part of the rule of [`crate::turn`] that is left out: for tests, which must notice.
+    /// Disables part of the rule of [`crate::turn`], for tests that must detect it.
     #[doc(hidden)]
     pub sabotage: Option<Sabotage>,
 }
 
-/// Parts of the rule that can be left out.
+/// Parts of the rule that can be disabled.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sabotage {
-    /// The newest result that somebody waits for is offered, not the first.
+    /// Offers the newest result that a future waits for instead of the first.
     NewestFirst,
-    /// An offer that nobody took goes to the end, not to its place.
+    /// Returns an offer that was not taken to the end of the queue instead of its position.
     LosesPlace,
-    /// Results are there as soon as they have arrived, not one at a time.
+    /// Makes results visible as soon as they arrive instead of one at a time.
     AllAtOnce,
 }
 
@@ -58,33 +58,33 @@ pub struct Vm {
     stage: Stage,
 }
 
-/// Where an attempt is, and what there is of it then.
+/// The stage of an attempt, and its state there.
 #[derive(Debug)]
 enum Stage {
-    /// Nothing has come in yet.
+    /// Nothing has been received yet.
     WaitingForStart { version: ProtocolVersion, options: Options },
-    /// Some of the known entries are still to come.
+    /// Some of the known entries have yet to arrive.
     ReadingJournal(Box<Reading>),
-    /// The handler runs: it replays what the journal has, then it goes on.
+    /// The handler runs: first it replays the journal, then it continues past it.
     Running(Box<Running>),
-    /// The attempt has said its last word, the end of these bytes for the runtime.
+    /// The attempt has ended; the remaining output ends with its final frame.
     Closed(BytesMut),
 }
 
 impl Vm {
-    /// An attempt that speaks this version.
+    /// Creates an attempt that speaks this protocol version.
     pub fn new(version: ProtocolVersion, options: Options) -> Self {
         let decoder = FrameDecoder::new(DEFAULT_MAX_MESSAGE_SIZE_BYTES);
         Self { decoder, stage: Stage::WaitingForStart { version, options } }
     }
 
-    /// Takes bytes of the runtime.
+    /// Takes bytes from the runtime.
     ///
     /// # Errors
-    /// When they are not what the protocol says; the attempt has ended then.
+    /// Returns an error if they violate the protocol; the attempt has ended then.
     pub fn push(&mut self, bytes: Bytes) -> Result<(), VmError> {
         if self.has_ended() {
-            return Ok(()); // What comes after the last word is read and forgotten.
+            return Ok(()); // Anything after the final frame is discarded.
         }
         self.decoder.push(bytes);
         let outcome = self.take_frames();
@@ -111,7 +111,8 @@ impl Vm {
         Ok(())
     }
 
-    /// The journal is there: the handler can run. If it is none, the attempt is closed.
+    /// All known entries have arrived, so the handler can run. If they are invalid, the attempt
+    /// stays closed.
     fn begin(&mut self) -> Result<(), VmError> {
         let stage = std::mem::replace(&mut self.stage, Stage::Closed(BytesMut::new()));
         if let Stage::ReadingJournal(reading) = stage {
@@ -120,10 +121,10 @@ impl Vm {
         Ok(())
     }
 
-    /// The runtime will say nothing more.
+    /// Handles the end of the runtime's input.
     ///
     /// # Errors
-    /// When it has not said enough to begin with; the attempt has ended then.
+    /// Returns an error if the known entries were not complete; the attempt has ended then.
     pub fn close_input(&mut self) -> Result<(), VmError> {
         match &mut self.stage {
             Stage::WaitingForStart { .. } | Stage::ReadingJournal(_) => {
@@ -138,7 +139,7 @@ impl Vm {
         }
     }
 
-    /// Bytes for the runtime.
+    /// Takes the bytes to send to the runtime.
     pub fn take_output(&mut self) -> Bytes {
         match &mut self.stage {
             Stage::WaitingForStart { .. } | Stage::ReadingJournal(_) => Bytes::new(),
@@ -147,68 +148,70 @@ impl Vm {
         }
     }
 
-    /// Whether the handler can run: everything that is known has come in.
+    /// Whether the handler can run, because all known entries have arrived.
     pub fn is_ready_to_run(&self) -> bool {
         matches!(self.stage, Stage::Running(_))
     }
 
-    /// Whether the attempt has said its last word.
+    /// Whether the attempt has sent its final frame.
     pub fn has_ended(&self) -> bool {
         matches!(self.stage, Stage::Closed(_))
     }
 
-    /// Whether the handler does again what the journal has.
+    /// Whether the handler is still repeating commands from the journal.
     pub fn is_replaying(&self) -> bool {
         self.running().is_some_and(Running::is_replaying)
     }
 
-    /// What the invocation was called with, headers and value, handed over once.
+    /// The input of the invocation, headers and value; returned only once.
     pub fn take_input(&mut self) -> Option<Input> {
         self.running_mut().and_then(|running| running.input.take())
     }
 
-    /// What the runtime said at the start, while the handler runs.
+    /// The runtime's Start message, while the handler runs.
     pub fn start(&self) -> Option<&Start> {
         self.running().map(|running| &running.start)
     }
 
-    /// Seeds [`Random`](crate::random::Random), the same on every replay; 0 unless the handler runs.
+    /// Seed for [`Random`](crate::random::Random), the same on every replay; 0 unless the handler
+    /// runs.
     pub fn random_seed(&self) -> u64 {
         self.running().map_or(0, Running::random_seed)
     }
 
-    /// Says where user code is, for what there is to say about the next command.
+    /// Sets the current location in user code, for errors about the next command.
     pub fn locate(&mut self, site: Site) {
         if let Some(running) = self.running_mut() {
             running.site = Some(site);
         }
     }
 
-    /// Where user code was when it last asked for something.
+    /// Where user code last made a request.
     pub fn site(&self) -> Option<Site> {
         self.running().and_then(|running| running.site)
     }
 
-    /// The invocation has ended: an output was written before.
+    /// Ends the invocation; its output must have been written before.
     ///
     /// # Errors
-    /// When the attempt has ended already.
+    /// Returns an error if the attempt has already ended.
     pub fn end(&mut self) -> Result<(), VmError> {
         self.say_last(&End.encode())
     }
 
-    /// The handler failed in a way that is worth another try.
+    /// Ends the attempt with a retryable failure of the handler.
     ///
     /// # Errors
-    /// When the attempt has ended already.
+    /// Returns an error if the attempt has already ended.
     pub fn fail(&mut self, message: &str, stacktrace: &str) -> Result<(), VmError> {
         self.fail_with(500, message, stacktrace)
     }
 
-    /// The handler does something that no repetition mends: its code has to be changed.
+    /// Ends the attempt because of a bug in the handler that retries can't fix: its code has to
+    /// change.
     ///
     /// # Errors
-    /// When the attempt has ended already.
+    /// Returns an error if the attempt has already ended.
     pub fn misused(&mut self, message: &str) -> Result<(), VmError> {
         self.fail_with(code::JOURNAL_MISMATCH, message, "")
     }
@@ -239,7 +242,8 @@ impl Vm {
         }
     }
 
-    /// Does something for the handler. An error ends the attempt, and the runtime is told.
+    /// Does something on behalf of the handler. An error ends the attempt and is reported to the
+    /// runtime.
     pub(crate) fn with_running<T>(
         &mut self,
         work: impl FnOnce(&mut Running) -> Result<T, VmError>,
@@ -248,7 +252,7 @@ impl Vm {
         self.or_close(outcome)
     }
 
-    /// Ends the attempt of a handler that runs.
+    /// Sends the final frame of an attempt whose handler is running.
     pub(crate) fn say_last(&mut self, last: &Frame) -> Result<(), VmError> {
         self.running().ok_or(VmError::Closed)?;
         self.close(Some(last));
@@ -259,7 +263,7 @@ impl Vm {
         outcome.inspect_err(|error| self.close(Some(&error.to_attempt_error().encode())))
     }
 
-    /// Ends the attempt, with this as its last word unless it has been said.
+    /// Ends the attempt, with `last` as its final frame unless that was already sent.
     pub(crate) fn close(&mut self, last: Option<&Frame>) {
         let mut output = match &mut self.stage {
             Stage::WaitingForStart { .. } | Stage::ReadingJournal(_) => BytesMut::new(),

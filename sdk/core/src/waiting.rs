@@ -1,4 +1,4 @@
-//! Who waits, under which combinators, and what is on offer.
+//! The handler's waits, the combinators they are under, and the current offer.
 
 use std::collections::BTreeMap;
 
@@ -9,61 +9,63 @@ use protocol::{
 
 use crate::vm::Handle;
 
-/// A node of the tree of what a handler waits for; [`Place::ROOT`] is for what stands alone.
+/// A node of the tree the handler waits on; [`Place::ROOT`] is for futures outside any combinator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place(u32);
 
 impl Place {
-    /// Where a future waits that no combinator has spoken for: any result wakes the handler.
+    /// The node of futures that are under no combinator: any of their results wakes the handler.
     pub const ROOT: Self = Self(0);
 }
 
 /// How a future waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
-    /// Under which combinator.
+    /// The node it waits under.
     pub place: Place,
-    /// Whether a cancellation passes it by.
+    /// Whether cancellations skip it.
     pub is_shielded: bool,
 }
 
-/// What a future that waited is given.
+/// What a waiting future is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Offer {
     /// Its result.
     Result(NotificationResult),
-    /// The invocation was cancelled while it waited.
+    /// The invocation was cancelled while the future waited.
     Cancelled(TerminalFailure),
 }
 
-/// The number of a poll in vain: of two waits, the greater is the newer.
+/// The number of a poll that stayed pending: of two waits, the one with the greater number is
+/// newer.
 pub(crate) type Poll = u64;
 
-/// An offer, until a poll takes it or the next turn withdraws it.
+/// An offer that is open until a poll takes it or the next turn withdraws it.
 #[derive(Debug)]
 pub(crate) struct OnOffer {
     pub(crate) handle: Handle,
     pub(crate) offer: Offer,
-    /// Where the result goes back to; `None` for a cancellation, which is lost on who has gone.
+    /// Where to put the result back; `None` for a cancellation, which is dropped if it is not
+    /// taken.
     pub(crate) origin: Option<(usize, NotificationId)>,
 }
 
-/// Who waits, and what is on offer.
+/// The handler's waits, and the current offer.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     waits: BTreeMap<Handle, (Wait, Poll)>,
     polls: Poll,
-    /// Which handles stand for a signal; a completion has one handle only.
+    /// The handles of each signal; a completion has exactly one.
     signals: BTreeMap<SignalId, Vec<Handle>>,
-    /// The handle of each completion, in the order of their numbers.
+    /// The handle of each completion, ordered by completion id.
     completions: Vec<Handle>,
-    /// Combinators: the parent of each and how it decides. The root is not among them.
+    /// Combinators: the parent of each, and how it decides. Excludes the root.
     nodes: Vec<(Place, Combinator)>,
     pub(crate) on_offer: Option<OnOffer>,
 }
 
 impl Waiting {
-    /// A new handle and what it stands for.
+    /// Registers a new handle and the notification it is for.
     pub(crate) fn know(&mut self, handle: Handle, id: &NotificationId) {
         match id {
             NotificationId::Completion(_) => self.completions.push(handle),
@@ -73,19 +75,19 @@ impl Waiting {
         }
     }
 
-    /// A new combinator.
+    /// Adds a combinator node.
     pub(crate) fn new_place(&mut self, parent: Place, combinator: Combinator) -> Place {
         self.nodes.push((parent, combinator));
         Place(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX))
     }
 
-    /// A future was polled and there was nothing for it.
+    /// Registers the wait of a future that was polled and is pending.
     pub(crate) fn wait(&mut self, handle: Handle, wait: Wait) {
         self.polls += 1;
         self.waits.insert(handle, (wait, self.polls));
     }
 
-    /// A future waits no more; whether it did.
+    /// Unregisters a wait; returns whether the future was waiting.
     pub(crate) fn stop(&mut self, handle: Handle) -> bool {
         self.waits.remove(&handle).is_some()
     }
@@ -98,12 +100,12 @@ impl Waiting {
         self.waits.contains_key(&handle)
     }
 
-    /// The first that waits, in the order of the handles.
+    /// The first waiting handle, in handle order.
     pub(crate) fn first(&self) -> Option<Handle> {
         self.waits.keys().next().copied()
     }
 
-    /// The first handle, in the order of the handles, that waits for this.
+    /// The first handle, in handle order, that waits for this notification.
     pub(crate) fn waiter(&self, id: &NotificationId) -> Option<Handle> {
         let candidates = match id {
             NotificationId::Completion(number) => {
@@ -115,40 +117,40 @@ impl Waiting {
         candidates.iter().copied().find(|handle| self.contains(*handle))
     }
 
-    /// The number of the last poll in vain.
+    /// The number of the last poll that stayed pending.
     pub(crate) fn polls(&self) -> Poll {
         self.polls
     }
 
-    /// Whether it waits, and a cancellation reaches it.
+    /// Whether it waits and a cancellation reaches it.
     pub(crate) fn is_open(&self, handle: Handle) -> bool {
         self.waits.get(&handle).is_some_and(|(wait, _)| !wait.is_shielded)
     }
 
-    /// Whether it waits, and a cancellation passes it by.
+    /// Whether it waits and cancellations skip it.
     pub(crate) fn is_shielded(&self, handle: Handle) -> bool {
         self.waits.get(&handle).is_some_and(|(wait, _)| wait.is_shielded)
     }
 
-    /// Those that a cancellation reaches.
+    /// The waits that a cancellation reaches.
     pub(crate) fn open(&self) -> impl Iterator<Item = Handle> {
         self.open_since(0) // Polls are numbered from 1.
     }
 
-    /// Those that a cancellation reaches and whose polls are newer than that one.
+    /// The waits that a cancellation reaches and whose polls are newer than `since`.
     pub(crate) fn open_since(&self, since: Poll) -> impl Iterator<Item = Handle> {
         let open =
             self.waits.iter().filter(move |(_, (wait, poll))| !wait.is_shielded && *poll > since);
         open.map(|(handle, _)| *handle)
     }
 
-    /// Those that wait at a place itself.
+    /// The waits directly at a node.
     pub(crate) fn at(&self, place: Place) -> impl Iterator<Item = Handle> {
         let waits = self.waits.iter().filter(move |(_, (wait, _))| wait.place == place);
         waits.map(|(handle, _)| *handle)
     }
 
-    /// The combinators right below a place.
+    /// The combinators directly below a node.
     pub(crate) fn below(&self, place: Place) -> impl Iterator<Item = (Place, Combinator)> {
         let nodes = (1u32..).map(Place).zip(&self.nodes);
         let below = nodes.filter(move |(_, (parent, _))| *parent == place);

@@ -2,11 +2,12 @@
 
 use syn::LitStr;
 
-/// Units and their milliseconds, those first whose name ends like another's.
+/// Units and their milliseconds. A unit comes before those that its name ends with: `ms` before
+/// `s`.
 const UNITS: [(&str, u64); 5] =
     [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
-/// The milliseconds of a duration.
+/// Parses a duration into milliseconds.
 pub(crate) fn parse_ms(literal: &LitStr) -> syn::Result<u64> {
     let text = literal.value();
     let parsed = UNITS.iter().find_map(|(unit, unit_ms)| {

@@ -1,4 +1,4 @@
-//! What becomes of the block: itself, a description, a dispatcher, and typed requests.
+//! The generated code: the block itself, a description, a dispatcher, and typed requests.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -15,11 +15,11 @@ pub(crate) fn expand(block: &Block) -> TokenStream {
     let requests = requests(block);
     let addressing = addressing(block);
     quote! {
-        // `pub` says that a function is a handler, wherever its type can be seen.
+        // `pub` marks a function as a handler, even if its type is not visible elsewhere.
         #[allow(unreachable_pub)]
         #item
 
-        // The requests' type is found through `Definition`, so that its name is in nobody's way.
+        // The request type is named through `Definition`, so that its own name cannot collide.
         const _: () = {
             #definition
             #requests
@@ -78,7 +78,7 @@ fn definition(block: &Block) -> TokenStream {
     }
 }
 
-/// A handler's name, and where its function begins.
+/// A handler's name, and the source location of its function.
 fn site(handler: &Handler) -> TokenStream {
     let span = handler.function.span().unwrap();
     let (name, line) = (&handler.name, format!("{}:{}", span.file(), span.line()));
@@ -128,7 +128,8 @@ fn value_type(handler: &Handler) -> TokenStream {
     quote!(<#output as ::abide_sdk::rt::Outcome>::Value)
 }
 
-/// The schema of a type, if it has one: the method that takes the receiver as it stands is found first.
+/// The schema of a type, if it has one: method lookup first finds the method that takes the
+/// receiver as it is.
 fn schema(ty: &TokenStream) -> TokenStream {
     quote!({
         #[allow(unused_imports)]
@@ -178,7 +179,7 @@ fn dispatch(index: usize, handler: &Handler) -> TokenStream {
     }
 }
 
-/// One type with a method for each handler, for each way of sending.
+/// The request type, with one method per handler for each way of sending.
 fn requests(block: &Block) -> TokenStream {
     let (ident, request) = (&block.ident, request_type(block));
     let calls =
@@ -286,7 +287,7 @@ fn direct(handler: &Handler, answer: &TokenStream) -> TokenStream {
         #docs
         ///
         /// # Errors
-        /// The callee's failure, or why there is no answer.
+        /// Returns the callee's failure, or an error if the request fails.
         pub async fn #function(self #parameter)
             -> ::std::result::Result<#answer, ::abide_sdk::rt::ClientError>
         {
@@ -295,7 +296,7 @@ fn direct(handler: &Handler, answer: &TokenStream) -> TokenStream {
     }
 }
 
-/// How the type is addressed: by a key or not.
+/// Whether the type is addressed by a key.
 fn addressing(block: &Block) -> TokenStream {
     let ty = &block.ty;
     match block.kind {
@@ -308,7 +309,7 @@ fn addressing(block: &Block) -> TokenStream {
     }
 }
 
-/// A workflow's answer is asked for like a handler; a handler of that name goes before.
+/// Methods for the result of a workflow. A handler of the same name takes precedence.
 fn answers(block: &Block, in_handler: bool) -> TokenStream {
     let run = block.handlers.iter().find(|handler| handler.kind == HandlerKind::Run);
     let Some(value) = run.map(value_type) else { return quote!() };
@@ -316,7 +317,7 @@ fn answers(block: &Block, in_handler: bool) -> TokenStream {
     let attach = is_free("attach").then(|| {
         if in_handler {
             quote! {
-                /// The answer of the workflow's `run`, when it has one.
+                /// Waits until the workflow's `run` completes, and returns its result.
                 #[track_caller]
                 pub fn attach(self, ctx: &::abide_sdk::rt::Context) -> ::abide_sdk::rt::Durable<'_, #value> {
                     self.0.attach(ctx)
@@ -324,10 +325,11 @@ fn answers(block: &Block, in_handler: bool) -> TokenStream {
             }
         } else {
             quote! {
-                /// The answer of the workflow's `run`, when it has one.
+                /// Waits until the workflow's `run` completes, and returns its result.
                 ///
                 /// # Errors
-                /// Its failure, or that there is no such workflow.
+                /// Returns the workflow's failure, or an error if there is no such workflow or the
+                /// request fails.
                 pub async fn attach(self) -> ::std::result::Result<#value, ::abide_sdk::rt::ClientError> {
                     self.0.attach().await
                 }
@@ -338,7 +340,7 @@ fn answers(block: &Block, in_handler: bool) -> TokenStream {
         let value = quote!(::std::option::Option<#value>);
         if in_handler {
             quote! {
-                /// The answer of the workflow's `run`, if it has one by now.
+                /// The result of the workflow's `run` if it has completed, `None` otherwise.
                 #[track_caller]
                 pub fn output(self, ctx: &::abide_sdk::rt::Context) -> ::abide_sdk::rt::Durable<'_, #value> {
                     self.0.output(ctx)
@@ -346,10 +348,11 @@ fn answers(block: &Block, in_handler: bool) -> TokenStream {
             }
         } else {
             quote! {
-                /// The answer of the workflow's `run`, if it has one by now.
+                /// The result of the workflow's `run` if it has completed, `None` otherwise.
                 ///
                 /// # Errors
-                /// Its failure, or that there is no such workflow.
+                /// Returns the workflow's failure, or an error if there is no such workflow or the
+                /// request fails.
                 pub async fn output(self) -> ::std::result::Result<#value, ::abide_sdk::rt::ClientError> {
                     self.0.output().await
                 }

@@ -1,8 +1,8 @@
-//! The attribute macros of `abide-sdk`: an ordinary `impl` block becomes a service, a virtual object
-//! or a workflow.
+//! The attribute macros of `abide-sdk`, which turn an ordinary `impl` block into a service, a
+//! virtual object, or a workflow.
 //!
-//! Reading order: `parse` (what the user wrote), `options` (the attributes' arguments), `duration`,
-//! `expand` (what becomes of it).
+//! Reading order: `parse` (the user's code), `options` (the attributes' arguments), `duration`,
+//! `expand` (the generated code).
 
 mod duration;
 mod expand;
@@ -17,47 +17,50 @@ use crate::{
     parse::{Block, Kind},
 };
 
-/// Makes an `impl` block a service: every `pub async fn` that takes a `&Context` is a handler.
+/// Turns an `impl` block into a service: every `pub async fn` that takes a `&Context` is a handler.
 ///
 /// Arguments, all optional: `name = "…"`, `rename_all = "camelCase"` (or `"PascalCase"`,
-/// `"snake_case"`), and whatever `#[handler(…)]` takes, for all handlers.
+/// `"snake_case"`), and any argument of `#[handler(…)]`, which then applies to all handlers.
 ///
-/// `#[handler(…)]` on a function takes:
+/// The arguments of `#[handler(…)]` on a function:
 ///
 /// | argument | meaning |
 /// |---|---|
-/// | `name = "…"` | another name than the function's |
-/// | `private` | not to be called from outside |
-/// | `lazy_state` | state is sent when it is asked for, not with the start |
-/// | `inactivity_timeout = "1m"` | suspend a handler that waits for so long |
-/// | `abort_timeout = "10m"` | break off an attempt that does not end so long after that |
-/// | `journal_retention = "1d"` | keep the journal of a finished invocation |
-/// | `idempotency_retention = "1d"` | keep the answer for an idempotency key |
-/// | `retention = "7d"` | keep the answer of a workflow (on a workflow or its `run`) |
-/// | `retry(initial = "50ms", factor = 2.0, max_interval = "10s", max_attempts = 5, on_max_attempts = "kill")` | how failed attempts are tried again; `on_max_attempts` is `"pause"` or `"kill"` |
+/// | `name = "…"` | a name that differs from the function's |
+/// | `private` | cannot be called from outside, through the ingress |
+/// | `lazy_state` | state is sent on demand, not at the start of an attempt |
+/// | `inactivity_timeout = "1m"` | suspend a handler that has waited this long |
+/// | `abort_timeout = "10m"` | abort an attempt that has not ended this long after that |
+/// | `journal_retention = "1d"` | how long to keep the journal of a completed invocation |
+/// | `idempotency_retention = "1d"` | how long to keep the result for an idempotency key |
+/// | `retention = "7d"` | how long to keep the result of a workflow (on a workflow or its `run`) |
+/// | `retry(…)` | how failed attempts are retried, see below |
 /// | `metadata(team = "food")` | free text for operators |
 ///
-/// A handler that is named like an option of a request (`send`, `after`, `header`, …) goes before it: for a
-/// one-way request to it there is `Digest::after(Duration::ZERO).send(…)`.
+/// `retry(…)` takes `initial = "50ms"`, `factor = 2.0`, `max_interval = "10s"`, `max_attempts = 5`,
+/// and `on_max_attempts`, which is `"pause"` or `"kill"`.
 ///
-/// Durations are a number and `ms`, `s`, `m`, `h` or `d`. Doc comments become the documentation of
-/// services and handlers.
+/// A handler with the name of a request option (`send`, `after`, `header`, …) takes precedence over
+/// it: a one-way request to it is written `Digest::after(Duration::ZERO).send(…)`.
+///
+/// Durations are a number followed by `ms`, `s`, `m`, `h`, or `d`. Doc comments become the
+/// documentation of services and handlers.
 #[proc_macro_attribute]
 pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand(Kind::Service, arguments, item)
 }
 
-/// Makes an `impl` block a virtual object: a `pub async fn` that takes an `&ObjectContext` writes, one
-/// at a time for each key; one that takes a `&SharedObjectContext` reads, beside the writer. For the
-/// arguments see [`macro@service`].
+/// Turns an `impl` block into a virtual object: a `pub async fn` that takes an `&ObjectContext` is
+/// a writer, of which one runs at a time per key; one that takes a `&SharedObjectContext` is a
+/// reader, which runs concurrently with the writer. For the arguments, see [`macro@service`].
 #[proc_macro_attribute]
 pub fn object(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand(Kind::Object, arguments, item)
 }
 
-/// Makes an `impl` block a workflow: the `pub async fn` that takes a `&WorkflowContext` runs once for
-/// each key; those that take a `&SharedWorkflowContext` run beside it. For the arguments see
-/// [`macro@service`].
+/// Turns an `impl` block into a workflow: the `pub async fn` that takes a `&WorkflowContext` runs
+/// once per key; those that take a `&SharedWorkflowContext` run concurrently with it. For the
+/// arguments, see [`macro@service`].
 #[proc_macro_attribute]
 pub fn workflow(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand(Kind::Workflow, arguments, item)
@@ -69,7 +72,7 @@ fn expand(kind: Kind, arguments: TokenStream, item: TokenStream) -> TokenStream 
     let original = parse::without_attributes(item.clone());
     match Block::parse(kind, options, item) {
         Ok(block) => expand::expand(&block).into(),
-        // The block itself stays, so that the fault is the only one that is reported.
+        // Keep the block itself, so that this is the only error that the compiler reports.
         Err(error) => {
             let error = error.into_compile_error();
             quote::quote!(#original #error).into()

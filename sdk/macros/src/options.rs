@@ -1,4 +1,4 @@
-//! The arguments of the attributes.
+//! The arguments of the attribute macros.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -9,15 +9,16 @@ use syn::{
 
 use crate::duration::parse_ms;
 
-/// What `#[service(…)]`, `#[object(…)]`, `#[workflow(…)]` and `#[handler(…)]` say.
+/// The parsed arguments of `#[service(…)]`, `#[object(…)]`, `#[workflow(…)]`, and `#[handler(…)]`.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) rename_all: Option<Case>,
-    /// `field = value` of the description's options, as tokens of the value.
+    /// Assignments to fields of the description's options: the field, and the value as tokens.
     pub(crate) settings: Vec<(Ident, TokenStream)>,
     pub(crate) metadata: Vec<(String, LitStr)>,
-    /// Where the answer of a workflow is to be kept: it is a setting of `run` alone.
+    /// The `retention` argument and its milliseconds: how long to keep the result of a workflow.
+    /// Only `run` has this setting.
     pub(crate) retention: Option<(Ident, u64)>,
 }
 

@@ -1,4 +1,4 @@
-//! What the user wrote: an `impl` block and its handlers.
+//! The user's code: an `impl` block and its handlers.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -9,7 +9,7 @@ use syn::{
 
 use crate::options::{Case, Options};
 
-/// What the block becomes.
+/// What the macro turns the block into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Service,
@@ -17,7 +17,7 @@ pub(crate) enum Kind {
     Workflow,
 }
 
-/// What a handler is, which its context says.
+/// The kind of a handler, which its context determines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HandlerKind {
     Plain,
@@ -28,14 +28,14 @@ pub(crate) enum HandlerKind {
 
 pub(crate) struct Block {
     pub(crate) kind: Kind,
-    /// The user's type, as it was written, and its last name.
+    /// The user's type as written; `ident` is the last segment of its path.
     pub(crate) ty: Type,
     pub(crate) ident: Ident,
     pub(crate) name: String,
     pub(crate) docs: Option<String>,
     pub(crate) options: Options,
     pub(crate) handlers: Vec<Handler>,
-    /// The block, without our attributes.
+    /// The block without `#[handler]` attributes.
     pub(crate) item: ItemImpl,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Handler {
     pub(crate) context: Type,
     /// Name and type of the argument, if there is one.
     pub(crate) argument: Option<(Ident, Type)>,
-    /// The type that the function returns.
+    /// The return type of the function.
     pub(crate) output: Type,
 }
 
@@ -105,7 +105,7 @@ impl Block {
     }
 }
 
-/// The last name of a type that has one.
+/// The last path segment of a type that is a path.
 fn named(ty: &Type) -> Option<Ident> {
     let Type::Path(path) = ty else { return None };
     path.path.segments.last().map(|segment| segment.ident.clone())
@@ -126,7 +126,7 @@ fn contexts(kind: Kind) -> &'static str {
 }
 
 impl Handler {
-    /// A handler, or `None` for a function that stays the user's own.
+    /// Parses a handler; `None` for a function that is not one.
     fn parse(
         kind: Kind,
         rename_all: Option<Case>,
@@ -211,7 +211,7 @@ impl Handler {
     }
 }
 
-/// The type behind a reference to something that ends in `Context`, and its name.
+/// The type behind a reference, and its name, if that ends in `Context`.
 fn context_of(argument: &FnArg) -> Option<(Type, Ident)> {
     let FnArg::Typed(typed) = argument else { return None };
     let Type::Reference(reference) = &*typed.ty else { return None };
@@ -228,7 +228,8 @@ fn argument_of(argument: &FnArg, ty: &Type) -> syn::Result<(Ident, Type)> {
         return Err(syn::Error::new(reference.span(), message));
     }
     let name = if let syn::Pat::Ident(name) = &*typed.pat { Some(&name.ident) } else { None };
-    // A name that says nothing, or that the generated code has another use for, becomes a plain one.
+    // A name that is meaningless, or that the generated code uses itself, is replaced by a plain
+    // one.
     let is_usable = |name: &&Ident| {
         let text = name.to_string();
         !text.starts_with('_') && !text.starts_with("r#") && text != "ctx"
@@ -238,7 +239,7 @@ fn argument_of(argument: &FnArg, ty: &Type) -> syn::Result<(Ident, Type)> {
     Ok((name, without_self(&typed.ty, ty)?))
 }
 
-/// A type as it reads outside of the block, where `Self` is another.
+/// Rewrites a type for use outside the block, where `Self` is another type.
 fn without_self(of: &Type, ty: &Type) -> syn::Result<Type> {
     fn replace(tokens: TokenStream, ty: &TokenStream) -> TokenStream {
         let replaced = tokens.into_iter().map(|token| match token {
@@ -256,7 +257,7 @@ fn without_self(of: &Type, ty: &Type) -> syn::Result<Type> {
     syn::parse2(replace(of.to_token_stream(), &ty.to_token_stream()))
 }
 
-/// Takes `#[handler(…)]` off a function, and says where it was.
+/// Removes `#[handler(…)]` from a function, and returns its options and location.
 fn take_options(
     attributes: &mut Vec<Attribute>,
 ) -> syn::Result<Option<(Options, proc_macro2::Span)>> {
@@ -274,7 +275,7 @@ fn take_options(
     Ok(Some((options, attribute.path().span())))
 }
 
-/// The block as it would be without us.
+/// The block without `#[handler]` attributes.
 pub(crate) fn without_attributes(mut item: ItemImpl) -> ItemImpl {
     for member in &mut item.items {
         if let ImplItem::Fn(function) = member {
@@ -284,7 +285,7 @@ pub(crate) fn without_attributes(mut item: ItemImpl) -> ItemImpl {
     item
 }
 
-/// The text of doc comments.
+/// The text of the doc comments, if any.
 fn docs(attributes: &[Attribute]) -> Option<String> {
     let lines = attributes.iter().filter_map(|attribute| {
         let Meta::NameValue(pair) = &attribute.meta else { return None };

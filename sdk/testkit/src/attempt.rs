@@ -1,4 +1,4 @@
-//! One attempt: the runtime's machine and the SDK's, wired in memory.
+//! One attempt: the runtime's state machine and the SDK's, connected in memory.
 
 use std::pin::Pin as Pinned;
 use std::sync::Arc;
@@ -29,21 +29,21 @@ pub(crate) struct TestAttempt {
     /// `None` when the connection is broken.
     body: Option<AttemptBody<Pipe>>,
     to_sdk: Pipe,
-    /// Commands in its journal, those of earlier attempts included.
+    /// Number of commands in its journal, including those of earlier attempts.
     pub(crate) commands: u32,
 }
 
-/// What a step of an attempt was.
+/// The outcome of one step of an attempt.
 #[derive(Default)]
 pub(crate) struct Stepped {
     pub(crate) has_moved: bool,
-    /// Whether the journal has grown by the SDK's doing.
+    /// Whether the SDK has added to the journal.
     pub(crate) has_grown: bool,
-    /// A fault in the handler's code, which no repetition mends.
+    /// A mistake in the handler's code, which no retry can fix.
     pub(crate) mistake: Option<String>,
-    /// Why the attempt has failed.
+    /// Why the attempt failed.
     pub(crate) failure: Option<String>,
-    /// What the machine wanted to propose before the step.
+    /// Events that the runtime's state machine wants to propose, in order.
     pub(crate) proposals: Vec<Event>,
 }
 
@@ -79,7 +79,7 @@ impl TestAttempt {
         self.attempt.has_ended()
     }
 
-    /// Whether a closure is being executed, which takes real time.
+    /// Whether the closure of a run is being executed, which takes real time.
     pub(crate) fn is_executing(&self) -> bool {
         self.body.as_ref().is_some_and(AttemptBody::is_executing)
     }
@@ -88,7 +88,7 @@ impl TestAttempt {
         self.attempt.notify(now_ms, index, entry);
     }
 
-    /// The connection breaks.
+    /// Breaks the connection.
     pub(crate) fn cut(&mut self, random: &mut Random) {
         self.body = None;
         self.attempt.broken(Fault::EndedEarly, random);
@@ -102,7 +102,7 @@ impl TestAttempt {
         self.attempt.on_timeout(now_ms, random);
     }
 
-    /// Carries out what the machine wants.
+    /// Carries out the outputs of the runtime's state machine.
     pub(crate) fn carry_out(&mut self, stepped: &mut Stepped) {
         for output in self.attempt.take_outputs() {
             stepped.has_moved = true;
@@ -114,7 +114,7 @@ impl TestAttempt {
         }
     }
 
-    /// Notes what the SDK has said.
+    /// Records what a proposal caused by the SDK means for the step.
     fn note(&mut self, proposal: &Event, stepped: &mut Stepped) {
         let is_command =
             matches!(proposal, Event::CommandProposed { .. } | Event::TimedCommandProposed { .. });
@@ -129,7 +129,7 @@ impl TestAttempt {
         }
     }
 
-    /// Lets the SDK read, go on, and speak.
+    /// Lets the SDK read its input, make progress, and write output.
     pub(crate) fn step(
         &mut self,
         now_ms: u64,

@@ -11,7 +11,7 @@ use protocol::{
 };
 use runtime_embedded::EmbeddedNode;
 
-/// A line for each entry; nothing for an invocation that is not known.
+/// One line per entry; empty if the invocation is unknown.
 pub(crate) fn lines(node: &mut EmbeddedNode, invocation_id: &str) -> Vec<String> {
     let Ok(id) = invocation_id.parse::<InvocationId>() else { return Vec::new() };
     let owner = usize::from(node.partitions().owner(id.partition_key).0);
@@ -49,7 +49,7 @@ fn command(command: &Command) -> String {
         }
         Command::SetState { key, value } => format!("SetState {} = {}", text(key), text(value)),
         Command::Run { completion } => format!("Run {completion}"),
-        // Its time is of the clock, and differs between runs of a test.
+        // Omits the time, which differs between runs of a test.
         Command::Sleep { completion, .. } => format!("Sleep {completion}"),
         Command::Call { request, result_completion, .. } => format!(
             "Call {result_completion} {}/{} {}",
@@ -121,7 +121,7 @@ fn result(result: &NotificationResult) -> String {
         NotificationResult::Failure(failure) => {
             format!("failure [{}] {}", failure.code, failure.message)
         }
-        // Ids are random, and differ between runs of a test.
+        // Ids are random and differ between runs of a test.
         NotificationResult::InvocationId(_) => "an invocation".to_owned(),
         NotificationResult::StateKeys(keys) => list(keys),
     }

@@ -1,7 +1,8 @@
-//! The runtime in a test: the real one, in process, without sockets, with a virtual clock.
+//! A test kit: the real runtime in process, without sockets and with a virtual clock.
 //!
-//! Its state machine, log, tables, recovery and ingress are those of the server; its disk is memory
-//! that can lose what was not synced; its time jumps to the next timer when nothing else is left to do.
+//! The state machine, log, tables, recovery, and ingress are those of the server. The disk is
+//! memory that can lose whatever was not synced. Time jumps to the next timer when nothing else is
+//! left to do.
 //!
 //! ```
 //! use abide_sdk::prelude::*;
@@ -24,8 +25,8 @@
 //! # }
 //! ```
 //!
-//! Reading order: [`runtime`] (what a test calls), `world` (the loop), `attempt` (one attempt, wired in
-//! memory), [`chaos`] (what can go wrong), `journal` (text to review).
+//! Reading order: [`runtime`] (the interface for tests), `world` (the event loop), `attempt` (one
+//! attempt, connected in memory), [`chaos`] (the faults to inject), `journal` (a journal as text).
 
 mod attempt;
 pub mod chaos;

@@ -1,4 +1,4 @@
-//! What a test calls.
+//! The interface for tests.
 
 use std::future::{Future, poll_fn};
 use std::ops::{Deref, DerefMut};
@@ -24,7 +24,7 @@ use crate::{
     world::{Wakers, World},
 };
 
-/// A runtime that is not started yet: what it serves, and what is to go wrong.
+/// A runtime that has not been started yet: its services, and the faults to inject.
 pub struct TestRuntime {
     endpoint: Endpoint,
     clock: Arc<VirtualClock>,
@@ -34,7 +34,8 @@ pub struct TestRuntime {
     is_manual: bool,
 }
 
-/// A runtime in this process. It is an [`Ingress`]: typed clients take a reference to it.
+/// A running in-process runtime. It dereferences to an [`Ingress`], so typed clients take a
+/// reference to it.
 #[derive(Clone)]
 pub struct Running {
     ingress: Ingress,
@@ -44,7 +45,8 @@ pub struct Running {
 #[derive(Clone)]
 struct Shared {
     world: Arc<Mutex<World>>,
-    /// Who waits until the world is free: a client within a handler, while the world polls it.
+    /// The tasks that wait for access to the world, such as a client within a handler that the
+    /// world is polling.
     queue: Arc<Wakers>,
     is_manual: bool,
 }
@@ -64,7 +66,7 @@ impl Default for TestRuntime {
 }
 
 impl TestRuntime {
-    /// A runtime that serves nothing, with two partitions, and in which nothing goes wrong.
+    /// A runtime without services and faults, with two partitions.
     pub fn new() -> Self {
         let clock = Arc::new(VirtualClock::default());
         let endpoint = Endpoint::new().clock(Arc::new(HandlerClock(Arc::clone(&clock))));
@@ -78,15 +80,16 @@ impl TestRuntime {
         }
     }
 
-    /// Serves a service, virtual object or workflow.
+    /// Adds a service, virtual object, or workflow.
     #[must_use]
     pub fn bind<D: Definition>(mut self, definition: D) -> Self {
         self.endpoint = self.endpoint.bind(definition);
         self
     }
 
-    /// Breaks every attempt off as soon as its journal has grown: each step is replayed from every
-    /// prefix of the journal. What is not deterministic in a handler shows, with the line.
+    /// Cuts every attempt as soon as its journal has grown, so that each step is replayed from
+    /// every prefix of the journal. A handler that is not deterministic is reported, with the
+    /// source line.
     #[must_use]
     pub fn replay_every_step(mut self) -> Self {
         self.chaos.cut_always = true;
@@ -94,40 +97,41 @@ impl TestRuntime {
         self
     }
 
-    /// Suspends handlers at every wait, instead of keeping them for a minute.
+    /// Suspends handlers at every wait, instead of after a minute.
     #[must_use]
     pub fn suspend_always(mut self) -> Self {
         self.chaos.suspend_always = true;
         self
     }
 
-    /// The connection to the n-th attempt of all breaks before it has said anything; the first is 1.
+    /// Breaks the connection of the n-th attempt overall, counting from 1, before it has sent
+    /// anything.
     #[must_use]
     pub fn fail_attempt(mut self, n: u64) -> Self {
         self.chaos.failing_attempts.insert(n);
         self
     }
 
-    /// Each invocation's connection breaks, once, when its journal has `n` commands; the first one is
-    /// its input.
+    /// Breaks the connection of each invocation once, when its journal has `n` commands; the first
+    /// one is its input.
     #[must_use]
     pub fn cut_after_command(mut self, n: u32) -> Self {
         self.chaos.cut_after.insert(n);
         self
     }
 
-    /// The runtime crashes instead of writing to its log for the n-th time, and starts again: what was
-    /// not written then is lost. The first time is 1.
+    /// Crashes the runtime instead of writing to its log for the n-th time, counting from 1, and
+    /// restarts it: whatever was not written by then is lost.
     #[must_use]
     pub fn crash_at_write(mut self, n: u64) -> Self {
         self.chaos.crashes.insert(n);
         self
     }
 
-    /// The newest service protocol that the runtime speaks, 5 to 7.
+    /// Sets the newest service protocol that the runtime speaks, 5 to 7.
     ///
     /// # Panics
-    /// When there is no such version.
+    /// Panics if there is no such version.
     #[must_use]
     pub fn protocol(mut self, version: u32) -> Self {
         match ProtocolVersion::try_from(version) {
@@ -137,25 +141,26 @@ impl TestRuntime {
         self
     }
 
-    /// How many partitions keys are spread over.
+    /// Sets the number of partitions over which keys are spread, at least 1.
     #[must_use]
     pub fn partitions(mut self, partitions: u16) -> Self {
         self.partitions = usize::from(partitions.max(1));
         self
     }
 
-    /// Time passes only with [`Running::advance`]. Without this it jumps to the next timer whenever
-    /// somebody waits for an answer and nothing else is left to do.
+    /// Lets time pass only with [`Running::advance`]. By default, time jumps to the next timer
+    /// whenever a client waits for a response and nothing else is left to do.
     #[must_use]
     pub fn manual_clock(mut self) -> Self {
         self.is_manual = true;
         self
     }
 
-    /// Starts it.
+    /// Starts the runtime.
     ///
     /// # Panics
-    /// When the services contradict each other: two names that are the same, a name that is reserved.
+    /// Panics if the services do not form a valid manifest: for example, a name is reserved or used
+    /// twice.
     pub fn start(self) -> Running {
         let Self { endpoint, clock, chaos, version, partitions, is_manual } = self;
         let world = World::new(endpoint, clock, chaos, version, partitions, 1);
@@ -176,12 +181,13 @@ impl Deref for Running {
 }
 
 impl Running {
-    /// The virtual time.
+    /// The current virtual time.
     pub fn now(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.shared.lock().clock.now_ms())
     }
 
-    /// Lets time pass, and everything happen that happens meanwhile, in its order.
+    /// Advances the clock by this duration, and runs whatever becomes due in the meantime, in
+    /// order.
     pub async fn advance(&self, by: Duration) {
         let by_ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         let until_ms = self.shared.lock().clock.now_ms().saturating_add(by_ms);
@@ -192,7 +198,7 @@ impl Running {
                 }
                 let mut world = ready!(self.shared.poll_lock(cx));
                 if !world.jump(until_ms) {
-                    // What is due then has happened: nothing is left that comes before.
+                    // Everything that is due by then has happened.
                     world.pass_until(until_ms);
                     return Poll::Ready(());
                 }
@@ -201,31 +207,31 @@ impl Running {
         .await;
     }
 
-    /// Lets everything happen that needs no time.
+    /// Runs everything that can happen without time passing.
     pub async fn settle(&self) {
         self.advance(Duration::ZERO).await;
     }
 
-    /// The runtime crashes, loses what it has not written, and starts again.
+    /// Crashes the runtime, which loses whatever was not written, and restarts it.
     pub fn crash(&self) {
         self.shared.lock().crash();
     }
 
-    /// The journal of an invocation, a line for each entry, to be reviewed or compared.
+    /// The journal of an invocation, one line per entry, to be reviewed or compared.
     pub fn journal(&self, invocation_id: &str) -> Vec<String> {
         journal::lines(self.shared.lock().node(), invocation_id)
     }
 
-    /// Mistakes in the code of handlers that a replay has shown.
+    /// Mistakes in handlers' code that have been found so far, such as a replay that differs.
     pub fn mistakes(&self) -> Vec<String> {
         self.shared.lock().mistakes.values().cloned().collect()
     }
 }
 
-/// The world while somebody moves it; whoever has waited for it is woken afterwards.
+/// Exclusive access to the world. On drop, the tasks that wait for it are woken.
 struct Moving<'s> {
     world: Option<MutexGuard<'s, World>>,
-    /// `None` when nobody need be woken.
+    /// `None` if no task need be woken.
     queue: Option<&'s Arc<Wakers>>,
 }
 
@@ -233,7 +239,7 @@ impl Deref for Moving<'_> {
     type Target = World;
 
     fn deref(&self) -> &World {
-        // INVARIANT: it is there until it is dropped.
+        // INVARIANT: the guard is only taken on drop.
         #[expect(clippy::expect_used, reason = "see above")]
         self.world.as_deref().expect("a world")
     }
@@ -256,14 +262,14 @@ impl Drop for Moving<'_> {
 }
 
 impl Shared {
-    /// Moves everything until nothing moves by itself; whether a closure is being executed, so that real
-    /// time must pass.
+    /// Runs everything until no more progress is possible; true if a closure is being executed, so
+    /// that real time must pass.
     fn poll_world(&self, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
             let mut world = ready!(self.poll_lock(cx));
             world.wakers.add(cx.waker());
             if world.is_stepping {
-                // Somebody else moves it, perhaps whoever polls us.
+                // Another task is polling the attempts, perhaps the one that polls this future.
                 self.queue.add(cx.waker());
                 world.queue = None;
                 return Poll::Pending;
@@ -280,7 +286,7 @@ impl Shared {
         }
     }
 
-    /// The world, when nobody else has it.
+    /// Access to the world, once no other task has it.
     fn poll_lock(&self, cx: &mut Context<'_>) -> Poll<Moving<'_>> {
         self.queue.add(cx.waker());
         let world = match self.world.try_lock() {
@@ -292,13 +298,13 @@ impl Shared {
         Poll::Ready(Moving { world: Some(world), queue: Some(&self.queue) })
     }
 
-    /// The world, for those who are not within it.
+    /// Access to the world, for callers that do not have it already.
     fn lock(&self) -> Moving<'_> {
         let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         Moving { world: Some(world), queue: Some(&self.queue) }
     }
 
-    /// Lets the world go on until a future is done that waits for it.
+    /// Runs the world until a future that depends on it completes.
     async fn drive<T>(&self, future: impl Future<Output = T>) -> Result<T, TransportError> {
         let mut future = pin!(future);
         let mut stuck = pin!(tokio::time::sleep(STUCK_TIMEOUT));
@@ -316,7 +322,7 @@ impl Shared {
         .await
     }
 
-    /// What to say of a world in which nothing happens.
+    /// The error message when nothing happens any more.
     fn stuck(&self) -> String {
         let mut text = "nothing has happened for a while: the invocation waits for something that \
                         nobody brings, for time with a manual clock, or has failed too often"
@@ -339,7 +345,7 @@ impl Shared {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
-            // The future has proposed something, perhaps.
+            // The future may have proposed something.
             let is_executing = ready!(self.poll_world(cx));
             let world = ready!(self.poll_lock(cx));
             if let Some(mistake) = world.mistakes.values().next() {
@@ -350,7 +356,8 @@ impl Shared {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
-            // Whoever else takes part in the test goes first: time jumps when nobody has anything.
+            // The other tasks of the test go first: time jumps only when none of them makes
+            // progress.
             let is_fresh = seen_moves.replace(moves) != Some(moves);
             if is_executing || self.is_manual {
                 return Poll::Pending;
@@ -366,10 +373,10 @@ impl Shared {
     }
 }
 
-/// Real time in which nothing happens before a test is told so.
+/// Real time without progress after which a test fails.
 const STUCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Requests that never leave the process.
+/// A transport whose requests never leave the process.
 struct InProcess(Shared);
 
 impl Transport for InProcess {
@@ -388,15 +395,15 @@ impl Transport for InProcess {
     }
 }
 
-/// A call, as a send that can be repeated.
+/// A call turned into a send, which can be repeated.
 struct Send {
     request: Request<Bytes>,
-    /// Whether the same request may have been accepted for somebody else.
+    /// Whether this is a workflow's `run`, which may have been accepted for another client already.
     is_workflow_run: bool,
 }
 
 impl Shared {
-    /// Sends, then waits for the answer: so the client of a call survives a crash of the runtime.
+    /// Sends, then attaches to the result, so that a client's call survives a crash of the runtime.
     async fn call(&self, send: Send) -> Result<Response<Bytes>, TransportError> {
         let sent = self.exchange(&send.request).await?;
         if !sent.status().is_success() {
@@ -415,7 +422,7 @@ impl Shared {
         self.exchange(&Request::get(attach).body(Bytes::new()).map_err(boxed)?).await
     }
 
-    /// Sends until the runtime is there to answer.
+    /// Sends until the runtime is available to respond.
     async fn exchange(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         loop {
             let ingress = poll_fn(|cx| self.poll_lock(cx).map(|mut world| world.ingress())).await;
@@ -429,7 +436,7 @@ impl Shared {
     }
 }
 
-/// The request as a send, if it is a call.
+/// The request turned into a send, if it is a call.
 fn as_send(world: &mut World, request: &Request<Bytes>) -> Result<Option<Send>, TransportError> {
     let path = request.uri().path();
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
@@ -456,7 +463,7 @@ fn as_send(world: &mut World, request: &Request<Bytes>) -> Result<Option<Send>, 
     Ok(Some(Send { request, is_workflow_run }))
 }
 
-/// An address that nobody looks up.
+/// A base address, which is never resolved.
 const BASE: &str = "http://abide.test";
 
 fn boxed(

@@ -1,4 +1,4 @@
-//! The loop: everything moves until nothing can, then time jumps.
+//! The event loop: everything runs until no progress is possible, then time jumps.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,11 +22,11 @@ use crate::{
     chaos::{Chaos, Happened},
 };
 
-/// The one deployment that there is.
+/// The only deployment.
 const DEPLOYMENT: DeploymentId = DeploymentId(1);
 
 pub(crate) struct World {
-    /// `None` only while a crash is under way.
+    /// `None` only during a crash.
     node: Option<EmbeddedNode>,
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) registry: SharedRegistry,
@@ -41,17 +41,18 @@ pub(crate) struct World {
     /// Why the last attempt failed, by invocation.
     pub(crate) failures: BTreeMap<String, String>,
     pub(crate) wakers: Arc<Wakers>,
-    /// Calls that clients have made.
+    /// Number of calls that clients have made.
     pub(crate) calls: u64,
-    /// Counts whatever has moved.
+    /// Number of turns and steps that have made progress.
     pub(crate) moves: u64,
     /// Whether the attempts are being polled.
     pub(crate) is_stepping: bool,
-    /// Counts crashes.
+    /// Number of crashes.
     epoch: u64,
 }
 
-/// Everybody who waits for the world, woken when a closure gets on.
+/// The wakers of tasks that wait for the same thing: for a closure to make progress, or for access
+/// to the world.
 #[derive(Default)]
 pub(crate) struct Wakers(Mutex<Vec<Waker>>);
 
@@ -65,7 +66,7 @@ impl Wakers {
 }
 
 impl Wakers {
-    /// One that need not be woken.
+    /// Removes a waker that need not be woken any more.
     pub(crate) fn remove(&self, waker: &Waker) {
         let mut wakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         wakers.retain(|known| !known.will_wake(waker));
@@ -79,7 +80,7 @@ impl Wake for Wakers {
     }
 }
 
-/// The attempts, while they are polled.
+/// The attempts, taken out of the world while they are polled.
 pub(crate) struct Step {
     attempts: Vec<TestAttempt>,
     random: Random,
@@ -89,7 +90,7 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// Polls every attempt once; what each has to say.
+    /// Polls every attempt once, and returns the outcome of each.
     pub(crate) fn poll(&mut self) -> Vec<Stepped> {
         let waker = Waker::from(Arc::clone(&self.wakers));
         let mut cx = Context::from_waker(&waker);
@@ -128,7 +129,7 @@ impl World {
             epoch: 0,
         };
         world.register()?;
-        // Only now: what is not registered cannot be called.
+        // Faults start only now, because without a registration there is nothing to call.
         world.chaos = chaos;
         Ok(world)
     }
@@ -146,7 +147,7 @@ impl World {
         let manifest = self.endpoint.manifest();
         let plan = discover::plan(&self.registry.snapshot(), target, &manifest, false);
         let deployment = Arc::new(plan.map_err(|error| error.to_string())?.deployment);
-        // Nobody waits under this number.
+        // No request waits for the outcome under this id.
         let event = Event::DeploymentRegistered { request: RequestId(0), deployment };
         self.node().partitions().propose_now(runtime_core::REGISTRY_PARTITION, event);
         self.turn();
@@ -154,12 +155,12 @@ impl World {
     }
 
     pub(crate) fn node(&mut self) -> &mut EmbeddedNode {
-        // INVARIANT: it is only gone within `crash`, which puts the next one in.
+        // INVARIANT: the node is `None` only within `crash`, which replaces it.
         #[expect(clippy::expect_used, reason = "see above")]
         self.node.as_mut().expect("a node")
     }
 
-    /// The way in.
+    /// The ingress of the current node.
     pub(crate) fn ingress(&mut self) -> Ingress {
         Ingress {
             access: Arc::default(),
@@ -172,7 +173,8 @@ impl World {
         }
     }
 
-    /// Moves the partitions, and everything but the attempts, until nothing of it moves by itself.
+    /// Runs the partitions and everything else but the attempts until no more progress is possible;
+    /// true if there was any.
     pub(crate) fn turn(&mut self) -> bool {
         let mut has_moved = false;
         while self.turn_once() {
@@ -245,7 +247,7 @@ impl World {
         let node = NodeOptions { max_protocol: self.version, ..NodeOptions::default() };
         let mut options = match place(registry, start, &node) {
             Ok(placement) => placement.options,
-            // It fails as it opens: there is no such handler.
+            // There is no such handler; the attempt fails when it opens.
             Err(unplaced) => unplaced.options,
         };
         if self.chaos.suspend_always {
@@ -254,7 +256,8 @@ impl World {
         options
     }
 
-    /// Hands the attempts out, to be polled while the world is free: a handler may want something of it.
+    /// Takes the attempts out of the world, so that the world is accessible while they are polled:
+    /// a handler may use it.
     pub(crate) fn begin_step(&mut self) -> Step {
         self.is_stepping = true;
         Step {
@@ -266,12 +269,13 @@ impl World {
         }
     }
 
-    /// Takes the attempts back, and what they have to say; whether anything has moved.
+    /// Puts the attempts back, and applies the outcomes of their step; true if there was any
+    /// progress.
     pub(crate) fn end_step(&mut self, step: Step, said: Vec<Stepped>) -> bool {
         self.is_stepping = false;
         self.random = step.random;
         if step.epoch != self.epoch {
-            return true; // The runtime has crashed meanwhile, and they with it.
+            return true; // The runtime has crashed in the meantime, and the attempts with it.
         }
         let mut has_moved = false;
         let mut attempts = step.attempts;
@@ -315,7 +319,8 @@ impl World {
         due.is_some_and(|at| cuts.insert(*at))
     }
 
-    /// Everything in memory is lost, and what the disk was not told to keep.
+    /// Crashes the runtime: everything in memory is lost, and so is whatever was not synced to
+    /// disk.
     pub(crate) fn crash(&mut self) {
         self.attempts.clear();
         self.epoch += 1;
@@ -324,13 +329,14 @@ impl World {
         let media = node.lose_power(&mut self.random);
         match EmbeddedNode::recover(media, &self.clock) {
             Ok(node) => self.node = Some(node),
-            // It is the kit's promise that this cannot be: a test that meets it has found a bug in us.
+            // The kit promises that recovery succeeds: a test that gets here has found a bug in the
+            // runtime.
             Err(error) => panic!("the runtime cannot recover: {error}"),
         }
     }
 
-    /// Lets time pass until the next thing that time brings, but not beyond `until_ms`; false when
-    /// there is none.
+    /// Advances the clock to the next timer or deadline, but not beyond `until_ms`; false if there
+    /// is none by then.
     pub(crate) fn jump(&mut self, until_ms: u64) -> bool {
         let count = self.node().count();
         let timers = (0..count).filter_map(|partition| self.node().next_wake_up_ms(partition));
@@ -343,7 +349,7 @@ impl World {
         true
     }
 
-    /// Sets the clock.
+    /// Advances the clock, and handles the attempts' deadlines that have passed.
     pub(crate) fn pass_until(&mut self, time_ms: u64) {
         let now_ms = self.clock.now_ms();
         self.clock.advance_ms(time_ms.saturating_sub(now_ms));

@@ -1,5 +1,5 @@
-//! Handlers in odd corners: closures that are held back, cancellations that come at the wrong moment,
-//! names that collide, old protocols.
+//! Corner cases: closures that are held back, cancellations at awkward moments, names that collide,
+//! old protocols.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -13,7 +13,7 @@ use abide_test::{Running, TestRuntime};
 use futures::{StreamExt, stream::FuturesUnordered};
 use serde::{Deserialize, Serialize};
 
-/// What many would name the argument of a handler of `Corner`.
+/// The name that many users would choose for the argument of a handler of `Corner`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct CornerRequest {
     r#type: String,
@@ -45,14 +45,14 @@ impl Corner {
         Ok(sum)
     }
 
-    /// A closure that never ends is cancelled, and cleaned up after.
+    /// A closure that never ends is cancelled, and its saga undone.
     pub async fn endless(&self, ctx: &Context) -> Result<()> {
         let mut saga = ctx.saga();
         saga.compensate("wait", |ctx| async move { Ok(ctx.sleep(1.minutes()).await?) });
         Ok(ctx.run("endless", std::future::pending).await?)
     }
 
-    /// The cancellation comes while the only open wait is one that is not polled.
+    /// The cancellation arrives while the only unshielded wait is not being polled.
     pub async fn cancelled_late(&self, ctx: &Context) -> Result<()> {
         let mut stale = ctx.sleep(10.days());
         select! {
@@ -64,7 +64,7 @@ impl Corner {
         Ok(())
     }
 
-    /// What is shielded after the cancellation is not cancelled any more.
+    /// A wait that is shielded after the cancellation is no longer cancelled.
     pub async fn shielded_after(&self, ctx: &Context) -> Result<String> {
         let first = ctx.sleep(3.hours());
         let mut second = ctx.sleep(2.hours());
@@ -77,7 +77,7 @@ impl Corner {
         Ok("finished".to_owned())
     }
 
-    /// The first run's failures are not the second's.
+    /// Failures of the first run do not count against the second.
     pub async fn two_runs(&self, ctx: &Context) -> Result<u32> {
         let first = ctx.run("first", || fail_times(&self.executions, 3));
         first.retry(Retry::fixed(10.ms())).await?;
@@ -97,7 +97,7 @@ impl Corner {
         Ok(ctx.run("id", async || Ok(ctx.uuid().to_string())).await?)
     }
 
-    /// The outside world answers from within the closure that asks it.
+    /// The awakeable is completed from within the closure that hands out its id.
     pub async fn answered_at_once(&self, ctx: &Context) -> Result<String> {
         let (id, answer) = ctx.awakeable::<String>();
         ctx.run("ask", async || {
@@ -109,7 +109,7 @@ impl Corner {
         Ok(answer.await?)
     }
 
-    /// Asks for an id, is cancelled, asks again.
+    /// Gets the id of its callee, then is cancelled while it waits for the result.
     pub async fn id_twice(&self, ctx: &Context) -> Result<String> {
         let mut call = Self::call().sleepy(ctx);
         let first = call.invocation_id().await?;
@@ -136,7 +136,8 @@ impl Corner {
         Ok(())
     }
 
-    /// Tokio's channels are pending now and then for no reason of theirs.
+    /// Tokio's cooperative budget makes channels return pending now and then, although they are
+    /// ready.
     pub async fn many_messages(&self, ctx: &Context) -> Result<u32> {
         let mut sum = 0;
         for _ in 0..10 {
@@ -162,7 +163,7 @@ async fn fail_times(executions: &AtomicU32, times: u32) -> Result<u32> {
     Ok(execution)
 }
 
-/// A type of its own in its own answers.
+/// A service whose own type is an argument and a result of its handlers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Itself(u8);
 

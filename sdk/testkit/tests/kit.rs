@@ -1,4 +1,4 @@
-//! The kit itself: handlers in three lines, virtual time, faults, and mistakes that it must find.
+//! The kit itself: short handlers, virtual time, faults, and mistakes that it must find.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -82,7 +82,7 @@ async fn two_clients_at_the_same_time() {
     assert_eq!(failure.code(), 409);
 }
 
-/// Orders and approves, and says what the answer is and how often was charged.
+/// Places an order and approves it; returns the result and the number of charges.
 async fn order(what: &str, runtime: TestRuntime) -> (String, u64) {
     let shop = Shop::default();
     let charges = Arc::clone(&shop.charges);
@@ -149,7 +149,7 @@ async fn a_journal_reads_as_text() {
     );
 }
 
-/// Handlers that are wrong, each in another of the usual ways.
+/// Handlers that make the common mistakes, one each.
 struct Wrong;
 
 static CLOCK_READS: AtomicU64 = AtomicU64::new(0);
@@ -247,14 +247,14 @@ impl Trip {
             "slowly" => ctx.uncancelled(ctx.sleep(1.hours())).await?,
             _ => saga.commit(),
         }
-        // After a shielded part, a cancellation comes out of the next wait.
+        // After a shielded section, a cancellation reaches the next wait.
         ctx.sleep(1.seconds()).await?;
         Ok(())
     }
 }
 
 impl Trip {
-    /// Once for each step in the journal, however often it is replayed.
+    /// Adds to the log once per journaled step, however often it is replayed.
     async fn note(&self, ctx: &Context, line: String) -> Result<()> {
         let name = line.clone();
         ctx.run(&name, async || {
@@ -275,7 +275,8 @@ const UNDONE: [&str; 6] = [
     "flight is cancelled",
 ];
 
-/// Books a trip, cancels it on the way if told to; its failure and what was undone, in its order.
+/// Books a trip, and cancels it after `cancel_after` if given. Returns the failure's code and the
+/// steps that were undone, in order.
 async fn trip(
     runtime: TestRuntime,
     ends: &str,
@@ -294,7 +295,7 @@ async fn trip(
         Err(error) => panic!("{error}"),
     };
     let mut lines: Vec<String> = log.lock().unwrap().clone();
-    // A closure whose result was lost with a crash runs again.
+    // A closure whose result was lost in a crash runs again.
     lines.dedup();
     lines.retain(|line| !line.starts_with("book"));
     (code, lines)

@@ -1,4 +1,4 @@
-//! What handlers log is there once, however often they run, and says whose it is.
+//! What handlers log appears once, however often they run, and names the invocation.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -54,7 +54,7 @@ impl Lines {
     }
 }
 
-/// What is logged on this thread from now on.
+/// Captures what this thread logs from now on.
 fn capture() -> (Lines, tracing::subscriber::DefaultGuard) {
     let lines = Lines::default();
     let layer = tracing_subscriber::fmt::layer().with_writer(lines.clone()).with_ansi(false);
@@ -89,7 +89,7 @@ impl Unlucky {
     }
 }
 
-/// Whoever runs the service need not read the runtime's log for it.
+/// The operator of a service must see why it fails without reading the runtime's log.
 #[tokio::test]
 async fn a_failing_attempt_is_told_where_the_handler_runs() {
     let (lines, _guard) = capture();

@@ -1,4 +1,5 @@
-//! The workflow that this SDK was designed for, as its users would write it, run to each of its ends.
+//! The workflow that this SDK was designed for, written as its users would write it, and run to
+//! each of its outcomes.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -50,7 +51,7 @@ struct Reason {
     reason: String,
 }
 
-/// The outside world: what it was asked for.
+/// The outside world, which records what it is asked to do.
 #[derive(Clone, Default)]
 struct Outside(Arc<Mutex<Vec<String>>>);
 
@@ -174,7 +175,7 @@ fn start(runtime: TestRuntime) -> (Running, Outside) {
     (abide, outside)
 }
 
-/// Places an order and lets the restaurant be asked.
+/// Places an order, and waits until the restaurant has been asked; returns the awakeable's id.
 async fn place(abide: &Running, outside: &Outside) -> String {
     let wanted_at = abide.now() + 2.hours();
     let order = Order { id: "o-1".to_owned(), cents: 990, wanted_at };

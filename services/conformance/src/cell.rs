@@ -1,9 +1,9 @@
-//! Cell: state of all kinds under a key.
+//! Cell: every operation on the state of a key.
 
 use abide_sdk::prelude::*;
 use serde_json::{Value, json};
 
-/// State under each key.
+/// Named values for each key.
 pub(crate) struct Cell;
 
 const COUNT: State<i64> = State::new("count");
@@ -65,14 +65,14 @@ impl Cell {
         Ok(json!([set, cleared, gone]))
     }
 
-    /// Holds the object's lock until the awakeable that is kept in `held` is completed.
+    /// Holds the object's lock until the awakeable whose id is in `held` is completed.
     pub async fn hold(&self, ctx: &ObjectContext) -> Result<Value> {
         let (id, released) = ctx.awakeable();
         HELD.set(ctx, id);
         Ok(released.await?)
     }
 
-    /// Holds the object's lock for ever.
+    /// Holds the object's lock for a day, longer than any test takes.
     pub async fn forever(&self, ctx: &ObjectContext) -> Result<()> {
         STARTED.set(ctx, true);
         ctx.sleep(1.days()).await?;

@@ -3,7 +3,7 @@
 use abide_sdk::prelude::*;
 use serde_json::{Value, json};
 
-/// One run under each key.
+/// One run per key.
 pub(crate) struct Flow;
 
 const INPUT: State<Value> = State::new("input");

@@ -1,4 +1,5 @@
-//! Lab: a handler for each thing to try. Answers are JSON, so that the suite can compare them.
+//! Lab: one handler for each feature under test. Results are JSON, so that the suite can compare
+//! them.
 
 use std::collections::BTreeMap;
 use std::future::ready;
@@ -11,10 +12,10 @@ use serde_json::{Value, json};
 
 use crate::{cell::Cell, list::List};
 
-/// Everything that needs no key.
+/// The handlers that need no key.
 pub(crate) struct Lab;
 
-/// How often something was executed in this process, by name: what a replay must not repeat.
+/// Number of executions in this process, by name, to detect what a replay repeats.
 static EXECUTIONS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
 
 const GO: Signal<Value> = Signal::new("go");
@@ -136,7 +137,7 @@ impl Lab {
         Ok(Self::send().double(ctx, number).invocation().await?.attach().await?)
     }
 
-    /// The closure's value comes back, and the closure is not executed again on replay.
+    /// Returns the closure's value; the closure is not executed again on replay.
     pub async fn run_once(&self, ctx: &Context, id: String) -> Result<Value> {
         let value = ctx.run("once", async || Ok(executed(&id))).await?;
         ctx.sleep(50.ms()).await?;
@@ -210,7 +211,7 @@ impl Lab {
         let (second_id, second) = ctx.awakeable();
         tell(ctx, &cell, "first", first_id);
         tell(ctx, &cell, "second", second_id);
-        // Tokio's, with its branches in random order: it makes no difference.
+        // Tokio's `select!` polls its branches in random order, which makes no difference here.
         tokio::select! {
             value = first => Ok(value?),
             value = second => Ok(value?),
@@ -259,7 +260,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Sleeps until it is cancelled, and says so.
+    /// Sleeps until it is cancelled, and records that.
     pub async fn until_cancelled(&self, ctx: &Context, cell: String) -> Result<()> {
         tell(ctx, &cell, "started", "yes".to_owned());
         if let Err(error) = ctx.sleep(1.days()).await {
@@ -269,7 +270,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Calls somebody who sleeps until it is cancelled.
+    /// Calls a handler that sleeps until it is cancelled.
     pub async fn call_until_cancelled(&self, ctx: &Context, cell: String) -> Result<()> {
         Ok(Self::call().until_cancelled(ctx, cell).await?)
     }
@@ -279,12 +280,12 @@ impl Lab {
         Ok(())
     }
 
-    /// Calls an object that holds its lock for ever.
+    /// Calls an object that holds its lock for longer than any test takes.
     pub async fn call_forever(&self, ctx: &Context, key: String) -> Result<()> {
         Ok(Cell::key(key).forever(ctx).await?)
     }
 
-    /// A pause long enough to be killed in, then an effect that must happen once.
+    /// Pauses long enough to be killed, then performs an effect that must happen once.
     pub async fn slow_add(&self, ctx: &Context, asked: Value) -> Result<i64> {
         let key = text(&asked["key"]);
         tell(ctx, &format!("{key}-told"), "started", "yes".to_owned());
@@ -293,7 +294,7 @@ impl Lab {
         Ok(Cell::key(key).add(ctx, 1).await?)
     }
 
-    /// Several calls that are awaited together.
+    /// Makes several calls and awaits them together.
     pub async fn join(&self, ctx: &Context, words: Vec<String>) -> Result<Value> {
         let calls: Vec<Call<'_, String>> =
             words.into_iter().map(|word| Self::call().upper(ctx, word)).collect();
@@ -301,7 +302,7 @@ impl Lab {
     }
 }
 
-/// Leaves a word in a cell, where the suite finds it.
+/// Stores a value in a cell, where the suite finds it.
 fn tell(ctx: &Context, cell: &str, name: &str, value: String) {
     Cell::key(cell).send().set(ctx, json!({ "k": name, "v": value }));
 }

@@ -1,9 +1,9 @@
-//! List: remembers what was appended, in order.
+//! List: stores the items appended to it, in order.
 
 use abide_sdk::prelude::*;
 use serde_json::Value;
 
-/// A list under each key.
+/// One list per key.
 pub(crate) struct List;
 
 const ITEMS: State<Vec<Value>> = State::new("items");

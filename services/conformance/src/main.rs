@@ -1,7 +1,8 @@
-//! The services of the interop suite on our own SDK: the same as `interop/services` on the official
-//! Rust SDK and `interop/typescript` on the official TypeScript SDK. The suite cannot tell them apart.
+//! The services of the interop suite, on our own SDK: the same as `interop/services` on the
+//! official Rust SDK and `interop/typescript` on the official TypeScript SDK. The suite cannot tell
+//! them apart.
 //!
-//! Reading order: [`lab`] (a plain service with a handler for each thing to try), [`cell`] and
+//! Reading order: [`lab`] (a plain service with one handler for each feature), [`cell`] and
 //! [`list`] (virtual objects), [`flow`] (a workflow).
 
 mod cell;
@@ -17,7 +18,7 @@ use clap::Parser;
 /// Serves the services of the interop suite.
 #[derive(Parser)]
 struct Args {
-    /// Where the runtime reaches them.
+    /// Address to listen on, where the runtime reaches the services.
     #[arg(long, env = "BIND", default_value = "127.0.0.1:9080")]
     bind: SocketAddr,
 }

@@ -1,4 +1,4 @@
-//! The program serves, which also makes cargo build it for the tests of the server.
+//! The program serves. This test also makes cargo build it, for the tests of the server.
 
 #[test]
 fn the_services_listen() {

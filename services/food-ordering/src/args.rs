@@ -1,4 +1,4 @@
-//! What the program of the services is told.
+//! The command line of the services.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,16 +8,16 @@ use clap::Parser;
 /// The services of the order flow.
 #[derive(Parser)]
 pub struct Args {
-    /// Where the runtime reaches the services.
+    /// Address to listen on, where the runtime reaches the services.
     #[arg(long, env = "BIND", default_value = "127.0.0.1:9080")]
     pub bind: SocketAddr,
-    /// Where the restaurant's point of sale is.
+    /// URL of the restaurant's point of sale.
     #[arg(long, env = "RESTAURANT", default_value = "http://127.0.0.1:5050")]
     pub restaurant: String,
-    /// Where the payment stub writes down what it has charged.
+    /// File in which the payment stub records its charges.
     #[arg(long, env = "LEDGER", default_value = "ledger.jsonl")]
     pub ledger: PathBuf,
-    /// How long each of the two legs of a delivery takes, in milliseconds.
+    /// Duration of each of the two legs of a delivery, in milliseconds.
     #[arg(long, env = "LEG_MS", default_value_t = 1000)]
     pub leg_ms: u64,
 }

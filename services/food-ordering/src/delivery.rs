@@ -1,4 +1,4 @@
-//! Delivery: a driver is found, picks the order up and brings it.
+//! Delivery: a driver is found, picks up the order, and delivers it.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use abide_sdk::prelude::*;
 
 use crate::{order::Status, status::report};
 
-/// One delivery, under its id.
+/// A virtual object for each delivery; the key is its id.
 pub struct DeliveryManager {
-    /// How long each leg takes.
+    /// Duration of each leg of a delivery.
     pub leg: Duration,
 }
 
 #[object]
 impl DeliveryManager {
-    /// Brings an order to its customer; answers when it is there.
+    /// Delivers an order to its customer; returns once it has arrived.
     pub async fn deliver(&self, ctx: &ObjectContext, order_id: String) -> Result<()> {
         report(ctx, &order_id, Status::WaitingForDriver).await?;
         ctx.sleep(self.leg).await?;

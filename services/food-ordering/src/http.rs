@@ -1,4 +1,4 @@
-//! The one HTTP client of these programs: posts JSON and wants a 2xx.
+//! The HTTP client of these programs: posts JSON and expects a 2xx response.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use hyper_util::{
 };
 use serde::Serialize;
 
-/// A client; cheap to clone.
+/// An HTTP client; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Http(Client<HttpConnector, Full<Bytes>>);
 
-/// Whoever takes longer is asked again.
+/// A request that takes longer fails, and the caller repeats it.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Default for Http {
@@ -29,7 +29,7 @@ impl Http {
     /// Posts a body as JSON.
     ///
     /// # Errors
-    /// When nobody answers, or not with a 2xx.
+    /// Returns an error if there is no response, or if its status is not 2xx.
     pub async fn post(&self, to: &str, body: &impl Serialize) -> Result<()> {
         let request = Request::post(to)
             .header(header::CONTENT_TYPE, "application/json")

@@ -1,9 +1,9 @@
-//! The order flow: an order is paid, prepared by a restaurant that answers when it is done, and
-//! delivered; every step survives a crash of the services and of the runtime.
+//! The order flow: an order is paid for, prepared by a restaurant that calls back when it is ready,
+//! and delivered. Every step survives a crash of the services and of the runtime.
 //!
-//! Reading order: [`order`] (what is ordered and how far it is), [`workflow`] (the flow), [`status`]
-//! (what the customer sees), [`delivery`], [`payment`] and [`restaurant`] (the outside world), [`http`]
-//! (the one HTTP client), [`args`].
+//! Reading order: [`order`] (an order and its status), [`workflow`] (the flow), [`status`] (what
+//! the customer sees), [`delivery`], [`payment`] and [`restaurant`] (the outside world), [`http`]
+//! (the HTTP client), [`args`].
 
 pub mod args;
 pub mod delivery;

@@ -1,19 +1,19 @@
-//! An order, and how far it is.
+//! An order and its status.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a customer sends; the order's id is the workflow's key.
+/// An order as the customer sends it; its id is the workflow's key.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
-    /// Which restaurant prepares it.
+    /// Id of the restaurant that prepares the order.
     pub restaurant_id: String,
-    /// What is in it.
+    /// The products that are ordered.
     pub products: Vec<Product>,
-    /// What it costs, in cents.
+    /// Total price, in cents.
     pub total_cents: u64,
-    /// Prepare it this many milliseconds from now; 0 is right now.
+    /// Delay before the order is prepared, in milliseconds; 0 for immediately.
     #[serde(default)]
     pub delivery_delay_ms: u64,
 }
@@ -22,42 +22,42 @@ pub struct Order {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
-    /// Which product.
+    /// Id of the product.
     pub product_id: String,
-    /// How many.
+    /// Number of units.
     pub quantity: u32,
 }
 
-/// How far an order is, in the order of its life.
+/// The status of an order; the variants are in chronological order, except `Rejected`.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
-    /// It was received.
+    /// The order was received.
     Created,
-    /// It is paid and waits for its time.
+    /// The order is paid for, and waits for its scheduled time.
     Scheduled,
-    /// The restaurant is at it.
+    /// The restaurant is preparing the order.
     InPreparation,
-    /// It is ready and looks for a driver.
+    /// The order is ready, and a driver is being found.
     SchedulingDelivery,
     /// A driver is on the way to the restaurant.
     WaitingForDriver,
     /// A driver is on the way to the customer.
     InDelivery,
-    /// The customer has it.
+    /// The customer has received the order.
     Delivered,
-    /// It could not be paid.
+    /// The payment was declined, or the order failed and was refunded.
     Rejected,
 }
 
-/// A status and when it was reached, in milliseconds since the epoch.
+/// A status, and when it was reached.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// How far the order was.
+    /// The status that was reached.
     pub status: Status,
-    /// When.
+    /// When it was reached, in milliseconds since the Unix epoch.
     pub at_ms: u64,
 }

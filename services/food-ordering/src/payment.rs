@@ -1,22 +1,22 @@
-//! The payment provider, as a stub: it writes down what it was asked to do.
+//! A stub of the payment provider, which records the requests it receives.
 //!
-//! It is asked again after a crash in the middle, with the same token: that is how a real provider
-//! knows a repeated request from a second charge.
+//! After a crash in the middle of a request, it receives the request again, with the same token:
+//! that is how a real provider tells a repeated request from a second charge.
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// One request to charge.
+/// A request to charge a customer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Charge {
-    /// For which order.
+    /// Id of the order.
     pub order_id: String,
-    /// The same for every request of one charge.
+    /// Idempotency token: the same for every request of one charge.
     pub token: String,
-    /// How much, in cents.
+    /// Amount, in cents.
     pub amount_cents: u64,
 }
 
@@ -36,24 +36,24 @@ impl Entry {
         &self.charge.token
     }
 
-    /// Whether money was taken.
+    /// Whether this entry is a charge.
     pub fn is_charge(&self) -> bool {
         !self.refund
     }
 
-    /// Whether money was given back.
+    /// Whether this entry is a refund.
     pub fn is_refund(&self) -> bool {
         self.refund
     }
 }
 
-/// The provider.
+/// The payment provider, which appends to a ledger file.
 #[derive(Debug, Clone)]
 pub struct Payments {
     ledger: PathBuf,
 }
 
-/// Orders above this are refused: nobody eats for ten thousand.
+/// Charges above this are declined: no meal costs ten thousand.
 const LIMIT_CENTS: u64 = 1_000_000;
 
 impl Payments {
@@ -62,10 +62,10 @@ impl Payments {
         Self { ledger }
     }
 
-    /// Charges; false when the customer can't pay.
+    /// Records a charge; false if the charge is declined.
     ///
     /// # Errors
-    /// When the ledger can't be written.
+    /// Returns an error if the ledger cannot be written.
     pub fn charge(&self, charge: &Charge) -> std::io::Result<bool> {
         if charge.amount_cents > LIMIT_CENTS {
             return Ok(false);
@@ -74,18 +74,18 @@ impl Payments {
         Ok(true)
     }
 
-    /// Gives the money of a charge back.
+    /// Refunds a charge.
     ///
     /// # Errors
-    /// When the ledger can't be written.
+    /// Returns an error if the ledger cannot be written.
     pub fn refund(&self, charge: &Charge) -> std::io::Result<()> {
         self.write(&Entry { charge: charge.clone(), refund: true })
     }
 
-    /// Everything that was asked for, repetitions included.
+    /// All charges and refunds that were requested, including repetitions.
     ///
     /// # Errors
-    /// When the ledger can't be read.
+    /// Returns an error if the ledger cannot be read.
     pub fn entries(&self) -> std::io::Result<Vec<Entry>> {
         if !self.ledger.exists() {
             return Ok(Vec::new());

@@ -1,4 +1,5 @@
-//! The restaurant's point of sale, as the workflow sees it: it is asked at once and answers later.
+//! The restaurant's point of sale, as the workflow sees it: it accepts an order at once, and calls
+//! back later.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,21 +9,21 @@ use serde_json::json;
 
 use crate::http::Http;
 
-/// Something that is under way.
+/// A request to the restaurant.
 pub type Asking<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
-/// A restaurant.
+/// A restaurant that prepares orders.
 pub trait Restaurant: Send + Sync {
-    /// Asks it to prepare an order. It completes the awakeable `callback` when the order is ready, or
-    /// rejects it when it can't prepare it.
+    /// Asks the restaurant to prepare an order. The restaurant completes the awakeable `callback`
+    /// when the order is ready, or rejects it if it cannot prepare the order.
     fn prepare<'a>(&'a self, order_id: &'a str, callback: &'a str) -> Asking<'a>;
 }
 
-/// A restaurant that is reached over HTTP.
+/// A restaurant reached over HTTP.
 pub struct HttpRestaurant {
-    /// Where its point of sale is, like `http://127.0.0.1:5050`.
+    /// URL of its point of sale, such as `http://127.0.0.1:5050`.
     pub at: String,
-    /// How it is reached.
+    /// The HTTP client with which it is reached.
     pub http: Http,
 }
 

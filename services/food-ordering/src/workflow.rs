@@ -1,4 +1,4 @@
-//! The flow of an order, from the first word to the last.
+//! The flow of an order, from start to finish.
 
 use std::sync::Arc;
 
@@ -12,22 +12,23 @@ use crate::{
     status::report,
 };
 
-/// One order, under its id.
+/// A workflow for each order; the key is the order's id.
 pub struct OrderWorkflow {
-    /// Who charges.
+    /// The provider that charges the customer.
     pub payments: Payments,
-    /// Who prepares.
+    /// The restaurant that prepares the order.
     pub restaurant: Arc<dyn Restaurant>,
 }
 
 #[workflow]
 impl OrderWorkflow {
-    /// Takes an order to its end; answers with the last status.
+    /// Takes an order from start to finish; returns its final status.
     pub async fn run(&self, ctx: &WorkflowContext, order: Order) -> Result<Status> {
         let order_id = ctx.key();
         report(ctx, order_id, Status::Created).await?;
 
-        // The same on every attempt: that is how the provider knows a repetition from a second charge.
+        // The same on every attempt, so that the provider can tell a repetition from a second
+        // charge.
         let token = ctx.uuid().to_string();
         let charge =
             Charge { order_id: order_id.to_owned(), token, amount_cents: order.total_cents };
@@ -36,7 +37,7 @@ impl OrderWorkflow {
             report(ctx, order_id, Status::Rejected).await?;
             return Ok(Status::Rejected);
         }
-        // From here on whatever ends the order gives the money back.
+        // From here on, any terminal failure refunds the payment.
         let mut saga = ctx.saga();
         let payments = self.payments.clone();
         saga.compensate("refund", move |ctx| async move {
@@ -47,7 +48,7 @@ impl OrderWorkflow {
         report(ctx, order_id, Status::Scheduled).await?;
         ctx.sleep(order.delivery_delay_ms.ms()).await?;
 
-        // The restaurant answers at once and calls back when the order is ready.
+        // The restaurant responds at once, and calls back when the order is ready.
         let (callback, prepared) = ctx.awakeable::<()>();
         ctx.run("ask the restaurant", || self.restaurant.prepare(order_id, &callback)).await?;
         report(ctx, order_id, Status::InPreparation).await?;

@@ -1,4 +1,4 @@
-//! What the service says of itself, to whoever reads its output.
+//! The log that the service writes to its standard output.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

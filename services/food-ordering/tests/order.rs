@@ -1,4 +1,5 @@
-//! The order flow under test: in virtual time, replayed at every step, under every crash.
+//! The order flow under test: in virtual time, with every step replayed, and with crashes all along
+//! the way.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -16,7 +17,7 @@ use services_food_ordering::{
     workflow::OrderWorkflow,
 };
 
-/// A restaurant that remembers whom to call back.
+/// A restaurant that remembers the callbacks it has received.
 #[derive(Default)]
 struct Kitchen {
     callbacks: Mutex<Vec<String>>,
@@ -67,7 +68,7 @@ impl Setting {
         workflow.run(order(total_cents)).await.unwrap();
     }
 
-    /// Lets time pass until the kitchen was asked; the callback.
+    /// Advances time until the kitchen has been asked to prepare the order; returns the callback.
     async fn asked(&self) -> String {
         loop {
             if let Some(callback) = self.kitchen.callbacks.lock().unwrap().first() {
@@ -87,7 +88,7 @@ impl Setting {
         steps.into_iter().map(|step| step.status).collect()
     }
 
-    /// Charges and refunds, each token once.
+    /// Numbers of charges and refunds, counting each token once.
     fn ledger(&self) -> (usize, usize) {
         let entries = Payments::new(file(self.ledger.path())).entries().unwrap();
         let count = |wanted: fn(&Entry) -> bool| {

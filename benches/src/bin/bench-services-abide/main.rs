@@ -1,5 +1,5 @@
-//! The benchmark services on our own SDK, to be set beside the same on the official one: a
-//! difference between two columns of the report is then a difference between two SDKs.
+//! The benchmark services on our own SDK, for comparison with the same services on the official
+//! one: a difference between these two columns of the report is a difference between two SDKs.
 
 use std::net::SocketAddr;
 
@@ -9,21 +9,21 @@ use benches::tally::{self, Live};
 use clap::Parser;
 use tokio::net::TcpListener;
 
-/// Serves the benchmark services until it is ended.
+/// Serves the benchmark services until terminated.
 #[derive(Parser)]
 struct Args {
-    /// Where the runtime reaches the services.
+    /// Address at which the runtime reaches the services.
     #[arg(long, default_value = "127.0.0.1:23010")]
     bind: SocketAddr,
-    /// Where the load generator reads the tally of started, finished and live handlers.
+    /// Address at which the load generator reads the tally of started, finished and live handlers.
     #[arg(long, default_value = "127.0.0.1:23011")]
     tally: SocketAddr,
-    /// Taken for the sake of the other program; this SDK sets it always.
+    /// Accepted for compatibility with bench-services; this SDK always sets TCP_NODELAY.
     #[arg(long)]
     nodelay: bool,
 }
 
-/// Answers with what it was given.
+/// Returns its input.
 struct Echo;
 
 #[service]
@@ -33,7 +33,7 @@ impl Echo {
     }
 }
 
-/// A number under each key.
+/// A counter per key.
 struct Counter;
 
 const COUNT: State<u64> = State::new("count");
@@ -76,7 +76,7 @@ impl Chain {
     }
 }
 
-/// Takes anything and answers nothing.
+/// Accepts any input and returns nothing.
 struct Sink;
 
 #[service]

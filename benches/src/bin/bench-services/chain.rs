@@ -1,4 +1,4 @@
-//! Chain: five calls to Echo one after the other, six invocations per request.
+//! Chain: five calls to Echo in sequence, six invocations per request.
 
 use restate_sdk::prelude::*;
 
@@ -22,7 +22,7 @@ impl Chain {
     }
 }
 
-/// The same, keeping no journal after the answer, of the caller as of the called.
+/// Like [`Chain`], but neither the caller nor the callees retain a journal after completion.
 pub(crate) struct Chain0;
 
 #[service(journal_retention = "0s", client_visibility = "pub(crate)")]

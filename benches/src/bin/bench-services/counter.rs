@@ -2,7 +2,7 @@
 
 use restate_sdk::prelude::*;
 
-/// A number under each key.
+/// A counter per key.
 pub(crate) struct Counter;
 
 #[object(client_visibility = "pub(crate)")]
@@ -13,7 +13,7 @@ impl Counter {
     }
 }
 
-/// The same, keeping no journal after the answer.
+/// Like [`Counter`], but retains no journal after completion.
 pub(crate) struct Counter0;
 
 #[object(journal_retention = "0s", client_visibility = "pub(crate)")]

@@ -1,8 +1,8 @@
-//! Echo: the cheapest invocation there is; what remains is the price of durability itself.
+//! Echo: the cheapest possible invocation, which leaves the cost of durability itself.
 
 use restate_sdk::prelude::*;
 
-/// Answers with what it was given.
+/// Returns its input.
 pub(crate) struct Echo;
 
 #[service(client_visibility = "pub(crate)")]
@@ -13,7 +13,7 @@ impl Echo {
     }
 }
 
-/// The same, keeping no journal after the answer.
+/// Like [`Echo`], but retains no journal after completion.
 pub(crate) struct Echo0;
 
 #[service(journal_retention = "0s", client_visibility = "pub(crate)")]

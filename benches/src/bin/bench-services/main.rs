@@ -1,5 +1,5 @@
-//! The services every server under test runs against: one binary on the official Rust SDK, so
-//! that a difference between two columns of the report is a difference between two servers.
+//! The services that every server under test runs: one binary on the official Rust SDK, so that a
+//! difference between two columns of the report is a difference between two servers.
 
 mod chain;
 mod counter;
@@ -18,16 +18,16 @@ use restate_sdk::hyper::HyperEndpoint;
 use restate_sdk::prelude::{Endpoint, HttpServer};
 use tokio::net::TcpListener;
 
-/// Serves the benchmark services until it is ended.
+/// Serves the benchmark services until terminated.
 #[derive(Parser)]
 struct Args {
-    /// Where the runtime reaches the services.
+    /// Address at which the runtime reaches the services.
     #[arg(long, default_value = "127.0.0.1:23010")]
     bind: SocketAddr,
-    /// Where the load generator reads the tally of started, finished and live handlers.
+    /// Address at which the load generator reads the tally of started, finished and live handlers.
     #[arg(long, default_value = "127.0.0.1:23011")]
     tally: SocketAddr,
-    /// Sets TCP_NODELAY on accepted connections, which the SDK's own server does not.
+    /// Sets TCP_NODELAY on accepted connections, which the SDK's own server does not do.
     #[arg(long)]
     nodelay: bool,
 }

@@ -1,10 +1,10 @@
-//! Sink: the target of one-way sends; the tally tells when the last of them has run.
+//! Sink: the target of one-way sends; the tally shows when the last of them has run.
 
 use restate_sdk::prelude::*;
 
 use benches::tally::Live;
 
-/// Takes anything and answers nothing.
+/// Accepts any input and returns nothing.
 pub(crate) struct Sink;
 
 #[service(client_visibility = "pub(crate)")]
@@ -16,7 +16,7 @@ impl Sink {
     }
 }
 
-/// The same, keeping no journal after the end.
+/// Like [`Sink`], but retains no journal after completion.
 pub(crate) struct Sink0;
 
 #[service(journal_retention = "0s", client_visibility = "pub(crate)")]

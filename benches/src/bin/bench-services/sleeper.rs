@@ -1,4 +1,4 @@
-//! Sleeper: an invocation that suspends at once and stays suspended for as long as it is told.
+//! Sleeper: an invocation that suspends at once and stays suspended for the requested time.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use restate_sdk::prelude::*;
 
 use benches::tally::Live;
 
-/// Sleeps the given milliseconds; the inactivity timeout of zero closes its stream at once.
+/// Sleeps for the given number of milliseconds; an inactivity timeout of zero closes its stream at
+/// once.
 pub(crate) struct Sleeper;
 
 #[service(inactivity_timeout = "0s", client_visibility = "pub(crate)")]
@@ -17,7 +18,7 @@ impl Sleeper {
     }
 }
 
-/// The same, keeping no journal after the end.
+/// Like [`Sleeper`], but retains no journal after completion.
 pub(crate) struct Sleeper0;
 
 #[service(inactivity_timeout = "0s", journal_retention = "0s", client_visibility = "pub(crate)")]

@@ -1,4 +1,4 @@
-//! Steps: ten durable steps in a row, each of which must be on disk before the next begins.
+//! Steps: ten durable steps in sequence, each of which must be on disk before the next one starts.
 
 use restate_sdk::prelude::*;
 
@@ -15,7 +15,7 @@ impl Steps {
     }
 }
 
-/// The same, keeping no journal after the answer.
+/// Like [`Steps`], but retains no journal after completion.
 pub(crate) struct Steps0;
 
 #[service(journal_retention = "0s", client_visibility = "pub(crate)")]

@@ -1,4 +1,4 @@
-//! The loop against a server that answers every second request with a failure.
+//! Runs the loop against a server that fails every second request.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;

@@ -11,7 +11,7 @@ behaviours!("awakeables":
     the_first_completion_stands, a_malformed_id, a_named_signal, a_rejected_signal,
 );
 
-/// Starts a handler that waits; its invocation and the awakeable it waits for.
+/// Starts a handler that waits; returns its invocation and its awakeable.
 async fn waiting(env: &Env) -> Result<(String, String)> {
     let cell = env.key();
     let id = env.server.send_to("/Lab/await_awakeable", json!(cell)).await?;
@@ -64,7 +64,7 @@ async fn a_malformed_id(env: &Env) -> Result<()> {
     env.server.post(path, &json!(1)).await?.expect_failure(400, "")
 }
 
-/// Starts a handler that waits for a signal; its invocation.
+/// Starts a handler that waits for a signal; returns its invocation.
 async fn listening(env: &Env) -> Result<String> {
     let cell = env.key();
     let id = env.server.send_to("/Lab/wait_for_signal", json!(cell)).await?;

@@ -1,4 +1,4 @@
-//! Handlers that call and send to others.
+//! Handlers that call other handlers and send to them.
 
 use anyhow::Result;
 use serde_json::{Value, json};

@@ -12,7 +12,7 @@ behaviours!("crashes":
     the_runtime_while_a_lock_is_held,
 );
 
-/// Does something while somebody looks after the services.
+/// Runs `work` while restarting the services if they exit.
 async fn supervised<T>(env: &Env, work: impl Future<Output = Result<T>>) -> Result<T> {
     let supervision = async {
         loop {
@@ -26,7 +26,8 @@ async fn supervised<T>(env: &Env, work: impl Future<Output = Result<T>>) -> Resu
     }
 }
 
-/// Handlers that pause and then add, started and well under way; their key.
+/// Starts handlers that pause and then add, and waits until they are running; returns their key and
+/// ids.
 async fn under_way(env: &Env) -> Result<(String, Vec<String>)> {
     let key = env.key();
     let mut ids = Vec::new();
@@ -38,7 +39,7 @@ async fn under_way(env: &Env) -> Result<(String, Vec<String>)> {
     Ok((key, ids))
 }
 
-/// Each of them has added once, and none twice.
+/// Checks that each of them has added exactly once.
 async fn all_added(env: &Env, key: &str, ids: &[String]) -> Result<()> {
     supervised(env, async {
         for id in ids {

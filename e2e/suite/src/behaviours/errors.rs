@@ -1,4 +1,4 @@
-//! Handlers that fail, and requests that make no sense.
+//! Failing handlers, and invalid requests.
 
 use anyhow::{Result, ensure};
 use serde_json::json;

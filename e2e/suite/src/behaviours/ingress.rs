@@ -1,4 +1,4 @@
-//! What clients may say and what they are told.
+//! What clients may send, and what the ingress responds.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! The list. Each behaviour stands alone: its keys are its own, so that all can run at once.
+//! The list of behaviours. Each is independent and uses its own keys, so that they can run
+//! concurrently.
 
 mod awakeables;
 mod calls;
@@ -22,19 +23,19 @@ use tokio::sync::Mutex;
 
 use crate::stage::Stage;
 
-/// What a behaviour works with.
+/// The environment of a behaviour.
 pub struct Env {
     /// The server.
     pub server: Server,
-    /// The processes behind it, for those that kill.
+    /// The processes behind the server, for behaviours that kill them.
     pub stage: Mutex<Stage>,
-    /// Makes keys of this run differ from those of the last one on the same server.
+    /// Makes the keys of this run differ from those of earlier runs on the same server.
     pub run: String,
     next_key: AtomicU64,
 }
 
 impl Env {
-    /// For a stage that is set.
+    /// Creates the environment for a running setup.
     pub fn new(stage: Stage) -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let run = format!("{:x}", now.unwrap_or_default().as_micros());
@@ -42,15 +43,15 @@ impl Env {
         Self { server, stage: Mutex::new(stage), run, next_key: AtomicU64::new(0) }
     }
 
-    /// A key that nobody else has.
+    /// Returns a key that nothing else uses.
     pub fn key(&self) -> String {
         format!("k{}-{}", self.next_key.fetch_add(1, Ordering::Relaxed), self.run)
     }
 
-    /// What somebody has left in a cell, as soon as it is there.
+    /// Waits for a handler to store a value in a cell, and returns it.
     ///
     /// # Errors
-    /// When it never is.
+    /// Returns an error if it is not there in time.
     pub async fn told(&self, cell: &str, name: &str) -> Result<String> {
         let path = format!("/Cell/{cell}/get");
         let found = self.server.eventually(|| async {
@@ -61,20 +62,20 @@ impl Env {
     }
 }
 
-/// Compares.
+/// Checks that two values are equal.
 fn expect(actual: &Value, expected: &Value) -> Result<()> {
     ensure!(actual == expected, "{actual}, expected {expected}");
     Ok(())
 }
 
-/// One thing a user relies on.
+/// A behaviour that users rely on.
 #[derive(Clone, Copy)]
 pub struct Behaviour {
     /// Theme and name.
     pub name: &'static str,
-    /// Asks for it.
+    /// Tests the behaviour.
     pub ask: for<'a> fn(&'a Env) -> BoxFuture<'a, Result<()>>,
-    /// Whether it kills processes and so must be alone.
+    /// Whether it kills processes and so must not run concurrently with others.
     pub is_alone: bool,
 }
 
@@ -92,7 +93,7 @@ macro_rules! behaviours {
 }
 pub(crate) use behaviours;
 
-/// All of them, those that must be alone last.
+/// All behaviours, those that must run alone last.
 pub fn all() -> Vec<Behaviour> {
     let mut all = [
         state::BEHAVIOURS,

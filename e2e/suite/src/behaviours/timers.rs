@@ -1,4 +1,4 @@
-//! Sleeping, and sending for later.
+//! Sleeps, and delayed sends.
 
 use std::time::{Duration, Instant};
 

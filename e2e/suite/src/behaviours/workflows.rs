@@ -11,7 +11,7 @@ behaviours!("workflows":
     a_second_send_finds_the_first, output_before_and_after,
 );
 
-/// Starts a run; its key and its invocation.
+/// Starts a run; returns its key and its invocation.
 async fn started(env: &Env) -> Result<(String, String)> {
     let key = env.key();
     let id = env.server.send_to(&format!("/Flow/{key}/run"), json!("in")).await?;

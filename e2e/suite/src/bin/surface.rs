@@ -1,4 +1,5 @@
-//! Each request of the public surface: recorded from the real server, or compared with ours.
+//! Sends every request of the public surface: records the responses of the real server, or compares
+//! ours with them.
 
 #![expect(clippy::print_stdout, reason = "the outcomes are for whoever runs it")]
 
@@ -15,16 +16,17 @@ use e2e_suite::{
     },
 };
 
-/// The public surface, request by request.
+/// Tests the public surface, request by request.
 #[derive(Parser)]
 struct Args {
-    /// Ask the real server, and write down what it answers.
+    /// Send the requests to the real server, and record its responses.
     #[arg(long)]
     record: bool,
-    /// Write down what ours answers where it differs; the reason is still to be given.
+    /// Record the responses of our server where they differ; the reasons must then be filled in by
+    /// hand.
     #[arg(long, conflicts_with = "record")]
     excuse: bool,
-    /// Run the official command line against ours.
+    /// Run the official command line tool against our server.
     #[arg(long, conflicts_with_all = ["record", "excuse"])]
     cli: bool,
 }

@@ -1,4 +1,4 @@
-//! A request and its answers, and the files that have them.
+//! A request with its expected responses, and the files that store them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,15 +8,15 @@ use e2e_harness::programs::root;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A request, what the real server answers, and what ours does where that is something else.
+/// A request, the response of the real server, and that of ours if it differs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// What it is about.
+    /// What the case tests.
     pub name: String,
-    /// `METHOD admin|ingress path`; `{name}` is what an earlier answer was asked to keep.
+    /// `METHOD admin|ingress path`; `{name}` stands for a value kept from an earlier response.
     pub ask: String,
-    /// Headers of the request; a JSON body has its content type without a word.
+    /// Request headers; a JSON body gets its content type automatically.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// A JSON body.
@@ -25,55 +25,55 @@ pub struct Case {
     /// Any other body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// What later requests need of the answer: name, and a JSON pointer.
+    /// Values of the response that later requests need: name, and a JSON pointer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keep: BTreeMap<String, String>,
-    /// Whether the body is a document of its own, of which only the type is compared.
+    /// Whether the body is a separate document, of which only the content type is compared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub head_only: bool,
-    /// Headers that depend on who was faster, and are not compared.
+    /// Headers that depend on timing and are not compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub races: Vec<String>,
-    /// What the real server was seen to answer; absent until it is recorded.
+    /// The response recorded from the real server; absent until it is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Seen>,
-    /// What ours answers, if that is something else.
+    /// The response of our server if it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ours: Option<Seen>,
-    /// Why it does so on purpose.
+    /// Why our server deliberately differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
-/// An answer without what is different each time.
+/// A response without the parts that differ each time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seen {
-    /// Its status.
+    /// The HTTP status code.
     pub status: u16,
     /// The headers that clients act on.
     pub headers: BTreeMap<String, String>,
-    /// Its body: JSON, or text.
+    /// The body: JSON, or text.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub body: Value,
 }
 
-/// Cases of one theme, in the order in which they are asked.
+/// The cases of one theme, in the order in which they are sent.
 #[derive(Debug)]
 pub struct File {
-    /// Where they are.
+    /// The path of the file.
     pub path: PathBuf,
     /// The cases.
     pub cases: Vec<Case>,
 }
 
-/// The files, in the order in which they are asked: the first registers.
+/// The files, in the order in which they are sent: the first one registers the services.
 const FILES: [&str; 3] = ["cli.json", "admin.json", "ingress.json"];
 
 /// Reads all files.
 ///
 /// # Errors
-/// When one of them cannot be read, or excuses a difference without a reason.
+/// Returns an error if a file cannot be read, or contains a difference without a reason.
 pub fn read_all() -> Result<Vec<File>> {
     let dir = root().join("interop/surface");
     FILES.iter().map(|name| read(dir.join(name))).collect()
@@ -95,7 +95,7 @@ impl File {
     /// Writes the cases back.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn write(&self) -> Result<()> {
         let text = serde_json::to_string_pretty(&self.cases)? + "\n";
         std::fs::write(&self.path, text).with_context(|| self.path.display().to_string())

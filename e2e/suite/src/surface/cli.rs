@@ -1,4 +1,5 @@
-//! The official command line against a server: it registers, lists and describes, without a warning.
+//! The official command line tool against a server: it registers, lists and describes without a
+//! warning.
 
 use std::process::{Command, Stdio};
 
@@ -8,13 +9,13 @@ use serde_json::Value;
 
 use crate::stage::Stage;
 
-/// What marks lines that a user should worry about.
+/// Markers of output lines that should worry a user.
 const WORRIES: [&str; 6] = ["warn", "error", "unsupported", "not found", "❌", "⚠"];
 
-/// Runs the commands; what they were and how many lines they said.
+/// Runs the commands; returns each with the number of lines it printed.
 ///
 /// # Errors
-/// When one of them fails, worries, or does not say what it should.
+/// Returns an error if a command fails, prints a warning, or does not print what it should.
 pub async fn check(stage: &Stage) -> Result<Vec<String>> {
     let program = npm::restate("restate", &target().join("interop-restate-cli"))?;
     let services = stage.services_uri();
@@ -56,7 +57,7 @@ pub async fn check(stage: &Stage) -> Result<Vec<String>> {
     run(&["deployments", "describe", id], &[id, "Bidirectional Stream", "Revision: 1 [Latest]"])?;
     run(&["services", "list"], &["Cell", "virtual object", "Flow", "workflow", id])?;
     run(&["services", "describe", "Cell"], &["VirtualObject", "add_then_fail", id])?;
-    // Registering by force is left out: the command line warns of it whatever the server says.
+    // A forced registration is not tested: the tool warns about it whatever the server responds.
     run(&["whoami"], &["Admin base URL"])?;
     Ok(done)
 }

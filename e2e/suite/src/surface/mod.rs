@@ -1,10 +1,12 @@
-//! The public surface, request by request: what the real server was seen to answer, and what ours does.
+//! The public surface, request by request: the responses recorded from the real server, and those
+//! of ours.
 //!
-//! Reading order: [`case`] (a request and its answers, as `interop/surface/*.json` has them), [`normal`]
-//! (what two answers may differ in), [`play`] (asking), [`cli`] (the official command line).
+//! Reading order: [`case`] (a request and its responses, as stored in `interop/surface/*.json`),
+//! [`normal`] (the permitted differences between two responses), [`play`] (sending the requests),
+//! [`cli`] (the official command line tool).
 //!
-//! The answers are facts about the real server. Its sentences are its own and not kept: where a person
-//! reads text, the record says that there is some.
+//! The recorded responses are facts about the real server. Its prose is its own and is not stored:
+//! where a response contains text for people, the record only notes that there is some.
 
 pub mod case;
 pub mod cli;

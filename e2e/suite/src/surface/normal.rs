@@ -1,4 +1,5 @@
-//! What is different each time, or for people, has a placeholder: what is left is compared to the letter.
+//! Normalises responses: what differs each time, or is meant for people, is replaced by a
+//! placeholder, and the rest is compared exactly.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +18,10 @@ const HEADERS: [&str; 6] = [
     "x-restate-id",
 ];
 
-/// Fields whose text is for people.
+/// Fields with text for people.
 const FOR_PEOPLE: [&str; 3] = ["message", "stacktrace", "error"];
 
-/// An answer as it is compared.
+/// Normalises a response for comparison.
 pub fn seen(case: &Case, answer: &Answer) -> Seen {
     let headers: BTreeMap<String, String> = HEADERS
         .into_iter()
@@ -55,7 +56,7 @@ fn json(field: &str, value: Value) -> Value {
         Value::String(value) => text(&value).into(),
         Value::Array(values) => {
             let mut values: Vec<Value> = values.into_iter().map(|value| json("", value)).collect();
-            // Whoever lists something named does not promise an order.
+            // Lists of named things have no guaranteed order.
             if values.iter().all(|value| value.get("name").is_some_and(Value::is_string)) {
                 values.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
                 shorten(&mut values);
@@ -76,10 +77,11 @@ fn json(field: &str, value: Value) -> Value {
     }
 }
 
-/// Named things that are shown of a list; those of our services that differ most have cases of their own.
+/// Number of named things kept of a list; those of our services that differ most have cases of
+/// their own.
 const SHOWN_MAX: usize = 4;
 
-/// A list with dozens of handlers in each answer would be a file that nobody reads.
+/// Shortens long lists: dozens of handlers in each response would make the files unreadable.
 fn shorten(values: &mut Vec<Value>) {
     let more = values.len().saturating_sub(SHOWN_MAX);
     if more > 0 {
@@ -88,7 +90,7 @@ fn shorten(values: &mut Vec<Value>) {
     }
 }
 
-/// Text without ids, times and ports.
+/// Replaces ids, times and ports in a text.
 fn text(value: &str) -> String {
     const IDS: [(&str, &str); 3] =
         [("inv_", "<invocation>"), ("dp_", "<deployment>"), ("sign_", "<awakeable>")];
@@ -116,7 +118,7 @@ fn text(value: &str) -> String {
     normal
 }
 
-/// `2026-11-26T18:02:11.624000000Z`, `2026-11-26T18:02:11.624+00:00` and the like.
+/// Recognises times such as `2026-11-26T18:02:11.624000000Z` and `2026-11-26T18:02:11.624+00:00`.
 fn is_time(value: &str) -> bool {
     let bytes = value.as_bytes();
     bytes.len() >= 20

@@ -1,4 +1,4 @@
-//! Asking the cases of a server, one after the other, and comparing.
+//! Sends the cases to a server, one after the other, and compares the responses.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use super::{
 };
 use crate::stage::Stage;
 
-/// Asks all cases; the answers are in their order.
+/// Sends all cases; returns the responses in the same order.
 ///
 /// # Errors
-/// When a request cannot be made, or has no answer.
+/// Returns an error if a request cannot be sent or gets no response.
 pub async fn play(stage: &Stage, files: &[File]) -> Result<Vec<Seen>> {
     let mut kept = BTreeMap::from([
         ("services".to_owned(), stage.services_uri()),
-        // Nothing listens on the port of discarded bytes.
+        // Nothing listens on the discard port.
         ("nobody".to_owned(), "http://127.0.0.1:9".to_owned()),
     ]);
     let mut seen = Vec::new();
@@ -37,7 +37,7 @@ pub async fn play(stage: &Stage, files: &[File]) -> Result<Vec<Seen>> {
     Ok(seen)
 }
 
-/// What of the answers is not as it should be, one case a line.
+/// Describes the responses that differ from what is expected, one case per line.
 pub fn compare(files: &[File], seen: &[Seen]) -> Vec<String> {
     let cases = files.iter().flat_map(|file| &file.cases);
     let faults = cases.zip(seen).filter_map(|(case, seen)| {

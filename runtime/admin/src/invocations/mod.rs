@@ -1,4 +1,4 @@
-//! Invocations: look at one, list them, cancel, kill, remove.
+//! Invocations: get, list, cancel, kill, remove.
 
 mod page;
 mod view;
@@ -25,12 +25,12 @@ use crate::{
 use view::SHOWN_TEXT_BYTES_MAX;
 pub use view::{FailureView, InvocationView};
 
-/// Some invocations.
+/// A page of invocations.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Invocations {
     /// Oldest first, partition by partition.
     pub invocations: Vec<InvocationView>,
-    /// What the next page is asked with as `after`; absent with the last one.
+    /// The `after` parameter of the next page. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -38,12 +38,13 @@ pub struct Invocations {
 /// Which invocations to list.
 #[derive(Debug, Deserialize, IntoParams)]
 pub struct List {
-    /// One of the statuses; all but `completed` when absent.
+    /// One of the statuses. All but `completed` when absent.
     pub status: Option<String>,
-    /// At most so many, from 1 to 1000; 100 when absent. A page of large ones has fewer.
+    /// Largest number of invocations, from 1 to 1000; 100 when absent. A page of large ones has
+    /// fewer.
     #[param(value_type = Option<usize>, minimum = 1, maximum = 1000)]
     pub limit: Option<String>,
-    /// The `next` of the page before; the first page when absent.
+    /// The `next` of the previous page. The first page when absent.
     pub after: Option<String>,
 }
 
@@ -55,15 +56,15 @@ pub struct Delete {
     pub mode: Option<String>,
 }
 
-/// How to end an invocation; the names are said in either case.
+/// How to end an invocation. The names may be lower or title case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum Mode {
-    /// Ask it to come to an end.
+    /// Ask it to end.
     Cancel,
-    /// End it, and what it has started.
+    /// End it and everything that it has started.
     Kill,
-    /// Remove it, if it has ended.
+    /// Remove it if it has ended.
     Purge,
 }
 
@@ -81,8 +82,8 @@ impl Mode {
     }
 }
 
-/// Lists invocations, a page at a time: at most `limit` of them, and at most 4 MiB. Each text is shown up
-/// to 1 KiB; what is cut says so, and a single invocation has it up to 64 KiB.
+/// Lists invocations, a page at a time: up to `limit` of them and up to 4 MiB. Texts are cut at 1
+/// KiB, with a note; getting a single invocation returns up to 64 KiB of each.
 #[utoipa::path(
     get, path = "/invocations", params(List),
     responses((status = 200, body = Invocations), (status = 400, body = ErrorBody))
@@ -108,7 +109,7 @@ fn wanted(status: Option<&str>) -> Result<Vec<StatusKind>, Refusal> {
     Ok(vec![status_of(name).ok_or_else(unknown)?])
 }
 
-/// One invocation.
+/// Returns one invocation.
 #[utoipa::path(
     get, path = "/invocations/{invocation}",
     responses((status = 200, body = InvocationView), (status = 404, body = ErrorBody))
@@ -124,8 +125,8 @@ pub async fn get(
     seen.map(|seen| Json(seen.into())).ok_or_else(|| unknown(id))
 }
 
-/// Cancels, kills or removes an invocation; the older form of the three below, which says nothing of
-/// what became of it.
+/// Cancels, kills or removes an invocation. The older form of the three operations below, which
+/// does not report the outcome.
 #[utoipa::path(
     delete, path = "/invocations/{invocation}", params(Delete),
     responses((status = 202), (status = 400, body = ErrorBody))
@@ -145,7 +146,7 @@ pub async fn delete(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Asks an invocation to come to an end.
+/// Asks an invocation to end.
 #[utoipa::path(
     patch, path = "/invocations/{invocation}/cancel",
     responses(
@@ -162,7 +163,7 @@ pub async fn cancel(
     code_of(outcome, id)
 }
 
-/// Ends an invocation and all that it has started; no user code runs any more.
+/// Ends an invocation and everything that it has started. No more user code runs.
 #[utoipa::path(
     patch, path = "/invocations/{invocation}/kill",
     responses((status = 200), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody))
@@ -175,7 +176,7 @@ pub async fn kill(
     code_of(outcome, id)
 }
 
-/// Removes an invocation that has ended, with its journal and its result, before its time.
+/// Removes a completed invocation with its journal and result, before its retention ends.
 #[utoipa::path(
     patch, path = "/invocations/{invocation}/purge",
     responses((status = 200), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody))

@@ -1,8 +1,9 @@
-//! The list, page by page: by partition and by creation in it, so that a page costs what it shows,
-//! however much was passed, and what changes meanwhile moves nothing from one page to another.
+//! Lists invocations in pages, by partition and by creation within it. A page therefore costs only
+//! what it shows, however long the list is, and changes between two pages never move an invocation
+//! from one to the other.
 //!
-//! The partition reads an index of each status, and no row that is not wanted. It does so in turns
-//! that are bounded in rows and bytes: other work goes on between two of them.
+//! A partition reads an index per status, and no unwanted row. It reads in turns that are bounded
+//! in rows and bytes, so that other work proceeds in between.
 
 use std::fmt;
 
@@ -15,19 +16,20 @@ use super::{
 };
 use crate::{Admin, error::Refusal, text};
 
-/// Invocations of a page, unless the request says how many.
+/// Default number of invocations on a page.
 const LIMIT: usize = 100;
-/// Invocations of a page, at most.
+/// Largest number of invocations on a page.
 const LIMIT_MAX: usize = 1000;
-/// Bytes of a page's JSON, at most: a page ends before the invocation that would be too much.
+/// Largest size of a page's JSON, in bytes. A page ends before the invocation that would exceed it.
 const PAGE_BYTES_MAX: usize = 4 << 20;
-/// Rows that one turn of a partition reads, at most: well under a millisecond of it, from memory.
+/// Largest number of rows that a partition reads in one turn: well under a millisecond of work,
+/// from memory.
 const TURN_ROWS_MAX: usize = 64;
-/// Bytes of rows that one turn reads, at most, up to the row that is more. A result may have 32 MiB.
+/// Bytes of rows after which a turn ends. The last row may exceed it: a result may have 32 MiB.
 const TURN_BYTES_MAX: usize = 4 << 20;
 
-/// Where a page has ended: after which invocation of which partition. Clients see it as a text without
-/// a meaning.
+/// A cursor: the partition and invocation after which the next page starts. Clients see it as
+/// opaque text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     partition: PartitionId,
@@ -41,10 +43,10 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// Before everything.
+    /// Before the first invocation.
     const START: Self = Self { partition: PartitionId(0), lsn: Lsn(0) };
 
-    /// A place as it was said, in one of so many partitions.
+    /// Parses a cursor. `partitions` is the number of partitions that exist.
     fn parse(text: &str, partitions: u16) -> Result<Self, Refusal> {
         let parsed = || {
             let (partition, lsn) = text.split_once('-')?;
@@ -62,7 +64,7 @@ impl Place {
     }
 }
 
-/// How many a page may have.
+/// Parses the limit of a page.
 fn limit(text: Option<&str>) -> Result<usize, Refusal> {
     let Some(text) = text else { return Ok(LIMIT) };
     let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
@@ -74,19 +76,19 @@ fn limit(text: Option<&str>) -> Result<usize, Refusal> {
     })
 }
 
-/// A page that is being filled.
+/// A page being filled.
 #[derive(Debug)]
 struct Page {
     limit: usize,
     bytes_max: usize,
     invocations: Vec<InvocationView>,
     bytes: usize,
-    /// Where the last of them stands.
+    /// Cursor of the last invocation on the page.
     last: Place,
 }
 
 impl Page {
-    /// Takes one more, unless that is too much. The first is always taken.
+    /// Adds an invocation if it fits on the page. The first one is always added.
     fn take(&mut self, at: Place, invocation: InvocationView) -> bool {
         let bytes = invocation.json_bytes();
         let is_first = self.invocations.is_empty();
@@ -100,7 +102,8 @@ impl Page {
         true
     }
 
-    /// How many may be read for it: one more than it takes, which tells whether there is another page.
+    /// How many rows to read for the page: one more than fits, which tells whether there is another
+    /// page.
     fn rows_wanted(&self) -> usize {
         self.limit - self.invocations.len() + 1
     }
@@ -111,7 +114,7 @@ impl Page {
     }
 }
 
-/// The page after a place.
+/// Reads the page after a cursor.
 pub(super) async fn read(
     admin: &Admin,
     wanted: Vec<StatusKind>,

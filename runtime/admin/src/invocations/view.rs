@@ -1,67 +1,68 @@
-//! What the API says of an invocation. Its texts are its clients' and its handler's own, and may be as
-//! large as a message: what is shown of each is bounded.
+//! The API's representation of an invocation. Its texts come from clients and handlers and may be
+//! as large as a message, so each is shown up to a limit.
 
 use runtime_core::model::invocation::AttemptFailure;
 use runtime_views::{invocation::Invocation, rfc3339, text};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What a list shows of each text, in bytes: a message, and the top of a stack trace.
+/// How much of each text a list shows, in bytes: enough for a message and the top of a stack trace.
 pub(super) const LISTED_TEXT_BYTES_MAX: usize = 1 << 10;
-/// What is shown of each text of a single invocation, in bytes: more than is kept of a stack trace.
+/// How much of each text of a single invocation is shown, in bytes: more than what is kept of a
+/// stack trace.
 pub(super) const SHOWN_TEXT_BYTES_MAX: usize = 64 << 10;
 
-/// An invocation.
+/// An invocation, as the API shows it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct InvocationView {
-    /// Its id.
+    /// Its id, `inv_...`.
     pub id: String,
-    /// The handler it runs.
+    /// The handler that it runs, as `service/key/handler`.
     pub target: String,
     /// `scheduled`, `pending`, `running`, `backing-off`, `suspended`, `paused` or `completed`.
     pub status: &'static str,
-    /// When it was asked for.
+    /// When it was created.
     pub created_at: String,
     /// When its status last changed.
     pub modified_at: String,
-    /// When its next attempt starts, if that is known.
+    /// When its next attempt starts, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<String>,
-    /// The deployment it stays with.
+    /// The deployment that it is pinned to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment_id: Option<String>,
-    /// Attempts that failed since it last got further.
+    /// Failed attempts since it last made progress.
     pub retry_count: u32,
-    /// Entries in its journal.
+    /// Number of entries in its journal.
     pub journal_size: u32,
-    /// The client's key.
+    /// The client's idempotency key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
-    /// Why the last attempt broke off.
+    /// Why the last attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<FailureView>,
-    /// What it ended with, if it failed.
+    /// Its failure, if it ended with one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion_failure: Option<String>,
 }
 
-/// Why an attempt broke off.
+/// Why an attempt failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FailureView {
-    /// HTTP-like code.
+    /// A code like an HTTP status.
     pub code: u32,
-    /// The runtime's code for it.
+    /// The runtime's code for the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
     /// What went wrong.
     pub message: String,
-    /// The user's stack trace.
+    /// Stack trace of the user code.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stacktrace: String,
-    /// Name of the command it is about.
+    /// Name of the command that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub related_command_name: Option<String>,
-    /// Index of that command.
+    /// Index of that command in the journal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub related_command_index: Option<u32>,
 }
@@ -86,7 +87,7 @@ impl From<Invocation> for InvocationView {
 }
 
 impl InvocationView {
-    /// How long it is as JSON, in bytes.
+    /// Its size as JSON, in bytes.
     pub(super) fn json_bytes(&self) -> usize {
         #[expect(clippy::expect_used, reason = "a Vec takes all, and texts and numbers are JSON")]
         let json = serde_json::to_vec(self).expect("an invocation is JSON");

@@ -1,10 +1,10 @@
-//! Who gets which id, and whose request makes no sense.
+//! Which invocation gets which id, and which requests are rejected.
 
 use protocol::ServiceKind;
 
 use super::*;
 
-/// Counts, so that it is seen what was drawn.
+/// Counts up, so that tests can tell which values were drawn.
 struct Counting(u64);
 
 impl Entropy for Counting {
@@ -113,7 +113,7 @@ fn how_long_it_is_kept_follows_from_what_names_it() {
     assert_eq!(kept(asked(brief, "", Some("one")).unwrap()), (20, 20), "no longer than the result");
 }
 
-/// The real server's rules, which differ by who asks.
+/// The Restate server's rules, which differ between client requests and calls.
 #[test]
 fn clients_and_calls_have_rules_of_their_own() {
     assert!(asked(object(), "", None).is_ok(), "the empty key is one");

@@ -1,4 +1,5 @@
-//! Which completions the commands of a journal have asked for: what an SDK may wait for and answer.
+//! The completions that a journal's commands requested: an SDK may wait only for these, and
+//! complete only the runs among them.
 
 use std::collections::BTreeSet;
 
@@ -9,18 +10,18 @@ use protocol::{
 
 use super::fault::Fault;
 
-/// Completions asked for. Journals are read by a scan of the two fields that matter, since they are
-/// replayed on each attempt.
+/// The requested completions. Journals are replayed on every attempt, so their entries are not
+/// decoded but scanned for the two fields that matter.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     /// In ascending order, which is the order in which SDKs choose them.
     ids: Vec<CompletionId>,
-    /// Runs whose result has not been proposed.
+    /// Runs whose result has not been proposed yet.
     runs: BTreeSet<CompletionId>,
 }
 
 impl Asked {
-    /// An entry of the journal, as it was stored: nothing is refused any more.
+    /// Records an entry from the stored journal, which has been checked before.
     pub(super) fn replayed(&mut self, entry: &Entry) {
         if entry.ty.is_command() {
             let asked = wire::command::completions(entry);
@@ -33,7 +34,7 @@ impl Asked {
         }
     }
 
-    /// A new command. Its completions have to be new, too.
+    /// Records a new command. Returns an error unless its completion ids are new and non-zero.
     pub(super) fn command(&mut self, entry: &Entry) -> Result<(), Fault> {
         let asked = wire::command::completions(entry);
         for id in asked.into_iter().flatten() {
@@ -49,7 +50,7 @@ impl Asked {
         Ok(())
     }
 
-    /// A run's result: there has to be such a run, and it has one result.
+    /// Records a run's result. Returns an error unless the run exists and has no result yet.
     pub(super) fn run_proposed(&mut self, id: CompletionId) -> Result<(), Fault> {
         if self.runs.remove(&id) {
             Ok(())
@@ -58,7 +59,8 @@ impl Asked {
         }
     }
 
-    /// A suspension: what no command has asked for never comes.
+    /// Checks a suspension. Returns an error if it waits for a completion that no command
+    /// requested, since that would never arrive.
     pub(super) fn awaited(&self, awaiting: &Awaiting) -> Result<(), Fault> {
         let unknown = awaiting.all_leaves().find_map(|leaf| match leaf {
             NotificationId::Completion(id) => Some(*id).filter(|id| !self.contains(*id)),
@@ -78,7 +80,7 @@ impl Asked {
         self.ids.binary_search(&id).is_ok()
     }
 
-    /// Whether it is new.
+    /// Returns whether the id is new.
     fn insert(&mut self, id: CompletionId) -> bool {
         if self.ids.last().is_none_or(|last| *last < id) {
             self.ids.push(id);

@@ -1,4 +1,4 @@
-//! Who a call is for, as the registry has it.
+//! Resolves the target of a call against the registry.
 
 use protocol::journal::CallRequest;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Attempt {
-    /// Checks a call's target and makes up the callee.
+    /// Checks a call's target and chooses the callee's id.
     pub(super) fn callee(
         &self,
         request: &CallRequest,

@@ -1,11 +1,12 @@
-//! Long words of SDKs and endpoints are stored in part. A failed attempt is a record of the log and a
-//! part of its invocation's row, written again with each try, and nobody reads a megabyte of it.
+//! Truncates long texts from SDKs and endpoints before they are stored. A failed attempt is a log
+//! record and part of its invocation's row, written again on each retry, and nothing needs a
+//! megabyte of it.
 
-/// What is kept of a message, in bytes: an error with all its causes.
+/// The maximum size of a message, in bytes: enough for an error with all its causes.
 pub(super) const MESSAGE_BYTES_MAX: usize = 8 << 10;
-/// What is kept of a stack trace, in bytes: some 400 frames.
+/// The maximum size of a stack trace, in bytes: some 400 frames.
 pub(super) const STACKTRACE_BYTES_MAX: usize = 32 << 10;
-/// What is kept of the name of a command, in bytes: it is in the journal as a whole.
+/// The maximum size of a command's name, in bytes; the journal has the full name.
 pub(super) const NAME_BYTES_MAX: usize = 1 << 10;
 
 pub(super) fn message(text: String) -> String {
@@ -20,8 +21,8 @@ pub(super) fn name(text: String) -> String {
     cut(text, NAME_BYTES_MAX)
 }
 
-/// The text, or so much of its beginning that it has at most `bytes_max` bytes together with the word
-/// that it is cut.
+/// Truncates the text so that, including a note of its original length, it fits into `bytes_max`
+/// bytes.
 fn cut(mut text: String, bytes_max: usize) -> String {
     let len = text.len();
     if len <= bytes_max {

@@ -1,4 +1,4 @@
-//! Why an attempt broke off, and what is remembered of it.
+//! Why an attempt failed, and what is stored about it.
 
 use protocol::{
     surface::code,
@@ -17,88 +17,89 @@ pub enum Fault {
     /// The SDK reported an error.
     #[error("{}", .0.message)]
     Sdk(AttemptError),
-    /// The SDK said something that the protocol does not allow here.
+    /// The SDK sent something that the protocol does not allow at this point.
     #[error("the SDK broke the protocol: {message}")]
     Protocol {
-        /// What it said and why it is wrong.
+        /// What it sent and why that is wrong.
         message: String,
     },
-    /// A frame could not be read.
+    /// A frame could not be decoded.
     #[error("the SDK sent a frame that cannot be read: {0}")]
     Wire(#[from] WireError),
-    /// A command makes no sense for this handler.
+    /// A command is not valid for this handler.
     #[error("{message}")]
     InvalidCommand {
         /// What is wrong with it.
         message: String,
     },
-    /// A command names a service or handler that nobody offers.
+    /// A command names a service or handler that is not registered.
     #[error("{0}")]
     UnknownTarget(#[from] ResolveError),
-    /// There is no connection to the endpoint: the request was never sent.
+    /// No connection to the endpoint could be established: the request was never sent.
     #[error("the endpoint cannot be reached: {message}")]
     Unreachable {
-        /// What the transport said.
+        /// The transport's error.
         message: String,
     },
-    /// The connection broke when the request was on its way.
+    /// The connection broke after the request was sent.
     #[error("the connection to the endpoint broke: {message}")]
     Transport {
-        /// What the transport said.
+        /// The transport's error.
         message: String,
     },
     /// The response ended before the attempt did.
     #[error("the endpoint closed the stream before the attempt ended")]
     EndedEarly,
-    /// The endpoint answered with another status than 200, or another content type.
+    /// The endpoint responded with a status other than 200 or with the wrong content type.
     #[error("{message}")]
     Response {
         /// The HTTP status.
         status: u16,
-        /// What was wrong.
+        /// What is wrong with the response.
         message: String,
-        /// When the endpoint asked to be tried again, in milliseconds.
+        /// How long the endpoint asked to wait before a retry, in milliseconds.
         retry_after_ms: Option<u64>,
     },
-    /// The deployment the invocation is pinned to is gone, or speaks no common version any more.
+    /// No deployment can run the attempt: it is not registered, does not offer the handler, or
+    /// supports no usable protocol version.
     #[error("{message}")]
     Deployment {
         /// What is missing.
         message: String,
     },
-    /// This server's own code broke while it ran the attempt.
+    /// This server's own code panicked while it ran the attempt.
     #[error("this server broke while it ran the attempt, which is a bug of ours: {message}")]
     Internal {
-        /// What the panic said.
+        /// The panic message.
         message: String,
     },
-    /// Nothing came for too long.
+    /// The endpoint did not end the attempt in time.
     #[error("the endpoint did not end the attempt within {timeout_ms} ms of being asked to")]
     Timeout {
-        /// How long it was given.
+        /// How long it had, in milliseconds.
         timeout_ms: u64,
     },
 }
 
-/// The response's version or content type is not the one that was asked for.
+/// The response's protocol version or content type is not the requested one.
 const CODE_VERSION: &str = "RT0015";
-/// A command that makes no sense.
+/// A command that is not valid.
 const CODE_INVALID_COMMAND: &str = "RT0017";
 /// A command that names an unknown service or handler.
 const CODE_UNKNOWN_TARGET: &str = "RT0018";
 
 impl Fault {
-    /// Whether the request was never on its way: no attempt was made then.
+    /// Whether the request was never sent, in which case no attempt was made.
     pub(super) fn is_unsent(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Deployment { .. })
     }
 
-    /// Whether the handler can't have run: it has not failed then, and what it would do on its next
-    /// try must not depend on this one.
+    /// Whether the handler cannot have run. In that case it has not failed either, and this attempt
+    /// must not affect what it does on the next one.
     pub(super) fn is_before_handler(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Deployment { .. } => true,
-            // What a server or a gateway says instead of asking the handler.
+            // Statuses that a server or a gateway returns without invoking the handler.
             Self::Response { status, .. } => matches!(status, 401 | 404 | 413 | 415 | 429 | 503),
             Self::Sdk(_)
             | Self::Protocol { .. }
@@ -112,7 +113,7 @@ impl Fault {
         }
     }
 
-    /// HTTP-like code, as the status shows it.
+    /// The HTTP-like code shown in the invocation's status.
     pub fn code(&self) -> u32 {
         match self {
             Self::Sdk(error) => error.code,
@@ -129,7 +130,7 @@ impl Fault {
         }
     }
 
-    /// What the invocation's status remembers: a part of what is very long.
+    /// What the invocation's status stores; very long texts are truncated.
     pub fn into_failure(self) -> AttemptFailure {
         let (code, message) = (self.code(), cut::message(self.to_string()));
         let error_code = match &self {

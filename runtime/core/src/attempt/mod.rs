@@ -1,4 +1,4 @@
-//! The Attempt machine: one conversation with an SDK about one invocation.
+//! The Attempt state machine: one conversation with an SDK about one invocation.
 //!
 //! ```text
 //!             open                    half-close: idle too long,
@@ -9,15 +9,17 @@
 //!                        +---- Suspension, End, Error, a fault --------+---> Ended
 //! ```
 //!
-//! The shell moves bytes: it calls [`Attempt::open`] once, then [`Attempt::receive`] for whatever comes in,
-//! however it is cut, [`Attempt::notify`] for each entry the partition shows it, [`Attempt::broken`] when the transport
-//! fails and [`Attempt::on_timeout`] when [`Attempt::deadline_ms`] has passed, and carries out the
-//! [`Output`]s in order. After [`Output::Finish`] the machine says nothing more.
+//! The shell moves bytes. It calls [`Attempt::open`] once, then [`Attempt::receive`] for each chunk
+//! of the response, however it is split, [`Attempt::notify`] for each entry that the partition
+//! sends it, [`Attempt::broken`] when the transport fails, and [`Attempt::on_timeout`] when
+//! [`Attempt::deadline_ms`] has passed, and carries out the [`Output`]s in order.
+//! [`Output::Finish`] is always the last one.
 //!
-//! Times are the shell's: `now_ms` is a monotonic clock, `wall_ms` the time of day by which an SDK's
-//! absolute times are understood.
+//! Times come from the shell: `now_ms` is a monotonic clock, `wall_ms` the wall-clock time against
+//! which an SDK's absolute times are interpreted.
 //!
-//! The machine keeps nothing that a crash may not take: everything lasting is in what it proposes.
+//! The machine holds no state that must survive a crash: everything durable is in the events it
+//! proposes.
 
 mod asked;
 mod callee;
@@ -54,44 +56,48 @@ pub use fault::Fault;
 pub use options::{AttemptOptions, NodeOptions};
 pub use place::{Placement, Unplaced, place};
 
-/// One thing for the shell to do.
+/// An action for the shell to carry out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "an event is moved on at once, and most are events")]
 pub enum Output {
     /// Write to the request body.
     Send(Bytes),
-    /// Hand to the partition.
+    /// Propose the event to the partition.
     Propose(Event),
     /// End the request body; keep reading the response.
     HalfClose,
-    /// It is over: end the request body, drain the response for a moment, let go of the stream.
+    /// The attempt is over: end the request body, briefly drain the response, and release the
+    /// stream.
     Finish,
 }
 
-/// One conversation.
+/// One attempt's conversation with an SDK.
 #[derive(Debug)]
 pub struct Attempt {
     name: AttemptRef,
     options: AttemptOptions,
     state: State,
-    /// Whether the SDK has said its last word.
+    /// Whether the SDK has sent its final frame.
     is_last_said: bool,
     decoder: FrameDecoder,
-    /// What the attempt was started with; the journal and the state are taken out when it opens.
+    /// The attempt's input; opening takes the journal and the state out of it.
     start: StartAttempt,
-    /// Entries before this index have been shown to the SDK.
+    /// Entries before this index have been sent to the SDK.
     seen: EntryIndex,
-    /// Commands in the journal, the attempt's own included: the index of the next one.
+    /// The number of commands in the journal, including this attempt's own, and so the index of the
+    /// next one.
     commands: u32,
-    /// Whether Output is in the journal.
+    /// Whether the journal contains an Output command.
     has_output: bool,
-    /// Whether the first word that stores something has to say where the invocation runs from now on.
+    /// Whether the first event that stores something must be preceded by one that pins the
+    /// deployment.
     is_pin_owed: bool,
-    /// Completions that the journal has asked for, the attempt's own commands included.
+    /// The completions requested by the commands in the journal, including this attempt's own.
     asked: Asked,
-    /// Runs of this attempt whose proposal asked for a mere acknowledgement.
+    /// Runs of this attempt whose proposal requested an acknowledgement instead of the full
+    /// completion.
     acknowledge: BTreeSet<CompletionId>,
-    /// When the last frame went in or out, by the shell's monotonic clock in milliseconds.
+    /// When the last frame was received or sent, by the shell's monotonic clock, in milliseconds.
     last_frame_ms: u64,
     outputs: Vec<Output>,
 }
@@ -100,16 +106,17 @@ pub struct Attempt {
 enum State {
     /// The request body is open.
     Streaming,
-    /// The request body has ended before its time, since others need the place; the response goes on.
+    /// The request body was closed early to yield the permit to other attempts; the response
+    /// continues.
     GivingWay,
-    /// The request body has ended, the response goes on.
+    /// The request body has ended; the response continues.
     Draining,
-    /// A terminal frame or a fault has ended it.
+    /// A terminal frame or a fault ended the attempt.
     Ended,
 }
 
 impl Attempt {
-    /// An attempt that has not opened its stream yet.
+    /// Creates an attempt that has not opened its stream yet.
     pub fn new(start: StartAttempt, options: AttemptOptions) -> Self {
         let is_pin_owed = start.pin.is_none();
         Self {
@@ -130,25 +137,25 @@ impl Attempt {
         }
     }
 
-    /// Its name.
+    /// The invocation and the LSN that identify this attempt.
     pub fn name(&self) -> AttemptRef {
         self.name
     }
 
-    /// What it was started with; journal and state are taken out once it has opened.
+    /// The input it was started with; journal and state are empty once it has been opened.
     pub fn start(&self) -> &StartAttempt {
         &self.start
     }
 
-    /// What is spoken.
+    /// The protocol version spoken with the SDK.
     pub fn version(&self) -> ProtocolVersion {
         self.options.pin.protocol
     }
 
-    /// The frames to begin with: Start and the journal. Call it once, before anything else.
+    /// Sends the opening frames: Start and the journal. Must be called once, before anything else.
     ///
     /// # Panics
-    /// When it is called again.
+    /// Panics if it is called twice.
     pub fn open(&mut self, now_ms: u64) {
         assert!(self.commands == 0, "{:?} is opened twice", self.name);
         self.last_frame_ms = now_ms;
@@ -158,9 +165,9 @@ impl Attempt {
         }
     }
 
-    /// An entry of the journal that the SDK has not seen: shown if the request is still open.
+    /// Sends a journal entry that the SDK has not seen, if the request body is still open.
     pub fn notify(&mut self, now_ms: u64, index: EntryIndex, entry: Entry) {
-        // An attempt that was started again after a crash may have it in its replay already.
+        // An attempt that was restarted after a crash may already have it in its replay.
         if self.state != State::Streaming || index < self.seen {
             return;
         }
@@ -174,8 +181,8 @@ impl Attempt {
         }
     }
 
-    /// How many bytes the message has that has begun and is not whole; `None` when none has, or its length
-    /// is not there yet.
+    /// The size in bytes of the message that has arrived in part; `None` if there is none, or its
+    /// length has not arrived yet.
     pub fn expected_bytes(&self) -> Option<usize> {
         self.decoder.expected_bytes().filter(|_| !self.has_ended())
     }
@@ -187,10 +194,11 @@ impl Attempt {
         }
     }
 
-    /// When [`Self::on_timeout`] is to be called, by the clock of `now_ms`.
+    /// When [`Self::on_timeout`] must be called, by the clock of `now_ms`; `None` once the attempt
+    /// has ended.
     pub fn deadline_ms(&self) -> Option<u64> {
         let timeout_ms = match self.state {
-            // Who gives way has as much time as if nobody had asked.
+            // An attempt that yields its permit keeps its full inactivity timeout.
             State::Streaming | State::GivingWay => self.options.handler.inactivity_timeout_ms,
             State::Draining => self.options.handler.abort_timeout_ms,
             State::Ended => return None,
@@ -198,7 +206,8 @@ impl Attempt {
         Some(self.last_frame_ms.saturating_add(timeout_ms))
     }
 
-    /// Time has passed: an idle stream is half-closed, one that does not end then is given up.
+    /// Handles an expired deadline: half-closes an idle stream, and fails an attempt that does not
+    /// end after that.
     pub fn on_timeout(&mut self, now_ms: u64, entropy: &mut dyn Entropy) {
         if self.deadline_ms().is_none_or(|deadline_ms| now_ms < deadline_ms) {
             return;
@@ -217,7 +226,7 @@ impl Attempt {
         }
     }
 
-    /// Asks the SDK to come to an end: it runs as far as it can and suspends.
+    /// Asks the SDK to finish: it runs as far as it can and suspends.
     pub fn half_close(&mut self) {
         if self.state == State::Streaming {
             self.state = State::Draining;
@@ -225,8 +234,8 @@ impl Attempt {
         }
     }
 
-    /// Others need its place: if all it does is wait, it suspends now and goes on later. One that is at
-    /// work is not disturbed.
+    /// Asks the attempt to yield its permit: if the handler is only waiting, it suspends now and
+    /// resumes later. A handler that is busy is not disturbed.
     pub fn give_way(&mut self) {
         if self.state == State::Streaming {
             self.state = State::GivingWay;
@@ -234,23 +243,24 @@ impl Attempt {
         }
     }
 
-    /// Since when nothing was said, while the SDK can still be told to suspend; by the clock of `now_ms`.
+    /// When the last frame was received or sent, by the clock of `now_ms`; `None` once the SDK can
+    /// no longer be asked to suspend.
     pub fn idle_since_ms(&self) -> Option<u64> {
         (self.state == State::Streaming).then_some(self.last_frame_ms)
     }
 
-    /// What the shell has to do, in order. Call it after each of the calls above.
+    /// Takes the actions for the shell, in order. Must be called after each of the calls above.
     pub fn take_outputs(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.outputs)
     }
 
-    /// Whether the SDK has said its last word, so that its response ends by itself. Otherwise nobody wants to
-    /// hear more of it.
+    /// Whether the SDK has sent its final frame, so that its response ends on its own. Otherwise
+    /// the rest of the response is of no use.
     pub fn is_last_said(&self) -> bool {
         self.is_last_said
     }
 
-    /// Whether it is over.
+    /// Whether the attempt has ended: it sends and proposes nothing more.
     pub fn has_ended(&self) -> bool {
         self.state == State::Ended
     }
@@ -270,7 +280,7 @@ impl Attempt {
     }
 
     fn propose(&mut self, event: Event) {
-        // A failure stores no entry: the deployment may never have been reached, and the next
+        // A failure stores no entry: the deployment may never have been reached, so the next
         // attempt is free to choose another.
         assert!(self.state != State::Ended, "{:?} has ended, and proposes {event:?}", self.name);
         let stores = !matches!(event, Event::AttemptFailed { .. });

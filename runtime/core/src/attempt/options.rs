@@ -1,38 +1,38 @@
-//! What applies to an attempt.
+//! The settings of an attempt.
 
 use protocol::{ProtocolVersion, ids::Derivation, wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES};
 
 use crate::{model::invocation::Pin, registry::HandlerSettings};
 
-/// What the registry and the configuration say of the attempt's handler and deployment.
+/// The settings of one attempt, from the registry and the node's configuration.
 #[derive(Debug, Clone)]
 pub struct AttemptOptions {
-    /// Where it runs and what is spoken there.
+    /// The deployment it runs on and the protocol version spoken there.
     pub pin: Pin,
     /// Whether requests and responses overlap; otherwise the request ends after the journal.
     pub bidirectional: bool,
-    /// What applies to its handler.
+    /// Settings of its handler.
     pub handler: HandlerSettings,
-    /// What applies to all attempts.
+    /// Settings shared by all attempts.
     pub node: NodeOptions,
 }
 
-/// What the node says of all attempts.
+/// The node's settings for all attempts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeOptions {
-    /// The newest protocol that new invocations are spoken to in.
+    /// The newest protocol version to use for new invocations.
     pub max_protocol: ProtocolVersion,
-    /// How ids of named callees follow from their names.
+    /// How the ids of named callees are derived from their names.
     pub derivation: Derivation,
-    /// Largest message that an SDK may send, in bytes.
+    /// The largest message that an SDK may send, in bytes.
     pub message_bytes_max: u32,
-    /// Whether attempts whose request was not even sent use up attempts of the retry policy, as they do
-    /// on the real server.
+    /// Whether attempts whose request was never sent count against the retry policy, as they do in
+    /// the Restate server.
     pub counts_unsent: bool,
 }
 
 impl Default for NodeOptions {
-    /// As on the real server, but for attempts that were not sent.
+    /// The Restate server's defaults, except that unsent attempts are not counted.
     fn default() -> Self {
         Self {
             max_protocol: ProtocolVersion::MAX,

@@ -1,4 +1,4 @@
-//! Where an attempt runs, and what applies to it there.
+//! Decides where an attempt runs, and with which options.
 
 use std::sync::Arc;
 
@@ -14,32 +14,32 @@ use crate::{
     registry::RegistrySnapshot,
 };
 
-/// Where an attempt runs and how.
+/// Where an attempt runs, and with which options.
 #[derive(Debug, Clone)]
 pub struct Placement {
     /// The deployment that it talks to.
     pub deployment: Arc<StoredDeployment>,
-    /// What applies to it there.
+    /// The options that apply on that deployment.
     pub options: AttemptOptions,
 }
 
-/// An attempt that can run nowhere.
+/// An attempt that no deployment can run.
 #[derive(Debug)]
 pub struct Unplaced {
-    /// Why.
+    /// Why it cannot run.
     pub fault: Fault,
-    /// How it is retried: registering the deployment mends it. By the handler's own policy, if any
-    /// deployment says what that is.
+    /// The options for retrying it, since registering a deployment can fix it. They carry the
+    /// handler's own retry policy if any deployment defines it, and the server's default otherwise.
     pub options: AttemptOptions,
 }
 
-/// Says where an attempt runs: on the deployment that its invocation is pinned to, in the protocol of
-/// the pin; one that is not pinned yet, on the latest of its service, in the newest protocol that both
-/// sides speak.
+/// Decides where an attempt runs: on the deployment that its invocation is pinned to, in the pinned
+/// protocol version, or, if it is not pinned yet, on the latest deployment of its service, in the
+/// newest protocol version that both sides support.
 ///
 /// # Errors
-/// When there is no such deployment, or it does not offer the handler any more or speaks no protocol that
-/// the invocation can use.
+/// Returns an error if there is no such deployment, or if it no longer offers the handler or
+/// supports no protocol version that the invocation can use.
 pub fn place(
     registry: &RegistrySnapshot,
     start: &StartAttempt,
@@ -98,7 +98,7 @@ fn fallback_options(
     let own = known
         .filter_map(|deployment| registry.handler_settings(deployment, service, handler))
         .next();
-    // It talks to nobody, so all that counts is the policy.
+    // The attempt talks to no endpoint, so only the retry policy matters.
     AttemptOptions {
         pin: Pin { deployment: DeploymentId(0), protocol: ProtocolVersion::MAX },
         bidirectional: false,

@@ -1,4 +1,5 @@
-//! What the SDK says: bytes become frames, and each frame an event to propose, or the attempt's end.
+//! Receiving from the SDK: bytes become frames, and each frame becomes an event to propose or ends
+//! the attempt.
 
 use bytes::Bytes;
 use protocol::{
@@ -21,8 +22,9 @@ use crate::{
 };
 
 impl Attempt {
-    /// Takes what comes next of the response. What follows a terminal frame is ignored. `wall_ms` is the
-    /// time of day at which it came, in milliseconds since the epoch.
+    /// Handles the next chunk of the response. Anything after a terminal frame is ignored.
+    /// `wall_ms` is the wall-clock time at which the chunk arrived, in milliseconds since the Unix
+    /// epoch.
     pub fn receive(
         &mut self,
         now_ms: u64,
@@ -59,7 +61,7 @@ impl Attempt {
             matches!(frame.ty, MessageType::SUSPENSION | MessageType::ERROR | MessageType::END);
         match frame.ty {
             MessageType::PROPOSE_RUN_COMPLETION => self.run_proposed(&frame),
-            // Informational: shown nowhere yet, but it must be well-formed.
+            // Informational: not displayed anywhere yet, but it must be well-formed.
             MessageType::AWAITING_ON => Ok(AwaitingOn::decode(&frame).map(|_| ())?),
             MessageType::SUSPENSION => self.suspended(&frame),
             MessageType::ERROR => Err(Fault::Sdk(AttemptError::decode(&frame)?)),
@@ -95,8 +97,8 @@ impl Attempt {
         Ok(())
     }
 
-    /// Refuses what makes no sense for this handler, so that it never enters the journal; finds out
-    /// who a call is for.
+    /// Rejects commands that are not valid for this handler, so that they never enter the journal,
+    /// and resolves the target of a call.
     fn check(
         &self,
         command: &Command,
@@ -203,12 +205,13 @@ impl Attempt {
     }
 }
 
-/// How far ahead a command's absolute time is. It is a time of the SDK's clock, which neither ours nor
-/// the log's stamps follow: only the distance from now means the same to both.
+/// How far ahead a command's absolute time lies. That time comes from the SDK's clock, which
+/// matches neither ours nor the log's stamps: only the distance from now means the same to both
+/// sides.
 fn delay_ms(command: &Command, wall_ms: u64) -> Result<Option<u64>, Fault> {
     let (what, at_ms) = match command {
         Command::Sleep { wake_up_time_ms, .. } => ("sleep", *wake_up_time_ms),
-        // Most sends are for now and say 0.
+        // Most sends are immediate and carry a 0.
         Command::OneWayCall { invoke_time_ms: at_ms @ 1.., .. } => ("delayed call", *at_ms),
         Command::OneWayCall { .. }
         | Command::Input { .. }

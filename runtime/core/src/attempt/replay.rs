@@ -1,11 +1,12 @@
-//! What an attempt begins with: Start, then the journal in its order.
+//! The opening frames of an attempt: Start, then the journal in order.
 
 use bytes::BytesMut;
 use protocol::wire::{MessageType, control, frame::Frame};
 
 use super::{Attempt, Output};
 
-/// Entries up to this size are copied into one buffer; larger ones are sent as they are.
+/// Entry bodies up to this size are copied into a shared buffer; larger ones are sent without
+/// copying.
 const COPIED_BODY_BYTES_MAX: usize = 16 * 1024;
 
 impl Attempt {

@@ -1,4 +1,4 @@
-//! What follows a failed attempt.
+//! Decides what follows a failed attempt.
 
 use protocol::{
     TerminalFailure,
@@ -12,17 +12,18 @@ use crate::{
     model::{deployment::OnMaxAttempts, invocation::AfterFailure},
 };
 
-/// The longest pause that an endpoint or an SDK can ask for before the next attempt, in milliseconds:
-/// a day. Whoever needs longer sleeps, which is an entry that people can see; a header with a year in
-/// it is a mistake, and an invocation that waits for a year is lost to those who wait for it.
+/// The longest delay that an endpoint or an SDK can request before the next attempt, in
+/// milliseconds: one day. A handler that needs to wait longer should sleep, which leaves a visible
+/// journal entry; a header that asks for a year is a mistake, and would leave the invocation's
+/// callers waiting for a year.
 pub const ASKED_DELAY_MAX_MS: u64 = 24 * 3_600_000;
 
-/// The shortest pause after a request that was not sent, in milliseconds. No policy counts these, so
-/// nothing else would end a loop whose policy has no pause at all; ten a second of one invocation is
-/// what a log and an endpoint that is starting bear.
+/// The shortest delay after a request that was not sent, in milliseconds. No policy counts these,
+/// so with a policy that has no delay nothing else would stop a busy loop; the log and an endpoint
+/// that is starting up can cope with ten attempts per second of one invocation.
 pub const UNSENT_DELAY_MIN_MS: u64 = 100;
 
-/// Decides by what the SDK asked for, then by the policy.
+/// The SDK's own request takes precedence over the policy.
 pub(super) fn decide(
     options: &AttemptOptions,
     start: &StartAttempt,
@@ -37,8 +38,8 @@ pub(super) fn decide(
             ErrorBehavior::Retry => (),
         }
         if let Some(asked_ms) = error.next_retry_delay_ms {
-            // Exactly that, and none of the policy's attempts: a run with a policy of its own goes by
-            // that one.
+            // Exactly this delay, and it does not count against the policy: a run with its own
+            // retry policy follows that one.
             let delay_ms = asked_ms.min(ASKED_DELAY_MAX_MS);
             return AfterFailure::Retry { delay_ms, counts: false };
         }
@@ -47,8 +48,8 @@ pub(super) fn decide(
         return AfterFailure::Pause; // The handler would build the same tree again.
     }
     if fault.is_unsent() && !options.node.counts_unsent {
-        // Nobody has heard of the attempt, so none is used up: the endpoint may be down for longer than
-        // any policy lasts, and its invocations go on when it is back.
+        // The endpoint never saw the attempt, so it is not counted: the endpoint may be down for
+        // longer than any policy lasts, and its invocations resume when it is back.
         let failures = start.unsent.saturating_add(1);
         let delay_ms = policy.backoff.delay_ms(failures).max(UNSENT_DELAY_MIN_MS);
         return AfterFailure::RetryUnsent { delay_ms: spread(delay_ms, entropy) };
@@ -62,7 +63,7 @@ pub(super) fn decide(
     }
     let mut delay_ms = spread(policy.backoff.delay_ms(failures), entropy);
     if let Fault::Response { retry_after_ms: Some(asked_ms), .. } = fault {
-        // It can ask for more than the policy gives, and not for less.
+        // The endpoint can lengthen the policy's delay but not shorten it.
         delay_ms = delay_ms.max((*asked_ms).min(ASKED_DELAY_MAX_MS));
     }
     if fault.is_before_handler() {
@@ -72,13 +73,14 @@ pub(super) fn decide(
     }
 }
 
-/// The result of an invocation that ends with this fault. It is stored with it, given to all who wait,
-/// and was no result of the handler's own: as long as what is shown of the attempt.
+/// The result of an invocation that ends with this fault. It is stored and sent to every waiter and
+/// did not come from the handler itself, so it is truncated to the same length as an attempt's
+/// failure.
 fn end(fault: &Fault) -> TerminalFailure {
     TerminalFailure::new(fault.code(), cut::message(fault.to_string()))
 }
 
-/// Up to a third more, so that what failed together is not tried again together.
+/// Adds up to a third as jitter, so that attempts that failed together are not retried together.
 fn spread(delay_ms: u64, entropy: &mut dyn Entropy) -> u64 {
     delay_ms.saturating_add(entropy.next_u64() % (delay_ms / 3 + 1))
 }

@@ -38,7 +38,7 @@ impl Entropy for Zeros {
     }
 }
 
-/// `Greeter/greet` is registered.
+/// A registry that has `Greeter/greet`.
 fn registry() -> RegistrySnapshot {
     let greeter = super::place::tests::deployment(1, "greet", None);
     RegistrySnapshot::new(vec![greeter], Defaults::default())
@@ -117,7 +117,8 @@ pub(super) fn say(attempt: &mut Attempt, frame: Frame) -> Vec<Event> {
     proposals(attempt)
 }
 
-/// However the bytes are cut, the same is said; what follows the last word is not heard.
+/// The result does not depend on how the bytes are split, and frames after the final one are
+/// ignored.
 #[test]
 fn words_are_the_same_however_they_come_in_pieces() {
     let mut bytes = BytesMut::new();
@@ -144,7 +145,8 @@ fn words_are_the_same_however_they_come_in_pieces() {
     assert_eq!(heard(7), heard(whole.len()));
 }
 
-/// Its length is known from its head on, and one that is too large is refused before it is there.
+/// A message's length is known once its header has arrived, and an oversized message is rejected
+/// before its body arrives.
 #[test]
 fn a_message_says_how_large_it_will_be() {
     let mut attempt = opened(start(Vec::new()));
@@ -363,7 +365,8 @@ fn what_follows_the_end_counts_for_nothing() {
     assert!(say(&mut attempt, late).is_empty());
 }
 
-/// After a crash the partition announces again what an attempt that is started again has in its replay.
+/// After a crash, the partition announces entries again that a restarted attempt already has in its
+/// replay.
 #[test]
 fn an_attempt_is_shown_each_entry_once() {
     let mut attempt = opened(start(vec![run(1)]));
@@ -372,11 +375,11 @@ fn an_attempt_is_shown_each_entry_once() {
         let outputs = attempt.take_outputs();
         outputs.iter().filter(|output| matches!(output, Output::Send(_))).count()
     };
-    // Input and the run were in its replay.
+    // Input and the run were in the replay.
     assert_eq!([shown(0), shown(1), shown(2), shown(2), shown(1), shown(3)], [0, 0, 1, 0, 0, 1]);
 }
 
-/// A handler that is at work must have all the time that its service gives it.
+/// A busy handler must keep the full timeout that its service configures.
 #[test]
 fn whoever_gives_way_has_as_much_time_as_before() {
     let mut attempt = opened(start(vec![run(1)]));

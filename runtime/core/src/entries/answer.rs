@@ -1,4 +1,4 @@
-//! What commands are answered with: later, or in the record that brought them.
+//! Completions of commands: recorded as pending, or answered in the same record as the command.
 
 use protocol::journal::{CompletionId, NotificationId, NotificationKind, NotificationResult};
 
@@ -10,7 +10,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Notes that a completion is expected.
+/// Records that a completion is pending.
 pub(super) fn expect_completion(
     cx: &mut Context<'_, '_>,
     lsn: Lsn,
@@ -25,7 +25,7 @@ pub(super) fn expect_completion(
     cx.tables.put_completion(lsn, completion, CompletionState::Pending { kind, timer });
 }
 
-/// Completes a command in the record that brought it.
+/// Completes a command in the same record.
 pub(super) fn answer_at_once(
     cx: &mut Context<'_, '_>,
     lsn: Lsn,

@@ -1,4 +1,4 @@
-//! `AttachInvocation` and `GetInvocationOutput`: another invocation's result, awaited or looked at.
+//! `AttachInvocation` and `GetInvocationOutput`: wait for another invocation's result, or query it.
 
 use protocol::journal::{CompletionId, InvocationTarget, NotificationKind};
 
@@ -20,7 +20,7 @@ pub(crate) fn apply(
 ) {
     let id = invocation::expect(cx.tables, lsn).id;
     expect_completion(cx, lsn, completion, kind, None);
-    // The Attempt has refused ids that cannot be read.
+    // The Attempt rejects ids that cannot be parsed.
     let Some(target) = admission::named(cx.partition.derivation, target) else { return };
     let from = CallRef { id, invocation: lsn, completion, kind };
     let wait = kind == NotificationKind::AttachInvocation;

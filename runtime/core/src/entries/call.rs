@@ -35,7 +35,8 @@ pub(crate) fn apply(
     start(cx, lsn, request, id_completion, callee, Source::Call { caller, caller_target }, None);
 }
 
-/// Tells the caller the callee's id, and the callee's partition to run it.
+/// Completes the caller's request for the callee's id, and sends the invocation to the callee's
+/// partition.
 pub(super) fn start(
     cx: &mut Context<'_, '_>,
     lsn: Lsn,

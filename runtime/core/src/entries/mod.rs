@@ -1,5 +1,5 @@
-//! What each journal command does to the partition, one command a module. The entry itself is
-//! already in the journal; completions made here stand right behind it.
+//! What each journal command does to the partition, one command per module. The entry itself is
+//! already in the journal; completions created here directly follow it.
 
 mod answer;
 mod attach;
@@ -22,8 +22,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// The only place where the kind of command is branched on. `due` is the time that the command names,
-/// by our clock; format 1 took the SDK's as it stood.
+/// Applies a command. This is the only place that matches on the kind of command. `due` is the time
+/// that the command names, converted to our clock; format 1 used the SDK's time as it was.
 pub(crate) fn apply(
     cx: &mut Context<'_, '_>,
     lsn: Lsn,
@@ -39,7 +39,7 @@ pub(crate) fn apply(
         Command::ClearState { key } => state::clear(cx, lsn, key),
         Command::ClearAllState => state::clear_all(cx, lsn),
         Command::GetLazyStateKeys { completion } => state::keys(cx, lsn, *completion),
-        // The SDK has answered these itself, from the state that the attempt was started with.
+        // The SDK answered these itself, from the state that was sent with the attempt.
         Command::GetEagerState { .. } | Command::GetEagerStateKeys { .. } => (),
         Command::GetPromise { key, completion } => promise::get(cx, lsn, key, *completion),
         Command::PeekPromise { key, completion } => promise::peek(cx, lsn, key, *completion),

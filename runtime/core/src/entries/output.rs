@@ -1,4 +1,4 @@
-//! `Output`: the result of the invocation. Callers hear of it when the attempt ends.
+//! `Output`: the result of the invocation. Callers receive it when the attempt ends.
 
 use crate::{context::Context, invocation, model::ids::Lsn};
 

@@ -1,4 +1,4 @@
-//! Durable promises of a workflow: wait for one, look at it, complete it once.
+//! Durable promises of a workflow: wait for one, peek at it, complete it once.
 
 use bytes::Bytes;
 use protocol::{
@@ -63,15 +63,16 @@ pub(crate) fn complete(
     };
     let done = NotificationResult::Void;
     answer_at_once(cx, lsn, completion, NotificationKind::CompletePromise, done);
-    // All handlers of a workflow key live on its partition, and an ended one is not notified.
+    // All invocations of a workflow key live on the same partition, and one that has ended is not
+    // notified.
     for (waiter, completion) in waiting {
         let id = NotificationId::Completion(completion);
         notify(cx, waiter, NotificationKind::GetPromise, id, result.clone().into());
     }
 }
 
-/// The first word about a promise. The run takes those of its workflow with it; one that another
-/// handler makes ends by time if the run never comes.
+/// Creates a promise. The run removes its workflow's promises when it is removed itself; a promise
+/// that another handler creates expires if the run never comes.
 fn make(cx: &mut Context<'_, '_>, lsn: Lsn, name: &str, promise: Promise) {
     let kind = invocation::expect(cx.tables, lsn).handler_kind;
     let Target { service: workflow, key, .. } = target(cx, lsn);

@@ -1,4 +1,4 @@
-//! The SDK goes on: the next command, or the result of a side effect.
+//! The SDK makes progress: it issues the next command, or reports the result of a side effect.
 
 use bytes::Bytes;
 use protocol::{
@@ -23,7 +23,7 @@ pub(crate) fn command(
 ) {
     let Some(invocation) = running(cx.tables, attempt) else { return };
     if invocation.output.is_some() {
-        return; // Nothing follows the output; the Attempt reports it as a protocol violation.
+        return; // Nothing may follow the output; the Attempt reports it as a protocol violation.
     }
     invocation.commands += 1;
     invocation.retry_count = 0;
@@ -33,7 +33,7 @@ pub(crate) fn command(
     super::apply(cx, attempt.invocation, command.command(), callee, due);
 }
 
-/// A side effect has its result.
+/// A side effect has completed.
 pub(crate) fn run_result(
     cx: &mut Context<'_, '_>,
     attempt: AttemptRef,

@@ -1,4 +1,4 @@
-//! `Run`: a side effect is about to happen; its result comes as a proposal of the SDK.
+//! `Run`: a side effect is about to happen; the SDK proposes its result later.
 
 use protocol::journal::{CompletionId, NotificationKind};
 

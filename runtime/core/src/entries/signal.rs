@@ -1,4 +1,4 @@
-//! `SendSignal`: tell another invocation something; signal 1 cancels it.
+//! `SendSignal`: send a signal to another invocation; signal 1 cancels it.
 
 use protocol::{
     InvocationId,
@@ -13,7 +13,7 @@ pub(crate) fn apply(
     signal: &SignalId,
     result: &NotificationResult,
 ) {
-    // The Attempt has refused ids that cannot be read.
+    // The Attempt rejects ids that cannot be parsed.
     let Ok(to) = target.parse::<InvocationId>() else { return };
     let message = Message::Signal { to, signal: signal.clone(), result: result.clone() };
     outbox::send(cx, message);

@@ -1,4 +1,5 @@
-//! State of a virtual object or workflow. A write is visible at once, and stays if the handler fails.
+//! State of a virtual object or workflow. A write takes effect immediately and is kept even if the
+//! handler fails.
 
 use bytes::Bytes;
 use protocol::journal::{CompletionId, NotificationKind, NotificationResult};

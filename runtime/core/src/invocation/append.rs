@@ -1,4 +1,4 @@
-//! The journal grows.
+//! Appending entries to the journal.
 
 use protocol::journal::{Entry, EntryIndex};
 
@@ -12,7 +12,7 @@ use crate::{
     tables::journal::JournalEntry,
 };
 
-/// Appends a notification and shows it to the attempt, if there is one.
+/// Appends a notification and sends it to the running attempt, if there is one.
 pub(super) fn notification(cx: &mut Context<'_, '_>, lsn: Lsn, entry: Entry) -> EntryIndex {
     let index = command(cx, lsn, entry.clone());
     if let Status::Running { attempt } = super::expect(cx.tables, lsn).status {

@@ -1,4 +1,4 @@
-//! Waiting for, or looking at, the result of an invocation from another one.
+//! An invocation waits for, or queries, the result of another one.
 
 use protocol::{InvocationId, TerminalFailure, journal::NotificationResult};
 
@@ -9,7 +9,7 @@ use crate::{
     outbox,
 };
 
-/// `from` asks for the result of `target`, now or as soon as there is one.
+/// `from` requests the result of `target`: immediately, or, if `wait` is true, once there is one.
 pub(crate) fn apply(cx: &mut Context<'_, '_>, from: CallRef, target: InvocationId, wait: bool) {
     let known = cx.tables.invocation_lsn(target).filter(|lsn| !purge::is_expired(cx, *lsn));
     match known {
@@ -28,7 +28,8 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, from: CallRef, target: InvocationI
     }
 }
 
-/// `from` hears of the result of `lsn`: at once if there is one.
+/// Answers `from` with the result of `lsn`: immediately if it has completed, otherwise when it
+/// does.
 pub(crate) fn wait_for(cx: &mut Context<'_, '_>, lsn: Lsn, from: CallRef) {
     let invocation = super::expect(cx.tables, lsn);
     match invocation.status.completion().cloned() {
@@ -40,7 +41,8 @@ pub(crate) fn wait_for(cx: &mut Context<'_, '_>, lsn: Lsn, from: CallRef) {
     }
 }
 
-/// `from` has ended: nobody hears of the result of `target` in its place.
+/// `from` has ended and no longer waits for `target`. Its waiter row is removed so that a later
+/// invocation with the same id does not get the answer.
 pub(crate) fn detach(cx: &mut Context<'_, '_>, from: CallRef, target: InvocationId) {
     if let Some(lsn) = cx.tables.invocation_lsn(target) {
         cx.tables.delete_waiter(lsn, &from);

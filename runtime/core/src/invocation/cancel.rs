@@ -1,4 +1,4 @@
-//! Cancellation: cooperative once user code has started, at once before that.
+//! Cancellation: cooperative once user code has started, immediate before that.
 
 use protocol::{
     InvocationId, TerminalFailure,
@@ -20,13 +20,13 @@ use crate::{
     },
 };
 
-/// An operator asks.
+/// An operator requests a cancellation.
 pub(crate) fn requested(cx: &mut Context<'_, '_>, request: RequestId, target: InvocationId) {
     let control = apply(cx, target);
     cx.emit(Effect::Answer { request, answer: Answer::Control(control) });
 }
 
-/// An operator or another invocation asks.
+/// An operator or another invocation requests a cancellation.
 pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) -> Control {
     let Some(lsn) = cx.tables.invocation_lsn(target) else { return Control::NotFound };
     let status = super::expect(cx.tables, lsn).status.clone();
@@ -41,8 +41,8 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) -> Control {
             Control::Signalled
         }
         Status::Waiting(WaitingFor::Retry { at }) => {
-            // Once for each cancellation that is stored, so that nobody can hurry it on and on: it
-            // stands where it stood then, with what its policy has counted and its delay.
+            // Only a newly stored cancellation cuts the backoff short, so that repeated requests
+            // cannot drive retries in a loop. The retry policy's count and delay stay as they were.
             if tell(cx, lsn) && cx.follows(Rules::V3) {
                 cx.tables.delete_timer(&TimerKey { at, invocation: lsn, completion: 0 });
                 start_attempt(cx, lsn);
@@ -51,7 +51,7 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) -> Control {
         }
         Status::Paused => {
             tell(cx, lsn);
-            // Whoever cancels wants it to end, and it can only end by going on.
+            // The cancelled invocation should end, and it can only do so by running again.
             if !cx.follows(Rules::V3) {
                 super::expect(cx.tables, lsn).policy_attempts = 0;
             }
@@ -61,18 +61,19 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) -> Control {
     }
 }
 
-/// Stores the signal; false when it is not.
+/// Stores the cancel signal; returns false if it was not stored.
 fn tell(cx: &mut Context<'_, '_>, lsn: Lsn) -> bool {
     let invocation = super::expect(cx.tables, lsn);
     let is_unheard =
         invocation.cancel_pending && !matches!(invocation.status, Status::Running { .. });
-    // While no attempt is under way nobody can have heard of the one before: the next attempt will,
-    // and a second one would break off what the first has set going. Of a running one it is not known.
+    // While no attempt is running, the previous cancellation cannot have been seen yet. The next
+    // attempt will see it, and a second one would interrupt the cleanup that the first triggers. A
+    // running attempt may have seen it already, so there it is stored again.
     if cx.follows(Rules::V3) && is_unheard {
         return false;
     }
     if !signal_room::take_for_cancel(cx, lsn) {
-        return false; // It has been told more than often enough.
+        return false; // It holds plenty of cancellations already.
     }
     super::expect(cx.tables, lsn).cancel_pending = cx.follows(Rules::V3);
     let id = NotificationId::Signal(SignalId::Index(CANCEL_SIGNAL));

@@ -1,4 +1,4 @@
-//! An invocation ends: answer all who wait, let the next one at its object, keep what is to be kept.
+//! An invocation ends: answer every waiter, pass its object's lock on, and schedule its removal.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::{
     object, outbox,
 };
 
-/// The attempt said End.
+/// The attempt sent an End frame.
 pub(crate) fn ended(cx: &mut Context<'_, '_>, attempt: AttemptRef) {
     let Some(invocation) = running(cx.tables, attempt) else { return };
     let lsn = attempt.invocation;
@@ -38,7 +38,7 @@ pub(crate) fn ended(cx: &mut Context<'_, '_>, attempt: AttemptRef) {
     complete(cx, lsn, result);
 }
 
-/// Ends an invocation that has not ended yet, in whatever state it is.
+/// Ends an invocation that has not ended yet, whatever its status.
 pub(crate) fn complete(cx: &mut Context<'_, '_>, lsn: Lsn, result: Result<Bytes, TerminalFailure>) {
     leave::apply(cx, lsn);
     let at = cx.at;

@@ -1,4 +1,4 @@
-//! An attempt broke off: try again later, wait for an operator, or give up.
+//! An attempt failed: retry later, wait for an operator, or give up.
 
 use super::{complete, kill, running, set_status, set_waiting};
 use crate::{
@@ -20,7 +20,7 @@ pub(crate) fn apply(
     let Some(invocation) = running(cx.tables, attempt) else { return };
     let lsn = attempt.invocation;
     invocation.last_failure = Some(Box::new(failure.clone()));
-    // Whoever was sent a request has got further than those who were not, whatever came of it.
+    // An attempt whose request was sent ends the streak of unsent ones, whatever its outcome.
     invocation.unsent = match next {
         AfterFailure::RetryUnsent { .. } => invocation.unsent.saturating_add(1),
         AfterFailure::Retry { .. }

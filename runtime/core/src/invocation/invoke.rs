@@ -1,4 +1,4 @@
-//! Somebody asked for an invocation: run it, queue it, or recognise it as a duplicate.
+//! An invocation is requested: run it, queue it, or recognise it as a duplicate.
 
 use protocol::{
     HandlerKind, TerminalFailure,
@@ -44,7 +44,7 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, invoke: &Invoke) {
     }
 }
 
-/// Lets an invocation run, unless its object is busy.
+/// Starts an invocation, unless its object is busy.
 pub(crate) fn admit(cx: &mut Context<'_, '_>, lsn: Lsn) {
     let invocation = super::expect(cx.tables, lsn);
     let acquired = match invocation.handler_kind {
@@ -62,7 +62,7 @@ pub(crate) fn admit(cx: &mut Context<'_, '_>, lsn: Lsn) {
 
 fn create(cx: &mut Context<'_, '_>, invoke: &Invoke, start_at: Option<Timestamp>) {
     let lsn = cx.lsn;
-    // Until `admit` has decided, it waits for its start time, which may be now.
+    // Until `admit` decides, it counts as waiting for its start time, which may be now.
     let status = Status::Waiting(WaitingFor::Start { at: start_at.unwrap_or(cx.at) });
     cx.tables.index_status(status.kind(), lsn);
     cx.tables.index_target(&invoke.target, lsn);
@@ -102,7 +102,8 @@ fn create(cx: &mut Context<'_, '_>, invoke: &Invoke, start_at: Option<Timestamp>
     );
 }
 
-/// The id is known: it was derived from an idempotency or workflow key, or a request came twice.
+/// The id already exists: it was derived from an idempotency or workflow key, or a request arrived
+/// twice.
 fn duplicate(cx: &mut Context<'_, '_>, existing: Lsn, invoke: &Invoke) {
     let invocation = super::expect(cx.tables, existing);
     let (id, start_at) = (invocation.id, invocation.start_at);
@@ -117,7 +118,7 @@ fn duplicate(cx: &mut Context<'_, '_>, existing: Lsn, invoke: &Invoke) {
             let answer = match completion {
                 _ if is_workflow_run => Answer::AlreadyInvoked { id },
                 Some(completion) => Answer::Completed { id, completion },
-                None => return, // It hears of the completion, as the first caller does.
+                None => return, // It gets the completion when the first caller does.
             };
             cx.emit(Effect::Answer { request: *request, answer });
         }

@@ -1,4 +1,4 @@
-//! Killing: no user code runs any more, and everything the invocation has called or sent is killed.
+//! Killing: no more user code runs, and every invocation that it called or sent is killed too.
 
 use protocol::{
     InvocationId, TerminalFailure,
@@ -19,7 +19,7 @@ use crate::{
     outbox,
 };
 
-/// An operator asks.
+/// An operator requests a kill.
 pub(crate) fn requested(cx: &mut Context<'_, '_>, request: RequestId, target: InvocationId) {
     let control = match cx.tables.invocation_lsn(target) {
         None => Control::NotFound,
@@ -34,7 +34,7 @@ pub(crate) fn requested(cx: &mut Context<'_, '_>, request: RequestId, target: In
     cx.emit(Effect::Answer { request, answer: Answer::Control(control) });
 }
 
-/// The invocation that started it was killed: by the target's id alone, as format 1 had it.
+/// The invocation that started it was killed. Format 1 identified the target by id alone.
 pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) {
     let Some(lsn) = cx.tables.invocation_lsn(target) else { return };
     if !matches!(super::expect(cx.tables, lsn).status, Status::Completed { .. }) {
@@ -42,8 +42,8 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) {
     }
 }
 
-/// An invocation was killed that had called or sent `target`. What lives under that id may be another
-/// one by now, or have been there before: only what this very caller has started goes with it.
+/// A killed invocation had called or sent `target`. The invocation under that id may have existed
+/// before the call or be a later one, so it is killed only if this caller started it.
 pub(crate) fn callee(
     cx: &mut Context<'_, '_>,
     target: InvocationId,
@@ -54,7 +54,7 @@ pub(crate) fn callee(
     let is_callee = match &super::expect(cx.tables, lsn).source {
         Source::Call { caller: by, .. } => (by.id, by.invocation) == (caller, created),
         Source::Sent { caller: by, invocation, .. } => (*by, *invocation) == (caller, created),
-        // A row of format 1, which knows no more.
+        // A row of format 1, which does not identify the caller any further.
         Source::OneWayCall { caller: by, .. } => *by == caller,
         Source::IngressCall { .. } | Source::IngressSend { .. } | Source::Producer { .. } => false,
     };
@@ -63,7 +63,7 @@ pub(crate) fn callee(
     }
 }
 
-/// Kills an invocation that has not ended, with this failure as its result.
+/// Kills an invocation that has not ended, with the given failure as its result.
 pub(crate) fn with(cx: &mut Context<'_, '_>, lsn: Lsn, failure: TerminalFailure) {
     let invocation = super::expect(cx.tables, lsn);
     let (id, journal_len) = (invocation.id, invocation.journal_len);
@@ -82,7 +82,7 @@ pub(crate) fn with(cx: &mut Context<'_, '_>, lsn: Lsn, failure: TerminalFailure)
     complete::complete(cx, lsn, Err(failure));
 }
 
-/// The invocations it has called or sent, in the order of its journal.
+/// The invocations that it called or sent, in journal order.
 fn callees(cx: &Context<'_, '_>, lsn: Lsn, journal_len: EntryIndex) -> Vec<InvocationId> {
     cx.tables
         .journal(lsn, journal_len)

@@ -1,5 +1,5 @@
-//! An invocation ends: it takes back what it has left with others. Questions that are still open are
-//! nobody's any more, and whoever would answer them is told to forget who asked.
+//! An invocation ends: everything it left elsewhere is withdrawn. Its open requests are abandoned,
+//! and the invocations that would have answered them are told to forget it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +23,8 @@ use crate::{
     tables::promise::Promise,
 };
 
-/// Undoes what the invocation has left elsewhere: timers, its place in an inbox, what is known of its
-/// notifications, its place among those who wait for a result or a promise.
+/// Removes what the invocation left elsewhere: its timers, its position in an inbox, its
+/// notification rows, and its entries among the waiters for results and promises.
 pub(super) fn apply(cx: &mut Context<'_, '_>, lsn: Lsn) {
     let invocation = super::expect(cx.tables, lsn);
     let has_notifications = invocation.has_notifications;
@@ -52,7 +52,7 @@ pub(super) fn apply(cx: &mut Context<'_, '_>, lsn: Lsn) {
             NotificationKind::Call
             | NotificationKind::AttachInvocation
             | NotificationKind::GetPromise => _ = open.insert(completion, kind),
-            // These wait for nobody who would remember it.
+            // Nothing elsewhere keeps track of these.
             NotificationKind::GetLazyState
             | NotificationKind::GetLazyStateKeys
             | NotificationKind::PeekPromise
@@ -70,7 +70,7 @@ pub(super) fn apply(cx: &mut Context<'_, '_>, lsn: Lsn) {
     }
 }
 
-/// The journal says who was asked.
+/// Withdraws the open requests; the journal tells where they went.
 fn take_back(
     cx: &mut Context<'_, '_>,
     (id, lsn): (InvocationId, Lsn),
@@ -98,7 +98,8 @@ fn take_back(
         let Some(kind) = open.get(&completion).copied() else { continue };
         let from = CallRef { id, invocation: lsn, completion, kind };
         match wire::command::decode(entry).map(|named| named.command) {
-            // Only an id that others can name too may have been there before the call.
+            // Only a call with an idempotency key can have become a waiter of an existing
+            // invocation.
             Ok(Command::Call { request, invocation_id_completion, .. })
                 if request.idempotency_key.is_some() =>
             {

@@ -1,4 +1,4 @@
-//! The lifecycle of an invocation, one transition a module.
+//! The lifecycle of an invocation, one transition per module.
 //!
 //! ```text
 //!                 +--> Waiting(Start) --timer--+
@@ -15,7 +15,8 @@
 //!                                                 +--end, kill--> Completed --retention--> (none)
 //! ```
 //!
-//! Every change of status goes through [`set_status`], so that the index follows.
+//! Every status change goes through [`set_status`] or `start_attempt`, which keep the index up to
+//! date.
 
 pub(crate) mod append;
 pub(crate) mod attach;
@@ -45,11 +46,11 @@ use crate::{
     time::Timestamp,
 };
 
-/// How much state is sent along with an attempt; the rest is asked for by the SDK. In bytes; the
-/// real server's cap is the 32 MiB of a whole message, ours leaves room for the journal.
+/// How much state is sent with an attempt, in bytes; the SDK requests the rest lazily. The Restate
+/// server allows the 32 MiB of a whole message; this leaves space for the journal.
 const EAGER_STATE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// The invocation, if `attempt` is the one that is running: whatever a zombie proposes is ignored.
+/// The invocation, if `attempt` is its current attempt: proposals from a stale attempt are ignored.
 pub(crate) fn running<'t>(
     tables: &'t mut Tables<'_>,
     attempt: AttemptRef,
@@ -66,17 +67,17 @@ pub(crate) fn running<'t>(
     }
 }
 
-/// An attempt has stored something, or waits for what it does not know yet: the endpoint was reached,
-/// and what was stored before had its chance.
+/// An attempt has made progress: it stored something, or suspended on something it has not seen. So
+/// the endpoint was reached, and whatever was stored before had its chance to take effect.
 pub(crate) fn got_further(invocation: &mut Invocation) {
     invocation.unsent = 0;
     invocation.cancel_pending = false;
 }
 
-/// The invocation.
+/// The row of an invocation that must exist.
 ///
 /// # Panics
-/// When there is none: the caller knows that there is.
+/// Panics if there is no such row.
 pub(crate) fn expect<'t>(tables: &'t mut Tables<'_>, lsn: Lsn) -> &'t mut Invocation {
     match tables.invocation_mut(lsn) {
         Some(invocation) => invocation,
@@ -84,12 +85,12 @@ pub(crate) fn expect<'t>(tables: &'t mut Tables<'_>, lsn: Lsn) -> &'t mut Invoca
     }
 }
 
-/// Changes the status, and the index with it.
+/// Changes the status and updates the index.
 pub(crate) fn set_status(cx: &mut Context<'_, '_>, lsn: Lsn, status: Status) {
     change_status(cx, lsn, status, |_| ());
 }
 
-/// The same, and what else changes with it.
+/// Like [`set_status`], and applies `change` to the row at the same time.
 fn change_status(
     cx: &mut Context<'_, '_>,
     lsn: Lsn,
@@ -118,7 +119,6 @@ fn change_status(
     }
 }
 
-/// The handler that it runs.
 pub(crate) fn target(cx: &mut Context<'_, '_>, lsn: Lsn) -> Target {
     expect(cx.tables, lsn).target.clone()
 }
@@ -127,7 +127,7 @@ pub(crate) fn set_waiting(cx: &mut Context<'_, '_>, lsn: Lsn, waiting: WaitingFo
     set_status(cx, lsn, Status::Waiting(waiting));
 }
 
-/// Starts an attempt, named by the record being applied.
+/// Starts an attempt, identified by the LSN of the record being applied.
 pub(crate) fn start_attempt(cx: &mut Context<'_, '_>, lsn: Lsn) {
     let (attempt, at) = (cx.lsn, cx.at);
     change_status(cx, lsn, Status::Running { attempt }, |invocation| {
@@ -137,7 +137,7 @@ pub(crate) fn start_attempt(cx: &mut Context<'_, '_>, lsn: Lsn) {
     cx.emit(Effect::StartAttempt(Box::new(start)));
 }
 
-/// Everything a running attempt needs to know, from the rows.
+/// Collects everything that a running attempt needs from the rows.
 pub(crate) fn attempt_input(tables: &Tables<'_>, lsn: Lsn, now: Timestamp) -> StartAttempt {
     let Some(invocation) = tables.invocation(lsn) else {
         panic!("invocation {lsn:?} is to start but has no row")

@@ -1,4 +1,4 @@
-//! A notification became available: store it, show it to the attempt, or wake the invocation.
+//! A notification becomes available: store it, send it to the attempt, or wake the invocation.
 
 use protocol::{
     InvocationId, ProtocolVersion,
@@ -14,21 +14,21 @@ use crate::{
     tables::completion::{CompletionState, Delivery},
 };
 
-/// Another partition, or this one, answers a call of ours.
+/// Another partition, or this one, answers a call, an attach or an output query.
 pub(crate) fn delivered(
     cx: &mut Context<'_, '_>,
     to: InvocationId,
     lsn: Lsn,
     notification: Notification,
 ) {
-    // The lsn may be that of an earlier invocation with the same derived id, long gone.
+    // The LSN may belong to an earlier invocation with the same derived id that no longer exists.
     let is_ours = cx.tables.invocation_mut(lsn).is_some_and(|invocation| invocation.id == to);
     if is_ours {
         notify(cx, lsn, notification.kind, notification.id, notification.result);
     }
 }
 
-/// Stores a notification, once, and lets the invocation go on if it was waiting for it.
+/// Stores a notification, once, and resumes the invocation if it was waiting for it.
 pub(crate) fn notify(
     cx: &mut Context<'_, '_>,
     lsn: Lsn,
@@ -40,7 +40,7 @@ pub(crate) fn notify(
     if matches!(invocation.status, Status::Completed { .. }) {
         return;
     }
-    // Before the first attempt has chosen a version, the newest form says everything.
+    // Until an attempt has chosen a version, use the newest encoding, which can express everything.
     let version = invocation.pin.map_or(ProtocolVersion::MAX, |pin| pin.protocol);
     let index = invocation.journal_len;
     let delivery = Delivery { index, failed: matches!(result, NotificationResult::Failure(_)) };
@@ -48,14 +48,14 @@ pub(crate) fn notify(
     match &id {
         NotificationId::Completion(completion) => {
             match cx.tables.completion(lsn, *completion) {
-                // An answer of another kind is not the answer to this command.
+                // An answer of a different kind does not belong to this command.
                 Some(CompletionState::Pending { kind: expected, .. })
                     if expected != kind && cx.follows(Rules::V2) =>
                 {
                     return;
                 }
                 Some(CompletionState::Pending { .. }) => (),
-                // Answered before, or never asked: the first answer stands.
+                // Already answered, in which case the first answer stands, or never requested.
                 Some(CompletionState::Done(_)) | None => return,
             }
             cx.tables.put_completion(lsn, *completion, CompletionState::Done(delivery));
@@ -69,7 +69,7 @@ pub(crate) fn notify(
     let entry = wire::notification::encode(&notification, version);
     let stored = append::notification(cx, lsn, entry);
     assert!(stored == index, "{:?}: entry {stored} of {lsn:?} is noted as {index}", cx.lsn);
-    // A suspended invocation goes on if that is what it was waiting for.
+    // A suspended invocation resumes if this is what it was waiting for.
     let is_resolved = if cx.follows(Rules::V2) {
         cx.tables.is_resolved_by(lsn, &notification.id)
     } else {

@@ -1,4 +1,4 @@
-//! The first attempt chose where the invocation runs and what is spoken there.
+//! An attempt chose the deployment and protocol version that the invocation is pinned to.
 
 use super::running;
 use crate::{

@@ -1,4 +1,4 @@
-//! A finished invocation goes, and what belongs to it.
+//! Removing finished invocations and everything that belongs to them.
 
 use protocol::{HandlerKind, InvocationId};
 
@@ -14,12 +14,12 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long a promise is kept whose workflow has not run, in milliseconds: 30 days. Somebody has
-/// completed it or waits for it ahead of the run, which may come much later; after a month without
-/// anything of that workflow it is taken that it never will.
+/// How long a promise is kept if its workflow has not run, in milliseconds: 30 days. Another
+/// handler completed it or waits for it ahead of the run, which may start much later; after a month
+/// without any invocation of that workflow we assume that it never will.
 const PROMISE_WITHOUT_RUN_MS: u64 = 30 * 24 * 3_600_000;
 
-/// A finished invocation is kept until `expires_at`.
+/// Keeps a finished invocation until `expires_at`.
 pub(crate) fn retain(cx: &mut Context<'_, '_>, lsn: Lsn, expires_at: Timestamp) {
     let (at, follows) = (cx.at, cx.follows(Rules::V2));
     let invocation = super::expect(cx.tables, lsn);
@@ -51,7 +51,7 @@ pub(crate) fn retain(cx: &mut Context<'_, '_>, lsn: Lsn, expires_at: Timestamp) 
     }
 }
 
-/// An operator asks to remove a finished invocation before its time.
+/// An operator asks to remove a finished invocation before it expires.
 pub(crate) fn requested(cx: &mut Context<'_, '_>, request: RequestId, target: InvocationId) {
     let purged = match cx.tables.invocation_lsn(target) {
         None => Purged::NotFound,
@@ -66,7 +66,7 @@ pub(crate) fn requested(cx: &mut Context<'_, '_>, request: RequestId, target: In
     cx.emit(Effect::Answer { request, answer: Answer::Purged(purged) });
 }
 
-/// Gives room back.
+/// Subtracts removed bytes from the total retained.
 fn release(cx: &mut Context<'_, '_>, bytes: u64) {
     let lsn = cx.lsn;
     let meta = cx.tables.meta_mut();
@@ -79,18 +79,18 @@ fn release(cx: &mut Context<'_, '_>, bytes: u64) {
     }
 }
 
-/// Whether its result was promised to somebody who may ask again: by an idempotency key, or as that
-/// of a workflow.
+/// Whether its result is promised to callers that may ask again: it has an idempotency key, or is a
+/// workflow run.
 pub(crate) fn is_promised(invocation: &Invocation) -> bool {
     invocation.idempotency_key.is_some() || invocation.handler_kind == HandlerKind::Workflow
 }
 
-/// Whether it counts as absent.
+/// Whether its retention has expired, so that it counts as absent.
 pub(crate) fn is_expired(cx: &mut Context<'_, '_>, lsn: Lsn) -> bool {
     super::expect(cx.tables, lsn).status.is_expired(cx.at)
 }
 
-/// Removes it if it is expired; returns whether it was.
+/// Removes it if it has expired; returns whether it had.
 pub(crate) fn if_expired(cx: &mut Context<'_, '_>, lsn: Lsn) -> bool {
     let is_expired = is_expired(cx, lsn);
     if is_expired {
@@ -133,7 +133,8 @@ pub(crate) fn remove(cx: &mut Context<'_, '_>, lsn: Lsn) {
     cx.tables.delete_invocation(lsn, id);
 }
 
-/// Removes the journal of a finished invocation, at its time or before; status and result stay.
+/// Removes the journal of a finished invocation, when it expires or earlier; status and result
+/// stay.
 pub(crate) fn journal(cx: &mut Context<'_, '_>, lsn: Lsn) {
     let invocation = super::expect(cx.tables, lsn);
     let (retention, ended_at) = (invocation.retention, ended_at(invocation));
@@ -141,7 +142,7 @@ pub(crate) fn journal(cx: &mut Context<'_, '_>, lsn: Lsn) {
     remove_journal(cx, lsn);
 }
 
-/// Forgets when the journal was to go.
+/// Deletes the rows that schedule the journal's removal.
 fn forget_journal(cx: &mut Context<'_, '_>, lsn: Lsn, retention: Retention, ended_at: Timestamp) {
     cx.tables.delete_early(Expiring::Journal, ended_at, lsn);
     if retention.journal_ms < retention.completion_ms {
@@ -173,21 +174,21 @@ fn ended_at(invocation: &Invocation) -> Timestamp {
     }
 }
 
-/// A promise was made by another than its workflow's run. The run takes its promises with it; if it
-/// never comes, they end by time.
+/// Schedules the removal of a promise that a handler other than the workflow's run created. The run
+/// removes its promises when it is removed itself; if it never starts, they expire.
 pub(crate) fn schedule_promise(cx: &mut Context<'_, '_>, name: PromiseName) {
     let (at, lsn) = (cx.at.after_ms(PROMISE_WITHOUT_RUN_MS), cx.lsn);
     cx.tables.put_expiry_of_promise(at, lsn, name);
     cx.emit(Effect::ArmExpiry { at });
 }
 
-/// Its time has come: it goes, unless something of that workflow is there, which may wait for it or
-/// ask for it.
+/// A promise expires: it is removed, unless an invocation of that workflow exists, which may wait
+/// for it or query it.
 pub(crate) fn promise(cx: &mut Context<'_, '_>, at: Timestamp, lsn: Lsn) {
     let name = cx.tables.take_expiry_of_promise(at, lsn);
     let PromiseName { workflow, key, name: own } = &name;
     if cx.tables.promise(workflow, key, own).is_none() {
-        return; // It has gone with the run.
+        return; // It was removed with the run.
     }
     if cx.tables.has_invocation_of(workflow, key) {
         let at = cx.at.after_ms(PROMISE_WITHOUT_RUN_MS);

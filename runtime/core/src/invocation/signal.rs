@@ -1,4 +1,4 @@
-//! A signal or an awakeable's completion. It is kept in the journal also before the first attempt.
+//! Signals and completions of awakeables. They go into the journal even before the first attempt.
 
 use protocol::{
     InvocationId,
@@ -20,7 +20,7 @@ use crate::{
     model::{ids::RequestId, invocation::Status},
 };
 
-/// Somebody outside asks, and hears what became of it.
+/// A request from outside, which is answered with the outcome.
 pub(crate) fn requested(
     cx: &mut Context<'_, '_>,
     request: RequestId,
@@ -32,8 +32,8 @@ pub(crate) fn requested(
     cx.emit(Effect::Answer { request, answer: Answer::Signalled(answer) });
 }
 
-/// Somebody outside, or another invocation. The latter hears nothing: one that is too late or too much
-/// is dropped, as one for an unknown invocation is.
+/// A signal from outside or from another invocation. The latter gets no answer: a signal that
+/// arrives too late, exceeds the limits, or targets an unknown invocation is dropped.
 pub(crate) fn apply(
     cx: &mut Context<'_, '_>,
     to: InvocationId,
@@ -52,7 +52,7 @@ pub(crate) fn apply(
         return SignalAnswer::AlreadyCompleted;
     }
     if cx.follows(Rules::V2) {
-        // An awakeable is completed once; a named signal is a stream.
+        // An awakeable is completed once; a named signal can be sent many times.
         let is_awakeable =
             matches!(signal, SignalId::Index(index) if *index >= FIRST_AWAKEABLE_SIGNAL);
         if is_awakeable && cx.tables.deliveries(lsn, signal).is_some() {

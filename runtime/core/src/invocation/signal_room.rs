@@ -1,25 +1,26 @@
-//! How much of a journal may be signals.
+//! Limits on the number and size of the signals in a journal.
 
 use protocol::journal::{NotificationResult, notification::SignalId};
 
 use crate::{context::Context, event::Rules, model::ids::Lsn};
 
-/// Signals that one journal takes. Whoever knows an id can send any number, and each attempt replays
-/// them all; one that fans out over more awakeables than this is better cut into several invocations.
+/// The maximum number of signals in one journal. Anyone who knows an invocation id can send any
+/// number of them, and each attempt replays them all; an invocation that fans out over more
+/// awakeables than this should be split.
 pub(super) const SIGNALS_MAX: u32 = 1 << 16;
 
-/// Bytes of signals that one journal takes: four messages of the largest size.
+/// The maximum size of the signals in one journal, in bytes: four messages of maximum size.
 pub(super) const SIGNAL_BYTES_MAX: u64 = 128 << 20;
 
-/// Cancellations that a journal takes when it is full of other signals.
+/// The number of cancellations that still fit once a journal is full of other signals.
 const CANCELS_RESERVED: u32 = 1 << 10;
 
-/// Takes room for one more cancellation, if there is some.
+/// Reserves capacity for one more cancellation; returns false if there is none left.
 pub(super) fn take_for_cancel(cx: &mut Context<'_, '_>, lsn: Lsn) -> bool {
     !cx.follows(Rules::V2) || take_of(cx, lsn, 0, SIGNALS_MAX + CANCELS_RESERVED)
 }
 
-/// Takes room for a signal, if there is some.
+/// Reserves capacity for a signal; returns false if it would exceed the limits.
 pub(super) fn take(
     cx: &mut Context<'_, '_>,
     lsn: Lsn,

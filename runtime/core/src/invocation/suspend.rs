@@ -1,4 +1,4 @@
-//! An attempt ran out of things to do until something it waits for arrives.
+//! An attempt suspends: it cannot continue until something it waits for arrives.
 
 use protocol::journal::{Awaiting, EntryIndex};
 
@@ -25,7 +25,8 @@ pub(crate) fn apply(
     invocation.retry_count = 0;
     invocation.unsent = 0;
     let lsn = attempt.invocation;
-    // Only what the attempt was not shown can be news: everything else is already in its tree.
+    // Only entries that the attempt was not shown can resolve the tree: the attempt has already
+    // taken the others into account.
     if cx.tables.is_resolved(lsn, awaiting, seen) {
         start_attempt(cx, lsn);
     } else {

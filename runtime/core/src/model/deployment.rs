@@ -1,4 +1,4 @@
-//! Deployments, and what they offer.
+//! Deployments and the services they offer.
 
 use std::sync::Arc;
 
@@ -10,28 +10,29 @@ use crate::time::Timestamp;
 /// A registered endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// Its id.
+    /// Assigned at registration; never reused.
     pub id: DeploymentId,
-    /// Where it answers.
+    /// The URI of the endpoint.
     pub uri: String,
-    /// Whether requests and responses overlap.
+    /// Whether request and response bodies may overlap, so that an attempt is one bidirectional
+    /// stream.
     pub bidirectional: bool,
-    /// Whether it is spoken to in HTTP/1.1.
+    /// Whether the runtime talks to it over HTTP/1.1.
     pub http1: bool,
     /// Headers sent with each request to it.
     pub headers: Vec<(String, String)>,
-    /// Free key/value pairs of the operator.
+    /// Arbitrary key/value pairs set by the operator.
     pub metadata: Vec<(String, String)>,
-    /// Oldest and newest invocation protocol that it says it speaks.
+    /// The oldest and newest service protocol version that it reports supporting.
     pub protocol_range: (u32, u32),
-    /// What its SDK says it is.
+    /// How its SDK identifies itself.
     pub sdk: Option<String>,
-    /// What it offers.
+    /// The services it offers.
     pub services: Vec<ServiceDefinition>,
 }
 
 impl Deployment {
-    /// What it says of a handler and of the service that the handler is in.
+    /// The definitions of a handler and of its service.
     pub fn handler(
         &self,
         service: &str,
@@ -43,59 +44,59 @@ impl Deployment {
     }
 }
 
-/// A deployment as the registry keeps it.
+/// A deployment as the registry stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredDeployment {
-    /// What was registered.
+    /// The deployment as registered.
     pub deployment: Arc<Deployment>,
     /// When it was first registered.
     pub created_at: Timestamp,
-    /// For each of its services, in the same order: which revision of the service this is.
+    /// The revision number of each of its services, in the same order.
     pub revisions: Vec<u32>,
 }
 
-/// A service as an endpoint offers it.
+/// A service as declared by an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceDefinition {
-    /// Its name.
+    /// Name of the service, unique within the deployment.
     pub name: String,
-    /// Its kind.
+    /// Whether it is a service, a virtual object or a workflow.
     pub kind: ServiceKind,
-    /// Its handlers.
+    /// The handlers it offers.
     pub handlers: Vec<HandlerDefinition>,
     /// Settings for all handlers.
     pub options: Options,
-    /// For people.
+    /// Documentation for human readers.
     pub documentation: Option<String>,
-    /// Free key/value pairs.
+    /// Arbitrary key/value pairs from the endpoint.
     pub metadata: Vec<(String, String)>,
 }
 
-/// A handler as an endpoint offers it.
+/// A handler as declared by an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandlerDefinition {
-    /// Its name.
+    /// Name of the handler, unique within the service.
     pub name: String,
-    /// What it may do.
+    /// The kind of handler, which determines what it may do.
     pub kind: HandlerKind,
-    /// Settings that go before the service's.
+    /// Settings that take precedence over the service's.
     pub options: Options,
-    /// What it takes.
+    /// The input it accepts.
     pub input: InputRule,
-    /// What it answers.
+    /// The output it returns.
     pub output: OutputRule,
-    /// For people.
+    /// Documentation for human readers.
     pub documentation: Option<String>,
-    /// Free key/value pairs.
+    /// Arbitrary key/value pairs from the endpoint.
     pub metadata: Vec<(String, String)>,
 }
 
-/// Settings of a service or a handler; what is absent is the server's default.
+/// Settings of a service or a handler; an absent one falls back to the server's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     /// Half-close an idle attempt after this many milliseconds.
     pub inactivity_timeout_ms: Option<u64>,
-    /// Break off an attempt that does not end within this many milliseconds of that.
+    /// Abort an attempt that does not end within this many milliseconds of the half-close.
     pub abort_timeout_ms: Option<u64>,
     /// Keep a finished journal this many milliseconds.
     pub journal_retention_ms: Option<u64>,
@@ -103,9 +104,9 @@ pub struct Options {
     pub idempotency_retention_ms: Option<u64>,
     /// Keep the result, state and promises of a workflow this many milliseconds.
     pub workflow_retention_ms: Option<u64>,
-    /// Let the SDK ask for state instead of sending it along.
+    /// Let the SDK request state lazily instead of sending it with the attempt.
     pub lazy_state: Option<bool>,
-    /// Not to be called from outside.
+    /// Whether it is hidden from the ingress.
     pub ingress_private: Option<bool>,
     /// How failed attempts are retried.
     pub retry: RetryOptions,
@@ -118,9 +119,9 @@ pub struct RetryOptions {
     pub initial_interval_ms: Option<u64>,
     /// The longest delay, in milliseconds.
     pub max_interval_ms: Option<u64>,
-    /// Attempts in all.
+    /// The maximum number of attempts.
     pub max_attempts: Option<u32>,
-    /// Each delay is the last one times this, in thousandths: 2000 doubles.
+    /// The factor between successive delays, in thousandths: 2000 doubles each delay.
     pub factor_thousandths: Option<u64>,
     /// What to do after the last attempt.
     pub on_max_attempts: Option<OnMaxAttempts>,
@@ -131,28 +132,28 @@ pub struct RetryOptions {
 pub enum OnMaxAttempts {
     /// Wait for an operator.
     Pause,
-    /// End with the last failure.
+    /// End the invocation with the last failure.
     Kill,
 }
 
-/// What a handler takes.
+/// What input a handler accepts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputRule {
-    /// Whether a body must be sent, even if it is empty.
+    /// Whether a request must have a body, even an empty one.
     pub required: bool,
-    /// Which content type it must have; `None` when there must be no body.
+    /// The content type it must have; `None` if there must not be a body.
     pub content_type: Option<String>,
     /// JSON schema of the body, as text.
     pub json_schema: Option<String>,
 }
 
-/// What a handler answers. By default it is not typed.
+/// What output a handler returns; untyped by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputRule {
-    /// Content type of the answer; `None` sets none.
+    /// Content type of the response; `None` leaves it unset.
     pub content_type: Option<String>,
-    /// Whether an empty answer has it too.
+    /// Whether an empty response has the content type too.
     pub set_content_type_if_empty: bool,
-    /// JSON schema of the answer, as text.
+    /// JSON schema of the output, as text.
     pub json_schema: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Numbers and names.
+//! Ids of records, partitions, requests and attempts.
 
 use protocol::{PartitionKey, ids::Derivation};
 use serde::{Deserialize, Serialize};
@@ -15,41 +15,41 @@ pub struct Lsn(pub u64);
 )]
 pub struct PartitionId(pub u16);
 
-/// The registry's rows live on this partition.
+/// The partition that holds the registry's rows.
 pub const REGISTRY_PARTITION: PartitionId = PartitionId(0);
 
-/// Names a request of an edge of this process, for its answer. Meaningless after a restart: the
-/// answers of folded records go nowhere.
+/// Identifies a request from an edge of this process, so that its answer finds it. Meaningless
+/// after a restart: answers produced while folding the log are discarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestId(pub u64);
 
-/// Names an attempt: the invocation by the lsn that created it, and the lsn that started the try.
-/// Neither is ever used again, so whatever a zombie proposes is recognised.
+/// Identifies an attempt by the LSN that created its invocation and the LSN that started the
+/// attempt. Neither is ever reused, so proposals from a stale attempt are recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AttemptRef {
-    /// Lsn of the record that created the invocation.
+    /// LSN of the record that created the invocation.
     pub invocation: Lsn,
-    /// Lsn of the record that started this attempt.
+    /// LSN of the record that started this attempt.
     pub attempt: Lsn,
 }
 
-/// The partition machine: what is fixed for it. Everything else is in the tables.
+/// The partition state machine's fixed parameters. All other state is in the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Partition {
-    /// This partition.
+    /// The id of this partition.
     pub id: PartitionId,
-    /// How many there are; fixed when the data directory is created.
+    /// The number of partitions; fixed when the data directory is created.
     pub count: u16,
-    /// How ids of named invocations follow from their names; fixed with it.
+    /// How the ids of named invocations are derived from their names; fixed at the same time.
     pub derivation: Derivation,
 }
 
 impl Partition {
-    /// The partition that owns `key`: the key space is cut into `count` equal ranges.
+    /// The partition that owns `key`: the key space is divided into `count` equal ranges.
     pub fn owner(count: u16, key: PartitionKey) -> PartitionId {
         let owner = (u128::from(key.0) * u128::from(count)) >> 64;
         assert!(owner < u128::from(count), "{key:?} belongs to partition {owner} of {count}");
-        // Below `count`, so nothing is cut off.
+        // It is below `count`, so nothing is truncated.
         #[expect(clippy::cast_possible_truncation, reason = "it is below a u16")]
         PartitionId(owner as u16)
     }

@@ -1,5 +1,5 @@
-//! Invocations: how they are asked for, what is remembered of them, how their attempts fail and how they
-//! end.
+//! Invocations: how they are requested, what is stored about them, how their attempts fail and how
+//! they end.
 
 use std::sync::Arc;
 
@@ -16,107 +16,108 @@ use super::{
 };
 use crate::time::Timestamp;
 
-/// A request for an invocation, complete: what the registry says of the handler is stamped into it.
+/// A complete request for an invocation, including what the registry declares about the handler.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invoke {
     /// Random and time-ordered, or derived from an idempotency or workflow key.
     pub id: InvocationId,
     /// The handler to run.
     pub target: Target,
-    /// What kind of service it belongs to.
+    /// The kind of service that the handler belongs to.
     pub service_kind: ServiceKind,
-    /// What the handler may do.
+    /// The kind of handler, which determines what it may do.
     pub handler_kind: HandlerKind,
-    /// Who asked.
+    /// Where the request came from.
     pub source: Source,
-    /// The Input command, as it will be replayed.
+    /// The Input command, in the form in which it is replayed.
     pub input: Entry,
-    /// Not before; the past means now.
+    /// The earliest time to start; a time in the past means now.
     pub start_at: Option<Timestamp>,
-    /// The client's key, for people; the id is already derived from it.
+    /// The client's key, kept only for display; the id is already derived from it.
     pub idempotency_key: Option<String>,
     /// Flow-control scope.
     pub scope: Option<String>,
     /// Limit key within the scope.
     pub limit_key: Option<String>,
-    /// How long to remember it once it is finished.
+    /// How long it is kept after it completes.
     pub retention: Retention,
     /// Seeds the SDK's random numbers, the same on every attempt.
     pub random_seed: u64,
 }
 
-/// How long a finished invocation is kept, in milliseconds. Zero keeps nothing.
+/// How long a completed invocation is kept, in milliseconds. Zero keeps nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retention {
-    /// Status and result.
+    /// How long the status and the result are kept.
     pub completion_ms: u64,
-    /// The journal; never longer than the completion.
+    /// How long the journal is kept; never longer than the completion.
     pub journal_ms: u64,
 }
 
-/// Who asked for an invocation.
+/// Where the request for an invocation came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Source {
     /// A client that waits for the result.
     IngressCall { request: RequestId },
-    /// A client that wants to know that it is accepted.
+    /// A client that waits only until the invocation is accepted.
     IngressSend { request: RequestId },
     /// Another invocation that waits for the result.
     Call { caller: CallRef, caller_target: Target },
-    /// Another invocation that does not.
+    /// Another invocation that does not wait for the result.
     OneWayCall { caller: InvocationId, caller_target: Target },
-    /// The same, with the lsn that created the caller: format 1 did not know which of several
-    /// invocations with one derived id it was.
+    /// Like [`Self::OneWayCall`], but with the LSN that created the caller: format 1 could not
+    /// distinguish several invocations with the same derived id.
     Sent { caller: InvocationId, invocation: Lsn, caller_target: Target },
-    /// A producer, which hands in one for each of its positions.
+    /// A producer, which submits one invocation per position.
     Producer { name: String, position: Position },
 }
 
-/// Where the answer of a call, an attach or a look at an output goes.
+/// Where the answer of a call, an attach or an output query goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRef {
-    /// Who waits.
+    /// The waiting invocation.
     pub id: InvocationId,
-    /// Lsn that created it, so that a later invocation of the same derived id is not answered.
+    /// LSN that created it, so that a later invocation with the same derived id does not get the
+    /// answer.
     pub invocation: Lsn,
-    /// Under which number it waits.
+    /// The completion it waits on.
     pub completion: CompletionId,
-    /// Which kind of answer it expects.
+    /// The kind of answer it expects.
     pub kind: NotificationKind,
 }
 
-/// What the proposer knows of the handler that a call or one-way call names.
+/// What the proposer resolved about the target of a call or a one-way call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Callee {
     /// The callee's id.
     pub id: InvocationId,
-    /// What kind of service it belongs to.
+    /// The kind of service that the handler belongs to.
     pub service_kind: ServiceKind,
-    /// What the handler may do.
+    /// The kind of handler, which determines what it may do.
     pub handler_kind: HandlerKind,
-    /// How long to remember it once it is finished.
+    /// How long the callee is kept after it completes.
     pub retention: Retention,
-    /// Seeds its random numbers.
+    /// Seeds the callee's random numbers.
     pub random_seed: u64,
 }
 
-/// One invocation.
+/// The stored state of one invocation, its journal excepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invocation {
-    /// Its id.
+    /// The invocation's id. A derived id can be reused once the invocation has been removed.
     pub id: InvocationId,
     /// The handler it runs.
     pub target: Target,
-    /// What kind of service that belongs to.
+    /// The kind of service that the handler belongs to.
     pub service_kind: ServiceKind,
-    /// What the handler may do.
+    /// The kind of handler, which determines what it may do.
     pub handler_kind: HandlerKind,
-    /// Who asked for it.
+    /// Where the request came from.
     pub source: Source,
-    /// Where it is in its life.
+    /// Its position in the lifecycle.
     pub status: Status,
-    /// Deployment and protocol, once an attempt has chosen.
+    /// Deployment and protocol version, once an attempt has chosen them.
     pub pin: Option<Pin>,
     /// The client's idempotency key.
     pub idempotency_key: Option<String>,
@@ -124,74 +125,74 @@ pub struct Invocation {
     pub scope: Option<String>,
     /// Limit key within the scope.
     pub limit_key: Option<String>,
-    /// How long it is kept once it is finished.
+    /// How long it is kept after it completes.
     pub retention: Retention,
     /// Seeds the SDK's random numbers.
     pub random_seed: u64,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Timestamp,
     /// When its status last changed.
     pub modified_at: Timestamp,
-    /// When it was to start, if it was delayed.
+    /// When it was scheduled to start, if it was delayed.
     pub start_at: Option<Timestamp>,
     /// When its first attempt started.
     pub running_at: Option<Timestamp>,
-    /// Entries in its journal.
+    /// Number of entries in its journal.
     pub journal_len: EntryIndex,
-    /// Commands among them.
+    /// Number of commands among them.
     pub commands: u32,
-    /// Bytes of its entries.
+    /// Total size of its entries, in bytes.
     pub journal_bytes: u64,
     /// When the last entry was stored.
     pub last_entry_at: Timestamp,
-    /// Where its Output command stands, once there is one.
+    /// Index of its Output command, once there is one.
     pub output: Option<EntryIndex>,
-    /// Whether it has rows that tell completions or signals.
+    /// Whether it has completion or signal rows.
     pub has_notifications: bool,
-    /// Whether others than its caller wait for its result.
+    /// Whether anything other than its caller waits for its result.
     pub has_waiters: bool,
-    /// Attempts that got to the handler and failed since a command was last stored.
+    /// Attempts that reached the handler and failed since a command was last stored.
     pub retry_count: u32,
-    /// Attempts that the retry policy has counted since the invocation last made room.
+    /// Attempts counted by the retry policy since the invocation last suspended.
     pub policy_attempts: u32,
-    /// Why the last attempt broke off; forgotten when a later one gets further.
+    /// Why the last attempt failed; cleared when a later one stores a command.
     pub last_failure: Option<Box<AttemptFailure>>,
-    /// Attempts in a row whose request was not even sent and that the retry policy has not counted.
+    /// Consecutive attempts whose request was never sent and that the retry policy did not count.
     pub unsent: u32,
-    /// Whether a cancellation is stored that no attempt has got past: none has stored anything since,
-    /// or waits with it behind.
+    /// Whether a stored cancellation is still pending: since then, no attempt has stored anything
+    /// or suspended after seeing it.
     pub cancel_pending: bool,
 }
 
-/// Where an invocation is in its life.
+/// Where an invocation is in its lifecycle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Status {
-    /// No attempt is under way, until what it waits for arrives.
+    /// No attempt is running until what it waits for arrives.
     Waiting(WaitingFor),
-    /// An attempt, named by its lsn, is under way.
+    /// An attempt, identified by the LSN that started it, is running.
     Running { attempt: Lsn },
-    /// Out of attempts, or told to stop: an operator must decide.
+    /// Out of attempts, or paused at the SDK's request: an operator must decide.
     Paused,
     /// Finished.
     Completed { at: Timestamp, completion: Arc<Completion> },
 }
 
-/// The one thing that an invocation without an attempt waits for.
+/// What an invocation without a running attempt waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum WaitingFor {
     /// Its start time.
     Start { at: Timestamp },
-    /// The lock of its object; `place` is its key in the inbox.
+    /// The lock of its object; `place` is its position in the inbox.
     Object { place: Lsn },
-    /// The time of its next try.
+    /// The time of its next attempt.
     Retry { at: Timestamp },
-    /// Entries of its journal, later than the first `seen`.
+    /// Journal entries after the first `seen`.
     Notification { awaiting: Awaiting, seen: EntryIndex },
 }
 
-/// The status in one byte, as the index has it. Persisted: never renumbered.
+/// The status as one byte, as stored in the index. Persisted: never renumber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum StatusKind {
@@ -199,11 +200,11 @@ pub enum StatusKind {
     Scheduled = 1,
     /// Waits for the lock of its object.
     Inboxed = 2,
-    /// An attempt is under way.
+    /// An attempt is running.
     Running = 3,
-    /// Waits for its next try.
+    /// Waits for its next attempt.
     BackingOff = 4,
-    /// Waits for entries of its journal.
+    /// Waits for new journal entries.
     Suspended = 5,
     /// An operator must decide.
     Paused = 6,
@@ -212,7 +213,8 @@ pub enum StatusKind {
 }
 
 impl Status {
-    /// Whether it has ended and its retention is over by `now`: then it counts as absent, removed or not.
+    /// Whether it has completed and its retention has expired by `now`: from then on it counts as
+    /// absent, whether or not it has been removed.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         match self {
             Self::Completed { completion, .. } => {
@@ -222,7 +224,7 @@ impl Status {
         }
     }
 
-    /// Its result, once it has one.
+    /// How it ended, once it has completed.
     pub fn completion(&self) -> Option<&Arc<Completion>> {
         match self {
             Self::Completed { completion, .. } => Some(completion),
@@ -230,7 +232,7 @@ impl Status {
         }
     }
 
-    /// The status in one byte.
+    /// The status as one byte.
     pub fn kind(&self) -> StatusKind {
         match self {
             Self::Waiting(WaitingFor::Start { .. }) => StatusKind::Scheduled,
@@ -247,16 +249,16 @@ impl Status {
 /// How an invocation ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completion {
-    /// Its answer.
+    /// The value that the handler returned, or the failure it ended with.
     pub result: Result<Bytes, TerminalFailure>,
-    /// Until when it is kept; `None` when it is not.
+    /// When its retention ends; `None` if it is not kept at all.
     pub expires_at: Option<Timestamp>,
     /// The handler it ran.
     pub target: Target,
 }
 
 impl Completion {
-    /// The bytes of its result: of the value, or of the message.
+    /// Size of the result in bytes: the value's, or the failure message's.
     pub fn result_bytes(&self) -> usize {
         match &self.result {
             Ok(value) => value.len(),
@@ -265,34 +267,34 @@ impl Completion {
     }
 }
 
-/// The deployment and protocol an invocation stays with.
+/// The deployment and protocol version that an invocation is pinned to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
     /// Where it runs.
     pub deployment: DeploymentId,
-    /// What is spoken there.
+    /// The protocol version spoken there.
     pub protocol: ProtocolVersion,
 }
 
-/// Why an attempt broke off.
+/// Why an attempt failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptFailure {
-    /// HTTP-like code; 570 to 573 are the protocol's own.
+    /// HTTP-like code; 570 to 573 are defined by the service protocol.
     pub code: u32,
-    /// Our own code for it (`RT0017` and the like), when we found the fault.
+    /// The runtime's own error code (such as `RT0017`), if the runtime detected the fault.
     pub error_code: Option<String>,
     /// What went wrong.
     pub message: String,
     /// The user's stack trace, when the SDK sent one.
     pub stacktrace: String,
-    /// The command it is about: index among commands, name, type code.
+    /// The command that the failure relates to.
     pub related_command: Option<RelatedCommand>,
 }
 
-/// The journal command that a failure is about.
+/// The journal command that a failure relates to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RelatedCommand {
-    /// Index among commands, Input is 0.
+    /// Index among commands; Input is 0.
     pub index: Option<u32>,
     /// Name of the entry.
     pub name: Option<String>,
@@ -300,33 +302,34 @@ pub struct RelatedCommand {
     pub ty: Option<u32>,
 }
 
-/// What happens after a failed attempt; decided by the Attempt from the handler's retry policy.
+/// What happens after a failed attempt, as decided by the Attempt from the handler's retry policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AfterFailure {
     /// Try again.
     Retry {
-        /// How long to wait.
+        /// How long to wait, in milliseconds.
         delay_ms: u64,
-        /// Whether it uses up one of the policy's attempts.
+        /// Whether the attempt counts against the retry policy.
         counts: bool,
     },
     /// Wait for an operator.
     Pause,
-    /// Give up: the invocation ends with this failure, and what it started is killed.
+    /// Give up: the invocation ends with this failure, and the invocations it started are killed.
     Kill(TerminalFailure),
-    /// The SDK asked to end with this failure, without a retry.
+    /// The SDK asked to end with this failure, without retrying.
     Fail(TerminalFailure),
-    /// Try again: the attempt never got to the handler, so the handler is not told of it.
+    /// Try again: the attempt never reached the handler, so the handler's retry count does not
+    /// include it.
     RetryUnreached {
-        /// How long to wait.
+        /// How long to wait, in milliseconds.
         delay_ms: u64,
-        /// Whether it uses up one of the policy's attempts.
+        /// Whether the attempt counts against the retry policy.
         counts: bool,
     },
-    /// Try again: not even the request was sent, which uses up none of the policy's attempts and is
-    /// counted by itself. From here on: format 3.
+    /// Try again: the request was never sent. This does not count against the retry policy and is
+    /// counted separately. From here on: format 3.
     RetryUnsent {
-        /// How long to wait.
+        /// How long to wait, in milliseconds.
         delay_ms: u64,
     },
 }

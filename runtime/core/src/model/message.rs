@@ -1,4 +1,4 @@
-//! What partitions tell each other.
+//! Messages between partitions.
 
 use protocol::{
     InvocationId,
@@ -11,28 +11,30 @@ use super::{
     invocation::{CallRef, Invoke},
 };
 
-/// What one partition tells another.
+/// A message from one partition to another, or to itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Message {
-    /// Run this.
+    /// Run this invocation.
     Invoke(Box<Invoke>),
-    /// A call or an attach has its answer.
+    /// The answer to a call, an attach or an output query.
     Notify { to: InvocationId, invocation: Lsn, notification: Notification },
-    /// A signal for one of your invocations.
+    /// A signal for one of the receiver's invocations.
     Signal { to: InvocationId, signal: SignalId, result: NotificationResult },
-    /// Answer `from` when `target` is done, or at once when `wait` is false.
+    /// Answer `from` when `target` completes, or immediately if `wait` is false.
     Attach { from: CallRef, target: InvocationId, wait: bool },
-    /// Kill one of your invocations, whoever started it: format 1's word for the next.
+    /// Kill one of the receiver's invocations, no matter what started it. Format 1 sent this
+    /// instead of [`Self::KillCallee`].
     Kill { target: InvocationId },
-    /// Kill one of your invocations if this one has started it: its id and the lsn that created it.
+    /// Kill one of the receiver's invocations if it was started by this caller, identified by its
+    /// id and the LSN that created it.
     KillCallee { target: InvocationId, caller: InvocationId, invocation: Lsn },
-    /// `from` has ended and does not wait for the result of `target` any more.
+    /// `from` has ended and no longer waits for the result of `target`.
     Detach { from: CallRef, target: InvocationId },
 }
 
 impl Message {
-    /// The invocation that it is for.
+    /// The invocation that the message is addressed to; its partition is the receiver.
     pub fn to(&self) -> InvocationId {
         match self {
             Self::Invoke(invoke) => invoke.id,

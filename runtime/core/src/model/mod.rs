@@ -1,5 +1,5 @@
-//! The nouns: what events, effects and rows are made of. They have no behaviour of their own, and know
-//! nothing of who uses them.
+//! The data types that events, effects and rows are made of. They contain no transition logic and
+//! know nothing about their users.
 
 pub mod deployment;
 pub mod ids;

@@ -1,15 +1,16 @@
-//! Producers: those outside who hand in invocations and number them, such as a partition of a topic.
+//! Producers: external sources that submit numbered invocations, such as a partition of a Kafka
+//! topic.
 
 use serde::{Deserialize, Serialize};
 
-/// How far a producer is. What it hands in at a position that is not behind its last one was handed in
-/// before.
+/// A producer's progress. Anything it submits at a position that is not after its last one is a
+/// duplicate.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Position {
-    /// Which series of offsets: a producer that begins anew has a higher one.
+    /// Identifies the series of offsets: a producer that starts over uses a higher epoch.
     pub epoch: u64,
-    /// The place in that series; there may be gaps.
+    /// The position within the series; there may be gaps.
     pub offset: u64,
 }

@@ -1,4 +1,4 @@
-//! What is to happen at a time.
+//! Timers: things that happen at a given time.
 
 use protocol::journal::CompletionId;
 use serde::{Deserialize, Serialize};
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 use super::ids::Lsn;
 use crate::time::Timestamp;
 
-/// Names a timer.
+/// Identifies a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TimerKey {
     /// When it fires.
     pub at: Timestamp,
-    /// The invocation it is for, by its lsn of creation.
+    /// The invocation it belongs to, by the LSN that created it.
     pub invocation: Lsn,
-    /// Which of the invocation's timers: a sleep's completion id; 0 for those of the invocation
-    /// itself, which has at most one at a time.
+    /// Which of the invocation's timers: a sleep's completion id, or 0 for a start or retry timer,
+    /// of which an invocation has at most one at a time.
     pub completion: CompletionId,
 }
 

@@ -1,4 +1,4 @@
-//! What applies to a handler: its own settings, then its service's, then the server's.
+//! The settings that apply to a handler: its own, then its service's, then the server's.
 
 use protocol::Backoff;
 
@@ -7,10 +7,10 @@ use crate::{
     model::deployment::{HandlerDefinition, OnMaxAttempts, Options, ServiceDefinition},
 };
 
-/// The server's settings for whatever a manifest leaves open.
+/// The server's defaults for settings that a manifest leaves unset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defaults {
-    /// For attempts.
+    /// Settings for attempts.
     pub handler: HandlerSettings,
     /// Keep a finished journal this many milliseconds.
     pub journal_retention_ms: u64,
@@ -23,7 +23,8 @@ pub struct Defaults {
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 impl Default for Defaults {
-    /// The real server's: a day of everything, one minute idle, ten minutes to come to an end.
+    /// The Restate server's defaults: everything is kept for a day, an idle attempt is half-closed
+    /// after one minute and has ten more minutes to end.
     fn default() -> Self {
         Self {
             handler: HandlerSettings {
@@ -39,14 +40,14 @@ impl Default for Defaults {
     }
 }
 
-/// What applies to the attempts of a handler.
+/// The settings that apply to a handler's attempts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandlerSettings {
-    /// Half-close an idle attempt after this many milliseconds; 0 at once.
+    /// Half-close an idle attempt after this many milliseconds; 0 means immediately.
     pub inactivity_timeout_ms: u64,
-    /// Break off an attempt that does not end within this many milliseconds of that.
+    /// Abort an attempt that does not end within this many milliseconds of the half-close.
     pub abort_timeout_ms: u64,
-    /// Let the SDK ask for state instead of sending it along.
+    /// Let the SDK request state lazily instead of sending it with the attempt.
     pub lazy_state: bool,
     /// How failed attempts are retried.
     pub retry: RetryPolicy,
@@ -55,16 +56,17 @@ pub struct HandlerSettings {
 /// How failed attempts are retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// The delays, without their spread.
+    /// The delays, before jitter.
     pub backoff: Backoff,
-    /// Attempts in all; `None` is no limit.
+    /// The maximum number of attempts; `None` means no limit.
     pub max_attempts: Option<u32>,
-    /// What to do after the last.
+    /// What to do after the last attempt.
     pub on_max_attempts: OnMaxAttempts,
 }
 
 impl Default for RetryPolicy {
-    /// The real server's defaults: half a second doubling up to a minute, 70 attempts, then pause.
+    /// The Restate server's defaults: half a second doubling up to a minute, 70 attempts, then
+    /// pause.
     fn default() -> Self {
         Self {
             backoff: Backoff {
@@ -79,7 +81,7 @@ impl Default for RetryPolicy {
 }
 
 impl Defaults {
-    /// What a proposer of invocations must know of a handler.
+    /// What a proposer of invocations needs to know about a handler.
     pub fn facts(&self, service: &ServiceDefinition, handler: &HandlerDefinition) -> HandlerFacts {
         HandlerFacts {
             service_kind: service.kind,
@@ -95,7 +97,7 @@ impl Defaults {
         }
     }
 
-    /// What applies to the attempts of a handler.
+    /// The settings that apply to a handler's attempts.
     pub fn settings(
         &self,
         service: &ServiceDefinition,
@@ -135,7 +137,8 @@ impl Defaults {
     }
 }
 
-/// Whether a handler may be called from outside: the handler's word counts before the service's.
+/// Whether a handler may be called through the ingress: the handler's setting takes precedence over
+/// the service's.
 pub fn is_public(service: &ServiceDefinition, handler: &HandlerDefinition) -> bool {
     !pick(service, handler, |options| options.ingress_private).unwrap_or(false)
 }

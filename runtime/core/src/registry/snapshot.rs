@@ -1,4 +1,4 @@
-//! Who offers what, at one moment.
+//! Which deployment offers which services, as of one moment.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -15,13 +15,13 @@ use crate::{
     },
 };
 
-/// Nobody offers what was asked for.
+/// No registered deployment offers the requested service or handler.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// No deployment has the service.
+    /// No deployment offers the service.
     #[error("service '{service}' is not registered; register the deployment that offers it")]
     UnknownService {
-        /// Its name.
+        /// Name of the service.
         service: String,
     },
     /// The latest revision of the service has no such handler.
@@ -47,9 +47,9 @@ pub struct RegistrySnapshot {
 pub struct Service {
     /// The deployment that offers it.
     pub deployment: Arc<StoredDeployment>,
-    /// Which revision it is.
+    /// The revision number.
     pub revision: u32,
-    /// Where it stands among the deployment's services.
+    /// Index among the deployment's services.
     at: usize,
     handlers: BTreeMap<String, Handler>,
 }
@@ -57,38 +57,39 @@ pub struct Service {
 /// A handler of the latest revision of a service.
 #[derive(Debug, Clone)]
 pub struct Handler {
-    /// What a proposer of invocations must know.
+    /// What a proposer of invocations needs to know.
     pub facts: HandlerFacts,
-    /// Whether it may be called from outside.
+    /// Whether it may be called through the ingress.
     pub is_public: bool,
-    /// Where it stands among the service's handlers.
+    /// Index among the service's handlers.
     at: usize,
 }
 
 impl Service {
-    /// What its endpoint says of it.
+    /// The service's definition, as its endpoint declared it.
     pub fn definition(&self) -> &ServiceDefinition {
         &self.deployment.deployment.services[self.at]
     }
 
-    /// One of its handlers.
+    /// The handler called `name`, if there is one.
     pub fn handler(&self, name: &str) -> Option<&Handler> {
         self.handlers.get(name)
     }
 
-    /// What its endpoint says of a handler.
+    /// A handler's definition, as its endpoint declared it.
     pub fn handler_definition(&self, handler: &Handler) -> &HandlerDefinition {
         &self.definition().handlers[handler.at]
     }
 
-    /// Whether any of its handlers may be called from outside.
+    /// Whether the service may be called through the ingress. A handler's own setting takes
+    /// precedence, see [`Handler::is_public`].
     pub fn is_public(&self) -> bool {
         !self.definition().options.ingress_private.unwrap_or(false)
     }
 }
 
 impl RegistrySnapshot {
-    /// The view of these rows.
+    /// Builds the view of these rows.
     pub fn new(deployments: Vec<StoredDeployment>, defaults: Defaults) -> Self {
         let deployments: BTreeMap<_, _> = deployments
             .into_iter()
@@ -114,22 +115,22 @@ impl RegistrySnapshot {
         Self { defaults, deployments, services }
     }
 
-    /// The server's settings.
+    /// The server's default settings.
     pub fn defaults(&self) -> &Defaults {
         &self.defaults
     }
 
-    /// A deployment.
+    /// The deployment with this id, if it is registered.
     pub fn deployment(&self, id: DeploymentId) -> Option<&Arc<StoredDeployment>> {
         self.deployments.get(&id)
     }
 
-    /// All deployments, in the order of their ids: of their registration.
+    /// All deployments in the order of their ids, which is the order of registration.
     pub fn deployments(&self) -> impl Iterator<Item = &Arc<StoredDeployment>> {
         self.deployments.values()
     }
 
-    /// The same after one of them, which may have gone.
+    /// The same, after the given one, which may have been removed.
     pub fn deployments_after(
         &self,
         after: Option<DeploymentId>,
@@ -148,7 +149,7 @@ impl RegistrySnapshot {
         self.services.values().collect()
     }
 
-    /// The same after one of them, which may have gone, each with its name.
+    /// The same, after the given one, which may have been removed, each with its name.
     pub fn services_after(&self, after: Option<&str>) -> impl Iterator<Item = (&str, &Service)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let services = self.services.range::<str, _>((from, Bound::Unbounded));
@@ -160,8 +161,8 @@ impl RegistrySnapshot {
         self.services.get(service).map(|service| &service.deployment)
     }
 
-    /// Where the attempts of an invocation run: on the deployment that it is pinned to, if it is still
-    /// registered; one that is not pinned yet, on the latest of its service.
+    /// The deployment that an invocation's attempts run on: the one it is pinned to, if it is still
+    /// registered, or, if it is not pinned yet, the latest one of its service.
     pub fn runs_on(&self, pin: Option<Pin>, service: &str) -> Option<&Arc<StoredDeployment>> {
         match pin {
             Some(pin) => self.deployment(pin.deployment),
@@ -169,8 +170,8 @@ impl RegistrySnapshot {
         }
     }
 
-    /// What applies to the attempts of a handler on a deployment: `None` when the deployment does
-    /// not offer it.
+    /// The settings that apply to a handler's attempts on a deployment; `None` if the deployment
+    /// does not offer the handler.
     pub fn handler_settings(
         &self,
         deployment: &StoredDeployment,
@@ -181,10 +182,11 @@ impl RegistrySnapshot {
         Some(self.defaults.settings(service, handler))
     }
 
-    /// What the latest revision says of a handler that is to be called.
+    /// What the latest revision declares about a handler to call.
     ///
     /// # Errors
-    /// When nobody offers it.
+    /// Returns an error if no deployment offers the service, or its latest revision lacks the
+    /// handler.
     pub fn resolve(&self, service: &str, handler: &str) -> Result<HandlerFacts, ResolveError> {
         let Some(known) = self.services.get(service) else {
             return Err(ResolveError::UnknownService { service: service.to_owned() });
@@ -197,9 +199,9 @@ impl RegistrySnapshot {
         })
     }
 
-    /// How the result of an invocation is typed: as the revision says that made it, since the latest may
-    /// say something else by now. The latest is asked where nothing is known of that: it never ran, its
-    /// row has gone with its retention, or the deployment was removed.
+    /// The output rule for an invocation's result: that of the revision which ran it, since the
+    /// latest may declare something else by now. Falls back to the latest if the former is unknown:
+    /// the invocation never ran, its row has expired, or the deployment was removed.
     pub fn output_rule(&self, pin: Option<Pin>, target: &Target) -> Option<&OutputRule> {
         let ran_on = pin.and_then(|pin| self.deployment(pin.deployment));
         let deployment = ran_on.or_else(|| self.latest_deployment(&target.service))?;
@@ -207,9 +209,9 @@ impl RegistrySnapshot {
         Some(&handler.output)
     }
 
-    /// Whether the result of an invocation may be read from outside, which is as its handler may be called.
-    /// The latest revision says so; one that has no such handler any more leaves it to the one that the
-    /// invocation ran on. `None` when neither is known.
+    /// Whether the result of an invocation may be read through the ingress, which follows whether
+    /// its handler may be called. The latest revision decides; if it no longer has the handler, the
+    /// deployment that ran the invocation does. `None` if neither is known.
     pub fn is_public(&self, pin: Option<Pin>, target: &Target) -> Option<bool> {
         let latest = self.service(&target.service);
         let handler = latest.and_then(|service| service.handler(&target.handler));

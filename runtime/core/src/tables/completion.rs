@@ -1,8 +1,8 @@
-//! Two tables that tell whether a notification has arrived.
+//! Two tables that record which notifications have arrived.
 //!
-//! Completions: key invocation and completion id; row pending, or where the answer stands.
-//! Signals: key invocation and signal; row where the last deliveries stand. Behind them, one row of
-//! how much they have brought.
+//! Completions: key invocation and completion id; row either pending, or the journal index of the
+//! answer. Signals: key invocation and signal; row the journal indexes of the latest deliveries.
+//! After an invocation's signals, one more row with their total number and size.
 
 use protocol::journal::{
     CompletionId, EntryIndex, NotificationId, NotificationKind, awaiting::Outcome,
@@ -13,45 +13,45 @@ use serde::{Deserialize, Serialize};
 use super::{Key, Row, Table, Tables, row::expect_row};
 use crate::{model::ids::Lsn, time::Timestamp};
 
-/// What is known of a command's completion.
+/// The state of a command's completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CompletionState {
     /// Not answered yet.
     Pending {
-        /// Which kind of answer is expected.
+        /// The kind of answer that is expected.
         kind: NotificationKind,
-        /// The timer that will answer it, for a sleep.
+        /// For a sleep, the time of the timer that completes it.
         timer: Option<Timestamp>,
     },
     /// Answered.
     Done(Delivery),
 }
 
-/// Where a notification stands in the journal.
+/// The position of a notification in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// Index of the entry.
+    /// Journal index of its entry.
     pub index: EntryIndex,
-    /// Whether it brought a failure.
+    /// Whether the notification carries a failure.
     pub failed: bool,
 }
 
-/// Where the last deliveries of a signal stand. Of each kind, since only user code knows which of
-/// several it takes next.
+/// The positions of the latest deliveries of a signal, one for each outcome, since only user code
+/// knows which of several it consumes next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deliveries {
-    /// Index of the last entry that brought anything but a failure.
+    /// Index of the last entry that is not a failure.
     pub success: Option<EntryIndex>,
-    /// Index of the last entry that brought a failure.
+    /// Index of the last entry that is a failure.
     pub failure: Option<EntryIndex>,
 }
 
-/// What signals have brought into a journal.
+/// How much of a journal is signals.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalUse {
-    /// Entries.
+    /// Number of signal entries.
     pub entries: u32,
-    /// Bytes of their names and payloads.
+    /// Size of their names and payloads, in bytes.
     pub bytes: u64,
 }
 
@@ -73,7 +73,7 @@ impl Deliveries {
 }
 
 impl Tables<'_> {
-    /// What is known of a completion; `None` when no command asked for it.
+    /// The state of a completion; `None` if no command requested it.
     pub fn completion(&self, invocation: Lsn, id: CompletionId) -> Option<CompletionState> {
         self.get(&completion_key(invocation, id)).map(|row| expect_row!(row, Completion))
     }
@@ -87,7 +87,7 @@ impl Tables<'_> {
         self.put_of(invocation, completion_key(invocation, id), Row::Completion(state));
     }
 
-    /// Where the deliveries of a signal stand; `None` before the first.
+    /// The latest deliveries of a signal; `None` before the first one.
     pub(crate) fn deliveries(&self, invocation: Lsn, signal: &SignalId) -> Option<Deliveries> {
         let row = self.get(&signal_key(invocation, signal))?;
         if let Row::Delivery(only) = row {
@@ -98,7 +98,7 @@ impl Tables<'_> {
         Some(expect_row!(row, Deliveries))
     }
 
-    /// The last delivery is all that is known, as format 1 had it.
+    /// Format 1: only the last delivery is stored.
     pub(crate) fn put_delivery(&mut self, invocation: Lsn, signal: &SignalId, delivery: Delivery) {
         self.put_of(invocation, signal_key(invocation, signal), Row::Delivery(delivery));
     }
@@ -118,7 +118,7 @@ impl Tables<'_> {
         self.put_of(invocation, signal_use_key(invocation), Row::SignalUse(signal_use));
     }
 
-    /// What a suspended invocation that has seen the first `seen` entries may learn of `id`.
+    /// The outcome of `id`, for a suspended invocation that has seen the first `seen` entries.
     pub(crate) fn outcome(
         &self,
         invocation: Lsn,
@@ -139,7 +139,8 @@ impl Tables<'_> {
         deliveries.map_or(Outcome::Pending, |deliveries| deliveries.outcome(seen))
     }
 
-    /// Forgets all completions and signals of an invocation; returns what was still pending.
+    /// Deletes all completion and signal rows of an invocation; returns the completions that were
+    /// still pending.
     pub(crate) fn delete_notifications(
         &mut self,
         invocation: Lsn,
@@ -176,7 +177,7 @@ fn completion_key(invocation: Lsn, id: CompletionId) -> Key {
     Table::Completion.key().lsn(invocation).u32(id).done()
 }
 
-/// Behind all signals of the invocation.
+/// Sorts after all signals of the invocation.
 fn signal_use_key(invocation: Lsn) -> Key {
     Table::Signal.key().lsn(invocation).u8(2).done()
 }

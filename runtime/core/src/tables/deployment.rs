@@ -8,7 +8,7 @@ use super::{Key, Row, Table, Tables, row::expect_row};
 use crate::model::deployment::StoredDeployment;
 
 impl Tables<'_> {
-    /// All registered deployments, by id: in the order of registration.
+    /// All registered deployments, ordered by id, which is the order of registration.
     pub fn deployments(&self) -> Vec<StoredDeployment> {
         let prefix = Table::Deployment.key().done();
         let rows = self.scan(&prefix, &prefix, usize::MAX);

@@ -1,9 +1,9 @@
-//! Two tables of what may be removed.
+//! Two tables of data that may be removed.
 //!
-//! Expiry: key time, invocation, what; everything that ends by time, in that order. The row of an
-//! invocation says how much it takes, that of a promise which one it is.
-//! Early: key what, time of the end, invocation; row nothing. What may go before its time when room is
-//! short: journals first, then invocations, oldest first. An invocation has one row at most.
+//! Expiry: key time, invocation and kind; everything that expires, in order of time. The row of an
+//! invocation holds the number of bytes to release, the row of a promise its name. Early: key kind,
+//! time of completion and invocation; row empty. What may be removed early when the space budget is
+//! exceeded: first journals, then invocations, oldest first. An invocation has at most one row.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,37 +18,38 @@ pub enum Expiring {
     Journal = 1,
     /// Everything about the invocation.
     All = 2,
-    /// A promise of a workflow, if nothing of that workflow is there by then. In place of the
-    /// invocation stands the lsn that made the promise.
+    /// A promise of a workflow, if there is no invocation of that workflow by then. The key holds
+    /// the LSN of the record that created the promise in place of the invocation.
     Promise = 3,
 }
 
-/// Names a promise.
+/// Identifies a promise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PromiseName {
     /// Name of the workflow service.
     pub workflow: String,
     /// Key of the workflow.
     pub key: String,
-    /// Its own name.
+    /// Name of the promise within the workflow.
     pub name: String,
 }
 
-/// What finished invocations take, for whoever watches the budget.
+/// How much space finished invocations occupy, for monitoring the budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retained {
-    /// Bytes, estimated.
+    /// Estimated size in bytes.
     pub bytes: u64,
-    /// Whether some of it may be removed before its time. If not, all that is left was promised.
+    /// Whether some of it may be removed early. If not, everything left is a promised result.
     pub may_shrink: bool,
 }
 
-/// What a finished invocation costs beside its journal and its result: its row and those of its
-/// indexes. In bytes, estimated; also what one of format 1 was counted for.
+/// Estimated size in bytes of a finished invocation's row and index rows, that is, without its
+/// journal and result. Format 1 counted every invocation's rows as this many bytes.
 pub(crate) const ROWS_BYTES: u64 = 1024;
 
 impl Tables<'_> {
-    /// The first removal at or after `from`: its time, the invocation, and what goes.
+    /// The first scheduled removal at or after `from`: its time, the invocation, and what to
+    /// remove.
     pub fn next_expiry(&mut self, from: Timestamp) -> Option<(Timestamp, Lsn, Expiring)> {
         let prefix = Table::Expiry.key().done();
         let key = self.first_of(prefix, &Table::Expiry.key().u64(from.0).done())?;
@@ -60,16 +61,17 @@ impl Tables<'_> {
         Some((at, invocation, what))
     }
 
-    /// An invocation's end, and how many bytes it counts for beside its journal.
+    /// Schedules the removal of an invocation and stores the bytes it counts for in addition to its
+    /// journal.
     pub(crate) fn put_expiry_of_all(&mut self, at: Timestamp, invocation: Lsn, bytes: u64) {
         self.create(row_key(at, invocation, Expiring::All), Row::Retained(bytes));
     }
 
-    /// Takes it back; returns the bytes.
+    /// Deletes the schedule and returns the bytes.
     pub(crate) fn take_expiry_of_all(&mut self, at: Timestamp, invocation: Lsn) -> u64 {
         let key = row_key(at, invocation, Expiring::All);
         let bytes = match self.get(&key) {
-            // A row of format 1 says no more than that.
+            // A row of format 1 holds no size.
             Some(Row::Unit) => ROWS_BYTES,
             Some(row) => expect_row!(row, Retained),
             None => panic!("{invocation:?} is to be removed at {at:?} but has no row that says so"),
@@ -99,7 +101,7 @@ impl Tables<'_> {
         *expect_row!(row, PromiseName)
     }
 
-    /// What may go next if room is short.
+    /// What to remove next when the space budget is exceeded.
     pub fn next_early(&mut self) -> Option<(Lsn, Expiring)> {
         let prefix = Table::Early.key().done();
         let key = self.first_of(prefix.clone(), &prefix)?;
@@ -109,14 +111,13 @@ impl Tables<'_> {
         Some((invocation, if is_journal { Expiring::Journal } else { Expiring::All }))
     }
 
-    /// What finished invocations take.
+    /// How much space finished invocations occupy.
     pub fn retained(&self) -> Retained {
         let prefix = Table::Early.key().done();
         let may_shrink = self.seek(&prefix, &self.live.hints.floor(&prefix)).is_some();
         Retained { bytes: self.meta().retained_bytes, may_shrink }
     }
 
-    /// `ended_at` is when the invocation ended.
     pub(crate) fn put_early(&mut self, what: Expiring, ended_at: Timestamp, invocation: Lsn) {
         self.create(early_key(what, ended_at, invocation), Row::Unit);
     }

@@ -1,5 +1,5 @@
-//! Rows as older formats wrote them. Nothing here ever changes: what is read as one of these becomes
-//! what it is today at once, and is written as that.
+//! Rows as older formats wrote them. These types never change: a row read as one of them is
+//! converted to its current type immediately, and is written back as that.
 
 use protocol::{HandlerKind, InvocationId, ServiceKind, Target, journal::EntryIndex};
 use serde::{Deserialize, Serialize};
@@ -9,8 +9,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// An [`Invocation`] of formats 1 and 2, which knew neither of attempts that were not sent nor which
-/// cancellations were still to be heard.
+/// An [`Invocation`] of formats 1 and 2, which recorded neither unsent attempts nor pending
+/// cancellations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are those of today's row")]
 pub struct InvocationV2 {

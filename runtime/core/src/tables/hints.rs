@@ -1,5 +1,5 @@
-//! What is remembered beside the rows of an overlay, for speed alone: everything here can be forgotten
-//! at any time and is found out again from the rows.
+//! Caches kept next to the rows of an overlay, purely for speed: everything here can be dropped at
+//! any time and is recomputed from the rows.
 
 use std::collections::BTreeMap;
 
@@ -8,25 +8,27 @@ use protocol::journal::awaiting::Evaluation;
 use super::key::{Key, Table};
 use crate::model::ids::Lsn;
 
-/// How many leaves of waits are remembered. Beyond it all are forgotten, which costs a look at their
-/// rows; a leaf takes about two hundred bytes.
+/// How many leaves of await trees are cached. When the limit is exceeded, all are dropped, and
+/// their rows have to be read again; a leaf takes about two hundred bytes.
 const WAIT_LEAVES_MAX: usize = 1 << 18;
 
-/// Longer than the rest of any queue's key.
+/// Longer than the rest of any queue's key, so that it sorts after all of them once appended to the
+/// prefix.
 const BEHIND_ALL: [u8; 24] = [0xff; 24];
 
-/// Things known of the rows.
+/// Cached facts about the rows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Hints {
-    /// For queues, by prefix: no row stands before this key. Queues are emptied from their beginning,
-    /// and a removed row that lower layers still have is in the way until the next checkpoint.
+    /// For queues, by prefix: no row exists before this key. Queues are consumed from the front,
+    /// and a deleted row that still exists in lower layers has to be skipped until the next
+    /// checkpoint.
     floors: BTreeMap<Key, Key>,
-    /// Wide waits under way, by invocation.
+    /// The state of wide waits, by invocation.
     waits: BTreeMap<Lsn, Evaluation>,
     wait_leaves: usize,
 }
 
-/// They say nothing that the rows do not say.
+/// Hints hold no information beyond the rows, so they never make two overlays differ.
 impl PartialEq for Hints {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -36,12 +38,12 @@ impl PartialEq for Hints {
 impl Eq for Hints {}
 
 impl Hints {
-    /// Where the first row of a queue can be.
+    /// The first key where a row of the queue can be.
     pub(super) fn floor(&self, prefix: &Key) -> Key {
         self.floors.get(prefix).unwrap_or(prefix).clone()
     }
 
-    /// The first row of a queue has been looked for, and this was it.
+    /// Records the result of a search for the first row of a queue.
     pub(super) fn raise_floor(&mut self, prefix: Key, first: Option<Key>) {
         let first = first.unwrap_or_else(|| {
             let mut behind = prefix.clone();
@@ -51,7 +53,7 @@ impl Hints {
         self.floors.insert(prefix, first);
     }
 
-    /// A row is written.
+    /// Lowers the floor of a queue if a row is written before it.
     pub(super) fn written(&mut self, key: &Key) {
         let Some(prefix) = queue_of(key) else { return };
         if let Some(floor) = self.floors.get_mut(prefix)
@@ -95,7 +97,7 @@ fn queue_of(key: &[u8]) -> Option<&[u8]> {
     const OUTBOX: u8 = Table::Outbox as u8;
     match *key.first()? {
         TIMER | EXPIRY | EARLY => key.get(..1),
-        OUTBOX => key.get(..3), // One for each receiver.
+        OUTBOX => key.get(..3), // One queue per receiver.
         _ => None,
     }
 }

@@ -1,5 +1,5 @@
-//! Rows whose keys say it all, for whoever asks which invocations there are: by status, by target,
-//! by deployment. By time they are in order already: the invocation table grows at its right edge.
+//! Index rows, which consist only of their key, for listing invocations by status, target or
+//! deployment. No index by time is needed: the invocation table is ordered by creation.
 
 use protocol::{DeploymentId, Target};
 
@@ -18,8 +18,8 @@ impl Tables<'_> {
         rows.iter().filter_map(|(key, _)| indexed_by_status(key)).collect()
     }
 
-    /// The same after an invocation and at most so many, counted with those that have left the status;
-    /// and after which one there may be more.
+    /// The same, after an invocation and reading at most `rows_max` rows, counting those that have
+    /// been removed; and the invocation to continue after, if there may be more.
     pub fn some_by_status(
         &self,
         status: StatusKind,
@@ -28,7 +28,7 @@ impl Tables<'_> {
     ) -> (Vec<Lsn>, Option<Lsn>) {
         let prefix = Table::IndexStatus.key().u8(status as u8).done();
         let after = status_key(status, after);
-        // An entry takes a few bytes, so that their number bounds them.
+        // An entry takes only a few bytes, so a limit on their number is enough.
         let budget = Budget { rows_max, bytes_max: usize::MAX };
         let read = |key: &[u8], _| indexed_by_status(key);
         let mut walk = Walk::new(self, (prefix.clone(), prefix), Some(&after), budget, read);
@@ -44,7 +44,7 @@ impl Tables<'_> {
         self.delete(status_key(status, invocation));
     }
 
-    /// Whether there is any invocation of an object or a workflow, finished or not.
+    /// Whether any invocation of an object or a workflow exists, finished or not.
     pub(crate) fn has_invocation_of(&self, service: &str, key: &str) -> bool {
         let prefix = Table::IndexTarget.key().bytes(service.as_bytes()).bytes(key.as_bytes());
         let prefix = prefix.done();
@@ -92,7 +92,7 @@ mod tests {
     use super::super::{Empty, Overlay, meter};
     use super::*;
 
-    /// What a list is read by, page after page.
+    /// Listings read this page by page.
     #[test]
     fn invocations_of_a_status_cost_what_is_found_wherever_one_begins() {
         let mut live = Overlay::default();

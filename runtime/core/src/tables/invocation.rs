@@ -1,7 +1,7 @@
-//! Key: lsn of creation. Row: everything about one invocation but its journal.
+//! Key: LSN of creation. Row: everything about one invocation except its journal.
 //!
-//! Beside it, by invocation id: that lsn. A random id is time-ordered and a creation lsn is too, so
-//! both tables grow at their right edge.
+//! A second table maps the invocation id to that LSN. Random ids are time-ordered, and so are
+//! creation LSNs, so both tables grow at their right edge.
 
 use protocol::InvocationId;
 
@@ -14,7 +14,7 @@ impl Tables<'_> {
         self.get(&Table::Invocation.key().lsn(lsn).done()).map(|row| expect_row!(row, Invocation))
     }
 
-    /// The lsn of creation of the invocation with this id.
+    /// The LSN that created the invocation with this id.
     pub fn invocation_lsn(&self, id: InvocationId) -> Option<Lsn> {
         self.get(&id_key(id)).map(|row| expect_row!(row, Lsn))
     }

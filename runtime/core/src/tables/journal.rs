@@ -1,4 +1,4 @@
-//! Key: invocation, index. Row: one journal entry as it travels, and when it was stored.
+//! Key: invocation, index. Row: one journal entry as sent over the wire, and when it was stored.
 
 use protocol::{
     journal::{Entry, EntryIndex},
@@ -19,12 +19,12 @@ use crate::{model::ids::Lsn, time::Timestamp};
 pub struct JournalEntry {
     /// When it was stored.
     pub at: Timestamp,
-    /// The bytes to replay.
+    /// The entry, in the form in which it is replayed.
     pub entry: Entry,
 }
 
 impl Tables<'_> {
-    /// One entry.
+    /// The entry at `index`, if there is one.
     pub fn journal_entry(&self, invocation: Lsn, index: EntryIndex) -> Option<JournalEntry> {
         let key = Table::Journal.key().lsn(invocation).u32(index).done();
         self.get(&key).map(|row| expect_row!(row, Journal))
@@ -33,7 +33,7 @@ impl Tables<'_> {
     /// The first `len` entries.
     ///
     /// # Panics
-    /// When one of them is missing.
+    /// Panics if one of them is missing.
     pub fn journal(&self, invocation: Lsn, len: EntryIndex) -> Vec<Entry> {
         (0..len)
             .map(|index| match self.journal_entry(invocation, index) {
@@ -43,7 +43,7 @@ impl Tables<'_> {
             .collect()
     }
 
-    /// The entries of an invocation, each with its index, in their order.
+    /// The entries of an invocation in order, each with its index.
     pub fn walk_journal(
         &self,
         invocation: Lsn,

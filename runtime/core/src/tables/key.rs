@@ -1,4 +1,5 @@
-//! Ordered key encoding: a table's number, then parts whose bytes sort as their values do.
+//! Ordered key encoding: a table's number, then parts whose bytes sort in the order of their
+//! values.
 
 use smallvec::SmallVec;
 
@@ -11,31 +12,32 @@ pub type Key = SmallVec<[u8; 40]>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Table {
-    /// One row: what the partition as a whole knows.
+    /// One row: facts about the whole partition.
     Meta = 1,
-    /// By lsn of creation: everything about one invocation but its journal.
+    /// By LSN of creation: everything about one invocation except its journal.
     Invocation = 2,
-    /// By invocation id: its lsn of creation.
+    /// By invocation id: its LSN of creation.
     InvocationId = 3,
     /// By invocation and index: the journal.
     Journal = 4,
-    /// By invocation and completion id: pending or where its answer stands.
+    /// By invocation and completion id: pending, or the position of its answer.
     Completion = 5,
-    /// By invocation and signal: where its last delivery stands.
+    /// By invocation and signal: the positions of its latest deliveries.
     Signal = 6,
     /// By service, key and state key: user state.
     State = 7,
     /// By service and key: the lock of a virtual object.
     Object = 8,
-    /// By service, key and lsn: who waits for the lock.
+    /// By service, key and LSN: invocations waiting for the lock.
     Inbox = 9,
-    /// By time: what happens then.
+    /// By time: timers.
     Timer = 10,
     /// By workflow, key and name: durable promises.
     Promise = 11,
-    /// By receiver and sequence: messages not yet acknowledged.
+    /// By receiver and sequence number: messages not yet acknowledged.
     Outbox = 12,
-    /// By invocation and lsn: who else waits for its result.
+    /// By invocation, waiting invocation and completion: waiters for its result, other than its
+    /// caller.
     Waiter = 13,
     /// By status and invocation.
     IndexStatus = 14,
@@ -43,13 +45,13 @@ pub enum Table {
     IndexTarget = 15,
     /// By deployment and invocation.
     IndexDeployment = 16,
-    /// By time: finished invocations to remove.
+    /// By time: finished invocations, journals and promises to remove.
     Expiry = 17,
     /// By deployment id: the registry.
     Deployment = 18,
-    /// By what goes and when it ended: finished invocations that may be removed before their time.
+    /// By what to remove and time of completion: finished invocations that may be removed early.
     Early = 19,
-    /// By name: how far producers are.
+    /// By name: the progress of producers.
     Producer = 20,
 }
 
@@ -67,43 +69,44 @@ impl Table {
 }
 
 impl KeyBuilder {
-    /// A fixed-width number.
+    /// Appends a fixed-width number.
     pub fn u8(mut self, value: u8) -> Self {
         self.0.push(value);
         self
     }
 
-    /// A fixed-width number.
+    /// Appends a fixed-width number, big-endian.
     pub fn u16(mut self, value: u16) -> Self {
         self.0.extend_from_slice(&value.to_be_bytes());
         self
     }
 
-    /// A fixed-width number.
+    /// Appends a fixed-width number, big-endian.
     pub fn u32(mut self, value: u32) -> Self {
         self.0.extend_from_slice(&value.to_be_bytes());
         self
     }
 
-    /// A fixed-width number.
+    /// Appends a fixed-width number, big-endian.
     pub fn u64(mut self, value: u64) -> Self {
         self.0.extend_from_slice(&value.to_be_bytes());
         self
     }
 
-    /// A fixed-width number.
+    /// Appends a fixed-width number, big-endian.
     pub fn u128(mut self, value: u128) -> Self {
         self.0.extend_from_slice(&value.to_be_bytes());
         self
     }
 
-    /// A fixed-width log position.
+    /// Appends a fixed-width LSN.
     pub fn lsn(self, lsn: Lsn) -> Self {
         self.u64(lsn.0)
     }
 
-    /// Bytes of any length, followed by more parts: 0 is written as 0 255, and 0 1 ends them, so
-    /// that a value sorts before its own extensions and no value is another's prefix.
+    /// Appends bytes of any length that more parts follow. 0 is escaped as 0 255, and 0 1
+    /// terminates the value, so that a value sorts before its own extensions and no encoded value
+    /// is a prefix of another.
     pub fn bytes(mut self, value: &[u8]) -> Self {
         for &byte in value {
             self.0.push(byte);
@@ -115,59 +118,60 @@ impl KeyBuilder {
         self
     }
 
-    /// Bytes of any length as the last part, as they are.
+    /// Appends bytes of any length as the last part, without escaping.
     pub fn tail(mut self, value: &[u8]) -> Self {
         self.0.extend_from_slice(value);
         self
     }
 
-    /// The key.
+    /// Returns the finished key.
     pub fn done(self) -> Key {
         self.0
     }
 }
 
-/// Reads a key back part by part. `None` when it is too short: a key of another form.
+/// Reads a key back part by part. Each part is `None` if the key is too short, and so not of the
+/// expected form.
 #[derive(Debug)]
 pub struct KeyReader<'a>(&'a [u8]);
 
 impl<'a> KeyReader<'a> {
-    /// Starts behind the table's number.
+    /// Starts after the table's number.
     pub fn new(key: &'a [u8]) -> Self {
         Self(key.get(1..).unwrap_or_default())
     }
 
-    /// A fixed-width number.
+    /// Reads a fixed-width number.
     pub fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(u8::from_be_bytes)
     }
 
-    /// A fixed-width number.
+    /// Reads a fixed-width number.
     pub fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }
 
-    /// A fixed-width number.
+    /// Reads a fixed-width number.
     pub fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
-    /// A fixed-width number.
+    /// Reads a fixed-width number.
     pub fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
     }
 
-    /// A fixed-width number.
+    /// Reads a fixed-width number.
     pub fn u128(&mut self) -> Option<u128> {
         self.array().map(u128::from_be_bytes)
     }
 
-    /// A fixed-width log position.
+    /// Reads a fixed-width LSN.
     pub fn lsn(&mut self) -> Option<Lsn> {
         self.u64().map(Lsn)
     }
 
-    /// Bytes that more parts follow.
+    /// Reads and unescapes bytes that more parts follow.
     pub fn bytes(&mut self) -> Option<Vec<u8>> {
         let mut value = Vec::new();
         loop {
@@ -184,12 +188,12 @@ impl<'a> KeyReader<'a> {
         }
     }
 
-    /// The same as text.
+    /// Like [`Self::bytes`], as UTF-8 text.
     pub fn text(&mut self) -> Option<String> {
         self.bytes().and_then(|value| String::from_utf8(value).ok())
     }
 
-    /// All that is left.
+    /// Returns everything that has not been read.
     pub fn tail(self) -> &'a [u8] {
         self.0
     }

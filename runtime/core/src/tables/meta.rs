@@ -1,4 +1,4 @@
-//! Key: none, there is one row. Row: what the partition as a whole knows.
+//! Key: empty, since there is only one row. Row: facts about the whole partition.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,26 +11,26 @@ use crate::{
 /// Facts about the whole partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
-    /// The last record folded in.
+    /// The last record applied.
     pub applied: Lsn,
-    /// Its stamp.
+    /// The stamp of that record.
     pub stamp: Stamp,
-    /// For each other partition: the last message sent to it.
+    /// For each other partition, the sequence number of the last message sent to it.
     pub sent: Vec<(PartitionId, u64)>,
-    /// For each other partition: the last message taken from it.
+    /// For each other partition, the sequence number of the last message accepted from it.
     pub received: Vec<(PartitionId, u64)>,
-    /// Estimate of the bytes that finished invocations take.
+    /// Estimate of the bytes that finished invocations occupy.
     pub retained_bytes: u64,
 }
 
 impl Tables<'_> {
-    /// The meta row; the default one before the first record.
+    /// The meta row; its default before the first record.
     pub fn meta(&self) -> Meta {
         self.get(&Table::Meta.key().done())
             .map_or_else(Meta::default, |row| *expect_row!(row, Meta))
     }
 
-    /// The last record folded in.
+    /// The LSN of the last record applied.
     pub fn applied(&self) -> Lsn {
         self.meta().applied
     }
@@ -43,7 +43,7 @@ impl Tables<'_> {
     }
 }
 
-/// The number kept for `peer`, 0 before the first.
+/// The sequence number stored for `peer`; 0 before the first message.
 pub(crate) fn sequence_mut(list: &mut Vec<(PartitionId, u64)>, peer: PartitionId) -> &mut u64 {
     let at = match list.binary_search_by_key(&peer, |(id, _)| *id) {
         Ok(at) => at,

@@ -1,11 +1,12 @@
-//! Counts the work on rows, so that tests can say how it grows. Does nothing outside of them.
+//! Counts the work done on rows, so that tests can assert how it grows. Does nothing in other
+//! builds.
 
 #[cfg(test)]
 thread_local! {
     static WORK: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// So many rows or nodes have been looked at.
+/// Adds the number of rows or nodes visited.
 #[cfg(test)]
 pub(super) fn count(work: usize) {
     WORK.set(WORK.get() + work);
@@ -14,7 +15,7 @@ pub(super) fn count(work: usize) {
 #[cfg(not(test))]
 pub(super) fn count(_: usize) {}
 
-/// What has been counted since the last call, on this thread.
+/// Returns the count since the last call on this thread.
 #[cfg(test)]
 pub(crate) fn take() -> usize {
     WORK.take()

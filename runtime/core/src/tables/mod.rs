@@ -1,8 +1,8 @@
 //! Typed rows over an ordered map of bytes to decoded values.
 //!
-//! One module per table owns its key layout and its row. A row lives decoded in the [`Overlay`] of
-//! what has changed since the last checkpoint, over a [`Snapshot`] of older layers; it is encoded
-//! only when a checkpoint writes it.
+//! One module per table owns its key layout and its row type. A row lives decoded in the
+//! [`Overlay`] of changes since the last checkpoint, on top of a [`Snapshot`] of older layers; it
+//! is encoded only when a checkpoint writes it.
 
 pub mod completion;
 pub mod deployment;
@@ -42,7 +42,7 @@ pub struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    /// Rows of `live` over those of `base`.
+    /// Layers the rows of `live` over those of `base`.
     pub fn new(live: &'a mut Overlay, base: &'a dyn Snapshot) -> Self {
         Self { live, base }
     }
@@ -52,10 +52,10 @@ impl<'a> Tables<'a> {
         self.live.size_bytes()
     }
 
-    /// Notes that the record is being applied.
+    /// Records that a log record is being applied.
     ///
     /// # Panics
-    /// When it is not the next one, or its stamp is not later than the last one's.
+    /// Panics if it is not the next record, or its stamp is not later than the previous one.
     pub(crate) fn advance(&mut self, lsn: Lsn, stamp: Stamp) {
         let meta = self.meta_mut();
         assert!(meta.applied.0 + 1 == lsn.0, "{lsn:?} applied after {:?}", meta.applied);
@@ -64,7 +64,7 @@ impl<'a> Tables<'a> {
         meta.stamp = stamp;
     }
 
-    /// Counts what was changed in place, after a record is applied.
+    /// Updates the size of a row that was changed in place. Called after a record is applied.
     pub(crate) fn recount(&mut self) {
         self.live.recount();
     }
@@ -77,13 +77,13 @@ impl<'a> Tables<'a> {
         }
     }
 
-    /// The row, to be changed in place. It counts as written.
+    /// The row, to be changed in place. The row counts as written.
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Row> {
         meter::count(1);
         self.live.get_mut(key, |key| self.base.get(key))
     }
 
-    /// The same; written as `absent` says when there is none.
+    /// Like [`Self::get_mut`], but creates the row with `absent` if there is none.
     pub(crate) fn get_or_create_mut(
         &mut self,
         key: Key,
@@ -92,16 +92,16 @@ impl<'a> Tables<'a> {
         self.live.get_mut(key, |key| Some(self.base.get(key).unwrap_or_else(absent)))
     }
 
-    /// Writes a row whose key has never been used before, so that removing it leaves no trace.
+    /// Writes a row whose key has never been used before, so that deleting it needs no tombstone.
     pub(crate) fn create(&mut self, key: Key, row: Row) {
         debug_assert!(self.live.get(&key).is_none(), "a created row is new: {key:?}");
         debug_assert!(self.base.get(&key).is_none(), "a created row is new: {key:?}");
         self.live.create(key, row);
     }
 
-    /// Writes a row whose key names the invocation that it belongs to. A row born and gone between
-    /// two checkpoints leaves no trace, and what is younger than the layers below is not looked for
-    /// there.
+    /// Writes a row whose key contains the invocation that it belongs to. A row that is created and
+    /// deleted between two checkpoints leaves no tombstone, and the layers below are not searched
+    /// for rows of an invocation that is younger than they are.
     pub(crate) fn put_of(&mut self, invocation: Lsn, key: Key, row: Row) {
         let base = self.base;
         self.live.put_with(key, row, |key| {
@@ -111,7 +111,7 @@ impl<'a> Tables<'a> {
         });
     }
 
-    /// Writes a row at a key where the caller has just seen none.
+    /// Writes a row at a key where the caller has just found none.
     pub(crate) fn put_absent(&mut self, key: Key, row: Row) {
         debug_assert!(self.get(&key).is_none(), "there is a row at {key:?}");
         self.live.create(key, row);
@@ -130,8 +130,8 @@ impl<'a> Tables<'a> {
         overlay::seek_layers(self.live, self.base, prefix, from)
     }
 
-    /// The first key of a queue at or after `from`. What is found out about its beginning is
-    /// remembered, so that its removed rows are passed once.
+    /// The first key of a queue at or after `from`. Remembers where the queue begins, so that its
+    /// deleted rows are skipped only once.
     pub(crate) fn first_of(&mut self, prefix: Key, from: &[u8]) -> Option<Key> {
         let floor = self.live.hints.floor(&prefix);
         let is_beginning = from.iter().skip(prefix.len()).all(|byte| *byte == 0);

@@ -1,7 +1,8 @@
-//! The lock of a virtual object, and who waits for it.
+//! The lock of a virtual object, and the invocations that wait for it.
 //!
-//! Object: key service and object key; row the lock. Inbox: key service, object key and the lsn that
-//! queued it, so first in is first out; row the invocation.
+//! Object: key service and object key; row the lock. Inbox: key service, object key and the LSN of
+//! the record that queued the entry, which makes it first in, first out; row the waiting
+//! invocation.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,37 +14,37 @@ use super::{
 };
 use crate::model::ids::Lsn;
 
-/// The lock. There is no row while nobody holds it.
+/// The lock. The row exists only while the lock is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
-    /// The invocation that may write.
+    /// The invocation that holds the lock.
     pub holder: Lsn,
-    /// How many wait.
+    /// How many invocations wait in the inbox.
     pub queued: u32,
-    /// No place in the inbox before this one is taken: where to look for the next.
+    /// The inbox is empty before this position, so the search for the next entry starts here.
     pub head: Lsn,
 }
 
-/// Somebody who waits for a lock, and where.
+/// An invocation that waits for a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxEntry {
     /// Name of the object's service.
     pub service: String,
     /// The object's key.
     pub key: String,
-    /// The place: the lsn of the record that queued it.
+    /// Position in the inbox: the LSN of the record that queued it.
     pub place: Lsn,
-    /// The invocation.
+    /// The waiting invocation.
     pub invocation: Lsn,
 }
 
 impl Tables<'_> {
-    /// The lock of an object; `None` when it is free.
+    /// The lock of an object; `None` if it is free.
     pub fn object(&self, service: &str, key: &str) -> Option<Object> {
         self.get(&object_key(service, key)).map(|row| expect_row!(row, Object))
     }
 
-    /// The locks that are held, of one service or of all, in the order of services and keys.
+    /// The locks that are held, of one service or of all, ordered by service and key.
     pub fn walk_objects(
         &self,
         service: Option<&str>,
@@ -63,7 +64,7 @@ impl Tables<'_> {
         })
     }
 
-    /// Who waits for locks, in the order of services, keys and places.
+    /// The entries of inboxes, ordered by service, key and position.
     pub fn walk_inbox(
         &self,
         within: &Within,
@@ -78,12 +79,12 @@ impl Tables<'_> {
         })
     }
 
-    /// Writes the lock of an object that has none.
+    /// Creates the lock of an object that has none.
     pub(crate) fn create_object(&mut self, service: &str, key: &str, object: Object) {
         self.put_absent(object_key(service, key), Row::Object(object));
     }
 
-    /// Changes the lock of an object that has one.
+    /// Updates the lock of an object that has one.
     pub(crate) fn put_object(&mut self, service: &str, key: &str, object: Object) {
         self.put(object_key(service, key), Row::Object(object));
     }
@@ -96,7 +97,7 @@ impl Tables<'_> {
         self.create(place_key(service, key, place), Row::Lsn(invocation));
     }
 
-    /// The first in the inbox at or after `head`: its place and its invocation.
+    /// The first inbox entry at or after `head`: its position and its invocation.
     pub(crate) fn first_in_inbox(&self, service: &str, key: &str, head: Lsn) -> Option<(Lsn, Lsn)> {
         let prefix = Table::Inbox.key().bytes(service.as_bytes()).bytes(key.as_bytes()).done();
         let (row_key, row) = self.seek(&prefix, &place_key(service, key, head))?;

@@ -1,4 +1,4 @@
-//! Key: receiver, sequence. Row: a message that the receiver has not acknowledged.
+//! Key: receiver, sequence number. Row: a message that the receiver has not acknowledged.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,17 +13,17 @@ use crate::{
     time::Stamp,
 };
 
-/// A message under way.
+/// A message in transit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outgoing {
-    /// Stamp of the record that sent it: the order in which recovery hands messages over again.
+    /// Stamp of the record that sent it, which determines the order of redelivery during recovery.
     pub stamp: Stamp,
-    /// What to say.
+    /// The message itself.
     pub message: Message,
 }
 
 impl Tables<'_> {
-    /// Messages not yet acknowledged, by receiver and sequence, from the given one on.
+    /// Unacknowledged messages, ordered by receiver and sequence number, starting at the given one.
     pub fn outgoing(
         &self,
         from: (PartitionId, u64),
@@ -33,7 +33,7 @@ impl Tables<'_> {
         rows.into_iter().filter_map(|(key, row)| decode(&key, row)).collect()
     }
 
-    /// The same, to one receiver or to all.
+    /// Unacknowledged messages, to one receiver or to all.
     pub fn walk_outgoing(
         &self,
         to: Option<PartitionId>,
@@ -53,7 +53,7 @@ impl Tables<'_> {
         self.create(row_key(to, sequence), Row::Outgoing(Box::new(outgoing)));
     }
 
-    /// Forgets the messages to `to` up to `sequence`.
+    /// Deletes the messages to `to` up to `sequence`.
     pub(crate) fn delete_outgoing(&mut self, to: PartitionId, sequence: u64) {
         let prefix = Table::Outbox.key().u16(to.0).done();
         while let Some(key) = self.first_of(prefix.clone(), &prefix)

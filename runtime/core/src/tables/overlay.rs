@@ -8,11 +8,11 @@ use super::{hints::Hints, key::Key, meter, row::Row, snapshot::Snapshot};
 /// A changed row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
-    /// Its new value; `None` when it was removed.
+    /// The new value; `None` if the row was deleted.
     pub row: Option<Row>,
-    /// Whether no layer below has the key: then a removal needs no trace.
+    /// Whether no layer below has the key, so that deleting it needs no tombstone.
     fresh: bool,
-    /// What its row is counted for.
+    /// The payload size that is counted for the row.
     payload_bytes: usize,
 }
 
@@ -22,7 +22,7 @@ impl Slot {
         Self { row, fresh, payload_bytes }
     }
 
-    /// Puts another row in its place; returns what it was counted for, and is now.
+    /// Replaces the row; returns the old and the new payload size.
     fn replace(&mut self, row: Option<Row>) -> (usize, usize) {
         let new = payload(row.as_ref());
         self.row = row;
@@ -35,30 +35,32 @@ impl Slot {
 pub struct Overlay {
     slots: BTreeMap<Key, Slot>,
     bytes: usize,
-    /// The row that is being changed in place, to be counted anew when that is done.
+    /// The row being changed in place; its size is updated afterwards.
     changing: Option<Key>,
-    /// Keys that have been written since somebody last asked for them; `None` when nobody does.
+    /// Keys written since the last [`Overlay::take_watched`]; `None` unless they are being watched.
     watched: Option<Vec<Key>>,
     pub(super) hints: Hints,
 }
 
-/// What a slot costs beside its key and payload: map node, row, allocator.
+/// Estimated size of a slot without its key and payload, in bytes: map node, row, allocator
+/// overhead.
 const SLOT_OVERHEAD_BYTES: usize = 160;
 
 impl Overlay {
-    /// Takes the changes out, to be frozen. What is known of the rows stays: they do not change by it.
+    /// Takes the changes out, to be frozen. The hints stay, since the rows themselves do not
+    /// change.
     pub fn take(&mut self) -> Self {
         self.recount();
         let (hints, watched) = (std::mem::take(&mut self.hints), self.watched.take());
         std::mem::replace(self, Self { hints, watched, ..Self::default() })
     }
 
-    /// Notes from now on which keys are written.
+    /// Starts recording which keys are written.
     pub fn watch(&mut self) {
         self.watched.get_or_insert_default();
     }
 
-    /// The keys that were written since this was last asked, in order; none without [`Overlay::watch`].
+    /// The keys written since the last call, in order; empty unless [`Overlay::watch`] was called.
     pub fn take_watched(&mut self) -> Vec<Key> {
         let mut keys = self.watched.as_mut().map(std::mem::take).unwrap_or_default();
         keys.sort_unstable();
@@ -72,7 +74,7 @@ impl Overlay {
         }
     }
 
-    /// The changed row at `key`, or `None` when only the layers below know.
+    /// The changed row at `key`; `None` if it has not changed since the last checkpoint.
     pub fn get(&self, key: &[u8]) -> Option<&Slot> {
         self.slots.get(key)
     }
@@ -92,12 +94,12 @@ impl Overlay {
         self.slots.is_empty()
     }
 
-    /// Estimate of the memory it takes, in bytes.
+    /// Estimate of the memory the changes take, in bytes.
     pub fn size_bytes(&self) -> usize {
         self.bytes
     }
 
-    /// What [`Self::size_bytes`] should be.
+    /// Recomputes [`Self::size_bytes`] from scratch.
     #[cfg(test)]
     pub(crate) fn size_of_all(&self) -> usize {
         let costs = self
@@ -107,7 +109,7 @@ impl Overlay {
         costs.sum()
     }
 
-    /// The row, to be changed in place; taken from `below` when this layer does not know it.
+    /// The row, to be changed in place; copied from `below` if this layer does not have it.
     pub(crate) fn get_mut(
         &mut self,
         key: Key,
@@ -136,12 +138,13 @@ impl Overlay {
         self.put_with(key, row, |_| false);
     }
 
-    /// Writes a row whose key no layer below has: removing it leaves no trace.
+    /// Writes a row whose key no layer below has: deleting it needs no tombstone.
     pub fn create(&mut self, key: Key, row: Row) {
         self.put_with(key, row, |_| true);
     }
 
-    /// Writes a row. Whether no layer below has the key is asked only when this one does not know.
+    /// Writes a row. `is_fresh` tells whether no layer below has the key, and is called only if
+    /// this layer does not have it either.
     pub(crate) fn put_with(&mut self, key: Key, row: Row, is_fresh: impl FnOnce(&Key) -> bool) {
         self.note(&key);
         match self.slots.entry(key) {
@@ -159,7 +162,7 @@ impl Overlay {
         }
     }
 
-    /// Removes a row.
+    /// Deletes a row.
     pub fn delete(&mut self, key: Key) {
         self.note(&key);
         match self.slots.entry(key) {
@@ -179,7 +182,7 @@ impl Overlay {
         }
     }
 
-    /// Counts the row anew that was changed in place.
+    /// Updates the size of the row that was changed in place.
     pub(super) fn recount(&mut self) {
         let Some(slot) = self.changing.take().and_then(|key| self.slots.get_mut(&key)) else {
             return;
@@ -189,13 +192,13 @@ impl Overlay {
         self.bytes = change(self.bytes, old, new);
     }
 
-    /// The first slot at or after `from`, removed rows included.
+    /// The first slot at or after `from`, including tombstones.
     fn first_slot(&self, from: &[u8]) -> Option<(&Key, &Slot)> {
         self.slots.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)).next()
     }
 }
 
-/// What is counted when `old` of it are `new`.
+/// The total after replacing `old` bytes with `new` ones.
 fn change(bytes: usize, old: usize, new: usize) -> usize {
     assert!(old <= bytes, "{old} bytes are given back to an overlay that has {bytes}");
     bytes - old + new
@@ -209,7 +212,7 @@ fn payload(row: Option<&Row>) -> usize {
     row.map_or(0, Row::payload_bytes)
 }
 
-/// The first row at or after `from` whose key starts with `prefix`, in `top` laid over `base`.
+/// The first row at or after `from` whose key starts with `prefix`, in `top` layered over `base`.
 pub fn seek_layers(
     top: &Overlay,
     base: &dyn Snapshot,
@@ -226,7 +229,7 @@ pub fn seek_layers(
             (Some((key, _)), Some((old, _))) if old < key => return below,
             (Some(above), _) => above,
         };
-        // The slot stands before or in the place of the row below.
+        // The slot comes before the row below, or replaces it.
         if let Some(row) = &slot.row {
             return Some((key.clone(), row.clone()));
         }
@@ -238,8 +241,8 @@ pub fn seek_layers(
     }
 }
 
-/// The first slot at or after `from` and before `before`, in `top` laid over `base`, removed rows
-/// included. The row in whose place it stands is not read.
+/// The first slot at or after `from` and before `before`, in `top` layered over `base`, including
+/// tombstones. A row below that the slot replaces is not read.
 pub fn next_slot_of_layers(
     top: &Overlay,
     base: &dyn Snapshot,

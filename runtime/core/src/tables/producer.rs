@@ -1,10 +1,10 @@
-//! Key: name of the producer. Row: the last position that this partition has taken from it.
+//! Key: name of the producer. Row: the last position that this partition accepted from it.
 
 use super::{Row, Table, Tables, row::expect_row};
 use crate::model::producer::Position;
 
 impl Tables<'_> {
-    /// The last position taken from a producer; `None` before the first.
+    /// The last position accepted from a producer; `None` before the first.
     pub fn position(&self, producer: &str) -> Option<Position> {
         self.get(&key(producer)).map(|row| expect_row!(row, Position))
     }

@@ -1,4 +1,4 @@
-//! Key: workflow, workflow key, promise name. Row: its result, or who waits for it.
+//! Key: workflow, workflow key, promise name. Row: its result, or the invocations that wait for it.
 
 use bytes::Bytes;
 use protocol::{TerminalFailure, journal::CompletionId};
@@ -16,19 +16,19 @@ use crate::model::ids::Lsn;
 /// A durable promise of a workflow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Promise {
-    /// Nobody has completed it: the invocations that wait, and under which number.
+    /// Not completed yet: the invocations that wait for it, each with the completion it waits on.
     Pending(Vec<(Lsn, CompletionId)>),
-    /// Completed, for good.
+    /// Completed; the result never changes.
     Completed(Result<Bytes, TerminalFailure>),
 }
 
 impl Tables<'_> {
-    /// A promise; `None` before anybody waited for it or completed it.
+    /// A promise; `None` until an invocation waits for it or completes it.
     pub fn promise(&self, workflow: &str, key: &str, name: &str) -> Option<Promise> {
         self.get(&row_key(workflow, key, name)).map(|row| *expect_row!(row, Promise))
     }
 
-    /// Promises in the order of workflows, keys and names.
+    /// Promises, ordered by workflow, key and name.
     pub fn walk_promises(
         &self,
         within: &Within,

@@ -1,4 +1,4 @@
-//! The value of a row, decoded, and its one encoding.
+//! The decoded value of a row, and its encoding.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -24,10 +24,10 @@ use crate::{
     size,
 };
 
-/// One row of any table. The order of the variants is persisted: only append.
+/// A row of any table. The order of the variants is persisted: append only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Row {
-    /// A row whose key says it all: an index.
+    /// No value: an index row, which consists only of its key.
     Unit,
     /// A reference to an invocation.
     Lsn(Lsn),
@@ -35,7 +35,7 @@ pub enum Row {
     Bytes(Bytes),
     /// See [`Meta`].
     Meta(Box<Meta>),
-    /// See [`InvocationV2`]: never in memory, since it is read as an [`Invocation`].
+    /// See [`InvocationV2`]. Never in memory, since decoding converts it to an [`Invocation`].
     InvocationV2(Box<InvocationV2>),
     /// See [`JournalEntry`].
     Journal(JournalEntry),
@@ -51,7 +51,7 @@ pub enum Row {
     Promise(Box<Promise>),
     /// See [`Outgoing`].
     Outgoing(Box<Outgoing>),
-    /// Somebody who waits for a result.
+    /// An invocation that waits for a result.
     Waiter(CallRef),
     /// See [`StoredDeployment`].
     Deployment(Box<StoredDeployment>),
@@ -59,7 +59,7 @@ pub enum Row {
     Deliveries(Deliveries),
     /// See [`SignalUse`].
     SignalUse(SignalUse),
-    /// How many bytes a finished invocation counts for beside its journal.
+    /// How many bytes a finished invocation counts for, in addition to its journal.
     Retained(u64),
     /// See [`PromiseName`].
     PromiseName(Box<PromiseName>),
@@ -69,29 +69,30 @@ pub enum Row {
     Position(Position),
 }
 
-/// Version of the encoding of rows, the first byte of every stored value. Rows are read in every
-/// format and written in this one. Each has more variants than the one before, at any depth.
+/// Version of the row encoding, and the first byte of every stored value. Rows are read in every
+/// format and written in this one. Each format only adds variants to the previous one, at any level
+/// of nesting.
 pub const ROW_FORMAT: u8 = 4;
 
-/// A stored row could not be read back.
+/// A stored row could not be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum RowDecodeError {
-    /// Nothing there at all.
+    /// The stored value is empty.
     #[error("row is empty")]
     Empty,
     /// Written by a newer version of this software.
     #[error("row format is {0}, which this version cannot read: it knows 1 to {ROW_FORMAT}")]
     UnknownFormat(u8),
-    /// Not what this format looks like.
+    /// The value does not match its format.
     #[error("row cannot be decoded: {0}")]
     Malformed(#[from] postcard::Error),
 }
 
 impl Row {
-    /// The bytes that a checkpoint stores.
+    /// Encodes the row for a checkpoint, reusing the memory of `into`.
     ///
     /// # Panics
-    /// Never: every row can be encoded, and memory is the only sink.
+    /// Never panics: every row can be encoded, and the only sink is memory.
     pub fn encode(&self, mut into: Vec<u8>) -> Vec<u8> {
         into.clear();
         into.push(ROW_FORMAT);
@@ -99,7 +100,7 @@ impl Row {
         postcard::to_extend(self, into).expect("a row can be encoded")
     }
 
-    /// Reads stored bytes back.
+    /// Decodes stored bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, RowDecodeError> {
         let (&format, row) = bytes.split_first().ok_or(RowDecodeError::Empty)?;
         if !(1..=ROW_FORMAT).contains(&format) {
@@ -108,7 +109,7 @@ impl Row {
         Ok(Self::thaw(postcard::from_bytes(row)?))
     }
 
-    /// What older formats wrote, as it is today.
+    /// Converts rows of older formats to their current type.
     fn thaw(self) -> Self {
         match self {
             Self::InvocationV2(old) => Self::Invocation(Box::new((*old).into())),
@@ -134,7 +135,7 @@ impl Row {
         }
     }
 
-    /// Estimate of the heap bytes behind the row.
+    /// Estimate of the row's heap memory, in bytes.
     pub(crate) fn payload_bytes(&self) -> usize {
         match self {
             Self::Unit
@@ -167,10 +168,10 @@ impl Row {
     }
 }
 
-/// Takes the row of the expected kind out of `$row`.
+/// Unwraps the row of the expected kind from `$row`.
 ///
 /// # Panics
-/// When the row is of another kind: the rows are this crate's own, so it is a bug.
+/// Panics if the row is of another kind. Only this crate writes rows, so that would be a bug.
 macro_rules! expect_row {
     ($row:expr, $kind:ident) => {
         match $row {

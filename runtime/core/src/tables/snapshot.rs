@@ -1,10 +1,10 @@
-//! What rows are read from.
+//! The read-only view that rows are read from.
 
 use super::{key::Key, row::Row};
 use crate::model::ids::Lsn;
 
-/// A consistent, read-only view of rows. Reads are synchronous and cannot fail: a store that cannot
-/// read stops the process.
+/// A consistent, read-only view of rows. Reads are synchronous and cannot fail: a store that hits a
+/// read error stops the process.
 pub trait Snapshot {
     /// The row at `key`.
     fn get(&self, key: &[u8]) -> Option<Row>;
@@ -12,15 +12,15 @@ pub trait Snapshot {
     /// The first row at or after `from` whose key starts with `prefix`.
     fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)>;
 
-    /// The first row at or after `from` and before `before`, or `None` beside its key when all that is
-    /// known of it is that it was removed: one step of a reader who counts what it passes.
+    /// The first slot at or after `from` and before `before`: a key with its row, or with `None` if
+    /// the row was deleted. A single step, so that a reader can count the tombstones it skips.
     fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)>;
 
-    /// The last record that these rows show: no key names a later one.
+    /// The last record reflected in these rows: no key contains a later LSN.
     fn applied(&self) -> Lsn;
 }
 
-/// A view with nothing in it: the base of a new partition, and of tests.
+/// An empty view: the base of a new partition, and of tests.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Empty;
 

@@ -9,16 +9,16 @@ use super::{
     walk::{Budget, Walk, Within},
 };
 
-/// A value, and where it stands.
+/// A state value with its full key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateEntry {
     /// Name of the virtual object's or workflow's service.
     pub service: String,
-    /// Its key.
+    /// Key of the virtual object or workflow.
     pub key: String,
     /// The state key.
     pub state_key: Bytes,
-    /// What it is set to.
+    /// The value.
     pub value: Bytes,
 }
 
@@ -29,7 +29,7 @@ impl Tables<'_> {
         Some(expect_row!(row, Bytes))
     }
 
-    /// State in key order, as much as fits into `budget_bytes`; whether something was left out.
+    /// State in key order, as much as fits into `budget_bytes`, and whether anything was left out.
     pub fn all_state(
         &self,
         service: &str,
@@ -64,7 +64,7 @@ impl Tables<'_> {
         keys
     }
 
-    /// State in the order of services, keys and state keys.
+    /// State, ordered by service, key and state key.
     pub fn walk_state(
         &self,
         within: &Within,

@@ -1,4 +1,4 @@
-//! Key: time, invocation, what for. Row: what happens then.
+//! Key: time, invocation, completion id. Row: the kind of timer.
 //!
 //! The table is the timer wheel: its first rows are the next to fire.
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Tables<'_> {
-    /// Timers in the order of their times, those at or before `until`, up to `limit`.
+    /// Timers from `from` through `until`, ordered by time, up to `limit`.
     pub fn timers_due(&mut self, from: Timestamp, until: Timestamp, limit: usize) -> Vec<TimerKey> {
         let prefix = Table::Timer.key().done();
         let mut due = Vec::new();
@@ -36,7 +36,7 @@ impl Tables<'_> {
         decode_key(&key).map(|timer| timer.at)
     }
 
-    /// All timers in the order of their times.
+    /// All timers, ordered by time.
     pub fn walk_timers(&self, after: Option<&[u8]>, budget: Budget) -> Walk<'_, (TimerKey, Timer)> {
         let prefix = Table::Timer.key().done();
         let floor = self.live.hints.floor(&prefix);

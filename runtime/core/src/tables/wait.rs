@@ -1,7 +1,8 @@
-//! Whether what a suspended invocation waits for is there.
+//! Whether what a suspended invocation waits for has arrived.
 //!
-//! The rows say so, and a look at those of all leaves answers it. Wide waits are looked at once and
-//! then counted: each notification costs as much as it decides, and not another look at the rest.
+//! The rows of all leaves hold the answer. A narrow wait reads them each time; a wide one reads
+//! them once and is then evaluated incrementally, so that a notification costs only what it decides
+//! and the other leaves are not read again.
 
 use protocol::journal::{Awaiting, EntryIndex, NotificationId, awaiting::Evaluation};
 
@@ -11,13 +12,13 @@ use crate::model::{
     invocation::{Status, WaitingFor},
 };
 
-/// Trees of up to this many nodes, and of up to this many leaves, are looked at each time: that is
-/// cheaper than to remember them.
+/// Trees with up to this many nodes and up to this many leaves are evaluated from the rows each
+/// time, which is cheaper than caching them.
 const NARROW_MAX: usize = 16;
 
 impl Tables<'_> {
-    /// Whether a tree is resolved by what an invocation that has seen `seen` entries may learn. If
-    /// not, the invocation is to be suspended on it.
+    /// Whether an await tree is resolved by entries that come after the first `seen`. If not, the
+    /// invocation must be suspended on it.
     pub(crate) fn is_resolved(
         &mut self,
         invocation: Lsn,
@@ -31,8 +32,8 @@ impl Tables<'_> {
         self.remember(invocation, wait)
     }
 
-    /// Whether the suspended invocation's tree is resolved by the notification that has just been
-    /// stored. False when it is not suspended.
+    /// Whether the notification that was just stored resolves the suspended invocation's tree.
+    /// Returns false if it is not suspended.
     pub(crate) fn is_resolved_by(&mut self, invocation: Lsn, id: &NotificationId) -> bool {
         let Some((_, seen)) = self.suspended(invocation) else { return false };
         if self.live.hints.wait_mut(invocation).is_some() {
@@ -53,15 +54,15 @@ impl Tables<'_> {
         self.remember(invocation, wait)
     }
 
-    /// The same by a look at everything: for rules under which a later delivery could take back what
-    /// an earlier one has said.
+    /// Like [`Self::is_resolved_by`], but evaluates the whole tree again: for rules under which a
+    /// later delivery could change the outcome of an earlier one.
     pub(crate) fn is_resolved_anew(&mut self, invocation: Lsn) -> bool {
         self.forget_wait(invocation);
         let suspended = self.suspended(invocation);
         suspended.is_some_and(|(awaiting, seen)| self.look(invocation, awaiting, seen))
     }
 
-    /// The invocation goes on, or ends.
+    /// Forgets the cached wait of an invocation that resumes or ends.
     pub(crate) fn forget_wait(&mut self, invocation: Lsn) {
         self.live.hints.forget_wait(invocation);
     }
@@ -81,7 +82,8 @@ impl Tables<'_> {
         }
     }
 
-    /// What an invocation waits for. It must have been changed, so that its row is in the overlay.
+    /// What an invocation waits for. Its row must have been changed already, so that it is in the
+    /// overlay.
     fn suspended(&self, invocation: Lsn) -> Option<(&Awaiting, EntryIndex)> {
         let row = self.live.get(&Table::Invocation.key().lsn(invocation).done())?.row.as_ref()?;
         let Row::Invocation(row) = row else { return None };

@@ -1,4 +1,5 @@
-//! Key: invocation, waiting invocation and its completion. Row: who waits for the result.
+//! Key: invocation, waiting invocation and its completion. Row: the invocation and completion that
+//! wait for the result.
 
 use super::{Key, Row, Table, Tables, row::expect_row};
 use crate::model::{ids::Lsn, invocation::CallRef};
@@ -8,16 +9,16 @@ impl Tables<'_> {
         self.put(row_key(invocation, &waiter), Row::Waiter(waiter));
     }
 
-    /// Forgets one who waits, if it does.
+    /// Deletes a waiter, if it is one.
     pub(crate) fn delete_waiter(&mut self, invocation: Lsn, waiter: &CallRef) {
         let key = row_key(invocation, waiter);
-        // Under the same id another may wait by now.
+        // A later invocation with the same id may be waiting by now.
         if self.get(&key) == Some(Row::Waiter(*waiter)) {
             self.delete(key);
         }
     }
 
-    /// Forgets all who wait and returns them.
+    /// Deletes all waiters and returns them.
     pub(crate) fn take_waiters(&mut self, invocation: Lsn) -> Vec<CallRef> {
         let prefix = Table::Waiter.key().lsn(invocation).done();
         let (mut waiters, mut from) = (Vec::new(), prefix.clone());

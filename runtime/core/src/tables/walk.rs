@@ -1,39 +1,40 @@
-//! Rows in the order of their keys, for readers who show them: bounded in rows and bytes, whatever stands
-//! between the rows that are there, and gone on with where it stopped.
+//! Iterates over rows in key order, for listings: each turn is bounded in rows and bytes, no matter
+//! how many deleted rows lie in between, and a later turn continues where the last one stopped.
 //!
-//! What was removed stays in the overlays until the next checkpoints, perhaps by the hundred thousand, so
-//! each removed row that is passed counts as one that is read.
+//! Tombstones stay in the overlays until the next checkpoints, possibly by the hundred thousand, so
+//! each one that is skipped counts as a row that was read.
 
 use super::{Key, Row, Snapshot, key::KeyBuilder};
 
-/// How much of a partition's turn a reader may take. How large a row is shows when it is read, and what is
-/// read is shown: the last row, with what was read to show it, may go beyond.
+/// How much of a partition's turn a reader may use. A row's size is known only once it has been
+/// read, and every row that was read is returned: the last one, with whatever was read to display
+/// it, may exceed the budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Rows, those that were removed included. At least one.
+    /// Number of rows, including tombstones. At least one.
     pub rows_max: usize,
-    /// Bytes of their keys and values, estimated. At least one.
+    /// Estimated size of their keys and values in bytes. At least one.
     pub bytes_max: usize,
 }
 
-/// Which virtual objects or workflows a table is read of.
+/// Which virtual objects or workflows to read from a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Within {
     /// All of them.
     All,
-    /// Those of one service.
+    /// All of one service.
     Service(String),
-    /// One of them.
+    /// A single one.
     Key {
         /// Name of the service.
         service: String,
-        /// Its key.
+        /// Key of the virtual object or workflow.
         key: String,
     },
 }
 
 impl KeyBuilder {
-    /// The parts that all keys within have.
+    /// Appends the parts that all keys within the given scope share.
     pub(super) fn within(self, within: &Within) -> Self {
         match within {
             Within::All => self,
@@ -43,19 +44,19 @@ impl KeyBuilder {
     }
 }
 
-/// What a table makes of one of its rows; `None` when the key is none of its own.
+/// Decodes a row of a table; `None` if the key does not belong to the table.
 type Read<R> = fn(&[u8], Row) -> Option<R>;
 
-/// A walk over the rows of one beginning. It ends when there are no more, or its budget is spent;
-/// [`Self::rest_after`] says which.
+/// A walk over the rows whose keys share a prefix. It ends when there are no more rows or the
+/// budget is spent; [`Self::rest_after`] says which.
 pub struct Walk<'t, R> {
     rows: &'t (dyn Snapshot + 't),
     read: Read<R>,
-    /// The first key that has not been looked at.
+    /// The next key to read.
     from: Key,
-    /// The first key behind the last that may be looked at.
+    /// The end of the key range, exclusive.
     before: Key,
-    /// The last key that has been looked at.
+    /// The last key read.
     last: Option<Key>,
     is_over: bool,
     budget: Budget,
@@ -64,11 +65,12 @@ pub struct Walk<'t, R> {
 }
 
 impl<'t, R> Walk<'t, R> {
-    /// Over the keys that start with `prefix`, from `from` or after the key `after`. A key that starts
-    /// otherwise has nothing after it: whoever goes on with it asks for something else than before.
+    /// Walks the keys that start with `prefix`, starting at `from` or after the key `after`. If
+    /// `after` does not start with `prefix`, the walk is empty: the cursor belongs to another
+    /// listing.
     ///
     /// # Panics
-    /// When the budget allows nothing, since then it would never get further.
+    /// Panics if the budget allows nothing, since the walk would then never advance.
     pub(super) fn new(
         rows: &'t (dyn Snapshot + 't),
         (prefix, from): (Key, Key),
@@ -83,16 +85,16 @@ impl<'t, R> Walk<'t, R> {
         Self { rows, read, from, before, last: None, is_over, budget, rows_read: 0, bytes_read: 0 }
     }
 
-    /// Another row was read to show one of the walk's.
+    /// Counts another row that was read to display one of the walk's rows.
     pub fn count(&mut self, bytes: usize) {
         self.rows_read += 1;
         self.bytes_read += bytes;
     }
 
-    /// After which key there may be more; `None` when the walk has come to the end.
+    /// The key after which there may be more rows; `None` if the walk has reached the end.
     ///
     /// # Panics
-    /// When it has not begun.
+    /// Panics if no row has been read yet and the walk is not at its end.
     pub fn rest_after(self) -> Option<Key> {
         if self.is_over {
             return None;
@@ -111,7 +113,7 @@ impl<R> Iterator for Walk<'_, R> {
 
     fn next(&mut self) -> Option<R> {
         while !self.is_over && !self.is_spent() {
-            // A key is before the end of its prefix, and so is what comes next after it.
+            // A key lies before the end of its prefix, and so does its immediate successor.
             debug_assert!(self.from < self.before, "{:?} .. {:?}", self.from, self.before);
             let Some((key, row)) = self.rows.next_slot(&self.from, &self.before) else {
                 self.is_over = true;
@@ -131,14 +133,14 @@ impl<R> Iterator for Walk<'_, R> {
     }
 }
 
-/// The key that comes next after a key.
+/// The immediate successor of a key.
 fn next(key: impl AsRef<[u8]>) -> Key {
     let mut next = Key::from_slice(key.as_ref());
     next.push(0);
     next
 }
 
-/// The key that comes next after all keys that start with `prefix`.
+/// The first key after all keys that start with `prefix`.
 fn behind(prefix: &Key) -> Key {
     let mut behind = prefix.clone();
     while let Some(last) = behind.pop() {
@@ -147,7 +149,7 @@ fn behind(prefix: &Key) -> Key {
             return behind;
         }
     }
-    // INVARIANT: a key begins with its table's number, and no table has the last one.
+    // INVARIANT: a key starts with its table's number, and no table has the number 255.
     panic!("{prefix:?} is the beginning of no table's keys")
 }
 
@@ -161,7 +163,7 @@ mod tests {
     use super::super::{Empty, Overlay, Table, Tables, meter};
     use super::*;
 
-    /// Three overlays, one over the other: what is live, what is frozen, and the file.
+    /// Three stacked overlays: live, frozen, and the file.
     #[derive(Debug, Default)]
     struct Layers {
         live: Overlay,
@@ -172,7 +174,7 @@ mod tests {
     type Found = (Vec<u8>, Bytes);
 
     impl Layers {
-        /// The frozen rows go into the file, and the live ones are frozen.
+        /// Writes the frozen rows to the file and freezes the live ones.
         fn freeze(&mut self) {
             for (key, row) in self.frozen.iter() {
                 match row {
@@ -183,7 +185,8 @@ mod tests {
             self.frozen = self.live.take();
         }
 
-        /// What a turn finds of the rows that start with `prefix`, and where there may be more.
+        /// What one turn finds among the rows that start with `prefix`, and the key to continue
+        /// after.
         fn turn(
             &mut self,
             prefix: &[u8],
@@ -210,7 +213,7 @@ mod tests {
         Freeze,
     }
 
-    /// Keys of two tables, some the beginnings of others.
+    /// Keys of two tables, some of them prefixes of others.
     fn key() -> impl Strategy<Value = Vec<u8>> {
         (7..=8u8, proptest::collection::vec(prop_oneof![0..3u8, Just(255)], 0..4))
             .prop_map(|(table, rest)| [vec![table], rest].concat())
@@ -271,7 +274,7 @@ mod tests {
         }
     }
 
-    /// An object whose many state keys are cleared, say.
+    /// For example, an object whose many state keys were cleared.
     #[test]
     fn removed_rows_are_not_passed_for_nothing() {
         let mut layers = Layers::default();

@@ -73,7 +73,7 @@ fn a_delayed_send_waits_before_it_queues() {
     assert!(world.effects().starts_with("start 2@3 Counter/k/add"));
 }
 
-/// A name leads where the edges have sent it.
+/// A name resolves to the same id that the edges derive from it.
 #[test]
 fn attach_by_name_follows_the_rule_of_the_data_directory() {
     for derivation in [Derivation::Plain, Derivation::Secret([7; 32])] {
@@ -134,7 +134,8 @@ fn attach_waits_and_output_only_looks() {
     assert!(world.effects().ends_with("notify 2@2 [6] AttachInvocation c2"));
 }
 
-/// Tables are written when there is much to write: a result stands in a row that was small before.
+/// The overlay's size triggers checkpoints, so it must account for a result stored in a row that
+/// was small before.
 #[test]
 fn an_overlay_counts_results_and_failures() {
     let mut world = World::new(0, 2);

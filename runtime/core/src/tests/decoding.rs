@@ -1,5 +1,5 @@
-//! What a log has once accepted is read for ever: events are decoded anew on every fold, so a check
-//! that decoding gains is a node that does not start after an upgrade. New checks belong to the
+//! Whatever a log has accepted stays readable: events are decoded again on every fold, so a check
+//! added to decoding can keep a node from starting after an upgrade. New checks belong in the
 //! Attempt.
 
 use super::support::*;
@@ -8,7 +8,7 @@ use crate::{
     model::ids::Lsn,
 };
 
-/// A number as postcard and protobuf write it.
+/// A number in the encoding that postcard and protobuf share.
 fn varint(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while number >= 0x80 {
@@ -19,23 +19,23 @@ fn varint(mut number: u64) -> Vec<u8> {
     bytes
 }
 
-/// A protobuf field of bytes.
+/// A length-delimited protobuf field.
 fn field(tag: u64, value: &[u8]) -> Vec<u8> {
     [varint(tag << 3 | 2), varint(value.len() as u64), value.to_vec()].concat()
 }
 
-/// A protobuf field of a number.
+/// A varint protobuf field.
 fn number(tag: u64, value: u64) -> Vec<u8> {
     [varint(tag << 3), varint(value)].concat()
 }
 
-/// A record of format 1 that the attempt 1@1 proposed this command, byte by byte. It has no callee.
+/// The bytes of a format 1 record in which attempt 1@1 proposes this command, without a callee.
 fn proposed(ty: u64, body: &[u8]) -> Vec<u8> {
     let head = [vec![1], 1_000_000_u64.to_be_bytes().to_vec(), vec![2, 1, 1]].concat();
     [head, varint(ty), varint(body.len() as u64), body.to_vec(), vec![0]].concat()
 }
 
-/// What looks odd and was accepted, or would have been, by format 1.
+/// Odd-looking commands that format 1 accepted, or would have accepted.
 fn odd_commands() -> Vec<(&'static str, u64, Vec<u8>)> {
     let value = field(14, &field(1, b"x"));
     vec![
@@ -92,7 +92,8 @@ fn a_command_that_was_once_accepted_is_read_and_applied_for_ever() {
 
 #[test]
 fn an_await_tree_of_any_depth_is_read() {
-    // Combinator 2, no leaf, one child: a level. The Attempt took a hundred in format 1.
+    // One level is combinator 2, no leaves, one child. Under format 1, the Attempt accepted a
+    // hundred of them.
     for depth in [1, 99, 100_000] {
         let head = [vec![1], 1_000_000_u64.to_be_bytes().to_vec(), vec![4, 1, 1]].concat();
         let levels = [2, 0, 1].repeat(depth);

@@ -1,4 +1,4 @@
-//! What a partition keeps has an end: those who wait for a result, and promises nobody comes for.
+//! Nothing is kept forever: neither waiters for a result, nor promises whose workflow never runs.
 
 use bytes::Bytes;
 use protocol::{
@@ -112,14 +112,14 @@ fn a_target_on_another_partition_is_told() {
     }
     let Some(Message::Detach { from, target }) = sent else { panic!("{sent:?}") };
     assert_eq!((from.id, from.invocation, from.completion, target), (id(1), caller, 1, far));
-    // It may have ended meanwhile, or never have been there.
+    // The target may have ended in the meantime, or never have existed.
     let mut there = World::new(1, 2);
     let message = Message::Detach { from, target };
     there.apply(Event::MessageReceived { from: PartitionId(0), sequence: 1, message });
     assert_eq!(there.effects(), "ack 0 #1");
 }
 
-/// A shared handler of the workflow "o-1".
+/// Invokes a shared handler of the workflow "o-1".
 fn shared(world: &mut World, n: u128, retention_ms: u64) -> Lsn {
     let mut invoke = call_workflow(n, "o-1");
     invoke.handler_kind = HandlerKind::Shared;

@@ -1,5 +1,5 @@
-//! What is on disk today is read tomorrow: one example of every event and every row, with the bytes
-//! that they have had since format 1. A line of `formats.txt` never changes; new variants add lines.
+//! What is on disk today stays readable: one example of every event and every row, with its bytes
+//! in the format that introduced it. A line of `formats.txt` never changes; new variants add lines.
 
 use bytes::Bytes;
 use protocol::{
@@ -223,7 +223,7 @@ fn events() -> Vec<(&'static str, Event)> {
     ]
 }
 
-/// Events that have what format 2 has brought.
+/// Events that use what format 2 introduced.
 fn later_events() -> Vec<(&'static str, Event)> {
     let name = attempt(Lsn(300), Lsn(301));
     let message = |message| Event::MessageReceived { from: PartitionId(1), sequence: 2, message };
@@ -272,7 +272,7 @@ fn later_events() -> Vec<(&'static str, Event)> {
     ]
 }
 
-/// Events that have what format 4 has brought.
+/// Events that use what format 4 introduced.
 fn newest_events() -> Vec<(&'static str, Event)> {
     let mut produced = call(1);
     let position = Position { epoch: 1, offset: 300 };
@@ -281,19 +281,19 @@ fn newest_events() -> Vec<(&'static str, Event)> {
     vec![("Produced", Event::Produced { request: RequestId(5), invoke })]
 }
 
-/// Rows that have what format 4 has brought.
+/// Rows that use what format 4 introduced.
 fn newest_rows() -> Vec<(&'static str, Row)> {
     vec![("Position", Row::Position(Position { epoch: 1, offset: 300 }))]
 }
 
-/// Events that have what format 3 has brought.
+/// Events that use what format 3 introduced.
 fn latest_events() -> Vec<(&'static str, Event)> {
     let name = attempt(Lsn(300), Lsn(301));
     let next = AfterFailure::RetryUnsent { delay_ms: 5 };
     vec![("AttemptFailed unsent", Event::AttemptFailed { attempt: name, failure: broken(), next })]
 }
 
-/// Rows that have what format 3 has brought: today's form of an invocation, in every state.
+/// Rows that use what format 3 introduced: the current form of an invocation, in every state.
 fn latest_rows() -> Vec<(&'static str, Row)> {
     let told = |row| {
         let Row::Invocation(row) = row else { panic!("{row:?} is no invocation") };
@@ -303,7 +303,7 @@ fn latest_rows() -> Vec<(&'static str, Row)> {
     invocations.map(|(name, row)| (name, told(row))).collect()
 }
 
-/// Rows that have what format 2 has brought.
+/// Rows that use what format 2 introduced.
 fn later_rows() -> Vec<(&'static str, Row)> {
     let name =
         PromiseName { workflow: "Order".to_owned(), key: "o-1".to_owned(), name: "p".to_owned() };
@@ -464,12 +464,12 @@ fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(digits).collect()
 }
 
-/// The bytes of each example by its name, as `formats.txt` has them.
+/// The bytes of each example in `formats.txt`, by name.
 fn golden() -> Vec<(&'static str, &'static str)> {
     include_str!("formats.txt").lines().filter_map(|line| line.rsplit_once(": ")).collect()
 }
 
-/// Checks that every example is read from its golden bytes, and that `written` are those bytes.
+/// Checks that every example decodes from its golden bytes, and encodes to the same bytes.
 fn check<T: PartialEq + std::fmt::Debug>(
     prefix: &str,
     examples: Vec<(&'static str, T)>,
@@ -503,7 +503,7 @@ fn what_format_1_has_written_is_read_and_written_the_same() {
     check("event3 ", of(Rules::V3, latest_events()), record, |record| record.encode().to_vec());
     check("event4 ", of(Rules::V4, newest_events()), record, |record| record.encode().to_vec());
     let row = |bytes: &[u8]| Row::decode(bytes).unwrap();
-    // Rows are written in the newest format: what has stayed as it was differs in that byte alone.
+    // Rows are written in the newest format: those that have not changed differ only in that byte.
     let written = |format| {
         move |row: &Row| {
             let mut bytes = frozen(row).encode(Vec::new());
@@ -513,7 +513,7 @@ fn what_format_1_has_written_is_read_and_written_the_same() {
     };
     check("row ", rows(), row, written(1));
     check("row2 ", later_rows(), row, written(2));
-    // Today's forms need no freezing.
+    // Current forms need no freezing.
     let unfrozen = |row: &Row| {
         let mut bytes = row.encode(Vec::new());
         assert_eq!(std::mem::replace(&mut bytes[0], 3), 4);

@@ -1,4 +1,4 @@
-//! Sequences of events, sensible or not, for the laws.
+//! Sequences of events, valid or not, for the properties in `laws.rs`.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Something that may happen; which invocation and attempt it is about depends on what there is.
+/// Something that may happen; which invocation and attempt it concerns depends on the current rows.
 #[derive(Debug, Clone)]
 pub(super) enum Happening {
     Invoke { id: u8, kind: u8 },
@@ -74,7 +74,8 @@ pub(super) fn running(world: &mut World) -> Vec<AttemptRef> {
     obligations::running(&world.tables(), Lsn(0), usize::MAX)
 }
 
-/// The attempt that is meant, or, for a stale one, a name it never had or has no more.
+/// Picks a running attempt, or, for a stale one, a reference to an attempt that never existed or is
+/// over.
 fn pick(world: &mut World, pick: u8, is_stale: bool) -> Option<AttemptRef> {
     let running = running(world);
     let name = *running.get(usize::from(pick) % running.len().max(1))?;
@@ -94,7 +95,7 @@ pub(super) fn events(
                 0 | 1 => call(n),
                 2 | 3 => call_object(n, key),
                 4 => call_workflow(n, key),
-                // Readers of a workflow, with and without a run, and what a key promises.
+                // Shared handlers of a workflow, with and without a run.
                 6 | 7 => {
                     let mut shared = call_workflow(n, key);
                     shared.handler_kind = HandlerKind::Shared;
@@ -213,7 +214,7 @@ pub(super) fn events(
             vec![Event::KillRequested { request: RequestId(1), target: id(u128::from(*n) + 1) }]
         }
         Happening::Acknowledge { sequence } => {
-            // Nobody has a message that was not sent.
+            // No partition acknowledges a message that was not sent.
             let by = PartitionId(1);
             let sent = world.tables().meta().sent;
             let sent = sent.iter().find(|(to, _)| *to == by).map_or(0, |(_, sequence)| *sequence);
@@ -222,7 +223,7 @@ pub(super) fn events(
         Happening::Retire { budget_bytes } => {
             let budget_bytes = u64::from(*budget_bytes);
             vec![match budget_bytes % 5 {
-                // Yesterday's log may have it among today's rows.
+                // An old log may contain this event alongside current rows.
                 0 => Event::RetentionDue { budget_bytes, limit: 3 },
                 _ => Event::CleanupDue { budget_bytes, limit: 3 },
             }]
@@ -235,7 +236,7 @@ pub(super) fn events(
     }
 }
 
-/// A command as the Attempt proposes it when it names a time.
+/// Turns a command's event into what the Attempt proposes if the command carries a time.
 fn timed(event: Event, delay_ms: u64) -> Event {
     let Event::CommandProposed { attempt, command, callee } = event else {
         panic!("not a command: {event:?}")
@@ -243,8 +244,7 @@ fn timed(event: Event, delay_ms: u64) -> Event {
     Event::TimedCommandProposed { attempt, command, callee, delay_ms }
 }
 
-/// A tree over the last completions and the signals there are; wide ones are counted and not looked
-/// at again.
+/// A tree over the latest completions and the signals; wide ones are evaluated incrementally.
 fn wide(width: u8, combinator: u8, last: u32) -> Awaiting {
     let combinator = [
         Combinator::Unknown,

@@ -1,4 +1,4 @@
-//! Broken rows are told, each by what is wrong with them.
+//! Broken rows are detected, each with a message that says what is wrong.
 
 use protocol::journal::{NotificationResult, notification::SignalId};
 
@@ -20,7 +20,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// One that holds the lock of an object and sleeps, one that waits for the lock, and one that has ended.
+/// An invocation that holds the lock of an object and sleeps, one that waits for the lock, and one
+/// that has ended.
 fn world() -> (World, Lsn, Lsn, u64) {
     let mut world = World::single();
     let ended_one = world.apply(invoked(call(1)));
@@ -41,7 +42,7 @@ fn rows_as_they_are_made_are_whole() {
     assert_eq!(invariants::check_since(&world.tables(), Timestamp(0)), Ok(()));
 }
 
-/// Breaks the rows of a world; both what is said of all rows, and of an invocation if one is given.
+/// Breaks the rows and returns the violation that is found.
 fn broken(breaking: impl FnOnce(&mut Tables<'_>, Lsn, Lsn, u64)) -> String {
     let (mut world, ended_one, holder, until_ms) = world();
     breaking(&mut world.tables(), ended_one, holder, until_ms);
@@ -90,7 +91,7 @@ fn what_is_broken_is_told() {
     assert!(queue.contains("wait for"), "{queue}");
 }
 
-/// A signal has brought a value and a failure; where each of them stands is right.
+/// The deliveries of a signal must point at matching journal entries.
 #[test]
 fn deliveries_that_the_journal_does_not_have_are_told() {
     let broken = |index, failed| {
@@ -105,7 +106,7 @@ fn deliveries_that_the_journal_does_not_have_are_told() {
         world.tables().add_delivery(holder, &signal, Delivery { index, failed });
         invariants::check(&world.tables()).unwrap_err()
     };
-    // Beside the value at 2 nothing else has come.
+    // Nothing but the value at 2 has arrived.
     assert!(broken(3, true).contains("no notification stands at 3"), "{}", broken(3, true));
     assert!(broken(1, true).contains("no notification stands at 1"), "{}", broken(1, true));
     assert!(broken(2, true).contains("no such result"), "{}", broken(2, true));

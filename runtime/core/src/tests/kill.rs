@@ -1,4 +1,4 @@
-//! Kill: what the invocation has started goes with it, and nobody else.
+//! Kill: the invocations that it started are killed with it, and no others.
 
 use bytes::Bytes;
 use protocol::{
@@ -28,7 +28,7 @@ fn request() -> CallRequest {
     }
 }
 
-/// Calls or sends to the id 2, which is derived, and so comes again.
+/// Calls or sends to invocation 2, whose id is derived and so can be used again.
 fn start_callee(world: &mut World, caller: AttemptRef, is_send: bool, first: u32) -> Lsn {
     let callee = Callee {
         id: id(2),
@@ -68,7 +68,7 @@ fn a_callee_that_lives_again_is_not_killed_by_its_former_caller() {
         let created = world.apply(invoked(call(1)));
         let callee = start_callee(&mut world, attempt(created, created), is_send, 1);
         finish(&mut world, callee);
-        // The same derived id, asked for by a client this time, or by another caller.
+        // The same derived id, requested by a client this time, and later by another caller.
         let again = world.apply(invoked(call(2)));
         kill(&mut world, 1);
         assert_eq!(status(&mut world, again), Some(StatusKind::Running), "send={is_send}");
@@ -96,7 +96,7 @@ fn the_same_caller_id_in_a_later_life_is_another_caller() {
         finish(&mut world, first);
         let second = world.apply(invoked(invoke));
         assert_ne!(first, second);
-        // It joins the callee that its predecessor has started.
+        // It joins the callee that its predecessor started.
         start_callee(&mut world, attempt(second, second), is_send, 1);
         kill(&mut world, 1);
         let callee = status(&mut world, callee);

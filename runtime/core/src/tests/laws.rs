@@ -1,4 +1,4 @@
-//! What holds for every sequence of events, sensible or not.
+//! Properties that hold for every sequence of events, valid or not.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a law is about some effects, not all")]
 
@@ -35,7 +35,7 @@ fn rows(world: &mut World) -> Vec<(Vec<u8>, crate::tables::Row)> {
         .collect()
 }
 
-/// Lives through it all, with or without checkpoints; everything that was emitted and is left.
+/// Applies all happenings, with or without checkpoints; returns the effects and the final rows.
 fn live(
     happenings: &[Happening],
     with_checkpoints: bool,
@@ -57,8 +57,8 @@ fn live(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// How records are batched and when checkpoints are written is an accident of load: it changes
-    /// neither the rows nor the effects, and the same log folds to the same rows.
+    /// When checkpoints are written depends on load: it affects neither the rows nor the effects,
+    /// and the same log always folds to the same rows.
     #[test]
     fn the_fold_depends_on_the_log_alone(
         happenings in proptest::collection::vec(happening(), 1..80)
@@ -68,7 +68,7 @@ proptest! {
         prop_assert_eq!(&live(&happenings, true), &once);
     }
 
-    /// What a stale attempt says changes no row and has no effect.
+    /// What a stale attempt proposes changes no rows and has no effects.
     #[test]
     fn stale_attempts_never_write(happenings in proptest::collection::vec(happening(), 1..80)) {
         let (mut world, mut next_completion) = (World::new(0, 2), 0);
@@ -94,7 +94,7 @@ proptest! {
         }
     }
 
-    /// The invariants hold after each record, whatever it says.
+    /// The invariants hold after each record, whatever it contains.
     #[test]
     fn the_invariants_hold_after_each_record(
         happenings in proptest::collection::vec(happening(), 1..80)
@@ -112,8 +112,8 @@ proptest! {
         }
     }
 
-    /// After a crash at any point the rows owe every effect that may have been lost, answers alone
-    /// excepted, and nothing else.
+    /// After a crash at any point, the obligations in the rows cover every effect that may have
+    /// been lost, except answers, and nothing else.
     #[test]
     fn the_rows_owe_what_was_lost_and_nothing_else(
         happenings in proptest::collection::vec(happening(), 1..80)
@@ -132,7 +132,7 @@ proptest! {
                         Effect::Send { sequence, .. } => { sent.insert(sequence); }
                         Effect::ArmTimer { at } => {
                             let next = world.tables().next_timer(Timestamp(0));
-                            // Armed, unless it has been taken back within the same record.
+                            // Armed, unless the timer was deleted again within the same record.
                             prop_assert!(next.is_none_or(|next| next <= at) || next > Some(at));
                         }
                         _ => (),
@@ -160,7 +160,7 @@ proptest! {
         }
     }
 
-    /// The rows agree with each other at every moment.
+    /// The rows are consistent with each other at all times.
     #[test]
     fn indexes_locks_and_timers_agree(happenings in proptest::collection::vec(happening(), 1..60)) {
         let (mut world, mut next_completion) = (World::new(0, 2), 0);
@@ -206,8 +206,8 @@ proptest! {
         }
     }
 
-    /// Nobody sleeps through what he waits for: whoever is suspended is so by a look at all rows, too,
-    /// whatever was counted on the way.
+    /// No invocation misses what it waits for: if it is suspended, its tree is also unresolved when
+    /// evaluated from all rows, whatever the incremental evaluation concluded.
     #[test]
     fn whoever_is_suspended_has_a_reason(
         happenings in proptest::collection::vec(happening(), 1..80)
@@ -229,7 +229,7 @@ proptest! {
         }
     }
 
-    /// What is kept is what is counted, and what was promised is kept until its time.
+    /// What is kept matches what is counted, and promised results are kept until they expire.
     #[test]
     fn retention_counts_what_it_keeps_and_keeps_what_was_promised(
         happenings in proptest::collection::vec(happening(), 1..120)
@@ -261,7 +261,7 @@ proptest! {
                 rows + row.journal_bytes
             }).sum();
             prop_assert_eq!(tables.retained().bytes, counted);
-            // Each may go early in exactly one way, if it may at all.
+            // Each has exactly one row for early removal, if any.
             let early = Table::Early.key().done();
             let may_go = tables.scan(&early, &early, usize::MAX).len();
             let expected = kept.iter().filter(|(_, row, _)| {
@@ -273,7 +273,7 @@ proptest! {
         }
     }
 
-    /// Whatever waits has somebody it waits for, and every promise has an end.
+    /// Every waiter has a matching pending completion, and every promise is removed eventually.
     #[test]
     fn what_waits_and_what_is_promised_has_an_end(
         happenings in proptest::collection::vec(happening(), 1..80)
@@ -322,7 +322,7 @@ proptest! {
     }
 }
 
-/// Finished invocations that are kept, and until when.
+/// Finished invocations that are kept, each with its expiry time.
 fn completed(tables: &Tables<'_>) -> Vec<(Lsn, Box<Invocation>, Timestamp)> {
     let lsns = tables.by_status(StatusKind::Completed, Lsn(0), usize::MAX);
     lsns.into_iter()

@@ -60,7 +60,7 @@ fn a_completion_that_races_the_suspension_is_not_lost() {
     world.effects();
     world.apply(timer(0, created, 1));
     assert_eq!(world.effects(), "notify 1@1 [2] Sleep c1");
-    // The attempt was shown one entry when it suspended: the completion is news.
+    // The attempt had been shown one entry when it suspended, so the completion is new to it.
     world.apply(suspended(first, 1, 1));
     assert_eq!(world.effects(), "start 1@4 Greeter/greet entries=3 state=[] retries=0");
 }
@@ -76,7 +76,7 @@ fn what_a_suspended_attempt_has_seen_does_not_wake_it() {
     world.apply(signal.clone());
     world.apply(command(first, sleep(90_000, 1)));
     world.effects();
-    // It has consumed the cancel, at index 1, and still names it, as SDKs do.
+    // The attempt consumed the cancellation at index 1 and still waits for it, as SDKs do.
     world.apply(suspended(first, 1, 2));
     assert_eq!(world.effects(), "");
     world.apply(signal);
@@ -95,7 +95,7 @@ fn a_failed_attempt_is_tried_again_later() {
     let again = world.apply(timer(1102, created, 0));
     assert_eq!(world.effects(), "start 1@3 Greeter/greet entries=1 state=[] retries=1");
     let second = attempt(created, again);
-    // A new command shows that it got further.
+    // A new command counts as progress.
     world.apply(command(second, sleep(9000, 1)));
     assert_eq!(world.tables().invocation(created).unwrap().retry_count, 0);
     world.apply(failed(second, AfterFailure::Pause));
@@ -103,7 +103,7 @@ fn a_failed_attempt_is_tried_again_later() {
     assert_eq!(row.status.kind(), StatusKind::Paused);
     assert_eq!(row.last_failure.unwrap().message, "boom");
     world.effects();
-    // Cancelling is how it gets out of it.
+    // Cancelling gets it out of the pause.
     world.apply(Event::CancelRequested { request: RequestId(9), target: id(1) });
     assert!(world.effects().starts_with("start 1@6"));
 }
@@ -217,7 +217,7 @@ fn a_runs_result_completes_no_sleep() {
     world.now_ms = 5000;
     world.apply(timer(5000, created, 1));
     assert_eq!(world.effects(), "notify 1@1 [2] Sleep c1");
-    // A log of format 1 may have it otherwise.
+    // Under format 1, it does.
     let mut world = World::single();
     world.rules = Rules::V1;
     let created = world.apply(invoked(call(1)));
@@ -249,7 +249,7 @@ fn a_delay_counts_from_the_record_whatever_the_sdks_clock_says() {
     let created = world.apply(invoked(call(1)));
     let first = attempt(created, created);
     world.effects();
-    // By the SDK's clock it is over long ago, or in a thousand years.
+    // By the SDK's clock, the sleep ended long ago, or ends in a thousand years.
     for (said_ms, completion) in [(1, 1), (40_000_000_000_000, 2)] {
         let Event::CommandProposed { attempt, command, callee } =
             command(first, sleep(said_ms, completion))

@@ -30,7 +30,7 @@ fn writers_of_a_key_take_turns_in_order_of_arrival() {
     world.apply(output(name, "x"));
     world.apply(ended(name));
     assert!(world.effects().contains("start 2@7 Counter/k/add entries=1 state=[b\"n\"]"));
-    // The one in the middle is cancelled before it starts; the queue closes up.
+    // The third is cancelled before it starts, and leaves the queue.
     world.apply(Event::CancelRequested { request: RequestId(9), target: id(3) });
     assert!(world.effects().contains("failed 409 canceled"));
     let object = world.tables().object("Counter", "k").unwrap();
@@ -73,7 +73,7 @@ fn the_same_idempotency_key_is_the_same_invocation_until_it_expires() {
     assert_eq!(world.effects(), "completed b\"once\"\nexpiry 61004");
     world.apply(again(3));
     assert_eq!(world.effects(), "answer 3 stored Ok(b\"once\")");
-    // Expiry is exact, whether or not anything was removed yet.
+    // Expiry is exact, whether or not anything has been removed yet.
     world.now_ms = 61_003;
     let fresh = world.apply(again(4));
     assert!(world.effects().starts_with(&format!("start {0}@{0}", fresh.0)));

@@ -65,7 +65,8 @@ fn a_call_to_another_partition_and_back() {
     };
     let arrived = there.apply(deliver(0, messages[0].clone()));
     assert_eq!(there.effects(), "start 1@1 Greeter/greet entries=1 state=[] retries=0\nack 0 #1");
-    // Handed over again after a crash of the sender: known, and only acknowledged again.
+    // Redelivered after a crash of the sender: recognised as a duplicate and only acknowledged
+    // again.
     there.apply(deliver(0, messages[0].clone()));
     assert_eq!(there.effects(), "ack 0 #1");
     assert_eq!(obligations::messages(&here.tables(), (PartitionId(0), 0), 10).len(), 1);

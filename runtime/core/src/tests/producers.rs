@@ -1,4 +1,4 @@
-//! What producers hand in counts once, however often they do.
+//! What a producer submits takes effect once, however often it is submitted.
 
 use super::support::*;
 use crate::{

@@ -1,4 +1,4 @@
-//! Registering: who wins when several register at once, decided where the records are in order.
+//! Registration: which of several concurrent ones wins, as decided by the order of records.
 
 use std::sync::Arc;
 

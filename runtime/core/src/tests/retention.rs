@@ -1,4 +1,4 @@
-//! What is kept, for how long, and what goes when room is short.
+//! What is kept, for how long, and what is removed when the space budget is exceeded.
 
 use bytes::Bytes;
 use protocol::journal::{Command, NamedCommand};
@@ -19,7 +19,7 @@ fn cleanup(budget_bytes: u64, limit: u32) -> Event {
     Event::CleanupDue { budget_bytes, limit }
 }
 
-/// Runs an invocation to its end.
+/// Runs an invocation to completion.
 fn finished(world: &mut World, invoke: Invoke) -> Lsn {
     let created = world.apply(invoked(invoke));
     let name = attempt(created, created);
@@ -28,7 +28,7 @@ fn finished(world: &mut World, invoke: Invoke) -> Lsn {
     created
 }
 
-/// With an input of `bytes`, kept for a day.
+/// An invocation with an input of `bytes` bytes, kept for a day.
 fn kept(n: u128, bytes: usize) -> Invoke {
     let value = Bytes::from(vec![b'x'; bytes]);
     let input = NamedCommand::from(Command::Input { headers: Vec::new(), value });
@@ -65,7 +65,7 @@ fn what_a_key_or_a_workflow_promises_goes_at_its_time_and_not_before() {
     let left = world.tables().retained();
     assert!(left.bytes < held && left.bytes > 0);
     assert!(!left.may_shrink, "a shell that looks has nothing to propose");
-    // The same request again is answered by what is stored.
+    // Repeating the request returns the stored result.
     world.effects();
     world.apply(invoked(promised(1, 1000)));
     assert_eq!(world.effects(), "answer 1 stored Ok(b\"result\")");

@@ -1,4 +1,4 @@
-//! What backs off: how it is counted, and what starts it before its time.
+//! Invocations that back off: how attempts are counted, and what starts the next one early.
 
 use bytes::Bytes;
 use protocol::journal::{Command, notification::SignalId};
@@ -20,7 +20,7 @@ fn cancel() -> Event {
     Event::CancelRequested { request: RequestId(9), target: id(1) }
 }
 
-/// Lets the attempt fail; until when its invocation waits.
+/// Lets the attempt fail; returns the time in milliseconds until which its invocation waits.
 fn fail(world: &mut World, name: AttemptRef, next: AfterFailure) -> u64 {
     world.apply(failed(name, next));
     let status = world.tables().invocation(name.invocation).unwrap().status;
@@ -28,7 +28,7 @@ fn fail(world: &mut World, name: AttemptRef, next: AfterFailure) -> u64 {
     at.0
 }
 
-/// The same, and until the next attempt.
+/// Like `fail`, and goes on to the next attempt, which it returns.
 fn fail_and_go_on(world: &mut World, name: AttemptRef, next: AfterFailure) -> AttemptRef {
     let at_ms = fail(world, name, next);
     world.now_ms = at_ms;
@@ -36,13 +36,14 @@ fn fail_and_go_on(world: &mut World, name: AttemptRef, next: AfterFailure) -> At
     attempt(name.invocation, again)
 }
 
-/// What the row has counted: unsent ones, those of the policy, those that the handler hears of.
+/// The row's counts: unsent attempts, attempts counted by the policy, retries reported to the
+/// handler.
 fn counts(world: &mut World, invocation: Lsn) -> (u32, u32, u32) {
     let row = world.tables().invocation(invocation).unwrap();
     (row.unsent, row.policy_attempts, row.retry_count)
 }
 
-/// How many entries of its journal cancel it.
+/// How many cancellations its journal contains.
 fn cancels(world: &mut World, invocation: Lsn) -> usize {
     let len = world.tables().invocation(invocation).unwrap().journal_len;
     let journal = world.tables().journal(invocation, len);
@@ -61,7 +62,7 @@ fn requests_that_were_not_sent_are_counted_in_the_row_and_by_no_policy() {
     for unsent in 1..=3 {
         name = fail_and_go_on(&mut world, name, UNSENT);
         assert_eq!(counts(&mut world, created), (unsent, 1, 1));
-        // Also over a restart.
+        // Across a restart, too.
         world.checkpoint();
         assert_eq!(counts(&mut world, created), (unsent, 1, 1));
         let Some(Effect::StartAttempt(start)) = world.effects.pop() else { panic!("a start") };
@@ -145,13 +146,13 @@ fn a_repeated_cancellation_is_not_stored_and_wakes_nothing() {
         world.apply(cancel());
         assert_eq!(world.effects(), "answer 9 Signalled", "it has been told");
     }
-    // Neither does one that another invocation sends.
+    // Nor does one that another invocation sends.
     let result = protocol::journal::NotificationResult::Void;
     let signal = SignalId::Index(1);
     world.apply(Event::SignalReceived { target: id(1), signal, result });
     assert_eq!(world.effects(), "");
     assert_eq!(cancels(&mut world, created), 1);
-    // It has got past the first one: the next one is another one, and is stored and wakes it.
+    // Once an attempt has got past the first one, the next one is stored and wakes it.
     let row = world.tables().invocation(created).unwrap();
     let Status::Waiting(WaitingFor::Retry { at }) = row.status else { panic!("it backs off") };
     world.now_ms = at.0;
@@ -172,7 +173,7 @@ fn each_cancellation_of_one_that_runs_or_has_heard_of_the_last_is_stored() {
     world.apply(cancel());
     world.apply(cancel());
     assert_eq!(cancels(&mut world, created), 2, "the first may have been heard");
-    // It has seen both and waits on: the third one is news.
+    // It has seen both and suspends again, so the third one is new to it.
     world.apply(command(attempt(created, created), sleep(90_000, 1)));
     world.apply(suspended(attempt(created, created), 1, 4));
     world.effects();
@@ -189,7 +190,7 @@ fn cancelling_one_that_is_paused_is_one_attempt_each_time() {
     world.apply(failed(second, AfterFailure::Pause));
     for _ in 0..3 {
         let woken = world.apply(cancel());
-        // No other way leads out of it, and what has been used up is used up.
+        // Cancelling is the only way out of the pause, and it does not reset the counts.
         assert_eq!(counts(&mut world, created), (0, 1, 1));
         assert_eq!(cancels(&mut world, created), 1);
         world.apply(failed(attempt(created, woken), AfterFailure::Pause));
@@ -215,7 +216,8 @@ fn logs_of_format_2_cancel_as_they_did() {
     assert_eq!(counts(&mut world, created).1, 1);
     world.apply(cancel());
     assert_eq!(counts(&mut world, created).1, 0);
-    // Of what it has stored today's rules know nothing: the next one counts.
+    // The current rules do not know of the cancellations stored under format 2, so the next one is
+    // stored.
     world.apply(failed(attempt(created, Lsn(world.applied)), FAILED));
     world.rules = Rules::CURRENT;
     world.effects();

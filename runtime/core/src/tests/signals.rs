@@ -1,4 +1,5 @@
-//! Signals and awakeables: what wakes, what stands, and how much a journal takes.
+//! Signals and awakeables: which ones wake an invocation, which ones are kept, and how many a
+//! journal can hold.
 
 use bytes::Bytes;
 use protocol::{
@@ -30,7 +31,7 @@ fn named(name: &str) -> SignalId {
     SignalId::Name(name.to_owned())
 }
 
-/// Suspends the invocation at 1, which waits for a success of "go" or for all to fail.
+/// Suspends invocation 1 until "go" or "other" succeeds, or both fail.
 fn wait_for_success(world: &mut World) {
     let created = world.apply(invoked(call(1)));
     let leaves = vec![NotificationId::Signal(named("go")), NotificationId::Signal(named("other"))];
@@ -41,7 +42,7 @@ fn wait_for_success(world: &mut World) {
 
 #[test]
 fn two_unseen_deliveries_of_one_signal_wake_whoever_waits_for_either() {
-    // One that succeeded and one that failed, both before the suspension and so unseen.
+    // A success and a failure, both before the suspension and so unseen.
     for results in [[value(1), failure()], [failure(), value(1)]] {
         let mut world = World::single();
         let created = world.apply(invoked(call(1)));
@@ -112,7 +113,7 @@ fn an_awakeable_is_completed_once_and_every_asker_has_an_answer() {
     world.effects();
     world.apply(signal(1, SignalId::Index(18), value(1)));
     assert_eq!(world.effects(), "answer 7 AlreadyCompleted");
-    // Named signals are a stream.
+    // A named signal can be sent many times.
     let mut world = World::single();
     world.apply(invoked(call(1)));
     world.apply(signal(1, named("go"), value(1)));
@@ -143,7 +144,7 @@ fn a_journal_takes_a_bounded_number_of_bytes_from_outside() {
     world.apply(signal(1, SignalId::Index(30), value(1)));
     let refused = "answer 7 JournalFull { entries_max: 65536, bytes_max: 134217728 }";
     assert_eq!(world.effects(), refused);
-    // It can still be cancelled, and other invocations are no way around.
+    // It can still be cancelled, and signals from other invocations are limited, too.
     world.apply(Event::CancelRequested { request: RequestId(8), target: id(1) });
     assert_eq!(world.effects(), "notify 1@1 [5] Signal s1\nanswer 8 Signalled");
     let sender = world.apply(invoked(call(2)));

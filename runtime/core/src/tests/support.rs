@@ -21,7 +21,7 @@ use crate::{
     time::{Stamp, Timestamp},
 };
 
-/// A base of plain rows.
+/// A base snapshot in a plain map.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Memory(pub(super) BTreeMap<Key, Row>);
 
@@ -57,7 +57,7 @@ pub(super) struct World {
     pub(super) applied: u64,
     pub(super) now_ms: u64,
     pub(super) effects: Vec<Effect>,
-    /// What its records are made under.
+    /// The rules of its records.
     pub(super) rules: Rules,
 }
 
@@ -78,13 +78,13 @@ impl World {
         Self::new(0, 1)
     }
 
-    /// Applies an event a millisecond after the last; returns its lsn.
+    /// Applies an event one millisecond after the last one; returns its LSN.
     pub(super) fn apply(&mut self, event: Event) -> Lsn {
         self.applied += 1;
         self.now_ms += 1;
         let stamp = Stamp(self.now_ms * 1000);
         let record = Record { lsn: Lsn(self.applied), stamp, rules: self.rules, event };
-        // Whatever is applied must survive the log.
+        // Everything that is applied must survive a round trip through the log.
         let decoded = Record::decode(record.lsn, &record.encode()).unwrap();
         assert_eq!(decoded, record);
         let mut tables = Tables::new(&mut self.live, &self.base);
@@ -96,13 +96,14 @@ impl World {
         Tables::new(&mut self.live, &self.base)
     }
 
-    /// The effects since the last call, one a line.
+    /// The effects since the last call, one per line.
     pub(super) fn effects(&mut self) -> String {
         let effects = std::mem::take(&mut self.effects);
         effects.iter().map(render).collect::<Vec<_>>().join("\n")
     }
 
-    /// Moves the overlay into the base, as a checkpoint does; every row goes through its encoding.
+    /// Moves the overlay into the base, as a checkpoint does; every row is encoded and decoded
+    /// again.
     pub(super) fn checkpoint(&mut self) {
         for (key, row) in std::mem::take(&mut self.live).iter() {
             match row {
@@ -118,7 +119,7 @@ impl World {
     }
 }
 
-/// What an effect says, without what no story is about.
+/// Renders an effect, leaving out what no test looks at.
 fn render(effect: &Effect) -> String {
     let attempt = |name: &AttemptRef| format!("{}@{}", name.invocation.0, name.attempt.0);
     match effect {
@@ -170,7 +171,7 @@ pub(super) fn id(n: u128) -> InvocationId {
     InvocationId { partition_key: PartitionKey(0), uuid: n }
 }
 
-/// A call of a plain handler by a client that waits.
+/// A call to a plain handler by a client that waits.
 pub(super) fn call(n: u128) -> Invoke {
     let input = NamedCommand::from(Command::Input { headers: Vec::new(), value: Bytes::new() });
     Invoke {
@@ -189,7 +190,7 @@ pub(super) fn call(n: u128) -> Invoke {
     }
 }
 
-/// The same for a virtual object's writer.
+/// Like [`call`], for an exclusive handler of a virtual object.
 pub(super) fn call_object(n: u128, key: &str) -> Invoke {
     Invoke {
         target: Target::new("Counter", key, "add"),
@@ -199,7 +200,7 @@ pub(super) fn call_object(n: u128, key: &str) -> Invoke {
     }
 }
 
-/// The same for a workflow's run.
+/// Like [`call`], for the run of a workflow.
 pub(super) fn call_workflow(n: u128, key: &str) -> Invoke {
     Invoke {
         target: Target::new("Order", key, "run"),

@@ -1,4 +1,4 @@
-//! The overlay over a base behaves as one plain map does.
+//! An overlay over a base behaves like one plain map.
 
 use bytes::Bytes;
 use proptest::prelude::*;

@@ -1,5 +1,5 @@
-//! A wide wait costs in proportion to its width, whatever its tree. The work on rows is counted: no
-//! test here asks for the time.
+//! The cost of a wide wait is proportional to its width, whatever the shape of its tree. The tests
+//! count the work on rows; none of them measures time.
 
 use protocol::journal::{Awaiting, Combinator, NotificationId, NotificationResult};
 
@@ -11,7 +11,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// How many timers a shell fires at once.
+/// How many timers fire per batch.
 const BATCH: usize = 1024;
 
 fn leaves(ids: std::ops::RangeInclusive<u32>) -> Vec<NotificationId> {
@@ -22,8 +22,8 @@ fn all(width: u32) -> Awaiting {
     Awaiting::node(Combinator::AllCompleted, leaves(1..=width), Vec::new())
 }
 
-/// The first of many that only the last can decide: each branch needs all of its two leaves, and they
-/// share one that comes at the end.
+/// A race that only the last leaf can decide: each branch needs both of its leaves, and all
+/// branches share the leaf that completes last.
 fn first_of_pairs(width: u32) -> Awaiting {
     let pair = |n| {
         let leaves = vec![NotificationId::Completion(n), NotificationId::Completion(width)];
@@ -53,8 +53,8 @@ fn suspend(world: &mut World, name: AttemptRef, awaiting: Awaiting, seen: u32) {
     world.apply(Event::AttemptSuspended { attempt: name, awaiting, seen });
 }
 
-/// Sleeps that end one after the other, or all at once, and one suspension on all of them; the work
-/// that all this takes.
+/// The work of a number of sleeps, which end one after another or all at once, and of one
+/// suspension on all of them.
 fn work_of_sleeps(width: u32, tree: fn(u32) -> Awaiting, step_ms: u64, checkpoints: bool) -> usize {
     let mut world = World::single();
     let created = world.apply(invoked(call(1)));
@@ -112,7 +112,7 @@ fn a_joined_sleep_costs_the_same_in_a_wide_join() {
 
 #[test]
 fn timers_that_fire_in_batches_are_not_looked_for_behind_those_that_fired() {
-    // Their rows are in the base, so that each leaves a trace in the overlay; at one time or at many.
+    // Their rows are in the base, so that each one leaves a tombstone in the overlay.
     assert_linear("one time", |width| work_of_sleeps(width, all, 0, true));
     assert_linear("many times", |width| work_of_sleeps(width, all, 1, true));
 }

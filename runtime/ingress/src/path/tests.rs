@@ -75,7 +75,7 @@ fn what_is_wrong_is_said() {
     assert!(shape("/Counter/key/add/more"));
     assert!(shape("/a/b/c/d/e/f/g/h"));
     assert_eq!(parse("/Nobody/greet", keyed), Err(PathError::UnknownService("Nobody".into())));
-    // The service is looked up before the shape is judged.
+    // The service is looked up before the shape is checked.
     assert_eq!(parse("/Nobody/a/b/c", keyed), Err(PathError::UnknownService("Nobody".into())));
     assert_eq!(parse("/restate/nothing", keyed), Err(PathError::NotFound));
     assert_eq!(parse("/openapi/x", keyed), Err(PathError::NotFound));

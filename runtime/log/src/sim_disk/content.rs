@@ -1,18 +1,18 @@
-//! The bytes of one file: what the process sees, what is on disk, and what is on its way.
+//! The bytes of one file: what the process sees, what is on disk, and what is in between.
 
-/// Size of the blocks that reach the disk in any order.
+/// Size of the blocks that may reach the disk in any order.
 const BLOCK_BYTES: usize = 512;
 
-/// A file.
+/// Content of a file.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Content {
     visible: Vec<u8>,
     on_disk: Vec<u8>,
-    /// What was done since the last sync, in order.
+    /// Changes since the last sync, in order.
     pending: Vec<Change>,
-    /// Bytes that a sync should have written and did not. The process goes on seeing them.
+    /// Bytes that a failed sync should have written. The process continues to see them.
     lost_bytes: u64,
-    /// Bytes it can have without using more of the disk's capacity.
+    /// Length the file can reach without using more of the disk's capacity.
     allocated: u64,
 }
 
@@ -31,12 +31,12 @@ impl Content {
         &self.visible
     }
 
-    /// Bytes of the disk's capacity that it uses.
+    /// Bytes of the disk's capacity that the file uses.
     pub(super) fn used_bytes(&self) -> u64 {
         self.allocated.max(self.visible.len() as u64)
     }
 
-    /// Bytes that a crash may take.
+    /// Bytes that a crash may lose.
     pub(super) fn unsynced_bytes(&self) -> u64 {
         let bytes = |change: &Change| match change {
             Change::Write { bytes, .. } => bytes.len() as u64,
@@ -52,7 +52,7 @@ impl Content {
     }
 
     pub(super) fn truncate(&mut self, len: usize) {
-        // A real file would get zeros.
+        // A real file would be extended with zeros.
         assert!(len <= self.visible.len(), "{len} bytes are kept of {}", self.visible.len());
         let change = Change::Truncate(len);
         change.apply(&mut self.visible);
@@ -70,14 +70,15 @@ impl Content {
         }
     }
 
-    /// What the kernel does when writing fails: the pages count as clean, so no later sync writes them.
+    /// What the kernel does when a write-back fails: the pages count as clean, so no later sync
+    /// writes them.
     pub(super) fn fail_to_sync(&mut self) {
         self.lost_bytes = self.unsynced_bytes();
         self.pending.clear();
     }
 
-    /// What a crash leaves: nothing of what is pending, all of it, the first part of it, or blocks of
-    /// it in any order with zeros between them.
+    /// What a crash leaves: none of the pending changes, all of them, a prefix of them, or their
+    /// blocks in any order with zeros between them.
     pub(super) fn survive(&self, choose: &mut impl FnMut(u64) -> u64) -> Self {
         let mut left = self.on_disk.clone();
         match choose(4) {
@@ -127,7 +128,7 @@ impl Change {
         }
     }
 
-    /// So much of it; a part of a cut is none.
+    /// The first `size` bytes of a write; a partial truncation has no effect.
     fn first(&self, size: usize) -> Self {
         match self {
             Self::Write { at, bytes } => Self::Write { at: *at, bytes: bytes[..size].to_vec() },

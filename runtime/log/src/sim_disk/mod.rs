@@ -1,4 +1,4 @@
-//! A disk in memory that loses, tears and refuses writes, and gets full: for simulations and tests.
+//! A disk in memory that loses, tears and refuses writes, and fills up: for simulations and tests.
 
 mod content;
 
@@ -11,24 +11,24 @@ use runtime_seeded::Random;
 use crate::disk::Disk;
 use content::Content;
 
-/// The disk. Clones share it, so a test keeps hold of it across a crash.
+/// A simulated disk. Clones share its state, so a test keeps access to it across a crash.
 #[derive(Debug, Clone, Default)]
 pub struct SimDisk(Arc<Mutex<State>>);
 
-/// What changes a disk. Every one of them is counted, and can fail.
+/// The operations that change a disk. Each of them is counted and can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
-    /// A file is made.
+    /// A file is created.
     Create,
-    /// Bytes are written at the end of a file.
+    /// Bytes are appended to a file.
     Append,
-    /// A file is cut.
+    /// A file is truncated.
     Truncate,
-    /// Room is set aside for a file.
+    /// Space is allocated for a file.
     Allocate,
     /// A file is synced.
     Sync,
-    /// A file gets another name.
+    /// A file is renamed.
     Rename,
     /// The directory is synced.
     SyncDir,
@@ -36,14 +36,14 @@ pub enum Operation {
     Remove,
 }
 
-/// What a crash may take at a moment.
+/// What a crash may lose at some moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AtRisk {
-    /// Bytes written and not synced, or lost by a sync that failed.
+    /// Bytes that were written but not synced, or were lost by a failed sync.
     pub bytes: u64,
-    /// Files made or renamed since the directory was synced.
+    /// Files created or renamed since the directory was last synced.
     pub entries: u64,
-    /// Files removed since the directory was synced, which may come back.
+    /// Files removed since the directory was last synced, which may come back.
     pub removals: u64,
 }
 
@@ -51,10 +51,10 @@ pub struct AtRisk {
 struct State {
     contents: BTreeMap<FileId, Content>,
     next_id: FileId,
-    /// What the process sees.
+    /// The directory as the process sees it.
     names: BTreeMap<String, FileId>,
     names_on_disk: BTreeMap<String, FileId>,
-    /// What was done to names since the directory was synced, in order.
+    /// Changes to names since the directory was last synced, in order.
     pending: Vec<Naming>,
     operations: u64,
     syncs: u64,
@@ -94,50 +94,50 @@ impl Naming {
 }
 
 impl SimDisk {
-    /// A disk whose segments have magics that follow from a seed.
+    /// A disk whose segment magics are derived from a seed.
     pub fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(State { magics: Random::new(seed), ..State::default() })))
     }
 
-    /// Operations so far, those that failed included.
+    /// Number of operations so far, including those that failed.
     pub fn operations(&self) -> u64 {
         self.state().operations
     }
 
-    /// Syncs of files so far.
+    /// Number of file syncs so far.
     pub fn syncs(&self) -> u64 {
         self.state().syncs
     }
 
-    /// Bytes of files read so far.
+    /// Number of bytes read from files so far.
     pub fn bytes_read(&self) -> u64 {
         self.state().bytes_read
     }
 
-    /// Refuses the operation with this number and all that follow: the power is cut there, and a crash
-    /// is what is left to do.
+    /// Cuts the power at the operation with this number: it fails, as do all that follow, and the
+    /// test can only continue with [`SimDisk::crash`].
     pub fn power_cut_at(&self, operation: u64) {
         self.state().power_cut_at = Some(operation);
     }
 
-    /// Whether the power has been cut, so that nothing works any more.
+    /// Whether the power has been cut, so that every operation fails.
     pub fn has_lost_power(&self) -> bool {
         let state = self.state();
         state.power_cut_at.is_some_and(|at| state.operations >= at)
     }
 
-    /// Lets the operation with this number fail, once. Half of an append happens; what a sync should
-    /// have written stays visible, and no later sync writes it.
+    /// Makes the operation with this number fail, once. A failed append writes half of its bytes.
+    /// What a failed sync should have written stays visible, and no later sync writes it.
     pub fn fail_at(&self, operation: u64) {
         self.state().faults_at.insert(operation);
     }
 
-    /// Lets the next operation of a kind fail, once.
+    /// Makes the next operation of a kind fail, once.
     pub fn fail_next(&self, operation: Operation) {
         self.state().faults_next.insert(operation);
     }
 
-    /// Lets nothing fail that has not failed yet. A full disk stays full.
+    /// Cancels all faults that have not happened yet, and a power cut. A full disk stays full.
     pub fn forget_faults(&self) {
         let mut state = self.state();
         state.power_cut_at = None;
@@ -145,7 +145,7 @@ impl SimDisk {
         state.faults_next.clear();
     }
 
-    /// Sets how many bytes the disk holds; `None` is any number. What is allocated counts.
+    /// Sets how many bytes the disk holds; `None` means no limit. Allocated space counts as used.
     pub fn set_capacity_bytes(&self, capacity_bytes: Option<u64>) {
         self.state().capacity_bytes = capacity_bytes;
     }
@@ -155,12 +155,12 @@ impl SimDisk {
         self.state().used_bytes()
     }
 
-    /// Sets whether room can be allocated, as not every file system does.
+    /// Sets whether space can be allocated, which not every file system supports.
     pub fn set_allocation(&self, is_supported: bool) {
         self.state().cannot_allocate = !is_supported;
     }
 
-    /// What a crash may take now.
+    /// What a crash may lose now.
     pub fn at_risk(&self) -> AtRisk {
         let state = self.state();
         let files = state.names.values().filter_map(|id| state.contents.get(id));
@@ -172,9 +172,10 @@ impl SimDisk {
         }
     }
 
-    /// The disk that a crash would leave. Of each file's unsynced bytes a prefix stays, or blocks
-    /// of it in any order with zeros between them, as `choose(n)`, a number below `n`, says;
-    /// unsynced creations, renamings and removals happen or do not. Faults to come are forgotten.
+    /// The disk that a crash would leave. Of each file's unsynced bytes a prefix survives, or
+    /// blocks in any order with zeros between them; unsynced creations, renames and removals happen
+    /// or do not. `choose(n)` decides by returning a number below `n`. Faults that have not
+    /// happened yet are dropped.
     pub fn crash(&self, mut choose: impl FnMut(u64) -> u64) -> Self {
         let state = self.state();
         let mut names = state.names_on_disk.clone();
@@ -200,7 +201,7 @@ impl SimDisk {
         Self(Arc::new(Mutex::new(left)))
     }
 
-    /// Changes a file behind everybody's back.
+    /// Changes a file behind the log's back, creating it if it does not exist.
     pub fn tamper(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
         let id = state.names.get(name).copied();
@@ -215,7 +216,7 @@ impl SimDisk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an operation, and says whether it goes well.
+    /// Counts an operation and returns whether it succeeds.
     fn operate(&self, operation: Operation) -> io::Result<(MutexGuard<'_, State>, Verdict)> {
         let mut state = self.state();
         state.operations += 1;

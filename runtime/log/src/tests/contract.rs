@@ -1,4 +1,4 @@
-//! What everybody who uses a log relies on, whole disks and no crash.
+//! What all users of a log rely on, with intact disks and without crashes.
 
 use std::sync::atomic::Ordering;
 
@@ -84,7 +84,7 @@ fn what_is_too_large_to_be_read_back_is_not_taken() {
         panicked.downcast_ref::<String>().unwrap().clone()
     };
     let large = Bytes::from(vec![0; 32 << 20]);
-    // Eight times the default limit of a request, and the lengths.
+    // Eight times the default limit of a request, plus the length fields.
     let message = panics(vec![large; 8]);
     assert!(message.contains("partition 3 has 268435488 bytes"), "{message}");
     let message = panics(vec![Bytes::from(vec![0; (128 << 20) + 1])]);
@@ -110,7 +110,7 @@ fn a_log_in_files_survives_a_restart() {
     drop(log);
     let log = FileLog::open(dir.path(), 500).unwrap();
     assert_eq!(read(&log, 0, 1), expected(0, 1, 30));
-    // And it is the same log on a plain disk.
+    // The same log opens on a plain disk.
     drop(log);
     let log = ManualLog::open(RealDisk::open(dir.path()).unwrap(), 500).unwrap();
     assert_eq!(log.last_lsn(PartitionId(0)), Lsn(30));

@@ -1,4 +1,4 @@
-//! Every operation of a small script is where a crash, a cut of power or an error comes.
+//! A crash, a power cut or an error at every operation of a small script.
 
 use super::*;
 
@@ -20,8 +20,8 @@ fn at_every_write_and_sync_a_crash_loses_nothing_acknowledged() {
     }
 }
 
-/// A process that dies leaves the page cache as it is, and the next one may believe it. Then the power
-/// is cut: what the second one has found and acknowledged must be there.
+/// A process that dies leaves the page cache as it is, and the next process may trust it. Then the
+/// power is cut: what the second process found and acknowledged must be there.
 #[test]
 fn what_was_found_after_any_error_is_durable() {
     let disk = SimDisk::default();
@@ -46,7 +46,7 @@ fn what_was_found_after_any_error_is_durable() {
     }
 }
 
-/// Opening is interrupted at each of its operations, by an error and by a cut of power, and again.
+/// Opening is interrupted at each of its operations, by an error or a power cut, and then repeated.
 #[test]
 fn an_interrupted_recovery_is_begun_again() {
     for seed in 0..60 {
@@ -85,7 +85,7 @@ fn an_interrupted_recovery_is_begun_again() {
     }
 }
 
-/// A segment that was being made takes room until it is gone.
+/// A segment that was being created takes up space until it is removed.
 #[test]
 fn a_segment_that_was_never_finished_is_removed() {
     let disk = SimDisk::default();
@@ -116,7 +116,7 @@ fn a_crash_puts_something_at_risk() {
     assert!(bytes >= 12 && entries >= 3 && removals >= 1, "{bytes} {entries} {removals}");
 }
 
-/// What a failed sync should have written is seen until a crash, and no later sync writes it.
+/// What a failed sync should have written is visible until a crash, and no later sync writes it.
 #[test]
 fn the_simulated_page_cache_lies_after_an_error() {
     let disk = SimDisk::default();

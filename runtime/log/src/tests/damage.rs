@@ -1,9 +1,9 @@
-//! What was on disk and is not any more is refused, by file and offset.
+//! Data that was on disk and is missing or has changed is refused, by file and offset.
 
 use super::*;
 use crate::{frame::HEADER_BYTES, frame::Position, scan::Frames};
 
-/// Where the frames of a segment begin, and what each names as synced.
+/// Offsets of the frames of a segment, and the position that each records as synced.
 fn frames(disk: &SimDisk, name: &str) -> Vec<(u64, Position)> {
     let (header, start) = header(disk, name);
     let end = disk.len(name).unwrap();
@@ -15,7 +15,7 @@ fn frames(disk: &SimDisk, name: &str) -> Vec<(u64, Position)> {
     found
 }
 
-/// The last position in the last segment that something in the log names as synced.
+/// The last segment, and the last position in it that the log records as synced.
 fn certain(disk: &SimDisk) -> (String, u64) {
     let name = disk.list().unwrap().pop().unwrap();
     let made = header(disk, &name).0.made_bytes;
@@ -43,7 +43,7 @@ fn a_flipped_bit_is_damage_and_named() {
                 }
                 Err(OpenError::Format { file, .. }) => assert_eq!(&file, name),
                 Err(error) => panic!("{name} at {at}: {error}"),
-                // The last frames of the last segment have nobody who vouches for them.
+                // No frame vouches for the last frames of the last segment.
                 Ok(_) => assert!(name == &last && at as u64 >= certain, "{name} at {at}"),
             }
         }
@@ -108,7 +108,8 @@ fn a_closed_segment_that_was_cut_is_damage_also_at_a_frame_border() {
     }
 }
 
-/// Format 1 could leave such files behind, and later ones can't: what they held was acknowledged.
+/// Format 1 could leave such files behind, and later formats cannot: what they held was
+/// acknowledged.
 #[test]
 fn a_last_segment_that_has_lost_its_header_is_damage() {
     let disk = SimDisk::default();
@@ -137,7 +138,7 @@ fn the_log_of_another_directory_is_refused_and_one_of_before_names_is_not() {
         assert!(matches!(&error, OpenError::Stranger { file } if *file == first), "{error}");
     }
     ManualLog::open(disk, options(owner)).unwrap();
-    // Format 2 did not say whose it is.
+    // Format 2 did not record the owner.
     let mut bytes = b"ABIDELOG\0\0\0\x02".to_vec();
     bytes.extend_from_slice(&9_u64.to_be_bytes());
     bytes.extend_from_slice(b"8 random");
@@ -154,7 +155,7 @@ fn the_last_segment_has_what_it_was_made_with() {
     let disk = SimDisk::default();
     let mut known = Known::default();
     known.append(&ManualLog::open(disk.clone(), 1 << 20).unwrap(), 3);
-    // What nobody vouched for is carried into a second segment.
+    // Frames that no other frame vouches for are carried over into a second segment.
     ManualLog::open(disk.clone(), 1 << 20).unwrap();
     let name = file_name(2);
     let carried = frames(&disk, &name);
@@ -168,7 +169,7 @@ fn the_last_segment_has_what_it_was_made_with() {
             "{error}"
         );
     }
-    // The old tail is no longer part of the log, whatever becomes of it.
+    // The old tail is no longer part of the log, whatever happens to it.
     let copy = disk.crash(|_| 1);
     copy.tamper(&file_name(1), |content| {
         let len = content.len();
@@ -236,7 +237,8 @@ fn a_segment_that_does_not_follow_the_one_before_is_refused() {
     assert!(file == name && reason.contains("it follows record"), "{file}: {reason}");
 }
 
-/// The disk of a log that has one record and was not closed; the segment it is in, and its magic.
+/// The disk of a log that has one record and was not sealed, the name of its segment, and the
+/// magic.
 fn one_record() -> (SimDisk, String, [u8; 8]) {
     let disk = SimDisk::default();
     let log = ManualLog::open(disk.clone(), 1 << 20).unwrap();
@@ -247,7 +249,7 @@ fn one_record() -> (SimDisk, String, [u8; 8]) {
     (disk, name, magic)
 }
 
-/// A whole frame, of this very segment, that leaves records out or has them twice: no crash does that.
+/// An intact frame of this very segment that skips or repeats records: no crash produces that.
 #[test]
 fn a_record_that_does_not_follow_the_one_before_is_damage() {
     for first in [1, 3] {
@@ -263,15 +265,16 @@ fn a_record_that_does_not_follow_the_one_before_is_damage() {
     }
 }
 
-/// Nobody writes one, but it is whole: it is read as nothing, also where it would be carried.
+/// Such a frame is never written, but it is intact: it is read as empty, even where it would be
+/// carried over.
 #[test]
 fn a_frame_of_no_records_is_passed() {
     let (disk, name, magic) = one_record();
     disk.tamper(&name, |bytes| {
         let at = bytes.len();
         crate::frame::encode_seal(magic, Position { segment: 1, offset: 0 }, bytes);
-        bytes[at + 19] = 1; // A batch.
-        bytes[at + 27] = 2; // It begins with record 2.
+        bytes[at + 19] = 1; // The kind: a batch.
+        bytes[at + 27] = 2; // The first LSN.
         let crc = crc32c::crc32c(&bytes[at + 12..]);
         bytes[at + 8..at + 12].copy_from_slice(&crc.to_be_bytes());
     });

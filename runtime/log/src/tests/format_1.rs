@@ -1,4 +1,4 @@
-//! Logs that were written before format 2 are opened, go on in format 2, and mean the same.
+//! Logs written by format 1 are opened, continue in the current format, and keep their meaning.
 
 use bytes::BufMut;
 
@@ -8,7 +8,7 @@ use crate::frame::Position;
 const SEAL: u16 = 2;
 const BATCH: u16 = 1;
 
-/// The header of a segment as format 1 had it.
+/// Encodes the header of a segment as format 1 did.
 pub(super) fn header(number: u64, last_lsns: &BTreeMap<u16, u64>) -> Vec<u8> {
     let mut bytes = b"ABIDELOG".to_vec();
     bytes.put_u32(1);
@@ -22,7 +22,7 @@ pub(super) fn header(number: u64, last_lsns: &BTreeMap<u16, u64>) -> Vec<u8> {
     bytes
 }
 
-/// The frame of a batch as format 1 had it.
+/// Encodes the frame of a batch as format 1 did.
 pub(super) fn encode_batch(batch: &Batch, synced: Position, into: &mut Vec<u8>) {
     let mut payload = Vec::new();
     for record in &batch.records {
@@ -34,7 +34,7 @@ pub(super) fn encode_batch(batch: &Batch, synced: Position, into: &mut Vec<u8>) 
     encode(BATCH, fields, synced, &payload, into);
 }
 
-/// A seal as format 1 had it.
+/// Encodes a seal as format 1 did.
 pub(super) fn encode_seal(synced: Position, into: &mut Vec<u8>) {
     encode(SEAL, (0, 0, 0), synced, &[], into);
 }
@@ -61,7 +61,7 @@ fn encode(
     into[start + 4..start + 8].copy_from_slice(&crc.to_be_bytes());
 }
 
-/// A segment of format 1 with a batch of each partition in every commit.
+/// Writes a format 1 segment with one batch of each partition in every commit.
 fn write_segment(disk: &SimDisk, number: u64, last: u64, commits: u64) {
     let mut content = header(number, &BTreeMap::from([(0, last), (1, last)]));
     for lsn in last + 1..=last + commits {
@@ -72,7 +72,7 @@ fn write_segment(disk: &SimDisk, number: u64, last: u64, commits: u64) {
     disk.tamper(&file_name(number), |bytes| *bytes = content);
 }
 
-/// Two segments, with records 1 to 9 of two partitions.
+/// A log of two segments, with records 1 to 9 of two partitions.
 fn old_log() -> SimDisk {
     let disk = SimDisk::default();
     write_segment(&disk, 1, 0, 5);
@@ -120,7 +120,7 @@ fn an_old_log_is_read_extended_and_trimmed() {
     assert_eq!(read(&log, 0, 1), expected(0, 10, 11));
 }
 
-/// At every operation that goes on in format 2 an error or a cut of power comes.
+/// Injects an error or a power cut at every operation of the switch to the current format.
 #[test]
 fn an_interrupted_change_of_format_is_begun_again() {
     let whole = old_log();
@@ -178,7 +178,7 @@ fn an_old_torn_tail_is_cut_and_old_damage_refused() {
     assert!(matches!(open(&disk), Err(OpenError::Damaged { .. })));
 }
 
-/// What a crash of the old version left of a segment that it was making.
+/// What a crash of the old version left of a segment that it was creating.
 #[test]
 fn an_old_segment_that_was_never_finished_goes() {
     let whole = header(3, &BTreeMap::from([(0, 9), (1, 9)]));
@@ -201,7 +201,7 @@ fn an_old_segment_that_was_never_finished_goes() {
     assert_eq!(open(&alone).unwrap().last_lsn(PartitionId(0)), Lsn(0));
 }
 
-/// Its predecessors are trimmed, so nothing else knows the numbers.
+/// Its predecessors were trimmed, so nothing else records these numbers.
 #[test]
 fn an_old_segment_with_nothing_but_numbers_is_kept() {
     let disk = SimDisk::default();

@@ -1,4 +1,4 @@
-//! A full disk: nothing is lost, nobody is told no, and it goes on by itself.
+//! A full disk: nothing is lost, no append fails, and the log recovers by itself.
 
 use std::sync::atomic::Ordering;
 
@@ -8,14 +8,14 @@ const NOBODY: Owner = Owner { directory: 0, partitions: 0 };
 const OPTIONS: Options =
     Options { segment_bytes: 4096, reserve_bytes: 2048, step_bytes: 1024, owner: NOBODY };
 
-/// Appends one batch, and hears of it.
+/// Appends one batch and returns the receiver of its outcome.
 fn append(log: &dyn Log, first: u64) -> mpsc::Receiver<Result<(), AppendError>> {
     let (told, hears) = mpsc::channel();
     log.append(batch(0, first, 1), Box::new(move |outcome| told.send(outcome).unwrap()));
     hears
 }
 
-/// Appends until the log is short; the next lsn. Everything is acknowledged.
+/// Appends until the log is short of space; returns the next LSN. Everything is acknowledged.
 fn fill_until_short(log: &ManualLog<SimDisk>) -> u64 {
     let mut next = log.last_lsn(PartitionId(0)).0 + 1;
     while !log.is_short() {
@@ -27,7 +27,7 @@ fn fill_until_short(log: &ManualLog<SimDisk>) -> u64 {
     next
 }
 
-/// Appends until something waits; the lsn that waits, and who hears of it.
+/// Appends until a batch has to wait; returns its LSN and the receiver of its outcome.
 fn fill(log: &ManualLog<SimDisk>) -> (u64, mpsc::Receiver<Result<(), AppendError>>) {
     let mut next = log.last_lsn(PartitionId(0)).0 + 1;
     loop {
@@ -53,12 +53,13 @@ fn a_log_is_short_before_anything_has_to_wait() {
     let (waits, hears) = fill(&log);
     assert!(waits - short > 10, "the reserve takes {short} to {waits}");
     assert!(log.has_pending() && log.owes());
-    // Nobody is told anything, and what comes later waits too.
+    // No outcome is reported, and later batches wait too.
     let (later, barred) = (append(&log, waits + 1), mpsc::channel());
     log.append(barrier(), Box::new(move |outcome| barred.0.send(outcome).unwrap()));
     log.retry();
     assert!(hears.try_recv().is_err() && later.try_recv().is_err() && barred.1.try_recv().is_err());
-    // There is room again: everything is told, in order, and nothing is short.
+    // With space available again all outcomes are reported, in order, and the log is no longer
+    // short.
     disk.set_capacity_bytes(Some(40_000));
     log.retry();
     for hears in [hears, later, barred.1] {
@@ -92,7 +93,7 @@ fn what_fits_the_room_is_not_held_up_by_what_does_not() {
     large.try_recv().unwrap().unwrap();
 }
 
-/// Where room cannot be allocated a write meets the full disk, and leaves a part of itself.
+/// Where space cannot be allocated, a write hits the full disk and leaves part of itself behind.
 #[test]
 fn a_partial_append_is_cut_and_written_again() {
     for cut_fails in [false, true] {
@@ -106,7 +107,7 @@ fn a_partial_append_is_cut_and_written_again() {
         }
         let (waits, hears) = fill(&log);
         assert!(log.is_short() && log.room_bytes() == 0);
-        // A crash now finds what was acknowledged; a part of the rest may be there.
+        // A crash at this point keeps what was acknowledged; part of the rest may be there.
         let after = disk.crash(|_| 1);
         after.set_capacity_bytes(None);
         let last = ManualLog::open(after, OPTIONS).unwrap().last_lsn(PartitionId(0)).0;
@@ -123,7 +124,7 @@ fn a_partial_append_is_cut_and_written_again() {
     }
 }
 
-/// The write that met the full disk may have been one that nobody waits for.
+/// The write that hit the full disk may have been a seal, which no caller waits for.
 #[test]
 fn a_log_that_has_nothing_to_write_finds_out_that_there_is_room_again() {
     let disk = SimDisk::default();
@@ -145,7 +146,8 @@ fn a_log_that_has_nothing_to_write_finds_out_that_there_is_room_again() {
     assert_eq!(log.metrics().syncs.load(Ordering::Relaxed), syncs, "once is enough");
 }
 
-/// New work is refused while a log is short, so one that fails then would be heard of by nobody.
+/// New work is refused while a log is short of space, so a failure at that time would otherwise go
+/// unnoticed.
 #[test]
 fn a_log_that_fails_while_it_is_short_does_not_keep_it_to_itself() {
     let disk = SimDisk::default();
@@ -176,7 +178,7 @@ fn a_segment_grows_on_when_there_is_no_room_for_the_next() {
     assert_eq!(disk.list().unwrap().len(), 2, "the next one is begun when there is");
 }
 
-/// The room that a full log waits for may be what it holds itself.
+/// The space that a full log waits for may be held by the log itself.
 #[test]
 fn trimming_makes_room_on_a_full_disk() {
     for is_waiting in [false, true] {
@@ -213,7 +215,7 @@ fn a_log_opens_on_a_full_disk() {
     }
 }
 
-/// Whatever fails, fails once; the disk is full and is not; in the end the power is cut.
+/// Faults are injected, the disk is full from time to time, and in the end the power is cut.
 #[test]
 fn nothing_acknowledged_is_lost_on_a_disk_that_is_full_now_and_then() {
     for seed in 0..400 {
@@ -275,14 +277,14 @@ fn the_thread_waits_for_room_takes_trims_and_stops() {
         next += 1;
     }
     let waiting: Vec<_> = (next..next + 60).map(|first| append(&log, first)).collect();
-    // What waits is written when the segments before it go.
+    // Batches that wait are written once the segments before them are removed.
     log.trim(PartitionId(0), Lsn(next - 1));
     disk.set_capacity_bytes(Some(30_000));
     for hears in waiting {
         hears.recv().unwrap().unwrap();
     }
     next += 60;
-    // And what waits when the log is dropped is told nothing.
+    // Batches that still wait when the log is dropped get no outcome.
     disk.set_capacity_bytes(Some(0));
     let waiting: Vec<_> = (next..next + 300).map(|first| append(&log, first)).collect();
     drop(log);

@@ -1,4 +1,4 @@
-//! Clients' bytes prove nothing: records may look like any part of a log.
+//! Payloads from clients prove nothing: records may look like any part of a log.
 
 use super::*;
 use crate::{
@@ -6,8 +6,7 @@ use crate::{
     tests::format_1,
 };
 
-/// What a batch of these tests holds; records that a client would send to make a torn tail look like
-/// damage, or like a longer log.
+/// A record that a client might send to make a torn tail look like damage, or like a longer log.
 fn hostile(choose: &mut impl FnMut(u64) -> u64, old_magics: &[[u8; 8]]) -> Bytes {
     let far = Position { segment: 1 + choose(9), offset: choose(1 << 20) };
     let inner = batch(id(choose, 3), 1 + choose(40), 1 + choose(3));
@@ -28,8 +27,8 @@ fn hostile(choose: &mut impl FnMut(u64) -> u64, old_magics: &[[u8; 8]]) -> Bytes
     Bytes::from(bytes)
 }
 
-/// Appends hostile batches until the power is cut or `commits` were made. Everything that was
-/// appended, in order, and how many of them were acknowledged.
+/// Appends hostile batches until the power is cut or `commits` commits were made. Returns
+/// everything that was appended, in order, and how many batches were acknowledged.
 fn run(disk: &SimDisk, choose: &mut impl FnMut(u64) -> u64, commits: u64) -> (Vec<Batch>, usize) {
     let (mut appended, mut acked) = (Vec::new(), 0);
     let Ok(log) = ManualLog::open(disk.clone(), 3000) else { return (appended, acked) };
@@ -38,7 +37,7 @@ fn run(disk: &SimDisk, choose: &mut impl FnMut(u64) -> u64, commits: u64) -> (Ve
         let names = disk.list().unwrap();
         let names = names.iter().filter(|name| segment::number_of(name).is_some());
         let mut magics: Vec<[u8; 8]> = names.map(|name| magic(disk, name)).collect();
-        magics.pop(); // That of the segment that is written is what nobody knows.
+        magics.pop(); // Clients never know the active segment's magic.
         for _ in 0..1 + choose(4) {
             let partition = PartitionId(id(choose, 3));
             let first_lsn = Lsn(log.last_lsn(partition).0 + 1);
@@ -60,7 +59,7 @@ fn run(disk: &SimDisk, choose: &mut impl FnMut(u64) -> u64, commits: u64) -> (Ve
     (appended, acked)
 }
 
-/// The first batches of `appended` that a log has; it must have nothing else.
+/// How many of the first batches of `appended` a log has; it must not have anything else.
 fn found(log: &ManualLog<SimDisk>, appended: &[Batch]) -> usize {
     let mut rest: Vec<_> = (0..3).map(|id| log.read(PartitionId(id), Lsn(1))).collect();
     let mut count = 0;
@@ -89,7 +88,7 @@ fn a_thousand_torn_tails_with_hostile_records_recover_what_was_acknowledged() {
         let (appended, acked) = run(&disk, &mut choose, 40);
         torn += u64::from(disk.at_risk().bytes > 0);
         let after = disk.crash(&mut choose);
-        // Twice: what is carried is as safe as what was there.
+        // Twice: what was carried over is as safe as the original.
         for life in 0..2 {
             let log = ManualLog::open(after.clone(), 3000)
                 .unwrap_or_else(|error| panic!("seed {seed}, life {life}: {error}"));
@@ -99,7 +98,9 @@ fn a_thousand_torn_tails_with_hostile_records_recover_what_was_acknowledged() {
     }
 }
 
-/// A frame with the right magic at the end of a log whose last commit is torn, or was damaged.
+/// Opens a log whose second frame is broken and followed by a seal with the right magic, which
+/// records the offset `named(offset of the broken frame, offset of the seal)` as synced. Returns
+/// the last LSN.
 fn with_a_last_frame_naming(named: impl Fn(u64, u64) -> u64) -> Result<u64, OpenError> {
     let disk = SimDisk::default();
     let log = ManualLog::open(disk.clone(), 1 << 20).unwrap();
@@ -123,19 +124,19 @@ fn with_a_last_frame_naming(named: impl Fn(u64, u64) -> u64) -> Result<u64, Open
 
 #[test]
 fn a_frame_proves_only_what_is_before_it() {
-    // The second frame is broken, and nobody says that it was ever whole.
+    // The second frame is broken, and no frame proves that it was ever intact.
     assert_eq!(with_a_last_frame_naming(|broken, _| broken).unwrap(), 1);
-    // It was, says one behind it.
+    // A frame after it proves that it was.
     let error = with_a_last_frame_naming(|broken, _| broken + 1).unwrap_err();
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
     let error = with_a_last_frame_naming(|_, own| own).unwrap_err();
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
-    // Nobody can know that of what is behind himself.
+    // A frame cannot prove anything about what comes after it.
     assert_eq!(with_a_last_frame_naming(|_, own| own + 1).unwrap(), 1);
     assert_eq!(with_a_last_frame_naming(|_, _| u64::MAX).unwrap(), 1);
 }
 
-/// What proves damage is found wherever it stands, also across the border of what is read at a time.
+/// Proof of damage is found at any distance, including across the boundary between two reads.
 #[test]
 fn a_proof_is_found_at_any_distance() {
     let chunk_bytes = 256 << 10;
@@ -155,7 +156,7 @@ fn a_proof_is_found_at_any_distance() {
     }
 }
 
-/// A whole frame, not only a broken one's followers, may name what is not before it.
+/// Intact frames, too, may record a position that is not before them.
 #[test]
 fn a_whole_frame_that_names_what_is_behind_it_proves_nothing() {
     let disk = SimDisk::default();
@@ -171,7 +172,8 @@ fn a_whole_frame_that_names_what_is_behind_it_proves_nothing() {
     assert_eq!(read(&log, 0, 1), expected(0, 1, 1));
 }
 
-/// Looking for frames behind a torn one costs no checksum for what is not the segment's own.
+/// Searching for frames after a torn one computes no checksum for data that is not the segment's
+/// own.
 #[test]
 fn headers_in_records_cost_nothing() {
     let disk = SimDisk::default();

@@ -1,4 +1,5 @@
-//! Acknowledged is durable, whatever is lost; and damage is named.
+//! What was acknowledged is durable, whatever else is lost; and damage is reported by file and
+//! offset.
 
 mod contract;
 mod crash;
@@ -80,18 +81,18 @@ fn index(offset: u64) -> usize {
     usize::try_from(offset).unwrap()
 }
 
-/// What a program that appends knows: the last record of each partition that was acknowledged, and the
-/// last that was handed over.
+/// What a program that appends knows: the last record of each partition that was acknowledged, and
+/// the last that was appended.
 #[derive(Debug, Default)]
 struct Known {
     acked: BTreeMap<u16, u64>,
     pushed: BTreeMap<u16, u64>,
-    /// Where acknowledgements come that wait for room.
+    /// Receivers of acknowledgements, some of which may wait for disk space.
     told: Vec<mpsc::Receiver<(u16, u64)>>,
 }
 
 impl Known {
-    /// Appends to both partitions and commits, so many times.
+    /// Appends to both partitions and commits, `rounds` times.
     fn append(&mut self, log: &ManualLog<SimDisk>, rounds: u64) {
         for round in 0..rounds {
             let (acknowledged, told) = mpsc::channel();
@@ -119,7 +120,8 @@ impl Known {
         self.acked.extend(self.told.iter().flat_map(mpsc::Receiver::try_iter));
     }
 
-    /// What a log must have after a crash: everything acknowledged, nothing that was never appended.
+    /// Checks a log after a crash: it has everything acknowledged, and nothing that was never
+    /// appended.
     fn check(&mut self, log: &ManualLog<SimDisk>, what: &str) {
         self.hear();
         for partition in [0, 1] {
@@ -133,17 +135,17 @@ impl Known {
             let oldest = log.oldest(PartitionId(partition)).0;
             assert!(oldest <= TRIMMED + 1, "{what}: nothing before {oldest}");
             assert_eq!(read(log, partition, oldest), expected(partition, oldest, last), "{what}");
-            // Whoever opened the log acts on what was found.
+            // The process that opened the log acts on what was found.
             self.acked.insert(partition, last);
             self.pushed.insert(partition, last);
         }
     }
 }
 
-/// What the script trims.
+/// LSN up to which the script trims.
 const TRIMMED: u64 = 8;
 
-/// Appends a script of batches for two partitions, several to a commit.
+/// Appends a script of batches to two partitions, several per commit.
 fn script(disk: &SimDisk) -> Known {
     let mut known = Known::default();
     let Ok(log) = ManualLog::open(disk.clone(), SEGMENT_BYTES) else { return known };

@@ -1,5 +1,5 @@
-//! The real disk asks the kernel for what it promises. This is seen from outside: a library that notes
-//! every sync is put before the C library's in a process of its own.
+//! The real disk makes the system calls that its promises require. This is observed from outside: a
+//! library that records every sync is preloaded into a separate process.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -10,7 +10,7 @@ use super::*;
 
 const DIR: &str = "ABIDE_TEST_LOG_DIR";
 
-/// What the other process does; nothing when the tests are run as usual.
+/// What the child process does; nothing in a normal test run.
 #[test]
 fn the_other_process() {
     let Some(dir) = std::env::var_os(DIR) else { return };
@@ -30,7 +30,7 @@ fn the_other_process() {
     log.trim(PartitionId(0), Lsn(9));
 }
 
-/// The lines of the library, of calls on what is in `dir`, in order.
+/// The calls on files below `dir` that the library recorded, in order.
 fn calls() -> (tempfile::TempDir, PathBuf, Vec<String>) {
     let temp = tempfile::tempdir().unwrap();
     let root = temp.path().canonicalize().unwrap();
@@ -62,7 +62,7 @@ fn what_is_acknowledged_was_synced() {
     let (_temp, _, calls) = calls();
     let at = |call: &str| calls.iter().position(|it| it == call);
     assert_eq!(calls[0], "sync /data", "the directory that `log/` is in: {calls:?}");
-    // A segment is synced under its first name, gets its own, and is used when that is durable.
+    // A segment is synced under its temporary name, renamed, and used once the rename is durable.
     let mut segments = 0;
     for (here, call) in calls.iter().enumerate().filter(|(_, call)| call.ends_with(".seg")) {
         let Some(name) = call.strip_prefix("rename ") else { continue };
@@ -71,7 +71,8 @@ fn what_is_acknowledged_was_synced() {
         segments += 1;
     }
     assert!(segments > 2, "{calls:?}");
-    // Every acknowledgement follows a sync of the segment that is newer than the one before it.
+    // Every acknowledgement follows a sync of the segment that came after the previous
+    // acknowledgement.
     let mut before = 0;
     for first in 1..=10 {
         let told = at(&format!("rename /data/acknowledged-{first}")).unwrap();
@@ -81,7 +82,7 @@ fn what_is_acknowledged_was_synced() {
         assert!(is_synced, "record {first}: {:?}", &calls[before..told]);
         before = told;
     }
-    // One segment after the other goes for sure.
+    // Each removal is durable before the next one.
     let removed: Vec<usize> = calls
         .iter()
         .enumerate()

@@ -1,4 +1,4 @@
-//! When an idle log seals, and what it tries again by itself.
+//! When an idle log seals, and what it retries by itself.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::chores::{Chore, Chores, RETRY_AFTER, SEAL_AFTER};
 
-/// Commits at the given times, and the chores in between as the log's thread does them; the times of
-/// the seals.
+/// Runs commits at the given times, and the chores in between as the log's thread does; returns the
+/// times of the seals.
 fn seals(commits: impl Iterator<Item = Duration>) -> Vec<Duration> {
     let (mut chores, mut seals) = (Chores::default(), Vec::new());
     let mut do_until = |chores: &mut Chores, mut now: Duration, until: Duration| {
@@ -57,7 +57,7 @@ fn what_is_owed_is_tried_again_until_it_is_done() {
     let mut chores = Chores::default();
     assert_eq!(chores.wait(ms(0)), None);
     chores.owes(ms(10), true);
-    chores.owes(ms(60), true); // Whatever happens meanwhile does not put it off.
+    chores.owes(ms(60), true); // Later calls do not postpone it.
     assert_eq!(chores.wait(ms(60)), Some(RETRY_AFTER - ms(50)));
     assert_eq!(chores.due(ms(60)), None);
     assert_eq!(chores.due(ms(10) + RETRY_AFTER), Some(Chore::Retry));
@@ -67,7 +67,7 @@ fn what_is_owed_is_tried_again_until_it_is_done() {
     assert_eq!(chores.wait(ms(510)), None);
 }
 
-/// Waits for something that the log's thread does by itself.
+/// Waits for something that the log's thread does on its own.
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !is_so() {

@@ -1,4 +1,5 @@
-// What a program asks of the kernel to make files durable, one line a call, in the file that SYNCS names.
+// Records the system calls that a program makes to get files onto disk, one line per call, in the
+// file named by SYNCS.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-//! What nobody needs goes, also later, and what is left is known.
+//! Segments that are no longer needed are removed, later if necessary, and what is left is known.
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn segments_go_when_no_partition_needs_them() {
     assert_eq!((log.oldest(PartitionId(0)), log.oldest(PartitionId(1))), (Lsn(20), Lsn(2)));
     assert_eq!(read(&log, 0, 1), expected(0, 20, 20));
     drop(log);
-    // Nothing of partition 1 is left, but its number is known.
+    // No record of partition 1 is left, but its last LSN is known.
     let log = ManualLog::open(disk, 100).unwrap();
     assert_eq!((log.oldest(PartitionId(0)), log.oldest(PartitionId(1))), (Lsn(20), Lsn(2)));
     assert_eq!(log.oldest(PartitionId(7)), Lsn(1), "it never had a record");
@@ -38,7 +38,7 @@ fn segments_go_when_no_partition_needs_them() {
     assert_eq!(read(&log, 1, 1), expected(1, 2, 2));
 }
 
-/// A segment stays as long as the last record in it is needed, and not longer.
+/// A segment stays exactly as long as the last record in it is needed.
 #[test]
 fn a_segment_goes_with_its_last_record() {
     let disk = SimDisk::default();
@@ -55,7 +55,7 @@ fn a_segment_goes_with_its_last_record() {
     assert_eq!(log.oldest(PartitionId(0)), Lsn(last.0 + 1));
 }
 
-/// A segment has at most as many bytes as it may have, and the last commit.
+/// A segment exceeds its size limit by at most the last commit.
 #[test]
 fn a_segment_is_closed_when_it_is_full() {
     let disk = SimDisk::default();
@@ -79,7 +79,7 @@ fn after_a_restart_what_the_tables_have_is_trimmed() {
     drop(log);
     let log = ManualLog::open(disk.clone(), 100).unwrap();
     assert!(segments(&disk) > 20);
-    // What a node says when it starts, of partitions that never append again too.
+    // What a node reports when it starts, including for partitions that never append again.
     for (partition, applied) in [(0, 20), (1, 5), (2, 0)] {
         log.trim(PartitionId(partition), Lsn(applied));
     }
@@ -109,7 +109,7 @@ fn removing_is_tried_again() {
     }
 }
 
-/// Removals reach the disk in order, so that what a crash leaves has no gap.
+/// Removals become durable in order, so that a crash leaves no gap.
 #[test]
 fn removals_are_durable_one_by_one() {
     for seed in 0..64 {
@@ -138,7 +138,7 @@ fn an_idle_log_closes_what_nobody_needs() {
     assert_eq!(disk.list().unwrap(), [file_name(1)], "it is not idle yet");
     log.seal().unwrap();
     assert_eq!(disk.list().unwrap(), [file_name(2)]);
-    // Neither for little, nor for what is needed.
+    // A small segment is not closed.
     fill(&log, 0, 2..=2);
     log.trim(PartitionId(0), Lsn(2));
     log.seal().unwrap();

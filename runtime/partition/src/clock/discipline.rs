@@ -1,18 +1,18 @@
 //! What time it is, given what the boot clock and the wall clock show. Pure.
 //!
-//! The boot clock carries ours: a wall clock that is set forward must not fire timers early, and one
-//! that is set back must not hold them up. But the wall clock is right in the end, so ours moves
-//! toward it by at most a thousandth of its rate. So no sleep is shorter or longer than it should
-//! be by more than a thousandth, whatever is done to the wall clock.
+//! Our clock advances with the boot clock: a wall clock that is set forward must not fire timers
+//! early, and one that is set back must not delay them. But the wall clock is right in the long
+//! run, so ours moves toward it, by at most a thousandth of its rate. No sleep is therefore too
+//! short or too long by more than a thousandth, whatever happens to the wall clock.
 
-/// Ours gains or loses at most one microsecond in so many: 0.1 %, twice what NTP slews by, so that a
-/// wall clock that is only slewed never runs away from ours.
+/// Our clock gains or loses at most one microsecond in this many: 0.1 %, twice the rate at which
+/// NTP slews, so that a wall clock that is only slewed never runs away from ours.
 const SLEW_DIVISOR: u64 = 1000;
 
-/// A difference below this is everyday life: time servers step what they can't slew.
+/// Smaller differences are normal: time servers step what they cannot slew.
 const WARN_US: u64 = 1_000_000;
 
-/// Our clock as it runs until the wall is looked at again.
+/// How our clock runs until the wall clock is next read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Course {
     boot_us: u64,
@@ -21,7 +21,8 @@ pub struct Course {
 }
 
 impl Course {
-    /// What our clock shows when the boot clock shows this. Never stands still and never goes back.
+    /// What our clock shows when the boot clock shows `boot_us`. Never stands still and never goes
+    /// back.
     pub fn now_us(&self, boot_us: u64) -> u64 {
         let elapsed_us = self.age_us(boot_us);
         let slew_max_us = elapsed_us / SLEW_DIVISOR;
@@ -30,7 +31,8 @@ impl Course {
         self.ours_us + elapsed_us + behind_us.min(slew_max_us) - ahead_us.min(slew_max_us)
     }
 
-    /// How long ago the wall was looked at. Nought before that: another thread may have been faster.
+    /// How long ago the wall clock was read. 0 if `boot_us` is before that, since another thread
+    /// may have been faster.
     pub fn age_us(&self, boot_us: u64) -> u64 {
         boot_us.saturating_sub(self.boot_us)
     }
@@ -40,33 +42,34 @@ impl Course {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the variant says what its field is")]
 pub enum Difference {
-    /// The wall shows more than ours.
+    /// The wall clock is ahead of ours.
     Ahead { by_us: u64 },
-    /// The wall shows less.
+    /// The wall clock is behind ours.
     Behind { by_us: u64 },
 }
 
-/// Decides our clock's course, and when somebody should hear of a difference.
+/// Determines our clock's course, and when a difference should be reported.
 #[derive(Debug)]
 pub struct Discipline {
     course: Course,
-    /// The difference, wall less ours, that the last warning told of, less what has been made up for
-    /// since; `None` when there is nothing to tell.
+    /// The difference, wall minus ours, that was last reported, minus what has been slewed since;
+    /// `None` if there is none to compare with.
     told_us: Option<i128>,
 }
 
 impl Discipline {
-    /// Begins with the wall time.
+    /// Starts at the wall time.
     pub fn new(boot_us: u64, wall_us: u64) -> Self {
         Self { course: Course { boot_us, ours_us: wall_us, wall_us }, told_us: None }
     }
 
-    /// How our clock runs now.
+    /// The current course of our clock.
     pub fn course(&self) -> Course {
         self.course
     }
 
-    /// Shows at least this from now on: the log knows of it already.
+    /// Makes our clock show at least `ours_us` from now on, because the log already contains that
+    /// time.
     pub fn advance(&mut self, boot_us: u64, ours_us: u64) {
         let Course { wall_us, .. } = self.course;
         let wall_us = wall_us.saturating_add(self.course.age_us(boot_us));
@@ -74,7 +77,7 @@ impl Discipline {
         self.course = Course { boot_us, ours_us, wall_us };
     }
 
-    /// Takes note of what the wall shows; returns the difference if it has to be told.
+    /// Takes a reading of the wall clock; returns the difference if it should be reported.
     pub fn observe(&mut self, boot_us: u64, wall_us: u64) -> Option<Difference> {
         let elapsed_us = i128::from(self.course.age_us(boot_us));
         let ours_us = self.course.now_us(boot_us);
@@ -84,7 +87,7 @@ impl Discipline {
         self.tell(difference_us, slewed_us)
     }
 
-    /// Tells of a difference once; again when it is quite another one, or was gone.
+    /// Reports a difference once, and again if it has changed considerably or was gone in between.
     fn tell(&mut self, difference_us: i128, slewed_us: i128) -> Option<Difference> {
         let warn_us = i128::from(WARN_US);
         if difference_us.abs() < warn_us / 2 {

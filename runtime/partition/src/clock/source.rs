@@ -2,12 +2,13 @@
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-/// Two clocks: one that only runs, and one that people set.
+/// Two clocks: one that only runs, and one that can be set.
 pub trait TimeSource: Send + Sync + 'static {
-    /// Microseconds since some moment, suspension of the machine included. Never goes back.
+    /// Microseconds since some fixed moment, including the time the machine was suspended. Never
+    /// goes back.
     fn boot_us(&self) -> u64;
 
-    /// Microseconds since the epoch, as the machine has it.
+    /// Microseconds since the epoch, according to the machine's wall clock.
     fn wall_us(&self) -> u64;
 }
 
@@ -15,11 +16,11 @@ pub trait TimeSource: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy)]
 pub struct SystemSource;
 
-/// Counts suspension, which the monotonic clock of Linux does not: a sleep of an hour is over when
-/// the lid is opened two hours later.
+/// Includes suspension, which the monotonic clock of Linux does not: a sleep of an hour is over
+/// when the lid is opened two hours later.
 #[cfg(target_os = "linux")]
 const BOOT: ClockId = ClockId::Boottime;
-/// Counts suspension where there is no other.
+/// Elsewhere the monotonic clock is the one that includes suspension.
 #[cfg(not(target_os = "linux"))]
 const BOOT: ClockId = ClockId::Monotonic;
 
@@ -33,7 +34,8 @@ impl TimeSource for SystemSource {
     }
 }
 
-/// A machine without a battery may think that it is before the epoch.
+/// Converts to microseconds. A machine without a battery may show a time before the epoch, which
+/// becomes 0.
 fn micros(time: Timespec) -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let micros = u64::try_from(time.tv_nsec / 1000).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Clocks that are set forward and back, while the node runs and over a restart.
+//! Clocks that are set forward and back, while the node runs and across a restart.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A date far from both ends.
+/// A date far from both ends of the range.
 const START_US: u64 = 1_700_000_000_000_000;
 const SECOND: u64 = 1_000_000;
 const HOUR: u64 = 3600 * SECOND;
@@ -40,7 +40,7 @@ impl TimeSource for Machine {
     }
 }
 
-/// How long a sleep of so long on our clock takes; it is looked at every millisecond.
+/// How long a sleep of `length_us` on our clock takes; the clock is read every millisecond.
 fn sleep(clock: &NodeClock<Machine>, machine: &Machine, length_us: u64) -> u64 {
     let (due_us, begun_us) = (clock.now_us() + length_us, machine.boot_us());
     while clock.now_us() < due_us {
@@ -52,7 +52,7 @@ fn sleep(clock: &NodeClock<Machine>, machine: &Machine, length_us: u64) -> u64 {
 }
 
 fn assert_exact(took_us: u64, length_us: u64) {
-    let may_be_off_us = length_us / 1000 + 1001; // A look's distance, and what is rounded.
+    let may_be_off_us = length_us / 1000 + 1001; // One reading interval, and rounding.
     assert!(took_us.abs_diff(length_us) <= may_be_off_us, "{length_us} us took {took_us}");
 }
 
@@ -168,8 +168,8 @@ fn a_wall_that_runs_away_is_told_of_ever_more_rarely() {
 }
 
 proptest! {
-    /// Whatever the wall does: between any two looks, ours has run by as much as the boot clock,
-    /// give or take a thousandth.
+    /// Whatever the wall clock does: between any two readings, ours advances by as much as the boot
+    /// clock, give or take a thousandth.
     #[test]
     fn ours_runs_with_the_boot_clock(
         steps in proptest::collection::vec((0..5_000_000u64, any::<u64>()), 1..200)

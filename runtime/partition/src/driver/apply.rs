@@ -1,5 +1,5 @@
-//! Events become records: applied in memory, appended to the log, and their effects let go of when they are
-//! durable.
+//! Turns events into records: applies them in memory, appends them to the log, and releases their
+//! effects once they are durable.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Driver {
-    /// Applies the events in memory, then appends them; their effects leave with the log's callback.
+    /// Applies the events in memory, then appends them; the log's callback releases their effects.
     pub(super) fn apply(&mut self, events: Vec<Event>) {
         if events.is_empty() {
             return;
@@ -75,11 +75,12 @@ impl Driver {
         });
     }
 
-    /// What has changed since this was last asked.
+    /// The rows that have changed since the last call.
     fn changes(&mut self) -> Vec<RowChange> {
         let keys = self.live.take_watched().into_iter();
         let change = |key: Key| {
-            // What was born and is gone again leaves no trace, and somebody may have seen it.
+            // A row that was created and removed again leaves no trace here, but may have been
+            // observed.
             let row = self.live.get(&key).and_then(|slot| slot.row.clone());
             RowChange { key, row }
         };

@@ -1,4 +1,4 @@
-//! Checkpoints: begun when one is due, installed when it is written.
+//! Checkpoints: started when due, installed once written.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ impl Driver {
         }
     }
 
-    /// Begins a checkpoint, if there is anything to write; `told` is told when it is written.
+    /// Starts a checkpoint if there is anything to write; `told` is called when it has been
+    /// written.
     pub(super) fn checkpoint(&mut self, told: impl FnOnce(CheckpointDone) + Send + 'static) {
         if self.unwritten_bytes() == 0 {
             return;
@@ -26,12 +27,12 @@ impl Driver {
         self.after_durable(move || checkpoints.run(job, Box::new(told)));
     }
 
-    /// Goes on from a checkpoint that was written. False when it could not be.
+    /// Continues from a checkpoint that was written. Returns false if it could not be written.
     pub(super) fn install(&mut self, done: CheckpointDone) -> bool {
         let (before, durable) = (self.store.applied(), self.durable.last());
         match self.store.install(done) {
             Ok(checkpointed) => {
-                // Tables that are ahead of the log can't be used after a crash.
+                // Tables that are ahead of the log cannot be used after a crash.
                 assert!(
                     before < checkpointed && checkpointed <= durable,
                     "partition {}: the tables go from record {} to {}, and {} is durable",

@@ -1,4 +1,4 @@
-//! What time brings: timers that fire, and finished invocations that may go.
+//! What becomes due as time passes: timers that fire, and finished invocations to remove.
 
 use runtime_core::{
     PartitionId, event::Event, model::timer::TimerKey, tables::Tables, time::Timestamp,
@@ -8,7 +8,7 @@ use super::Driver;
 use crate::lanes::Admission;
 
 impl Driver {
-    /// Timers and removals whose time has come are events like all else.
+    /// Adds events for timers and removals that are due.
     pub(super) fn add_due(
         &mut self,
         now: Timestamp,
@@ -20,8 +20,8 @@ impl Driver {
         if is_due(self.next_timer) && admission != Admission::Reserve {
             let due = tables.timers_due(Timestamp(0), now, self.settings.timers_max);
             check_due(self.partition.id, &due, self.next_timer, now);
-            // The rows that fire are gone when this batch is applied: the search goes on behind
-            // them, and what is left of the same millisecond is found by the next turn.
+            // The rows that fire are gone once this batch is applied, so the search continues after
+            // them. What is left of the same millisecond is found by the next turn.
             self.next_timer = match due.last() {
                 Some(last) => tables.next_timer(last.at),
                 None => tables.next_timer(Timestamp(0)),
@@ -31,7 +31,7 @@ impl Driver {
         let budget_bytes = self.settings.retention_budget_bytes;
         let is_over_budget = tables.meta().retained_bytes > budget_bytes;
         let may_make_room = is_over_budget && tables.retained().may_shrink;
-        // What was promised stays whatever it takes; once is enough to say so.
+        // What was promised is kept, however much it takes up; one warning is enough.
         let is_overpromised = is_over_budget && !may_make_room;
         if is_overpromised && !self.is_overpromised {
             tracing::warn!(
@@ -48,8 +48,8 @@ impl Driver {
     }
 }
 
-/// What is due is due by now, and not before the time at which it was looked for: a timer that nobody
-/// was told of would have fired late.
+/// Checks that timers are due by now, and not before the time at which the first was expected: a
+/// timer that was not expected would have fired late.
 fn check_due(partition: PartitionId, due: &[TimerKey], next: Option<Timestamp>, now: Timestamp) {
     let (Some(first), Some(last)) = (due.first(), due.last()) else { return };
     assert!(

@@ -1,4 +1,4 @@
-//! How a partition stands, for whoever asks.
+//! Answers health queries.
 
 use runtime_core::tables::Tables;
 use tokio::sync::oneshot;
@@ -26,13 +26,13 @@ impl Driver {
             tables_free_share: self.store.free_share(),
         };
         for ping in pings {
-            let _ = ping.send(health.clone()); // Whoever asked may have gone.
+            let _ = ping.send(health.clone()); // The caller may be gone.
         }
-        // A log can fail while nobody appends: whoever asks next hears of it, and this node ends.
+        // A log can fail while nothing is appended. This barrier detects that, and the node stops.
         self.after_durable(|| ());
     }
 
-    /// How long something has lasted that should not, once that is for too long.
+    /// How long a condition that should not last has lasted, once that is too long.
     fn stuck_ms(&self, since_us: Option<u64>) -> Option<u64> {
         let lasts_us = self.clock.now_us().saturating_sub(since_us?);
         Some(lasts_us / 1000).filter(|lasts_ms| u128::from(*lasts_ms) >= STUCK_AFTER.as_millis())

@@ -1,12 +1,12 @@
-//! The turn: take everything that is ready, apply it in memory, hand it to the log, and let its
-//! effects go once it is durable.
+//! The turn: take everything that is ready, apply it in memory, hand it to the log, and release its
+//! effects once it is durable.
 //!
-//! A turn never waits. The OS thread of a partition is only a loop around it, and the simulator
-//! calls it from a loop of its own.
+//! A turn waits for nothing but input. The OS thread of a partition is only a loop around it, and
+//! the simulator calls it from a loop of its own.
 //!
-//! Reading order: this file (the turn), `recover` (where a driver comes from), `due` (what time brings),
-//! `apply` (events to records, records to the log), `read`, `owed` (attempts that had no place), `resend`, `checkpoint`,
-//! `health`, `close` (its end).
+//! Reading order: this file (the turn), `recover` (how a driver is created), `due` (timers and
+//! removals), `apply` (events to records, records to the log), `read`, `owed` (attempts that got no
+//! permit), `resend`, `checkpoint`, `health`, `close` (shutdown).
 
 mod apply;
 mod checkpoint;
@@ -45,29 +45,29 @@ use crate::{
 use owed::Owed;
 pub(crate) use recover::{Folded, Surroundings};
 
-/// While the disk is nearly full, a partition looks this often whether there is room again.
+/// While the disk is nearly full, a partition checks this often whether there is space again.
 const ROOM_CHECK_MS: u64 = 100;
 
 /// Limits of a partition's work.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Records of one turn. More make larger batches and longer turns.
+    /// Records per turn. More make larger batches and longer turns.
     pub batch_records_max: usize,
-    /// Their bytes, each counted with 8 KiB beside its payload. A turn takes one event in any case, so
-    /// a batch has at most this much and the largest event there is.
+    /// Bytes of those records, each counted with 8 KiB in addition to its payload. A turn always
+    /// takes at least one event, so a batch has at most this many bytes or one event of any size.
     pub batch_bytes_max: usize,
-    /// Timers that one turn fires.
+    /// Timers that fire per turn.
     pub timers_max: usize,
-    /// Finished invocations that one turn removes.
+    /// Finished invocations that are removed per turn.
     pub expiries_max: u32,
-    /// Refused attempts that one turn offers again.
+    /// Refused attempts that are offered again per turn.
     pub starts_max: usize,
-    /// How many bytes finished invocations may take, estimated.
+    /// Estimated bytes that finished invocations may take up.
     pub retention_budget_bytes: u64,
-    /// A checkpoint is due this long after the last; one of little, after five times as long.
+    /// How long after the last checkpoint the next one is due; five times this for a small overlay.
     pub checkpoint_interval: Duration,
-    /// A checkpoint is due when the overlay takes this many bytes. While one is being written, large
-    /// events wait from there on, and all events of edges when small ones have brought twice as many.
+    /// Overlay size in bytes at which a checkpoint is due. While one is being written, large events
+    /// wait from this size on, and all events from edges once small ones have added twice as much.
     pub overlay_bytes_max: usize,
 }
 
@@ -86,32 +86,32 @@ impl Default for Settings {
     }
 }
 
-/// What a turn did, for whoever calls the next one.
+/// What a turn did, for the caller of the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// Something was done.
     Worked {
-        /// When there is more to do even if nothing comes in; may have passed.
+        /// When there is more to do even if nothing arrives; may be in the past.
         until: Option<Timestamp>,
     },
     /// There was nothing to do.
     Idle {
-        /// When there is something to do even if nothing comes in.
+        /// When there is something to do even if nothing arrives.
         until: Option<Timestamp>,
     },
-    /// The node was told to stop.
+    /// The node was asked to stop.
     Stopped,
-    /// The log or the tables can't be written.
+    /// The log or the tables cannot be written.
     Failed,
 }
 
-/// One partition at work.
+/// Runs one partition.
 pub struct Driver {
     pub(crate) partition: Partition,
     settings: Settings,
     live: Overlay,
     pub(crate) store: Store,
-    /// Of the stores of the whole node.
+    /// Disk space of the stores of the whole node.
     room: Room,
     log: Arc<dyn Log>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -120,29 +120,30 @@ pub struct Driver {
     checkpoints: Arc<dyn Checkpoints>,
     schedule: Schedule,
     applied: Lsn,
-    /// How far that is on disk.
+    /// How far the applied records are on disk.
     durable: Arc<Durable>,
-    /// No timer row is due before this time; `None` when there is none at all.
+    /// No timer row is due before this time; `None` if there are no timers.
     next_timer: Option<Timestamp>,
     /// The same for finished invocations.
     next_expiry: Option<Timestamp>,
-    /// Attempts that the invoker had no room for, and those found running at start, oldest first.
+    /// Attempts that the invoker had no capacity for, and those found running at start, oldest
+    /// first.
     owed: Owed,
-    /// To whom messages are being sent again, and behind which row that goes on.
+    /// Partitions to which messages are being resent, and the row after which that continues.
     resending: BTreeMap<PartitionId, Option<Key>>,
-    /// Who waits for rows to hold.
+    /// Readers that wait for rows to hold.
     holders: Vec<oneshot::Sender<Base>>,
     observer: Option<Arc<dyn Observer>>,
-    /// Whether what was promised takes more than the retention budget, as of the last turn.
+    /// Whether promised retention takes up more than its budget, as of the last turn.
     is_overpromised: bool,
-    /// Since when edges wait for a checkpoint.
+    /// Since when edges have waited for a checkpoint.
     held_since_us: Option<u64>,
     /// Bytes that large events have added to the overlay since the last checkpoint began.
     large_bytes: usize,
 }
 
 impl Driver {
-    /// Does everything that can be done now; waits for work at most `patience`.
+    /// Does everything that can be done now; waits at most `patience` for work.
     pub fn turn(&mut self, patience: Duration) -> Turn {
         let admission = self.admission();
         let bounds = Bounds {
@@ -183,15 +184,15 @@ impl Driver {
         if has_events || offered { Turn::Worked { until } } else { Turn::Idle { until } }
     }
 
-    /// This partition's part of the room that the log has for certain. Each may have two batches on
-    /// their way, and what they take together must not be waited for: a full disk is to be met when
-    /// nothing has been applied that needs more of it.
+    /// This partition's part of the space that the log is certain to have. Each partition may have
+    /// two batches on their way, and none of them may have to wait for space: a full disk has to be
+    /// detected before anything is applied that needs more of it.
     fn log_bytes_max(&self) -> usize {
         let part = self.log.room_bytes() / (2 * u64::from(self.partition.count));
         usize::try_from(part).unwrap_or(usize::MAX)
     }
 
-    /// What this turn may take in.
+    /// Which events this turn may take.
     fn admission(&mut self) -> Admission {
         let is_nearly_full = self.log.is_short() || self.room.is_short();
         self.inbox.set_no_room(is_nearly_full);
@@ -208,17 +209,17 @@ impl Driver {
         }
     }
 
-    /// The last record applied.
+    /// LSN of the last record applied.
     pub fn applied(&self) -> Lsn {
         self.applied
     }
 
-    /// The rows as of the last record, durable or not: for the simulator's checks.
+    /// Reads the rows as of the last record, durable or not; for the simulator's checks.
     pub fn tables<T>(&mut self, look: impl FnOnce(&Tables<'_>) -> T) -> T {
         look(&Tables::new(&mut self.live, self.store.base()))
     }
 
-    /// Estimate of what has changed since the last checkpoint began, in bytes of memory.
+    /// Estimate of what has changed since the last checkpoint started, in bytes of memory.
     fn unwritten_bytes(&self) -> usize {
         self.live.size_bytes() + self.store.unwritten_bytes()
     }
@@ -230,11 +231,11 @@ impl Driver {
 
     fn next_wake_up(&self, now: Timestamp, admission: Admission) -> Option<Timestamp> {
         if self.owed.may_start() || !self.resending.is_empty() {
-            return Some(Timestamp(0)); // There is more to offer.
+            return Some(Timestamp(0)); // There is more to offer or resend.
         }
         let checkpoint = self.schedule.next(self.unwritten_bytes());
         if admission == Admission::Reserve {
-            // Timers wait, and nobody calls when there is room again.
+            // Timers wait, and there is no notification when there is space again.
             return checkpoint.into_iter().chain([now.after_ms(ROOM_CHECK_MS)]).min();
         }
         [self.next_timer, self.next_expiry, checkpoint].into_iter().flatten().min()

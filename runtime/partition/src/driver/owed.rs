@@ -1,6 +1,6 @@
-//! Attempts that should be running and have not been offered, or were refused: offered (again), oldest
-//! first, when the invoker has room for them. Those that wait for different room wait apart, so that one
-//! service whose places are all taken keeps nobody else out.
+//! Attempts that should be running but have not been offered, or were refused: offered, oldest
+//! first, when the invoker has capacity for them. Attempts that wait for different capacity wait
+//! separately, so that one service whose permits are all taken does not block the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,29 +10,29 @@ use runtime_core::{Lsn, effect::Effect, model::ids::AttemptRef, obligations, tab
 use super::Driver;
 use crate::edges::Full;
 
-/// What is owed to the invoker.
+/// Attempts that the invoker still has to start.
 #[derive(Debug)]
 pub(super) struct Owed {
-    /// Those that were refused, by what was full.
+    /// Refused attempts, by the capacity that was exhausted.
     refused: BTreeMap<Full, Waiting>,
-    /// Those found running at a start, not offered yet.
+    /// Attempts found running at start that have not been offered yet.
     found: BTreeSet<AttemptRef>,
-    /// Where the search for running invocations goes on after a start; `None` when it is done.
+    /// Where the search for running invocations continues after a start; `None` when it is done.
     unseen_from: Option<Lsn>,
-    /// The last record folded at start. Attempts with a later lsn are offered when they start.
+    /// The last record folded at start. Attempts with a later LSN are offered when they start.
     unseen_until: Lsn,
 }
 
 /// What a turn offers.
 #[derive(Debug)]
 pub(super) struct Offer {
-    /// The attempts.
+    /// The effects that start the attempts.
     pub(super) starts: Vec<Effect>,
-    /// What more of them wait for than were asked for: the invoker is to say when there is more of it.
+    /// Capacities that more attempts wait for than the invoker asked for: it has to announce more.
     pub(super) more_wait: Vec<Full>,
 }
 
-/// Who waits for the same room.
+/// Attempts that wait for the same capacity.
 #[derive(Debug, Default)]
 struct Waiting {
     attempts: BTreeSet<AttemptRef>,
@@ -41,7 +41,7 @@ struct Waiting {
 }
 
 impl Owed {
-    /// Whatever was running when the last record was applied is owed.
+    /// Everything that was running when the last record was applied still has to be offered.
     pub(super) fn after_recovery(applied: Lsn) -> Self {
         Self {
             refused: BTreeMap::new(),
@@ -51,8 +51,9 @@ impl Owed {
         }
     }
 
-    /// Notes refusals, and for how many attempts the invoker has room. It asks after it has refused, so
-    /// when both came since the last turn, the wish is the later word.
+    /// Notes refusals, and for how many attempts the invoker has capacity. The invoker asks for
+    /// attempts after it has refused some, so if both have arrived since the last turn, the request
+    /// is the later message.
     pub(super) fn note(&mut self, refused: Vec<(AttemptRef, Full)>, wanted: BTreeMap<Full, usize>) {
         for (attempt, full) in refused {
             let waiting = self.refused.entry(full).or_default();
@@ -60,7 +61,7 @@ impl Owed {
             waiting.wanted = 0;
         }
         for (full, count) in wanted {
-            // Nobody waits for it here any more, or nobody ever did.
+            // No attempt waits for this capacity here any more, or none ever did.
             if let Some(waiting) = self.refused.get_mut(&full) {
                 waiting.wanted = count;
             }
@@ -72,21 +73,21 @@ impl Owed {
         self.refused.values().any(|waiting| waiting.wanted > 0) || self.may_search()
     }
 
-    /// Whether what was found at the start can be offered: not while there is no place at all.
+    /// Whether attempts found at start can be offered: not while the invoker has no permit at all.
     fn may_search(&self) -> bool {
         let is_left = !self.found.is_empty() || self.unseen_from.is_some();
         is_left && self.refused.get(&Full::All).is_none_or(|waiting| waiting.wanted > 0)
     }
 
-    /// The next starts to offer, at most so many; `None` when there is nothing to offer, or no room.
-    /// It can be empty when what was owed has ended meanwhile and there is more to look at.
+    /// The next starts to offer, up to `limit`; `None` if there is nothing to offer, or no
+    /// capacity. Can be empty if attempts have ended meanwhile and the search has to continue.
     pub(super) fn take(&mut self, tables: &Tables<'_>, limit: usize) -> Option<Offer> {
         if !self.may_start() {
             return None;
         }
         let (mut starts, mut more_wait) = (Vec::new(), Vec::new());
         let asked = self.refused.values().filter(|waiting| waiting.wanted > 0).count();
-        // Each that has room gets its part of the turn.
+        // Each capacity that was asked for gets its part of the turn.
         let part = (limit / (asked + 1)).max(1);
         for (full, waiting) in self.refused.iter_mut().filter(|(_, waiting)| waiting.wanted > 0) {
             let until = starts.len() + part.min(waiting.wanted);
@@ -122,7 +123,7 @@ impl Owed {
         Some(Offer { starts, more_wait })
     }
 
-    /// Looks at the next running invocations, if there are too few attempts at hand.
+    /// Searches the next running invocations if there are too few attempts at hand.
     fn search(&mut self, tables: &Tables<'_>, limit: usize) {
         let Some(from) = self.unseen_from.filter(|_| self.found.len() < limit) else { return };
         let running = obligations::running(tables, from, limit);
@@ -137,13 +138,13 @@ impl Owed {
             self.unseen_from
         );
         let until = self.unseen_until;
-        // What started later has been offered when it did.
+        // Attempts that started later were offered when they did.
         self.found.extend(running.iter().filter(|name| name.attempt <= until));
     }
 }
 
 impl Driver {
-    /// Offers attempts that are owed, while the invoker has room.
+    /// Offers outstanding attempts while the invoker has capacity.
     pub(super) fn offer_owed(&mut self) -> bool {
         let tables = Tables::new(&mut self.live, self.store.base());
         let Some(offer) = self.owed.take(&tables, self.settings.starts_max) else { return false };

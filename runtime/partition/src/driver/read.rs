@@ -1,4 +1,4 @@
-//! Reads: answered when everything that they have seen is durable.
+//! Reads: answered once everything that they have seen is durable.
 
 use runtime_core::tables::Tables;
 use runtime_store::Base;
@@ -7,12 +7,12 @@ use tokio::sync::oneshot;
 use super::Driver;
 use crate::lanes::{Answering, Read};
 
-/// Frozen layers that rows may be read through. Whoever wants to hold rows when there are so many, and
-/// others have changed since, waits for a checkpoint to write them.
+/// Frozen layers that rows may be read through. At this limit, and if rows have changed since, a
+/// reader that wants to hold rows waits for a checkpoint to write the layers.
 const LAYERS_MAX: usize = 8;
 
 impl Driver {
-    /// Answers reads, and those before them that had to wait.
+    /// Answers reads, including earlier ones that had to wait.
     pub(super) fn look(&mut self, reads: Vec<Read>) {
         let mut answers: Vec<Answering> = Vec::new();
         for read in reads {
@@ -36,6 +36,6 @@ impl Driver {
 
 fn held(reader: oneshot::Sender<Base>, base: Base) -> Answering {
     Box::new(move || {
-        let _ = reader.send(base); // Nobody waits for it any more.
+        let _ = reader.send(base); // The reader may be gone.
     })
 }

@@ -1,4 +1,5 @@
-//! Where a driver comes from: the tables at their last checkpoint, and the log's tail folded onto them.
+//! How a driver is created: the tables at their last checkpoint, with the log's tail folded onto
+//! them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::{
     observer::Observer,
 };
 
-/// A partition's rows, as of the last record of its log. Nothing has been changed yet.
+/// A partition's rows, as of the last record of its log. Nothing has been changed on disk yet.
 pub(crate) struct Folded {
     pub(crate) partition: Partition,
     store: Store,
@@ -31,10 +32,10 @@ pub(crate) struct Folded {
     applied: Lsn,
 }
 
-/// What a partition works with, beside its rows.
+/// What a partition works with in addition to its rows.
 pub(crate) struct Surroundings {
     pub(crate) settings: Settings,
-    /// Of the stores of the whole node.
+    /// Disk space of the stores of the whole node.
     pub(crate) room: Room,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -45,10 +46,10 @@ pub(crate) struct Surroundings {
 }
 
 impl Folded {
-    /// Reads the log's tail.
+    /// Folds the log's tail onto the tables.
     ///
     /// # Errors
-    /// When log and tables do not belong together, or a record can't be read.
+    /// Returns an error if log and tables do not belong together, or a record cannot be read.
     pub(crate) fn of(
         partition: Partition,
         store: Store,
@@ -58,19 +59,20 @@ impl Folded {
         Ok(Self { partition, store, live, applied })
     }
 
-    /// The stamp of the last record.
+    /// Stamp of the last record.
     pub(crate) fn stamp(&mut self) -> Stamp {
         Tables::new(&mut self.live, self.store.base()).meta().stamp
     }
 
-    /// The last record that the tables have, which the log need not keep.
+    /// LSN of the last record in the tables; the log need not keep the records up to it.
     pub(crate) fn checkpointed(&self) -> Lsn {
         self.store.applied()
     }
 }
 
 impl Driver {
-    /// A driver that goes on where the log ends. What is still owed is derived from the rows.
+    /// Creates a driver that continues where the log ends. Remaining obligations are derived from
+    /// the rows.
     pub(crate) fn recover(folded: Folded, surroundings: Surroundings) -> Self {
         let Folded { partition, store, mut live, applied } = folded;
         let Surroundings { settings, room, log, clock, inbox, dispatch, checkpoints, observer } =
@@ -110,8 +112,8 @@ impl Driver {
     }
 }
 
-/// Folds the log's tail onto the tables. The effects of the fold are dropped: what is still owed is
-/// derived from the rows.
+/// Folds the log's tail onto the tables. The effects of the fold are dropped, because the remaining
+/// obligations are derived from the rows.
 fn fold(partition: Partition, store: &Store, log: &dyn Log) -> Result<(Overlay, Lsn), StartError> {
     let id = partition.id.0;
     let mut live = Overlay::default();
@@ -142,7 +144,7 @@ fn fold(partition: Partition, store: &Store, log: &dyn Log) -> Result<(Overlay, 
     Ok((live, applied))
 }
 
-/// What was trimmed is in the tables, or it is lost.
+/// Checks that no record is missing: those that were trimmed have to be in the tables.
 fn check_next(partition: PartitionId, applied: Lsn, oldest: u64) -> Result<(), StartError> {
     let (partition, applied) = (partition.0, applied.0);
     if oldest == applied + 1 {

@@ -1,8 +1,8 @@
-//! Messages to other partitions that may have been lost on the way, sent again from the rows.
+//! Resends messages to other partitions that may have been lost on the way, from the rows.
 //!
-//! What is new meanwhile may overtake them, and does not count there: it is in the rows, too, and comes
-//! again behind them. On one node nothing is lost, so only the simulator asks for this so far; after a start,
-//! `node.rs` hands over everything that is not acknowledged.
+//! New messages may overtake them and are ignored by the receiver: they are in the rows, too, and
+//! are resent after the older ones. On one node nothing is lost, so only the simulator uses this so
+//! far; after a start, `node.rs` hands over everything that is not acknowledged.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,11 +14,12 @@ use runtime_core::{
 
 use super::Driver;
 
-/// What one turn sends again, at most.
+/// Limit on what one turn resends.
 const BUDGET: Budget = Budget { rows_max: 1024, bytes_max: 8 << 20 };
 
 impl Driver {
-    /// Begins with those to these partitions, and goes on with one; whether any was sent.
+    /// Starts resending to the partitions in `lost` and continues with one partition; returns
+    /// whether anything was sent or is left to send.
     pub(super) fn resend(&mut self, lost: BTreeSet<PartitionId>) -> bool {
         self.resending.extend(lost.into_iter().map(|to| (to, None)));
         let Some((to, after)) = self.resending.pop_first() else { return false };

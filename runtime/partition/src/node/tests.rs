@@ -52,7 +52,7 @@ impl Checkpoints for Nobody {
     fn run(&self, _: runtime_store::Checkpoint, _: OnDone) {}
 }
 
-/// A clock that moves by the stamps that are taken alone.
+/// A clock that advances only by the stamps that are taken.
 #[derive(Debug, Default)]
 struct Still(std::sync::Mutex<u64>);
 
@@ -89,7 +89,7 @@ fn record(lsn: u64) -> Record {
     Record::new(Lsn(lsn), stamp(lsn), event)
 }
 
-/// A log with so many records, a segment each, without those up to `trimmed`.
+/// A log with this many records, one segment each, trimmed up to `trimmed`.
 fn log(records: u64, trimmed: u64) -> Arc<ManualLog<SimDisk>> {
     let log = ManualLog::open(SimDisk::default(), 1).unwrap();
     for lsn in 1..=records {
@@ -102,7 +102,7 @@ fn log(records: u64, trimmed: u64) -> Arc<ManualLog<SimDisk>> {
     Arc::new(log)
 }
 
-/// Tables that have so many records.
+/// Tables that contain this many records.
 fn tables(records: u64) -> Store {
     let mut store = Store::open_backend(SimBackend::default(), 0, 1).unwrap();
     let mut live = Overlay::default();
@@ -116,7 +116,7 @@ fn tables(records: u64) -> Store {
     store
 }
 
-/// Writes checkpoints at once.
+/// Writes checkpoints immediately.
 struct AtOnce;
 
 impl Checkpoints for AtOnce {
@@ -138,7 +138,7 @@ fn recover(tables: Store, log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Result<No
     Node::recover(parts, |_| Arc::new(Nobody))
 }
 
-/// The process ends then, with what was found and a code that says so.
+/// The process then exits with the error and a code of its own.
 #[test]
 fn a_checkpoint_that_cannot_be_written_stops_the_partition() {
     let backend = SimBackend::default();
@@ -160,7 +160,7 @@ fn a_checkpoint_that_cannot_be_written_stops_the_partition() {
     assert_eq!(driver.turn(Duration::ZERO), Turn::Failed);
 }
 
-/// One thread writes the checkpoints of all, so those of others wait behind it.
+/// One thread writes the checkpoints of all partitions, so the others wait behind it.
 #[test]
 fn all_partitions_refuse_new_work_while_one_checkpoint_waits_for_room() {
     let backend = SimBackend::default();
@@ -195,7 +195,7 @@ fn all_partitions_refuse_new_work_while_one_checkpoint_waits_for_room() {
     assert!(!other.inbox.has_no_room());
 }
 
-/// What a read saw must not be something that a crash can take back.
+/// A crash must not be able to take back what a read saw.
 #[test]
 fn a_read_is_answered_when_what_it_saw_is_durable_and_never_if_that_fails() {
     let disk = SimDisk::default();
@@ -224,7 +224,7 @@ fn a_read_is_answered_when_what_it_saw_is_durable_and_never_if_that_fails() {
     assert_eq!(turn(), Turn::Failed, "a log that has failed ends the partition");
 }
 
-/// An idle log still seals what it has; nobody waits for that.
+/// An idle log still seals what it has, and no caller waits for that.
 #[test]
 fn a_log_that_fails_while_it_idles_is_noticed_by_a_look_at_the_health() {
     let disk = SimDisk::default();
@@ -243,7 +243,7 @@ fn a_log_that_fails_while_it_idles_is_noticed_by_a_look_at_the_health() {
     assert_eq!(driver.turn(Duration::ZERO), Turn::Failed);
 }
 
-/// What a look at the health says after the next turn.
+/// Runs a turn and returns the health it reports.
 fn health(driver: &mut Driver) -> crate::PartitionHealth {
     let ping = crate::health::ping(&driver.inbox);
     driver.turn(Duration::ZERO);
@@ -274,7 +274,7 @@ fn a_disk_that_hangs_is_seen_after_ten_seconds() {
     assert_eq!(stuck(&health(driver)), (None, None), "that is just slow");
     clock.advance_past(Stamp(begun_us + 10_500_000));
     assert!(matches!(stuck(&health(driver)), (Some(10_000..11_000), _)));
-    // The log goes on, and the checkpoint that is due then is never written.
+    // The log continues, but the checkpoint that is due then is never written.
     log.commit();
     driver.inbox.force_event(record(2).event);
     driver.turn(Duration::ZERO);
@@ -293,7 +293,7 @@ fn tables_and_log_meet_or_are_refused() {
     assert_eq!(outcome(5, 0, 0).unwrap(), Lsn(5), "all of the log");
     assert_eq!(outcome(5, 3, 3).unwrap(), Lsn(5), "its tail");
     assert_eq!(outcome(5, 5, 5).unwrap(), Lsn(5), "nothing");
-    // The last segment is kept, since it is written.
+    // The last segment is kept, since it is being written.
     for (trimmed, applied, kept_from) in [(3, 0, 4), (3, 2, 4), (5, 0, 5), (5, 3, 5)] {
         let refused = outcome(5, trimmed, applied).unwrap_err();
         let StartError::TablesBehindLog { applied: at, oldest, .. } = refused else {
@@ -305,7 +305,7 @@ fn tables_and_log_meet_or_are_refused() {
     assert!(matches!(refused, StartError::TablesAheadOfLog { applied: 6, last: 5, .. }));
 }
 
-/// Time goes on behind everything that is known, before anybody asks for it.
+/// Time continues after everything that is known, before the clock is first read.
 #[test]
 fn the_clock_starts_behind_the_last_stamp() {
     for applied in [0, 5] {

@@ -1,5 +1,5 @@
-//! The settings as they are written: keys of a file, and variables of the environment with the same
-//! names. Every key is optional.
+//! The settings as written: keys of a file, and environment variables of the same names. Every key
+//! is optional.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::{
     de::{SeqAccess, Visitor},
 };
 
-/// What has been set. Keys are these names with dashes.
+/// The settings that have been set. Keys are these names with dashes.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Settings {
@@ -45,7 +45,7 @@ pub(crate) struct Settings {
     pub(crate) endpoint_client_key_file: Option<PathBuf>,
 }
 
-/// All keys, as a file has them.
+/// All keys, as written in a file.
 pub(crate) const KEYS: [&str; 26] = [
     "data-dir",
     "ingress-address",
@@ -75,21 +75,21 @@ pub(crate) const KEYS: [&str; 26] = [
     "endpoint-client-key-file",
 ];
 
-/// Where the path of the file may be given.
+/// The variable for the path of the configuration file.
 const CONFIG_VARIABLE: &str = "ABIDE_CONFIG";
-/// What our variables start with.
+/// Prefix of our environment variables.
 const PREFIX: &str = "ABIDE_";
 
-/// Variables of the environment that are ours. Those that are set to nothing count as absent: that is
-/// how tools that start programs unset them.
+/// Our environment variables. One that is set to the empty string counts as absent, because that is
+/// how tools that start programs unset variables.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// That of this process.
+    /// Reads the environment of this process.
     ///
     /// # Errors
-    /// When one of ours is not text.
+    /// Returns an error if one of our variables is not UTF-8.
     pub(crate) fn of_process() -> Result<Self> {
         let ours = std::env::vars_os()
             .filter(|(name, _)| name.to_str().is_some_and(|name| name.starts_with(PREFIX)));
@@ -107,7 +107,7 @@ impl Environment {
         Self(variables.into_iter().map(owned).collect())
     }
 
-    /// Variables that look like ours and set nothing.
+    /// Variables that have our prefix but set nothing.
     pub(crate) fn unknown(&self) -> Vec<&str> {
         let known: Vec<String> = KEYS.iter().map(|key| variable(key)).collect();
         let is_known = |name: &str| name == CONFIG_VARIABLE || known.iter().any(|one| one == name);
@@ -115,21 +115,21 @@ impl Environment {
         others.filter(|name| *name != crate::telemetry::VARIABLE && !is_known(name)).collect()
     }
 
-    /// A variable that is set to something.
+    /// The value of a variable, unless it is empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
 
-/// The variable that sets a key.
+/// The name of the variable that sets a key.
 pub(crate) fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('-', "_").to_ascii_uppercase())
 }
 
-/// Reads the file that is named, if one is, and what the environment sets in its place.
+/// Reads the configuration file, if one is named, and overrides it with the environment.
 ///
 /// # Errors
-/// When the file cannot be read, or a value makes no sense, by its name.
+/// Returns an error if the file can't be read, or if a value is not valid, naming it.
 pub(crate) fn read(file: Option<&Path>, environment: &Environment) -> Result<Settings> {
     let file = file.or_else(|| environment.get(CONFIG_VARIABLE).map(Path::new));
     let mut table = file.map_or_else(|| Ok(toml::Table::new()), read_file)?;
@@ -140,7 +140,7 @@ pub(crate) fn read(file: Option<&Path>, environment: &Environment) -> Result<Set
             table.insert(key.to_owned(), value);
         }
     }
-    // Each has been read alone, with its name.
+    // Each value has been checked on its own, with its name.
     table.try_into().context("the settings do not fit together")
 }
 
@@ -148,7 +148,7 @@ fn read_file(path: &Path) -> Result<toml::Table> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
     let read = || -> Result<toml::Table, toml::de::Error> {
-        // As what it is to be, first: the message shows the line.
+        // Parse it as `Settings` first: that error shows the line.
         toml::from_str::<Settings>(&text)?;
         toml::from_str(&text)
     };
@@ -156,7 +156,7 @@ fn read_file(path: &Path) -> Result<toml::Table> {
     read.with_context(|| format!("the configuration file {} is not valid", path.display()))
 }
 
-/// A text as the value that a key takes: as it stands, or as a file would have it.
+/// Parses the text of a variable as the value of a key: first as plain text, then as TOML.
 fn value(key: &str, text: &str) -> Result<toml::Value> {
     let alone = |value: &toml::Value| {
         let table = toml::Table::from_iter([(key.to_owned(), value.clone())]);
@@ -172,13 +172,13 @@ fn value(key: &str, text: &str) -> Result<toml::Value> {
     let written = written.get("value").cloned().unwrap_or(text);
     match alone(&written) {
         Ok(_) => Ok(written),
-        // What is text anyway is told what is wrong with the text.
+        // If the key takes text, report what is wrong with the text.
         Err(_) if !as_text.message().starts_with("invalid type") => Err(said(&as_text)),
         Err(error) => Err(said(&error)),
     }
 }
 
-/// A message without the names of our own types.
+/// An error message without the names of Rust types.
 fn plain(message: &str) -> String {
     let numbers = ["usize", "u64", "u32", "u16"];
     numbers.iter().fold(message.to_owned(), |message, ty| {
@@ -189,7 +189,7 @@ fn plain(message: &str) -> String {
     })
 }
 
-/// Several texts: a list, or one text with commas.
+/// A list of texts: a TOML array, or one text separated by commas.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct List(pub(crate) Vec<String>);
 
@@ -220,8 +220,8 @@ impl<'de> Deserialize<'de> for List {
     }
 }
 
-/// Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, or `:8080` for all addresses of
-/// this machine. Port 0 takes a free one.
+/// An address to listen on: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, or `:8080` for all
+/// addresses of this machine. Port 0 picks a free port.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Address {
@@ -229,7 +229,7 @@ pub(crate) struct Address {
     port: u16,
 }
 
-/// An address that is none.
+/// A text that is not an address.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "'{0}' is not an address: expected HOST:PORT, such as 127.0.0.1:8080, localhost:8080 or :8080"
@@ -237,15 +237,15 @@ pub(crate) struct Address {
 pub(crate) struct BadAddress(String);
 
 impl Address {
-    /// On this machine alone.
+    /// An address that only this machine can reach.
     pub(crate) fn local(port: u16) -> Self {
         Self { host: Ipv4Addr::LOCALHOST.to_string(), port }
     }
 
-    /// What it stands for, in the order in which to try.
+    /// Resolves the address to socket addresses, in the order in which to try them.
     ///
     /// # Errors
-    /// When nobody knows the name.
+    /// Returns an error if the host name can't be resolved.
     pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>> {
         if self.host.is_empty() {
             return Ok(vec![(Ipv4Addr::UNSPECIFIED, self.port).into()]);
@@ -254,7 +254,7 @@ impl Address {
         let found = (host, self.port).to_socket_addrs();
         let found = found.with_context(|| format!("nobody knows the host '{}'", self.host))?;
         let mut found: Vec<_> = found.collect();
-        // Most clients of a name with both try this one, or both.
+        // If a name has both IPv4 and IPv6, most clients try IPv4, or both.
         found.sort_by_key(SocketAddr::is_ipv6);
         ensure!(!found.is_empty(), "the host '{}' has no address", self.host);
         Ok(found)

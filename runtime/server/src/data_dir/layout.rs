@@ -1,4 +1,4 @@
-//! The text of `LAYOUT`.
+//! The text of the `LAYOUT` file.
 
 use std::fmt;
 
@@ -6,17 +6,17 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::config::PARTITIONS_MAX;
 
-/// Directories that were made before there were secrets.
+/// Version of directories created before secrets existed.
 const WITHOUT_SECRET: &str = "abide-data 1";
-/// Directories that are made now.
+/// Version of directories created now.
 const WITH_SECRET: &str = "abide-data 2";
 
-/// What a directory says of itself.
+/// The contents of `LAYOUT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// How many partitions there are.
+    /// Number of partitions.
     pub(super) partitions: u16,
-    /// The fingerprint of its secret; `None` when it was made before there were any.
+    /// Fingerprint of the secret. `None` if the directory was created before secrets existed.
     pub(super) secret: Option<u128>,
 }
 

@@ -1,4 +1,4 @@
-//! Directories new, old, in use, and not what they should be.
+//! Data directories: new, old, in use, and invalid.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -20,7 +20,7 @@ fn a_directory_keeps_its_partitions_and_has_one_owner() {
     assert_eq!(DataDir::open(&path, 1).unwrap().partitions, 3);
 }
 
-/// To open a pipe is to wait for whoever reads it.
+/// Opening a named pipe blocks until it has a reader.
 #[test]
 fn a_lock_that_is_no_file_is_refused_at_once() {
     let dir = tempfile::tempdir().unwrap();
@@ -44,7 +44,7 @@ fn a_directory_of_somebody_else_is_refused_and_left_as_it_is() {
     assert_eq!(mode & 0o777, 0o755);
     let refused = refusal(&dir.path().join("notes.txt"));
     assert!(refused.contains("notes.txt is a file"), "{refused}");
-    // What a volume has, and a configuration beside the data.
+    // Files that a volume has, and a configuration kept with the data.
     fs::remove_file(dir.path().join("notes.txt")).unwrap();
     fs::create_dir(dir.path().join("lost+found")).unwrap();
     fs::write(dir.path().join("abide.toml"), "").unwrap();
@@ -127,7 +127,7 @@ fn data_without_a_layout_is_not_taken_for_a_new_directory() {
     }
 }
 
-/// A crash in the middle of creation: nothing stands on the secret yet.
+/// A crash during creation: nothing depends on the secret yet.
 #[test]
 fn a_secret_without_a_layout_is_made_anew() {
     let dir = tempfile::tempdir().unwrap();
@@ -136,7 +136,8 @@ fn a_secret_without_a_layout_is_made_anew() {
     assert_eq!(DataDir::open(dir.path(), 1).unwrap().derivation, first);
 }
 
-/// The layout is a draft until log and tables are made; a start that did not get there is gone on with.
+/// The layout is a draft until the log and the tables have been created. A start that did not get
+/// that far is continued.
 #[test]
 fn a_directory_is_in_use_from_its_first_use_on() {
     let dir = tempfile::tempdir().unwrap();
@@ -153,7 +154,7 @@ fn a_directory_is_in_use_from_its_first_use_on() {
     assert_eq!((third.partitions, third.derivation, third.is_in_use), (3, derivation, true));
     third.note_use().unwrap();
     assert!(dir.path().join(LAYOUT).exists());
-    // A draft that was cut is none.
+    // An incomplete draft is ignored.
     let cut = tempfile::tempdir().unwrap();
     fs::write(cut.path().join("LAYOUT.new"), "abide-data 2\npartit").unwrap();
     assert_eq!(DataDir::open(cut.path(), 2).unwrap().partitions, 2);

@@ -1,4 +1,4 @@
-//! Bodies: many large ones at once, one in tiny pieces, one that does not come.
+//! Attacks with bodies: many large ones at once, one in tiny chunks, and ones that do not arrive.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ fn head(site: &Site, what: &str) -> String {
     )
 }
 
-/// The status of an answer; 0 when the connection was closed before it.
+/// The status of the response. 0 if the connection was closed first.
 async fn status(stream: &mut tokio::net::TcpStream) -> u16 {
     let mut answer = [0; 12];
     match stream.read_exact(&mut answer).await {
@@ -32,7 +32,7 @@ async fn status(stream: &mut tokio::net::TcpStream) -> u16 {
     }
 }
 
-/// Sends large bodies at once; what each is answered.
+/// Sends large bodies at once and returns the status of each.
 pub(crate) async fn send_large(site: &Site, count: usize) -> Vec<u16> {
     let head = head(site, &format!("content-length: {LARGE_BYTES}"));
     send_each(&site.ingress, &head, count).await
@@ -43,7 +43,7 @@ async fn send_each(address: &str, head: &str, count: usize) -> Vec<u16> {
     let asks = (0..count).map(|_| async {
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
-        // Whoever is refused is so before all is sent.
+        // This fails if the request is refused before all of it has been sent.
         let _ = stream.write_all(&body).await;
         status(&mut stream).await
     });
@@ -78,7 +78,8 @@ async fn a_body_in_tiny_chunks_takes_no_more_than_its_length() {
     site.report("chunks", &format!("a body of {count} chunks of a byte each")).await;
 }
 
-/// Bodies of which all has come but the end, and that go on by the byte for as long as this lives.
+/// Sends bodies up to their last bytes, which then trickle in one at a time for as long as the
+/// returned set lives.
 async fn trickle(site: &Site, path: &str) -> JoinSet<()> {
     let mut trickling = JoinSet::new();
     let begun = Arc::new(Semaphore::new(0));
@@ -94,7 +95,7 @@ async fn trickle(site: &Site, path: &str) -> JoinSet<()> {
             let has_begun = Arc::clone(&begun);
             trickling.spawn(async move {
                 let body = vec![b'x'; bytes - rest];
-                // Some wait, or are refused.
+                // Some bodies wait for memory, or are refused.
                 let sending = stream.write_all(&body);
                 let mut sent =
                     tokio::time::timeout(Duration::from_secs(2), sending).await.unwrap_or(Ok(()));
@@ -104,7 +105,7 @@ async fn trickle(site: &Site, path: &str) -> JoinSet<()> {
                     sent = stream.write_all(b"x").await;
                 }
             });
-            // One after the other, so that each gets as much as it can.
+            // One after the other, so that each gets as much memory as possible.
             begun.acquire().await.unwrap().forget();
         }
     }
@@ -113,7 +114,7 @@ async fn trickle(site: &Site, path: &str) -> JoinSet<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_hardly_get_on_keep_no_memory_from_others() {
-    // Of nobody's.
+    // An awakeable of an invocation that does not exist.
     let invocation = InvocationId { partition_key: PartitionKey(7), uuid: 7 };
     let awakeable = AwakeableId { invocation, signal: 17 };
     let awakeable = format!("/restate/awakeables/{awakeable}/resolve");
@@ -126,7 +127,7 @@ async fn bodies_that_hardly_get_on_keep_no_memory_from_others() {
              content-type: application/octet-stream\r\ncontent-length: 1000000\r\n\r\n",
             site.ingress
         );
-        // For so long they are refused, or wait.
+        // Until the trickling bodies lose their memory, these are refused, or wait.
         let ask = async {
             let (mut refused, mut served) = (0, 0);
             while served < 10 {
@@ -155,7 +156,7 @@ async fn bodies_that_hardly_get_on_keep_no_memory_from_others() {
     }
 }
 
-/// Has large payloads converted at the admin API; what each is answered.
+/// Has the admin API convert large payloads at once, and returns the status of each response.
 pub(crate) async fn convert_large(site: &Site, count: usize) -> Vec<u16> {
     let admin = site.server.admin.trim_start_matches("http://").to_owned();
     let head = format!(
@@ -170,7 +171,7 @@ async fn large_payloads_for_operators_wait_for_memory() {
     let site = Site::start(None).await;
     let count = size("PAYLOADS", 8);
     let answers = convert_large(&site, count).await;
-    // Our SDK converts nothing, which is what each of them is told.
+    // Our SDK does not convert payloads, and its endpoint responds accordingly.
     assert!(answers.iter().all(|status| *status == 500), "{answers:?}");
     site.report("payloads", &format!("{count} payloads of 31 MB for the admin API")).await;
 }

@@ -1,4 +1,5 @@
-//! More clients than there are file descriptors, all of them silent; and an endpoint that would take as many.
+//! Attacks on file descriptors: more silent clients than there are descriptors, and an endpoint
+//! that would use as many.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use tokio::{io::AsyncReadExt, net::TcpStream, sync::Semaphore, time::timeout};
 
 use crate::{messages::EVIL, site::Site, size};
 
-/// In requests to a service that takes them: a log with segments of this size needs a new one soon.
+/// The size of log segments, in bytes. Requests that write to the log soon need a new segment, and
+/// with it a descriptor.
 const SEGMENT_BYTES: usize = 1 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,14 +26,14 @@ async fn silent_clients_take_no_descriptors_that_others_need() {
         }
     }
     site.until_innocent_is_served().await;
-    // Those that were silent for longest have made room.
+    // Those that were silent longest have been evicted.
     let mut byte = [0; 1];
     assert!(matches!(silent[0].read(&mut byte).await, Ok(0) | Err(_)));
     let what = format!("{count} silent connections with {files} descriptors");
     site.report("connections", &what).await;
 }
 
-/// One connection for each attempt, and as many attempts as there may be.
+/// Each attempt has a connection of its own, and there are as many attempts as allowed.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_in_http1_takes_no_descriptors_that_others_need() {
     let files = size("FILES", 400);
@@ -54,7 +56,7 @@ async fn an_endpoint_in_http1_takes_no_descriptors_that_others_need() {
             site.until_innocent_is_served().await;
         }
     }
-    // It takes what it may, and leaves the others some.
+    // The hanging service gets its share, and leaves descriptors for the others.
     let _hanging = asked.acquire_many(u32::try_from(files / 6).unwrap()).await.unwrap();
     let value = "x".repeat(SEGMENT_BYTES / 2);
     for _ in 0..8 {

@@ -1,5 +1,5 @@
-//! Many attempts at once: of a service that hangs, on a host that is gone, and with more to say than
-//! there is memory for.
+//! Many attempts at once: on a service that hangs, on a host that is gone, and with more output
+//! than fits in memory.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,16 +22,17 @@ use crate::{
     support::{Hog, raw::registration, serve_endpoint},
 };
 
-/// Requests of ours at the same time.
+/// Concurrent requests of this test.
 const AT_ONCE: usize = 64;
-/// Larger than what is not counted (64 KiB).
+/// Larger than the messages that are not counted against the budget (64 KiB).
 const RESULT_BYTES: usize = 70_000;
-/// By then what has come in is in the tables, and those that only wait have been asked to make room.
+/// Time until new work has been checkpointed and waiting attempts have been asked to yield their
+/// permits.
 const SETTLED: Duration = Duration::from_secs(30);
-/// A host that answers does so sooner.
+/// A host that is up accepts a connection sooner than this.
 const CONNECT: Duration = Duration::from_millis(300);
 
-/// Has much to say, all at once.
+/// Its attempts all send a large result at once.
 struct Loud {
     entered: Arc<Semaphore>,
     may_speak: Arc<Semaphore>,
@@ -57,7 +58,7 @@ async fn send_all(server: &Server, path: &str, count: usize) {
     stream::iter(sends).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
 }
 
-/// How long 99 of 100 calls took at most.
+/// The 99th percentile of the duration of calls.
 async fn p99(server: &Server, calls: usize) -> Duration {
     let callers = (0..4).map(|_| async {
         let mut took = Vec::new();
@@ -73,7 +74,8 @@ async fn p99(server: &Server, calls: usize) -> Duration {
     took[took.len() * 99 / 100]
 }
 
-/// Registers an endpoint whose host takes no connection from then on, and answers none.
+/// Registers an endpoint whose host from then on accepts no connection. Returns the connections
+/// that fill its queue.
 async fn gone(server: &Server) -> Vec<TcpStream> {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -83,7 +85,8 @@ async fn gone(server: &Server) -> Vec<TcpStream> {
     let (registered, described) = tokio::join!(server.register(&body), EVIL.discovered(&listener));
     registered.unwrap().ok().unwrap();
     described.unwrap();
-    // What is asked for now waits in its queue, and when that is full, nothing is answered at all.
+    // The first connections wait in the listener's queue. Once it is full, connection attempts get
+    // no response at all.
     let mut queue = Vec::new();
     while let Ok(stream) = timeout(CONNECT, TcpStream::connect(address)).await {
         queue.push(stream.unwrap());
@@ -105,11 +108,11 @@ async fn a_service_that_hangs_and_a_host_that_is_gone_cost_others_little() {
     let _queue = gone(&site.server).await;
     send_all(&site.server, "/Evil/call", hanging / 100).await;
     send_all(&site.server, "/Hog/hang", hanging).await;
-    // Four fifths of what its deployment may have, at most, which is four fifths of all.
+    // At most four fifths of its deployment's permits, which are four fifths of all.
     let places = u32::try_from(hanging.min(6400)).unwrap();
     let _all = entered.acquire_many(places).await.unwrap();
     if size("FULL", 0) == 1 {
-        // That they came at once, and the checkpoints of that, are not what is compared.
+        // The comparison leaves out the burst of arrivals and its checkpoints.
         tokio::time::sleep(SETTLED).await;
     }
     let beside = p99(&site.server, calls).await;
@@ -125,7 +128,7 @@ async fn a_service_that_hangs_and_a_host_that_is_gone_cost_others_little() {
     site.report("fairness", &what).await;
 }
 
-/// Invocations that have begun, and speak when they may.
+/// Invocations that have started, and send their results on demand.
 pub(crate) struct Crowd {
     count: u32,
     may_speak: Arc<Semaphore>,
@@ -148,7 +151,7 @@ impl Crowd {
         Self { count, may_speak, ended }
     }
 
-    /// All at the same time; done when all have ended.
+    /// Lets all of them send at once. Returns when all have ended.
     pub(crate) async fn speak(&self) {
         self.may_speak.add_permits(self.count as usize);
         let _ended = self.ended.acquire_many(self.count).await.unwrap();
@@ -158,7 +161,8 @@ impl Crowd {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_budget_drains() {
     let count = size("RUNNING", 600);
-    // Of one service: it gets sixteen twenty-fifths of the places. Their words do not fit into their share.
+    // A single service gets sixteen twenty-fifths of the permits. The results do not fit into their
+    // share of the budget.
     let places = format!("attempts-max = {}\n", count * 25 / 16 + 20);
     let budget = if size("FULL", 0) == 1 { "" } else { "memory-budget-bytes = 268435456\n" };
     let site = Site::start_as(None, &format!("{places}{budget}")).await;

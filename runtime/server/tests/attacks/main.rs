@@ -1,8 +1,9 @@
-//! The real binary with default settings, as hostile and unlucky clients meet it. Beside each attack an
-//! innocent client calls a healthy service: the figures are how long it waited, and how much memory the
-//! server took.
+//! The real binary with default settings, under hostile and unlucky clients. During each attack an
+//! innocent client calls a healthy service. Each test reports how long that client waited and how
+//! much memory the server took.
 //!
-//! Small by default; `cargo xtask attacks` runs the same at full size and bounds the innocent's wait.
+//! Small by default. `cargo xtask attacks` runs the same at full size and bounds the innocent
+//! client's wait.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "a run says what it found")]
@@ -19,7 +20,7 @@ mod readers;
 mod site;
 mod streams;
 
-/// A size that `cargo xtask attacks` gives.
+/// A size set by `cargo xtask attacks`, or the default.
 fn size(name: &str, default: usize) -> usize {
     let given = std::env::var(format!("ATTACKS_{name}")).ok();
     given.and_then(|text| text.parse().ok()).unwrap_or(default)

@@ -1,4 +1,4 @@
-//! Endpoints that say what no SDK would.
+//! Endpoints that send messages which no SDK would.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ async fn a_message_of_empty_fields_is_refused_unread() {
     for _ in 0..count {
         site.server.send_to("/Evil/call", Value::Null).await.unwrap();
     }
-    // The first failure says why.
+    // The first failure states the reason.
     let failures = site.server.eventually(|| async {
         let url = format!("{}/invocations", site.server.admin);
         let listed = site.server.send(http::Method::GET, &url, &[], "").await?.ok()?.to_string();

@@ -1,5 +1,5 @@
-//! Several attacks at the same time: each takes what it may have, and what is left must do for others. They
-//! share one machine, so each is half of what it is alone.
+//! Several attacks at once. Each may use up its share, and the rest has to suffice for others. They
+//! run on one machine, so each is half of its usual size.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

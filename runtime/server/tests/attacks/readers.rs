@@ -1,4 +1,4 @@
-//! Readers that ask for much and take nothing.
+//! Clients that request large responses and don't read them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,10 +13,10 @@ use tokio::{
 use crate::{site::Site, size};
 
 const LARGE_BYTES: usize = 30 << 20;
-/// By then a reader that takes nothing has lost its connection, if others wait.
+/// By then a client that does not read has lost its connection, if others wait for memory.
 const COMES_AGAIN: Duration = Duration::from_millis(1200);
 
-/// A request for a large result, which is stored and has been read once.
+/// Makes a large result and reads it once. Returns a request that reads it again.
 pub(crate) async fn large_result(site: &Site) -> String {
     let body = LARGE_BYTES.to_string();
     let request = format!(
@@ -46,13 +46,13 @@ async fn idle_readers_of_a_large_result_hold_little() {
         idle.push(site.ask(&request).await);
         site.until_innocent_is_served().await;
     }
-    // Whoever reads gets all of it nevertheless.
+    // A client that reads still gets all of it.
     read_all(&site, &request).await;
     drop(idle);
     site.report("readers", &format!("{count} idle readers of a result of 30 MB")).await;
 }
 
-/// Asks, takes nothing, and asks again.
+/// Requests the result, reads nothing, and repeats.
 pub(crate) fn come_again(
     site: &Site,
     request: &Arc<String>,
@@ -64,7 +64,8 @@ pub(crate) fn come_again(
         loop {
             let socket = TcpSocket::new_v4().unwrap();
             socket.set_recv_buffer_size(4096).unwrap();
-            // It may have been closed meanwhile, which is what happens to such a reader.
+            // The server may have closed the connection in the meantime, as it does to such
+            // clients.
             if let Ok(mut stream) = socket.connect(ingress.parse().unwrap()).await
                 && stream.write_all(request.as_bytes()).await.is_ok()
             {
@@ -75,7 +76,7 @@ pub(crate) fn come_again(
     }
 }
 
-/// Each asks again when it has lost its connection.
+/// Each client repeats its request once it has lost its connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_that_come_again_and_read_nothing_stop_nobody() {
     let site = Site::start(None).await;

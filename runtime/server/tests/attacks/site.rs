@@ -1,4 +1,4 @@
-//! A server under attack, a healthy service on it, and an innocent client of that.
+//! A server under attack, a healthy service on it, and an innocent client of that service.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use tokio::{
 
 use crate::support::{serve_endpoint, start_under};
 
-/// The budget and what the rest of a node may take beside it, in bytes.
+/// The memory budget, plus what the rest of a node may take, in bytes.
 const RSS_MAX: u64 = (512 + 300) << 20;
 
-/// What a node that has had ten seconds and a checkpoint to recover may take, in bytes.
+/// What a node may take after ten seconds and a checkpoint to recover, in bytes.
 const RSS_AFTER_MAX: u64 = 300 << 20;
 const AFTER: Duration = Duration::from_secs(11);
 
-/// What the innocent client may wait in a run at full size.
+/// The longest that the innocent client may wait in a run at full size.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
 struct Healthy;
@@ -36,12 +36,12 @@ impl Healthy {
         Ok(format!("hello {name}"))
     }
 
-    /// Takes whatever is sent.
+    /// Accepts any bytes.
     pub async fn take(&self, _ctx: &Context, bytes: Raw) -> Result<u64> {
         Ok(bytes.0.len() as u64)
     }
 
-    /// Gives so many bytes.
+    /// Returns this many bytes.
     pub async fn give(&self, _ctx: &Context, bytes: u64) -> Result<Raw> {
         Ok(Raw(Bytes::from(vec![7; usize::try_from(bytes).unwrap_or_default()])))
     }
@@ -53,8 +53,8 @@ pub(crate) struct Site {
     /// `host:port` of the ingress.
     pub(crate) ingress: String,
     _dir: tempfile::TempDir,
-    /// The healthy service and the innocent client have threads of their own: what the attackers do to
-    /// theirs is not what is looked at.
+    /// The healthy service and the innocent client have threads of their own, so that load on the
+    /// attackers' threads does not affect the measurement.
     innocents: Option<Runtime>,
     watch: Arc<Watch>,
     watching: JoinHandle<()>,
@@ -69,12 +69,12 @@ struct Watch {
 }
 
 impl Site {
-    /// A server that may have so many open files; an innocent client calls from now on.
+    /// Starts a server with at most this many open files. An innocent client calls it from now on.
     pub(crate) async fn start(files_max: Option<u64>) -> Self {
         Self::start_as(files_max, "").await
     }
 
-    /// The same with settings.
+    /// The same with settings, as TOML text.
     pub(crate) async fn start_as(files_max: Option<u64>, settings: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("abide.toml");
@@ -103,19 +103,19 @@ impl Site {
         TcpStream::connect(&self.ingress).await.unwrap()
     }
 
-    /// A request with this head, as far as its body.
+    /// Sends a request, or the part of it that is given.
     pub(crate) async fn ask(&self, request: &str) -> TcpStream {
         let mut stream = self.connect().await;
         stream.write_all(request.as_bytes()).await.unwrap();
         stream
     }
 
-    /// How many calls the innocent has made so far.
+    /// How many calls of the innocent client have been served so far.
     pub(crate) fn innocent_calls(&self) -> u64 {
         self.watch.calls.load(Ordering::Relaxed)
     }
 
-    /// Waits until the innocent has been served again.
+    /// Waits until the innocent client has been served again.
     pub(crate) async fn until_innocent_is_served(&self) {
         let before = self.innocent_calls();
         while self.innocent_calls() < before + 2 {
@@ -123,7 +123,7 @@ impl Site {
         }
     }
 
-    /// The attack is over: what it has cost. The innocent goes on meanwhile.
+    /// Ends the attack and reports what it cost. The innocent client continues until the end.
     pub(crate) async fn report(mut self, name: &str, attack: &str) {
         self.until_innocent_is_served().await;
         let is_full = crate::size("FULL", 0) == 1;
@@ -159,7 +159,7 @@ impl Drop for Site {
     }
 }
 
-/// Calls the healthy service, each time on a connection of its own, and looks at the server's memory.
+/// Calls the healthy service, each time on a new connection, and samples the server's memory.
 async fn look(watch: Arc<Watch>, ingress: String, pid: u32) {
     let request = format!(
         "POST /Healthy/greet HTTP/1.1\r\nhost: {ingress}\r\nconnection: close\r\n\

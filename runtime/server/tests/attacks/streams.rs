@@ -1,5 +1,5 @@
-//! One connection in HTTP/2 that is many clients: all of its streams ask and read nothing, or are opened
-//! and broken off at once; and requests for other hosts.
+//! Attacks on HTTP/2: one connection whose streams all send requests and read nothing, or are reset
+//! at once. Also requests for other hosts.
 
 use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesUnordered};
@@ -10,10 +10,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::{site::Site, size};
 
 const LARGE_BYTES: usize = 1 << 20;
-/// Below what a connection may have at the same time.
+/// Fewer than the concurrent streams that a connection may have.
 const STREAMS_OF_ONE: usize = 200;
 
-/// A connection whose streams have windows of so many bytes.
+/// A connection whose streams have windows of this many bytes.
 async fn connect(site: &Site, window_bytes: u32) -> SendRequest<Bytes> {
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size(window_bytes);
@@ -45,7 +45,8 @@ async fn streams_without_a_window_hold_little() {
         let (response, mut sending) =
             sender.send_request(request(&site, "give", body.len()), false).unwrap();
         sending.send_data(Bytes::from(body.clone()), true).unwrap();
-        // Its head comes, and no more; when others wait for memory, whoever takes nothing has to go.
+        // The head arrives, and nothing else. When others wait for memory, connections that read
+        // nothing are closed.
         match response.await {
             Ok(answer) => idle.push(answer),
             Err(_) => {
@@ -69,7 +70,7 @@ async fn streams_that_are_broken_off_at_once_stop_nobody() {
     for _ in 0..count {
         match sender.clone().ready().await {
             Ok(ready) => sender = ready,
-            // The server has had enough of this connection.
+            // The server has closed this connection because of the resets.
             Err(_) => {
                 closed += 1;
                 sender = connect(&site, 1 << 16).await;
@@ -105,10 +106,10 @@ async fn requests_for_other_hosts_are_refused_and_stop_nobody() {
     site.report("hosts", &format!("{count} requests for other hosts")).await;
 }
 
-/// A request whose body does not come.
+/// A request whose body does not arrive.
 type Unended = (h2::client::ResponseFuture, h2::SendStream<Bytes>);
 
-/// Begins requests with large heads, on several connections.
+/// Starts requests with large heads on several connections.
 pub(crate) async fn begin_heads(site: &Site, connections: usize, streams: usize) -> Vec<Unended> {
     let long = "x".repeat(28 << 10);
     let mut open = Vec::new();
@@ -130,7 +131,7 @@ async fn heads_whose_bodies_do_not_come_take_what_bodies_may() {
     let site = Site::start_as(None, budget).await;
     let (connections, streams) = (size("HEADS", 12), 200);
     let mut open = begin_heads(&site, connections, streams).await;
-    // They are far more than there is memory for, so some are refused though no body ever comes.
+    // They need far more memory than there is, so some are refused although no body ever arrives.
     let mut answers: FuturesUnordered<_> = open.iter_mut().map(|(response, _)| response).collect();
     while answers.next().await.unwrap().unwrap().status() != 503 {}
     drop(answers);

@@ -1,4 +1,4 @@
-//! Completions of awakeables with large bodies, under kills: what was acknowledged is there.
+//! Awakeables completed with large bodies, under kills: an acknowledged completion is never lost.
 
 use std::sync::{
     Arc,
@@ -20,19 +20,20 @@ use crate::{
     size,
 };
 
-/// The longest that a handler may take to end after its completion was acknowledged, kills included.
+/// The longest that a handler may take to end after its completion was acknowledged, including
+/// kills.
 const LOST_AFTER: Duration = Duration::from_secs(60);
 
-/// What all connections share.
+/// State shared by all connections.
 struct Load {
     server: Server,
     told: Told,
     body_bytes: usize,
     is_over: AtomicBool,
     acknowledged: AtomicU64,
-    /// Acknowledged, and not yet seen to have arrived.
+    /// Completions that are acknowledged and not yet known to have arrived.
     open: AtomicU64,
-    /// Of these, how many were open when a kill came.
+    /// How many of those were open when a kill happened, summed over all kills.
     at_risk: AtomicU64,
 }
 
@@ -64,7 +65,8 @@ async fn run(kills: u64, seed: u64) -> Result<String> {
     let mut random = Random::new(seed);
     let mut failed = Ok(());
     for kill in 1..=kills {
-        // A kill means something under load alone: wait for the first completion since the last one.
+        // A kill is only meaningful under load, so wait for the first completion since the last
+        // one.
         let before = load.acknowledged.load(SeqCst);
         let deadline = Instant::now() + LOST_AFTER;
         while load.acknowledged.load(SeqCst) == before && Instant::now() < deadline {
@@ -95,7 +97,8 @@ async fn run(kills: u64, seed: u64) -> Result<String> {
     ))
 }
 
-/// One connection: wait, complete, see that it has arrived, again.
+/// One connection: start a handler that waits, complete its awakeable, check that the value
+/// arrived, and repeat.
 async fn connect(load: Arc<Load>, seed: u64, connection: u64) -> Result<()> {
     let mut random = Random::new(seed ^ (connection << 32));
     for number in 0.. {
@@ -121,7 +124,8 @@ async fn complete(load: &Load, name: &str, body: Bytes) -> Result<()> {
         persist(|| async { load.told.get(name).context("it does not wait yet") }).await?;
     let uri = format!("{}/restate/awakeables/{awakeable}/resolve", server.ingress);
     let expected = digest(&body);
-    // Without an answer it may be there or not, so the same value goes again.
+    // Without a response the completion may or may not have been stored, so the same value is sent
+    // again.
     persist(|| async {
         let answer = server.send(Method::POST, &uri, &[], body.clone()).await?;
         ensure!(answer.status == StatusCode::ACCEPTED, "{}", answer.status);
@@ -138,7 +142,7 @@ async fn complete(load: &Load, name: &str, body: Bytes) -> Result<()> {
     Ok(())
 }
 
-/// Tries again whatever fails, as long as a client would.
+/// Retries any failure, for as long as a client would.
 async fn persist<T, F: Future<Output = Result<T>>>(mut attempt: impl FnMut() -> F) -> Result<T> {
     let deadline = Instant::now() + LOST_AFTER;
     loop {

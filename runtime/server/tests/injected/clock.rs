@@ -1,10 +1,11 @@
-//! The wall clock is set forward and back, while the node runs and between two runs: sleeps, delayed
-//! sends and retries take as long as they say.
+//! The wall clock is set forward and back, while the node runs and between two runs. Sleeps,
+//! delayed sends and retries still take as long as requested.
 //!
-//! Only what is preloaded sees the other time; the machine's clock is left alone. An SDK names the
-//! time at which a sleep is over, so it and the node must see the same time when it begins: `There`
-//! stands for a service on the node's machine, `Here` for one whose clock is right, which is asked
-//! only while the node's is right too, whatever it was before.
+//! Only processes with the preloaded shim see the shifted time; the machine's clock is left alone.
+//! An SDK computes the time at which a sleep ends, so it and the node have to agree on the time
+//! when the sleep begins. `There` stands for a service on the node's machine. `Here` stands for one
+//! whose clock is right, and is only called while the node's clock is right too, whatever it was
+//! before.
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
@@ -26,10 +27,10 @@ use crate::{
 
 const HOUR: i64 = 3600;
 
-/// Between two things of a kind, of which there are five at full size.
+/// Delay between two samples of a kind, of which there are five at full size.
 const STAGGER: Duration = Duration::from_millis(100);
 
-/// When all have begun and none has ended.
+/// By then, all samples have started and none has ended.
 const MEANWHILE: Duration = Duration::from_millis(700);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,7 +51,7 @@ async fn run(repeat: u64, late_ms: u64) -> Result<String> {
     Ok(format!("{cases} times measured, none early by 0.1 % or late by 0.1 % and {late_ms} ms"))
 }
 
-/// A node and a service that see the same wrong time.
+/// A node and a service that see the same shifted time.
 struct Machine {
     rig: Rig,
     told: Told,
@@ -61,7 +62,7 @@ struct Machine {
     names: u64,
 }
 
-/// A service in a process of its own, and where it answers.
+/// A service in a process of its own, and its address.
 struct Service {
     _process: Process,
     uri: String,
@@ -88,11 +89,12 @@ impl Machine {
         Ok(Self { rig, told: Told::new(), there, here: None, offset, late_ms, names: 0 })
     }
 
-    /// Sets the clock to so many seconds beside the right time.
+    /// Shifts the clock by this many seconds from the right time.
     fn set(&self, seconds: i64) -> Result<()> {
         println!("clock: set to {seconds:+} s");
         let file = fs::File::options().write(true).open(&self.offset)?;
-        // Eight aligned bytes at once: the shim reads one number or the other.
+        // An aligned write of eight bytes is atomic: the shim reads either the old or the new
+        // number.
         file.write_all_at(&(seconds * 1_000_000).to_le_bytes(), 0)?;
         Ok(())
     }
@@ -110,7 +112,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Forward and back while it runs, then over restarts.
+    /// Sets the clock forward and back while the node runs, then across restarts.
     async fn live_through_hours(&mut self) -> Result<usize> {
         self.start().await?;
         let mut cases = self.measure("nothing is set", true, None).await?;
@@ -131,7 +133,7 @@ impl Machine {
         Ok(cases)
     }
 
-    /// Started before the machine knew the time.
+    /// Starts before the machine has the right time.
     async fn begin_behind(&mut self) -> Result<usize> {
         self.set(-30)?;
         self.start().await?;
@@ -141,13 +143,13 @@ impl Machine {
         Ok(cases)
     }
 
-    /// Begins everything, sets the clock if it is to be set meanwhile, and measures by the monotonic
+    /// Starts all samples, sets the clock in between if requested, and measures with the monotonic
     /// clock.
     async fn measure(&mut self, when: &str, is_right: bool, then: Option<i64>) -> Result<usize> {
         self.names += 1;
         let samples: u32 = size("SAMPLES", 2);
         let mut tasks = Vec::new();
-        // How long things are to take: a second, at full size two as well.
+        // How long each sample should take: one second, at full size also two.
         for wanted_ms in [1000, size("MORE_MS", 0)].into_iter().filter(|wanted_ms| *wanted_ms > 0) {
             let handlers = if is_right { &["Here", "There"][..] } else { &["There"] };
             let sleeps = handlers.iter().map(|handler| What::Sleep(handler));
@@ -156,7 +158,8 @@ impl Machine {
                     let name = format!("{}-{wanted_ms}-{what:?}-{sample}", self.names);
                     let (server, told) = (self.rig.server.clone(), self.told.clone());
                     let took = tokio::spawn(async move {
-                        // One after the other: a busy moment of the machine is not one of all.
+                        // Staggered, so that a busy moment of the machine does not affect all
+                        // samples.
                         tokio::time::sleep(STAGGER * sample).await;
                         took(server, told, what, name, wanted_ms).await
                     });
@@ -175,13 +178,14 @@ impl Machine {
                 task.await?.with_context(|| format!("{when}: {what:?} of {wanted_ms} ms"))?;
             let by_ms = (took.as_secs_f64() * 1000.0) - wanted_ms as f64;
             let share_ms = wanted_ms as f64 / 1000.0;
-            // An SDK counts whole milliseconds.
+            // An SDK counts in whole milliseconds.
             ensure!(by_ms >= -share_ms - 1.0, "{when}: {what:?} of {wanted_ms} ms took {took:?}");
             (least, most) = (least.min(by_ms), most.max(by_ms));
             let best = late.entry((what, wanted_ms)).or_insert(f64::MAX);
             *best = best.min(by_ms - share_ms);
         }
-        // What a busy machine holds up is some of them; a wrong clock moves all.
+        // A busy machine delays some samples; a wrong clock shifts all of them. So the best one
+        // counts.
         for ((what, wanted_ms), late_ms) in late {
             let is_in_time = late_ms <= self.late_ms as f64;
             ensure!(is_in_time, "{when}: {what:?} of {wanted_ms} ms were {late_ms:.0} ms late");
@@ -191,18 +195,18 @@ impl Machine {
     }
 }
 
-/// What takes its time.
+/// An operation whose duration is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
-    /// A sleep of this service.
+    /// A sleep in this service.
     Sleep(&'static str),
     /// A delayed send.
     Delay,
-    /// The pause before a retry.
+    /// The delay before a retry.
     Retry,
 }
 
-/// How long something took.
+/// Runs an operation and returns how long it took.
 async fn took(
     server: e2e_client::Server,
     told: Told,

@@ -1,7 +1,8 @@
-//! A full disk: new work is refused, reads and operators go on, running work is held, nothing that was
-//! acknowledged is lost, and all of it goes on by itself when there is room.
+//! A full disk: new work is refused, reads and operator requests continue, running work is held,
+//! and nothing acknowledged is lost. Everything resumes by itself once there is free space.
 //!
-//! The disk is a tmpfs in a mount namespace of its own, which ends with the process, whatever ends it.
+//! The disk is a tmpfs in a mount namespace of its own, which goes away with the process, however
+//! that ends.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -26,13 +27,13 @@ use crate::{
     size,
 };
 
-/// Small enough to be filled soon.
+/// Small enough to fill quickly.
 const DISK_MB: u64 = 64;
 
-/// How soon the ballast takes what somebody else has left.
+/// How often the ballast takes space that others have freed.
 const GROW_EVERY: Duration = Duration::from_millis(2);
 
-/// Attempts that are under way when the disk is full.
+/// Attempts in progress when the disk is full.
 const HELD: usize = 4;
 
 #[test]
@@ -86,14 +87,14 @@ async fn run(body_bytes: usize, free_mb: u64) -> Result<String> {
     Ok(format!("{acknowledged} acknowledged and run exactly once, {refused} refused and not run"))
 }
 
-/// What happens to a node whose disk is full.
+/// What happens to a node on a full disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// There is room again.
+    /// Space is freed.
     Room,
-    /// It is killed and started while the disk is full, then there is room.
+    /// The node is killed and restarted on the full disk, and then space is freed.
     Kill,
-    /// The same, and killed once more before there is room.
+    /// The same, with a second kill before space is freed.
     KillTwice,
 }
 
@@ -106,9 +107,9 @@ struct Stage {
     refused: usize,
 }
 
-/// Invocations that are there before the disk is full.
+/// Invocations that exist before the disk is full.
 struct Cast {
-    /// Finished, with an idempotency key.
+    /// Completed, with an idempotency key.
     kept: String,
     /// In the middle of a step.
     held: Vec<String>,
@@ -123,7 +124,8 @@ impl Stage {
         let mut ballast = self.mount.ballast(free_mb)?;
         let tasks = self.load.start(name, 6);
         let is_refused = || tasks.iter().any(tokio::task::JoinHandle::is_finished);
-        // On a slow machine a checkpoint of the tables may meet the full disk before so many are.
+        // On a slow machine, a checkpoint of the tables may hit the full disk before 20 are
+        // acknowledged.
         let are_taken = || match self.load.counts().acknowledged {
             0 => false,
             acknowledged => acknowledged >= 20 || is_refused(),
@@ -176,7 +178,7 @@ impl Stage {
         self.load.check().await
     }
 
-    /// Killed in the middle of its work, so that recovery has to write when there is no room.
+    /// Kills the node in the middle of its work, so that recovery has to write to a full disk.
     async fn die_filling(&mut self, name: &str, free_mb: u64) -> Result<()> {
         let mut ballast = self.mount.ballast(free_mb)?;
         let tasks = self.load.start(name, 6);
@@ -219,7 +221,7 @@ impl Stage {
         Ok(Cast { kept: kept.invocation()?, held, to_cancel, to_kill, to_delete })
     }
 
-    /// What works on a full disk, and what does not.
+    /// Checks what works on a full disk, and what does not.
     async fn look(&self, cast: &Cast, name: &str) -> Result<()> {
         let (rig, server) = (&self.rig, &self.rig.server);
         let health = rig.admin("/health").await?;
@@ -249,7 +251,7 @@ impl Stage {
         self.see_held(cast).await
     }
 
-    /// Attempts whose steps find no room wait, and know nothing of it.
+    /// Attempts whose steps find no space are held, without failing.
     async fn see_held(&self, cast: &Cast) -> Result<()> {
         for id in &cast.held {
             let seen = self.rig.invocation(id).await?;
@@ -260,7 +262,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Starts it on a full disk; whether it is up. If not, it has said what to do.
+    /// Starts the node on a full disk and returns whether it is up. If not, its error has to say
+    /// what to do.
     async fn start_full(&mut self) -> Result<bool> {
         println!("disk: {} bytes are free", self.mount.free_bytes()?);
         match self.rig.start().await {
@@ -278,7 +281,7 @@ impl Stage {
     }
 }
 
-/// A small disk.
+/// A small disk, mounted until it is dropped.
 struct Mount(PathBuf);
 
 impl Mount {
@@ -299,7 +302,7 @@ impl Mount {
         Ok(free.trim().parse()?)
     }
 
-    /// Takes everything but so much.
+    /// Fills the disk up to this much free space.
     fn ballast(&self, free_mb: u64) -> Result<Ballast> {
         let path = self.0.join("ballast");
         let mut file = File::create(&path)?;
@@ -312,15 +315,15 @@ impl Mount {
     }
 }
 
-/// What takes the room.
+/// A file that takes up disk space.
 struct Ballast {
     path: PathBuf,
-    /// Takes what room there is left, whenever there is some.
+    /// The thread that takes up any space that becomes free.
     growing: Option<(mpsc::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Ballast {
-    /// From now on nobody else finds a byte.
+    /// From now on, takes up every byte that becomes free.
     fn grow(&mut self) -> Result<()> {
         let mut file = File::options().append(true).open(&self.path)?;
         let (stop, stopped) = mpsc::channel();
@@ -338,15 +341,15 @@ impl Drop for Ballast {
     fn drop(&mut self) {
         if let Some((stop, thread)) = self.growing.take() {
             drop(stop);
-            let _ = thread.join(); // It can't fail.
+            let _ = thread.join(); // The thread can't fail.
         }
-        let _ = fs::remove_file(&self.path); // Without it the disk stays full, which the test sees.
+        let _ = fs::remove_file(&self.path); // If this fails the disk stays full, which the test notices.
     }
 }
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // With the namespace it goes in any case.
+        // If this fails, the mount still goes away with its namespace.
         let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }

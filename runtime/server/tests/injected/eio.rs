@@ -1,5 +1,5 @@
-//! A disk that refuses: the process ends and says so, and everything acknowledged is there when it is
-//! started again.
+//! A disk that fails: the process ends and reports it, and everything acknowledged is there after a
+//! restart.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -15,7 +15,8 @@ use crate::{
     size,
 };
 
-/// What refuses: which calls, on files with this in their path, and what is said then.
+/// The faults: which calls fail, on files with this in their path, and the error that must be
+/// reported.
 const FAULTS: [(&str, &str, &str); 4] = [
     ("sync", ".seg", "the log cannot write"),
     ("write", ".seg", "the log cannot write"),
@@ -48,7 +49,7 @@ async fn run(rounds: u64, seed: u64) -> Result<String> {
 async fn refuse(calls: &str, path: &str, says: &str, after: Duration) -> Result<(usize, i32)> {
     let dir = tempfile::tempdir()?;
     let now = dir.path().join("now");
-    // Checkpoints soon and often, so that tables are written too.
+    // Frequent checkpoints, so that tables are written, too.
     let mut rig = Rig::new(dir.path(), &dir.path().join("data"), "checkpoint-interval-ms = 50\n")?;
     rig.environment = vec![
         ("LD_PRELOAD".to_owned(), shim(dir.path(), "eio")?),
@@ -61,7 +62,7 @@ async fn refuse(calls: &str, path: &str, says: &str, after: Duration) -> Result<
     let load = Load::new(&rig.server, 200);
     let tasks = load.start("eio", 6);
     until("something is acknowledged", || load.counts().acknowledged >= 20).await?;
-    tokio::time::sleep(after).await; // A random moment under load, not something to wait for.
+    tokio::time::sleep(after).await; // A random moment under load: there is nothing to wait for.
     fs::write(&now, "")?;
     let refuses = Instant::now();
     let status = rig.ended().await?;

@@ -1,4 +1,4 @@
-//! Requests that are counted: what was acknowledged, what was refused, and what nobody knows.
+//! A load that records each request: what was acknowledged, what was refused, and what is unknown.
 
 use std::ops::RangeInclusive;
 use std::sync::{
@@ -13,7 +13,7 @@ use http::{Method, StatusCode};
 use runtime_seeded::Random;
 use serde_json::json;
 
-/// What is said of new work while the disk is nearly full.
+/// The error for new work while the disk is nearly full.
 const NO_ROOM: &str = "disk is nearly full";
 
 /// An invocation that was acknowledged.
@@ -24,7 +24,7 @@ struct Acknowledged {
     asked: Instant,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
     Acknowledged,
@@ -32,22 +32,22 @@ pub(crate) enum Asked {
     Unknown,
 }
 
-/// So many refusals in a row, each of a key of its own, come from all partitions.
+/// This many refusals in a row, each with a key of its own, mean that all partitions refuse.
 const REFUSALS: u32 = 10;
 
 #[derive(Debug, Default)]
 struct Book {
     acknowledged: Vec<Acknowledged>,
-    /// Refused for want of room: nothing of it may be kept.
+    /// Refused for lack of disk space: none of it may have been stored.
     refused: Vec<String>,
-    /// Without an answer, or with one that promises nothing.
+    /// Without a response, or with one that promises nothing.
     unknown: Vec<String>,
 }
 
 /// A key, the invocation that was acknowledged for it, and how often its handler may have run.
 type Check = (String, Option<String>, RangeInclusive<u64>);
 
-/// Requests of several connections, each with a key of its own.
+/// A load of requests on several connections, each request with a key of its own.
 pub(crate) struct Load {
     server: Server,
     body_bytes: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Load {
     book: Mutex<Book>,
 }
 
-/// What was seen of a load.
+/// How many requests had which outcome.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counts {
     pub(crate) acknowledged: usize,
@@ -72,8 +72,8 @@ impl Load {
         })
     }
 
-    /// Sends and calls on several connections, until each was refused [`REFUSALS`] times in a row or
-    /// the load is over.
+    /// Sends and calls on several connections, until each has been refused [`REFUSALS`] times in a
+    /// row, or the load is stopped.
     pub(crate) fn start(
         self: &Arc<Self>,
         name: &str,
@@ -86,7 +86,7 @@ impl Load {
                 let mut refusals = 0;
                 for number in 0.. {
                     let key = format!("{name}-{number}");
-                    // A call may have to wait for room; those who only send go on asking.
+                    // A call may have to wait for space. Connections that only send keep going.
                     let is_send = connection % 2 == 0 || number % 2 == 0;
                     refusals = match load.ask(&key, is_send).await {
                         Asked::Refused => refusals + 1,
@@ -106,7 +106,7 @@ impl Load {
         self.is_over.store(true, SeqCst);
     }
 
-    /// Asks for one invocation.
+    /// Requests one invocation.
     pub(crate) async fn ask(&self, key: &str, is_send: bool) -> Asked {
         let body = Random::new(key.len() as u64).bytes(self.body_bytes);
         let path = if is_send { "add/send" } else { "add" };
@@ -143,13 +143,13 @@ impl Load {
         Counts { acknowledged: book.acknowledged.len(), refused: book.refused.len() }
     }
 
-    /// How many were asked for after a moment, and acknowledged.
+    /// How many requests sent after `moment` were acknowledged.
     pub(crate) fn acknowledged_after(&self, moment: Instant) -> usize {
         let book = self.book.lock().unwrap();
         book.acknowledged.iter().filter(|one| one.asked > moment).count()
     }
 
-    /// Sees that everything acknowledged has run once, and nothing refused has.
+    /// Checks that everything acknowledged ran once, and that nothing refused ran.
     pub(crate) async fn check(self: &Arc<Self>) -> Result<()> {
         let book = std::mem::take(&mut *self.book.lock().unwrap());
         let acknowledged = book.acknowledged.into_iter().map(|one| (one.key, Some(one.id), 1..=1));
@@ -190,7 +190,7 @@ impl Load {
                 .with_context(|| format!("LOST: {id} was acknowledged"))?;
             ensure!(ended == json!(1), "{id} ended with {ended}");
         }
-        // While a call is answered, others still may have to wait.
+        // When a call is answered, earlier ones may still be waiting.
         let total = self
             .server
             .eventually(|| async {
@@ -203,7 +203,7 @@ impl Load {
     }
 }
 
-/// Waits for something that must come.
+/// Waits until a condition holds that must come true.
 pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !is_so() {

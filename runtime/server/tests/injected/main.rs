@@ -1,7 +1,7 @@
-//! The real binary under faults from outside: kills, a full disk, clocks that are set, disks that
-//! refuse. What was acknowledged is there afterwards, and what was promised keeps its time.
+//! The real binary under injected faults: kills, a full disk, clock changes, and disk errors. What
+//! was acknowledged is still there afterwards, and timers keep their time.
 //!
-//! Small by default; `cargo xtask faults` runs the same at full size.
+//! Small by default. `cargo xtask faults` runs the same at full size.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "a run says what it does")]
@@ -19,13 +19,13 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-/// A size that `cargo xtask faults` gives.
+/// A size set by `cargo xtask faults`, or the default.
 fn size<T: FromStr>(name: &str, default: T) -> T {
     let given = std::env::var(format!("FAULTS_{name}")).ok();
     given.and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Runs one to its end and says how it went.
+/// Runs one test to its end and reports the outcome.
 async fn report(name: &str, run: impl Future<Output = Result<String>>) {
     let started = Instant::now();
     let outcome = run.await;

@@ -1,4 +1,5 @@
-//! The real binary on ports that it keeps, with a log of its own, under whatever is preloaded.
+//! The real binary on fixed ports, with its log in a file, and with an environment that may preload
+//! a shim.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,12 +13,12 @@ use e2e_harness::{abide::Abide, process::Process};
 use http::Method;
 use serde_json::{Value, json};
 
-/// A node is gone by then after it said so.
+/// How long a node that reported a fatal error may take to exit.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks.
+/// Interval of polling.
 pub(crate) const PAUSE: Duration = Duration::from_millis(10);
 
-/// One node: a directory and two addresses, and its process once it has been started.
+/// One node: its directory, its two addresses, and its process once started.
 pub(crate) struct Rig {
     pub(crate) server: Server,
     pub(crate) environment: Vec<(String, String)>,
@@ -27,7 +28,7 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// A node in a directory of its own; its settings are those of the TOML text.
+    /// A node with its files in `dir` and its data in `data`. `settings` is TOML text.
     pub(crate) fn new(dir: &Path, data: &Path, settings: &str) -> Result<Self> {
         let mut abide = Abide::on_free_ports(env!("CARGO_BIN_EXE_abide").into(), data.to_owned())?;
         let config = dir.join("abide.toml");
@@ -42,7 +43,7 @@ impl Rig {
         })
     }
 
-    /// Starts it and waits until it is alive.
+    /// Starts the node and waits until it is ready.
     pub(crate) async fn start(&mut self) -> Result<()> {
         let mut command = self.abide.command();
         command.envs(self.environment.iter().cloned());
@@ -51,12 +52,12 @@ impl Rig {
         Ok(())
     }
 
-    /// Kills it with SIGKILL.
+    /// Kills the node with SIGKILL.
     pub(crate) fn kill(&mut self) -> Result<()> {
         Ok(self.process()?.kill()?)
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the node has exited by itself.
     pub(crate) async fn ended(&mut self) -> Result<ExitStatus> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -68,7 +69,7 @@ impl Rig {
         }
     }
 
-    /// The last of what it said.
+    /// The end of its log output.
     pub(crate) fn said(&self) -> String {
         self.process.as_ref().map_or_else(String::new, Process::said)
     }
@@ -77,13 +78,13 @@ impl Rig {
         self.process.as_mut().context("it was never started")
     }
 
-    /// Makes it know an endpoint.
+    /// Registers an endpoint.
     pub(crate) async fn register(&self, uri: &str) -> Result<()> {
         self.server.register(&json!({ "uri": uri })).await?.ok()?;
         Ok(())
     }
 
-    /// Asks the admin API.
+    /// Sends a GET request to the admin API.
     pub(crate) async fn admin(&self, path: &str) -> Result<Answer> {
         let uri = format!("{}{path}", self.server.admin);
         self.server.send(Method::GET, &uri, &[], Bytes::new()).await
@@ -95,7 +96,7 @@ impl Rig {
     }
 }
 
-/// Compiles a C file of `shims` to something that can be preloaded.
+/// Compiles a C file of `shims` to a library that can be preloaded.
 pub(crate) fn shim(dir: &Path, name: &str) -> Result<String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/injected/shims");
     let library = dir.join(format!("{name}.so"));

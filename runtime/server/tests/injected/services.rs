@@ -1,4 +1,4 @@
-//! What runs on the node: an endpoint on our own SDK, in the process of the test or in one of its own.
+//! The services under test: an endpoint on our own SDK, in the test's process or in one of its own.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -11,12 +11,12 @@ use anyhow::Result as Outcome;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// What handlers and the test tell each other, by names that the test gives.
+/// State shared by handlers and the test, by names that the test chooses.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
     words: Arc<Mutex<HashMap<String, String>>>,
     moments: Arc<Mutex<HashMap<String, Vec<Instant>>>>,
-    /// Which gates are open: all whose name begins so.
+    /// Prefix of the gates that are open.
     open: watch::Sender<String>,
 }
 
@@ -30,7 +30,7 @@ impl Told {
         self.words.lock().unwrap().insert(name.to_owned(), what);
     }
 
-    /// What a handler has said under this name.
+    /// The text that a handler has left under this name.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         self.words.lock().unwrap().get(name).cloned()
     }
@@ -39,23 +39,23 @@ impl Told {
         self.moments.lock().unwrap().entry(name.to_owned()).or_default().push(Instant::now());
     }
 
-    /// When a handler was there.
+    /// The times at which a handler marked this name.
     pub(crate) fn moments(&self, name: &str) -> Vec<Instant> {
         self.moments.lock().unwrap().get(name).cloned().unwrap_or_default()
     }
 
-    /// Opens the gates whose names begin so.
+    /// Opens the gates whose names have this prefix.
     pub(crate) fn open(&self, prefix: &str) {
         self.open.send_replace(prefix.to_owned());
     }
 }
 
-/// Waits for something.
+/// Waits for the test.
 struct Waiter(Told);
 
 #[service]
 impl Waiter {
-    /// Waits for an awakeable; ends with the digest of its value.
+    /// Waits for an awakeable and returns the digest of its value.
     pub async fn wait(&self, ctx: &Context, name: String) -> Result<String> {
         let (id, value) = ctx.awakeable::<Raw>();
         self.0.say(&name, id);
@@ -80,7 +80,7 @@ impl Waiter {
 
 const COUNT: State<u64> = State::new("count");
 
-/// How often it was asked to add, for each key.
+/// Counts the calls to `add`, per key.
 struct Tally;
 
 #[object]
@@ -96,7 +96,7 @@ impl Tally {
     }
 }
 
-/// Takes its time.
+/// Records when its handlers run.
 struct Timer(Told);
 
 #[service]
@@ -107,7 +107,7 @@ impl Timer {
         Ok(())
     }
 
-    /// Fails once, and marks each try; the second is to come after so many milliseconds.
+    /// Fails once, and marks each attempt. The second should come after this many milliseconds.
     pub async fn again(&self, ctx: &Context, asked: (String, u64)) -> Result<()> {
         let (name, delay_ms) = asked;
         let run = ctx.run("again", async || {
@@ -121,9 +121,9 @@ impl Timer {
     }
 }
 
-/// Sleeps where it is: by a clock of its own, or the one of the node's machine.
+/// Sleeps by the clock of its own process.
 struct Here;
-/// The same under another name.
+/// The same under another name, in a process that shares the node's clock.
 struct There;
 
 #[service]
@@ -140,14 +140,14 @@ impl There {
     }
 }
 
-/// Names bytes.
+/// A digest of bytes, with their length.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);
     format!("{}-{:016x}", bytes.len(), hasher.finish())
 }
 
-/// Serves everything but [`There`] from this process; its address.
+/// Serves everything but [`There`] from this process, and returns the address.
 pub(crate) async fn serve(told: &Told) -> Outcome<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let uri = format!("http://{}", listener.local_addr()?);
@@ -157,7 +157,7 @@ pub(crate) async fn serve(told: &Told) -> Outcome<String> {
     Ok(uri)
 }
 
-/// [`There`], in a process of its own, which others start with something preloaded.
+/// Serves [`There`] in a process of its own, which the clock test starts with a shim preloaded.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it is a process of clock::sleeps_and_delays_keep_their_time_whatever_the_clock_shows"]
 async fn there() {

@@ -1,5 +1,4 @@
-//! An endpoint that says what it offers, does what it is told otherwise, and remembers what it was
-//! asked.
+//! An endpoint with a configurable response to discovery, which records the requests it received.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -26,18 +25,18 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// What an endpoint answers to discovery.
+/// How an endpoint responds to discovery.
 #[derive(Clone)]
 pub(crate) enum Discovery {
-    /// A service with this name and one handler, after a while.
+    /// With a service of this name and one handler, after a delay.
     Offers(String, Duration),
-    /// A service with this name, whose handler answers with this content type.
+    /// With a service of this name, whose handler declares this content type for its output.
     Types(String, &'static str),
-    /// Somewhere else.
+    /// With a redirect to this address.
     PointsTo(String),
 }
 
-/// The endpoint, serving.
+/// A running endpoint.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
@@ -58,7 +57,7 @@ impl Endpoint {
                     match tls {
                         None => serving.connection(stream, discovery).await,
                         Some(tls) => {
-                            // A client that is refused is a test's own business.
+                            // Whether a client should be refused is up to the test.
                             if let Ok(stream) = tls.accept(stream).await {
                                 serving.connection(stream, discovery).await;
                             }
@@ -70,7 +69,7 @@ impl Endpoint {
         endpoint
     }
 
-    /// Paths and queries, in the order in which they were asked for.
+    /// Paths and queries, in the order in which they were requested.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
@@ -122,7 +121,7 @@ impl Endpoint {
     }
 }
 
-/// An attempt that ends at once.
+/// The response of an attempt that ends at once.
 fn well() -> Response<Full<Bytes>> {
     let output = Command::Output { result: Ok(Bytes::from_static(b"\"well\"")) };
     let entry = wire::command::encode(&NamedCommand::from(output), ProtocolVersion::V6);

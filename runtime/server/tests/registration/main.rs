@@ -1,4 +1,4 @@
-//! Registering endpoints: who wins, what is refused and what is said about it.
+//! Registering endpoints: concurrent registrations, refusals, and their messages.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -36,7 +36,7 @@ fn offers(name: &str) -> Discovery {
 async fn one_address_that_many_register_at_once_is_one_deployment() {
     let dir = tempfile::tempdir().unwrap();
     let (_abide, server) = start(dir.path()).await;
-    // Long enough that all have looked before the first has been told.
+    // Slow enough that all requests have checked the registry before the first one is registered.
     let slow = Discovery::Offers("Slow".to_owned(), Duration::from_millis(300));
     let endpoint = Endpoint::serve(slow, None).await;
     let body = json!({ "uri": format!("http://{}", endpoint.address) });
@@ -49,7 +49,7 @@ async fn one_address_that_many_register_at_once_is_one_deployment() {
     let deployments = get(&server, "/deployments").await;
     assert_eq!(deployments["deployments"].as_array().unwrap().len(), 1);
     assert_eq!(deployments["deployments"][0]["services"][0]["revision"], 1);
-    // Written in another way it is the same.
+    // Another spelling of the same address is the same deployment.
     let shouted = json!({ "uri": format!("HTTP://{}/", endpoint.address) });
     let again = register(&server, shouted.clone()).await;
     assert_eq!(
@@ -143,7 +143,8 @@ async fn a_redirect_is_reported_with_where_it_points() {
     assert_eq!(endpoint.asked().len(), 1, "it will not change its mind");
 }
 
-/// Nobody listens: another version of HTTP would not help. Somebody listens who breaks off: it may.
+/// If nothing listens, another version of HTTP does not help. If a server breaks the connection
+/// off, it may.
 #[tokio::test(flavor = "multi_thread")]
 async fn http_1_is_only_spoken_of_where_it_can_help() {
     let dir = tempfile::tempdir().unwrap();
@@ -229,7 +230,7 @@ async fn payloads_are_converted_by_the_endpoint_that_wrote_them() {
     server.send(Method::POST, &to, &[], "").await.unwrap().expect_failure(404, "Nobody").unwrap();
 }
 
-/// The command line shows what it is answered.
+/// The command line shows this message to its users.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_offered_yet_says_so() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Endpoints behind TLS whose certificates no public authority has signed.
+//! Endpoints behind TLS, with certificates that no public authority has signed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ fn signed(name: &str, by: &Authority) -> Certificate {
     Certificate { der: certificate.der().clone(), pem: certificate.pem(), key }
 }
 
-/// As the usual tools make it: marked as an authority too.
+/// A certificate as the usual tools make it: marked as an authority, too.
 fn self_signed(name: &str) -> Certificate {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();

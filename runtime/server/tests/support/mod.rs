@@ -1,4 +1,4 @@
-//! The real binary on free ports, killed when it is dropped.
+//! The real binary on free ports, killed on drop.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
@@ -15,7 +15,7 @@ use e2e_harness::{abide::Abide, process::Process};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-/// Its handlers take what they can get, and give nothing back.
+/// A service whose handlers hang, and so keep what they hold.
 pub(crate) struct Hog {
     pub(crate) entered: Arc<Semaphore>,
 }
@@ -32,12 +32,12 @@ pub(crate) async fn start(dir: &Path) -> (Process, Server) {
     start_with(dir, &[]).await
 }
 
-/// With more flags.
+/// Starts the server with additional flags.
 pub(crate) async fn start_with(dir: &Path, more: &[&str]) -> (Process, Server) {
     start_as(dir, more, quiet).await
 }
 
-/// Serves an endpoint of our SDK from now on, and makes the server know it.
+/// Serves an endpoint of our SDK from now on, and registers it.
 pub(crate) async fn serve_endpoint(server: &Server, endpoint: Endpoint) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("http://{}", listener.local_addr().unwrap());
@@ -45,24 +45,24 @@ pub(crate) async fn serve_endpoint(server: &Server, endpoint: Endpoint) {
     server.register(&json!({ "uri": uri })).await.unwrap().ok().unwrap();
 }
 
-/// With its log in a file.
+/// Starts the server with its log in a file.
 pub(crate) async fn start_logging(dir: &Path, log: &Path) -> (Process, Server) {
     let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
     start_as(dir, &[], |command| saying(command, Stdio::null(), log.into())).await
 }
 
-/// With a standard output and a standard error that take nothing: `/dev/full`, or a pipe nobody reads.
+/// Starts the server with outputs that accept nothing: `/dev/full`, or a pipe without a reader.
 pub(crate) async fn start_saying(dir: &Path, output: &str) -> (Process, Server) {
     start_as(dir, &[], |command| saying(command, deaf(output), deaf(output))).await
 }
 
-/// How a start ends that is refused, with outputs that take nothing.
+/// The exit status of a start that is refused, with outputs that accept nothing.
 pub(crate) fn refused_saying(dir: &Path, output: &str) -> ExitStatus {
     let command = serve(&abide(dir, &[]));
     saying(command, deaf(output), deaf(output)).status().unwrap()
 }
 
-/// With at most so many open files, whatever the system would give.
+/// Starts the server with at most this many open files, whatever the system would allow.
 pub(crate) async fn start_under(
     dir: &Path,
     files_max: Option<u64>,
@@ -100,7 +100,7 @@ fn abide(dir: &Path, more: &[&str]) -> Abide {
 
 fn serve(abide: &Abide) -> Command {
     let mut command = abide.command();
-    // Whatever it says, it says much of it.
+    // The debug level, so that all log output is exercised.
     command.env("ABIDE_LOG", "debug");
     command
 }

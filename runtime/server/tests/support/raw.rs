@@ -1,4 +1,5 @@
-//! Endpoints in HTTP/1.1 that say what no SDK would: each test writes what an attempt is answered.
+//! HTTP/1.1 endpoints that send what no SDK would: each test writes the response to an attempt
+//! itself.
 
 use std::future::Future;
 use std::io;
@@ -12,7 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// A service with one handler, on an endpoint in HTTP/1.1.
+/// A service with one handler, on an HTTP/1.1 endpoint.
 #[derive(Clone, Copy)]
 pub(crate) struct RawService {
     pub(crate) service: &'static str,
@@ -20,7 +21,7 @@ pub(crate) struct RawService {
 }
 
 impl RawService {
-    /// Serves it from now on, each attempt as `attempt` does, and makes the server know it.
+    /// Serves it from now on, with `attempt` handling each attempt, and registers it.
     pub(crate) async fn serve<F>(
         self,
         server: &Server,
@@ -45,7 +46,7 @@ impl RawService {
         server.register(&body).await.unwrap().ok().unwrap();
     }
 
-    /// Says what it offers to whoever asks next.
+    /// Responds to one discovery request.
     pub(crate) async fn discovered(self, listener: &TcpListener) -> io::Result<()> {
         let (mut stream, _) = listener.accept().await?;
         assert!(is_discovery(&mut stream).await?, "an attempt before the registration");
@@ -66,17 +67,17 @@ impl RawService {
     }
 }
 
-/// What to register an endpoint with that listens here.
+/// The registration request of the endpoint that listens here.
 pub(crate) fn registration(listener: &TcpListener) -> Value {
     json!({ "uri": format!("http://{}", listener.local_addr().unwrap()), "use_http_11": true })
 }
 
-/// Begins to answer an attempt with so many bytes, of which these are there now.
+/// Starts the response to an attempt: announces `length` bytes, and sends the first ones.
 pub(crate) async fn speak(stream: &mut TcpStream, length: usize, words: &[u8]) -> io::Result<()> {
     answer(stream, ProtocolVersion::V6.content_type(), length, words).await
 }
 
-/// A message of this type, with a body of so many bytes to come.
+/// The header of a message of this type, whose body has this many bytes.
 pub(crate) fn head_of(ty: MessageType, length: usize) -> Vec<u8> {
     let mut head = ty.0.to_be_bytes().to_vec();
     head.extend_from_slice(&[0, 0]);
@@ -84,14 +85,14 @@ pub(crate) fn head_of(ty: MessageType, length: usize) -> Vec<u8> {
     head
 }
 
-/// Waits until the other side has closed.
+/// Waits until the peer has closed the connection.
 pub(crate) async fn until_closed(mut stream: TcpStream) -> io::Result<()> {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await?;
     Ok(())
 }
 
-/// Reads the head of a request: whether it asks what there is.
+/// Reads the head of a request. Returns whether it is a discovery request.
 async fn is_discovery(stream: &mut TcpStream) -> io::Result<bool> {
     let mut head = Vec::new();
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! Invocations.
+//! Tests of invocation views.
 
 use std::collections::BTreeMap;
 
@@ -52,9 +52,9 @@ fn one_invocation_is_shown_with_as_much_of_its_texts_as_is_asked_for() {
 #[derive(Debug, Clone)]
 enum Step {
     Invoke,
-    /// One of those that run, by its place among all.
+    /// Pauses the nth invocation if it is running.
     Pause(usize),
-    /// The same.
+    /// Ends the nth invocation if it is running.
     End(usize),
     Freeze,
 }
@@ -107,7 +107,8 @@ proptest! {
             let page =
                 world.see(List { statuses: wanted.clone(), after, budget, text_bytes_max: 1 });
             prop_assert!(page.rows.len() <= budget.rows_max);
-            // What has failed has a message of 3000 bytes, which is more than any bound but the last.
+            // A failed invocation has a message of 3000 bytes, which exceeds every byte budget but
+            // `usize::MAX`.
             let before_last = page.rows.iter().rev().skip(1);
             let large = before_last.filter(|(_, it)| it.status != StatusKind::Running).count();
             prop_assert!(large * 3000 < budget.bytes_max);

@@ -1,4 +1,4 @@
-//! Journals.
+//! Tests of journal views.
 
 use bytes::Bytes;
 use protocol::journal::{Command, NamedCommand, NotificationKind};
@@ -14,7 +14,7 @@ fn list(invocation: u128) -> impl Fn(Option<Cursor>, Budget) -> List {
     move |after, budget| List { invocation: id(invocation), after, budget }
 }
 
-/// It runs so many side effects, each with a larger result.
+/// Runs `count` side effects, each with a larger result than the one before.
 fn run(world: &mut World, lsn: Lsn, count: u32) {
     for completion in 1..=count {
         world.command(lsn, Command::Run { completion });

@@ -1,4 +1,4 @@
-//! Locks and inboxes.
+//! Tests of locks and inboxes.
 
 use proptest::prelude::*;
 use runtime_core::Lsn;
@@ -98,7 +98,7 @@ fn an_inbox_of_hundreds_is_read_in_turns_while_it_moves() {
     let one = || object::One { service: "Cart".to_owned(), key: "a".to_owned() };
     let lock = world.see(one()).unwrap();
     assert_eq!((lock.holder, lock.holder_created, lock.queued), (id(1), places[0], 299));
-    // The first has ended, and the next has the lock.
+    // When the first ends, the next one gets the lock.
     world.end(places[0]);
     let lock = world.see(one()).unwrap();
     assert_eq!((lock.holder, lock.holder_created, lock.queued), (id(2), places[1], 298));

@@ -1,4 +1,4 @@
-//! Messages to other partitions.
+//! Tests of messages to other partitions.
 
 use bytes::Bytes;
 use protocol::{
@@ -36,7 +36,7 @@ fn bytes_of(outgoing: &Outgoing) -> usize {
     }
 }
 
-/// The second and the third of four partitions are sent to in turn.
+/// Sends messages alternately to the second and the third of four partitions.
 fn send(world: &mut World, count: u32) {
     let lsn = world.invoke(1);
     for n in 0..count {

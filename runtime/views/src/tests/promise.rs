@@ -1,4 +1,4 @@
-//! Promises of workflows.
+//! Tests of workflow promises.
 
 use bytes::Bytes;
 use protocol::{HandlerKind, ServiceKind, Target, TerminalFailure, journal::Command};

@@ -1,4 +1,4 @@
-//! Deployments and services.
+//! Tests of deployments and services.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ fn definition(name: String) -> ServiceDefinition {
     }
 }
 
-/// So many deployments; each offers a service of its own and one that all offer.
+/// Registers `count` deployments. Each offers a service of its own and one that they all share.
 fn registry(count: u16) -> RegistrySnapshot {
     let mut world = World::default();
     for n in 1..=count {
@@ -103,7 +103,7 @@ fn deployments_are_read_in_turns_in_the_order_of_registration() {
     }
 }
 
-/// All pages of a list, each of which keeps to the budget.
+/// Reads all pages of a list and checks that each keeps to the budget.
 fn in_turns<T, C>(
     budget: Budget,
     rows_max: usize,

@@ -1,4 +1,4 @@
-//! Results.
+//! Tests of results.
 
 use protocol::TerminalFailure;
 use runtime_core::model::invocation::{AfterFailure, Status};
@@ -17,7 +17,7 @@ fn a_result_is_read_only_when_it_is_small_enough_and_until_it_expires() {
     assert!(matches!(world.see(Result { id: id(1), bytes_max: 6 }), Seen::Ended(..)));
     assert!(matches!(world.see(StatusOf(id(1))), Some(Status::Completed { .. })));
     assert_eq!(world.see(PinOf(id(1))), None, "it never reached a deployment");
-    // A second later it stands there still, and counts as absent.
+    // A second later the row still exists but has expired.
     world.stamp_ms += 1001;
     world.invoke(2);
     assert!(matches!(world.see(Result { id: id(1), bytes_max: 6 }), Seen::Nothing));

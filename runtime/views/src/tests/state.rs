@@ -1,4 +1,4 @@
-//! State, against a plain map.
+//! Tests of state, against a plain map.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::{
     state::{Entry, List, One},
 };
 
-/// Names that are the beginnings of others, or would be if keys were put together carelessly.
+/// Names that are prefixes of others, or would be if keys were concatenated carelessly.
 const NAMES: [&str; 5] = ["a", "ab", "a\0", "a\0\u{1}b", ""];
 
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 type Model = BTreeMap<(String, String, Bytes), Bytes>;
 
-/// A world with an invocation of each object that goes on all the time, and what its state must be.
+/// A fixture with one running invocation per object, and the state that it must have.
 fn world(steps: Vec<Step>) -> (World, Model) {
     let (mut world, mut model) = (World::default(), Model::new());
     let mut holders = BTreeMap::new();
@@ -129,7 +129,7 @@ fn hundreds_of_values_are_read_while_others_come_and_go() {
     let list = list(Within::Key { service: "Cart".to_owned(), key: "k".to_owned() });
     let all = world.read_in_turns(&list, bytes_of);
     assert!(all.iter().map(|entry| entry.state_key.clone()).eq((0..400).map(name)));
-    // What has been shown goes, the row that the place names with it; what is to come stays to come.
+    // Rows that have been shown are removed, including the cursor's own. Those to come still come.
     let budget = Budget { rows_max: 100, bytes_max: usize::MAX };
     let first = world.see(list(None, budget));
     (0..100).for_each(|n| _ = world.command(lsn, Command::ClearState { key: name(n) }));
@@ -139,7 +139,7 @@ fn hundreds_of_values_are_read_while_others_come_and_go() {
         world.see(One { service: "Cart".into(), key: "k".into(), state_key: name(0) }),
         None
     );
-    // And a place in the state of one object is none in that of another.
+    // A cursor in the state of one object yields nothing in that of another.
     let other = List {
         within: Within::Key { service: "Cart".to_owned(), key: "l".to_owned() },
         after: second.rest_after,

@@ -1,4 +1,4 @@
-//! A partition in memory whose rows are in all layers, and lists read in turns.
+//! A partition in memory with rows in all layers, and helpers that read lists in turns.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ use crate::{
     page::{Budget, Cursor, Page},
 };
 
-/// Plain rows that count how often they are looked at, as a file would be.
+/// Plain rows in place of a file, counting how often they are read.
 #[derive(Default)]
 struct File {
     rows: BTreeMap<Key, Row>,
@@ -65,7 +65,7 @@ impl Snapshot for File {
     }
 }
 
-/// What is below the live rows: the frozen ones over the file.
+/// The layers below the live rows: the frozen rows on top of the file.
 #[derive(Default)]
 struct Below {
     frozen: Overlay,
@@ -109,7 +109,7 @@ impl Default for World {
 }
 
 impl World {
-    /// The first of so many partitions.
+    /// The first of `count` partitions.
     pub(super) fn of_many(count: u16) -> Self {
         let partition = Partition { id: PartitionId(0), count, derivation: Derivation::Plain };
         let (live, below) = (Overlay::default(), Below::default());
@@ -125,7 +125,7 @@ impl World {
         record.lsn
     }
 
-    /// What is frozen goes into the file, and what is live is frozen.
+    /// Writes the frozen rows to the file and freezes the live ones.
     pub(super) fn freeze(&mut self) {
         for (key, row) in self.below.frozen.iter() {
             match row {
@@ -141,7 +141,7 @@ impl World {
         self.apply(Event::Invoked(Box::new(call(uuid))))
     }
 
-    /// Its only attempt fails with a long message, and so it ends or waits.
+    /// Fails its only attempt with a long message. What follows depends on `next`.
     pub(super) fn fail(&mut self, lsn: Lsn, next: AfterFailure) {
         let failure = AttemptFailure {
             code: 500,
@@ -153,7 +153,7 @@ impl World {
         self.apply(Event::AttemptFailed { attempt: first_attempt(lsn), failure, next });
     }
 
-    /// Its first attempt issues a command.
+    /// Issues a command from its first attempt.
     pub(super) fn command(&mut self, lsn: Lsn, command: Command) -> Lsn {
         self.command_for(lsn, command, None)
     }
@@ -170,7 +170,7 @@ impl World {
         self.apply(Event::CommandProposed { attempt, command, callee: callee.map(Box::new) })
     }
 
-    /// Its first attempt ends it.
+    /// Ends it from its first attempt.
     pub(super) fn end(&mut self, lsn: Lsn) {
         self.command(lsn, Command::Output { result: Ok(Bytes::new()) });
         self.apply(Event::AttemptEnded { attempt: first_attempt(lsn) });
@@ -184,8 +184,8 @@ impl World {
         view.see(&self.tables())
     }
 
-    /// Reads a list to its end in turns of one size, and checks each of them: `view` is asked for a turn,
-    /// `bytes_of` says what of a row counts for its size at least.
+    /// Reads a list to its end in turns of one size, and checks each turn. `view` makes the query
+    /// of a turn, and `bytes_of` is a lower bound of a row's size.
     pub(super) fn read<T, V>(
         &mut self,
         budget: Budget,
@@ -201,7 +201,8 @@ impl World {
             self.below.file.looks.set(0);
             let turn = view(after.clone(), budget);
             let Page { rows, rest_after } = self.see(turn);
-            // One look finds the invocation, one shows the last row, and one is in vain at the end.
+            // One read finds the invocation, one returns the last row, and one finds nothing at the
+            // end.
             let looks = self.below.file.looks.get();
             assert!(looks <= budget.rows_max.saturating_add(3), "{looks} looks with {budget:?}");
             assert!(rows.len() <= budget.rows_max, "{} rows with {budget:?}", rows.len());
@@ -217,7 +218,7 @@ impl World {
         }
     }
 
-    /// The same at once.
+    /// Reads the same list in a single turn.
     pub(super) fn read_all<T, V>(&mut self, view: impl Fn(Option<Cursor>, Budget) -> V) -> Vec<T>
     where
         V: View<Seen = Page<T>>,
@@ -227,7 +228,8 @@ impl World {
         page.rows
     }
 
-    /// Reads a list in turns of several sizes, and in each has to find what it finds at once; returns that.
+    /// Reads a list in turns of several sizes, and checks that each finds what a single turn finds.
+    /// Returns that.
     pub(super) fn read_in_turns<T, V>(
         &mut self,
         view: impl Fn(Option<Cursor>, Budget) -> V,
@@ -249,7 +251,7 @@ impl World {
 
 const ALL: Budget = Budget { rows_max: usize::MAX, bytes_max: usize::MAX };
 
-/// Turns of any size, small ones above all.
+/// Turns of any size, mostly small ones.
 pub(super) fn budgets() -> impl Strategy<Value = Budget> {
     (1..20usize, prop_oneof![1..400usize, Just(usize::MAX)])
         .prop_map(|(rows_max, bytes_max)| Budget { rows_max, bytes_max })
@@ -263,7 +265,7 @@ pub(super) fn first_attempt(lsn: Lsn) -> AttemptRef {
     AttemptRef { invocation: lsn, attempt: lsn }
 }
 
-/// Of a plain handler.
+/// A call to a plain handler.
 pub(super) fn call(uuid: u128) -> Invoke {
     Invoke {
         id: id(uuid),
@@ -281,7 +283,7 @@ pub(super) fn call(uuid: u128) -> Invoke {
     }
 }
 
-/// Of a virtual object's writer.
+/// A call to an exclusive handler of a virtual object.
 pub(super) fn call_object(uuid: u128, service: &str, key: &str) -> Event {
     Event::Invoked(Box::new(Invoke {
         target: Target::new(service, key, "add"),

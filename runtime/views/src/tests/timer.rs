@@ -1,4 +1,4 @@
-//! Timers.
+//! Tests of timers.
 
 use proptest::prelude::*;
 use protocol::{InvocationId, journal::Command};
@@ -39,7 +39,7 @@ proptest! {
             }
         }
         expected.sort_unstable();
-        // Those that have fired leave removed rows at the beginning.
+        // Timers that have fired leave removed rows at the beginning.
         world.stamp_ms = 20_000;
         for (at, of, completion) in expected.drain(..expected.len() / 3) {
             let timer = TimerKey { at: Timestamp(at), invocation: sleepers[of], completion };
@@ -70,7 +70,7 @@ fn hundreds_of_timers_are_read_in_turns() {
         }
     }
     let all = world.read_in_turns(list, |_| 20);
-    // In the file it shows that the invocations are read, too.
+    // With all rows in the file, the reads of the invocations count, too.
     world.freeze();
     world.freeze();
     assert_eq!(world.read_in_turns(list, |_| 20), all);

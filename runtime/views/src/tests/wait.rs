@@ -1,4 +1,4 @@
-//! Why invocations wait.
+//! Tests of why invocations wait.
 
 use protocol::journal::{
     Awaiting, Command, NotificationId, NotificationKind, awaiting::Combinator,

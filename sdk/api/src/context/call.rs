@@ -1,4 +1,4 @@
-//! Calls: another handler, awaited or not.
+//! Calls of other handlers, awaited or one-way.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,14 +16,14 @@ use crate::{
     request::{InHandler, OneWay, Parts, Request},
 };
 
-/// A call under way: done with the callee's answer, or its failure.
+/// A call in progress, which resolves to the callee's result or failure.
 #[must_use = "the call is made, but its answer is lost unless it is awaited; to send use `.send()`"]
 pub struct Call<'c, T> {
     pub(super) answer: Durable<'c, T>,
     id: IdOf<'c>,
 }
 
-/// A one-way call: the runtime sees to it, whatever happens here.
+/// A one-way call. The runtime delivers it whatever happens to this invocation.
 pub struct Sent<'c, T> {
     ctx: &'c Context,
     id: IdOf<'c>,
@@ -49,21 +49,22 @@ impl IdOf<'_> {
 }
 
 impl<'c, T> Call<'c, T> {
-    /// The callee's invocation id, as soon as the runtime has given it one.
+    /// The callee's invocation id, once the runtime has assigned it.
     ///
     /// # Errors
-    /// When this invocation is cancelled meanwhile.
+    /// Returns an error if this invocation is cancelled in the meantime.
     pub async fn invocation_id(&mut self) -> Result<String, Terminal> {
         self.id.get().await
     }
 
-    /// Fails with [`Terminal::is_elapsed`] if the answer takes longer than this. The callee goes on.
+    /// Fails with [`Terminal::is_elapsed`] if the result takes longer than `after`. The callee
+    /// keeps running.
     #[track_caller]
     pub fn timeout(self, after: Duration) -> Timeout<'c, Durable<'c, T>> {
         self.answer.timeout(after)
     }
 
-    /// The future of the answer alone.
+    /// The future of the result alone.
     pub fn into_answer(self) -> Durable<'c, T> {
         self.answer
     }
@@ -78,10 +79,10 @@ impl<T> Future for Call<'_, T> {
 }
 
 impl<'c, T> Sent<'c, T> {
-    /// The invocation that was made, as soon as the runtime has given it an id.
+    /// The invocation that was started, once the runtime has assigned its id.
     ///
     /// # Errors
-    /// When this invocation is cancelled meanwhile.
+    /// Returns an error if this invocation is cancelled in the meantime.
     pub async fn invocation(mut self) -> Result<Invocation<'c, T>, Terminal> {
         Ok(self.ctx.invocation(self.id.get().await?))
     }
@@ -96,7 +97,7 @@ impl Request<InHandler> {
         handler: &str,
         argument: &(impl Encode + ?Sized),
     ) -> Call<'c, T> {
-        // No closure around it: the caller's line would be lost.
+        // Not in a closure, which would lose the caller's location.
         let handles = match call_request(self.parts, ctx, handler, argument) {
             Some(request) => ctx.attempt.issue(|vm| vm.sys_call(request)),
             None => None,
@@ -110,7 +111,7 @@ impl Request<InHandler> {
 }
 
 impl Request<OneWay> {
-    /// Sends to a handler by its name.
+    /// Sends a one-way request to a handler by its name.
     #[track_caller]
     pub fn call<'c, T>(
         self,

@@ -1,4 +1,4 @@
-//! Another invocation, by its id: its result, its end.
+//! Handles to other invocations, by id.
 
 use std::marker::PhantomData;
 
@@ -13,7 +13,7 @@ use crate::{
     payload::{Decode, Encode},
 };
 
-/// Another invocation that answers with a `T`.
+/// A handle to another invocation, whose result is a `T`.
 pub struct Invocation<'c, T> {
     ctx: &'c Context,
     id: String,
@@ -21,7 +21,7 @@ pub struct Invocation<'c, T> {
 }
 
 impl Context {
-    /// An invocation, by the id that a send or an operator knows.
+    /// A handle to the invocation with this id, as returned by a send or displayed by the runtime.
     pub fn invocation<T>(&self, id: impl Into<String>) -> Invocation<'_, T> {
         Invocation { ctx: self, id: id.into(), marker: PhantomData }
     }
@@ -40,13 +40,13 @@ impl Context {
 }
 
 impl<'c, T> Invocation<'c, T> {
-    /// Its id.
+    /// The invocation id.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Asks it to end: its next wait fails with [`Terminal::is_cancelled`](crate::Terminal::is_cancelled),
-    /// and so do its callees'.
+    /// Cancels the invocation: its next wait fails with
+    /// [`Terminal::is_cancelled`](crate::Terminal::is_cancelled), and so do those of its callees.
     #[track_caller]
     pub fn cancel(&self) {
         let signal = SignalId::Index(CANCEL_SIGNAL);
@@ -54,7 +54,7 @@ impl<'c, T> Invocation<'c, T> {
         self.ctx.attempt.issue(|vm| vm.sys_send_signal(&self.id, signal, result));
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the invocation.
     #[track_caller]
     pub fn signal<V: Encode>(&self, signal: &Signal<V>, value: impl std::borrow::Borrow<V>) {
         signal.send(self.ctx, &self.id, value);
@@ -62,13 +62,13 @@ impl<'c, T> Invocation<'c, T> {
 }
 
 impl<'c, T: Decode> Invocation<'c, T> {
-    /// Its answer, when it has one.
+    /// Waits until the invocation completes, and returns its result.
     #[track_caller]
     pub fn attach(&self) -> Durable<'c, T> {
         self.ctx.attach(InvocationTarget::Id(self.id.clone()))
     }
 
-    /// Its answer, if it has one by now.
+    /// The invocation's result if it has completed, `None` otherwise.
     #[track_caller]
     pub fn output(&self) -> Durable<'c, Option<T>> {
         self.ctx.output(InvocationTarget::Id(self.id.clone()))

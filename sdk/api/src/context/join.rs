@@ -1,4 +1,5 @@
-//! Joins that tell the runtime what they wait for, so that a join of a hundred wakes the handler once.
+//! Joins that tell the runtime what they wait for, so that joining a hundred futures wakes the
+//! handler once.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,11 +11,11 @@ use sdk_core::Place;
 use super::{Call, Run};
 use crate::{attempt::Attempt, error::Result, error::Terminal, future::Durable};
 
-/// A future whose only wait is for one result of the journal.
+/// A future that waits for exactly one journaled result.
 pub trait Single:
     Future<Output = Result<Self::Value, Terminal>> + Unpin + sealed::OfAttempt
 {
-    /// What it is done with.
+    /// The success value of the future.
     type Value;
 }
 
@@ -54,8 +55,9 @@ impl<T> Single for Run<'_, T> {
     type Value = T;
 }
 
-/// Waits for all, failures included. Any other join works too; this one lets a handler that is
-/// suspended sleep until the last result is there, where the protocol (7 or newer) can say so.
+/// Waits for all futures, including those that fail. Any other join works too, but with this one a
+/// suspended handler stays suspended until the last result has arrived, if the protocol (7 or
+/// newer) can express it.
 ///
 /// ```
 /// # use abide_sdk::prelude::*;
@@ -68,16 +70,16 @@ pub fn join_all<F: Single>(futures: impl IntoIterator<Item = F>) -> JoinAll<F> {
     JoinAll(Joined::new(futures, Combinator::AllCompleted))
 }
 
-/// Waits for all, or for the first failure in journal order.
+/// Waits for all futures, or for the first failure in journal order.
 pub fn try_join_all<F: Single>(futures: impl IntoIterator<Item = F>) -> TryJoinAll<F> {
     TryJoinAll(Joined::new(futures, Combinator::AllSucceededOrFirstFailed))
 }
 
-/// See [`join_all`].
+/// The future of all results; see [`join_all`].
 #[must_use = "futures do nothing unless polled"]
 pub struct JoinAll<F: Single>(Joined<F>);
 
-/// See [`try_join_all`].
+/// The future of all values or the first failure; see [`try_join_all`].
 #[must_use = "futures do nothing unless polled"]
 pub struct TryJoinAll<F: Single>(Joined<F>);
 
@@ -98,7 +100,7 @@ impl<F: Single> Joined<F> {
         Self { slots, combinator, place: None }
     }
 
-    /// Polls what is pending; whether nothing is.
+    /// Polls the pending futures. True if none is pending any more, or if `on_done` returns true.
     fn poll(
         &mut self,
         cx: &mut TaskContext<'_>,
@@ -134,7 +136,7 @@ impl<F: Single> Joined<F> {
     }
 }
 
-/// Makes futures wait under a combinator; the place outside.
+/// Enters the wait node of a combinator, and returns the enclosing one.
 fn enter(attempt: &Attempt, place: &mut Option<Place>, combinator: Combinator) -> Place {
     let mut state = attempt.lock();
     let outer = state.place;
@@ -155,7 +157,8 @@ impl<F: Single> Future for TryJoinAll<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         if self.0.poll(cx, Result::is_err) {
-            // The first failure ends the poll at its slot, so that no other can stand before it.
+            // The poll ends at the slot of the first failure, so that no other failure can precede
+            // it.
             Poll::Ready(self.0.take().into_iter().collect())
         } else {
             Poll::Pending

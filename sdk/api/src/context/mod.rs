@@ -1,15 +1,16 @@
-//! Contexts: what a handler may ask for. Which methods there are follows from the kind of handler.
+//! Contexts, through which a handler performs durable operations. The kind of handler determines
+//! which methods are available.
 //!
 //! | context | for | state | promises |
 //! |---|---|---|---|
 //! | [`Context`] | services | | |
-//! | [`ObjectContext`] | a virtual object's writers, one at a time for each key | read and write | |
+//! | [`ObjectContext`] | a virtual object's writers, one at a time per key | read and write | |
 //! | [`SharedObjectContext`] | a virtual object's readers | read | |
-//! | [`WorkflowContext`] | a workflow's `run`, once for each key | read and write | yes |
+//! | [`WorkflowContext`] | a workflow's `run`, once per key | read and write | yes |
 //! | [`SharedWorkflowContext`] | a workflow's other handlers | read | yes |
 //!
-//! Each of them dereferences to [`Context`], and is handed on by reference: it ends with its handler,
-//! so that nothing durable can be asked for from a task that nobody waits for.
+//! All of them dereference to [`Context`] and are passed by reference. A context cannot outlive its
+//! handler, so a detached task cannot perform durable operations.
 
 mod awakeable;
 mod call;
@@ -45,24 +46,24 @@ pub use signal::Signal;
 pub(crate) use sleep::sleep;
 pub use state::{ReadState, State, WriteState};
 
-/// What a service's handler may ask for, and every other handler too.
+/// The context of a service's handler, which every other context builds on.
 pub struct Context {
     pub(crate) attempt: Arc<Attempt>,
 }
 
 impl Context {
-    /// The invocation's id, as the runtime and its operators print it.
+    /// The invocation id, in the form in which the runtime displays it.
     pub fn invocation_id(&self) -> &str {
         &self.attempt.facts.invocation_id
     }
 
-    /// A header of the request, by its name in lower case.
+    /// The value of a request header. Names are matched case-insensitively.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers();
         headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// The headers of the request.
+    /// The request headers, as pairs of name and value.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.attempt.facts.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -77,32 +78,33 @@ impl Context {
         self.attempt.facts.handler
     }
 
-    /// The client's idempotency key, from protocol 7 on.
+    /// The client's idempotency key. Available with protocol 7 or newer.
     pub fn idempotency_key(&self) -> Option<&str> {
         self.attempt.facts.idempotency_key.as_deref()
     }
 
-    /// The scope of the invocation, from protocol 7 on.
+    /// The scope of the invocation. Available with protocol 7 or newer.
     pub fn scope(&self) -> Option<&str> {
         self.attempt.facts.scope.as_deref()
     }
 
-    /// The limit key within the scope, from protocol 7 on.
+    /// The limit key within the scope. Available with protocol 7 or newer.
     pub fn limit_key(&self) -> Option<&str> {
         self.attempt.facts.limit_key.as_deref()
     }
 
-    /// How many attempts have failed since the journal last grew. Not the same on every replay: for
-    /// people, not for decisions.
+    /// Number of attempts that have failed since the journal last grew. It differs between replays,
+    /// so use it for diagnostics only, not for decisions.
     pub fn failed_attempts(&self) -> u32 {
         self.attempt.facts.retry_count
     }
 
-    /// Lets a future finish although the invocation is cancelled meanwhile; the cancellation reaches
-    /// the first wait outside.
+    /// Lets a future finish even if the invocation is cancelled in the meantime; the cancellation
+    /// then reaches the first wait outside it.
     ///
-    /// A cancellation reaches whatever waits at that moment, one future after the other. What a handler
-    /// begins to await after it has seen one is not disturbed, so cleaning up needs no `uncancelled`.
+    /// A cancellation reaches every future that is waiting at that moment, one after another.
+    /// Futures that a handler starts to await after it has seen a cancellation are not affected, so
+    /// cleanup code needs no `uncancelled`.
     pub async fn uncancelled<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         std::future::poll_fn(|cx| {
@@ -114,12 +116,13 @@ impl Context {
         .await
     }
 
-    /// Ends any future with [`Terminal::is_elapsed`](crate::Terminal::is_elapsed) after a durable
-    /// time; for a [`Durable`](crate::Durable) there is
-    /// [`timeout`](crate::Durable::timeout) in the chain.
+    /// Fails with [`Terminal::is_elapsed`](crate::Terminal::is_elapsed) if `future` takes longer
+    /// than `after`, measured by a durable timer. A [`Durable`](crate::Durable) has its own
+    /// [`timeout`](crate::Durable::timeout) method.
     ///
     /// # Errors
-    /// The future's own, and the elapsed time.
+    /// Returns the future's own error, or an error if the time has elapsed or the invocation is
+    /// cancelled.
     #[track_caller]
     pub fn timeout<T, E, F>(
         &self,
@@ -146,14 +149,14 @@ impl Context {
         }
     }
 
-    /// The argument, for the code that the macros write.
+    /// Decodes the argument; used by macro-generated code.
     #[doc(hidden)]
     pub fn input<T: Decode>(&self) -> Result<T> {
         let input = std::mem::take(&mut self.attempt.lock().input);
         T::decode(input).map_err(|error| crate::Terminal::new(400, error.to_string()).into())
     }
 
-    /// Writes a value, or gives the attempt up.
+    /// Encodes a value, or fails the attempt.
     pub(crate) fn encode(&self, value: &(impl Encode + ?Sized)) -> Option<bytes::Bytes> {
         match value.encode() {
             Ok(bytes) => Some(bytes),
@@ -194,22 +197,22 @@ macro_rules! keyed {
 }
 
 keyed!(
-    /// What a virtual object's writer may ask for: one at a time runs for each key.
+    /// The context of a virtual object's writer, of which one runs at a time per key.
     ObjectContext,
     "virtual object"
 );
 keyed!(
-    /// What a virtual object's reader may ask for: it runs beside the writer.
+    /// The context of a virtual object's reader, which runs concurrently with the writer.
     SharedObjectContext,
     "virtual object"
 );
 keyed!(
-    /// What a workflow's `run` may ask for: it runs once for each key.
+    /// The context of a workflow's `run`, which executes once per key.
     WorkflowContext,
     "workflow"
 );
 keyed!(
-    /// What a workflow's other handlers may ask for: they run beside `run`, and after it.
+    /// The context of a workflow's other handlers, which run concurrently with `run` and after it.
     SharedWorkflowContext,
     "workflow"
 );

@@ -1,4 +1,4 @@
-//! Durable promises: completed once in the life of a workflow, seen by all of its handlers.
+//! Durable promises: completed once in the life of a workflow, and visible to all of its handlers.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use crate::{
     payload::{Decode, Encode},
 };
 
-/// The name of a promise and the type of its value: spelled once, as a constant.
+/// The name of a promise and the type of its value. Declare it once, as a constant.
 #[derive(Debug, Clone)]
 pub struct Promise<T> {
     name: Cow<'static, str>,
@@ -37,17 +37,17 @@ impl WithPromises for WorkflowContext {}
 impl WithPromises for SharedWorkflowContext {}
 
 impl<T> Promise<T> {
-    /// A name that is known beforehand.
+    /// A promise whose name is known at compile time.
     pub const fn new(name: &'static str) -> Self {
         Self { name: Cow::Borrowed(name), marker: PhantomData }
     }
 
-    /// A name that is made on the way.
+    /// A promise whose name is computed at run time.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: Cow::Owned(name.into()), marker: PhantomData }
     }
 
-    /// Completes it with a failure; fails itself, with code 409, when it was completed before.
+    /// Completes the promise with a failure. Fails with code 409 if it is already completed.
     #[track_caller]
     pub fn reject<'c>(&self, ctx: &'c impl WithPromises, failure: Terminal) -> Durable<'c, ()> {
         let failure = failure.into_failure();
@@ -57,14 +57,14 @@ impl<T> Promise<T> {
 }
 
 impl<T: Decode> Promise<T> {
-    /// Done when somebody completes it, with the value or the failure.
+    /// Waits until the promise is completed, and returns its value or failure.
     #[track_caller]
     pub fn get<'c>(&self, ctx: &'c impl WithPromises) -> Durable<'c, T> {
         let handle = ctx.attempt.issue(|vm| vm.sys_get_promise(&self.name));
         Durable::new(&ctx.attempt, handle, read_sent)
     }
 
-    /// The value, if it is completed.
+    /// The value if the promise is completed, `None` otherwise.
     #[track_caller]
     pub fn peek<'c>(&self, ctx: &'c impl WithPromises) -> Durable<'c, Option<T>> {
         let handle = ctx.attempt.issue(|vm| vm.sys_peek_promise(&self.name));
@@ -73,14 +73,14 @@ impl<T: Decode> Promise<T> {
 }
 
 impl<T: Encode> Promise<T> {
-    /// Completes it with a value; fails, with code 409, when it was completed before.
+    /// Completes the promise with a value. Fails with code 409 if it is already completed.
     #[track_caller]
     pub fn resolve<'c>(
         &self,
         ctx: &'c impl WithPromises,
         value: impl std::borrow::Borrow<T>,
     ) -> Durable<'c, ()> {
-        // No closure around it: the caller's line would be lost.
+        // Not in a closure, which would lose the caller's location.
         let handle = match ctx.encode(value.borrow()) {
             Some(bytes) => ctx.attempt.issue(|vm| vm.sys_complete_promise(&self.name, Ok(bytes))),
             None => None,

@@ -5,21 +5,22 @@ use uuid::Uuid;
 use super::Context;
 
 impl Context {
-    /// A number that is the same on every replay. Not for secrets.
+    /// A random number that is the same on every replay. Not suitable for secrets.
     #[track_caller]
     pub fn random_u64(&self) -> u64 {
         self.attempt.check_outside_run();
         self.attempt.lock().random.next_u64()
     }
 
-    /// A number from 0 up to, and without, 1.
+    /// A random number from 0 (inclusive) to 1 (exclusive) that is the same on every replay.
     #[track_caller]
     pub fn random_f64(&self) -> f64 {
         self.attempt.check_outside_run();
         self.attempt.lock().random.next_f64()
     }
 
-    /// A random (version 4) UUID that is the same on every replay: made for idempotency tokens.
+    /// A random (version 4) UUID that is the same on every replay, such as for an idempotency
+    /// token.
     #[track_caller]
     pub fn uuid(&self) -> Uuid {
         self.attempt.check_outside_run();
@@ -29,7 +30,7 @@ impl Context {
         uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid()
     }
 
-    /// The seed of this invocation's random numbers, for a generator of your own.
+    /// The seed of this invocation's random numbers, for use with another generator.
     pub fn random_seed(&self) -> u64 {
         self.attempt.facts.random_seed
     }

@@ -1,4 +1,4 @@
-//! Run: a side effect whose result is kept, so that a replay does not repeat it.
+//! Side effects whose results are journaled, so that a replay does not repeat them.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,13 +19,14 @@ use crate::{
 };
 
 impl Context {
-    /// Does something outside of the journal, like IO, and keeps its result.
+    /// Executes a side effect, such as IO, and journals its result.
     ///
-    /// The closure runs when the future is awaited, at least once; when it has returned and the result
-    /// is stored, never again. A [`Terminal`] becomes the result. Any other error is tried again by
-    /// the runtime's policy for this handler, without an end unless [`Run::retry`] says so.
+    /// The closure runs when the future is awaited, at least once. Once its result is stored, it
+    /// never runs again. A [`Terminal`] error becomes the result. Any other error is retried
+    /// according to the runtime's policy for this handler, without limit unless [`Run::retry`] sets
+    /// one.
     ///
-    /// The closure can borrow, but it can't use the context.
+    /// The closure can borrow from the handler, but it cannot use the context.
     #[track_caller]
     pub fn run<'c, T, F, Fut>(&'c self, name: &str, closure: F) -> Run<'c, T>
     where
@@ -47,7 +48,7 @@ impl Context {
     }
 }
 
-/// A side effect; see [`Context::run`].
+/// A side effect whose closure runs when it is awaited; see [`Context::run`].
 #[must_use = "the closure runs when this is awaited"]
 pub struct Run<'c, T> {
     pub(super) durable: Durable<'c, T>,
@@ -59,21 +60,21 @@ pub struct Run<'c, T> {
 type Execution<'c> = Pin<Box<dyn Future<Output = Result<Bytes, HandlerError>> + Send + 'c>>;
 
 impl<'c, T> Run<'c, T> {
-    /// Tries a closure that fails again in this way; when it gives up, its last error is the result,
-    /// as a [`Terminal`] with code 500.
+    /// Sets how a failing closure is retried. When the retries are exhausted, the last error
+    /// becomes the result, as a [`Terminal`] with code 500.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = Some(retry.0);
         self
     }
 
-    /// Fails with [`Terminal::is_elapsed`] if it takes longer than this, retries included.
+    /// Fails with [`Terminal::is_elapsed`] if the run takes longer than `after`, retries included.
     #[track_caller]
     pub fn timeout(self, after: Duration) -> Timeout<'c, Self> {
         let sleep = super::sleep(self.durable.attempt(), "timeout", after);
         Timeout { future: self, sleep }
     }
 
-    /// Lets the closure go on; its outcome goes to the runtime.
+    /// Polls the closure, and sends its outcome to the runtime.
     fn execute(&mut self, cx: &mut TaskContext<'_>) {
         let Some(handle) = self.durable.handle() else { return };
         let attempt = self.durable.attempt();
@@ -124,16 +125,17 @@ impl<T> Future for Run<'_, T> {
     }
 }
 
-/// How a run's closure is tried again when it fails: each delay is a factor times the one before, up
-/// to a longest one.
+/// How a run's closure is retried when it fails: each delay is the previous one times a factor, up
+/// to a maximum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry(RunRetry);
 
-/// The longest delay unless told otherwise: a minute, so that what comes back is noticed soon.
+/// Default maximum delay: a minute, so that a recovered dependency is noticed soon.
 const MAX_INTERVAL_MS: u64 = 60_000;
 
 impl Retry {
-    /// Delays that double, from this one to a minute, without an end.
+    /// Delays that double from `first` up to a minute, or stay at `first` if that is longer,
+    /// without a limit on attempts.
     pub fn exponential(first: Duration) -> Self {
         Self(RunRetry {
             backoff: Backoff {
@@ -146,7 +148,7 @@ impl Retry {
         })
     }
 
-    /// The same delay always, without an end.
+    /// A constant delay, without a limit on attempts.
     pub fn fixed(delay: Duration) -> Self {
         Self(RunRetry {
             backoff: Backoff {
@@ -159,12 +161,13 @@ impl Retry {
         })
     }
 
-    /// No second try: the first error is the result.
+    /// No retries: the first error is the result.
     pub fn never() -> Self {
         Self::fixed(Duration::ZERO).max_attempts(1)
     }
 
-    /// Each delay is the one before times this; in thousandths on the inside.
+    /// Sets the factor from one delay to the next. It is at least 1 and rounded down to
+    /// thousandths.
     #[must_use]
     pub fn factor(mut self, factor: f32) -> Self {
         #[expect(
@@ -177,21 +180,21 @@ impl Retry {
         self
     }
 
-    /// No delay is longer than this.
+    /// Sets the maximum delay.
     #[must_use]
     pub fn max_interval(mut self, interval: Duration) -> Self {
         self.0.backoff.max_interval_ms = millis(interval);
         self
     }
 
-    /// Gives up after so many executions, at least one.
+    /// Gives up after this many executions; at least one takes place.
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.0.max_attempts = Some(attempts.max(1));
         self
     }
 
-    /// Gives up when the first try is so long ago.
+    /// Gives up once this much time has passed since the first execution.
     #[must_use]
     pub fn max_duration(mut self, duration: Duration) -> Self {
         self.0.max_duration_ms = Some(millis(duration));

@@ -19,19 +19,19 @@ pub(crate) struct Compensation {
     undo: Box<dyn FnOnce(Context) -> Undoing + Send>,
 }
 
-/// Steps and how to undo them; see [`Context::saga`].
+/// A sequence of steps and how to undo them; see [`Context::saga`].
 pub struct Saga<'c> {
     ctx: &'c Context,
     number: u32,
 }
 
 impl Context {
-    /// A saga. Whatever was registered with [`Saga::compensate`] is undone, the newest first, when the
-    /// handler ends with a [`Terminal`] error, a cancellation among them. A compensation is ordinary
-    /// durable code: what it has done before a crash is not done again.
+    /// Starts a saga. When the handler ends with a [`Terminal`] error, including a cancellation,
+    /// the compensations registered with [`Saga::compensate`] run, newest first. A compensation is
+    /// ordinary durable code: steps that it completed before a crash are not repeated.
     ///
-    /// A compensation that fails with a terminal error itself does not stop the others; the
-    /// invocation's failure says which ones failed, in its metadata.
+    /// A compensation that itself fails with a terminal error does not stop the others; the
+    /// metadata of the invocation's failure lists those that failed.
     #[track_caller]
     pub fn saga(&self) -> Saga<'_> {
         self.attempt.check_outside_run();
@@ -42,7 +42,7 @@ impl Context {
 }
 
 impl Saga<'_> {
-    /// Registers how to undo a step: before the step when it may have happened although it failed,
+    /// Registers how to undo a step: before the step if it may take effect even though it fails,
     /// after it otherwise.
     pub fn compensate<F, Fut>(&mut self, name: &str, undo: F)
     where
@@ -54,23 +54,24 @@ impl Saga<'_> {
         self.ctx.attempt.lock().compensations.push(compensation);
     }
 
-    /// The steps stand, whatever happens after this.
+    /// Keeps the steps, whatever happens afterwards.
     pub fn commit(self) {
         let mut state = self.ctx.attempt.lock();
         state.compensations.retain(|compensation| compensation.saga != self.number);
     }
 
-    /// Undoes the steps now, the newest first; for a handler that goes on after that.
+    /// Undoes the steps now, newest first, for a handler that continues afterwards.
     ///
     /// # Errors
-    /// What went wrong in a compensation and is worth another attempt.
+    /// Returns an error if a compensation fails with an error that is worth a retry.
     pub async fn undo(self) -> Result<()> {
         let attempt = &self.ctx.attempt;
         unwind(attempt, Some(self.number)).await.map(|_| ())
     }
 }
 
-/// What is left to undo when a handler ends with this; the failure of the invocation.
+/// Runs the remaining compensations after the handler has failed with `error`. Returns the failure
+/// of the invocation.
 pub(crate) async fn undo(attempt: Arc<Attempt>, error: HandlerError) -> HandlerError {
     let failed = match unwind(&attempt, None).await {
         Ok(failed) => failed,
@@ -87,7 +88,7 @@ pub(crate) async fn undo(attempt: Arc<Attempt>, error: HandlerError) -> HandlerE
     }
 }
 
-/// Undoes one saga, or all; the compensations that failed for good.
+/// Undoes one saga, or all of them. Returns the compensations that failed terminally.
 async fn unwind(attempt: &Arc<Attempt>, saga: Option<u32>) -> Result<Vec<(String, Terminal)>> {
     let mut failed = Vec::new();
     while let Some(Compensation { name, undo, .. }) = take_newest(attempt, saga) {

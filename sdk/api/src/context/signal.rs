@@ -1,4 +1,4 @@
-//! Signals: something sent to a running invocation, by name.
+//! Signals: values sent to a running invocation, by name.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -12,7 +12,7 @@ use crate::{
     payload::{Decode, Encode},
 };
 
-/// The name of a signal and the type of its value: spelled once, as a constant.
+/// The name of a signal and the type of its value. Declare it once, as a constant.
 #[derive(Debug, Clone)]
 pub struct Signal<T> {
     name: Cow<'static, str>,
@@ -20,12 +20,12 @@ pub struct Signal<T> {
 }
 
 impl<T> Signal<T> {
-    /// A name that is known beforehand.
+    /// A signal whose name is known at compile time.
     pub const fn new(name: &'static str) -> Self {
         Self { name: Cow::Borrowed(name), marker: PhantomData }
     }
 
-    /// A name that is made on the way.
+    /// A signal whose name is computed at run time.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: Cow::Owned(name.into()), marker: PhantomData }
     }
@@ -43,7 +43,8 @@ impl<T> Signal<T> {
 }
 
 impl<T: Decode> Signal<T> {
-    /// Done when somebody sends it to this invocation. A signal sent twice is received twice.
+    /// Waits until the signal is sent to this invocation. A signal that is sent twice is received
+    /// twice.
     #[track_caller]
     pub fn receive<'c>(&self, ctx: &'c Context) -> Durable<'c, T> {
         let handle = ctx.attempt.issue(|vm| vm.sys_signal(self.id()));

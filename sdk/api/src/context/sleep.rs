@@ -1,4 +1,4 @@
-//! Sleep: a timer that goes on while the service is away.
+//! Durable timers, which keep running while the service is down.
 
 use std::future::{Future, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,24 +12,24 @@ use crate::{
 };
 
 impl Context {
-    /// Done after this time, never early. Milliseconds count.
+    /// Completes after `duration`, rounded up to whole milliseconds: never early.
     #[track_caller]
     pub fn sleep(&self, duration: Duration) -> Durable<'_, ()> {
         sleep(&self.attempt, "", duration)
     }
 
-    /// Done at this time; at once if it has passed.
+    /// Completes at `time`, or at once if it has passed.
     #[track_caller]
     pub fn sleep_until(&self, time: SystemTime) -> Durable<'_, ()> {
         let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         sleep_until_ms(&self.attempt, "", millis(since_epoch))
     }
 
-    /// The time, in whole milliseconds: asked for once, and from the journal on every replay.
+    /// The current time in whole milliseconds. It is read once; replays get it from the journal.
     #[track_caller]
     pub fn now(&self) -> impl Future<Output = Result<SystemTime, Terminal>> + use<'_> {
         let attempt = &*self.attempt;
-        // Written by the closure, not before: a replay must not look at the clock.
+        // Read inside the closure, because a replay must not read the clock.
         let run = self.run("now", move || {
             let now_ms = attempt.now_ms();
             ready(Ok::<u64, HandlerError>(now_ms))
@@ -38,7 +38,7 @@ impl Context {
     }
 }
 
-/// A sleep that begins now.
+/// A sleep that starts now.
 #[track_caller]
 pub(crate) fn sleep<'c>(attempt: &'c Attempt, name: &str, duration: Duration) -> Durable<'c, ()> {
     // Rounded up, so that it is never early.

@@ -1,4 +1,4 @@
-//! State: what a virtual object or a workflow keeps under its key.
+//! The state that a virtual object or a workflow stores under its key.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -13,7 +13,7 @@ use crate::{
     payload::{Decode, Encode},
 };
 
-/// The name of a value in an object's state, and its type: spelled once, as a constant.
+/// The name and type of a state value. Declare it once, as a constant.
 ///
 /// ```
 /// # use abide_sdk::prelude::*;
@@ -35,7 +35,7 @@ pub struct State<T> {
     marker: PhantomData<fn() -> T>,
 }
 
-/// A context that may read its key's state.
+/// A context that can read the state of its key.
 #[diagnostic::on_unimplemented(
     message = "a handler with a `&{Self}` has no state",
     label = "this context has no state",
@@ -43,7 +43,7 @@ pub struct State<T> {
             `&WorkflowContext` or `&SharedWorkflowContext` in a #[workflow]"
 )]
 pub trait ReadState: Deref<Target = Context> + sealed::Sealed {}
-/// A context that may change its key's state.
+/// A context that can change the state of its key.
 #[diagnostic::on_unimplemented(
     message = "a handler with a `&{Self}` cannot change state",
     label = "this context only reads",
@@ -68,12 +68,12 @@ impl WriteState for ObjectContext {}
 impl WriteState for WorkflowContext {}
 
 impl<T> State<T> {
-    /// A name that is known beforehand.
+    /// A state value whose name is known at compile time.
     pub const fn new(name: &'static str) -> Self {
         Self { name: Cow::Borrowed(name), marker: PhantomData }
     }
 
-    /// A name that is made on the way.
+    /// A state value whose name is computed at run time.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: Cow::Owned(name.into()), marker: PhantomData }
     }
@@ -93,7 +93,7 @@ impl<T> State<T> {
 }
 
 impl<T: Decode> State<T> {
-    /// The value, if there is one.
+    /// The value, or `None` if it is not set.
     #[track_caller]
     pub fn get<'c>(&self, ctx: &'c impl ReadState) -> Durable<'c, Option<T>> {
         let handle = ctx.attempt.issue(|vm| vm.sys_get_state(self.key()));
@@ -102,7 +102,8 @@ impl<T: Decode> State<T> {
 }
 
 impl<T: Encode> State<T> {
-    /// Sets the value. It is part of the journal with the handler's next step, and others see it then.
+    /// Sets the value. The change is journaled with the handler's next step and is visible to
+    /// others then.
     #[track_caller]
     pub fn set(&self, ctx: &impl WriteState, value: impl std::borrow::Borrow<T>) {
         if let Some(bytes) = ctx.encode(value.borrow()) {

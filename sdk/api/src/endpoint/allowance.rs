@@ -1,49 +1,50 @@
-//! Which handlers are polled where their connection is read and written, and for how long.
+//! Decides which handlers are polled inside their connection's task, and for how long.
 //!
-//! A task of its own costs a handler some microseconds at every wait, so those that are quick are polled
-//! by the connection. While they are, nobody else on it is served and other threads cannot help: hence
-//! only handlers that have shown to be quick, and not for long at once.
+//! A task of its own costs a handler a few microseconds at every wait, so quick handlers are polled
+//! by the connection. Meanwhile, no other request on that connection is served, and other threads
+//! cannot help. Hence only handlers that have proved to be quick are polled there, and only within
+//! a budget.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-/// What a connection may spend on handlers before it is written again.
+/// Poll budget: the time a connection may spend on handlers before it is written again.
 const AT_ONCE: Duration = Duration::from_micros(500);
-/// What a poll of a quick handler takes at most, in the mean.
+/// The average time that a poll of a quick handler takes at most.
 const QUICK: Duration = Duration::from_micros(100);
-/// How far a handler that was not asked yet is from being quick, in polls that take no time.
+/// How far a new handler is from being considered quick, in polls that take no time.
 const UNPROVEN_POLLS: u32 = 8;
-/// More is not held against a handler.
+/// Upper bound on the excess counted against a handler.
 const SLOW_MAX: Duration = Duration::from_secs(10);
 
-/// What is left of a connection's time for handlers.
+/// The remaining poll budget of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Allowance {
-    /// In nanoseconds. It is shared by the handlers on the connection, which one thread polls.
+    /// In nanoseconds. Shared by the handlers on the connection, which are polled by one thread.
     left: AtomicI64,
 }
 
 impl Allowance {
-    /// The connection is served: there is time again.
+    /// Restores the full budget, now that the connection is served again.
     pub(super) fn renew(&self) {
         self.left.store(nanoseconds(AT_ONCE), Ordering::Relaxed);
     }
 
-    /// Whether there is time for another poll.
+    /// Whether the budget allows another poll.
     pub(super) fn is_left(&self) -> bool {
         self.left.load(Ordering::Relaxed) > 0
     }
 
-    /// A poll took so long.
+    /// Subtracts the time that a poll took.
     pub(super) fn spend(&self, time: Duration) {
         self.left.fetch_sub(nanoseconds(time), Ordering::Relaxed);
     }
 }
 
-/// How quick a handler is, in the mean of all its polls, wherever they were.
+/// Poll cost: how quick a handler is, averaged over all its polls, inline or in a task.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// The time by which its polls exceed what quick ones take, in nanoseconds.
+    /// The time by which its polls exceed that of quick ones, in nanoseconds.
     excess: AtomicI64,
 }
 
@@ -54,12 +55,13 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Whether it has shown to be quick.
+    /// Whether the handler has proved to be quick.
     pub(super) fn is_quick(&self) -> bool {
         self.excess.load(Ordering::Relaxed) <= 0
     }
 
-    /// A poll took so long. Of two at the same time one may be forgotten: it is a mean.
+    /// Records the time that a poll took. Of two concurrent records one may be lost, which an
+    /// average tolerates.
     pub(super) fn note(&self, time: Duration) {
         let excess = self.excess.load(Ordering::Relaxed);
         let excess = excess.saturating_add(nanoseconds(time)) - nanoseconds(QUICK);

@@ -1,5 +1,5 @@
-//! An attempt as the body of a response: what the runtime sends drives the handler, and what the
-//! handler says is the body. There is no task and no channel in between.
+//! An attempt as the body of a response: what the runtime sends drives the handler, and the
+//! handler's messages are the body. There is no task and no channel in between.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::{
     service::HandlerSite,
 };
 
-/// A handler that was asked for.
+/// A handler for which an attempt is about to start.
 pub struct Opening {
     pub(super) service: &'static str,
     pub(super) handler: HandlerSite,
@@ -28,11 +28,11 @@ pub struct Opening {
     pub(super) pace: Arc<Pace>,
 }
 
-/// One attempt: reads a request's body, is a response's.
+/// One attempt: it reads a request body, and is itself a response body.
 pub struct AttemptBody<B> {
     request: B,
     is_request_over: bool,
-    /// Bytes of the request.
+    /// Number of request bytes read so far.
     read_bytes: u64,
     stage: Stage,
     is_over: bool,
@@ -40,20 +40,20 @@ pub struct AttemptBody<B> {
 }
 
 enum Stage {
-    /// The journal is still coming in.
+    /// The journal is still arriving.
     Loading(Box<Vm>, Opening),
     Running(Box<Execution>),
-    /// Nothing is left to be said.
+    /// The handler is dropped, and all of its output has been taken.
     Ended,
 }
 
 impl Opening {
-    /// Begins an attempt that reads this request.
+    /// Starts an attempt that reads this request body.
     pub fn attempt<B>(self, version: ProtocolVersion, request: B) -> AttemptBody<B> {
         self.attempt_with(version, Options::default(), request)
     }
 
-    /// The same, with other rules: for tests.
+    /// Like [`attempt`](Self::attempt), but with custom options, for tests.
     pub(crate) fn attempt_with<B>(
         self,
         version: ProtocolVersion,
@@ -66,7 +66,7 @@ impl Opening {
         AttemptBody { request, is_request_over: false, read_bytes: 0, stage, is_over: false, pace }
     }
 
-    /// Everything known is there: the handler begins.
+    /// Starts the handler, once all known journal entries have arrived.
     fn begin(self, mut vm: Box<Vm>) -> Execution {
         vm.locate(Site::Handler(self.handler.line));
         let (headers, input) = vm.take_input().unwrap_or_default();
@@ -100,7 +100,7 @@ impl Stage {
         }
     }
 
-    /// Begins the handler when the journal is there.
+    /// Starts the handler once its journal has arrived.
     fn advance(&mut self) {
         *self = match std::mem::replace(self, Self::Ended) {
             Self::Loading(vm, opening) if vm.is_ready_to_run() => {
@@ -112,17 +112,17 @@ impl Stage {
 }
 
 impl<B> AttemptBody<B> {
-    /// How quick its handler is.
+    /// The poll cost of the handler.
     pub(super) fn pace(&self) -> &Pace {
         &self.pace
     }
 
-    /// How many bytes of its journal have come, while some are missing.
+    /// How many bytes have arrived, if the journal is not complete yet.
     pub(super) fn loading(&self) -> Option<u64> {
         matches!(self.stage, Stage::Loading(..)).then_some(self.read_bytes)
     }
 
-    /// Whether the closure of a run is being executed: only that takes real time.
+    /// Whether the closure of a run is being executed, the only thing that takes real time.
     pub fn is_executing(&self) -> bool {
         match &self.stage {
             Stage::Running(execution) => execution.is_executing(),
@@ -130,8 +130,8 @@ impl<B> AttemptBody<B> {
         }
     }
 
-    /// When the handler waits for something that is not in the journal and so is lost with the
-    /// attempt: what to tell its author.
+    /// An error message for the author of the handler, if it waits for something that is not in the
+    /// journal and so is lost with the attempt.
     pub fn stray_wait(&self) -> Option<String> {
         match &self.stage {
             Stage::Running(execution) => execution.stray_wait(),
@@ -141,11 +141,12 @@ impl<B> AttemptBody<B> {
 }
 
 impl<B: Body + Unpin> AttemptBody<B> {
-    /// Takes what has arrived; whether it was anything. A request that breaks ends like one that ends.
+    /// Reads everything that has arrived; true if there was anything. A broken request is treated
+    /// like one that has ended.
     fn read(&mut self, cx: &mut TaskContext<'_>) -> bool {
         let mut has_read = false;
         while !self.is_request_over {
-            // A fault in what was read is told on the wire, and the attempt has ended then.
+            // Invalid input is reported on the wire, which ends the attempt.
             match Pin::new(&mut self.request).poll_frame(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Some(Ok(frame))) => {
@@ -190,7 +191,7 @@ impl<B: Body + Unpin> Body for AttemptBody<B> {
             }
             let output = self.stage.with_vm(Vm::take_output).unwrap_or_default();
             if self.is_over {
-                // The handler is dropped before its last word is sent.
+                // Drop the handler before its final message is sent.
                 self.stage = Stage::Ended;
             }
             if !output.is_empty() {

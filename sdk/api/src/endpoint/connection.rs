@@ -1,9 +1,9 @@
-//! A connection in HTTP/2, and the attempts on it.
+//! An HTTP/2 connection, and the attempts on it.
 //!
-//! This is the hot path, so it is h2 itself and not a server on top of it. A connection is one task,
-//! and its attempts are polled in it: whatever has come in together is dealt with before anything is
-//! written, so that the answers of many are one write, and nobody has to be woken in between. Handlers
-//! that take longer get tasks of their own (see [`super::allowance`]).
+//! This is the hot path, so it uses h2 directly instead of a server on top of it. A connection is
+//! one task, which also polls its attempts: everything that has arrived is processed before
+//! anything is written, so that many responses share one write, and no other task has to be woken
+//! in between. Handlers that take longer get tasks of their own (see [`super::allowance`]).
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,40 +24,41 @@ use tokio::net::TcpStream;
 use super::{Endpoint, allowance::Allowance, stream::Stream};
 use crate::wake_up::WakeUp;
 
-/// Large enough that a stream with a long journal does not wait for its window.
+/// Large enough that a stream with a long journal does not stall on flow control.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
-/// The same for all streams of a connection.
+/// The same, for all streams of a connection together.
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
-/// Names and values of a request's headers are shorter than this together.
+/// Maximum total length of the names and values of a request's headers.
 const HEADERS_BYTES_MAX: u32 = 16 << 10;
-/// An attempt is over with its answer, and what the runtime still says then may cross it. For so long
-/// that is no error, of which a connection survives a thousand.
+/// An attempt ends with its response, which may cross frames that the runtime is still sending. For
+/// this long, such late frames are not treated as errors, of which a connection survives a
+/// thousand.
 const LATE: Duration = Duration::from_millis(200);
-/// The same for so many streams: more than a connection has ended in that time.
+/// Number of streams to which that applies: more than a connection ends in that time.
 const LATE_STREAMS_MAX: usize = 16 << 10;
-/// How often a connection is read and written before whatever else is ready goes first: once for what
-/// has come in, once for the answers, and a little more for who was quick to say more.
+/// Number of times a connection is read and written before it yields to other tasks: once for what
+/// has arrived, once for the responses, and a little more for clients that quickly send more.
 const ROUNDS_MAX: u32 = 4;
 
-/// A connection; done when it has ended.
+/// A connection; completes when it has ended.
 pub(super) struct Connection {
     h2: server::Connection<TcpStream, Bytes>,
     endpoint: Arc<Endpoint>,
     accepted: Vec<(Request<RecvStream>, SendResponse<Bytes>)>,
-    /// Requests that wait for something.
+    /// Inline streams that wait for something.
     under_way: FuturesUnordered<Lodger>,
     allowance: Arc<Allowance>,
-    /// Answers wake the connection, also those that are given while it is polled.
+    /// Woken by responses, including those that are produced while the connection is being polled.
     wake_up: Arc<WakeUp>,
 }
 
 impl Connection {
-    /// Begins a connection.
+    /// Performs the handshake of a new connection.
     pub(super) async fn open(
         stream: TcpStream,
         endpoint: Arc<Endpoint>,
     ) -> Result<Self, h2::Error> {
-        // The runtime limits how many attempts there are at once.
+        // The number of streams needs no limit here: the runtime limits concurrent attempts.
         let h2 = server::Builder::new()
             .initial_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -76,12 +77,12 @@ impl Connection {
         })
     }
 
-    /// Takes no more requests, and ends when those under way have been answered.
+    /// Sends GOAWAY; the connection ends once the requests in progress have been answered.
     pub(super) fn end(&mut self) {
         self.h2.graceful_shutdown();
     }
 
-    /// Reads and writes all there is; ready when the connection has ended.
+    /// Reads and writes as much as possible; ready when the connection has ended.
     fn accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         loop {
             match self.h2.poll_accept(cx) {
@@ -93,14 +94,14 @@ impl Connection {
         }
     }
 
-    /// Begins what has come in, and goes on with what was woken.
+    /// Starts the requests that have arrived, and polls the inline streams that were woken.
     fn proceed(&mut self, cx: &mut Context<'_>) {
         for (request, respond) in self.accepted.drain(..) {
             let Some(stream) = Stream::open(&self.endpoint, request, respond) else { continue };
             let mut lodger =
                 Lodger { stream: Some(stream), allowance: Arc::clone(&self.allowance) };
-            // Most are done at once. One that is not is polled again below, and says then who is to be
-            // woken for it.
+            // Most complete at once. The others are polled again below, with the waker that they
+            // need.
             let mut for_once = Context::from_waker(Waker::noop());
             if Pin::new(&mut lodger).poll(&mut for_once).is_pending() {
                 self.under_way.push(lodger);
@@ -137,7 +138,8 @@ impl Future for Connection {
     }
 }
 
-/// A request that is polled by its connection for as long as it is quick and there is time.
+/// An inline stream: a request polled inside its connection's task while its handler is quick and
+/// the poll budget lasts.
 struct Lodger {
     stream: Option<Stream>,
     allowance: Arc<Allowance>,
@@ -164,8 +166,8 @@ impl Future for Lodger {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let lodger = self.get_mut();
-        // A handler's panic is its answer; what user code does when it is dropped may panic too, and
-        // must not take the others along.
+        // A handler's panic becomes its response, but user code may also panic when it is dropped,
+        // and must not take the other streams down.
         catch_unwind(AssertUnwindSafe(|| lodger.turn(cx))).unwrap_or(Poll::Ready(()))
     }
 }

@@ -1,4 +1,4 @@
-//! Discovery: what the endpoint offers, in the newest form that the runtime reads.
+//! Discovery: what the endpoint offers, in the newest manifest version that the runtime reads.
 
 use protocol::{
     ProtocolVersion,
@@ -7,7 +7,7 @@ use protocol::{
 
 use super::Endpoint;
 
-/// Everything the endpoint offers.
+/// The manifest of everything that the endpoint offers.
 pub(super) fn manifest(endpoint: &Endpoint, is_bidirectional: bool) -> Manifest {
     let mode =
         if is_bidirectional { ProtocolMode::BidiStream } else { ProtocolMode::RequestResponse };
@@ -19,8 +19,8 @@ pub(super) fn manifest(endpoint: &Endpoint, is_bidirectional: bool) -> Manifest 
     }
 }
 
-/// The newest manifest that an Accept header takes, and its content type; the oldest when nothing was
-/// said, as other SDKs answer.
+/// The newest manifest version that an Accept header allows, and its content type. Without the
+/// header, the oldest version, as in other SDKs.
 pub(super) fn negotiate(accept: Option<&str>) -> Option<(u32, &'static str)> {
     let Some(accept) = accept else { return CONTENT_TYPES.last().copied() };
     CONTENT_TYPES.into_iter().find(|(_, content_type)| accept.contains(content_type))

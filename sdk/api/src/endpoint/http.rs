@@ -1,4 +1,4 @@
-//! What the endpoint says over HTTP: its routes.
+//! The HTTP routes of the endpoint.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -15,9 +15,9 @@ use protocol::{
 
 use super::{AttemptBody, Endpoint, Opening, allowance::Pace, discovery, identity, patience::Wait};
 
-/// How we name ourselves.
+/// Value of the header that identifies this SDK.
 const SERVER: &str = concat!("abide-sdk-rust/", env!("CARGO_PKG_VERSION"));
-/// Answers a request.
+/// Routes a request to its response.
 pub(super) fn answer<B>(endpoint: &Endpoint, request: Request<B>) -> Response<ResponseBody<B>> {
     let mut segments = request.uri().path().trim_end_matches('/').rsplit('/');
     let last = segments.next().unwrap_or_default();
@@ -133,25 +133,25 @@ fn respond<B>(
     response
 }
 
-/// A body that is there, or an attempt.
+/// A complete body, or a running attempt.
 pub(super) enum ResponseBody<B> {
     Whole(Option<Bytes>),
     Attempt(Box<Punctual<B>>),
 }
 
-/// An attempt that is not waited for for ever while its journal comes in.
+/// An attempt with a timeout on the arrival of its journal.
 pub(super) struct Punctual<B> {
     body: AttemptBody<B>,
     patience: Duration,
-    /// How many bytes had come when it was last looked at.
+    /// How many bytes had arrived as of the last poll.
     loaded: Option<u64>,
     wait: Wait,
     is_late: bool,
 }
 
 impl<B: Body + Unpin> Punctual<B> {
-    /// The stream ends without a last word when nothing comes for too long: whoever is there still tries
-    /// again.
+    /// Ends the stream without a final message when nothing arrives for too long; a runtime that is
+    /// still there retries the attempt.
     fn poll_frame(
         &mut self,
         cx: &mut TaskContext<'_>,
@@ -174,7 +174,7 @@ impl<B: Body + Unpin> Punctual<B> {
 }
 
 impl<B> ResponseBody<B> {
-    /// How quick the handler is that speaks.
+    /// The poll cost of the handler, if this is an attempt.
     pub(super) fn pace(&self) -> Option<&Pace> {
         match self {
             Self::Whole(_) => None,

@@ -1,4 +1,4 @@
-//! Whether a request comes from the runtime that it says: signed with a key that we were told.
+//! Verifies that a request comes from a trusted runtime: that it is signed with a configured key.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::HeaderMap;
@@ -8,14 +8,14 @@ use serde::Deserialize;
 const SCHEME_HEADER: &str = "x-restate-signature-scheme";
 const TOKEN_HEADER: &str = "x-restate-jwt-v1";
 const KEY_PREFIX: &str = "publickeyv1_";
-/// Bytes of an Ed25519 public key (RFC 8032).
+/// Length of an Ed25519 public key in bytes (RFC 8032).
 const KEY_BYTES: usize = 32;
 
 /// A public key, as a runtime prints it: `publickeyv1_…`.
 #[derive(Debug, Clone)]
 pub(crate) struct IdentityKey(Vec<u8>);
 
-/// A text that is no identity key.
+/// A text that is not a valid identity key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{text}' is no identity key: {fault}; expected {KEY_PREFIX} and base58 of {KEY_BYTES} bytes"
@@ -25,7 +25,7 @@ pub struct IdentityKeyError {
     fault: String,
 }
 
-/// Why a request is refused.
+/// Why a request is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
     #[error("the request is not signed")]
@@ -61,7 +61,7 @@ struct Header {
 #[derive(Deserialize)]
 struct Claims {
     aud: Audience,
-    /// Seconds since the epoch.
+    /// Seconds since the Unix epoch.
     exp: u64,
     nbf: u64,
 }

@@ -1,4 +1,4 @@
-//! The endpoint: the services that a process offers, and the port on which a runtime finds them.
+//! The endpoint: the services that a process offers, and the port on which a runtime reaches them.
 
 mod allowance;
 mod attempt_body;
@@ -32,7 +32,7 @@ use identity::IdentityKey;
 pub use identity::IdentityKeyError;
 use patience::Patience;
 
-/// The services that a process offers.
+/// The services that a process offers, ready to be served over HTTP.
 ///
 /// ```no_run
 /// use abide_sdk::prelude::*;
@@ -66,7 +66,7 @@ struct Bound {
     name: &'static str,
     description: Service,
     handlers: &'static [HandlerSite],
-    /// How quick each of them is.
+    /// The poll cost of each handler.
     paces: Vec<Arc<Pace>>,
     handle: Arc<Handle>,
 }
@@ -74,10 +74,10 @@ struct Bound {
 /// Why an endpoint cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
-    /// The address cannot be had.
+    /// The address cannot be bound.
     #[error("cannot listen there: {0}")]
     Listen(#[source] std::io::Error),
-    /// Two services share a name.
+    /// The services do not form a valid manifest: for example, a name is reserved or used twice.
     #[error("the manifest contradicts itself: {0}")]
     Manifest(#[from] protocol::discovery::ManifestError),
 }
@@ -99,7 +99,7 @@ impl Endpoint {
         }
     }
 
-    /// Offers a service, virtual object or workflow. Of two with the same name the last one counts.
+    /// Adds a service, virtual object, or workflow. It replaces one with the same name.
     #[must_use]
     pub fn bind<D: Definition>(mut self, definition: D) -> Self {
         let definition = Arc::new(definition);
@@ -113,37 +113,38 @@ impl Endpoint {
         self
     }
 
-    /// Accepts only requests that are signed with this key of a runtime (`publickeyv1_…`), or with
-    /// another one that was given.
+    /// Accepts only requests signed with this public key of a runtime (`publickeyv1_…`), or with
+    /// another key added by this method.
     ///
     /// # Errors
-    /// When the text is no key.
+    /// Returns an error if `key` is not a valid key.
     pub fn identity_key(mut self, key: &str) -> Result<Self, IdentityKeyError> {
         self.keys.push(IdentityKey::parse(key)?);
         Ok(self)
     }
 
-    /// With another clock than the computer's, for tests.
+    /// Replaces the system clock, for tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Serves on an address, HTTP/2 without TLS and HTTP/1.1 on one port, until the process is asked
-    /// to end (SIGTERM, Ctrl-C); what is under way is finished then, for ten seconds at most.
+    /// Serves on an address, with HTTP/2 without TLS and HTTP/1.1 on the same port, until the
+    /// process receives SIGTERM or Ctrl-C. Requests in progress then have ten seconds to finish.
     ///
     /// # Errors
-    /// When the address cannot be had, or the services contradict each other.
+    /// Returns an error if the address cannot be bound or the manifest is invalid.
     pub async fn serve(self, address: impl ToSocketAddrs) -> Result<(), EndpointError> {
         let listener = TcpListener::bind(address).await.map_err(EndpointError::Listen)?;
         self.serve_listener(listener, server::asked_to_end()).await
     }
 
-    /// Serves on a listener until `end` is done.
+    /// Serves on a listener until `end` completes. Requests in progress then have ten seconds to
+    /// finish.
     ///
     /// # Errors
-    /// When the services contradict each other.
+    /// Returns an error if the manifest is invalid.
     pub async fn serve_listener(
         self,
         listener: TcpListener,
@@ -154,12 +155,12 @@ impl Endpoint {
         Ok(())
     }
 
-    /// What the endpoint says it offers, as the manifest of a discovery.
+    /// The discovery manifest, which describes the services of the endpoint.
     pub fn manifest(&self) -> protocol::discovery::Manifest {
         discovery::manifest(self, true)
     }
 
-    /// Opens an attempt at a handler, for transports other than HTTP; `None` when there is no such
+    /// Opens an attempt of a handler, for transports other than HTTP; `None` if there is no such
     /// handler.
     pub fn open(&self, service: &str, handler: &str) -> Option<Opening> {
         let bound = self.services.get(service)?;
@@ -172,7 +173,7 @@ impl Endpoint {
         Some(Opening { service, handler, index, handle, clock, pace })
     }
 
-    /// Where it listens, for people.
+    /// Logs the address and the names of the services.
     fn say_listening(&self, address: std::io::Result<SocketAddr>) {
         let services: Vec<&str> = self.services.keys().map(String::as_str).collect();
         match address {

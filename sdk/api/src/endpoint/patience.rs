@@ -1,4 +1,4 @@
-//! How long the endpoint waits for whoever has connected.
+//! How long the endpoint waits for a client that has connected.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,20 +7,21 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-/// Bounds for what a runtime does at once. An attempt that has its journal is not one of them: it lasts as
-/// long as its handler.
+/// Timeouts for what a runtime does without delay. They do not apply to an attempt that has its
+/// journal, which may take as long as its handler does.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// Until a new connection has said which protocol it speaks, and has greeted in HTTP/2.
+    /// Until a new connection has shown which protocol it speaks and, for HTTP/2, has completed the
+    /// handshake.
     pub(super) greeting: Duration,
-    /// Until a request's head is whole in HTTP/1.1; so long a connection may also be idle.
+    /// Until the head of an HTTP/1.1 request is complete; also how long a connection may be idle.
     pub(super) head: Duration,
     /// Between two pieces of an attempt's journal.
     pub(super) journal: Duration,
 }
 
 impl Default for Patience {
-    /// What the runtime's own ports give their clients.
+    /// The same timeouts that the runtime's own ports apply to their clients.
     fn default() -> Self {
         Self {
             greeting: Duration::from_secs(10),
@@ -30,12 +31,13 @@ impl Default for Patience {
     }
 }
 
-/// Waits for the next piece of a journal. Most come whole, so that there is nothing to wait for.
+/// Waits for the next piece of a journal. Most journals arrive whole and never need the timer.
 #[derive(Default)]
 pub(super) struct Wait(Option<Pin<Box<Sleep>>>);
 
 impl Wait {
-    /// Ready when nothing has come for too long. Whoever polls after something has come says so.
+    /// Ready when nothing has arrived for the duration of `patience`. `has_come` tells whether
+    /// something has arrived since the last poll.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -49,7 +51,7 @@ impl Wait {
         sleep.as_mut().poll(cx)
     }
 
-    /// There is nothing to wait for any more.
+    /// Stops the timer, once there is nothing left to wait for.
     pub(super) fn end(&mut self) {
         self.0 = None;
     }

@@ -1,4 +1,4 @@
-//! The port: connections in HTTP/2 with prior knowledge and in HTTP/1.1.
+//! The port: HTTP/2 connections with prior knowledge, and HTTP/1.1.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -18,24 +18,26 @@ use tokio::{
 
 use super::{Endpoint, connection::Connection, http::answer};
 
-/// How long what is under way may take when the process is asked to end.
+/// How long requests in progress may take when the process shuts down.
 const GRACE: Duration = Duration::from_secs(10);
-/// After the listener failed, as when there are no file descriptors left, it is tried again so often.
+/// Delay before accepting again after the listener has failed, for example for lack of file
+/// descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-/// How an HTTP/2 connection begins, as far as no request in HTTP/1.1 does.
+/// The start of the HTTP/2 preface, enough to tell it from an HTTP/1.1 request.
 const PREFACE: &[u8] = b"PRI ";
-/// When only a part of that is there, which networks hardly ever do, the rest is looked for so often.
+/// Interval at which the rest is checked for when only a part has arrived, which hardly ever
+/// happens.
 pub(super) const PREFACE_RETRY: Duration = Duration::from_millis(5);
-/// And so many times: whoever has said no more by then may be gone.
+/// Number of such checks, after which the client may be gone.
 const PREFACE_TRIES: u32 = 1000;
 
-/// Done when the process is asked to end.
+/// Completes when the process receives SIGTERM or Ctrl-C.
 pub(super) async fn asked_to_end() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        // Without the handler there is Ctrl-C.
+        // If the handler cannot be installed, Ctrl-C remains.
         if let Ok(mut terminate) = signal(SignalKind::terminate()) {
             let (interrupt, terminate) = (pin!(interrupt), pin!(terminate.recv()));
             select(interrupt, terminate).await;
@@ -45,14 +47,14 @@ pub(super) async fn asked_to_end() {
     let _ = interrupt.await;
 }
 
-/// Serves until `end` is done, then finishes what is under way.
+/// Serves until `end` completes, then finishes the requests in progress.
 pub(super) async fn serve(
     endpoint: Arc<Endpoint>,
     listener: TcpListener,
     end: impl Future<Output = ()>,
 ) {
     endpoint.say_listening(listener.local_addr());
-    // Every connection holds a receiver for as long as it lives.
+    // Every connection holds a receiver for its whole lifetime.
     let ending = watch::Sender::new(());
     let mut end = pin!(end);
     let mut is_failing = false;
@@ -61,7 +63,7 @@ pub(super) async fn serve(
         let stream = match select(accepting, end.as_mut()).await {
             Either::Left((Ok((stream, _)), _)) => stream,
             Either::Left((Err(error), _)) => {
-                // Whatever is wrong lasts: it is said once.
+                // Such failures tend to persist, so only the first is logged.
                 if !std::mem::replace(&mut is_failing, true) {
                     tracing::warn!(%error, "connections can't be accepted; trying again");
                 }
@@ -71,7 +73,7 @@ pub(super) async fn serve(
             Either::Right(((), _)) => break,
         };
         is_failing = false;
-        // Frames are small and waited for.
+        // Frames are small, and the peer waits for them.
         let _ = stream.set_nodelay(true);
         let (endpoint, ending) = (Arc::clone(&endpoint), ending.subscribe());
         tokio::spawn(async move {
@@ -80,7 +82,7 @@ pub(super) async fn serve(
             }
         });
     }
-    // Whoever connects now is refused instead of left without an answer.
+    // New connections are now refused instead of left without a response.
     drop(listener);
     let _ = ending.send(());
     if time::timeout(GRACE, ending.closed()).await.is_err() {
@@ -88,7 +90,7 @@ pub(super) async fn serve(
     }
 }
 
-/// Serves a connection to its end.
+/// Serves a connection until it ends.
 async fn converse(
     stream: TcpStream,
     endpoint: Arc<Endpoint>,
@@ -123,7 +125,7 @@ async fn converse(
     Ok(connection.await?)
 }
 
-/// Whether a connection begins as HTTP/2 does, of which nothing is taken.
+/// Whether a connection starts with the HTTP/2 preface. Consumes no bytes.
 async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
     let mut start = [0; PREFACE.len()];
     for _ in 0..PREFACE_TRIES {

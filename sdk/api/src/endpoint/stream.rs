@@ -1,4 +1,4 @@
-//! A request in HTTP/2 and its response.
+//! An HTTP/2 request and its response.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,14 +15,14 @@ use super::{
     http::{ResponseBody, answer},
 };
 
-/// A request under way; done when all of its response was handed over.
+/// A request in progress; done when the whole response has been handed to h2.
 pub(super) struct Stream {
     body: ResponseBody<RequestBody>,
     sending: SendStream<Bytes>,
 }
 
 impl Stream {
-    /// Answers a request as far as its head; `None` when nobody waits for the answer any more.
+    /// Sends the head of the response; `None` if the client no longer waits for it.
     pub(super) fn open(
         endpoint: &Endpoint,
         request: Request<RecvStream>,
@@ -33,12 +33,12 @@ impl Stream {
         Some(Self { body, sending })
     }
 
-    /// Whether its handler has shown to be quick.
+    /// Whether the handler has proved to be quick. A response without a handler is.
     pub(super) fn is_quick(&self) -> bool {
         self.body.pace().is_none_or(Pace::is_quick)
     }
 
-    /// Goes as far as it can; how long that took.
+    /// Makes as much progress as possible; also returns the time that it took.
     pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> (Poll<()>, Duration) {
         let begun = Instant::now();
         let polled = self.proceed(cx);
@@ -54,11 +54,12 @@ impl Stream {
             let bytes = match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
                 Poll::Ready(None) => Bytes::new(),
-                // A handler ends with its stream.
+                // The handler ends when its stream is reset.
                 Poll::Pending => return self.sending.poll_reset(cx).map(drop),
             };
             let is_over = self.body.is_end_stream();
-            // What the window has no room for waits in the stream, as it would have here.
+            // h2 buffers what exceeds the flow-control window. It would have to be buffered here
+            // otherwise.
             if self.sending.send_data(bytes, is_over).is_err() || is_over {
                 return Poll::Ready(());
             }
@@ -66,7 +67,7 @@ impl Stream {
     }
 }
 
-/// What a request has to say.
+/// The body of a request.
 pub(super) struct RequestBody(RecvStream);
 
 impl Body for RequestBody {
@@ -78,7 +79,7 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         self.0.poll_data(cx).map_ok(|bytes| {
-            // There is room for more in its window; a stream that has ended needs none.
+            // Makes the window available again, which fails harmlessly if the stream has ended.
             let _ = self.0.flow_control().release_capacity(bytes.len());
             Frame::data(bytes)
         })

@@ -1,5 +1,5 @@
-//! The port, from outside: which protocols it takes, and what becomes of a handler whose stream or
-//! process ends.
+//! The port, tested from outside: which protocols it accepts, and what happens to a handler whose
+//! stream or process ends.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -22,12 +22,12 @@ use crate::{
     tests::{input, opening_of},
 };
 
-/// What the test and its handlers have in common.
+/// State shared by the test and its handlers.
 #[derive(Clone, Default)]
 struct Gate {
     open: Arc<Notify>,
     left: Arc<Notify>,
-    /// How many compute at the moment, and how many did at the most.
+    /// How many handlers are computing now, and the maximum so far.
     computing: Arc<Mutex<(u32, u32)>>,
     second: Arc<Condvar>,
 }
@@ -44,14 +44,14 @@ struct Waiter(Gate);
 
 #[service]
 impl Waiter {
-    /// Waits until the test says so.
+    /// Waits until the test opens the gate.
     pub async fn wait(&self, _ctx: &Context) -> Result<()> {
         let _leaving = Leaving(Arc::clone(&self.0.left));
         self.0.open.notified().await;
         Ok(())
     }
 
-    /// Computes until another one does, for a while at most.
+    /// Computes until another handler does so too, for a limited time.
     pub async fn meet(&self, _ctx: &Context) -> Result<()> {
         let mut computing = self.0.computing.lock().unwrap();
         computing.0 += 1;
@@ -63,12 +63,12 @@ impl Waiter {
         Ok(())
     }
 
-    /// Answers with more than a window has room for.
+    /// Returns more than fits into a flow-control window.
     pub async fn tell(&self, _ctx: &Context) -> Result<Raw> {
         Ok(Raw(Bytes::from(vec![7; MUCH])))
     }
 
-    /// Leaves badly.
+    /// Panics when it is dropped.
     pub async fn slam(&self, _ctx: &Context) -> Result<()> {
         let _slamming = Slamming;
         self.0.open.notified().await;
@@ -84,12 +84,12 @@ impl Drop for Slamming {
     }
 }
 
-/// More than ten times h2's first window.
+/// More than ten times h2's initial window.
 const MUCH: usize = 1 << 20;
-/// Nothing here takes nearly as long, and no endpoint has so long to end.
+/// Far longer than anything here takes, and less than an endpoint waits when it shuts down.
 const LONG: Duration = Duration::from_secs(8);
 
-/// An endpoint that is being served, until it is told to end.
+/// A running endpoint, and the means to shut it down.
 struct Served {
     address: String,
     end: oneshot::Sender<()>,
@@ -120,7 +120,7 @@ async fn connect(address: &str) -> SendRequest<Bytes> {
     sender
 }
 
-/// Asks for a handler, whose journal has nothing but its input.
+/// Invokes a handler with a journal that has nothing but its input.
 async fn invoke(
     runtime: &mut SendRequest<Bytes>,
     handler: &str,
@@ -136,7 +136,7 @@ async fn invoke(
     (response, sending)
 }
 
-/// How many bytes an answer has, read to its end.
+/// Reads a response to its end, and returns its length in bytes.
 async fn read(response: Response<h2::RecvStream>) -> usize {
     assert_eq!(response.status(), 200);
     let (mut body, mut read) = (response.into_body(), 0);
@@ -164,7 +164,7 @@ async fn one_port_takes_http_1_and_2_however_the_first_bytes_arrive() {
     let settings = b"\0\0\0\x04\0\0\0\0\0";
     for part in [b"P".as_slice(), b"RI", b" * HTTP/2.0\r\n\r\nSM\r\n\r\n", settings] {
         two.write_all(part).await.unwrap();
-        // Long enough to be looked at on its own.
+        // Long enough for each part to be read separately.
         sleep(3 * PREFACE_RETRY).await;
     }
     let mut frame = [0; 9];
@@ -181,14 +181,14 @@ async fn what_is_under_way_is_finished_when_the_endpoint_ends() {
     let response = response.await.unwrap();
     let idle = connect(&served.address).await;
     served.end.send(()).unwrap();
-    // The port is given back at once.
+    // The port is released at once.
     while TcpStream::connect(&served.address).await.is_ok() {
         tokio::task::yield_now().await;
     }
     assert!(!served.serving.is_finished(), "a handler is under way");
     gate.open.notify_one();
     assert!(read(response).await > 0);
-    // Also the connection on which nothing was under way.
+    // The idle connection ends too.
     timeout(LONG, served.serving).await.unwrap().unwrap();
     drop(idle);
 }
@@ -198,7 +198,7 @@ async fn a_handler_ends_with_its_stream() {
     let gate = Gate::default();
     let served = serve(gate.clone()).await;
     let mut runtime = connect(&served.address).await;
-    // At first in tasks of their own, then on the connection.
+    // The first ones run in tasks of their own, the later ones inline.
     for _ in 0..20 {
         let (response, mut sending) = invoke(&mut runtime, "wait").await;
         let response = response.await.unwrap();
@@ -206,7 +206,7 @@ async fn a_handler_ends_with_its_stream() {
         gate.left.notified().await;
         drop(response);
     }
-    // The connection goes on.
+    // The connection still works.
     gate.open.notify_one();
     let (response, _sending) = invoke(&mut runtime, "wait").await;
     assert!(read(response.await.unwrap()).await > 0);
@@ -229,7 +229,7 @@ async fn handlers_that_compute_for_long_do_so_side_by_side() {
 async fn an_answer_waits_for_its_window() {
     let served = serve(Gate::default()).await;
     let mut runtime = connect(&served.address).await;
-    // Also when the handler is known as quick.
+    // Often enough that the handler counts as quick.
     for _ in 0..20 {
         let (response, _sending) = invoke(&mut runtime, "tell").await;
         let response = response.await.unwrap();
@@ -250,7 +250,7 @@ async fn a_handler_that_leaves_badly_leaves_alone() {
         timeout(LONG, response).await.unwrap().unwrap();
         sending.send_reset(h2::Reason::CANCEL);
     }
-    // One waits on the connection still, the others are gone.
+    // One handler still waits; the others are gone.
     gate.open.notify_waiters();
     assert!(timeout(LONG, read(staying)).await.unwrap() > 0);
 }
@@ -265,11 +265,11 @@ async fn whoever_says_nothing_is_not_waited_for_and_a_handler_is() {
         let mut quiet = TcpStream::connect(&served.address).await.unwrap();
         quiet.write_all(said.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        // Closed, or broken off: it does not stay.
+        // Closed or reset: either way, it does not stay open.
         let _ = timeout(LONG, quiet.read_to_end(&mut answer)).await.unwrap();
     }
     let mut runtime = connect(&served.address).await;
-    // A journal of which a part is missing.
+    // A journal whose last byte is missing.
     let request = Request::post("http://endpoint/invoke/Waiter/wait")
         .header("content-type", ProtocolVersion::V6.content_type())
         .body(())
@@ -279,7 +279,7 @@ async fn whoever_says_nothing_is_not_waited_for_and_a_handler_is() {
     sending.send_data(journal.slice(..journal.len() - 1), false).unwrap();
     let answer = timeout(LONG, response).await.unwrap().unwrap();
     assert_eq!(timeout(LONG, read(answer)).await.unwrap(), 0, "it ends without a word");
-    // The same connection, and a handler that takes much longer.
+    // On the same connection, a handler may take much longer.
     let (response, _sending) = invoke(&mut runtime, "wait").await;
     let answer = response.await.unwrap();
     sleep(5 * short).await;

@@ -8,7 +8,7 @@ fn handles(numbers: &[u32]) -> VecDeque<Handle> {
     numbers.iter().copied().map(Handle).collect()
 }
 
-/// Handles 1 to `count` wait, by the polls of the same numbers.
+/// Handles 1 to `count` wait, each since the poll with the same number.
 fn waiting(count: u32) -> Waiting {
     let mut waiting = Waiting::default();
     (1..=count).for_each(|number| waiting.wait(Handle(number), OPEN));

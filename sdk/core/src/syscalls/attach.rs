@@ -1,4 +1,4 @@
-//! Attach and get output: another invocation's result, awaited or looked at.
+//! Attach and get output: wait for another invocation's result, or read it without waiting.
 
 use protocol::journal::{Command, InvocationTarget};
 
@@ -8,7 +8,7 @@ impl Vm {
     /// Waits for another invocation's result.
     ///
     /// # Errors
-    /// When the journal has something else here.
+    /// Returns an error if the journal has a different command here.
     pub fn sys_attach(&mut self, target: InvocationTarget) -> Result<Handle, VmError> {
         self.with_running(|running| {
             let (handle, completion) = running.new_completion();
@@ -17,10 +17,10 @@ impl Vm {
         })
     }
 
-    /// Looks at another invocation's result; void while there is none.
+    /// Reads another invocation's result without waiting; void if it has none yet.
     ///
     /// # Errors
-    /// When the journal has something else here.
+    /// Returns an error if the journal has a different command here.
     pub fn sys_get_output(&mut self, target: InvocationTarget) -> Result<Handle, VmError> {
         self.with_running(|running| {
             let (handle, completion) = running.new_completion();

@@ -1,4 +1,4 @@
-//! Awakeables: a numbered signal of this invocation, completed by whoever has its id.
+//! Awakeables: numbered signals of this invocation, which anyone who has the id can complete.
 
 use bytes::Bytes;
 use protocol::{
@@ -9,10 +9,10 @@ use protocol::{
 use crate::{Handle, Vm, VmError};
 
 impl Vm {
-    /// A new awakeable: its id, and what to wait for. Nothing is journaled for it.
+    /// Creates an awakeable and returns its id and the handle to wait for. Journals nothing.
     ///
     /// # Errors
-    /// When the attempt has ended.
+    /// Returns an error if the attempt has ended.
     pub fn sys_awakeable(&mut self) -> Result<(String, Handle), VmError> {
         self.with_running(|running| {
             let signal = running.new_signal();
@@ -21,10 +21,10 @@ impl Vm {
         })
     }
 
-    /// Completes somebody's awakeable.
+    /// Completes an awakeable of any invocation.
     ///
     /// # Errors
-    /// When the journal has something else here.
+    /// Returns an error if the journal has a different command here.
     pub fn sys_complete_awakeable(
         &mut self,
         id: &str,

@@ -1,14 +1,15 @@
-//! Call: invoke another handler and wait for its answer.
+//! Call: invoke another handler and wait for its result.
 
 use protocol::journal::{CallRequest, Command};
 
 use crate::{Handle, Vm, VmError, running::Running};
 
 impl Vm {
-    /// Calls: what to wait for, for the callee's id and for its answer.
+    /// Calls a handler and returns two handles: one for the callee's id, one for its result.
     ///
     /// # Errors
-    /// When the journal has something else here, or the protocol is too old for the request.
+    /// Returns an error if the journal has a different command here, or the protocol version is too
+    /// old for the request.
     pub fn sys_call(&mut self, request: CallRequest) -> Result<(Handle, Handle), VmError> {
         self.with_running(|running| {
             running.check_scope(&request)?;
@@ -26,7 +27,7 @@ impl Vm {
 }
 
 impl Running {
-    /// Scopes and limit keys are new with V7.
+    /// Scopes and limit keys require V7.
     pub(crate) fn check_scope(&self, request: &CallRequest) -> Result<(), VmError> {
         let is_scoped = request.scope.is_some() || request.limit_key.is_some();
         if is_scoped && !self.version.has_scope() {

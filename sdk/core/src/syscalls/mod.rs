@@ -1,4 +1,4 @@
-//! What a handler can ask for, one command a module.
+//! The requests a handler can make, one module per kind of command.
 
 pub(crate) mod attach;
 pub(crate) mod awakeable;

@@ -1,4 +1,4 @@
-//! Output: what the invocation answers.
+//! Output: the result of the invocation.
 
 use bytes::Bytes;
 use protocol::{TerminalFailure, journal::Command};
@@ -6,10 +6,10 @@ use protocol::{TerminalFailure, journal::Command};
 use crate::{Vm, VmError};
 
 impl Vm {
-    /// Answers; the invocation ends with [`Vm::end`].
+    /// Sets the invocation's result; [`Vm::end`] then ends the invocation.
     ///
     /// # Errors
-    /// When the journal has something else here.
+    /// Returns an error if the journal has a different command here.
     pub fn sys_output(&mut self, result: Result<Bytes, TerminalFailure>) -> Result<(), VmError> {
         self.with_running(|running| running.issue(Command::Output { result }))
     }

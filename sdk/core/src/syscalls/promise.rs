@@ -1,4 +1,4 @@
-//! Durable promises of a workflow.
+//! A workflow's durable promises.
 
 use bytes::Bytes;
 use protocol::{TerminalFailure, journal::Command};
@@ -9,7 +9,7 @@ impl Vm {
     /// Waits for a promise.
     ///
     /// # Errors
-    /// When the journal has something else here.
+    /// Returns an error if the journal has a different command here.
     pub fn sys_get_promise(&mut self, key: &str) -> Result<Handle, VmError> {
         self.with_running(|running| {
             let (handle, completion) = running.new_completion();
@@ -18,10 +18,10 @@ impl Vm {
         })
     }
 
-    /// Looks at a promise; void while it is not completed.
+    /// Reads a promise without waiting; void if it is not completed yet.
     ///
     /// # Errors
-    /// When the journal has something else here.
+    /// Returns an error if the journal has a different command here.
     pub fn sys_peek_promise(&mut self, key: &str) -> Result<Handle, VmError> {
         self.with_running(|running| {
             let (handle, completion) = running.new_completion();
@@ -30,10 +30,10 @@ impl Vm {
         })
     }
 
-    /// Completes a promise: void, or a failure when it was completed before.
+    /// Completes a promise. The result is void, or a failure if it was already completed.
     ///
     /// # Errors
-    /// When the journal has something else here.
+    /// Returns an error if the journal has a different command here.
     pub fn sys_complete_promise(
         &mut self,
         key: &str,

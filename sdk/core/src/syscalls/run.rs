@@ -16,36 +16,37 @@ use crate::{Handle, Vm, VmError, running::Running};
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) state: RunState,
-    /// Where it stands in the journal, among the commands.
+    /// Index of its command.
     command_index: u32,
 }
 
-/// Where a run is within this attempt.
+/// The state of a run within this attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunState {
-    /// Its closure is executed when the handler waits for it.
+    /// Its closure will be executed once the handler waits for it.
     Waiting,
     /// Its closure is being executed.
     Executing,
 }
 
-/// How a closure that fails is tried again.
+/// How a failing closure is retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRetry {
-    /// The delays.
+    /// Delay between executions.
     pub backoff: Backoff,
-    /// Executions in all; `None` is no limit.
+    /// Maximum number of executions, including the first; `None` means no limit.
     pub max_attempts: Option<u32>,
-    /// How long after the last stored entry the last execution may begin, in milliseconds; `None` is no
-    /// limit.
+    /// How long after the last stored entry the final execution may start, in milliseconds; `None`
+    /// means no limit.
     pub max_duration_ms: Option<u64>,
 }
 
 impl Vm {
-    /// A side effect; [`Turn::Execute`](crate::Turn::Execute) says when to execute its closure.
+    /// Starts a side effect; [`Turn::Execute`](crate::Turn::Execute) says when to execute its
+    /// closure.
     ///
     /// # Errors
-    /// When the journal has something else here.
+    /// Returns an error if the journal has a different command here.
     pub fn sys_run(&mut self, name: &str) -> Result<Handle, VmError> {
         self.with_running(|running| {
             let (handle, completion) = running.new_completion();
@@ -57,10 +58,11 @@ impl Vm {
         })
     }
 
-    /// The closure of a run has its final result; it becomes visible when the runtime has it.
+    /// Proposes the final result of a run's closure; it becomes visible once the runtime has stored
+    /// it.
     ///
     /// # Errors
-    /// When the attempt has ended.
+    /// Returns an error if the attempt has ended.
     pub fn propose_run(
         &mut self,
         handle: Handle,
@@ -72,11 +74,11 @@ impl Vm {
         })
     }
 
-    /// The closure of a run failed in a way that is worth another try: the attempt ends, or, when
-    /// the tries are used up, the failure becomes the run's result.
+    /// Reports a retryable failure of a run's closure. The attempt ends, or, if the retries are
+    /// exhausted, the failure becomes the run's result.
     ///
     /// # Errors
-    /// When the attempt has ended already.
+    /// Returns an error if the attempt has already ended.
     pub fn fail_run(
         &mut self,
         handle: Handle,
@@ -106,7 +108,7 @@ impl Running {
         }
     }
 
-    /// What asks the runtime for another try; `None` when they are used up.
+    /// The error that makes the runtime retry; `None` if the retries are exhausted.
     fn try_again(
         &self,
         handle: Handle,
@@ -114,7 +116,8 @@ impl Running {
         message: &str,
         retry: Option<&RunRetry>,
     ) -> Option<AttemptError> {
-        // The runtime counts failures since the journal last grew: once it has grown, they are others'.
+        // The runtime counts failures since the journal last grew: if this attempt made it grow,
+        // they belong to other commands.
         let (failed_before, elapsed_ms) = if self.progress.has_grown() {
             (0, 0)
         } else {

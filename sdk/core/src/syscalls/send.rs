@@ -1,15 +1,16 @@
-//! One-way call: invoke another handler, now or later, without waiting for its answer.
+//! One-way call: invoke another handler, now or later, without waiting for its result.
 
 use protocol::journal::{CallRequest, Command};
 
 use crate::{Handle, Vm, VmError};
 
 impl Vm {
-    /// Sends, not before `invoke_time_ms` (milliseconds since the epoch, 0 is now): what to wait
-    /// for, for the callee's id.
+    /// Sends a one-way call, to start no earlier than `invoke_time_ms` (milliseconds since the
+    /// epoch; 0 means now), and returns a handle for the callee's id.
     ///
     /// # Errors
-    /// When the journal has something else here, or the protocol is too old for the request.
+    /// Returns an error if the journal has a different command here, or the protocol version is too
+    /// old for the request.
     pub fn sys_send(
         &mut self,
         request: CallRequest,

@@ -1,22 +1,22 @@
-//! Signals: something from outside, by name.
+//! Signals: values and failures sent to an invocation from outside, by name or number.
 
 use protocol::journal::{Command, NotificationId, NotificationResult, notification::SignalId};
 
 use crate::{Handle, Vm, VmError};
 
 impl Vm {
-    /// A signal to wait for.
+    /// Returns a handle to wait for a signal. Journals nothing.
     ///
     /// # Errors
-    /// When the attempt has ended.
+    /// Returns an error if the attempt has ended.
     pub fn sys_signal(&mut self, signal: SignalId) -> Result<Handle, VmError> {
         self.with_running(|running| Ok(running.new_handle(NotificationId::Signal(signal))))
     }
 
-    /// Sends a signal to another invocation, named by its textual id.
+    /// Sends a signal to another invocation, given its textual id.
     ///
     /// # Errors
-    /// When the journal has something else here.
+    /// Returns an error if the journal has a different command here.
     pub fn sys_send_signal(
         &mut self,
         target: &str,

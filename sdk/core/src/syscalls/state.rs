@@ -1,5 +1,5 @@
-//! State of a virtual object or workflow: answered from what the attempt was started with, or asked
-//! for. On replay the journal says which it was.
+//! State of a virtual object or workflow: read from what the attempt was started with, or requested
+//! from the runtime. On replay the journal says which of the two it was.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use protocol::{
 
 use crate::{Handle, Vm, VmError, replay::Progress, running::Running};
 
-/// What is known of the state.
+/// The known part of the state.
 #[derive(Debug, Default)]
 pub(crate) struct StateView {
-    /// Known keys; `None` is known to be absent.
+    /// Known keys; `None` if the key is known to be absent.
     known: BTreeMap<Bytes, Option<Bytes>>,
-    /// Whether a key that is not known is absent.
+    /// Whether keys that are not in `known` are absent.
     is_complete: bool,
 }
 
@@ -26,7 +26,7 @@ impl StateView {
         Self { known: known.collect(), is_complete: !start.partial_state }
     }
 
-    /// The value, if it is known which it is.
+    /// The value, if it is known; the inner `None` is an absent key.
     fn get(&self, key: &Bytes) -> Option<Option<Bytes>> {
         match self.known.get(key) {
             Some(value) => Some(value.clone()),
@@ -42,10 +42,10 @@ impl StateView {
 }
 
 impl Vm {
-    /// Reads a key: a value, or void when it is absent.
+    /// Reads a key: a value, or void if it is absent.
     ///
     /// # Errors
-    /// When the journal has something else here.
+    /// Returns an error if the journal has a different command here.
     pub fn sys_get_state(&mut self, key: Bytes) -> Result<Handle, VmError> {
         self.with_running(|running| {
             let (handle, completion) = running.new_completion();
@@ -65,10 +65,10 @@ impl Vm {
         })
     }
 
-    /// Reads all keys, in order.
+    /// Lists all keys, in order.
     ///
     /// # Errors
-    /// When the journal has something else here.
+    /// Returns an error if the journal has a different command here.
     pub fn sys_get_state_keys(&mut self) -> Result<Handle, VmError> {
         self.with_running(|running| {
             let (handle, completion) = running.new_completion();
@@ -91,7 +91,7 @@ impl Vm {
     /// Writes a key.
     ///
     /// # Errors
-    /// When the journal has something else here.
+    /// Returns an error if the journal has a different command here.
     pub fn sys_set_state(&mut self, key: Bytes, value: Bytes) -> Result<(), VmError> {
         self.with_running(|running| {
             running.state.known.insert(key.clone(), Some(value.clone()));
@@ -102,7 +102,7 @@ impl Vm {
     /// Removes a key.
     ///
     /// # Errors
-    /// When the journal has something else here.
+    /// Returns an error if the journal has a different command here.
     pub fn sys_clear_state(&mut self, key: Bytes) -> Result<(), VmError> {
         self.with_running(|running| {
             running.state.known.insert(key.clone(), None);
@@ -113,7 +113,7 @@ impl Vm {
     /// Removes all keys.
     ///
     /// # Errors
-    /// When the journal has something else here.
+    /// Returns an error if the journal has a different command here.
     pub fn sys_clear_all_state(&mut self) -> Result<(), VmError> {
         self.with_running(|running| {
             running.state = StateView { known: BTreeMap::new(), is_complete: true };
@@ -123,7 +123,7 @@ impl Vm {
 }
 
 impl Running {
-    /// The journal's next command; `None` when the handler goes on from there.
+    /// The journal's next command; `None` if the handler is past the end of the journal.
     fn replayed(&self) -> Result<Option<Command>, VmError> {
         match &self.progress {
             Progress::Replaying(replay) => Ok(Some(replay.peek()?.command)),

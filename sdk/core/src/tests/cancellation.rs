@@ -23,7 +23,7 @@ fn cancelled() -> Option<Offer> {
 const OPEN: Wait = Wait { place: Place::ROOT, is_shielded: false };
 const SHIELDED: Wait = Wait { place: Place::ROOT, is_shielded: true };
 
-/// Offers the cancellation to whoever waits, and lets it be taken.
+/// Offers the cancellation to the given wait, which takes it.
 fn take(vm: &mut Vm, handle: Handle) {
     assert_eq!(vm.turn().unwrap(), Turn::Offered(handle));
     assert_eq!(vm.take_offer(handle), cancelled());
@@ -47,7 +47,7 @@ fn callees_are_told_in_the_order_of_the_calls_also_those_whose_ids_were_taken() 
     take(&mut vm, first);
     assert_eq!(rendered(&mut vm, ProtocolVersion::V7), [told("inv_b")]);
     take(&mut vm, second);
-    // A callee is told once.
+    // Each callee is notified once.
     vm.wait(second, OPEN);
     vm.push(bytes(&[cancel()])).unwrap();
     take(&mut vm, second);

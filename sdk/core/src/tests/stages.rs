@@ -1,4 +1,4 @@
-//! What each stage of an attempt takes, and what it says to the rest.
+//! Which input each stage of an attempt accepts, and how it responds to anything else.
 
 use super::*;
 
@@ -12,14 +12,14 @@ fn input() -> Frame {
     command(Command::Input { headers: Vec::new(), value: Bytes::from("in") }, V7)
 }
 
-/// Start with a number of entries to follow, and what follows.
+/// Start announcing `known_entries`, followed by the given frames.
 fn begun_with(known_entries: u32, frames: &[Frame]) -> Bytes {
     let (start, _) = opening_frames(&[], &[], false);
     let start = Start { known_entries, ..start };
     bytes(&[&[start.encode()], frames].concat())
 }
 
-/// What an attempt says to bytes that end it.
+/// The output of an attempt that these bytes end.
 fn end_of(bytes: Bytes) -> Vec<String> {
     let mut vm = fresh();
     let error = vm.push(bytes).unwrap_err();
@@ -164,8 +164,8 @@ fn a_failure_of_a_run_counts_by_itself_once_the_journal_has_grown() {
     assert_eq!(delay(true, 2), Some(10), "others have failed, not this");
 }
 
-/// A handler that makes use of everything that the runtime brings, the bytes behind `opening_bytes`
-/// after the result of its run.
+/// A handler that uses everything the runtime can send. The bytes from `opening_bytes` on arrive
+/// after its run's result was proposed.
 fn converse(bytes: &[u8], opening_bytes: usize) -> Result<Vm, VmError> {
     let (opening, rest) = bytes.split_at(opening_bytes.min(bytes.len()));
     let mut vm = fresh();

@@ -14,7 +14,7 @@ use tracing_subscriber::{filter::LevelFilter, prelude::*};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    // Colours are for people; a file that is searched has no use for them.
+    // Colours are only useful on a terminal; they would get in the way of searching a file.
     let is_for_people = std::io::stdout().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_ansi(is_for_people).with_filter(OncePerStep);
     tracing_subscriber::registry().with(lines).with(LevelFilter::INFO).init();

@@ -1,5 +1,5 @@
-//! A restaurant's point of sale: a plain HTTP server that knows nothing of the runtime but where to
-//! say that an order is ready.
+//! A restaurant's point of sale: a plain HTTP server that knows nothing about the runtime except
+//! where to report that an order is ready.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,16 +16,16 @@ use serde::Deserialize;
 use services_food_ordering::http::Http;
 use tokio::net::TcpListener;
 
-/// The restaurant.
+/// The restaurant's point of sale.
 #[derive(Parser, Clone)]
 struct Args {
-    /// Where it is asked to prepare orders.
+    /// Address to listen on for orders to prepare.
     #[arg(long, env = "BIND", default_value = "127.0.0.1:5050")]
     bind: SocketAddr,
-    /// Where it says that an order is ready.
+    /// URL of the ingress, where it reports that an order is ready.
     #[arg(long, env = "INGRESS", default_value = "http://127.0.0.1:8080")]
     ingress: String,
-    /// How long an order takes, in milliseconds.
+    /// Time to prepare an order, in milliseconds.
     #[arg(long, env = "COOKING_MS", default_value_t = 1500)]
     cooking_ms: u64,
 }
@@ -68,8 +68,8 @@ async fn answer(args: Args, http: Http, request: Request<Incoming>) -> Response<
     status(StatusCode::OK)
 }
 
-/// Cooks, then says so until somebody hears it. An order asked for twice is said to be ready twice,
-/// which does no harm.
+/// Prepares an order, then reports it until the ingress accepts the report. An order requested
+/// twice is reported twice, which does no harm.
 async fn cook(args: Args, http: Http, Prepare { order_id, cb }: Prepare) {
     tokio::time::sleep(Duration::from_millis(args.cooking_ms)).await;
     let to = format!("{}/restate/awakeables/{cb}/resolve", args.ingress);

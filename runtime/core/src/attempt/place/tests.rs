@@ -1,4 +1,4 @@
-//! Registries in, places out.
+//! Where attempts run, given a registry.
 
 use protocol::{HandlerKind, ServiceKind};
 
@@ -13,7 +13,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A deployment with one handler of `Greeter`, which is tried so often.
+/// A deployment with one handler of `Greeter`, attempted at most `max_attempts` times.
 pub(in crate::attempt) fn deployment(
     id: u128,
     handler: &str,

@@ -1,4 +1,5 @@
-//! What follows a failed attempt: who asks for a pause, what it costs, and how long words are kept.
+//! What follows a failed attempt: which delays are honoured, what counts against the policy, and
+//! how long texts are truncated.
 
 use protocol::wire::{
     MessageType,
@@ -16,7 +17,7 @@ use crate::{
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
-/// What is made of a fault: what is remembered, and what follows.
+/// What a fault results in: the stored failure, and what follows.
 fn after(mut attempt: Attempt, fault: Fault) -> (AttemptFailure, AfterFailure) {
     attempt.broken(fault, &mut Zeros);
     let events = proposals(&mut attempt);
@@ -90,7 +91,7 @@ fn what_was_not_sent_uses_nothing_up_and_grows_by_its_own_count() {
         for (unsent, expected_ms) in
             [(0, 500), (1, 1000), (2, 2000), (7, 60_000), (u32::MAX, 60_000)]
         {
-            // More than the three attempts that the policy has.
+            // More than the policy's three attempts.
             let (_, next) = after(with(70, unsent), fault());
             assert_eq!(next, AfterFailure::RetryUnsent { delay_ms: expected_ms }, "{unsent}");
         }
@@ -180,7 +181,7 @@ fn long_words_of_an_attempt_are_kept_in_part_and_say_so() {
         assert!((bytes_max - 4..=bytes_max).contains(&kept.len()), "{}", kept.len());
         assert!(kept.ends_with("\u{1F980} [cut: this was 400000 bytes]"));
     }
-    // What ends the invocation with it is the same.
+    // A failure that ends the invocation is truncated the same way.
     let mut attempt = with(2, 0);
     attempt.options.handler.retry.on_max_attempts = OnMaxAttempts::Kill;
     let AfterFailure::Kill(killed) = after(attempt, fault()).1 else { panic!("the last attempt") };
@@ -190,7 +191,7 @@ fn long_words_of_an_attempt_are_kept_in_part_and_say_so() {
         panic!("it is asked for")
     };
     assert_eq!(failed.message, failure.message);
-    // What fits stays as it is.
+    // A text that fits is unchanged.
     let fits = "x".repeat(cut::MESSAGE_BYTES_MAX);
     assert_eq!(cut::message(fits.clone()), fits);
 }

@@ -1,8 +1,8 @@
-/* Moves the wall clock of one process: CLOCK_REALTIME, gettimeofday and time are off by what the file
- * named by SHIM_CLOCK says, eight bytes of microseconds that may change while the process runs.
+/* Shifts the wall clock of one process: CLOCK_REALTIME, gettimeofday and time are off by the number of
+ * microseconds in the file named by SHIM_CLOCK, eight bytes that may change while the process runs.
  *
- * Not all code asks libc for the time: some calls the vDSO by itself. So it is the vDSO's own functions,
- * in this process's copy of the page, that are made to jump here. */
+ * Some code bypasses libc and calls the vDSO directly. So this overwrites the vDSO's own functions, in the
+ * process's copy of the page, with jumps to the functions below. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* Makes a disk fail: from the moment that the file named by SHIM_EIO_NOW exists, the calls listed in
- * SHIM_EIO_CALLS ("sync", "write" or both) on files whose path has SHIM_EIO_PATH in it are EIO. */
+/* Makes a disk fail: once the file named by SHIM_EIO_NOW exists, the calls listed in SHIM_EIO_CALLS ("sync",
+ * "write" or both) fail with EIO on files whose path contains SHIM_EIO_PATH. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
