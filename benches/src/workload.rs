@@ -86,7 +86,7 @@ impl FromStr for Workload {
         };
         match SHAPES.iter().find(|row| row.1 == name) {
             Some((shape, _)) => Ok(Self { shape: *shape, retained }),
-            None => Err(format!("no such workload; known are {}", known())),
+            None => Err(format!("unknown workload; expected one of {}", known())),
         }
     }
 }

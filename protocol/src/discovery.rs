@@ -254,19 +254,19 @@ pub enum ManifestError {
     },
     /// A name that could not be called.
     #[error(
-        "'{0}' is no name of a service or handler: expected a letter, then letters, digits and '_', for a \
-         service '.' and '-' too; rename it"
+        "'{0}' is not a valid name for a service or handler: expected a letter, then letters, digits and '_', for a \
+         service also '.' and '-'; rename it"
     )]
     Name(String),
     /// A name reserved for the runtime.
     #[error("the service name '{0}' is reserved")]
     ReservedName(String),
     /// The same name is used twice.
-    #[error("'{0}' is offered twice; rename one of the two")]
+    #[error("'{0}' occurs twice; rename one of them")]
     Duplicate(String),
     /// A handler of a kind that this kind of service can't have.
     #[error(
-        "handler '{handler}' of '{service}' is {}, which a {} cannot have; change the one or the other",
+        "handler '{handler}' of '{service}' is {}, which a {} cannot have; change one of the two",
         ty.name(),
         service_ty.name()
     )]
@@ -282,8 +282,8 @@ pub enum ManifestError {
     },
     /// A setting that the requested, older manifest version can't express.
     #[error(
-        "{option} on '{name}' needs manifest version {needed} or newer, and version {asked} is \
-         asked for; remove the setting or use a newer runtime"
+        "{option} on '{name}' needs manifest version {needed} or newer, but version {asked} was \
+         requested; remove the setting or use a newer runtime"
     )]
     Version {
         /// Name of the setting.
@@ -296,7 +296,7 @@ pub enum ManifestError {
         asked: u32,
     },
     /// A setting that has no effect on this kind of handler.
-    #[error("{option} on handler '{handler}' of '{service}' means nothing there; remove it")]
+    #[error("{option} on handler '{handler}' of '{service}' has no effect there; remove it")]
     Option {
         /// Name of the setting.
         option: &'static str,

@@ -172,7 +172,7 @@ pub enum IdParseError {
         expected: &'static str,
     },
     /// Its version is unknown.
-    #[error("its version is '{0}', only '1' is known")]
+    #[error("its version is '{0}', but only '1' is supported")]
     Version(char),
     /// It is too short or too long.
     #[error("it has {actual} characters after the version, expected {expected}")]
@@ -186,7 +186,7 @@ pub enum IdParseError {
     #[error("'{0}' is not a base 62 digit")]
     Digit(char),
     /// The digits encode a number that is too large.
-    #[error("its digits stand for a number that is out of range")]
+    #[error("its digits encode a number that is out of range")]
     OutOfRange,
     /// The payload is not URL-safe base 64.
     #[error("it is not URL-safe base 64")]

@@ -15,7 +15,7 @@ pub enum ProtocolVersion {
 
 /// A version number that we don't speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("service protocol version {0} is not supported, only 5 to 7 are")]
+#[error("service protocol version {0} is not supported; supported are 5 to 7")]
 pub struct UnsupportedVersion(pub u32);
 
 impl ProtocolVersion {

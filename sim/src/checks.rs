@@ -16,7 +16,7 @@ use runtime_embedded::VirtualClock;
 use crate::{
     clients::Operation,
     node::SimNode,
-    program::{OBJECT, OBJECTS, Place, Program, Step},
+    program::{Destination, OBJECT, OBJECTS, Program, Step},
 };
 
 const LIVE: [StatusKind; 6] = [
@@ -86,7 +86,7 @@ pub fn is_nothing_left(tables: &Tables<'_>) -> Result<(), String> {
         Table::Signal,
     ] {
         if let Some((key, row)) = rows(tables, table).first() {
-            return Err(format!("{table:?} has a row left: {key:?} {row:?}"));
+            return Err(format!("{table:?} has a row left over: {key:?} {row:?}"));
         }
     }
     Ok(())
@@ -136,7 +136,7 @@ struct Expected {
 impl Expected {
     fn collect(&mut self, program: &Program, is_doomed: bool, doomed: &BTreeSet<u32>) {
         let is_doomed = is_doomed || doomed.contains(&program.number);
-        if let Place::Object(key) = &program.place {
+        if let Destination::Object(key) = &program.place {
             let tags = program.tags();
             let into = if is_doomed { &mut self.may } else { &mut self.must };
             into.extend(tags.iter().map(|tag| (key.clone(), *tag)));
@@ -189,7 +189,7 @@ pub fn tags(
     if !is_causal {
         return Ok(());
     }
-    for operation in operations.iter().filter(|one| one.program.place == Place::Service) {
+    for operation in operations.iter().filter(|one| one.program.place == Destination::Service) {
         let mut chain = Vec::new();
         causes(&operation.program, doomed, &mut chain);
         for (key, list) in &lists {
@@ -212,10 +212,10 @@ fn once(expected: &Expected, lists: &BTreeMap<String, Vec<u32>>) -> Result<(), S
     for (key, tag) in lists.iter().flat_map(|(key, tags)| tags.iter().map(move |tag| (key, *tag))) {
         let name = (key.clone(), tag);
         if !missing.remove(&name) && !expected.may.contains(&name) {
-            return Err(format!("not exactly once: {name:?} is there again, or for no reason"));
+            return Err(format!("not exactly once: {name:?} is there again or unexpectedly"));
         }
         if !found.insert(name.clone()) {
-            return Err(format!("not exactly once: {name:?} is doubled"));
+            return Err(format!("not exactly once: {name:?} is duplicated"));
         }
     }
     if !missing.is_empty() {
@@ -250,7 +250,7 @@ fn causes(program: &Program, doomed: &BTreeSet<u32>, chain: &mut Vec<(String, u3
     for step in &program.steps {
         match step {
             Step::Call(callee) | Step::Attach(callee) | Step::Idempotent(callee)
-                if callee.place != Place::Service =>
+                if callee.place != Destination::Service =>
             {
                 message(callee, chain);
                 if is_waited_for(program) && is_waited_for(callee) {
@@ -296,7 +296,7 @@ fn causes(program: &Program, doomed: &BTreeSet<u32>, chain: &mut Vec<(String, u3
 }
 
 fn message(program: &Program, chain: &mut Vec<(String, u32)>) {
-    if let (Place::Object(key), Some(tag)) = (&program.place, program.tags().first()) {
+    if let (Destination::Object(key), Some(tag)) = (&program.place, program.tags().first()) {
         chain.push((key.clone(), *tag));
     }
 }

@@ -24,7 +24,7 @@ use runtime_partition::{CallAnswer, Partitions, RequestError};
 use crate::{
     limits::Sabotage,
     perform::FROM_OUTSIDE,
-    program::{Place, Program, encode},
+    program::{Destination, Program, encode},
     stats::Fault,
     world::World,
 };
@@ -46,12 +46,12 @@ pub struct Operation {
 
 /// A result, or a failure's code.
 pub(crate) type Heard = Result<Bytes, u32>;
-pub(crate) type Asking = Waiting<Said>;
+pub(crate) type Asking = Waiting<Content>;
 /// A pending request to the node.
 pub(crate) type Waiting<T> = std::pin::Pin<Box<dyn Future<Output = Result<T, RequestError>>>>;
 
 /// The node's answer to a client.
-pub(crate) enum Said {
+pub(crate) enum Content {
     /// The invocation has completed, with its result and when that expires.
     Ended(Heard, Option<u64>),
     /// There is no such invocation, and it was never acknowledged.
@@ -62,7 +62,7 @@ pub(crate) enum Said {
 
 /// How to make the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum CallMode {
     /// Wait for the result.
     Call,
     /// Wait for the acknowledgement, then attach.
@@ -80,15 +80,15 @@ pub(crate) struct Completing {
 
 impl Operation {
     fn is_brief(&self) -> bool {
-        self.program.place == Place::Brief
+        self.program.place == Destination::Brief
     }
 
     /// Derives the invocation's id.
     pub(crate) fn id(&self) -> InvocationId {
         let (service, key, handler) = self.program.target();
         match &self.program.place {
-            Place::Workflow(key) => Derivation::Plain.workflow(None, service, key),
-            Place::Service | Place::Brief | Place::Object(_) => {
+            Destination::Workflow(key) => Derivation::Plain.workflow(None, service, key),
+            Destination::Service | Destination::Brief | Destination::Object(_) => {
                 let idempotency_key = format!("op-{}", self.number);
                 Derivation::Plain.idempotency_key(None, service, key, handler, &idempotency_key)
             }
@@ -98,9 +98,11 @@ impl Operation {
     fn invoke(&self, registry: &RegistrySnapshot) -> Invoke {
         let (service, key, handler) = self.program.target();
         let kinds = match &self.program.place {
-            Place::Service | Place::Brief => (ServiceKind::Service, HandlerKind::Service),
-            Place::Object(_) => (ServiceKind::VirtualObject, HandlerKind::Exclusive),
-            Place::Workflow(_) => (ServiceKind::Workflow, HandlerKind::Workflow),
+            Destination::Service | Destination::Brief => {
+                (ServiceKind::Service, HandlerKind::Service)
+            }
+            Destination::Object(_) => (ServiceKind::VirtualObject, HandlerKind::Exclusive),
+            Destination::Workflow(_) => (ServiceKind::Workflow, HandlerKind::Workflow),
         };
         let facts = registry.resolve(service, handler).unwrap_or(HandlerFacts {
             service_kind: kinds.0,
@@ -123,24 +125,27 @@ impl Operation {
         *invoke.unwrap_or_else(|refused| panic!("a workflow with an idempotency key: {refused}"))
     }
 
-    fn ask(&mut self, partitions: Partitions, registry: &RegistrySnapshot, way: Way) {
+    fn ask(&mut self, partitions: Partitions, registry: &RegistrySnapshot, way: CallMode) {
         let (invoke, is_accepted) = (self.invoke(registry), Arc::clone(&self.is_accepted));
         self.asking = Some(match way {
-            Way::Call => Box::pin(call(partitions, invoke)),
-            Way::Send => Box::pin(send(partitions, invoke, is_accepted)),
-            Way::Attach => Box::pin(attach(partitions, invoke.id, is_accepted)),
+            CallMode::Call => Box::pin(call(partitions, invoke)),
+            CallMode::Send => Box::pin(send(partitions, invoke, is_accepted)),
+            CallMode::Attach => Box::pin(attach(partitions, invoke.id, is_accepted)),
         });
     }
 
     /// Records a result and checks it against what the client already knows.
     fn hear(&mut self, heard: Heard, until_ms: Option<u64>, now_ms: u64) -> Result<bool, String> {
         if self.is_ended && heard != Err(409) {
-            return Err(format!("operation {} was ended, but heard {heard:?}", self.number));
+            return Err(format!(
+                "operation {} was ended by an operator, but got {heard:?}",
+                self.number
+            ));
         }
         let is_new = self.heard.as_ref().is_some_and(|before| *before != heard);
         if is_new && self.until_ms.is_none_or(|until_ms| now_ms < until_ms) {
             let (number, before) = (self.number, &self.heard);
-            return Err(format!("operation {number} heard {before:?}, then {heard:?}"));
+            return Err(format!("operation {number} got {before:?}, then {heard:?}"));
         }
         self.heard = Some(heard);
         self.until_ms = until_ms;
@@ -158,7 +163,7 @@ impl World {
         let is_again = self.operations.len() >= self.limits.operations || self.random.chance(100);
         if is_again && !self.operations.is_empty() {
             let at = self.random.index(self.operations.len());
-            let ways = if self.random.chance(500) { Way::Call } else { Way::Attach };
+            let ways = if self.random.chance(500) { CallMode::Call } else { CallMode::Attach };
             let operation = &mut self.operations[at];
             if operation.asking.is_none() {
                 let way = way_for(operation, ways);
@@ -178,7 +183,7 @@ impl World {
             is_accepted: Arc::default(),
             is_ended: false,
         };
-        let way = if self.random.chance(500) { Way::Call } else { Way::Send };
+        let way = if self.random.chance(500) { CallMode::Call } else { CallMode::Send };
         let way = way_for(&operation, way);
         operation.ask(partitions, &registry, way);
         self.operations.push(operation);
@@ -189,7 +194,7 @@ impl World {
         let partitions = self.node()?.partitions().clone();
         let registry = self.registry.snapshot();
         for operation in &mut self.operations {
-            let way = way_for(operation, Way::Call);
+            let way = way_for(operation, CallMode::Call);
             operation.ask(partitions.clone(), &registry, way);
         }
         Ok(())
@@ -208,21 +213,21 @@ impl World {
                 operation.asking = None;
                 has_heard = true;
                 match said {
-                    Ok(Said::Ended(heard, until_ms)) => {
+                    Ok(Content::Ended(heard, until_ms)) => {
                         let was_heard = operation.heard.is_some();
                         let is_new = operation.hear(heard, until_ms, now_ms)?;
                         if operation.is_brief() && was_heard {
                             self.stats.add(Fault::Expired, is_new);
                         }
                     }
-                    Ok(Said::Wrong(what)) => {
+                    Ok(Content::Wrong(what)) => {
                         return Err(format!("operation {}: {what}", operation.number));
                     }
-                    Ok(Said::Unknown) if operation.heard.is_some() && !operation.is_brief() => {
-                        return Err(format!("operation {} is forgotten", operation.number));
+                    Ok(Content::Unknown) if operation.heard.is_some() && !operation.is_brief() => {
+                        return Err(format!("operation {} has been forgotten", operation.number));
                     }
-                    Err(RequestError::NoRoom) => self.is_refused = true,
-                    Ok(Said::Unknown) | Err(RequestError::Stopped(_)) => (),
+                    Err(RequestError::DiskFull) => self.is_refused = true,
+                    Ok(Content::Unknown) | Err(RequestError::Stopped(_)) => (),
                 }
             }
             // An operation without a result lost its connection, so it asks again: its request may
@@ -230,7 +235,7 @@ impl World {
             if operation.asking.is_none() && operation.heard.is_none() {
                 let is_accepted = operation.is_accepted.load(Ordering::Relaxed);
                 let is_attaching = is_accepted || self.random.chance(300);
-                let way = if is_attaching && has_heard { Way::Attach } else { Way::Send };
+                let way = if is_attaching && has_heard { CallMode::Attach } else { CallMode::Send };
                 let way = way_for(operation, way);
                 operation.ask(partitions.clone(), &registry, way);
             }
@@ -302,19 +307,19 @@ impl World {
 
 /// Picks a request that is valid for the operation: calling a workflow again would not return its
 /// result, and a brief result may already have expired.
-fn way_for(operation: &Operation, wanted: Way) -> Way {
+fn way_for(operation: &Operation, wanted: CallMode) -> CallMode {
     match (&operation.program.place, wanted) {
-        (Place::Workflow(_), Way::Call) => Way::Send,
-        (Place::Brief, _) => Way::Call,
+        (Destination::Workflow(_), CallMode::Call) => CallMode::Send,
+        (Destination::Brief, _) => CallMode::Call,
         (_, wanted) => wanted,
     }
 }
 
-async fn call(partitions: Partitions, invoke: Invoke) -> Result<Said, RequestError> {
+async fn call(partitions: Partitions, invoke: Invoke) -> Result<Content, RequestError> {
     let answer = partitions.call((), Box::new(invoke)).await?;
     Ok(match answer {
         CallAnswer::Completed { completion, .. } => ended(&completion),
-        CallAnswer::AlreadyInvoked => Said::Wrong("it was invoked already".to_owned()),
+        CallAnswer::AlreadyInvoked => Content::Wrong("it was already invoked".to_owned()),
     })
 }
 
@@ -322,11 +327,11 @@ async fn send(
     partitions: Partitions,
     invoke: Invoke,
     is_accepted: Arc<AtomicBool>,
-) -> Result<Said, RequestError> {
+) -> Result<Content, RequestError> {
     let id = invoke.id;
     let accepted = partitions.send((), Box::new(invoke)).await?;
     if accepted.id != id {
-        return Ok(Said::Wrong(format!("a send of {id} was answered with {accepted:?}")));
+        return Ok(Content::Wrong(format!("a send of {id} was answered with {accepted:?}")));
     }
     is_accepted.store(true, Ordering::Relaxed);
     attach(partitions, id, is_accepted).await
@@ -336,18 +341,20 @@ async fn attach(
     partitions: Partitions,
     id: InvocationId,
     is_accepted: Arc<AtomicBool>,
-) -> Result<Said, RequestError> {
+) -> Result<Content, RequestError> {
     let was_accepted = is_accepted.load(Ordering::Relaxed);
     Ok(match partitions.attach(id).await? {
         Some(completion) => ended(&completion),
-        None if was_accepted => Said::Wrong("it was acknowledged, but is not there".to_owned()),
-        None => Said::Unknown,
+        None if was_accepted => {
+            Content::Wrong("it was acknowledged, but does not exist".to_owned())
+        }
+        None => Content::Unknown,
     })
 }
 
-fn ended(completion: &Completion) -> Said {
+fn ended(completion: &Completion) -> Content {
     let heard = completion.result.clone().map_err(|failure| failure.code);
-    Said::Ended(heard, completion.expires_at.map(|at| at.0))
+    Content::Ended(heard, completion.expires_at.map(|at| at.0))
 }
 
 /// Completes an awakeable as the ingress does: the answer arrives once the completion is durable.

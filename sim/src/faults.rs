@@ -22,7 +22,7 @@ use crate::{
 
 /// A fault, or an operation at an inconvenient time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Strike {
+pub(crate) enum FaultKind {
     LosePower,
     KillProcess,
     CutLog,
@@ -47,37 +47,37 @@ pub(crate) enum Strike {
 
 /// How often each fault occurs, in thousandths of the steps; chosen per simulation.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Temper {
-    weights: Vec<(u64, Strike)>,
+pub(crate) struct FaultWeights {
+    weights: Vec<(u64, FaultKind)>,
     /// How often, in thousandths, power is lost during recovery.
     recovery_cut: u64,
     /// How often, in thousandths, the wall clock is set while the node is down.
     wall_set: u64,
 }
 
-impl Temper {
+impl FaultWeights {
     pub(crate) fn new(random: &mut Random, limits: &Limits) -> Self {
         let most = [
-            (limits.crashes, 6, Strike::LosePower),
-            (limits.crashes, 4, Strike::KillProcess),
-            (limits.power_cuts, 6, Strike::CutLog),
-            (limits.power_cuts, 4, Strike::CutEntry),
-            (limits.power_cuts, 4, Strike::CutTables),
-            (limits.disk_errors, 3, Strike::FailLog),
-            (limits.disk_errors, 3, Strike::FailTables),
-            (limits.full_disks, 4, Strike::FillLog),
-            (limits.full_disks, 5, Strike::FillTables),
-            (limits.slow_syncs, 5, Strike::SlowSync),
-            (limits.slow_syncs, 5, Strike::Stall),
-            (limits.jumps, 8, Strike::JumpClock),
-            (limits.jumps, 6, Strike::StepWall),
-            (limits.cuts, 12, Strike::CutConnection),
-            (limits.cuts, 12, Strike::MakeZombie),
-            (limits.outages, 5, Strike::Unplug),
-            (limits.lossy, 12, Strike::LoseMessages),
-            (limits.operators, 4, Strike::Kill),
-            (limits.operators, 4, Strike::Cancel),
-            (limits.operators, 3, Strike::Register),
+            (limits.crashes, 6, FaultKind::LosePower),
+            (limits.crashes, 4, FaultKind::KillProcess),
+            (limits.power_cuts, 6, FaultKind::CutLog),
+            (limits.power_cuts, 4, FaultKind::CutEntry),
+            (limits.power_cuts, 4, FaultKind::CutTables),
+            (limits.disk_errors, 3, FaultKind::FailLog),
+            (limits.disk_errors, 3, FaultKind::FailTables),
+            (limits.full_disks, 4, FaultKind::FillLog),
+            (limits.full_disks, 5, FaultKind::FillTables),
+            (limits.slow_syncs, 5, FaultKind::SlowSync),
+            (limits.slow_syncs, 5, FaultKind::Stall),
+            (limits.jumps, 8, FaultKind::JumpClock),
+            (limits.jumps, 6, FaultKind::StepWall),
+            (limits.cuts, 12, FaultKind::CutConnection),
+            (limits.cuts, 12, FaultKind::MakeZombie),
+            (limits.outages, 5, FaultKind::Unplug),
+            (limits.lossy, 12, FaultKind::LoseMessages),
+            (limits.operators, 4, FaultKind::Kill),
+            (limits.operators, 4, FaultKind::Cancel),
+            (limits.operators, 3, FaultKind::Register),
         ];
         let mut weights = Vec::new();
         for (is_allowed, most, strike) in most {
@@ -92,7 +92,7 @@ impl Temper {
         Self { weights, recovery_cut, wall_set }
     }
 
-    fn pick(&self, mut choice: u64) -> Option<Strike> {
+    fn pick(&self, mut choice: u64) -> Option<FaultKind> {
         for (weight, strike) in &self.weights {
             if choice < *weight {
                 return Some(*strike);
@@ -115,77 +115,77 @@ pub(crate) enum Down {
 impl World {
     /// Injects the fault selected by `choice`; returns false if it selects none.
     pub(crate) fn strike(&mut self, choice: u64) -> Result<bool, String> {
-        let Some(strike) = self.temper.pick(choice) else { return Ok(false) };
+        let Some(strike) = self.weights.pick(choice) else { return Ok(false) };
         match strike {
-            Strike::LosePower => {
+            FaultKind::LosePower => {
                 let bit = self.node()?.has_pending();
                 self.stats.add(Fault::PowerLoss, bit);
                 self.go_down(Down::Power)?;
             }
-            Strike::KillProcess => {
+            FaultKind::KillProcess => {
                 let node = self.node()?;
                 let bit = node.has_pending() || node.media().has_unsynced_log();
                 self.stats.add(Fault::ProcessKilled, bit);
                 self.go_down(Down::Process)?;
             }
-            Strike::CutLog => {
+            FaultKind::CutLog => {
                 self.stats.inject(Fault::LogPowerCut);
                 let after = self.random.below(6);
                 self.node()?.media().cut_log_after(after);
             }
-            Strike::CutEntry => self.node()?.media().cut_log_at_entry(),
-            Strike::CutTables => {
+            FaultKind::CutEntry => self.node()?.media().cut_log_at_entry(),
+            FaultKind::CutTables => {
                 self.stats.inject(Fault::CheckpointCut);
                 let (at, after) = (self.any_partition()?, self.random.below(24));
                 self.node()?.media().cut_tables_after(at, after);
             }
-            Strike::FailLog => {
+            FaultKind::FailLog => {
                 self.stats.inject(Fault::LogError);
                 let after = self.random.below(6);
                 self.node()?.media().fail_log_after(after);
             }
-            Strike::FailTables => {
+            FaultKind::FailTables => {
                 self.stats.inject(Fault::TableError);
                 let (at, after) = (self.any_partition()?, self.random.below(24));
                 self.node()?.media().fail_tables_after(at, after);
             }
-            Strike::FillLog => self.fill_log()?,
-            Strike::FillTables => {
+            FaultKind::FillLog => self.fill_log()?,
+            FaultKind::FillTables => {
                 self.stats.inject(Fault::TablesFull);
                 let (at, writes) = (self.any_partition()?, 1 + self.random.below(30));
                 self.node()?.media().fill_tables(at, writes);
             }
-            Strike::SlowSync => {
+            FaultKind::SlowSync => {
                 if self.slow.steps_left == 0 {
                     self.stats.inject(Fault::SlowSync);
                     self.slow.steps_left = 4 + self.random.index(30);
                     self.slow.turns = 0;
                 }
             }
-            Strike::Stall => {
+            FaultKind::Stall => {
                 if self.stalled.is_none() {
                     let at = self.any_partition()?;
                     self.stalled = Some((at, 10 + self.random.index(70)));
                     self.stats.inject(Fault::Stalled);
                 }
             }
-            Strike::JumpClock => self.jump()?,
-            Strike::StepWall => {
+            FaultKind::JumpClock => self.jump()?,
+            FaultKind::StepWall => {
                 // Deliver what SDKs have already sent under the old time.
                 self.deliver_all()?;
                 self.set_wall();
                 self.stats.add(Fault::WallStep, !self.tasks.is_empty());
             }
-            Strike::CutConnection => self.cut_connection()?,
-            Strike::Unplug => self.backing.unplug(&mut self.random),
-            Strike::LoseMessages => {
+            FaultKind::CutConnection => self.cut_connection()?,
+            FaultKind::Unplug => self.backing.unplug(&mut self.random),
+            FaultKind::LoseMessages => {
                 let lost = self.node()?.lose_messages();
                 self.stats.add(Fault::MessagesLost, lost > 0);
             }
-            Strike::MakeZombie => self.make_zombie()?,
-            Strike::Kill => self.end_somebody(true)?,
-            Strike::Cancel => self.end_somebody(false)?,
-            Strike::Register => self.register()?,
+            FaultKind::MakeZombie => self.make_zombie()?,
+            FaultKind::Kill => self.end_an_invocation(true)?,
+            FaultKind::Cancel => self.end_an_invocation(false)?,
+            FaultKind::Register => self.register()?,
         }
         Ok(true)
     }
@@ -267,7 +267,7 @@ impl World {
         self.carry_out(at)
     }
 
-    /// Notifies a partition that an attempt has failed, although it keeps running.
+    /// Notifies a partition that an attempt failed, although it keeps running.
     fn make_zombie(&mut self) -> Result<(), String> {
         let living: Vec<usize> =
             (0..self.tasks.len()).filter(|at| !self.tasks[*at].is_zombie).collect();
@@ -308,7 +308,7 @@ impl World {
         let fault = match (media.has_log_failed(), media.have_tables_failed()) {
             (true, _) => Fault::LogError,
             (false, true) => Fault::TableError,
-            (false, false) => return Err("a partition has stopped by itself".to_owned()),
+            (false, false) => return Err("a partition has stopped without a fault".to_owned()),
         };
         self.stats.bite(fault, true);
         self.go_down(Down::Process)
@@ -391,13 +391,13 @@ impl World {
     }
 
     fn recover(&mut self, media: Media) -> Result<(), String> {
-        let is_wall_set = self.random.chance(self.temper.wall_set);
+        let is_wall_set = self.random.chance(self.weights.wall_set);
         if is_wall_set {
             self.set_wall();
         }
         let before_ms = self.clock.now_ms();
         self.clock.restart();
-        let is_cut = self.random.chance(self.temper.recovery_cut);
+        let is_cut = self.random.chance(self.weights.recovery_cut);
         if is_cut {
             if self.random.chance(600) {
                 media.cut_log_after(self.random.below(8));

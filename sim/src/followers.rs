@@ -10,7 +10,7 @@ use runtime_core::{
     Lsn, PartitionId,
     tables::{Key, Row, Tables},
 };
-use runtime_partition::{DurableBatch, HeldRows, Observer, Partitions, Stopped};
+use runtime_partition::{DurableBatch, Observer, Partitions, RowSnapshot, Stopped};
 
 use crate::{
     checks::rows_with,
@@ -57,7 +57,7 @@ impl Observer for Copy {
         for record in batch.records {
             assert!(
                 record.lsn.0 == copied.applied.0 + 1,
-                "{:?} is told after {:?}",
+                "{:?} is reported after {:?}",
                 record.lsn,
                 copied.applied
             );
@@ -73,12 +73,12 @@ impl Observer for Copy {
     }
 }
 
-type Holding = Pin<Box<dyn Future<Output = Result<HeldRows, Stopped>> + Send>>;
+type Holding = Pin<Box<dyn Future<Output = Result<RowSnapshot, Stopped>> + Send>>;
 
 /// Rows that a reader holds.
 struct Held {
     partition: PartitionId,
-    rows: HeldRows,
+    rows: RowSnapshot,
     expected: Rows,
 }
 
@@ -102,7 +102,7 @@ impl Holders {
             self.begun += 1;
             let partitions = partitions.clone();
             self.waiting
-                .push((partition, Box::pin(async move { partitions.hold(partition).await })));
+                .push((partition, Box::pin(async move { partitions.snapshot(partition).await })));
         }
     }
 
@@ -116,11 +116,11 @@ impl Holders {
                 Poll::Pending => still.push((partition, holding)),
                 Poll::Ready(Err(Stopped)) => (),
                 Poll::Ready(Ok(rows)) => {
-                    let expected = rows.see(all);
+                    let expected = rows.read(all);
                     let copies = copy.lock();
                     let copied = &copies[&partition];
                     if copied.applied < rows.applied() {
-                        return Err(format!("{partition:?}: somebody holds what is not durable"));
+                        return Err(format!("{partition:?}: held rows are not durable"));
                     }
                     if copied.applied == rows.applied() && copied.rows != expected {
                         return Err(format!("{partition:?}: held rows differ from an observer's"));
@@ -137,8 +137,8 @@ impl Holders {
     pub(crate) fn finish(&mut self, copy: &Copy, stats: &mut Stats) -> Result<(), String> {
         for Held { partition, rows, expected } in self.held.drain(..) {
             stats.add(Fault::Held, copy.lock()[&partition].rows != expected);
-            if rows.see(all) != expected {
-                return Err(format!("{partition:?}: rows that are held have changed"));
+            if rows.read(all) != expected {
+                return Err(format!("{partition:?}: held rows have changed"));
             }
         }
         Ok(())

@@ -32,7 +32,7 @@ pub struct Surroundings {
 
 /// The external state shared by all handlers, and its clock.
 #[derive(Clone)]
-pub struct World {
+pub struct Outside {
     surroundings: Arc<Mutex<Surroundings>>,
     pub(crate) clock: Arc<VirtualClock>,
 }
@@ -45,7 +45,7 @@ impl Clock for Time {
     }
 }
 
-impl World {
+impl Outside {
     /// Creates the state with nothing recorded.
     pub fn new(clock: Arc<VirtualClock>) -> Self {
         Self { surroundings: Arc::default(), clock }
@@ -70,7 +70,7 @@ impl World {
 
 /// What a handler can use in addition to the plain context.
 #[derive(Clone, Copy)]
-pub(crate) enum Hands<'c> {
+pub(crate) enum Capabilities<'c> {
     /// Nothing.
     Empty,
     /// An object's state, writable.
@@ -79,28 +79,28 @@ pub(crate) enum Hands<'c> {
     Workflow(&'c WorkflowContext),
 }
 
-pub(crate) struct Service(World);
+pub(crate) struct Service(Outside);
 
 #[service(name = "Svc")]
 impl Service {
     pub async fn go(&self, ctx: &Context, program: Raw) -> Result<Raw> {
-        self.0.perform(ctx, Hands::Empty, &decode(&program.0)).await
+        self.0.perform(ctx, Capabilities::Empty, &decode(&program.0)).await
     }
 
     #[handler(idempotency_retention = "400ms")]
     pub async fn brief(&self, ctx: &Context, program: Raw) -> Result<Raw> {
-        self.0.perform(ctx, Hands::Empty, &decode(&program.0)).await
+        self.0.perform(ctx, Capabilities::Empty, &decode(&program.0)).await
     }
 }
 
-pub(crate) struct Object(World);
+pub(crate) struct Object(Outside);
 
 pub(crate) const LIST: State<Raw> = State::new("list");
 
 #[object(name = "Obj")]
 impl Object {
     pub async fn go(&self, ctx: &ObjectContext, program: Raw) -> Result<Raw> {
-        self.0.perform(ctx, Hands::Object(ctx), &decode(&program.0)).await
+        self.0.perform(ctx, Capabilities::Object(ctx), &decode(&program.0)).await
     }
 
     pub async fn look(&self, ctx: &SharedObjectContext) -> Result<Raw> {
@@ -112,7 +112,7 @@ impl Object {
     }
 }
 
-pub(crate) struct Flow(World);
+pub(crate) struct Flow(Outside);
 
 /// The value with which a step's promise is completed.
 pub(crate) fn promised(at: u32) -> u32 {
@@ -126,7 +126,7 @@ pub(crate) fn promise(at: u32) -> Promise<u32> {
 #[workflow(name = "Flow")]
 impl Flow {
     pub async fn run(&self, ctx: &WorkflowContext, program: Raw) -> Result<Raw> {
-        self.0.perform(ctx, Hands::Workflow(ctx), &decode(&program.0)).await
+        self.0.perform(ctx, Capabilities::Workflow(ctx), &decode(&program.0)).await
     }
 
     pub async fn resolve(&self, ctx: &SharedWorkflowContext, at: u32) -> Result<()> {
@@ -136,15 +136,20 @@ impl Flow {
             self.0.fault(format!("{}: a promise was completed twice", ctx.invocation_id()));
         }
         if promise(at).peek(ctx).await? != Some(promised(at)) {
-            self.0.fault(format!("{}: a promise is not what it was", ctx.invocation_id()));
+            self.0.fault(format!("{}: a promise has changed its value", ctx.invocation_id()));
         }
         Ok(())
     }
 }
 
-impl World {
+impl Outside {
     /// Performs all steps in turn; the result is everything they returned.
-    async fn perform(&self, ctx: &Context, hands: Hands<'_>, program: &Program) -> Result<Raw> {
+    async fn perform(
+        &self,
+        ctx: &Context,
+        capabilities: Capabilities<'_>,
+        program: &Program,
+    ) -> Result<Raw> {
         let earliest_ms = self.surroundings().starts_ms.get(&program.number).copied();
         let now_ms = self.clock.elapsed_ms();
         if program.number > 0 && earliest_ms.is_some_and(|earliest_ms| now_ms < earliest_ms) {
@@ -152,7 +157,7 @@ impl World {
         }
         let mut seen = BytesMut::new();
         for (at, step) in program.steps.iter().enumerate() {
-            self.step(ctx, hands, at, step, &mut seen).await?;
+            self.step(ctx, capabilities, at, step, &mut seen).await?;
         }
         Ok(Raw(seen.freeze()))
     }

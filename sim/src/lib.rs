@@ -5,7 +5,7 @@
 //! Reading order: [`program`] (what handlers do), [`handlers`] and [`perform`] (running it on the
 //! SDK), [`task`] (one attempt: machine, wire, SDK), [`media`] (what can fail underneath a node),
 //! [`node`] (the embedded node on those media, with optional sabotage), [`world`] (the main loop),
-//! [`clients`], [`operators`], [`attempts`], [`backing`] and [`faults`] (what happens in it),
+//! [`clients`], [`operators`], [`attempts`], [`backoff_tracker`] and [`faults`] (what happens in it),
 //! [`checks`] and [`followers`] (what must hold), [`stats`] (which faults had an effect),
 //! [`limits`] (which faults may occur), [`sabotage`] (which parts are disabled), and [`shrink`]
 //! (reducing a failing simulation).
@@ -14,7 +14,7 @@
 //! that.
 
 pub mod attempts;
-pub mod backing;
+pub mod backoff_tracker;
 pub mod checks;
 pub mod clients;
 pub mod faults;

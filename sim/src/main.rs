@@ -1,6 +1,6 @@
 //! `sim`: runs many seeds, or reruns a single one.
 
-#![expect(clippy::print_stdout, reason = "the outcomes are for whoever runs it")]
+#![expect(clippy::print_stdout, reason = "results are printed for the user")]
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,13 +61,13 @@ fn run_one(seed: u64) -> ExitCode {
     let limits = Limits::default();
     match try_run(seed, &limits, None) {
         Ok(report) => {
-            println!("{}seed {seed}: all is as it must be", report.stats);
+            println!("{}seed {seed}: passed", report.stats);
             ExitCode::SUCCESS
         }
         Err(fault) => {
             println!("seed {seed}: {fault}");
             let (limits, fault) = shrink(seed, &limits, None);
-            println!("smaller: {limits:?}\n{fault}");
+            println!("shrunk: {limits:?}\n{fault}");
             ExitCode::FAILURE
         }
     }
@@ -117,7 +117,7 @@ fn run_many(args: &Args) -> ExitCode {
     let toothless = stats.toothless();
     let is_toothless = args.seeds >= ENOUGH_SEEDS && !toothless.is_empty();
     if is_toothless {
-        println!("never found anything at risk: {toothless:?}");
+        println!("faults that never had an effect: {toothless:?}");
     }
     println!("{:.1} s", started.elapsed().as_secs_f64());
     println!("{passed} passed, {faults} failed");
@@ -140,10 +140,10 @@ fn run_sabotages(args: &Args) -> ExitCode {
         match noticed {
             Some(fault) => {
                 let fault: String = fault.chars().take(150).collect();
-                println!("{sabotage:?}: noticed in world {tried}: {fault}");
+                println!("{sabotage:?}: noticed after {tried} seeds: {fault}");
             }
             None => {
-                println!("{sabotage:?}: not noticed within {tried} worlds");
+                println!("{sabotage:?}: not noticed within {tried} seeds");
                 is_all_noticed = false;
             }
         }

@@ -13,7 +13,7 @@ use runtime_core::{
     time::Timestamp,
 };
 use runtime_partition::Offer;
-use runtime_schema::discover;
+use runtime_schema::registration;
 
 use crate::{
     clients::Waiting,
@@ -68,7 +68,7 @@ const LIVE: [StatusKind; 6] = [
 
 impl World {
     /// Picks an invocation that has not ended, and kills or cancels it.
-    pub(crate) fn end_somebody(&mut self, is_kill: bool) -> Result<(), String> {
+    pub(crate) fn end_an_invocation(&mut self, is_kill: bool) -> Result<(), String> {
         let count = self.node()?.count();
         let at = self.random.index(count);
         let kind = LIVE[self.random.index(LIVE.len())];
@@ -109,7 +109,7 @@ impl World {
         self.operators.next_deployment += 1;
         let number = self.operators.next_deployment;
         let id = DeploymentId(number);
-        let target = discover::Endpoint {
+        let target = registration::Endpoint {
             id,
             uri: format!("sim://endpoint-{number}"),
             http1: false,
@@ -119,7 +119,7 @@ impl World {
         };
         let mut manifest = self.endpoint.manifest();
         manifest.max_protocol_version = 5 + u32::try_from(self.random.below(3)).unwrap_or(0);
-        let plan = discover::plan(&self.registry.snapshot(), target, &manifest, false);
+        let plan = registration::plan(&self.registry.snapshot(), target, &manifest, false);
         let deployment = Arc::new(plan.map_err(|error| error.to_string())?.deployment);
         let partitions = self.node()?.partitions().clone();
         let asking = Box::pin(async move {

@@ -6,8 +6,8 @@ use abide_sdk::{Durable, Request, prelude::*};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{
-    handlers::{Flow, Hands, World, append, helper, promise, promised},
-    program::{Place, Program, SERVICE, Step, WORKFLOW, encode},
+    handlers::{Capabilities, Flow, Outside, append, helper, promise, promised},
+    program::{Destination, Program, SERVICE, Step, WORKFLOW, encode},
 };
 
 const BUSY: State<u32> = State::new("busy");
@@ -16,19 +16,21 @@ const GO: Signal<u32> = Signal::new("go");
 /// The value with which awakeables are completed through the ingress.
 pub const FROM_OUTSIDE: &str = "from outside";
 
-impl World {
+impl Outside {
     pub(crate) async fn step(
         &self,
         ctx: &Context,
-        hands: Hands<'_>,
+        capabilities: Capabilities<'_>,
         at: usize,
         step: &Step,
         seen: &mut BytesMut,
     ) -> Result<()> {
         let name = (ctx.invocation_id().to_owned(), at);
         match step {
-            Step::Append(tag) => append(object(hands)?, *tag).await?,
-            Step::Busy(duration_ms) => self.busy(object(hands)?, &name, *duration_ms).await?,
+            Step::Append(tag) => append(object(capabilities)?, *tag).await?,
+            Step::Busy(duration_ms) => {
+                self.busy(object(capabilities)?, &name, *duration_ms).await?
+            }
             Step::Run => {
                 let run = ctx.run("run", async || {
                     let mut surroundings = self.surroundings();
@@ -71,11 +73,13 @@ impl World {
             Step::Attach(program) => see(seen, &self.attach(ctx, &name, program).await?),
             Step::Workflow(program) => see(seen, &self.workflow(ctx, &name, program).await?),
             Step::Promise => {
-                let Hands::Workflow(flow) = hands else { return Err("no workflow".into()) };
+                let Capabilities::Workflow(flow) = capabilities else {
+                    return Err("no workflow".into());
+                };
                 let at = u32::try_from(at).unwrap_or(0);
                 Request::object(WORKFLOW, flow.key()).send().call::<()>(ctx, "resolve", &at);
                 if settled(promise(at).get(flow).await)? != Ok(promised(at)) {
-                    self.fault(format!("{name:?}: a promise came with another value"));
+                    self.fault(format!("{name:?}: a promise has the wrong value"));
                 }
             }
             Step::Look(key) => {
@@ -181,7 +185,7 @@ impl World {
             Err(early) => self.expect_same(name, &Err(early), &answer),
         }
         if answer.as_ref().is_err_and(|failure| failure.code() == 404) {
-            self.fault(format!("{name:?}: what it sent is not there"));
+            self.fault(format!("{name:?}: the invocation it sent does not exist"));
         }
         Ok(answer)
     }
@@ -192,7 +196,7 @@ impl World {
         name: &(String, usize),
         program: &Program,
     ) -> Result<Result<Raw, Terminal>> {
-        let Place::Workflow(key) = &program.place else { return Err("no workflow".into()) };
+        let Destination::Workflow(key) = &program.place else { return Err("no workflow".into()) };
         let first = settled(call(ctx, program).await)?;
         let second = settled(call(ctx, program).await)?;
         if second.as_ref().map_err(Terminal::code) != Err(409) {
@@ -211,7 +215,7 @@ impl World {
         });
         settled(published.await)??;
         if settled(completed.await)?.map(|value| value.0) != Ok(Bytes::from(FROM_OUTSIDE)) {
-            self.fault(format!("{name:?}: an awakeable came with another value"));
+            self.fault(format!("{name:?}: an awakeable has the wrong value"));
         }
         Ok(())
     }
@@ -255,7 +259,7 @@ impl World {
             slept = sleep => slept.map(|()| true)?,
         };
         if !is_right {
-            self.fault(format!("{name:?}: the wrong one won"));
+            self.fault(format!("{name:?}: the wrong branch won"));
         }
         Ok(())
     }
@@ -299,10 +303,10 @@ fn settled<T>(answer: Result<T, Terminal>) -> Result<Result<T, Terminal>> {
     }
 }
 
-fn object(hands: Hands<'_>) -> Result<&ObjectContext> {
-    match hands {
-        Hands::Object(object) => Ok(object),
-        Hands::Empty | Hands::Workflow(_) => Err("only objects have a list".into()),
+fn object(capabilities: Capabilities<'_>) -> Result<&ObjectContext> {
+    match capabilities {
+        Capabilities::Object(object) => Ok(object),
+        Capabilities::Empty | Capabilities::Workflow(_) => Err("only objects have a list".into()),
     }
 }
 

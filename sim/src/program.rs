@@ -26,7 +26,7 @@ pub const OBJECTS: u64 = 4;
 
 /// The service that a program runs on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Place {
+pub enum Destination {
     /// On the plain service.
     Service,
     /// On the plain service, with a result that is retained only briefly.
@@ -43,7 +43,7 @@ pub struct Program {
     /// A unique number; 0 for a helper of another program.
     pub number: u32,
     /// The service it runs on.
-    pub place: Place,
+    pub place: Destination,
     /// What it does, in order.
     pub steps: Vec<Step>,
 }
@@ -109,7 +109,7 @@ pub enum Step {
 impl Program {
     /// Creates a helper of another program.
     pub fn helper(steps: Vec<Step>) -> Self {
-        Self { number: 0, place: Place::Service, steps }
+        Self { number: 0, place: Destination::Service, steps }
     }
 
     /// The programs that this one starts, each once.
@@ -154,10 +154,10 @@ impl Program {
     /// Returns the service, key and handler.
     pub fn target(&self) -> (&'static str, &str, &'static str) {
         match &self.place {
-            Place::Service => (SERVICE, "", HANDLER),
-            Place::Brief => (SERVICE, "", BRIEF_HANDLER),
-            Place::Object(key) => (OBJECT, key, HANDLER),
-            Place::Workflow(key) => (WORKFLOW, key, RUN_HANDLER),
+            Destination::Service => (SERVICE, "", HANDLER),
+            Destination::Brief => (SERVICE, "", BRIEF_HANDLER),
+            Destination::Object(key) => (OBJECT, key, HANDLER),
+            Destination::Workflow(key) => (WORKFLOW, key, RUN_HANDLER),
         }
     }
 }
@@ -169,7 +169,7 @@ impl Program {
 pub fn encode(program: &Program) -> Bytes {
     match postcard::to_stdvec(program) {
         Ok(bytes) => Bytes::from(bytes),
-        Err(error) => panic!("a program cannot be written: {error}"),
+        Err(error) => panic!("a program cannot be serialised: {error}"),
     }
 }
 
@@ -205,13 +205,13 @@ impl Author {
             2 => self.workflow(random),
             3 => {
                 let steps = vec![Step::Run, Step::Sleep(random.below(30))];
-                self.program(Place::Brief, steps)
+                self.program(Destination::Brief, steps)
             }
             _ => self.service(random, 2),
         }
     }
 
-    fn program(&mut self, place: Place, steps: Vec<Step>) -> Program {
+    fn program(&mut self, place: Destination, steps: Vec<Step>) -> Program {
         self.next_number += 1;
         Program { number: self.next_number, place, steps }
     }
@@ -234,7 +234,7 @@ impl Author {
                 5 if depth > 0 => Step::Call(self.service(random, depth - 1)),
                 6 => {
                     let (one, other) = (self.object(random), vec![Step::Run]);
-                    Step::CallBoth(one, self.program(Place::Service, other))
+                    Step::CallBoth(one, self.program(Destination::Service, other))
                 }
                 7 => Step::Awakeable,
                 8 => Step::Timeout(random.below(200)),
@@ -260,13 +260,14 @@ impl Author {
             }
             _ => (),
         }
-        self.program(Place::Service, steps)
+        self.program(Destination::Service, steps)
     }
 
     /// Sends to an object, then has another object send to the same one: the second message takes
     /// another route, but must not overtake the first.
     fn relay(&mut self, random: &mut Random, steps: &mut Vec<Step>) {
-        let (to, by) = (Place::Object(object_key(random)), Place::Object(object_key(random)));
+        let (to, by) =
+            (Destination::Object(object_key(random)), Destination::Object(object_key(random)));
         let (first, between, second) = (self.tag(), self.tag(), self.tag());
         steps.push(Step::Send(self.program(to.clone(), vec![first]), 0));
         let relayed = Step::Send(self.program(to, vec![second]), 0);
@@ -285,7 +286,7 @@ impl Author {
             });
         }
         let key = format!("w{}", self.next_number);
-        self.program(Place::Workflow(key), steps)
+        self.program(Destination::Workflow(key), steps)
     }
 
     fn object(&mut self, random: &mut Random) -> Program {
@@ -298,7 +299,7 @@ impl Author {
                 2 => Step::Flaky(1),
                 3 => Step::Timeout(random.below(100)),
                 4 => {
-                    let (place, tag) = (Place::Object(object_key(random)), self.tag());
+                    let (place, tag) = (Destination::Object(object_key(random)), self.tag());
                     Step::Send(self.program(place, vec![tag]), 0)
                 }
                 5 => Step::Busy(random.below(30)),
@@ -308,7 +309,7 @@ impl Author {
         if random.chance(100) {
             steps.push(Step::Fail);
         }
-        self.program(Place::Object(object_key(random)), steps)
+        self.program(Destination::Object(object_key(random)), steps)
     }
 }
 

@@ -127,10 +127,7 @@ pub(crate) fn refresh(node: &mut SimNode, at: usize, event: &mut Event) {
 }
 
 /// Returns the attempt that proposed the event.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "all that is not listed is said by nobody's attempt"
-)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other event is proposed by an attempt")]
 fn attempt_of(event: &mut Event) -> Option<&mut AttemptRef> {
     match event {
         Event::CommandProposed { attempt, .. }

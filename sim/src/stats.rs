@@ -131,46 +131,56 @@ impl Fault {
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::PowerLoss => ("power lost between steps", "applied records were not written"),
-            Self::LogPowerCut => ("power lost in a log operation", "unsynced log bytes"),
-            Self::LogBytesLost => ("unsynced log bytes: all lost", "a file was shorter after it"),
-            Self::LogBytesTorn => ("unsynced log bytes: torn", "a part of them was left"),
-            Self::LogBytesReordered => ("unsynced log bytes: reordered", "a hole before a rest"),
+            Self::LogPowerCut => ("power lost during a log operation", "unsynced log bytes"),
+            Self::LogBytesLost => ("unsynced log bytes: all lost", "a file was shorter afterwards"),
+            Self::LogBytesTorn => ("unsynced log bytes: torn", "a part of them survived"),
+            Self::LogBytesReordered => {
+                ("unsynced log bytes: reordered", "a hole before surviving bytes")
+            }
             Self::EntryLost => ("a new file's name unsynced", "the file was gone"),
             Self::RemovalLost => ("a file's removal unsynced", "the file was back"),
-            Self::CheckpointCut => ("power lost in a checkpoint", "it was half written"),
-            Self::RecoveryCut => ("power lost in recovery", "recovery did not get through"),
+            Self::CheckpointCut => ("power lost during a checkpoint", "it was half written"),
+            Self::RecoveryCut => ("power lost during recovery", "recovery did not complete"),
             Self::ProcessKilled => ("process killed", "unwritten records or unsynced bytes"),
             Self::LogError => ("disk error under the log", "the node ended"),
             Self::TableError => ("disk error under the tables", "the node ended"),
             Self::LogFull => ("log's disk full for a while", "new work was refused"),
             Self::StartWithoutRoom => {
-                ("starts on a full disk", "there was too little room to start")
+                ("starts on a full disk", "there was too little space to start")
             }
-            Self::TablesFull => ("tables' disk full for a while", "a checkpoint waited for room"),
+            Self::TablesFull => {
+                ("tables' disk full for a while", "a checkpoint waited for disk space")
+            }
             Self::SlowSync => ("slow sync", "more than one batch waited"),
-            Self::Stalled => ("a partition stalled", "messages of others waited"),
+            Self::Stalled => ("a partition stalled", "messages from other partitions waited"),
             Self::ClockJump => ("clock jumps ahead", "a timer became due"),
             Self::WallStep => ("wall clock set", "an invocation was under way"),
-            Self::ClockBehind => ("wall clock set over a restart", "it was behind the log"),
+            Self::ClockBehind => ("wall clock set across a restart", "it was behind the log"),
             Self::Overload => ("turns with a full overlay", "an event was held back"),
-            Self::StartRefused => ("attempts offered", "there was no place"),
-            Self::ConnectionCut => ("connections to cut", "an attempt broke off"),
-            Self::Zombie => ("attempts given up but alive", "it still proposed something"),
-            Self::Killed => ("kills asked for", "an invocation was ended"),
-            Self::Cancelled => ("cancellations asked for", "an invocation was told or ended"),
-            Self::Registered => ("deployments registered", "an older pin was kept after it"),
-            Self::Expired => ("short-lived results asked again", "it had expired and ran anew"),
-            Self::Budget => ("turns under a tiny budget", "more was kept than it allows"),
-            Self::Completed => ("awakeables completed outside", "it was acknowledged"),
-            Self::ClientCutOff => ("nodes gone", "a client was waiting"),
-            Self::Unreachable => {
-                ("attempts that could not be sent", "it was not the first in a row")
+            Self::StartRefused => ("attempts offered", "there was no permit"),
+            Self::ConnectionCut => ("connections to cut", "an attempt was aborted"),
+            Self::Zombie => ("attempts given up but alive", "one still proposed something"),
+            Self::Killed => ("kills requested", "an invocation was ended"),
+            Self::Cancelled => ("cancellations requested", "an invocation was signalled or ended"),
+            Self::Registered => ("deployments registered", "an invocation kept an older pin"),
+            Self::Expired => {
+                ("short-lived results requested again", "one had expired and ran again")
             }
-            Self::ReachedAgain => ("attempts sent after such ones", "it ended their count"),
-            Self::CancelledBackOff => ("what backs off cancelled", "it went on before its time"),
-            Self::Held => ("rows held", "they had changed meanwhile"),
-            Self::MessagesLost => ("messages lost, in worlds of their own", "some were under way"),
-            Self::Followed => ("an observer's copy compared", "it was told of a batch"),
+            Self::Budget => ("turns under a tiny budget", "more was retained than it allows"),
+            Self::Completed => ("awakeables completed from outside", "it was acknowledged"),
+            Self::ClientCutOff => ("nodes taken down", "a client was waiting"),
+            Self::Unreachable => {
+                ("attempts that could not be sent", "it was not the first in sequence")
+            }
+            Self::ReachedAgain => ("attempts sent after unsent ones", "it reset their count"),
+            Self::CancelledBackOff => {
+                ("invocations cancelled while backing off", "one was retried before its time")
+            }
+            Self::Held => ("rows held", "they had changed in the meantime"),
+            Self::MessagesLost => {
+                ("messages lost, in separate simulations", "some were in transit")
+            }
+            Self::Followed => ("an observer's copy compared", "it had received a batch"),
         }
     }
 }

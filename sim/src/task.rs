@@ -126,7 +126,8 @@ impl Task {
 
     /// Fails the connection attempt: nothing reaches the endpoint.
     pub fn miss(&mut self, random: &mut Random) {
-        self.attempt.broken(Fault::Unreachable { message: "nobody is there".to_owned() }, random);
+        self.attempt
+            .broken(Fault::Unreachable { message: "no endpoint is reachable".to_owned() }, random);
     }
 
     /// Lets the machine handle its timeouts.

@@ -27,7 +27,7 @@ fn worlds(from: u64, to: u64) {
     stats.merge(&worlds_of(&lossy, from, from + (to - from) / 4));
     println!("{stats}");
     let toothless = stats.toothless();
-    assert!(toothless.is_empty(), "never found anything at risk: {toothless:?}\n{stats}");
+    assert!(toothless.is_empty(), "faults that never had an effect: {toothless:?}\n{stats}");
 }
 
 #[test]
@@ -93,11 +93,11 @@ fn is_noticed(sabotage: Sabotage) {
     let noticed =
         (0..SABOTAGED_SEEDS).find_map(|seed| Some((seed, fails(seed, &limits, Some(sabotage))?)));
     let Some((seed, fault)) = noticed else {
-        panic!("{sabotage:?} is not noticed within {SABOTAGED_SEEDS} worlds");
+        panic!("{sabotage:?} is not noticed within {SABOTAGED_SEEDS} seeds");
     };
     // Without the sabotage the same seed passes, so the sabotage is what was noticed.
     assert_eq!(fails(seed, &limits, None), None, "seed {seed} fails without {sabotage:?}");
-    println!("{sabotage:?}: noticed in world {}: {fault}", seed + 1);
+    println!("{sabotage:?}: noticed after {} seeds: {fault}", seed + 1);
 }
 
 macro_rules! noticed {

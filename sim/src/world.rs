@@ -14,10 +14,10 @@ use runtime_schema::SharedRegistry;
 
 use crate::{
     attempts::Pins,
-    backing::Backing,
+    backoff_tracker::Backing,
     checks,
     clients::{Completing, Operation},
-    faults::{Down, Temper},
+    faults::{Down, FaultWeights},
     handlers,
     limits::{Limits, Moment, Sabotage},
     media::Media,
@@ -46,13 +46,13 @@ pub struct World {
     pub(crate) random: Random,
     pub(crate) limits: Limits,
     pub(crate) sabotage: Option<Sabotage>,
-    pub(crate) temper: Temper,
+    pub(crate) weights: FaultWeights,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) node: Option<SimNode>,
     pub(crate) registry: SharedRegistry,
     pub(crate) tasks: Vec<Task>,
-    pub(crate) outside: handlers::World,
+    pub(crate) outside: handlers::Outside,
     pub(crate) endpoint: Endpoint,
     pub(crate) author: Author,
     pub(crate) operations: Vec<Operation>,
@@ -96,9 +96,9 @@ const RETENTION_MS: u64 = 100 * 24 * 3_600_000;
 /// Returns the first violation found.
 pub fn run(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> Result<Report, String> {
     let mut world = World::new(seed, limits.clone(), sabotage)?;
-    world.live()?;
+    world.run_with_faults()?;
     let commits = world.commits;
-    world.rest()?;
+    world.drain()?;
     let heard = world.operations.iter().filter_map(|operation| operation.heard.as_ref());
     let heard = heard.map(|heard| heard.as_ref().map(Bytes::len).map_err(|code| *code)).collect();
     world.check()?;
@@ -112,9 +112,9 @@ impl World {
         let chosen = 1 + random.index(4);
         let partitions = limits.partitions.unwrap_or(chosen);
         let settings = settings(&limits, &mut random);
-        let temper = Temper::new(&mut random, &limits);
+        let weights = FaultWeights::new(&mut random, &limits);
         let node = SimNode::recover(Media::new(partitions), &clock, settings.clone(), sabotage)?;
-        let outside = handlers::World::new(Arc::clone(&clock));
+        let outside = handlers::Outside::new(Arc::clone(&clock));
         let defaults = Defaults {
             handler: HandlerSettings {
                 inactivity_timeout_ms: 1000,
@@ -140,7 +140,7 @@ impl World {
             author: Author::new(&limits),
             limits,
             sabotage,
-            temper,
+            weights,
             settings,
             clock,
             node: None,
@@ -181,7 +181,7 @@ impl World {
     }
 
     /// Runs random steps, with faults.
-    fn live(&mut self) -> Result<(), String> {
+    fn run_with_faults(&mut self) -> Result<(), String> {
         for step in 1..=self.limits.steps {
             self.follow(step)?;
             let choice = self.random.below(1000);
@@ -249,7 +249,7 @@ impl World {
 
     /// Drains: without further faults, everything must complete, and asking again about each
     /// operation must yield the same result.
-    fn rest(&mut self) -> Result<(), String> {
+    fn drain(&mut self) -> Result<(), String> {
         self.node()?.media().calm();
         self.free_log()?;
         self.slow.steps_left = 0;

@@ -8,7 +8,7 @@ use runtime_seeded::Random;
 
 use crate::{
     Result, json, number, option,
-    stage::{OFFICIAL, OURS, STATUSES, Setting, Stage, Step},
+    setup::{OFFICIAL, OURS, STATUSES, Setting, Setup, Step},
 };
 
 /// Time limit for all orders to complete after the last kill.
@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let is_runtime = match option(arguments, "--victim") {
         None | Some("runtime") => true,
         Some("services") => false,
-        Some(other) => return Err(format!("--victim is runtime or services, not '{other}'")),
+        Some(other) => return Err(format!("--victim must be runtime or services, not '{other}'")),
     };
     let first_port = u16::try_from(number(arguments, "--first-port", 19080)?)
         .map_err(|_| "--first-port is not a port".to_owned())?;
@@ -29,13 +29,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     setting.program = match option(arguments, "--sdk") {
         None | Some("abide") => OURS,
         Some("official") => OFFICIAL,
-        Some(other) => return Err(format!("--sdk is abide or official, not '{other}'")),
+        Some(other) => return Err(format!("--sdk must be abide or official, not '{other}'")),
     };
     (setting.cooking_ms, setting.leg_ms) = (300, 200);
     let flags = arguments.iter().zip(arguments.iter().skip(1));
     let server = flags.filter(|(flag, _)| *flag == "--server-arg").map(|(_, value)| value.clone());
     setting.abide.flags = server.collect();
-    let mut stage = Stage::open(setting)?;
+    let mut setup = Setup::open(setting)?;
     let mut random = Random::new(seed);
     let victim = if is_runtime { "the runtime" } else { "the services" };
     println!("{orders} orders, {kills} kills of {victim}, seed {seed}");
@@ -48,50 +48,50 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         while placed < orders && placed * kills <= kill * orders {
             let order = format!("c-{placed}");
             let delay_ms = random.below(3000);
-            stage.place(&order, delay_ms);
+            setup.place(&order, delay_ms);
             delays.insert(order, delay_ms);
             placed += 1;
         }
         sleep(Duration::from_millis(5 + random.below(250)));
         if is_runtime {
-            stage.kill_runtime()?;
+            setup.kill_runtime()?;
             sleep(Duration::from_millis(random.below(50)));
-            stage.restart_runtime()?;
+            setup.restart_runtime()?;
         } else {
-            stage.kill_services()?;
+            setup.kill_services()?;
             sleep(Duration::from_millis(random.below(50)));
-            stage.restart_services()?;
+            setup.restart_services()?;
         }
     }
     while placed < orders {
         let order = format!("c-{placed}");
-        stage.place(&order, 0);
+        setup.place(&order, 0);
         delays.insert(order, 0);
         placed += 1;
     }
-    println!("all killing done after {:.1} s", started.elapsed().as_secs_f64());
-    let histories = settle(&mut stage, delays.keys())?;
+    println!("all kills done after {:.1} s", started.elapsed().as_secs_f64());
+    let histories = settle(&mut setup, delays.keys())?;
     println!("all orders delivered after {:.1} s", started.elapsed().as_secs_f64());
-    let ledger = stage.setting.dir.join("ledger.jsonl");
+    let ledger = setup.setting.dir.join("ledger.jsonl");
     let ledger = std::fs::read_to_string(&ledger).map_err(|error| error.to_string())?;
     check(&histories, &delays, &ledger)
 }
 
 /// Waits until every order is delivered; returns their histories.
 fn settle<'a>(
-    stage: &mut Stage,
+    setup: &mut Setup,
     orders: impl Iterator<Item = &'a String>,
 ) -> Result<BTreeMap<String, Vec<Step>>> {
     let deadline = Instant::now() + SETTLE_TIMEOUT;
     let mut histories = BTreeMap::new();
     for order in orders {
         loop {
-            let steps = stage.history(order).unwrap_or_default();
+            let steps = setup.history(order).unwrap_or_default();
             if steps.last().is_some_and(|step| step.status == "DELIVERED") {
                 histories.insert(order.clone(), steps);
                 break;
             }
-            stage.runtime.check()?;
+            setup.runtime.check()?;
             if Instant::now() > deadline {
                 return Err(format!("{order} is stuck: {steps:?}"));
             }
@@ -148,7 +148,7 @@ fn check(
     );
     faults.iter().for_each(|fault| println!("FAULT {fault}"));
     println!("{passed} passed, {} failed", faults.len());
-    if faults.is_empty() { Ok(()) } else { Err("not every order was handled as it must be".into()) }
+    if faults.is_empty() { Ok(()) } else { Err("some orders were not handled correctly".into()) }
 }
 
 fn now_ms() -> u64 {

@@ -19,7 +19,7 @@ pub(crate) fn run() -> Result<()> {
     // The commands of the README, in the same order.
     step("demo", || demo::run(&["--once".to_owned()]))?;
     step("tests", || cargo(&["test", "--workspace"]))?;
-    step("threads that meet", loom)?;
+    step("thread interleavings", loom)?;
     step("interop, TypeScript", || {
         let arguments = ["--against", "abide", "--services", "typescript"].map(str::to_owned);
         forward("e2e-suite", "e2e-suite", &arguments)

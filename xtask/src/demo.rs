@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     Result, number, option,
-    stage::{Setting, Stage},
+    setup::{Setting, Setup},
 };
 
 /// An order that takes longer than this, including a kill and restart, is stuck.
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         match argument {
             "--once" => (),
             "--orders" | "--first-port" | "--server-bin" => _ = given.next(),
-            _ => return Err(format!("'{argument}' is not known here; {USAGE}")),
+            _ => return Err(format!("'{argument}' is not an option; {USAGE}")),
         }
     }
     let is_once = arguments.iter().any(|argument| argument == "--once");
@@ -38,37 +38,37 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         setting.abide.program = PathBuf::from(server);
     }
     println!("building and starting the runtime, the services and the restaurant ...");
-    let mut stage = Stage::open(setting)?;
+    let mut setup = Setup::open(setting)?;
     let started = Instant::now();
     let say = |text: &str| println!("{:>7.2}s  {text}", started.elapsed().as_secs_f64());
-    say(&format!("abide serves on http://{}", stage.setting.abide.ingress));
+    say(&format!("abide serves on http://{}", setup.setting.abide.ingress));
 
     let orders: Vec<String> = (1..=count).map(|n| format!("order-{n}")).collect();
     for (order, delay_ms) in orders.iter().zip((0..).map(|n| n * 1000)) {
-        stage.place(order, delay_ms);
+        setup.place(order, delay_ms);
         say(&format!("{order} placed, to be prepared in {delay_ms} ms"));
     }
-    watch(&mut stage, &orders, &say)?;
-    say(&format!("all {count} orders are DELIVERED; the runtime was killed on the way"));
+    watch(&mut setup, &orders, &say)?;
+    say(&format!("all {count} orders are DELIVERED; the runtime was killed along the way"));
     if is_once {
         return Ok(());
     }
-    print_what_to_try(&stage.setting);
+    print_what_to_try(&setup.setting);
     let parent = parent_id();
     loop {
         sleep(Duration::from_secs(1));
         if parent_id() != parent {
-            return Err("cargo was ended; what it had started ends, too".to_owned());
+            return Err("cargo was terminated, so its processes are stopped too".to_owned());
         }
-        stage.runtime.check()?;
-        stage.services.check()?;
-        stage.restaurant.check()?;
+        setup.runtime.check()?;
+        setup.services.check()?;
+        setup.restaurant.check()?;
     }
 }
 
 /// Prints each status as it is reached, and kills the runtime while the first order is being
 /// prepared.
-fn watch(stage: &mut Stage, orders: &[String], say: &dyn Fn(&str)) -> Result<()> {
+fn watch(setup: &mut Setup, orders: &[String], say: &dyn Fn(&str)) -> Result<()> {
     let deadline = Instant::now() + TIMEOUT;
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let mut is_killed = false;
@@ -76,7 +76,7 @@ fn watch(stage: &mut Stage, orders: &[String], say: &dyn Fn(&str)) -> Result<()>
         let mut delivered = 0;
         for order in orders {
             let known = seen.entry(order).or_default();
-            let Some(steps) = stage.history(order) else { continue };
+            let Some(steps) = setup.history(order) else { continue };
             for step in steps.iter().skip(*known) {
                 say(&format!("{order}  {}", step.status));
             }
@@ -85,10 +85,10 @@ fn watch(stage: &mut Stage, orders: &[String], say: &dyn Fn(&str)) -> Result<()>
             delivered += usize::from(last == Some("DELIVERED"));
             if !is_killed && last == Some("IN_PREPARATION") {
                 is_killed = true;
-                stage.kill_runtime()?;
+                setup.kill_runtime()?;
                 say("---- the runtime is killed (SIGKILL) ----");
                 sleep(AWAY);
-                stage.restart_runtime()?;
+                setup.restart_runtime()?;
                 say("---- the runtime is back on the same data ----");
             }
         }
@@ -96,11 +96,11 @@ fn watch(stage: &mut Stage, orders: &[String], say: &dyn Fn(&str)) -> Result<()>
             return Ok(());
         }
         if Instant::now() > deadline {
-            let logs = stage.setting.dir.display();
+            let logs = setup.setting.dir.display();
             return Err(format!("not all orders were delivered in time; logs are in {logs}"));
         }
-        stage.runtime.check()?;
-        stage.services.check()?;
+        setup.runtime.check()?;
+        setup.services.check()?;
         sleep(Duration::from_millis(25));
     }
 }

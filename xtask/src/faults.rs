@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut environment = Vec::new();
     for (flag, default) in run.options {
         let value = option(arguments, flag).unwrap_or(default);
-        value.parse::<u64>().map_err(|_| format!("{flag} wants a number, not '{value}'"))?;
+        value.parse::<u64>().map_err(|_| format!("{flag} requires a number, not '{value}'"))?;
         let variable = flag.trim_start_matches('-').replace('-', "_").to_uppercase();
         environment.push((format!("FAULTS_{variable}"), value));
     }

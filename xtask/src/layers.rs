@@ -26,7 +26,7 @@ pub(crate) const LAYERED: [Layered; 1] = [Layered {
         &["registry::settings", "registry::snapshot", "outbox", "object"],
         &["invocation"],
         &["entries", "registry", "retention", "timer"],
-        &["peers", "producers"],
+        &["partition_messages", "producer_dedup"],
         &["apply", "obligations", "invariants", "attempt"],
     ],
     // `Row` is an enum over the rows of all tables, and each table converts its own rows to and
@@ -48,7 +48,7 @@ pub(crate) fn check(layered: &Layered, files: &BTreeMap<String, String>) -> Vec<
         let Some(own) = layer_of(layered, module) else {
             // The root only declares modules.
             if !module.is_empty() {
-                faults.push(format!("{}: '{module}' is in no layer", layered.dir));
+                faults.push(format!("{}: '{module}' is not in any layer", layered.dir));
             }
             continue;
         };
@@ -61,7 +61,7 @@ pub(crate) fn check(layered: &Layered, files: &BTreeMap<String, String>) -> Vec<
     for circle in circles(&uses) {
         let is_known = circle.iter().all(|module| is_within(module, layered.circle));
         if !is_known {
-            faults.push(format!("{}: a circle of {}", layered.dir, circle.join(", ")));
+            faults.push(format!("{}: a cycle of {}", layered.dir, circle.join(", ")));
         }
     }
     faults
@@ -274,7 +274,7 @@ mod tests {
         let down = [root, model, low, high];
         assert_eq!(faults(&down), Vec::<String>::new());
         let by_import = ("low.rs", "use crate::{\n    high::g,\n    model,\n};\n");
-        let both = ["c/src: 'low' uses high, which is above it", "c/src: a circle of high, low"];
+        let both = ["c/src: 'low' uses high, which is above it", "c/src: a cycle of high, low"];
         assert_eq!(faults(&[by_import, high]), both);
         let by_path = ("low.rs", "fn f() { super::high::g() } // crate::high");
         assert_eq!(faults(&[by_path, ("high.rs", "")]).len(), 1);
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(faults(&[by_name, ("high.rs", "")]).len(), 1);
         let in_tests = ("low.rs", "#[cfg(test)]\nmod tests {\n    use crate::high::g;\n}");
         assert_eq!(faults(&[in_tests, ("high.rs", "")]).len(), 0);
-        assert_eq!(faults(&[("other.rs", "")]), ["c/src: 'other' is in no layer"]);
+        assert_eq!(faults(&[("other.rs", "")]), ["c/src: 'other' is not in any layer"]);
         let by_root = ("low.rs", "use crate::g;");
         assert_eq!(faults(&[by_root, root]), ["c/src: 'low' uses the root, which is above it"]);
     }
@@ -295,10 +295,10 @@ mod tests {
         let b = ("high/b.rs", "use super::c::h;\nfn g() { h() }");
         let c = ("high/c.rs", "fn h() { crate::high::a::f() }");
         let found = faults(&[("high/mod.rs", "mod a; mod b; mod c;"), a, b, c]);
-        assert_eq!(found, ["c/src: a circle of high::a, high::b, high::c"]);
+        assert_eq!(found, ["c/src: a cycle of high::a, high::b, high::c"]);
         let parent = ("high/mod.rs", "mod a;\nfn f() { a::f() }");
         let child = ("high/a.rs", "use super::f;");
-        assert_eq!(faults(&[parent, child]), ["c/src: a circle of high, high::a"]);
+        assert_eq!(faults(&[parent, child]), ["c/src: a cycle of high, high::a"]);
         let known = [
             ("low/a.rs", "use super::b::g;"),
             ("low/b.rs", "use super::a::f;"),

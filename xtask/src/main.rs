@@ -1,6 +1,6 @@
 //! This repository's chores: `cargo xtask <chore>`, and `cargo demo`.
 
-#![expect(clippy::print_stdout, reason = "a chore talks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "chores print for the user")]
 
 mod attacks;
 mod cargo;
@@ -12,7 +12,7 @@ mod fuzz;
 mod json;
 mod layers;
 mod mutants;
-mod stage;
+mod setup;
 mod tidy;
 
 use std::process::{Command, ExitCode};
@@ -24,23 +24,23 @@ pub(crate) type Result<T> = std::result::Result<T, String>;
 
 const USAGE: &str = "\
 cargo xtask <chore>
-  demo [--once] [--orders N]      orders go through while the runtime is killed and restarted
+  demo [--once] [--orders N]      orders complete while the runtime is killed and restarted
   chaos [--orders N] [--kills N] [--victim runtime|services] [--sdk abide|official] [--seed N]
         [--server-arg ARG]...
-                                  many orders under many kills, then everything is checked
+                                  many orders and many kills, then everything is checked
   sim [...]                       the simulator: --seeds N, --seed N, --help
-  interop [...]                   official SDKs' services against abide or the real server
-  surface [--record] [--cli]      each request of the API beside the real server's answer; --record asks
-                                  the real server again, --cli runs its command line on ours
-  faults <run> [...]              kills, full disks, clocks that are set, disks that refuse
-  attacks                         hostile and unlucky clients beside an innocent one
+  interop [...]                   services on the official SDKs, against abide or the real server
+  surface [--record] [--cli]      each request of the API compared with the real server; --record records
+                                  the real server again, --cli runs its command line tool against ours
+  faults <run> [...]              kills, full disks, wall clock steps, failing disks
+  attacks                         hostile and faulty clients next to a well-behaved one
   fuzz [--target stream|text] [--seconds N]
-                                  random bytes and texts for the protocol's decoders
+                                  random bytes and strings for the protocol's decoders
   mutants [--only TEXT] [--from N]
-                                  one-line mutations of the durable core, each to be noticed
-  loom                            the ways in which threads can meet, all of them
+                                  one-line mutations of the durable core, which the tests must notice
+  loom                            all thread interleavings, with a model checker
   bench [...]                     the load report: run, rows, load, --help
-  tidy                            what the compiler does not check
+  tidy                            checks that the compiler does not make
   ci                              everything that has to pass";
 
 fn main() -> ExitCode {
@@ -93,6 +93,6 @@ pub(crate) fn option<'a>(arguments: &'a [String], flag: &str) -> Option<&'a str>
 pub(crate) fn number(arguments: &[String], flag: &str, default: u64) -> Result<u64> {
     match option(arguments, flag) {
         None => Ok(default),
-        Some(text) => text.parse().map_err(|_| format!("{flag} wants a number, not '{text}'")),
+        Some(text) => text.parse().map_err(|_| format!("{flag} requires a number, not '{text}'")),
     }
 }

@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         }
     }
     println!("{caught} of {} accounted for", caught + bad.len());
-    if bad.is_empty() { Ok(()) } else { Err(format!("not as they should be: {}", bad.join(", "))) }
+    if bad.is_empty() { Ok(()) } else { Err(format!("unexpected results: {}", bad.join(", "))) }
 }
 
 /// Parses the list: sections that start with `== name`, lines `key: value`, and the old and new
@@ -97,7 +97,7 @@ fn parse(text: &str) -> Result<Vec<Mutant>> {
         } else if let Some(reason) = line.strip_prefix("changes nothing: ") {
             mutant.equivalent = Some(reason.to_owned());
         } else if !line.is_empty() {
-            return Err(format!("{LIST}: '{}': what is '{line}'?", mutant.name));
+            return Err(format!("{LIST}: '{}': cannot parse '{line}'", mutant.name));
         }
     }
     Ok(mutants)
@@ -153,7 +153,7 @@ fn judge(tree: &Path, mutant: &Mutant) -> Result<Verdict> {
     let complain = |what: &str| format!("{LIST}: '{}': {}: {what}", mutant.name, mutant.file);
     let original = fs::read_to_string(&path).map_err(|error| complain(&error.to_string()))?;
     if original.matches(&mutant.from).count() != 1 {
-        return Err(complain("the old lines do not stand there exactly once"));
+        return Err(complain("the old lines do not occur exactly once"));
     }
     let write = |text: &str| fs::write(&path, text).map_err(|error| complain(&error.to_string()));
     write(&original.replacen(&mutant.from, &mutant.to, 1))?;

@@ -74,7 +74,7 @@ pub(crate) fn run() -> Result<()> {
         let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
         let is_lock = file.ends_with("Cargo.lock") || file.ends_with("package-lock.json");
         if size > BLOB_BYTES_MAX && !is_lock {
-            faults.push(format!("{file}: {size} bytes is a blob"));
+            faults.push(format!("{file}: too large for a source file ({size} bytes)"));
         }
         if file.ends_with(".rs") {
             let text = fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
@@ -110,7 +110,7 @@ fn check_source(file: &str, text: &str, faults: &mut Vec<String>) {
     let is_test = file.contains("/tests/") || file.ends_with("tests.rs");
     let first = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with("#!["));
     if !is_test && !first.is_some_and(|line| line.starts_with("//!")) {
-        faults.push(format!("{file}: does not say what it is (//!)"));
+        faults.push(format!("{file}: has no module documentation (//!)"));
     }
     let is_runtime = file.starts_with("runtime/") && !is_test;
     let is_viewer = VIEWERS.iter().any(|dir| file.starts_with(dir)) && !is_test;
@@ -162,7 +162,7 @@ fn check_complaints(file: &str, text: &str, explained: &str, faults: &mut Vec<St
             words.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest));
         let longest = fixed.map(str::trim).max_by_key(|part| part.len()).unwrap_or_default();
         if !explained.contains(longest) {
-            faults.push(format!("{file}: {COMPLAINTS_EXPLAINED} does not have '{longest}'"));
+            faults.push(format!("{file}: {COMPLAINTS_EXPLAINED} does not document '{longest}'"));
         }
     }
 }
@@ -173,7 +173,9 @@ fn check_manifest(file: &str, text: &str, faults: &mut Vec<String>) {
     let name = name.map(|name| name.trim_end_matches('"')).unwrap_or_default();
     let expected = dir.replace('/', "-");
     if name != expected && !NAMED.contains(&name) && !dir.ends_with("fuzz") {
-        faults.push(format!("{file}: the package is '{name}', its path says '{expected}'"));
+        faults.push(format!(
+            "{file}: the package is named '{name}', expected '{expected}' from its path"
+        ));
     }
     let dependencies = dependencies(text);
     let imports = |name: &str| dependencies.iter().any(|dependency| dependency == name);
@@ -187,29 +189,32 @@ fn check_manifest(file: &str, text: &str, faults: &mut Vec<String>) {
     }
     if APART.contains(&dir) {
         for other in APART.iter().filter(|other| imports(&other.replace('/', "-"))) {
-            faults.push(format!("{file}: depends on {other}, which is a room beside it"));
+            faults.push(format!("{file}: depends on {other}, which must stay separate from it"));
         }
     }
     let normal = text.split("[dev-dependencies]").next().unwrap_or_default();
     let is_simulated =
         normal.contains("features = [\"simulation\"]") || normal.contains("runtime-embedded");
     if is_simulated && !SIMULATED.contains(&dir) {
-        faults.push(format!("{file}: only {} have what a release must lack", SIMULATED.join(", ")));
+        faults.push(format!(
+            "{file}: only {} may enable what a release must not contain",
+            SIMULATED.join(", ")
+        ));
     }
     let is_outside = ["kafka-ingress", "sql-introspection"].contains(&dir);
     let runtime = dependencies.iter().find(|name| name.starts_with("runtime-"));
     if let Some(runtime) = runtime.filter(|_| is_outside) {
-        faults.push(format!("{file}: depends on {runtime}, but owns its narrow trait"));
+        faults.push(format!("{file}: depends on {runtime}, but should use its own narrow trait"));
     }
     let level_of = |name: &str| LEVELS.iter().position(|level| level.contains(&name));
     if let Some(own) = level_of(name) {
         let above = dependencies.iter().filter(|other| level_of(other).is_some_and(|it| it >= own));
         for other in above {
-            faults.push(format!("{file}: depends on {other}, which does not stand below it"));
+            faults.push(format!("{file}: depends on {other}, which is not in a lower layer"));
         }
     }
     if imports("runtime-server") {
-        faults.push(format!("{file}: nobody imports the server"));
+        faults.push(format!("{file}: no crate may import the server"));
     }
 }
 

@@ -29,7 +29,7 @@ pub struct ClosedLoop {
 
 /// The results of the recording period.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct LoadResult {
     /// Requests answered successfully.
     pub completed: u64,
     /// Requests that failed or were never answered.
@@ -38,7 +38,7 @@ pub struct Outcome {
     pub latencies_us: Histogram<u64>,
 }
 
-impl Outcome {
+impl LoadResult {
     /// The given latency quantile of successful requests, in milliseconds.
     pub fn latency_ms(&self, quantile: f64) -> f64 {
         self.latencies_us.value_at_quantile(quantile) as f64 / 1e3
@@ -92,12 +92,12 @@ impl ClosedLoop {
     }
 
     /// Stops sending, waits for outstanding responses, and returns what was recorded.
-    pub async fn finish(mut self) -> Outcome {
+    pub async fn finish(mut self) -> LoadResult {
         self.shared.remaining.set(0);
         // A request that is still unanswered then is lost together with its connection.
         let _ = tokio::time::timeout(TAIL_LIMIT, self.wait()).await;
         self.connections.abort_all();
-        Outcome {
+        LoadResult {
             completed: self.shared.completed.get(),
             errors: self.shared.errors.get(),
             latencies_us: self.shared.latencies_us.borrow().clone(),

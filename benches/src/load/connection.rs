@@ -18,7 +18,7 @@ pub struct Connection {
 }
 
 /// A response. The body is as sent, including any chunk headers.
-pub struct Answer<'a> {
+pub struct Response<'a> {
     /// The status code.
     pub status: u16,
     /// The bytes after the head.
@@ -34,7 +34,7 @@ impl Connection {
     }
 
     /// Sends one request and waits for the complete response.
-    pub async fn round_trip(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
+    pub async fn round_trip(&mut self, request: &[u8]) -> io::Result<Response<'_>> {
         self.stream.write_all(request).await?;
         self.received.clear();
         let mut head = None;
@@ -47,7 +47,7 @@ impl Connection {
             }
             if let Some(head) = head.filter(|head| head.is_complete(&self.received)) {
                 let body = &self.received[head.head_bytes..];
-                return Ok(Answer { status: head.status, body });
+                return Ok(Response { status: head.status, body });
             }
             if self.received.len() > RESPONSE_BYTES_MAX {
                 return Err(io::Error::other("response too large"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::load::closed_loop::{ClosedLoop, Outcome};
+use crate::load::closed_loop::{ClosedLoop, LoadResult};
 use crate::measure::meter::Usage;
 use crate::sample::Metric;
 use crate::server::Stand;
@@ -24,7 +24,7 @@ pub(super) struct Cell {
 /// The result of a cell.
 #[derive(Clone, Debug)]
 pub(super) struct Measured {
-    outcome: Outcome,
+    outcome: LoadResult,
     usage: Usage,
 }
 

@@ -29,7 +29,7 @@ async fn count(bench: &mut Bench, server: ServerKind) -> anyhow::Result<()> {
 }
 
 async fn count_on(bench: &mut Bench, stand: &Stand, server: ServerKind) -> anyhow::Result<()> {
-    ensure!(stand.meter().fsyncs.is_some(), "strace is missing or may not trace");
+    ensure!(stand.meter().fsyncs.is_some(), "strace is missing or not permitted to trace");
     let measured = Duration::from_secs_f64(bench.args.fsync_seconds);
     for workload in bench.args.workloads.clone() {
         for concurrency in bench.args.concurrency.clone() {

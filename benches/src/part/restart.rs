@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::load::closed_loop::{ClosedLoop, Outcome};
+use crate::load::closed_loop::{ClosedLoop, LoadResult};
 use crate::load::request::RequestTemplate;
 use crate::measure::process::ProcessUsage;
 use crate::sample::{Metric, Part};
@@ -67,7 +67,7 @@ async fn measure_on(
     Ok(())
 }
 
-async fn send(stand: &Stand, request: &RequestTemplate, count: u64) -> anyhow::Result<Outcome> {
+async fn send(stand: &Stand, request: &RequestTemplate, count: u64) -> anyhow::Result<LoadResult> {
     let mut running = ClosedLoop::start(stand.ingress(), request, CONCURRENCY, count)?;
     running.start_recording();
     running.wait().await;

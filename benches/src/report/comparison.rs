@@ -6,7 +6,7 @@ use super::figures::Figures;
 use super::table::{number, table};
 
 const COLUMNS: [&str; 5] =
-    ["workload", "connections", "against", "× the requests/s", "× less server CPU per request"];
+    ["workload", "connections", "against", "× requests/s", "× less server CPU per request"];
 
 pub(super) fn render(figures: &Figures) -> String {
     let servers = figures.servers(Part::Load);

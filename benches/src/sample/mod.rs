@@ -52,7 +52,7 @@ pub enum Part {
 
 /// A metric and its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
-#[expect(missing_docs, reason = "the names say it, and the report spells them out")]
+#[expect(missing_docs, reason = "the names are self-explanatory, and the report spells them out")]
 pub enum Metric {
     RequestsPerSecond,
     P50Ms,

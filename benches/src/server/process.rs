@@ -11,13 +11,13 @@ use tokio::process::{Child, Command};
 use super::launch::Launch;
 
 /// A running child process.
-pub(super) struct Process {
+pub(super) struct ServerProcess {
     child: Child,
     pid: u32,
     log: PathBuf,
 }
 
-impl Process {
+impl ServerProcess {
     /// Starts the command, preceded by the prefix if there is one.
     pub(super) fn start(launch: &Launch, prefix: &[OsString], log: &Path) -> anyhow::Result<Self> {
         let output = OpenOptions::new().create(true).append(true).open(log)?;

@@ -11,7 +11,7 @@ use crate::measure::meter::Meter;
 
 use super::launch::{Installation, Launch, ServerKind};
 use super::ports::Ports;
-use super::process::Process;
+use super::process::ServerProcess;
 use super::readiness;
 use super::tally::Tally;
 
@@ -26,8 +26,8 @@ pub enum Tracing {
 
 /// One server with its services; both are killed on drop.
 pub struct Stand {
-    server: Process,
-    service: Process,
+    server: ServerProcess,
+    service: ServerProcess,
     launch: Launch,
     fsyncs: Option<FsyncTrace>,
     ports: Ports,
@@ -62,7 +62,7 @@ impl Stand {
             Ok(()) => Ok(stand),
             Err(error) => {
                 stand.stop().await?;
-                Err(error.context(format!("{} did not get ready", kind.name())))
+                Err(error.context(format!("{} did not become ready", kind.name())))
             }
         }
     }
@@ -135,9 +135,9 @@ fn start_server(
     launch: &Launch,
     fsyncs: Option<&FsyncTrace>,
     log: &Path,
-) -> anyhow::Result<Process> {
+) -> anyhow::Result<ServerProcess> {
     let prefix = fsyncs.map(FsyncTrace::command_prefix).unwrap_or_default();
-    Process::start(launch, &prefix, log)
+    ServerProcess::start(launch, &prefix, log)
 }
 
 fn start_services(
@@ -145,11 +145,11 @@ fn start_services(
     programs: &Installation,
     ports: Ports,
     log: &Path,
-) -> anyhow::Result<Process> {
+) -> anyhow::Result<ServerProcess> {
     let mut args = vec!["--bind".into(), ports.service().to_string()];
     args.extend(["--tally".into(), ports.tally().to_string()]);
     args.extend(programs.service_args.iter().cloned());
-    Process::start(
+    ServerProcess::start(
         &Launch { program: kind.services(programs).to_owned(), args, env: vec![] },
         &[],
         log,

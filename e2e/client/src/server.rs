@@ -13,7 +13,7 @@ use hyper_util::{
 };
 use serde_json::Value;
 
-use crate::Answer;
+use crate::HttpResponse;
 
 /// The addresses of a server, and a client for it.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl Server {
         uri: &str,
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
-    ) -> Result<Answer> {
+    ) -> Result<HttpResponse> {
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -59,20 +59,20 @@ impl Server {
         let request = request.body(Full::new(body.into()))?;
         let response = tokio::time::timeout(ANSWER_TIMEOUT, self.client.request(request))
             .await
-            .with_context(|| format!("{uri}: no answer"))?
+            .with_context(|| format!("{uri}: no response"))?
             .with_context(|| uri.to_owned())?;
         let (parts, body) = response.into_parts();
         let body = tokio::time::timeout(ANSWER_TIMEOUT, body.collect())
             .await
-            .with_context(|| format!("{uri}: the answer does not end"))??;
-        Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+            .with_context(|| format!("{uri}: the response is incomplete"))??;
+        Ok(HttpResponse { status: parts.status, headers: parts.headers, body: body.to_bytes() })
     }
 
     /// Calls an ingress path with a JSON body; null sends no body.
     ///
     /// # Errors
     /// Returns an error if there is no response.
-    pub async fn post(&self, path: &str, body: &Value) -> Result<Answer> {
+    pub async fn post(&self, path: &str, body: &Value) -> Result<HttpResponse> {
         self.post_with(path, body, &[]).await
     }
 
@@ -85,7 +85,7 @@ impl Server {
         path: &str,
         body: &Value,
         headers: &[(&str, &str)],
-    ) -> Result<Answer> {
+    ) -> Result<HttpResponse> {
         let mut all = headers.to_vec();
         let body = if body.is_null() {
             Vec::new()
@@ -100,7 +100,7 @@ impl Server {
     ///
     /// # Errors
     /// Returns an error if there is no response.
-    pub async fn get(&self, path: &str) -> Result<Answer> {
+    pub async fn get(&self, path: &str) -> Result<HttpResponse> {
         self.send(Method::GET, &format!("{}{path}", self.ingress), &[], Bytes::new()).await
     }
 
@@ -126,7 +126,7 @@ impl Server {
     ///
     /// # Errors
     /// Returns an error if there is no response.
-    pub async fn register(&self, body: &Value) -> Result<Answer> {
+    pub async fn register(&self, body: &Value) -> Result<HttpResponse> {
         let deployments = format!("{}/deployments", self.admin);
         let json = [("content-type", "application/json")];
         self.send(Method::POST, &deployments, &json, body.to_string()).await
@@ -136,7 +136,7 @@ impl Server {
     ///
     /// # Errors
     /// Returns an error if there is no response.
-    pub async fn control(&self, id: &str, what: &str) -> Result<Answer> {
+    pub async fn control(&self, id: &str, what: &str) -> Result<HttpResponse> {
         let uri = format!("{}/invocations/{id}/{what}", self.admin);
         self.send(Method::PATCH, &uri, &[], Bytes::new()).await
     }
@@ -154,7 +154,7 @@ impl Server {
             match attempt().await {
                 Ok(value) => return Ok(value),
                 Err(error) if Instant::now() > deadline => {
-                    return Err(error.context("not even after 30 s"));
+                    return Err(error.context("still failing after 30 s"));
                 }
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }

@@ -21,7 +21,7 @@ pub fn restate(program: &str, dir: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(dir).map_err(Error::about(dir.display()))?;
     let package = format!("@restatedev/{program}@{RESTATE_VERSION}");
     npm(dir, &["install", "--no-audit", "--no-fund", "--prefix", ".", &package])?;
-    let missing = || Error::new(format!("npm's {program} has no program for this machine"));
+    let missing = || Error::new(format!("npm has no build of {program} for this machine"));
     find(program, dir).ok_or_else(missing)
 }
 
@@ -48,7 +48,7 @@ fn find(program: &str, dir: &Path) -> Option<PathBuf> {
 
 fn npm(dir: &Path, arguments: &[&str]) -> Result<()> {
     let status = Command::new("npm").args(arguments).current_dir(dir).status();
-    let status = status.map_err(Error::about("npm is needed for this, and does not start"))?;
+    let status = status.map_err(Error::about("npm is required, but cannot be started"))?;
     if status.success() {
         return Ok(());
     }

@@ -65,7 +65,7 @@ impl Process {
         if status.success() {
             return Ok(());
         }
-        Err(Error::new(format!("{} cannot be told to stop: {status}", self.name)))
+        Err(Error::new(format!("{} cannot be sent SIGTERM: {status}", self.name)))
     }
 
     /// Sends SIGKILL and waits until the process is gone.
@@ -102,7 +102,7 @@ impl Process {
         match self.ended()? {
             None => Ok(()),
             Some(status) => {
-                Err(Error::new(format!("{} has ended: {status}\n{}", self.name, self.said())))
+                Err(Error::new(format!("{} has exited: {status}\n{}", self.name, self.said())))
             }
         }
     }
@@ -161,7 +161,7 @@ mod tests {
         let mut later = Process::start("the later", shell("echo later >&2; exit 3"), &log).unwrap();
         later.wait().unwrap();
         let said = later.check().unwrap_err().to_string();
-        assert_eq!(said, "the later has ended: exit status: 3\nlater");
+        assert_eq!(said, "the later has exited: exit status: 3\nlater");
         std::fs::remove_file(&log).unwrap();
     }
 

@@ -30,7 +30,9 @@ pub fn start(program: &str) -> Result<(Process, SocketAddr)> {
     let stream = connect(&mut process, address)?;
     match first_frame(stream).map_err(Error::about(address))? {
         SETTINGS => Ok((process, address)),
-        other => Err(Error::new(format!("{address} begins with a frame of type {other}"))),
+        other => Err(Error::new(format!(
+            "{address} responds with a frame of type {other}, expected SETTINGS"
+        ))),
     }
 }
 

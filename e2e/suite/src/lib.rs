@@ -1,12 +1,12 @@
 //! The behaviour that users rely on, tested on a running server through services on an official
 //! SDK.
 //!
-//! Reading order: [`behaviours`] (the list, one file per theme), [`stage`] (starting the server and
+//! Reading order: [`behaviours`] (the list, one file per theme), [`bed`] (starting the server and
 //! the services), [`runner`], [`surface`] (the requests of the API, one by one).
 //!
 //! The same list is run against the real server, which shows that it tests the right things.
 
+pub mod bed;
 pub mod behaviours;
 pub mod runner;
-pub mod stage;
 pub mod surface;

@@ -1,7 +1,7 @@
 //! Tests everything that users rely on against a server, with services on the official SDKs and on
 //! our own.
 
-#![expect(clippy::print_stdout, reason = "the outcomes are for whoever runs it")]
+#![expect(clippy::print_stdout, reason = "results are printed for the user")]
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use anyhow::Result;
 use clap::Parser;
 use e2e_harness::programs::target;
 use e2e_suite::{
+    bed::{Runtime, Sdk, Setting, TestBed},
     behaviours::{Env, all},
     runner,
-    stage::{Runtime, Sdk, Setting, Stage},
 };
 
 /// Runs the interop suite.
@@ -73,7 +73,7 @@ async fn run(args: Args) -> Result<bool> {
                 http_11: args.http_11,
                 dir,
             };
-            let env = Arc::new(Env::new(Stage::open(setting).await?));
+            let env = Arc::new(Env::new(TestBed::open(setting).await?));
             let chosen =
                 all().into_iter().filter(|behaviour| behaviour.name.contains(&args.filter));
             let outcomes = runner::run(env, chosen.collect(), |outcome| {

@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 use crate::behaviours::{Behaviour, Env};
 
 /// The outcome of a behaviour.
-pub struct Outcome {
+pub struct BehaviourResult {
     /// The behaviour's name.
     pub name: &'static str,
     /// `None` if it passed, otherwise what was wrong.
@@ -26,8 +26,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub async fn run(
     env: Arc<Env>,
     behaviours: Vec<Behaviour>,
-    report: impl Fn(&Outcome),
-) -> Vec<Outcome> {
+    report: impl Fn(&BehaviourResult),
+) -> Vec<BehaviourResult> {
     let (alone, together): (Vec<_>, Vec<_>) =
         behaviours.into_iter().partition(|behaviour| behaviour.is_alone);
     let mut outcomes = Vec::new();
@@ -42,12 +42,12 @@ pub async fn run(
     outcomes
 }
 
-async fn ask(env: &Env, behaviour: Behaviour) -> Outcome {
+async fn ask(env: &Env, behaviour: Behaviour) -> BehaviourResult {
     let started = Instant::now();
     let fault = match tokio::time::timeout(TIMEOUT, (behaviour.ask)(env)).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(format!("{error:#}")),
         Err(_) => Some("hangs".to_owned()),
     };
-    Outcome { name: behaviour.name, fault, took: started.elapsed() }
+    BehaviourResult { name: behaviour.name, fault, took: started.elapsed() }
 }

@@ -147,7 +147,7 @@ fn delimited<'a>(rest: &mut &'a [u8], wire_type: WireType) -> Result<&'a [u8], U
     }
     let length = usize::try_from(decode_varint(rest)?).unwrap_or(usize::MAX);
     let Some((piece, behind)) = rest.split_at_checked(length) else {
-        return Err(malformed("a nested message is longer than what holds it"));
+        return Err(malformed("a nested message is longer than its parent"));
     };
     *rest = behind;
     Ok(piece)

@@ -92,6 +92,6 @@ mod tests {
         // The same bytes in a value field are opaque.
         assert_eq!(check_body(run, nest(14, &metadata)), Ok(()));
         let cut = [nest(14, &metadata), vec![0xFF]].concat();
-        assert_eq!(check_body(run, cut), Ok(()), "whoever decodes it will say so");
+        assert_eq!(check_body(run, cut), Ok(()), "the decoder reports it");
     }
 }

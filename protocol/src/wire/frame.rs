@@ -110,7 +110,7 @@ impl FrameDecoder {
     /// # Errors
     /// Returns an error if a header announces a body over the limit, before any of the body is
     /// buffered.
-    #[expect(clippy::should_implement_trait, reason = "it can have more after None")]
+    #[expect(clippy::should_implement_trait, reason = "it may return more frames after None")]
     pub fn next(&mut self) -> Result<Option<Frame>, WireError> {
         let Some(header) = self.peek_header() else { return Ok(None) };
         let mut header = &header[..];

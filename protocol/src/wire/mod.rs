@@ -155,7 +155,7 @@ pub enum WireError {
         reason: String,
     },
     /// A part that the protocol requires is missing.
-    #[error("{ty:?} lacks its {part}")]
+    #[error("{ty:?} has no {part}")]
     Missing {
         /// Type of the frame.
         ty: MessageType,
@@ -182,8 +182,8 @@ pub enum WireError {
     },
     /// An await tree exceeds the depth limit.
     #[error(
-        "{ty:?} waits for futures nested more than {limit} levels deep, which is as deep as they \
-         may be; await some of them before they are combined further"
+        "{ty:?} waits for futures nested more than {limit} levels deep, which is the \
+         limit; await some of them before combining them further"
     )]
     TooDeep {
         /// Type of the frame.

@@ -15,9 +15,8 @@ use runtime_core::{
 };
 use runtime_partition::{Offer, random};
 use runtime_schema::{
-    address,
-    discover::{Endpoint, Registration, RegistrationError, plan},
-    headers, limits,
+    address, headers, limits,
+    registration::{Endpoint, Registration, RegistrationError, plan},
 };
 use runtime_views::{deployment, rfc3339, service};
 use serde::{Deserialize, Serialize};
@@ -25,7 +24,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     Admin,
-    discovery::{Asked, Discovered},
+    discovery::{Discovered, EndpointProbe},
     error::{ErrorBody, Refusal, Thing},
     extract::{Json, Path, Query},
     metadata::ServiceMetadata,
@@ -131,11 +130,11 @@ pub struct Delete {
     post, path = "/deployments", request_body = Register,
     responses(
         (status = 201, body = RegisteredDeployment, description = "registered"),
-        (status = 200, body = RegisteredDeployment, description = "was registered before"),
+        (status = 200, body = RegisteredDeployment, description = "already registered"),
         (status = 400, body = ErrorBody), (status = 409, body = ErrorBody),
         (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
-        (status = 422, body = ErrorBody, description = "a field has another type"),
-        (status = 500, body = ErrorBody, description = "the endpoint cannot be asked"),
+        (status = 422, body = ErrorBody, description = "a field has the wrong type"),
+        (status = 500, body = ErrorBody, description = "the endpoint cannot be discovered"),
     )
 )]
 pub async fn register(
@@ -156,7 +155,7 @@ pub async fn register(
     {
         return Ok(created(StatusCode::OK, &registry, existing));
     }
-    let asked = Asked { uri: &uri, http1: request.use_http_11, headers: &headers };
+    let asked = EndpointProbe { uri: &uri, http1: request.use_http_11, headers: &headers };
     let Discovered { manifest, sdk, http1 } = admin.discovery.discover(asked).await?;
     let id = existing.as_ref().map_or_else(|| new_id(&admin), |stored| stored.deployment.id);
     let endpoint = Endpoint { id, uri, http1, headers, metadata, sdk };
@@ -241,7 +240,7 @@ pub async fn delete(
     let deployment = parse(&id)?;
     if !force {
         let message = "a deployment can only be removed with ?force=true: invocations that are \
-                       pinned to it can never go on, since the same address gets another id when \
+                       pinned to it can never continue, since the same address gets another id when \
                        it is registered again; kill them, or let them end first. New invocations \
                        of its services go to the latest of the other deployments, if there is one";
         return Err(Refusal::NotImplemented(message.to_owned()));

@@ -29,11 +29,11 @@ pub struct DiscoveryError {
 }
 
 /// The pending response of an endpoint.
-pub type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, DiscoveryError>> + Send + 'a>>;
+pub type Probing<'a, T> = Pin<Box<dyn Future<Output = Result<T, DiscoveryError>> + Send + 'a>>;
 
 /// An endpoint, and how to call it.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct EndpointProbe<'a> {
     /// Its address, as stored.
     pub uri: &'a str,
     /// Whether to call it with HTTP/1.1.
@@ -45,8 +45,13 @@ pub struct Asked<'a> {
 /// Calls endpoints outside of attempts.
 pub trait Discovery: Send + Sync + 'static {
     /// Discovers what an endpoint offers.
-    fn discover<'a>(&'a self, asked: Asked<'a>) -> Asking<'a, Discovered>;
+    fn discover<'a>(&'a self, asked: EndpointProbe<'a>) -> Probing<'a, Discovered>;
 
     /// Has an endpoint convert a payload to or from its human-readable form, at the given path.
-    fn convert<'a>(&'a self, asked: Asked<'a>, path: String, payload: Bytes) -> Asking<'a, Bytes>;
+    fn convert<'a>(
+        &'a self,
+        asked: EndpointProbe<'a>,
+        path: String,
+        payload: Bytes,
+    ) -> Probing<'a, Bytes>;
 }

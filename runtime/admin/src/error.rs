@@ -9,7 +9,8 @@ use protocol::ids::IdParseError;
 use runtime_http::{body::BodyError, hosts::HostError};
 use runtime_partition::{RequestError, Stopped};
 use runtime_schema::{
-    address::AddressError, discover::RegistrationError, headers::HeaderError, limits::LimitError,
+    address::AddressError, headers::HeaderError, limits::LimitError,
+    registration::RegistrationError,
 };
 use serde::Serialize;
 
@@ -32,7 +33,7 @@ pub enum Refusal {
     },
     /// The given id is malformed.
     #[error(
-        "'{}' is no id of any {}: {reason}; {}",
+        "'{}' is not a valid {} id: {reason}; {}",
         text::shown(id),
         what.name(),
         what.whereabouts()
@@ -54,7 +55,7 @@ pub enum Refusal {
         hint: String,
     },
     /// The path does not allow this method.
-    #[error("{method} is none of the methods of this path: it takes {allow}")]
+    #[error("{method} is not allowed on this path: it takes {allow}")]
     Method {
         /// The method of the request.
         method: String,
@@ -133,9 +134,9 @@ impl Thing {
         match self {
             Self::Deployment => "GET /deployments lists what is registered",
             Self::Service => "GET /services lists what is registered",
-            Self::Handler => "GET /services/{service}/handlers lists those of a service",
+            Self::Handler => "GET /services/{service}/handlers lists the handlers of a service",
             Self::Invocation => {
-                "GET /invocations lists what there is; what has ended is kept for its retention only"
+                "GET /invocations lists all of them; completed ones are kept only for their retention"
             }
         }
     }
@@ -182,7 +183,7 @@ impl Refusal {
             ) => StatusCode::CONFLICT,
             Self::Registration(_) => StatusCode::BAD_REQUEST,
             Self::Request(RequestError::Stopped(_)) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Request(RequestError::NoRoom) => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Request(RequestError::DiskFull) => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
 

@@ -75,11 +75,11 @@ fn bad_path(rejection: PathRejection) -> Refusal {
     if let PathRejection::FailedToDeserializePathParams(error) = &rejection
         && let ErrorKind::InvalidUtf8InPathParam { key } = error.kind()
     {
-        let reason = "is not UTF-8 once it is percent-decoded; escape its bytes in UTF-8";
+        let reason = "is not UTF-8 after percent-decoding; encode it as UTF-8";
         return Refusal::BadRequest(format!("the {key} in the path {reason}"));
     }
     let reason = rejection.body_text();
-    Refusal::BadRequest(format!("the path makes no sense: {reason}; /openapi has all of them"))
+    Refusal::BadRequest(format!("the path is not valid: {reason}; /openapi lists all paths"))
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
@@ -96,7 +96,7 @@ fn bad_query(rejection: &QueryRejection) -> Refusal {
     let cause = rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string);
     Refusal::BadRequest(match cause.split_once(": ") {
         Some((name, reason)) => format!("'{name}' in the query: {reason}"),
-        None => format!("the query makes no sense: {cause}"),
+        None => format!("the query is not valid: {cause}"),
     })
 }
 
@@ -169,7 +169,7 @@ impl FromRequest<Admin> for Payload {
 
 async fn read(admin: &Admin, request: Request, bytes_max: usize) -> Result<Payload, Refusal> {
     let body = request.into_body().map_err(axum::Error::into_inner);
-    let mut memory = Waited { share: &admin.memory, bytes_max, held: None };
+    let mut memory = WaitReserve { share: &admin.memory, bytes_max, held: None };
     let read = runtime_http::body::read(body, bytes_max, &mut memory).await;
     Ok(Payload { bytes: read.map_err(Refusal::Body)?, held: memory.held })
 }
@@ -180,13 +180,13 @@ const UNCOUNTED_BYTES_MAX: usize = 64 << 10;
 
 /// Memory that is waited for, because operators are never refused for lack of it. A body that needs
 /// memory reserves all that it can need at once, so no body waits while holding some.
-struct Waited<'a> {
+struct WaitReserve<'a> {
     share: &'a Share,
     bytes_max: usize,
     held: Option<Held>,
 }
 
-impl Memory for Waited<'_> {
+impl Memory for WaitReserve<'_> {
     async fn reach(&mut self, bytes: usize, most: usize) -> Result<usize, BodyError> {
         if bytes > UNCOUNTED_BYTES_MAX && self.held.is_none() {
             self.held = Some(self.share.take(self.bytes_max).await);
@@ -203,7 +203,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(expecting = "an object")]
-    struct Asked {
+    struct Body {
         #[expect(dead_code, reason = "only what is refused is looked at")]
         names: std::collections::BTreeMap<String, String>,
     }
@@ -218,7 +218,7 @@ mod tests {
             (r#"{"names":"#, "the body is not JSON: EOF while parsing a value"),
             ("{\"names\":{}} x", "the body is not JSON: trailing characters"),
         ] {
-            let refused = from_json::<Asked>(body.as_bytes()).unwrap_err().to_string();
+            let refused = from_json::<Body>(body.as_bytes()).unwrap_err().to_string();
             assert!(refused.starts_with(says), "{body}: {refused}");
             assert!(!refused.contains("Asked") && !refused.contains("::"), "{refused}");
         }

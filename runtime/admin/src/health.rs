@@ -84,30 +84,30 @@ impl Health {
             self.ready = false;
             self.warnings.push(format!(
                 "partition {id}: the disk is nearly full, so new work is refused and running work \
-                 waits; free some room, and both go on by themselves"
+                 waits; free some space, and both resume by themselves"
             ));
         }
         if let Some(stuck_ms) = partition.log_stuck_ms {
             self.ready = false;
             self.warnings.push(format!(
                 "partition {id}: the log's disk has not finished a write for {} s, and nothing is \
-                 acknowledged until it does: see to the disk",
+                 acknowledged until it does: check the disk",
                 stuck_ms / 1000
             ));
         }
         if let Some(stuck_ms) = partition.checkpoint_stuck_ms {
             self.ready = false;
             self.warnings.push(format!(
-                "partition {id}: work has waited for {} s for a checkpoint of the tables: see to their \
+                "partition {id}: work has waited for {} s for a checkpoint of the tables: check their \
                  disk, or raise overlay-bytes-max",
                 stuck_ms / 1000
             ));
         }
         if let Some(OverBudget { retained_bytes, budget_bytes }) = partition.promised_over_budget {
             self.warnings.push(format!(
-                "partition {id}: results that idempotency keys and workflows promise take \
+                "partition {id}: results retained for idempotency keys and workflows take \
                  {retained_bytes} bytes, more than the retention budget of {budget_bytes}; they are \
-                 kept: raise retention-budget-bytes, or promise them for a shorter time"
+                 kept: raise retention-budget-bytes, or shorten their retention"
             ));
         }
     }

@@ -29,7 +29,7 @@ use runtime_http::Hosts;
 use runtime_partition::{Clock, Partitions, budget::Share};
 use runtime_schema::SharedRegistry;
 
-pub use discovery::{Asked, Discovered, Discovery, DiscoveryError};
+pub use discovery::{Discovered, Discovery, DiscoveryError, EndpointProbe};
 pub use server::serve;
 
 /// Everything that handling a request may need.

@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use crate::{
     Admin,
     deployments::{parse, unknown},
-    discovery::Asked,
+    discovery::EndpointProbe,
     error::{ErrorBody, Refusal, Thing},
     extract::{Path, Payload, Query},
 };
@@ -30,7 +30,7 @@ pub struct Convert {
     post, path = "/internal/services/{service}/serdes/decode/{serde}", params(Convert),
     responses(
         (status = 200), (status = 404, body = ErrorBody), (status = 413, body = ErrorBody),
-        (status = 500, body = ErrorBody, description = "the endpoint can't, or can't be asked"),
+        (status = 500, body = ErrorBody, description = "the endpoint can't convert it, or can't be reached"),
     )
 )]
 pub async fn decode(
@@ -47,7 +47,7 @@ pub async fn decode(
     post, path = "/internal/services/{service}/serdes/encode/{serde}", params(Convert),
     responses(
         (status = 200), (status = 404, body = ErrorBody), (status = 413, body = ErrorBody),
-        (status = 500, body = ErrorBody, description = "the endpoint can't, or can't be asked"),
+        (status = 500, body = ErrorBody, description = "the endpoint can't convert it, or can't be reached"),
     )
 )]
 pub async fn encode(
@@ -80,8 +80,11 @@ async fn convert(
     if !deployment.services.iter().any(|offered| offered.name == service) {
         return Err(no_service());
     }
-    let asked =
-        Asked { uri: &deployment.uri, http1: deployment.http1, headers: &deployment.headers };
+    let asked = EndpointProbe {
+        uri: &deployment.uri,
+        http1: deployment.http1,
+        headers: &deployment.headers,
+    };
     let path = format!("/serdes/{service}/{operation}/{}", utf8_percent_encode(serde, ESCAPED));
     let (payload, held) = payload.alone(admin).await;
     let answer = admin.discovery.convert(asked, path, payload).await?;

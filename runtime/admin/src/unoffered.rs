@@ -15,7 +15,7 @@ use crate::{Admin, error::Refusal, versions};
 
 /// Unsupported paths, and the feature behind each. `docs/api.md` has the list for users.
 const UNOFFERED: [(&str, &str); 12] = [
-    ("/query", "SQL; GET /invocations lists invocations meanwhile"),
+    ("/query", "SQL; GET /invocations lists invocations"),
     (
         "/internal/invocations_batch_operations/{operation}",
         "operations on many invocations at once",
@@ -37,7 +37,7 @@ pub(crate) fn routes() -> Router<Admin> {
     UNOFFERED.into_iter().fold(Router::new(), |router, (path, what)| {
         let refuse = move || async move {
             Refusal::NotImplemented(format!(
-                "this server does not offer it yet: {what}; /openapi has all that it offers"
+                "this server does not support it yet: {what}; /openapi describes all that it supports"
             ))
         };
         router.route(path, any(refuse))
@@ -46,9 +46,9 @@ pub(crate) fn routes() -> Router<Admin> {
 
 /// What users of comparable servers look for, and where it is here.
 const ELSEWHERE: [(&str, &str); 3] = [
-    ("ui", "there is no web UI; this API says the same in JSON"),
-    ("cluster-health", "a node stands for itself; ask /health"),
-    ("metrics", "there are no metrics yet; /health says how the node stands"),
+    ("ui", "there is no web UI; this API has the same information in JSON"),
+    ("cluster-health", "there is no cluster; ask /health"),
+    ("metrics", "there are no metrics yet; /health reports the state of the node"),
 ];
 
 /// The hint for every other path.

@@ -11,7 +11,7 @@ pub const MAX: u32 = 4;
 /// Refuses requests to versions that are no longer supported.
 pub(crate) async fn unspoken() -> Refusal {
     Refusal::BadRequest(format!(
-        "this version of the admin API is not spoken: use /v{MIN} to /v{MAX}, or a newer release of \
+        "this version of the admin API is not supported: use /v{MIN} to /v{MAX}, or a newer release of \
          your command line or client"
     ))
 }

@@ -61,13 +61,13 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdmissionError {
     /// A call to an object or a workflow without a key.
-    #[error("a call of '{service}' needs a key")]
+    #[error("a call to '{service}' needs a key")]
     KeyMissing {
         /// Name of the service.
         service: String,
     },
     /// A call to a plain service with a key.
-    #[error("a call of '{service}' has the key '{key}', but a plain service has none")]
+    #[error("a call to '{service}' has the key '{key}', but a plain service takes no key")]
     KeyNotTaken {
         /// Name of the service.
         service: String,
@@ -78,7 +78,7 @@ pub enum AdmissionError {
     #[error("an idempotency key must not be empty")]
     IdempotencyKeyEmpty,
     /// A client's request to a workflow with an idempotency key.
-    #[error("a workflow's run takes no idempotency key: its key is one")]
+    #[error("a workflow's run takes no idempotency key: the workflow key already serves as one")]
     IdempotencyKeyOnWorkflow,
     /// A limit key without a scope.
     #[error("a limit key needs a scope")]

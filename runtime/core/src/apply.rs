@@ -7,7 +7,7 @@ use crate::{
     event::{Event, Record},
     invocation,
     model::ids::Partition,
-    peers, producers, registry, retention,
+    partition_messages, producer_dedup, registry, retention,
     tables::Tables,
     timer,
 };
@@ -57,10 +57,10 @@ impl Partition {
                 invocation::kill::requested(&mut cx, *request, *target);
             }
             Event::MessageReceived { from, sequence, message } => {
-                peers::received(&mut cx, *from, *sequence, message);
+                partition_messages::received(&mut cx, *from, *sequence, message);
             }
             Event::MessagesAcknowledged { by, sequence } => {
-                peers::acknowledged(&mut cx, *by, *sequence);
+                partition_messages::acknowledged(&mut cx, *by, *sequence);
             }
             Event::RetentionDue { budget_bytes, limit } => {
                 retention::apply(&mut cx, *budget_bytes, *limit);
@@ -78,13 +78,13 @@ impl Partition {
                 invocation::purge::requested(&mut cx, *request, *target);
             }
             Event::Produced { request, invoke } => {
-                producers::produced(&mut cx, *request, invoke);
+                producer_dedup::produced(&mut cx, *request, invoke);
             }
             Event::DeploymentRemoved { request, deployment } => {
                 registry::removed(&mut cx, *request, *deployment);
             }
         }
-        peers::deliver_local(&mut cx);
+        partition_messages::deliver_local(&mut cx);
         tables.recount();
     }
 }

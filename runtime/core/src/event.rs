@@ -224,7 +224,7 @@ impl Rules {
 #[derive(Debug, thiserror::Error)]
 pub enum EventDecodeError {
     /// Written by a newer version of this software.
-    #[error("event format is {0}, which this version cannot read: it knows 1 to 4")]
+    #[error("event format {0} is unknown: this version reads formats 1 to 4")]
     UnknownFormat(u8),
     /// The payload does not match its format.
     #[error("event cannot be decoded: {0}")]
@@ -247,7 +247,7 @@ impl Record {
         payload.extend_from_slice(&self.stamp.0.to_be_bytes());
         #[expect(
             clippy::expect_used,
-            reason = "a Vec takes all, and no event has a map or a float"
+            reason = "writing to a Vec cannot fail, and no event contains a map or a float"
         )]
         let payload = postcard::to_extend(&self.event, payload).expect("an event can be encoded");
         Bytes::from(payload)

@@ -50,7 +50,7 @@ pub fn check(tables: &Tables<'_>) -> Checked {
     for (key, row) in rows(tables, Table::Invocation) {
         let lsn = KeyReader::new(&key).lsn().ok_or("an invocation has a broken key")?;
         let Row::Invocation(invocation) = row else {
-            return Err(format!("{lsn:?} is no invocation: {row:?}"));
+            return Err(format!("{lsn:?} is not an invocation: {row:?}"));
         };
         check_row(tables, lsn, &invocation)?;
         check_journal(tables, lsn, &invocation)?;
@@ -66,11 +66,11 @@ pub fn check(tables: &Tables<'_>) -> Checked {
         }
     }
     let counted = tables.meta().retained_bytes;
-    ensure!(retained == counted, "finished invocations take {retained} bytes, not {counted}");
+    ensure!(retained == counted, "finished invocations occupy {retained} bytes, not {counted}");
     for (key, _) in rows(tables, Table::IndexStatus) {
         let mut reader = KeyReader::new(&key);
         let indexed = reader.u8().zip(reader.lsn()).ok_or("an index has a broken key")?;
-        ensure!(statuses.remove(&indexed), "{indexed:?} is indexed, but not so");
+        ensure!(statuses.remove(&indexed), "{indexed:?} is in the index, but matches no row");
     }
     ensure!(statuses.is_empty(), "not indexed by status: {statuses:?}");
     check_journals(tables)?;
@@ -109,7 +109,7 @@ pub fn check_since(tables: &Tables<'_>, since: Timestamp) -> Checked {
             return Ok(()); // The last kind in order.
         }
         let Some(invocation) = tables.invocation(lsn) else {
-            return Err(format!("{lsn:?} is indexed as {kind}, but is not there"));
+            return Err(format!("{lsn:?} is indexed as {kind}, but does not exist"));
         };
         let found = invocation.status.kind();
         ensure!(found as u8 == kind, "{lsn:?} is indexed as {kind}, but is {found:?}");
@@ -124,7 +124,7 @@ pub fn check_since(tables: &Tables<'_>, since: Timestamp) -> Checked {
 
 fn check_row(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Checked {
     let known = tables.invocation_lsn(invocation.id);
-    ensure!(known == Some(lsn), "{lsn:?} is found as {known:?} by its id");
+    ensure!(known == Some(lsn), "the id of {lsn:?} maps to {known:?}");
     let len = invocation.journal_len;
     let (last, next) = (len.checked_sub(1), len);
     let is_whole = last.is_none_or(|last| tables.journal_entry(lsn, last).is_some());
@@ -147,13 +147,13 @@ fn check_row(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Checked 
         }
         Status::Waiting(WaitingFor::Notification { awaiting, seen }) => {
             let is_over = awaiting.is_resolved(&mut |id| tables.outcome(lsn, id, *seen));
-            ensure!(!is_over, "{lsn:?} waits for what is there: {awaiting:?} after {seen}");
+            ensure!(!is_over, "{lsn:?} is suspended on a resolved tree: {awaiting:?} after {seen}");
         }
         Status::Running { .. } | Status::Paused => {
-            ensure!(invocation.running_at.is_some(), "{lsn:?} runs, but has not begun");
+            ensure!(invocation.running_at.is_some(), "{lsn:?} runs, but has never started");
         }
         Status::Completed { at, completion } => {
-            ensure!(completion.expires_at.is_some(), "{lsn:?} has ended and is kept for no time");
+            ensure!(completion.expires_at.is_some(), "{lsn:?} has ended, but has no expiry time");
             return check_finished(tables, lsn, invocation, *at, completion.expires_at);
         }
     }
@@ -174,13 +174,19 @@ fn check_attempts(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Che
         let may_be =
             matches!(kind, StatusKind::Running | StatusKind::BackingOff | StatusKind::Completed);
         ensure!(may_be, "{lsn:?} has {} unsent attempts, but is {kind:?}", invocation.unsent);
-        ensure!(invocation.last_failure.is_some(), "{lsn:?} was not sent for no reason");
+        ensure!(
+            invocation.last_failure.is_some(),
+            "{lsn:?} has unsent attempts, but no stored failure"
+        );
     }
     if invocation.cancel_pending && kind != StatusKind::Completed {
-        ensure!(invocation.running_at.is_some(), "{lsn:?} is told to end, but has not begun");
+        ensure!(
+            invocation.running_at.is_some(),
+            "{lsn:?} has a pending cancellation, but has never started"
+        );
         let cancel = NotificationId::Signal(SignalId::Index(CANCEL_SIGNAL));
         let is_there = tables.outcome(lsn, &cancel, 0) != Outcome::Pending;
-        ensure!(is_there, "{lsn:?} is told to end by no entry");
+        ensure!(is_there, "{lsn:?} has a pending cancellation, but no entry for it");
     }
     Ok(())
 }
@@ -196,11 +202,14 @@ fn check_finished(
     let retention = invocation.retention;
     ensure!(
         expires_at.is_some_and(|expires_at| goes(expires_at, Expiring::All)),
-        "{lsn:?} has ended, but never goes"
+        "{lsn:?} has ended, but is never removed"
     );
     if invocation.journal_len > 0 && retention.journal_ms < retention.completion_ms {
         let until = at.after_ms(retention.journal_ms);
-        ensure!(goes(until, Expiring::Journal), "{lsn:?} has ended, but its journal never goes");
+        ensure!(
+            goes(until, Expiring::Journal),
+            "{lsn:?} has ended, but its journal is never removed"
+        );
     }
     check_may_go_early(tables, lsn, invocation, at, expires_at)
 }
@@ -221,7 +230,10 @@ fn check_may_go_early(
         return Ok(());
     }
     let early = Table::Early.key().u8(what as u8).u64(at.0).lsn(lsn).done();
-    ensure!(tables.get(&early).is_some(), "{lsn:?} has ended, but {what:?} may not go early");
+    ensure!(
+        tables.get(&early).is_some(),
+        "{lsn:?} has ended, but {what:?} has no row for early removal"
+    );
     Ok(())
 }
 
@@ -316,7 +328,10 @@ fn check_timers(tables: &Tables<'_>) -> Checked {
                 Some(CompletionState::Pending { timer, .. }) if timer == Some(at)
             ),
         };
-        ensure!(is_awaited, "a timer at {at:?} is for nobody: {lsn:?} {completion} {status:?}");
+        ensure!(
+            is_awaited,
+            "no invocation waits for the timer at {at:?}: {lsn:?} {completion} {status:?}"
+        );
     }
     Ok(())
 }
@@ -328,7 +343,7 @@ fn check_notifications(tables: &Tables<'_>) -> Checked {
             let mut reader = KeyReader::new(&key);
             let lsn = reader.lsn().ok_or("a notification has a broken key")?;
             let Some(invocation) = tables.invocation(lsn) else {
-                return Err(format!("{table:?} of {lsn:?}, which is not there"));
+                return Err(format!("{table:?} of {lsn:?}, which does not exist"));
             };
             let is_live = invocation.status.kind() != StatusKind::Completed;
             ensure!(
@@ -346,7 +361,7 @@ fn check_notifications(tables: &Tables<'_>) -> Checked {
             }
             if let Row::SignalUse(signals) = &row {
                 let (entries, len) = (signals.entries, invocation.journal_len);
-                ensure!(entries <= len, "{lsn:?}: {entries} signals stand in {len} entries");
+                ensure!(entries <= len, "{lsn:?}: {entries} signals in a journal of {len} entries");
             }
         }
     }
@@ -368,12 +383,12 @@ fn check_delivery(tables: &Tables<'_>, lsn: Lsn, delivery: Delivery) -> Checked 
     let entry = tables.journal_entry(lsn, index).map(|stored| stored.entry);
     let entry = entry.filter(|entry| entry.ty.is_notification());
     let Some(entry) = entry else {
-        return Err(format!("{lsn:?}: no notification stands at {index}"));
+        return Err(format!("{lsn:?}: there is no notification at {index}"));
     };
     let notification = wire::notification::decode(&entry)
         .map_err(|error| format!("{lsn:?}: the notification at {index}: {error}"))?;
     let is_failure = matches!(notification.result, NotificationResult::Failure(_));
-    ensure!(is_failure == failed, "{lsn:?}: what stands at {index} is no such result");
+    ensure!(is_failure == failed, "{lsn:?}: the notification at {index} has the other outcome");
     Ok(())
 }
 
@@ -384,18 +399,24 @@ fn check_expiries(tables: &Tables<'_>) -> Checked {
         let (at, lsn) = reader.u64().zip(reader.lsn()).ok_or("an expiry has a broken key")?;
         let what = reader.u8();
         if what == Some(Expiring::Promise as u8) {
-            ensure!(matches!(row, Row::PromiseName(_)), "no promise goes at {at}, but {row:?}");
+            ensure!(
+                matches!(row, Row::PromiseName(_)),
+                "expected a promise that expires at {at}, found {row:?}"
+            );
             continue; // The key holds the record that created it, not an invocation.
         }
         let Some(invocation) = tables.invocation(lsn) else {
-            return Err(format!("{lsn:?} is to go at {at}, but is gone"));
+            return Err(format!("{lsn:?} is due for removal at {at}, but does not exist"));
         };
         let Status::Completed { completion, .. } = &invocation.status else {
-            return Err(format!("{lsn:?} is to go at {at}, but is {:?}", invocation.status));
+            return Err(format!(
+                "{lsn:?} is due for removal at {at}, but is {:?}",
+                invocation.status
+            ));
         };
         let is_right =
             what != Some(Expiring::All as u8) || completion.expires_at == Some(Timestamp(at));
-        ensure!(is_right, "{lsn:?} goes at {at}, not at {:?}", completion.expires_at);
+        ensure!(is_right, "{lsn:?} is due for removal at {at}, not at {:?}", completion.expires_at);
     }
     Ok(())
 }
@@ -405,19 +426,20 @@ fn check_early(tables: &Tables<'_>) -> Checked {
     let mut named = BTreeSet::new();
     for (key, _) in rows(tables, Table::Early) {
         let mut reader = KeyReader::new(&key);
-        let (what, ended_at) = reader.u8().zip(reader.u64()).ok_or("a broken key of early")?;
-        let lsn = reader.lsn().ok_or("a broken key of early")?;
-        ensure!(named.insert(lsn), "{lsn:?} may go early twice");
+        let (what, ended_at) =
+            reader.u8().zip(reader.u64()).ok_or("an early-removal row has a broken key")?;
+        let lsn = reader.lsn().ok_or("an early-removal row has a broken key")?;
+        ensure!(named.insert(lsn), "{lsn:?} has two rows for early removal");
         let Some(invocation) = tables.invocation(lsn) else {
-            return Err(format!("{lsn:?} may go early, but is gone"));
+            return Err(format!("{lsn:?} may be removed early, but does not exist"));
         };
         let Status::Completed { at, .. } = &invocation.status else {
-            return Err(format!("{lsn:?} may go early, but is {:?}", invocation.status));
+            return Err(format!("{lsn:?} may be removed early, but is {:?}", invocation.status));
         };
         ensure!(at.0 == ended_at, "{lsn:?} has ended at {at:?}, not at {ended_at}");
         let has_journal = invocation.journal_len > 0;
         let is_journal = what == Expiring::Journal as u8;
-        ensure!(has_journal == is_journal, "{lsn:?}: kind {what} may go early");
+        ensure!(has_journal == is_journal, "{lsn:?}: the wrong kind {what} may be removed early");
     }
     Ok(())
 }

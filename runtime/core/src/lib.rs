@@ -8,10 +8,10 @@
 //! [`effect`] (what the shell may be told to do), [`tables`] (the rows), [`registry`] (which
 //! deployment offers which handler), [`admission`] (how invocations are built), `invocation` (the
 //! lifecycle, one transition per file), `entries` (what each journal command does, one command per
-//! file), `peers` (messages between partitions), `producers` (invocations that external producers
-//! submit by position), `apply` (what each event does), [`obligations`] (work that the rows still
-//! require), [`invariants`] (what always holds for the rows), [`attempt`]. Each builds on the ones
-//! before it.
+//! file), `partition_messages` (messages between partitions), `producer_dedup` (invocations that
+//! external producers submit by position), `apply` (what each event does), [`obligations`] (work
+//! that the rows still require), [`invariants`] (what always holds for the rows), [`attempt`]. Each
+//! builds on the ones before it.
 //!
 //! **Invariant:** this crate has no IO, no clock, no randomness, no threads and no `async`. `apply`
 //! cannot fail: an invalid request is answered with an effect, and a broken invariant is a bug and
@@ -30,8 +30,8 @@ pub mod model;
 mod object;
 pub mod obligations;
 mod outbox;
-mod peers;
-mod producers;
+mod partition_messages;
+mod producer_dedup;
 pub mod registry;
 mod retention;
 mod size;

@@ -41,17 +41,24 @@ pub(crate) fn release(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn
     let Some(object) = cx.tables.object(service, key) else {
         panic!("{:?}: {target} is released but not locked", cx.lsn)
     };
-    assert!(object.holder == invocation, "{:?}: {target} is released by another", cx.lsn);
+    assert!(
+        object.holder == invocation,
+        "{:?}: {target} is released by an invocation that does not hold it",
+        cx.lsn
+    );
     if object.queued == 0 {
         cx.tables.delete_object(service, key);
         return None;
     }
     let Some((place, next)) = cx.tables.first_in_inbox(service, key, object.head) else {
-        panic!("{:?}: {} wait for {target} but its inbox is empty", cx.lsn, object.queued)
+        panic!(
+            "{:?}: {} invocations wait for {target} but its inbox is empty",
+            cx.lsn, object.queued
+        )
     };
     let (lsn, head) = (cx.lsn, object.head);
     assert!(place >= head, "{lsn:?}: {place:?} waits for {target} before its head {head:?}");
-    assert!(next != invocation, "{lsn:?}: {next:?} waits for {target} but had it");
+    assert!(next != invocation, "{lsn:?}: {next:?} waits for {target} but already held it");
     cx.tables.delete_from_inbox(service, key, place);
     let object = Object { holder: next, queued: object.queued - 1, head: Lsn(place.0 + 1) };
     cx.tables.put_object(service, key, object);
@@ -65,7 +72,11 @@ pub(crate) fn leave_inbox(cx: &mut Context<'_, '_>, target: &Target, place: Lsn)
     let Some(mut object) = cx.tables.object(service, key) else {
         panic!("{:?}: {target} has an inbox but no holder", cx.lsn)
     };
-    assert!(object.queued > 0, "{:?}: {place:?} leaves {target}, where nobody waits", cx.lsn);
+    assert!(
+        object.queued > 0,
+        "{:?}: {place:?} leaves the inbox of {target}, which is empty",
+        cx.lsn
+    );
     object.queued -= 1;
     cx.tables.put_object(service, key, object);
 }

@@ -1,5 +1,5 @@
 //! Messages to partitions: to others as outbox rows, to this one at the end of the record
-//! (`peers.rs`).
+//! (`partition_messages.rs`).
 
 use protocol::journal::{Notification, NotificationId, NotificationResult};
 
@@ -20,7 +20,7 @@ pub(crate) fn send(cx: &mut Context<'_, '_>, message: Message) {
     let sequence = sequence_mut(&mut cx.tables.meta_mut().sent, to);
     *sequence += 1;
     let (sequence, stamp) = (*sequence, cx.stamp);
-    assert!(to.0 < cx.partition.count, "{:?}: a message to {to:?}, which there is not", cx.lsn);
+    assert!(to.0 < cx.partition.count, "{:?}: a message to {to:?}, which does not exist", cx.lsn);
     cx.tables.push_outgoing(to, sequence, Outgoing { stamp, message: message.clone() });
     cx.emit(Effect::Send { to, sequence, stamp, message });
 }

@@ -68,11 +68,19 @@ pub(crate) fn registered(
 
 /// Stores a deployment: each of its services becomes the next revision under its name.
 fn store(cx: &mut Context<'_, '_>, known: &[StoredDeployment], deployment: Arc<Deployment>) {
-    assert!(cx.partition.id == REGISTRY_PARTITION, "{:?}: no registry here", cx.lsn);
+    assert!(
+        cx.partition.id == REGISTRY_PARTITION,
+        "{:?}: this partition does not hold the registry",
+        cx.lsn
+    );
     let revision = |name: &str| 1 + latest(known, name).map_or(0, |(revision, _)| revision);
     let revisions =
         deployment.services.iter().map(|service| revision(&service.name)).collect::<Vec<_>>();
-    assert!(known.is_sorted_by_key(|stored| stored.deployment.id), "{:?}: not in order", cx.lsn);
+    assert!(
+        known.is_sorted_by_key(|stored| stored.deployment.id),
+        "{:?}: deployments are not ordered by id",
+        cx.lsn
+    );
     let created_at =
         cx.tables.deployment(deployment.id).map_or(cx.at, |existing| existing.created_at);
     cx.tables.put_deployment(StoredDeployment { deployment, created_at, revisions });
@@ -82,7 +90,11 @@ fn store(cx: &mut Context<'_, '_>, known: &[StoredDeployment], deployment: Arc<D
 /// Removes a deployment. Invocations pinned to it can no longer run: ids are never reused, so
 /// registering the same address again assigns a new one.
 pub(crate) fn removed(cx: &mut Context<'_, '_>, request: RequestId, deployment: DeploymentId) {
-    assert!(cx.partition.id == REGISTRY_PARTITION, "{:?}: no registry here", cx.lsn);
+    assert!(
+        cx.partition.id == REGISTRY_PARTITION,
+        "{:?}: this partition does not hold the registry",
+        cx.lsn
+    );
     let existed = cx.tables.deployment(deployment).is_some();
     if existed {
         cx.tables.delete_deployment(deployment);

@@ -18,10 +18,10 @@ pub struct VirtualClock {
 
 /// The machine's clocks, which keep running while the node is down.
 #[derive(Debug, Clone, Default)]
-struct Machine(Arc<Hands>);
+struct Machine(Arc<MachineTime>);
 
 #[derive(Debug, Default)]
-struct Hands {
+struct MachineTime {
     /// Time that has passed, in microseconds.
     boot_us: AtomicU64,
     /// How far the wall clock has been stepped away from that, in microseconds.

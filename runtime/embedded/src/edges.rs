@@ -12,7 +12,7 @@ use runtime_core::{
 use runtime_partition::{Edges, Full, Partitions};
 
 /// Concurrency permits that a node has at first.
-const PLACES: usize = 8;
+const PERMITS: usize = 8;
 
 /// A request from a partition to the edges.
 #[derive(Debug)]
@@ -39,13 +39,13 @@ pub(crate) struct QueuedEdges {
     requests: Mutex<VecDeque<EdgeRequest>>,
     /// The registry's rows, if they have changed since they were last taken.
     registry: Mutex<Option<Vec<StoredDeployment>>>,
-    places: Mutex<Places>,
+    permits: Mutex<Permits>,
     partitions: OnceLock<Partitions>,
 }
 
 /// Concurrency permits for attempts, as the invoker's supervisor counts them.
 #[derive(Debug)]
-struct Places {
+struct Permits {
     left: usize,
     /// Whether a partition waits for a permit to become free.
     is_wanted: bool,
@@ -54,11 +54,11 @@ struct Places {
 
 impl Default for QueuedEdges {
     fn default() -> Self {
-        let places = Places { left: PLACES, is_wanted: false, starts: Starts::default() };
+        let permits = Permits { left: PERMITS, is_wanted: false, starts: Starts::default() };
         Self {
             requests: Mutex::default(),
             registry: Mutex::default(),
-            places: Mutex::new(places),
+            permits: Mutex::new(permits),
             partitions: OnceLock::new(),
         }
     }
@@ -70,7 +70,10 @@ impl QueuedEdges {
     /// # Panics
     /// Panics if the edges already belong to another node.
     pub(crate) fn belong_to(&self, partitions: Partitions) {
-        assert!(self.partitions.set(partitions).is_ok(), "these edges belong to another node");
+        assert!(
+            self.partitions.set(partitions).is_ok(),
+            "these edges already belong to another node"
+        );
     }
 
     pub(crate) fn next(&self) -> Option<EdgeRequest> {
@@ -81,43 +84,43 @@ impl QueuedEdges {
         lock(&self.registry).take()
     }
 
-    pub(crate) fn set_places(&self, places: usize) {
-        lock(&self.places).left = places;
+    pub(crate) fn set_places(&self, permits: usize) {
+        lock(&self.permits).left = permits;
     }
 
     /// Returns a permit. If a partition waits for one, returns how many are free now.
     pub(crate) fn give_place_back(&self) -> Option<usize> {
-        let mut places = lock(&self.places);
-        places.left += 1;
-        std::mem::take(&mut places.is_wanted).then_some(places.left)
+        let mut permits = lock(&self.permits);
+        permits.left += 1;
+        std::mem::take(&mut permits.is_wanted).then_some(permits.left)
     }
 
     pub(crate) fn starts(&self) -> Starts {
-        lock(&self.places).starts
+        lock(&self.permits).starts
     }
 }
 
 impl Edges for QueuedEdges {
     fn start_attempt(&self, partition: PartitionId, start: Box<StartAttempt>) -> Result<(), Full> {
-        let mut places = lock(&self.places);
-        places.starts.offered += 1;
-        if places.left == 0 {
-            places.starts.refused += 1;
+        let mut permits = lock(&self.permits);
+        permits.starts.offered += 1;
+        if permits.left == 0 {
+            permits.starts.refused += 1;
             return Err(Full::All);
         }
-        places.left -= 1;
+        permits.left -= 1;
         lock(&self.requests).push_back(EdgeRequest::Start(partition, start));
         Ok(())
     }
 
     fn attempt_refused(&self, full: Full) {
-        let mut places = lock(&self.places);
-        if places.left == 0 {
-            places.is_wanted = true;
+        let mut permits = lock(&self.permits);
+        if permits.left == 0 {
+            permits.is_wanted = true;
             return;
         }
-        let left = places.left;
-        drop(places);
+        let left = permits.left;
+        drop(permits);
         if let Some(partitions) = self.partitions.get() {
             partitions.attempts_wanted(full, left);
         }

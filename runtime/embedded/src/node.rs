@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use protocol::ids::Derivation;
 use runtime_core::{model::deployment::StoredDeployment, tables::Tables};
-use runtime_log::{Log, ManualLog, Options, Owner, disk::Disk, sim_disk::SimDisk};
+use runtime_log::{Log, LogOptions, ManualLog, Owner, disk::Disk, sim_disk::SimDisk};
 use runtime_partition::{
     Full, Node, Observer, Partitions, Settings, StartError,
     checkpoint::{Checkpoints, OnDone},
@@ -25,7 +25,7 @@ use crate::{
 
 /// Segments of a few commits, so that they are created and removed all the time, and a reserve for
 /// what partitions have already applied when the disk turns out to be full.
-const LOG: Options = Options {
+const LOG: LogOptions = LogOptions {
     owner: Owner { directory: 0, partitions: 0 },
     segment_bytes: 4096,
     reserve_bytes: RESERVE_BYTES,
@@ -230,14 +230,14 @@ impl<D: Disk> EmbeddedNode<D> {
     }
 
     /// Sets the number of free permits, for a node that has just started.
-    pub fn set_places(&self, places: usize) {
-        self.edges.set_places(places);
+    pub fn set_places(&self, permits: usize) {
+        self.edges.set_places(permits);
     }
 
     /// Returns an attempt's permit, and announces it if a partition was refused one.
     pub fn give_place_back(&self) {
-        if let Some(places) = self.edges.give_place_back() {
-            self.partitions().attempts_wanted(Full::All, places);
+        if let Some(permits) = self.edges.give_place_back() {
+            self.partitions().attempts_wanted(Full::All, permits);
         }
     }
 

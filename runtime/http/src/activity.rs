@@ -102,7 +102,7 @@ impl Activity {
     /// # Panics
     /// Panics if no request is in progress.
     pub(crate) fn request_ends(&mut self, now: Instant) {
-        assert!(self.under_way > 0, "a request ends that never began");
+        assert!(self.under_way > 0, "a request ended that never started");
         self.under_way -= 1;
         self.quiet_since = now;
     }
@@ -129,7 +129,7 @@ impl Activity {
     /// # Panics
     /// Panics if the service holds no body.
     pub(crate) fn body_ends(&mut self, body: u64, now: Instant) {
-        assert!(self.bodies > 0, "a body ends that never began");
+        assert!(self.bodies > 0, "a body ended that never started");
         self.bodies -= 1;
         self.awaited.remove(&body);
         self.quiet_since = now;
@@ -145,7 +145,7 @@ impl Activity {
     /// # Panics
     /// Panics if no body is being drained.
     pub(crate) fn linger_ends(&mut self, now: Instant) {
-        assert!(self.lingering > 0, "a body lingers no more that never did");
+        assert!(self.lingering > 0, "a drain ended that never started");
         self.lingering -= 1;
         self.quiet_since = now;
     }

@@ -25,7 +25,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub enum BodyError {
     /// It arrives too slowly.
     #[error(
-        "the body comes too slowly: {bytes} bytes in {} s, and the rest was not there", after.as_secs()
+        "the body arrives too slowly: {bytes} bytes in {} s, and the rest is still missing", after.as_secs()
     )]
     Slow {
         /// How many bytes arrived.
@@ -284,14 +284,14 @@ fn broken(error: impl Into<BoxError>) -> BodyError {
 /// A response body, written in chunks. The response counts as being written until its last chunk is
 /// taken.
 #[derive(Debug)]
-pub struct Answer<B> {
+pub struct ResponseBody<B> {
     body: B,
     /// What is left of the last chunk of `body`.
     rest: Bytes,
     under_way: UnderWay,
 }
 
-impl<B: Body> Answer<B> {
+impl<B: Body> ResponseBody<B> {
     pub(crate) fn new(body: B, request: Request) -> Self {
         if body.size_hint().lower() > PIECE_BYTES as u64 {
             request.0.has_much_to_write.notify_one();
@@ -382,7 +382,7 @@ impl Drop for UnderWay {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Answer<B> {
+impl<B: Body<Data = Bytes> + Unpin> Body for ResponseBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 

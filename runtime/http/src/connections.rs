@@ -43,7 +43,7 @@ struct All {
 
 /// A connection permit. Dropping it returns the permit.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ConnectionPermit {
     pub(crate) connection: Arc<Connection>,
     connections: Arc<Connections>,
     number: u64,
@@ -57,13 +57,13 @@ impl Connections {
 
     /// Takes a permit for a new connection. If all are taken, the connection that would be missed
     /// least is evicted. Returns `None` if all of them wait for the service.
-    pub(crate) fn enter(self: &Arc<Self>) -> Option<Place> {
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<ConnectionPermit> {
         let mut all = self.lock();
         if all.by_number.len() >= self.max && !all.evict(self.stall) {
             if !std::mem::replace(&mut all.is_said, true) {
                 tracing::warn!(
                     connections_max = self.max,
-                    "all connections are busy; new ones are closed until there is a place"
+                    "all connections are busy; new ones are closed until one is free"
                 );
             }
             return None;
@@ -79,7 +79,7 @@ impl Connections {
         });
         all.by_number.insert(number, Arc::clone(&connection));
         drop(all);
-        Some(Place { connection, connections: Arc::clone(self), number })
+        Some(ConnectionPermit { connection, connections: Arc::clone(self), number })
     }
 
     fn lock(&self) -> MutexGuard<'_, All> {
@@ -103,7 +103,7 @@ impl All {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.connections.lock().by_number.remove(&self.number);
     }

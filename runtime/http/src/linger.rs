@@ -79,7 +79,7 @@ impl Drop for Lingering {
                 }
             };
             if tokio::time::timeout(LINGER, rest).await.is_err() {
-                tracing::debug!("the rest of a refused body did not come in time");
+                tracing::debug!("the rest of a refused body did not arrive in time");
             }
         });
     }

@@ -25,8 +25,8 @@ use tokio::{
 
 use crate::{
     activity::Expired,
-    body::{self, Answer, BoxError, Timed},
-    connections::{Connection, Connections, Place},
+    body::{self, BoxError, ResponseBody, Timed},
+    connections::{Connection, ConnectionPermit, Connections},
     io::Watched,
     limits::{
         ACCEPT_RETRY, BUFFER_BYTES_MAX, CONNECTION_WINDOW_BYTES, Limits, PING_INTERVAL,
@@ -65,33 +65,33 @@ pub async fn serve<S, B>(
                 // The client left at once, or no file descriptors are left. A later attempt may
                 // succeed.
                 if !std::mem::replace(&mut is_failing, true) {
-                    tracing::warn!(%error, "connections can't be accepted; trying again");
+                    tracing::warn!(%error, "cannot accept connections; retrying");
                 }
                 time::sleep(ACCEPT_RETRY).await;
                 continue;
             }
         };
         if std::mem::replace(&mut is_failing, false) {
-            tracing::info!("connections are accepted again");
+            tracing::info!("accepting connections again");
         }
-        let Some(place) = connections.enter() else { continue };
+        let Some(permit) = connections.enter() else { continue };
         // Responses are small, and clients wait for them.
         let _ = stream.set_nodelay(true);
         let (service, limits) = (service.clone(), Arc::clone(&limits));
-        tokio::spawn(converse(stream, place, limits, service, ending.subscribe()));
+        tokio::spawn(converse(stream, permit, limits, service, ending.subscribe()));
     }
     // From here on, new clients are refused instead of waiting for a response that never comes.
     drop(listener);
     let _ = ending.send(());
     if time::timeout(limits.grace, ending.closed()).await.is_err() {
-        tracing::info!("some requests were still under way");
+        tracing::info!("some requests were still in progress");
     }
 }
 
 /// Serves a connection to its end.
 async fn converse<S, B>(
     stream: TcpStream,
-    place: Place,
+    permit: ConnectionPermit,
     limits: Arc<Limits>,
     service: S,
     mut ending: watch::Receiver<()>,
@@ -101,7 +101,7 @@ async fn converse<S, B>(
     S::Future: Send + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
 {
-    let connection = Arc::clone(&place.connection);
+    let connection = Arc::clone(&permit.connection);
     let watched = Arc::clone(&connection);
     let bounds = Arc::clone(&limits);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
@@ -111,7 +111,7 @@ async fn converse<S, B>(
         let answering = service.call(request);
         async move {
             let Ok(response) = answering.await;
-            Ok::<_, Infallible>(response.map(|body| Answer::new(body, under_way)))
+            Ok::<_, Infallible>(response.map(|body| ResponseBody::new(body, under_way)))
         }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -154,7 +154,7 @@ async fn converse<S, B>(
         };
         let has_to_end = match news {
             News::HasToGo => {
-                tracing::debug!("a connection makes room for another");
+                tracing::debug!("evicting a connection in favour of another");
                 return;
             }
             News::Ending => true,
@@ -164,7 +164,7 @@ async fn converse<S, B>(
                 // not.
                 Some(Expired::Idle) if !is_ending => true,
                 Some(expired @ (Expired::Idle | Expired::Head | Expired::Stalled)) => {
-                    tracing::debug!(?expired, "a connection is closed");
+                    tracing::debug!(?expired, "closing an expired connection");
                     return;
                 }
             },

@@ -132,7 +132,7 @@ async fn closed(stream: &mut TcpStream) {
 }
 
 #[tokio::test]
-async fn whoever_says_nothing_or_half_a_head_goes_and_whoever_has_asked_stays() {
+async fn silent_and_half_sent_heads_are_closed_and_pending_requests_stay() {
     let (address, _, _stop) = start(Limits { head: SHORT, ..patient() }).await;
     let mut kept = TcpStream::connect(address).await.unwrap();
     assert!(ask(&mut kept).await.unwrap().starts_with("HTTP/1.1 200"));
@@ -263,7 +263,7 @@ async fn a_body_that_does_not_come_is_given_up_and_a_fast_one_in_many_pieces_is_
 /// The rest of a body is read to its end even when it is not wanted: closing the connection while
 /// the client still sends would discard the response.
 #[tokio::test]
-async fn whoever_is_refused_while_they_send_gets_the_answer_and_keeps_the_connection() {
+async fn a_client_refused_while_sending_gets_the_response_and_keeps_its_connection() {
     let (address, _, _stop) = start(patient()).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     let body = vec![7; 8 << 20];
@@ -363,13 +363,13 @@ async fn read_in_pieces(
     pause: Duration,
     memory: &mut impl Memory,
 ) -> Result<usize, BodyError> {
-    let place = Connections::new(limits).enter().unwrap();
+    let permit = Connections::new(limits).enter().unwrap();
     let body = Box::pin(futures::stream::unfold(0, move |sent| async move {
         tokio::time::sleep(pause).await;
         let frame = Frame::data(Bytes::from(vec![7; bytes]));
         (sent < pieces).then_some((Ok::<_, Infallible>(frame), sent + 1))
     }));
-    let body = Timed::new(StreamBody::new(body), limits, Reading::begin(&place.connection));
+    let body = Timed::new(StreamBody::new(body), limits, Reading::begin(&permit.connection));
     Ok(body::read(body, usize::MAX, memory).await?.len())
 }
 

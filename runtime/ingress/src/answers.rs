@@ -7,7 +7,7 @@ use bytes::Bytes;
 use protocol::{InvocationId, Target};
 use runtime_core::model::invocation::{Completion, Pin};
 use runtime_partition::budget::Held;
-use runtime_views::result::{self, Seen};
+use runtime_views::result::{self, ResultState};
 
 use crate::{Ingress, error::Rejection};
 
@@ -36,22 +36,24 @@ const SMALL_BYTES: usize = 64 << 10;
 /// Reads an invocation and, if it has ended, its result.
 pub(crate) async fn look(ingress: &Ingress, id: InvocationId) -> Result<Known, Rejection> {
     let (seen, held) = match see(ingress, id, SMALL_BYTES).await? {
-        Seen::EndedWith(bytes) => {
+        ResultState::EndedWith(bytes) => {
             let held = ingress.memory.for_answer(bytes).await;
             (see(ingress, id, usize::MAX).await?, Some(held))
         }
-        seen @ (Seen::Nothing | Seen::UnderWay(..) | Seen::Ended(..)) => (seen, None),
+        seen @ (ResultState::Nothing | ResultState::UnderWay(..) | ResultState::Ended(..)) => {
+            (seen, None)
+        }
     };
     Ok(match (seen, held) {
-        (Seen::Ended(completion, pin), held) => {
+        (ResultState::Ended(completion, pin), held) => {
             let held = match held {
                 Some(held) => held,
                 None => ingress.memory.for_answer(completion.result_bytes()).await,
             };
             Known::Ended(Kept { completion, held }, pin)
         }
-        (Seen::UnderWay(target, pin), _) => Known::UnderWay(target, pin),
-        (Seen::Nothing | Seen::EndedWith(_), _) => Known::Nothing,
+        (ResultState::UnderWay(target, pin), _) => Known::UnderWay(target, pin),
+        (ResultState::Nothing | ResultState::EndedWith(_), _) => Known::Nothing,
     })
 }
 
@@ -96,7 +98,11 @@ impl AsRef<[u8]> for Owned {
     }
 }
 
-async fn see(ingress: &Ingress, id: InvocationId, bytes_max: usize) -> Result<Seen, Rejection> {
+async fn see(
+    ingress: &Ingress,
+    id: InvocationId,
+    bytes_max: usize,
+) -> Result<ResultState, Rejection> {
     let to = ingress.partitions.owner(id.partition_key);
     Ok(ingress.partitions.read(to, result::Result { id, bytes_max }).await?)
 }

@@ -41,7 +41,7 @@ async fn read_with<B>(
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let mut memory = Asked::new(memory, head_bytes(head))?;
+    let mut memory = TryReserve::new(memory, head_bytes(head))?;
     let body = runtime_http::body::read(body, limit_bytes, &mut memory).await?;
     Ok((body, memory.held))
 }
@@ -55,7 +55,7 @@ where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
     let limit_bytes = ingress.request_size_max_bytes;
-    let mut memory = Waited { memory: &ingress.memory, held: None };
+    let mut memory = WaitReserve { memory: &ingress.memory, held: None };
     let read = runtime_http::body::read(body, limit_bytes, &mut memory).await;
     Ok((read?, memory.held.into_iter().collect()))
 }
@@ -65,7 +65,7 @@ pub(crate) async fn read_name<B>(ingress: &Ingress, body: B) -> Result<Bytes, Re
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let mut memory = Asked::new(&ingress.memory, 0)?;
+    let mut memory = TryReserve::new(&ingress.memory, 0)?;
     let limit_bytes = ingress.request_size_max_bytes.min(NAME_BYTES_MAX);
     Ok(runtime_http::body::read(body, limit_bytes, &mut memory).await?)
 }
@@ -83,14 +83,14 @@ fn head_bytes(head: &Parts) -> usize {
 
 /// Memory that is available now or not at all. A refused client retries in a moment, by which time
 /// stalled bodies have lost their memory.
-struct Asked<'a> {
+struct TryReserve<'a> {
     memory: &'a Memory,
     held: Vec<Held>,
     /// How many bytes of the body memory is reserved for.
     bytes: usize,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> TryReserve<'a> {
     /// Reserves memory for the head, which is already there, whether or not any of the body ever
     /// arrives.
     fn new(memory: &'a Memory, head_bytes: usize) -> Result<Self, BodyError> {
@@ -112,7 +112,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-impl runtime_http::body::Memory for Asked<'_> {
+impl runtime_http::body::Memory for TryReserve<'_> {
     async fn reach(&mut self, bytes: usize, _: usize) -> Result<usize, BodyError> {
         self.take(bytes.saturating_sub(self.bytes))?;
         self.bytes = bytes;
@@ -122,12 +122,12 @@ impl runtime_http::body::Memory for Asked<'_> {
 
 /// Memory that is waited for. A body that holds memory must not wait for more while others do the
 /// same. So it first gets a little, and then returns that and takes everything it may need at once.
-struct Waited<'a> {
+struct WaitReserve<'a> {
     memory: &'a Memory,
     held: Option<Held>,
 }
 
-impl runtime_http::body::Memory for Waited<'_> {
+impl runtime_http::body::Memory for WaitReserve<'_> {
     async fn reach(&mut self, bytes: usize, most: usize) -> Result<usize, BodyError> {
         let is_more = self.held.take().is_some();
         let bytes = if is_more { most } else { bytes };

@@ -40,7 +40,7 @@ pub enum Rejection {
     },
     /// The handler's deployment was removed, so it is unknown whether the handler was public.
     #[error(
-        "the deployment of '{service}/{handler}' was removed, and with it whether its results may be \
+        "the deployment of '{service}/{handler}' was removed, so it is unknown whether its results may be \
          read from outside; register it again, or ask the admin API"
     )]
     Removed {
@@ -87,7 +87,7 @@ pub enum Rejection {
     #[error("bad delay: {0}")]
     Delay(String),
     /// The idempotency key is ambiguous.
-    #[error("the request has idempotency keys that differ; send one")]
+    #[error("the request has several different idempotency keys; send one")]
     IdempotencyKeys,
     /// The request can't be admitted as an invocation.
     #[error(transparent)]
@@ -113,8 +113,8 @@ pub enum Rejection {
     NotReady,
     /// The invocation's journal can hold no more signals.
     #[error(
-        "the invocation's journal takes no more signals: it has room for {entries_max} of \
-         {bytes_max} bytes together; send less, or send a reference to it"
+        "the invocation's journal can hold no more signals: the limit is {entries_max} signals of \
+         {bytes_max} bytes in total; send less, or send a reference to the data"
     )]
     JournalFull {
         /// How many signals the journal may hold.
@@ -127,16 +127,16 @@ pub enum Rejection {
     Stopping,
     /// The node is shutting down, and it is not known whether it accepted the request.
     #[error(
-        "the node is stopping; if {0} was accepted, it goes on after the next start: ask for its result \
+        "the node is stopping; if {0} was accepted, it continues after the next start: ask for its result \
          with GET /restate/attach/{0}, and repeat the request only if there is no such invocation, or \
          with the same idempotency key"
     )]
     Unknown(InvocationId),
     /// The disk is nearly full, so no new work is accepted.
     #[error(
-        "the server's disk is nearly full and takes no new work; free some room, then try again"
+        "the server's disk is nearly full, so it accepts no new work; free some space, then try again"
     )]
-    NoRoom,
+    DiskFull,
 }
 
 impl Rejection {
@@ -144,7 +144,7 @@ impl Rejection {
     pub(crate) fn of_request(error: RequestError, id: InvocationId) -> Self {
         match error {
             RequestError::Stopped(_) => Self::Unknown(id),
-            RequestError::NoRoom => Self::NoRoom,
+            RequestError::DiskFull => Self::DiskFull,
         }
     }
 }
@@ -159,7 +159,7 @@ impl From<RequestError> for Rejection {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::Stopped(_) => Self::Stopping,
-            RequestError::NoRoom => Self::NoRoom,
+            RequestError::DiskFull => Self::DiskFull,
         }
     }
 }
@@ -207,7 +207,7 @@ impl Rejection {
                 StatusCode::from_u16(surface::status::NOT_READY).unwrap_or(StatusCode::BAD_REQUEST)
             }
             Self::Stopping | Self::Unknown(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
+            Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
 

@@ -71,7 +71,7 @@ pub(crate) fn delay_ms(query: Option<&str>) -> Result<Option<u64>, Rejection> {
             .map_err(|error| bad(error.to_string()))?,
     };
     if duration.is_negative() {
-        return Err(bad("a delay is not negative".to_owned()));
+        return Err(bad("a delay can't be negative".to_owned()));
     }
     match u64::try_from(duration.as_millis()) {
         Ok(delay_ms) if delay_ms <= DELAY_MAX_MS => Ok(Some(delay_ms)),

@@ -63,7 +63,7 @@ where
             let TerminalFailure { code, message, .. } = TerminalFailure::workflow_already_invoked();
             let advice = format!(
                 "{message} as {id}: ask for its result with GET /restate/attach/{id}; once it has ended, \
-                 purging it at the admin API frees the key"
+                 purging it through the admin API frees the key"
             );
             response::failure(id, &TerminalFailure::new(code, advice))
         }

@@ -38,7 +38,7 @@ pub async fn serve(
         let (ingress, without_origin) = (Arc::clone(&ingress), Arc::clone(&without_origin));
         if let Err(error) = ingress.access.hosts.check(&request) {
             let refusal = Rejection::from(error).response();
-            return Box::pin(future::ready(Ok(refusal))) as Answering;
+            return Box::pin(future::ready(Ok(refusal))) as ResponseFuture;
         }
         if request.headers().contains_key(header::ORIGIN) || is_preflight(&request) {
             Box::pin(answer_browser(ingress, cors.clone(), request))
@@ -50,7 +50,8 @@ pub async fn serve(
 }
 
 /// Boxed, because the future is large and its callers move it around.
-type Answering = Pin<Box<dyn Future<Output = Result<Response<body::Body>, Infallible>> + Send>>;
+type ResponseFuture =
+    Pin<Box<dyn Future<Output = Result<Response<body::Body>, Infallible>> + Send>>;
 
 async fn answer_browser(
     ingress: Arc<Ingress>,

@@ -73,9 +73,9 @@ struct Status {
 }
 
 /// A stream slot on a connection.
-pub(crate) struct Room {
+pub(crate) struct StreamSlot {
     sender: SendRequest<Bytes>,
-    place: Place,
+    guard: StreamGuard,
 }
 
 /// An open stream.
@@ -83,29 +83,29 @@ pub(crate) struct Stream {
     pub(crate) response: ResponseFuture,
     pub(crate) sending: SendStream<Bytes>,
     /// Hold this for as long as the stream is open.
-    pub(crate) place: Place,
+    pub(crate) guard: StreamGuard,
 }
 
-impl Room {
+impl StreamSlot {
     /// Sends the head of a request.
     pub(crate) fn open(mut self, request: Request<()>) -> Result<Stream, Fault> {
         let opened = self.sender.send_request(request, false);
         let (response, sending) = opened.map_err(|error| unreachable(&error))?;
-        Ok(Stream { response, sending, place: self.place })
+        Ok(Stream { response, sending, guard: self.guard })
     }
 }
 
 /// Reserves one of a connection's stream slots; released on drop.
-pub(crate) struct Place(Arc<Status>);
+pub(crate) struct StreamGuard(Arc<Status>);
 
-impl Place {
+impl StreamGuard {
     fn take(status: &Arc<Status>) -> Self {
         status.streams.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(status))
     }
 }
 
-impl Drop for Place {
+impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.0.streams.fetch_sub(1, Ordering::Relaxed);
     }
@@ -119,7 +119,7 @@ impl Connection {
         !matches!(polled, Poll::Ready(Err(_)))
     }
 
-    pub(crate) fn has_room(&self) -> bool {
+    pub(crate) fn has_slot(&self) -> bool {
         // A stream beyond the server's limit would wait for another to end, possibly for its own
         // callee.
         let limit = STREAMS_MAX.min(self.sender.current_max_send_streams());
@@ -129,8 +129,8 @@ impl Connection {
             && !is_leaving.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn take(&self) -> Room {
-        Room { sender: self.sender.clone(), place: Place::take(&self.status) }
+    pub(crate) fn take(&self) -> StreamSlot {
+        StreamSlot { sender: self.sender.clone(), guard: StreamGuard::take(&self.status) }
     }
 }
 
@@ -170,9 +170,9 @@ pub(crate) async fn dial(
             Some(closed) = no_more.next() => match closed {
                 Closed::Silent => tracing::warn!(
                     endpoint = authority,
-                    "an endpoint does not answer on its connection; it is closed"
+                    "an endpoint does not answer pings; closing its connection"
                 ),
-                Closed::Idle => tracing::debug!(endpoint = authority, "an idle connection is closed"),
+                Closed::Idle => tracing::debug!(endpoint = authority, "closing an idle connection"),
             }
         }
     });
@@ -211,9 +211,7 @@ async fn carry(
             is_due = accepted_bytes != wanted;
             status.is_shrinking.store(wanted < accepted_bytes, Ordering::Relaxed);
         } else if status.is_shrinking.load(Ordering::Relaxed) && since.elapsed() >= WINDOW_TIMEOUT {
-            tracing::warn!(
-                "an endpoint does not accept a smaller window; its connection is closed"
-            );
+            tracing::warn!("an endpoint does not accept a smaller window; closing its connection");
             return Ok(());
         }
     }

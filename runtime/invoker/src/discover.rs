@@ -22,7 +22,7 @@ use crate::{sockets::Sockets, tls::Tls};
 
 /// An endpoint to send requests to.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct EndpointProbe<'a> {
     /// Its address, normalised by [`address::normalise`].
     pub uri: &'a str,
     /// Whether to use HTTP/1.1.
@@ -46,7 +46,7 @@ pub struct Discovered {
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoverError {
     /// The address or a header does not form a valid request.
-    #[error("'{uri}' cannot be asked: {reason}; register it again without what is wrong")]
+    #[error("no request can be sent to '{uri}': {reason}; correct this and register it again")]
     Address {
         /// The address of the request.
         uri: String,
@@ -63,8 +63,8 @@ pub enum DiscoverError {
     },
     /// Connections are accepted, but the server does not speak HTTP/2.
     #[error(
-        "{uri} takes connections and does not answer in HTTP/2: {reason}; if it speaks HTTP/1.1 \
-         alone, register it with \"use_http_11\": true, and if it wants TLS, as https://"
+        "{uri} accepts connections but does not respond over HTTP/2: {reason}; if it supports only \
+         HTTP/1.1, register it with \"use_http_11\": true; if it requires TLS, register it as https://"
     )]
     NoHttp2 {
         /// The address of the request.
@@ -73,7 +73,7 @@ pub enum DiscoverError {
         reason: String,
     },
     /// The server redirects elsewhere.
-    #[error("{uri} answered {status} and points to '{location}'; register that address")]
+    #[error("{uri} responded with {status} and redirects to '{location}'; register that address")]
     Redirected {
         /// The address of the request.
         uri: String,
@@ -84,8 +84,8 @@ pub enum DiscoverError {
     },
     /// Connections are accepted, but no complete response arrives.
     #[error(
-        "{uri} takes connections and gives no whole answer: {reason}; see its log, and whether it is \
-         an SDK's endpoint that listens there"
+        "{uri} accepts connections but does not send a complete response: {reason}; check its log, and whether it is \
+         an SDK endpoint that listens there"
     )]
     Unfinished {
         /// The address of the request.
@@ -95,7 +95,7 @@ pub enum DiscoverError {
     },
     /// The response exceeds the size limit.
     #[error(
-        "{uri} answers with more than the {bytes_max} bytes that are read; have it answer with less"
+        "{uri} responded with more than the limit of {bytes_max} bytes; make its response smaller"
     )]
     TooLarge {
         /// The address of the request.
@@ -105,8 +105,8 @@ pub enum DiscoverError {
     },
     /// The server does not know the path for discovery.
     #[error(
-        "{uri} answered 404: what listens there is no SDK's endpoint, or the address has another \
-         path; register the address that the SDK says it serves"
+        "{uri} responded with 404: what listens there is not an SDK endpoint, or the endpoint has a different \
+         path; register the address that the SDK reports to serve"
     )]
     NotFound {
         /// The address of the request.
@@ -114,7 +114,7 @@ pub enum DiscoverError {
     },
     /// Any other unsuccessful response. Its body is not included in the error: otherwise, a user
     /// who may register addresses could read through us what only we can reach.
-    #[error("{uri} answered {status}; see the log of what listens there")]
+    #[error("{uri} responded with {status}; check the log of the process that listens there")]
     Status {
         /// The address of the request.
         uri: String,
@@ -123,7 +123,7 @@ pub enum DiscoverError {
     },
     /// The response is not a manifest that we can read.
     #[error(
-        "{uri} answered with something that is no manifest: {reason}; register the address of an SDK's \
+        "{uri} responded with something that is not a manifest: {reason}; register the address of an SDK \
          endpoint"
     )]
     Malformed {
@@ -199,13 +199,13 @@ impl Time {
 ///
 /// # Errors
 /// Returns an error if the request fails, or the response is not a manifest.
-pub async fn discover(tls: &Tls, asked: Asked<'_>) -> Result<Discovered, DiscoverError> {
+pub async fn discover(tls: &Tls, asked: EndpointProbe<'_>) -> Result<Discovered, DiscoverError> {
     discover_within(tls, asked, Time::from_now(CONNECT_TIMEOUT, TIMEOUT)).await
 }
 
 async fn discover_within(
     tls: &Tls,
-    asked: Asked<'_>,
+    asked: EndpointProbe<'_>,
     time: Time,
 ) -> Result<Discovered, DiscoverError> {
     let mut tries = 1;
@@ -224,7 +224,7 @@ async fn discover_within(
 /// Returns an error if the request fails or is not successful.
 pub async fn convert(
     tls: &Tls,
-    asked: Asked<'_>,
+    asked: EndpointProbe<'_>,
     path: &str,
     body: Bytes,
 ) -> Result<Bytes, DiscoverError> {
@@ -254,7 +254,7 @@ fn is_passing(error: &DiscoverError) -> bool {
     }
 }
 
-async fn ask(tls: &Tls, asked: Asked<'_>, time: Time) -> Result<Discovered, DiscoverError> {
+async fn ask(tls: &Tls, asked: EndpointProbe<'_>, time: Time) -> Result<Discovered, DiscoverError> {
     let body = Bytes::new();
     let path = &format!("/{}", surface::path::DISCOVER);
     let request = Sent { method: Method::GET, path, body, bytes_max: MANIFEST_BYTES_MAX };
@@ -324,7 +324,7 @@ struct Sent<'a> {
 /// Sends a request and reads the whole response; also returns the URL requested.
 async fn send(
     tls: &Tls,
-    asked: Asked<'_>,
+    asked: EndpointProbe<'_>,
     Sent { method, path, body, bytes_max }: Sent<'_>,
     time: Time,
 ) -> Result<(String, Parts, Answered), DiscoverError> {
@@ -353,12 +353,12 @@ async fn send(
     let late = |what: &str| format!("{what} within {} s", time.whole.as_secs());
     let response = timeout_at(time.deadline, client.request(request))
         .await
-        .map_err(|_| silent(true, late("no answer")))?
+        .map_err(|_| silent(true, late("no response")))?
         .map_err(|error| silent(!error.is_connect(), causes(&error)))?;
     let (parts, body) = response.into_parts();
     let answered = timeout_at(time.deadline, read(body, bytes_max))
         .await
-        .map_err(|_| unfinished(late("it does not end")))?
+        .map_err(|_| unfinished(late("the response did not end")))?
         .map_err(|unread| match unread {
             Unread::TooLarge => DiscoverError::TooLarge { uri: at.clone(), bytes_max },
             Unread::Broken(reason) => unfinished(reason),
@@ -428,7 +428,7 @@ mod tests {
             }
         });
         let tls = Tls::new(None, None).unwrap();
-        let asked = Asked { uri: &uri, http1: true, headers: &[] };
+        let asked = EndpointProbe { uri: &uri, http1: true, headers: &[] };
         let error = discover_within(&tls, asked, time).await.unwrap_err();
         endpoint.abort();
         let connections = taken.lock().unwrap().len();
@@ -438,7 +438,9 @@ mod tests {
     #[tokio::test]
     async fn an_endpoint_that_never_answers_has_one_bound_for_all_tries() {
         let half = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhalf";
-        for (said, missing) in [(&b""[..], "no answer within 1 s"), (half, "it does not end")] {
+        for (said, missing) in
+            [(&b""[..], "no response within 1 s"), (half, "the response did not end")]
+        {
             let time = Time::from_now(Duration::from_millis(500), Duration::from_secs(1));
             let (connections, error) = asked_of_one_that_says(said, time).await;
             assert!(error.to_string().contains(missing), "{error}");
@@ -465,7 +467,7 @@ mod tests {
         let (_, error) = asked_of_one_that_says(manifest.as_bytes(), time).await;
         let text = error.to_string();
         assert!(text.contains("services[0].handlers: invalid type: integer `7`"), "{text}");
-        assert!(text.contains("register the address of an SDK's endpoint"), "{text}");
+        assert!(text.contains("register the address of an SDK endpoint"), "{text}");
     }
 
     #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use runtime_core::attempt::Fault;
 use tokio::{sync::Notify, time};
 
 use crate::{
-    connection::{Connection, Room, STREAMS_MAX_AT_FIRST, dial},
+    connection::{Connection, STREAMS_MAX_AT_FIRST, StreamSlot, dial},
     sockets::Sockets,
     stream::unreachable,
     windows::Windows,
@@ -52,10 +52,10 @@ impl Host {
     }
 
     /// Takes a stream slot on an established connection; forgets closed connections along the way.
-    pub(crate) fn room(&self) -> Option<Room> {
+    pub(crate) fn slot(&self) -> Option<StreamSlot> {
         let mut connections = self.connections();
         connections.retain_mut(Connection::is_open);
-        connections.iter().find(|one| one.has_room()).map(Connection::take)
+        connections.iter().find(|one| one.has_slot()).map(Connection::take)
     }
 
     /// Takes a stream slot on a new connection. Attempts that arrive while one is being made share
@@ -64,14 +64,14 @@ impl Host {
         self: &Arc<Self>,
         uri: &Uri,
         timeout: Duration,
-    ) -> Result<Room, Fault> {
+    ) -> Result<StreamSlot, Fault> {
         let _waiting = Waiting::begin(self);
         let failures = self.dials().failures;
         loop {
             let mut dialled = pin!(self.dialled.notified());
             dialled.as_mut().enable();
-            if let Some(room) = self.room() {
-                return Ok(room);
+            if let Some(slot) = self.slot() {
+                return Ok(slot);
             }
             self.dial_if_needed(failures, uri, timeout)?;
             dialled.await;
@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        client::Way,
+        connector::Route,
         stream::{Exchange, Received},
     };
 
@@ -200,8 +200,8 @@ mod tests {
     async fn what_is_sent_before_the_request_is_on_its_way_goes_with_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let way = Way::Direct(host(), LONG);
-        let mut exchange = Exchange::new(way, request(&uri), ProtocolVersion::V6, clock(), None);
+        let route = Route::Direct(host(), LONG);
+        let mut exchange = Exchange::new(route, request(&uri), ProtocolVersion::V6, clock(), None);
         exchange.send(Bytes::from_static(b"start"));
         exchange.send(Bytes::from_static(b"input"));
         exchange.half_close();
@@ -230,19 +230,19 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let host = host();
-        let (room, mut one) = tokio::join!(host.connect(&uri, LONG), accept(&listener));
-        let first = room.unwrap().open(request(&uri)).unwrap();
+        let (slot, mut one) = tokio::join!(host.connect(&uri, LONG), accept(&listener));
+        let first = slot.unwrap().open(request(&uri)).unwrap();
         let _answering = answer(&mut one).await;
         tokio::spawn(async move { one.accept().await.is_none() });
         first.response.await.unwrap();
-        assert!(host.room().is_none(), "its server takes one at a time, and has said so");
-        let (room, mut other) = tokio::join!(host.connect(&uri, LONG), accept(&listener));
-        let second = room.unwrap().open(request(&uri)).unwrap();
+        assert!(host.slot().is_none(), "its server takes one at a time, and has said so");
+        let (slot, mut other) = tokio::join!(host.connect(&uri, LONG), accept(&listener));
+        let second = slot.unwrap().open(request(&uri)).unwrap();
         let _answering = answer(&mut other).await;
         tokio::spawn(async move { other.accept().await.is_none() });
         second.response.await.unwrap();
-        drop(first.place);
-        assert!(host.room().is_some(), "there is room again on the first");
+        drop(first.guard);
+        assert!(host.slot().is_some(), "there is room again on the first");
     }
 
     /// Attempts wait together: one after the other, each would wait for its own timeout.
@@ -285,9 +285,9 @@ mod tests {
         });
         let host = host();
         for _ in 0..10 {
-            let way = Way::Direct(Arc::clone(&host), LONG);
+            let route = Route::Direct(Arc::clone(&host), LONG);
             let mut exchange =
-                Exchange::new(way, request(&uri), ProtocolVersion::V6, clock(), None);
+                Exchange::new(route, request(&uri), ProtocolVersion::V6, clock(), None);
             exchange.send(Bytes::from(vec![7; 100_000]));
             assert!(
                 matches!(exchange.receive().await, Ok(Received::Data(bytes)) if bytes == "answer")
@@ -321,13 +321,13 @@ mod tests {
         drop(host.connect(&uri, LONG).await.unwrap());
         let mut window = async || {
             // It has no stream slots until the server has accepted the smaller window.
-            let room = loop {
-                match host.room() {
-                    Some(room) => break room,
+            let slot = loop {
+                match host.slot() {
+                    Some(slot) => break slot,
                     None => tokio::task::yield_now().await,
                 }
             };
-            let stream = room.open(request(&uri)).unwrap();
+            let stream = slot.open(request(&uri)).unwrap();
             let window = windows_seen.recv().await.unwrap();
             drop(stream);
             window
@@ -359,14 +359,14 @@ mod tests {
         let host = Host::new(windows.clone(), Sockets::new(100));
         let host = Arc::new(host);
         drop(host.connect(&uri, LONG).await.unwrap());
-        assert!(host.room().is_some());
+        assert!(host.slot().is_some());
         windows.fit(5000);
-        while host.room().is_some() {
+        while host.slot().is_some() {
             tokio::task::yield_now().await;
         }
         // No attempt is waiting here for the connection to be closed.
         time::sleep(Duration::from_millis(200)).await;
-        assert!(host.room().is_none(), "it has accepted nothing");
+        assert!(host.slot().is_none(), "it has accepted nothing");
     }
 
     /// Two hosts share one connection permit: the idle one gives it up.
@@ -376,22 +376,25 @@ mod tests {
         let sockets = Sockets::new(1);
         let host = || Arc::new(Host::new(Windows::default(), sockets.clone()));
         let (first, second) = (host(), host());
-        let (room, mut server) = tokio::join!(first.connect(&one.1, LONG), accept(&one.0));
-        let stream = room.unwrap().open(request(&one.1)).unwrap();
+        let (slot, mut server) = tokio::join!(first.connect(&one.1, LONG), accept(&one.0));
+        let stream = slot.unwrap().open(request(&one.1)).unwrap();
         let mut answering = answer(&mut server).await;
         tokio::spawn(async move { server.accept().await.is_none() });
         let mut waits = pin!(second.connect(&other.1, LONG));
         let mut in_use = pin!(time::sleep(Duration::from_millis(500)));
         let refused = host().connect(&other.1, Duration::from_millis(100)).await.err().unwrap();
-        assert!(refused.to_string().contains("of 1 to endpoints 1 are taken"), "{refused}");
+        assert!(
+            refused.to_string().contains("1 of 1 connections to endpoints are in use"),
+            "{refused}"
+        );
         tokio::select! {
             _ = &mut waits => panic!("the one connection is in use"),
             () = &mut in_use => (),
         }
         answering.send_data(Bytes::new(), true).unwrap();
         drop(stream);
-        let (room, _server) = tokio::join!(waits, accept(&other.0));
-        room.unwrap();
+        let (slot, _server) = tokio::join!(waits, accept(&other.0));
+        slot.unwrap();
     }
 
     async fn listen() -> (TcpListener, Uri) {
@@ -405,14 +408,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let host = host();
-        let (room, mut server) = tokio::join!(host.connect(&uri, LONG), accept(&listener));
-        let mut stream = room.unwrap().open(request(&uri)).unwrap();
+        let (slot, mut server) = tokio::join!(host.connect(&uri, LONG), accept(&listener));
+        let mut stream = slot.unwrap().open(request(&uri)).unwrap();
         let mut answering = answer(&mut server).await;
         server.graceful_shutdown();
         tokio::spawn(async move { server.accept().await.is_none() });
         let mut body = stream.response.await.unwrap().into_body();
-        drop(stream.place);
-        while host.room().is_some() {
+        drop(stream.guard);
+        while host.slot().is_some() {
             tokio::task::yield_now().await;
         }
         // Requests in flight still complete.

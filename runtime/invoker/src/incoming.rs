@@ -63,6 +63,6 @@ pub(crate) async fn late(awaited: Option<Awaited>) -> Fault {
     let Some(Awaited { bytes, until }) = awaited else { return std::future::pending().await };
     time::sleep_until(until).await;
     let message =
-        format!("a message of {bytes} bytes did not come within {} s", MESSAGE_TIMEOUT.as_secs());
+        format!("a message of {bytes} bytes did not arrive within {} s", MESSAGE_TIMEOUT.as_secs());
     Fault::Transport { message }
 }

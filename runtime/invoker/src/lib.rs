@@ -1,8 +1,8 @@
 //! The shell around the Attempt state machine: HTTP requests to deployments.
 //!
-//! Reading order: `supervisor` (the attempts in progress), `places` (how many there may be), `task`
+//! Reading order: `supervisor` (the attempts in progress), `limiter` (how many there may be), `task`
 //! (one attempt: bytes, machine, proposals), `report` (logging of failed attempts), `stream`
-//! (requests and responses), `outgoing` (request bodies), `client` (routes to deployments), `host`
+//! (requests and responses), `outgoing` (request bodies), `connector` (routes to deployments), `host`
 //! and `connection` (connections to one of them), `quick_ack` (acknowledging without delay),
 //! `sockets` (how many connections there may be), `incoming` and `windows` (memory for what
 //! endpoints send), [`tls`] (trusted certificates), [`discover`] (an endpoint's services).
@@ -10,13 +10,13 @@
 //! **Invariant:** this crate makes no decisions about an invocation: the Attempt state machine
 //! does, and only what it proposes is durable.
 
-mod client;
 mod connection;
+mod connector;
 pub mod discover;
 mod host;
 mod incoming;
+mod limiter;
 mod outgoing;
-mod places;
 mod quick_ack;
 mod report;
 mod sockets;

@@ -48,14 +48,14 @@ impl Edges for Started {
     fn publish_registry(&self, _: Vec<StoredDeployment>) {}
 }
 
-struct World {
+struct Fixture {
     node: Node,
     log: Arc<ManualLog<SimDisk>>,
     started: Arc<Started>,
     invoker: Arc<Invoker>,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
         let log = Arc::new(ManualLog::open(SimDisk::default(), 1 << 20).unwrap());
         let started = Arc::new(Started::default());
@@ -107,11 +107,11 @@ fn greet() -> Event {
 
 #[tokio::test]
 async fn a_panic_around_an_attempt_is_its_failure() {
-    let mut world = World::new();
-    world.node.partitions().propose_now(PartitionId(0), greet());
-    world.settle();
-    let name = world.started.0.lock().unwrap()[0];
-    let invoker = Arc::clone(&world.invoker);
+    let mut fixture = Fixture::new();
+    fixture.node.partitions().propose_now(PartitionId(0), greet());
+    fixture.settle();
+    let name = fixture.started.0.lock().unwrap()[0];
+    let invoker = Arc::clone(&fixture.invoker);
     let guarded = tokio::spawn(async move {
         task::guard(
             &invoker,
@@ -122,11 +122,11 @@ async fn a_panic_around_an_attempt_is_its_failure() {
     });
     while !guarded.is_finished() {
         tokio::task::yield_now().await;
-        world.settle();
-        world.log.commit();
+        fixture.settle();
+        fixture.log.commit();
     }
-    world.settle();
-    let row = world.node.drivers_mut()[0].tables(|tables| tables.invocation(name.invocation));
+    fixture.settle();
+    let row = fixture.node.drivers_mut()[0].tables(|tables| tables.invocation(name.invocation));
     let row = row.unwrap();
     assert!(matches!(row.status, Status::Waiting(WaitingFor::Retry { .. })), "{:?}", row.status);
     let failure = row.last_failure.unwrap();

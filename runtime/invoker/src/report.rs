@@ -35,7 +35,7 @@ pub(crate) fn note(
             invocation = %start.id,
             target = ?start.target.to_string(),
             failures = start.failures(),
-            "an invocation whose attempts had failed goes on"
+            "an invocation makes progress again after failed attempts"
         );
     }
 }
@@ -58,14 +58,12 @@ fn failed(
             if failures != 1 && !failures.is_multiple_of(EACH) && !is_another {
                 return;
             }
-            format!("the next one in {delay_ms} ms")
+            format!("next attempt in {delay_ms} ms")
         }
         AfterFailure::Pause => {
-            "paused: cancel or kill it, or mend its service and cancel".to_owned()
+            "paused: cancel or kill it, or fix its service and then cancel it".to_owned()
         }
-        AfterFailure::Kill(_) => {
-            "it was the last one: the invocation ends with this error".to_owned()
-        }
+        AfterFailure::Kill(_) => "no attempts left: the invocation ends with this error".to_owned(),
         AfterFailure::Fail(_) => "the invocation ends with this error".to_owned(),
     };
     let deployment = deployment.map(|stored| &stored.deployment);
@@ -83,6 +81,6 @@ fn failed(
         code = failure.code,
         error = ?shown,
         then,
-        "an attempt has failed"
+        "an attempt failed"
     );
 }

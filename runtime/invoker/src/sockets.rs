@@ -49,8 +49,8 @@ pub(crate) struct Socket {
 /// No connection permit is available.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no connection is left for it: of {max} to endpoints {all} are taken, {of_host} by this one; raise the \
-     limit of open files (ulimit -n), or let it speak HTTP/2"
+    "no connection is available: {all} of {max} connections to endpoints are in use, {of_host} of them by this host; raise the \
+     limit on open files (ulimit -n), or enable HTTP/2 on the endpoint"
 )]
 pub(crate) struct NoSocket {
     max: usize,
@@ -124,7 +124,7 @@ impl Drop for Socket {
     fn drop(&mut self) {
         let mut taken = self.sockets.taken();
         let Some(of_host) = taken.hosts.get_mut(&self.host) else {
-            panic!("a connection to {} ends that never was", self.host)
+            panic!("released a connection permit for {} that was never taken", self.host)
         };
         *of_host -= 1;
         if *of_host == 0 {
@@ -251,7 +251,11 @@ mod tests {
             }
         };
         assert_eq!(taken.len(), 8);
-        assert!(refused.to_string().contains("of 10 to endpoints 8 are taken, 8 by this one"));
+        assert!(
+            refused
+                .to_string()
+                .contains("8 of 10 connections to endpoints are in use, 8 of them by this host")
+        );
         let _others = sockets.take(&other, Duration::ZERO).await.unwrap();
         let mut waits = pin!(sockets.take(&greedy, Duration::from_secs(3600)));
         assert!(futures::poll!(waits.as_mut()).is_pending());

@@ -14,8 +14,8 @@ use runtime_core::{attempt::Fault, model::deployment::Deployment};
 use runtime_partition::Clock;
 
 use crate::{
-    client::Way,
-    connection::{Place, Room, Stream},
+    connection::{Stream, StreamGuard, StreamSlot},
+    connector::Route,
     discover::causes,
     outgoing::Outgoing,
     supervisor::Load,
@@ -65,23 +65,23 @@ pub(crate) struct Exchange {
     version: ProtocolVersion,
     clock: Arc<dyn Clock>,
     outgoing: Outgoing,
-    incoming: Answer,
+    incoming: ResponseState,
     /// The stream slot on the connection, held for as long as the stream is open.
-    place: Option<Place>,
+    guard: Option<StreamGuard>,
 }
 
 /// The progress of the response.
-enum Answer {
-    Unasked(Way, Request<()>),
+enum ResponseState {
+    Unsent(Route, Request<()>),
     Connecting(Connecting, Request<()>),
     Head(Head),
-    Body(Answering),
+    Body(ResponseBody),
     /// The head is not what was expected: the body is read as an explanation.
-    Wrong(Answering, Wrong),
+    Wrong(ResponseBody, Wrong),
     Over,
 }
 
-type Connecting = Pin<Box<dyn Future<Output = Result<Room, Fault>> + Send>>;
+type Connecting = Pin<Box<dyn Future<Output = Result<StreamSlot, Fault>> + Send>>;
 
 /// A response head that has yet to arrive.
 enum Head {
@@ -89,7 +89,7 @@ enum Head {
     Pooled(hyper_util::client::legacy::ResponseFuture),
 }
 
-enum Answering {
+enum ResponseBody {
     Direct(RecvStream),
     Pooled(Incoming),
 }
@@ -105,15 +105,15 @@ const ERROR_BODY_BYTES_MAX: usize = 4096;
 
 impl Exchange {
     pub(crate) fn new(
-        way: Way,
+        route: Route,
         request: Request<()>,
         version: ProtocolVersion,
         clock: Arc<dyn Clock>,
         load: Option<Load>,
     ) -> Self {
         let outgoing = Outgoing::new(load);
-        let incoming = Answer::Unasked(way, request);
-        Self { version, clock, outgoing, incoming, place: None }
+        let incoming = ResponseState::Unsent(route, request);
+        Self { version, clock, outgoing, incoming, guard: None }
     }
 
     /// Sends a piece of the body, unless it has ended.
@@ -130,7 +130,7 @@ impl Exchange {
     pub(crate) async fn receive(&mut self) -> Result<Received, Fault> {
         let received = self.progress().await;
         if !matches!(received, Ok(Received::Data(_))) {
-            self.incoming = Answer::Over;
+            self.incoming = ResponseState::Over;
         }
         received
     }
@@ -138,65 +138,65 @@ impl Exchange {
     async fn progress(&mut self) -> Result<Received, Fault> {
         loop {
             match &mut self.incoming {
-                Answer::Unasked(..) => self.ask()?,
-                Answer::Connecting(connecting, _) => {
-                    let room = connecting.await?;
-                    if let Answer::Connecting(_, request) = self.take_incoming() {
-                        self.open(room, request)?;
+                ResponseState::Unsent(..) => self.ask()?,
+                ResponseState::Connecting(connecting, _) => {
+                    let slot = connecting.await?;
+                    if let ResponseState::Connecting(_, request) = self.take_incoming() {
+                        self.open(slot, request)?;
                     }
                 }
-                Answer::Head(head) => {
+                ResponseState::Head(head) => {
                     let (head, body) = beside(&mut self.outgoing, head.receive()).await?;
                     self.incoming = match check(&head, self.version, &*self.clock)? {
-                        None => Answer::Body(body),
-                        Some(wrong) => Answer::Wrong(body, wrong),
+                        None => ResponseState::Body(body),
+                        Some(wrong) => ResponseState::Wrong(body, wrong),
                     };
                 }
-                Answer::Body(body) => {
+                ResponseState::Body(body) => {
                     let data = beside(&mut self.outgoing, body.data()).await?;
                     return Ok(data.map_or(Received::End, Received::Data));
                 }
-                Answer::Wrong(body, wrong) => match body.data().await {
+                ResponseState::Wrong(body, wrong) => match body.data().await {
                     Ok(Some(bytes)) if wrong.body.len() < ERROR_BODY_BYTES_MAX => {
                         wrong.body.extend_from_slice(&bytes);
                     }
                     // If the body breaks off, what has been received is the explanation.
                     Ok(_) | Err(_) => return Err(wrong.fault()),
                 },
-                Answer::Over => std::future::pending().await,
+                ResponseState::Over => std::future::pending().await,
             }
         }
     }
 
-    fn take_incoming(&mut self) -> Answer {
-        std::mem::replace(&mut self.incoming, Answer::Over)
+    fn take_incoming(&mut self) -> ResponseState {
+        std::mem::replace(&mut self.incoming, ResponseState::Over)
     }
 
     fn ask(&mut self) -> Result<(), Fault> {
-        let Answer::Unasked(way, request) = self.take_incoming() else { return Ok(()) };
-        match way {
-            Way::Direct(host, timeout) => match host.room() {
-                Some(room) => self.open(room, request)?,
+        let ResponseState::Unsent(route, request) = self.take_incoming() else { return Ok(()) };
+        match route {
+            Route::Direct(host, timeout) => match host.slot() {
+                Some(slot) => self.open(slot, request)?,
                 None => {
                     let uri = request.uri().clone();
                     let connecting = async move { host.connect(&uri, timeout).await };
-                    self.incoming = Answer::Connecting(Box::pin(connecting), request);
+                    self.incoming = ResponseState::Connecting(Box::pin(connecting), request);
                 }
             },
-            Way::Pooled(client) => {
+            Route::Pooled(client) => {
                 let body = self.outgoing.go_pooled();
                 let responding = client.request(request.map(|()| body));
-                self.incoming = Answer::Head(Head::Pooled(responding));
+                self.incoming = ResponseState::Head(Head::Pooled(responding));
             }
         }
         Ok(())
     }
 
-    fn open(&mut self, room: Room, request: Request<()>) -> Result<(), Fault> {
-        let Stream { response, sending, place } = room.open(request)?;
+    fn open(&mut self, slot: StreamSlot, request: Request<()>) -> Result<(), Fault> {
+        let Stream { response, sending, guard } = slot.open(request)?;
         self.outgoing.go_direct(sending);
-        self.incoming = Answer::Head(Head::Direct(response));
-        self.place = Some(place);
+        self.incoming = ResponseState::Head(Head::Direct(response));
+        self.guard = Some(guard);
         Ok(())
     }
 
@@ -204,7 +204,7 @@ impl Exchange {
     /// cleanly.
     pub(crate) async fn drain(&mut self, timeout: std::time::Duration) {
         self.half_close();
-        if let Answer::Body(mut body) = self.take_incoming() {
+        if let ResponseState::Body(mut body) = self.take_incoming() {
             let rest = async { while let Ok(Some(_)) = body.data().await {} };
             let _ = tokio::time::timeout(timeout, rest).await;
         }
@@ -222,12 +222,12 @@ async fn beside<T>(outgoing: &mut Outgoing, receiving: impl Future<Output = T>) 
 }
 
 impl Head {
-    async fn receive(&mut self) -> Result<(response::Parts, Answering), Fault> {
+    async fn receive(&mut self) -> Result<(response::Parts, ResponseBody), Fault> {
         match self {
             Self::Direct(response) => {
                 let response = response.await.map_err(|error| unanswered(&error))?;
                 let (head, body) = response.into_parts();
-                Ok((head, Answering::Direct(body)))
+                Ok((head, ResponseBody::Direct(body)))
             }
             Self::Pooled(response) => {
                 let response = response.await.map_err(|error| match error.is_connect() {
@@ -235,13 +235,13 @@ impl Head {
                     false => transport(&error),
                 })?;
                 let (head, body) = response.into_parts();
-                Ok((head, Answering::Pooled(body)))
+                Ok((head, ResponseBody::Pooled(body)))
             }
         }
     }
 }
 
-impl Answering {
+impl ResponseBody {
     /// The next piece; `None` at the end.
     async fn data(&mut self) -> Result<Option<Bytes>, Fault> {
         match self {
@@ -287,7 +287,8 @@ fn check(
         });
     if status == StatusCode::OK {
         let found = content_type.map_or_else(|| "none".to_owned(), |found| format!("{found:?}"));
-        let message = format!("the endpoint answered with content type {found}, not {expected}");
+        let message =
+            format!("the endpoint responded with content type {found}, expected {expected}");
         return Err(Fault::Response { status: 200, message, retry_after_ms });
     }
     Ok(Some(Wrong { status, retry_after_ms, body: BytesMut::new() }))
@@ -296,13 +297,13 @@ fn check(
 impl Wrong {
     fn fault(&self) -> Fault {
         let meaning = match self.status.as_u16() {
-            401 => "the endpoint did not accept our identity",
+            401 => "the endpoint rejected our identity",
             404 => "the endpoint does not know the service or handler",
             413 => "the journal is too large for the endpoint",
-            415 => "the endpoint does not speak this protocol version any more; register it again",
+            415 => "the endpoint no longer supports this protocol version; register it again",
             429 | 503 => "the endpoint is busy",
-            502 | 504 => "nobody answers behind the endpoint's gateway",
-            _ => "the endpoint answered with an unexpected status",
+            502 | 504 => "the endpoint's gateway gets no response from it",
+            _ => "the endpoint responded with an unexpected status",
         };
         let shown = &self.body[..self.body.len().min(ERROR_BODY_BYTES_MAX)];
         let (status, text) = (self.status.as_u16(), String::from_utf8_lossy(shown));
@@ -333,7 +334,7 @@ pub(crate) fn unanswered(error: &h2::Error) -> Fault {
     let reason = error.reason().filter(|_| error.is_reset() && error.is_remote());
     match reason {
         Some(reason @ (Reason::REFUSED_STREAM | Reason::ENHANCE_YOUR_CALM)) => {
-            let message = format!("it has too much to do and gave the stream back ({reason:?})");
+            let message = format!("the endpoint is overloaded and refused the stream ({reason:?})");
             Fault::Unreachable { message }
         }
         Some(_) | None => transport(error),

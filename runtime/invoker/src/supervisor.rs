@@ -23,8 +23,8 @@ use tokio::{
 };
 
 use crate::{
-    client::Clients,
-    places::{Limits, News, Places},
+    connector::Connector,
+    limiter::{Limiter, Limits, News},
     sockets::Sockets,
     task,
     tls::Tls,
@@ -74,14 +74,14 @@ pub struct Invoker {
     pub(crate) registry: SharedRegistry,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
-    pub(crate) clients: Clients,
+    pub(crate) connector: Connector,
     windows: Windows,
     started: Instant,
     runtime: Handle,
     /// How to reach each attempt in progress. The channels are unbounded, since a partition cannot
     /// wait; what is in flight is bounded by what the attempt itself has requested.
     attempts: Mutex<HashMap<Name, Live>>,
-    pub(crate) places: Places,
+    pub(crate) limiter: Limiter,
     /// Whether a task is asking idle attempts to yield their permits.
     is_reclaiming: AtomicBool,
     /// Whether the node is shutting down, so that no more attempts may start.
@@ -119,7 +119,7 @@ pub(crate) enum Notice {
     /// A new entry was added to its journal.
     Entry { index: EntryIndex, entry: Entry },
     /// Another attempt needs its permit.
-    GiveWay,
+    Yield,
     /// The partition no longer wants its output.
     Abort,
 }
@@ -141,14 +141,14 @@ impl Invoker {
             partitions,
             registry,
             clock,
-            clients: Clients::new(
+            connector: Connector::new(
                 settings.connect_timeout,
                 tls,
                 windows.clone(),
                 Sockets::new(settings.connections_max),
             ),
             windows,
-            places: Places::new(Limits {
+            limiter: Limiter::new(Limits {
                 attempts: settings.attempts_max,
                 // The rest are for HTTP/2 connections, and for idle ones.
                 connections: (settings.connections_max / 8 * 7).max(1),
@@ -177,7 +177,7 @@ impl Invoker {
             return Err(Full::All);
         }
         let ((pool, is_single), bytes) = (self.pool_of(&start), bytes_of(&start));
-        self.places.take(pool, bytes, is_single)?;
+        self.limiter.take(pool, bytes, is_single)?;
         let name = (partition, start.attempt);
         let (sender, notices) = mpsc::unbounded_channel();
         let idle_since_ms = IdleSince::new(AtomicU64::new(u64::MAX));
@@ -189,8 +189,9 @@ impl Invoker {
         };
         self.windows.fit(under_way);
         let load = Load { invoker: Arc::clone(self), pool, left: bytes };
-        let slot = Slot { invoker: Arc::clone(self), name, pool, idle_since_ms, load: Some(load) };
-        self.runtime.spawn(task::run(slot, start, notices));
+        let permit =
+            Permit { invoker: Arc::clone(self), name, pool, idle_since_ms, load: Some(load) };
+        self.runtime.spawn(task::run(permit, start, notices));
         Ok(())
     }
 
@@ -237,7 +238,7 @@ impl Invoker {
     pub async fn stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
         for live in self.attempts().values() {
-            let _ = live.sender.send(Notice::GiveWay);
+            let _ = live.sender.send(Notice::Yield);
         }
         loop {
             let ended = self.ended.notified();
@@ -267,8 +268,8 @@ impl Invoker {
     /// Handles a partition's note of a refusal: capacity will be announced to it, including any
     /// already free.
     pub fn attempt_refused(self: &Arc<Self>, full: Full) {
-        self.announce(self.places.refused(full));
-        if self.places.is_wanted() && !self.is_reclaiming.swap(true, Ordering::Relaxed) {
+        self.announce(self.limiter.refused(full));
+        if self.limiter.is_wanted() && !self.is_reclaiming.swap(true, Ordering::Relaxed) {
             self.runtime.spawn(reclaim(Arc::clone(self)));
         }
     }
@@ -282,7 +283,7 @@ impl Invoker {
     /// Asks attempts that have been idle for a while to yield their permits to those that were
     /// refused.
     fn ask_to_give_way(&self) {
-        let (wanted, now_ms) = (self.places.wanted(), self.now_ms());
+        let (wanted, now_ms) = (self.limiter.wanted(), self.now_ms());
         let attempts = self.attempts();
         let mut waiting: Vec<(u64, &Live)> = attempts
             .values()
@@ -296,7 +297,7 @@ impl Invoker {
         }
         for (_, live) in waiting.into_iter().take(GIVE_WAY_MAX) {
             live.idle_since_ms.store(u64::MAX, Ordering::Relaxed);
-            let _ = live.sender.send(Notice::GiveWay);
+            let _ = live.sender.send(Notice::Yield);
         }
     }
 
@@ -311,12 +312,12 @@ async fn reclaim(invoker: Arc<Invoker>) {
     loop {
         tokio::time::sleep(Duration::from_millis(IDLE_MS)).await;
         invoker.ask_to_give_way();
-        if invoker.places.is_wanted() {
+        if invoker.limiter.is_wanted() {
             continue;
         }
         invoker.is_reclaiming.store(false, Ordering::Relaxed);
         // An attempt may have been refused in between and have relied on this task.
-        if !invoker.places.is_wanted() || invoker.is_reclaiming.swap(true, Ordering::Relaxed) {
+        if !invoker.limiter.is_wanted() || invoker.is_reclaiming.swap(true, Ordering::Relaxed) {
             return;
         }
     }
@@ -331,7 +332,7 @@ fn bytes_of(start: &StartAttempt) -> usize {
 }
 
 /// An attempt's concurrency permit, given back when it is dropped.
-pub(crate) struct Slot {
+pub(crate) struct Permit {
     pub(crate) invoker: Arc<Invoker>,
     pub(crate) name: Name,
     /// The pool of its permit and of its memory.
@@ -340,7 +341,7 @@ pub(crate) struct Slot {
     load: Option<Load>,
 }
 
-impl Slot {
+impl Permit {
     /// Sets since when the attempt has been idle; `None` if it can't yield its permit.
     pub(crate) fn note_idle(&self, since_ms: Option<u64>) {
         self.idle_since_ms.store(since_ms.unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -352,7 +353,7 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for Permit {
     fn drop(&mut self) {
         let (live, under_way) = {
             let mut attempts = self.invoker.attempts();
@@ -363,7 +364,7 @@ impl Drop for Slot {
             self.invoker.ended.notify_waiters();
         }
         if let Some(Live { pool, is_single, .. }) = live {
-            self.invoker.announce(self.invoker.places.release(pool, is_single));
+            self.invoker.announce(self.invoker.limiter.release(pool, is_single));
         }
     }
 }
@@ -381,7 +382,7 @@ impl Load {
         let bytes = bytes.min(self.left);
         if bytes > 0 {
             self.left -= bytes;
-            self.invoker.announce(self.invoker.places.sent(self.pool, bytes));
+            self.invoker.announce(self.invoker.limiter.sent(self.pool, bytes));
         }
     }
 }

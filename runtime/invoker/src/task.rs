@@ -29,19 +29,19 @@ use crate::{
     incoming::{Incoming, late},
     report,
     stream::{Exchange, Received, request},
-    supervisor::{Invoker, Load, Notice, Slot},
+    supervisor::{Invoker, Load, Notice, Permit},
 };
 
 /// Runs an attempt to its end. Its permit is released as soon as it has sent its final message.
 pub(crate) async fn run(
-    slot: Slot,
+    permit: Permit,
     start: Box<StartAttempt>,
     notices: mpsc::UnboundedReceiver<Notice>,
 ) {
-    let (invoker, name) = (Arc::clone(&slot.invoker), slot.name);
+    let (invoker, name) = (Arc::clone(&permit.invoker), permit.name);
     // Boxed, since the runtime moves a task's future when it starts and when it ends, and this one
     // is large.
-    guard(&invoker, name, Box::pin(attempt(slot, start, notices))).await;
+    guard(&invoker, name, Box::pin(attempt(permit, start, notices))).await;
 }
 
 /// Turns a panic into a failure of this attempt: otherwise its invocation would appear to be
@@ -73,41 +73,41 @@ async fn fail(invoker: &Invoker, partition: PartitionId, name: AttemptRef, messa
 /// The message of a panic.
 fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no panic message")
 }
 
 async fn attempt(
-    mut slot: Slot,
+    mut permit: Permit,
     start: Box<StartAttempt>,
     mut notices: mpsc::UnboundedReceiver<Notice>,
 ) {
-    let invoker = Arc::clone(&slot.invoker);
+    let invoker = Arc::clone(&permit.invoker);
     let registry = invoker.registry.snapshot();
     let placement = match place(&registry, &start, &invoker.settings.attempts) {
         Ok(placement) => placement,
         Err(unplaced) => {
             let Unplaced { fault, options } = *unplaced;
-            return give_up(&invoker, slot.name.0, *start, options, fault).await;
+            return give_up(&invoker, permit.name.0, *start, options, fault).await;
         }
     };
-    let exchange = match exchange(&invoker, &start, &placement, slot.take_load()) {
+    let exchange = match exchange(&invoker, &start, &placement, permit.take_load()) {
         Ok(exchange) => exchange,
         Err(fault) => {
-            return give_up(&invoker, slot.name.0, *start, placement.options, fault).await;
+            return give_up(&invoker, permit.name.0, *start, placement.options, fault).await;
         }
     };
     let Placement { deployment, options } = placement;
     let attempt = Attempt::new(*start, options);
     let (has_stored, is_over) = (false, false);
     let mut conversation =
-        Conversation { slot, registry, attempt, deployment, exchange, has_stored, is_over };
+        Conversation { permit, registry, attempt, deployment, exchange, has_stored, is_over };
     // The only possible error is that the node is shutting down; the attempt then restarts later.
-    if conversation.hold(&mut notices).await.is_err() {
+    if conversation.run_to_end(&mut notices).await.is_err() {
         return;
     }
-    let Conversation { slot, attempt, mut exchange, is_over, .. } = conversation;
+    let Conversation { permit, attempt, mut exchange, is_over, .. } = conversation;
     // The next attempt may start while the endpoint ends its stream.
-    drop(slot);
+    drop(permit);
     if is_over && attempt.is_last_said() {
         exchange.drain(invoker.settings.drain_timeout).await;
     }
@@ -146,15 +146,15 @@ fn exchange(
     let path = format!("/{}/{}/{}", surface::path::INVOKE, target.service, target.handler);
     let uri = address::at(&deployment.uri, &path);
     let uri: Uri = uri.parse().map_err(|error| Fault::Unreachable {
-        message: format!("'{uri}' is not an address: {error}"),
+        message: format!("'{uri}' is not a valid address: {error}"),
     })?;
-    let way = invoker.clients.way(deployment, &uri);
+    let route = invoker.connector.route(deployment, &uri);
     let request = request(uri, version, start.id, deployment);
-    Ok(Exchange::new(way, request, version, Arc::clone(&invoker.clock), load))
+    Ok(Exchange::new(route, request, version, Arc::clone(&invoker.clock), load))
 }
 
 struct Conversation {
-    slot: Slot,
+    permit: Permit,
     registry: Arc<RegistrySnapshot>,
     attempt: Attempt,
     deployment: Arc<StoredDeployment>,
@@ -166,12 +166,15 @@ struct Conversation {
 
 impl Conversation {
     /// Runs until the attempt is over or aborted.
-    async fn hold(&mut self, notices: &mut mpsc::UnboundedReceiver<Notice>) -> Result<(), Stopped> {
-        let invoker = Arc::clone(&self.slot.invoker);
+    async fn run_to_end(
+        &mut self,
+        notices: &mut mpsc::UnboundedReceiver<Notice>,
+    ) -> Result<(), Stopped> {
+        let invoker = Arc::clone(&self.permit.invoker);
         self.attempt.open(invoker.now_ms());
         // Start and journal are sent along with the request.
-        self.carry_out().await?;
-        self.slot.note_idle(self.attempt.idle_since_ms());
+        self.drain_outputs().await?;
+        self.permit.note_idle(self.attempt.idle_since_ms());
         let deadline = time::sleep_until(until(&invoker, &self.attempt));
         tokio::pin!(deadline);
         let (mut memory, mut wanted) = (Incoming::default(), None);
@@ -179,7 +182,7 @@ impl Conversation {
             let awaited = memory.awaited();
             tokio::select! {
                 biased;
-                () = memory.take(&invoker.settings.incoming, self.slot.pool, wanted.unwrap_or_default()),
+                () = memory.take(&invoker.settings.incoming, self.permit.pool, wanted.unwrap_or_default()),
                     if wanted.is_some() => wanted = None,
                 fault = late(awaited) => self.attempt.broken(fault, &mut SystemEntropy),
                 received = self.exchange.receive(), if wanted.is_none() => match received {
@@ -191,7 +194,7 @@ impl Conversation {
                     Some(Notice::Entry { index, entry }) => {
                         self.attempt.notify(invoker.now_ms(), index, entry);
                     }
-                    Some(Notice::GiveWay) => self.attempt.give_way(),
+                    Some(Notice::Yield) => self.attempt.yield_permit(),
                     Some(Notice::Abort) | None => return Ok(()),
                 },
                 () = &mut deadline => {
@@ -199,22 +202,22 @@ impl Conversation {
                     deadline.as_mut().reset(until(&invoker, &self.attempt));
                 }
             }
-            self.carry_out().await?;
+            self.drain_outputs().await?;
             if wanted.is_none() {
                 wanted = memory.wanted(self.attempt.expected_bytes());
             }
-            self.slot.note_idle(self.attempt.idle_since_ms());
+            self.permit.note_idle(self.attempt.idle_since_ms());
         }
         Ok(())
     }
 
     fn hear(&mut self, bytes: Bytes) {
-        let invoker = &self.slot.invoker;
+        let invoker = &self.permit.invoker;
         let (now_ms, wall_ms) = (invoker.now_ms(), invoker.wall_ms());
         self.attempt.receive(now_ms, wall_ms, bytes, &self.registry, &mut SystemEntropy);
     }
 
-    async fn carry_out(&mut self) -> Result<(), Stopped> {
+    async fn drain_outputs(&mut self) -> Result<(), Stopped> {
         let mut proposals = Vec::new();
         for output in self.attempt.take_outputs() {
             match output {
@@ -233,8 +236,8 @@ impl Conversation {
             }
         }
         if !proposals.is_empty() {
-            let partition = self.slot.name.0;
-            self.slot.invoker.partitions.propose_all(partition, proposals).await?;
+            let partition = self.permit.name.0;
+            self.permit.invoker.partitions.propose_all(partition, proposals).await?;
         }
         Ok(())
     }

@@ -32,13 +32,13 @@ use crate::sockets::{Counting, Sockets};
 pub struct Tls(ClientConfig);
 
 /// Makes connections to endpoints, within the limit on their number.
-pub(crate) type Connector = HttpsConnector<Counting<HttpConnector>>;
+pub(crate) type TlsConnector = HttpsConnector<Counting<HttpConnector>>;
 
 /// A certificate or key that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The text is not PEM.
-    #[error("it cannot be read: {0}; expected PEM, which begins with -----BEGIN")]
+    #[error("it cannot be read: {0}; expected PEM, which starts with -----BEGIN")]
     Pem(PemError),
     /// It is PEM, but contains no certificate.
     #[error("it has no certificate: expected -----BEGIN CERTIFICATE-----")]
@@ -98,7 +98,7 @@ impl Tls {
         http1: bool,
         connect_timeout: Duration,
         sockets: &Sockets,
-    ) -> Connector {
+    ) -> TlsConnector {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);

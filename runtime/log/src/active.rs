@@ -6,8 +6,8 @@ use std::io;
 use crate::{
     Lsn, PartitionId,
     disk::Disk,
+    disk_space::{LogOptions, Trouble},
     frame::{Magic, Position},
-    room::{Options, Trouble},
     segment::{self, Header},
 };
 
@@ -51,7 +51,7 @@ impl<F> Active<F> {
     pub(crate) fn make<D: Disk<File = F>>(
         disk: &D,
         plan: &Plan,
-        options: &Options,
+        options: &LogOptions,
         carry: impl FnOnce(&mut Self) -> Result<(), Trouble>,
     ) -> Result<Self, Trouble> {
         let unfinished = segment::unfinished_name(plan.number);
@@ -78,7 +78,7 @@ impl<F> Active<F> {
     fn write<D: Disk<File = F>>(
         disk: &D,
         plan: &Plan,
-        options: &Options,
+        options: &LogOptions,
         carry: impl FnOnce(&mut Self) -> Result<(), Trouble>,
     ) -> Result<Self, Trouble> {
         let magic = disk.magic()?;
@@ -103,7 +103,7 @@ impl<F> Active<F> {
         let len = disk.len(&segment::unfinished_name(plan.number))?;
         assert!(
             len == header.made_bytes,
-            "segment {} was made with {len} bytes, its header says {}",
+            "segment {} was created with {len} bytes, but its header says {}",
             plan.number,
             header.made_bytes
         );
@@ -122,11 +122,11 @@ impl<F> Active<F> {
         let to = at + bytes.len() as u64;
         assert!(
             !self.is_ragged,
-            "segment {segment} goes on at offset {at}, where a part of something may stand"
+            "segment {segment} is appended to at offset {at}, after a partial write"
         );
         assert!(
             self.allocated.is_none_or(|allocated| to <= allocated),
-            "segment {segment} is written up to offset {to}, and has room up to {:?}",
+            "segment {segment} is written up to offset {to}, but only allocated up to {:?}",
             self.allocated
         );
         self.is_ragged = true;
@@ -141,7 +141,7 @@ impl<F> Active<F> {
     pub(crate) fn sync<D: Disk<File = F>>(&mut self, disk: &D, bytes: u64) -> Result<(), Trouble> {
         assert!(
             bytes == self.appended_bytes,
-            "segment {} has {} bytes behind offset {}, and {bytes} are to count as synced",
+            "segment {} has {} bytes after offset {}, but {bytes} are to be synced",
             self.end.segment,
             self.appended_bytes,
             self.end.offset
@@ -176,7 +176,7 @@ impl<F> Active<F> {
         disk: &D,
         bytes: u64,
         left: u64,
-        options: &Options,
+        options: &LogOptions,
     ) -> Result<(), Trouble> {
         let reserved = self.end.offset + bytes + options.reserve_bytes;
         let least = self.end.offset + bytes + left;
@@ -186,7 +186,7 @@ impl<F> Active<F> {
         self.allocate(disk, &[reserved + options.step_bytes, reserved, least])?;
         assert!(
             self.room_bytes().is_none_or(|room| room >= bytes + left),
-            "segment {} is to have room for {bytes} bytes and {left} behind offset {}, and has {:?}",
+            "segment {} needs space for {bytes} and {left} bytes after offset {}, but has {:?}",
             self.end.segment,
             self.end.offset,
             self.room_bytes()

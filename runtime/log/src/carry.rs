@@ -17,9 +17,9 @@ use crate::{
     Batch, Lsn, OpenError, PartitionId,
     active::{Active, Plan},
     disk::Disk,
+    disk_space::{LogOptions, Trouble},
     frame::{self, Position},
     recovery::Tail,
-    room::{Options, Trouble},
     scan::{Flaw, Frames},
     segment,
 };
@@ -33,7 +33,7 @@ pub(crate) fn carry<D: Disk>(
     disk: &D,
     tail: &Tail,
     last_lsns: &BTreeMap<PartitionId, Lsn>,
-    options: &Options,
+    options: &LogOptions,
 ) -> Result<Carried<D::File>, OpenError> {
     let number = tail.number + 1;
     let what = || {
@@ -48,7 +48,7 @@ fn copy<D: Disk>(
     disk: &D,
     tail: &Tail,
     last_lsns: &BTreeMap<PartitionId, Lsn>,
-    options: &Options,
+    options: &LogOptions,
 ) -> Result<Carried<D::File>, Trouble> {
     let (mut before, mut carried_bytes) = (last_lsns.clone(), 0);
     let mut first_lsns = BTreeMap::new();
@@ -94,7 +94,7 @@ fn each_batch<D: Disk>(
             Flaw::Io(error) => Trouble::Failed(error),
             Flaw::Broken(reason) => {
                 let (name, offset) = (&name, frames.offset());
-                let changed = format!("{name} was whole at offset {offset} and now: {reason}");
+                let changed = format!("{name} was intact at offset {offset}, but now: {reason}");
                 Trouble::Failed(io::Error::new(io::ErrorKind::InvalidData, changed))
             }
         })?;

@@ -145,7 +145,7 @@ impl Disk for RealDisk {
     #[cfg(target_os = "linux")]
     fn allocate(&self, file: &mut File, from: u64, to: u64) -> io::Result<()> {
         use rustix::{fs::FallocateFlags, io::Errno};
-        assert!(from < to, "room is asked for up to {to} bytes of a file that has {from}");
+        assert!(from < to, "space is requested up to {to} bytes, but {from} are already allocated");
         let len = to - from;
         loop {
             match rustix::fs::fallocate(&*file, FallocateFlags::KEEP_SIZE, from, len) {

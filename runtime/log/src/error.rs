@@ -25,7 +25,7 @@ pub enum OpenError {
     },
     /// A file belongs to another data directory.
     #[error(
-        "{file}: it is of the log of another data directory, or of one with another number of \
+        "{file}: it belongs to the log of another data directory, or of one with a different number of \
          partitions; restore the log that belongs here"
     )]
     Stranger {
@@ -33,7 +33,7 @@ pub enum OpenError {
         file: String,
     },
     /// A file was written by another version of this software.
-    #[error("{file}: its format is {found}, this version can read 1 to {expected}")]
+    #[error("{file}: its format is {found}, but this version reads formats 1 to {expected}")]
     Format {
         /// Name of the file.
         file: String,
@@ -45,7 +45,7 @@ pub enum OpenError {
     /// Something that was on disk is missing or has changed.
     #[error(
         "{file}: damaged at offset {offset}: {reason}; restore the whole data directory from one \
-         copy, since the records after this point were acknowledged"
+         copy, because the records after this point were acknowledged"
     )]
     Damaged {
         /// Name of the file.
@@ -58,7 +58,7 @@ pub enum OpenError {
     /// The tables contain records that the log does not have.
     #[error(
         "the tables of partition {} have record {}, but the log ends at {}: it has lost its end, or the \
-         two are of different moments; restore all of the log, and the tables, from one copy",
+         two are from different points in time; restore all of the log and the tables from one copy",
         .partition.0, .applied.0, .last.0
     )]
     EndMissing {
@@ -71,8 +71,8 @@ pub enum OpenError {
     },
     /// The log does not have the records that follow those in the tables.
     #[error(
-        "the tables of partition {} have record {}, but the log only begins at {}: it has lost its \
-         beginning, or the tables are older; restore all of the log, and the tables, from one copy",
+        "the tables of partition {} have record {}, but the log only starts at {}: it has lost its \
+         beginning, or the tables are older; restore all of the log and the tables from one copy",
         .partition.0, .applied.0, .oldest.0
     )]
     BeginningMissing {
@@ -85,7 +85,7 @@ pub enum OpenError {
     },
     /// A segment is missing between two others.
     #[error(
-        "the log has no segment {missing}, but has later ones; restore the whole data directory \
+        "segment {missing} of the log is missing, but later ones exist; restore the whole data directory \
          from one copy"
     )]
     SegmentMissing {
@@ -97,7 +97,7 @@ pub enum OpenError {
 /// What the operator can do about an error, if that is known.
 fn advice(error: &io::Error) -> &'static str {
     let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    if is_full { "; make some room on its disk, then start again" } else { "" }
+    if is_full { "; free some disk space, then start again" } else { "" }
 }
 
 /// Records cannot be read back.

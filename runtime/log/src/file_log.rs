@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::{
-    Batch, Done, Log, Lsn, ManualLog, Metrics, OpenError, Options, PartitionId, Records,
+    Batch, Done, Log, LogOptions, Lsn, ManualLog, Metrics, OpenError, PartitionId, Records,
     chores::{Chore, Chores},
     disk::{Disk, RealDisk, names_in},
     segment,
@@ -56,7 +56,7 @@ impl FileLog {
     ///
     /// # Errors
     /// Returns an error if a disk operation fails or the log is damaged.
-    pub fn open(dir: &Path, options: impl Into<Options>) -> Result<Self, OpenError> {
+    pub fn open(dir: &Path, options: impl Into<LogOptions>) -> Result<Self, OpenError> {
         Self::open_for(dir, options, &BTreeMap::new())
     }
 
@@ -67,7 +67,7 @@ impl FileLog {
     /// then.
     pub fn open_for(
         dir: &Path,
-        options: impl Into<Options>,
+        options: impl Into<LogOptions>,
         tables: &BTreeMap<PartitionId, Lsn>,
     ) -> Result<Self, OpenError> {
         let disk = RealDisk::open(dir).map_err(|source| OpenError::Io {
@@ -86,7 +86,7 @@ impl<D: Disk> FileLog<D> {
     /// `tables`.
     pub fn open_on(
         disk: D,
-        options: impl Into<Options>,
+        options: impl Into<LogOptions>,
         tables: &BTreeMap<PartitionId, Lsn>,
     ) -> Result<Self, OpenError> {
         let shared = Arc::new(Shared {

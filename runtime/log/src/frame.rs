@@ -95,7 +95,7 @@ pub(crate) fn batch_bytes(batch: &Batch) -> u64 {
 pub(crate) fn encode_batch(magic: [u8; 8], batch: &Batch, synced: Position, into: &mut Vec<u8>) {
     assert!(
         !batch.records.is_empty(),
-        "a barrier of partition {} is written, and room is planned for none",
+        "a barrier of partition {} is written, but no space was planned for it",
         batch.partition.0
     );
     let header = Header {
@@ -141,7 +141,7 @@ fn encode(magic: [u8; 8], header: &Header, into: &mut Vec<u8>, payload: impl FnO
     into.put_u64(header.synced.offset);
     assert!(
         into.len() - start == HEADER_BYTES,
-        "the header of a frame has {} bytes, and is read as {HEADER_BYTES}",
+        "the header of a frame has {} bytes, but is read as {HEADER_BYTES}",
         into.len() - start
     );
     payload(into);
@@ -158,7 +158,7 @@ fn encode(magic: [u8; 8], header: &Header, into: &mut Vec<u8>, payload: impl FnO
 fn length(len: usize) -> u32 {
     match u32::try_from(len) {
         Ok(length) if u64::from(length) <= BATCH_BYTES_MAX => length,
-        _ => panic!("a length of {len} in a frame; the largest is {BATCH_BYTES_MAX}"),
+        _ => panic!("a frame has a length field of {len}; the maximum is {BATCH_BYTES_MAX}"),
     }
 }
 
@@ -197,7 +197,7 @@ impl Claim {
             len: magic.header_bytes() as u64 + payload_bytes,
         };
         if payload_bytes > magic.payload_bytes_max() {
-            return Err("the frame is longer than any that is written");
+            return Err("the frame is longer than the maximum");
         }
         Ok(claim)
     }
@@ -218,7 +218,7 @@ impl Claim {
                 Some(Batch { partition: self.partition, first_lsn: self.first_lsn, records })
             }
             KIND_SEAL => None,
-            _ => return Err("the kind of frame is unknown"),
+            _ => return Err("the frame has an unknown kind"),
         };
         Ok(Frame { batch, synced: self.synced, len: self.len })
     }

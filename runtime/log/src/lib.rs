@@ -1,7 +1,7 @@
 //! The durable order: one segmented, checksummed, group-committed log for all partitions of a node.
 //!
 //! Reading order: [`Log`] (the contract), `frame` and `segment` (the bytes), `writer` (group
-//! commit), `active` and `room` (how a segment grows, and a full disk), `recovery`, `scan` and
+//! commit), `active` and `disk_space` (how a segment grows, and a full disk), `recovery`, `scan` and
 //! `carry` (telling a torn tail from damage, and what is certain), `segments` (trimming),
 //! [`file_log`] (the thread) and `chores` (its background work), [`disk`] (the storage; `sim_disk`
 //! in simulations).
@@ -14,13 +14,13 @@ mod active;
 mod carry;
 mod chores;
 pub mod disk;
+mod disk_space;
 pub mod error;
 pub mod file_log;
 mod frame;
 pub mod manual_log;
 mod reader;
 mod recovery;
-mod room;
 mod scan;
 mod segment;
 mod segments;
@@ -30,10 +30,10 @@ mod writer;
 
 use bytes::Bytes;
 
+pub use disk_space::{LogOptions, Owner, RESERVE_BYTES, STEP_BYTES};
 pub use error::{AppendError, OpenError, ReadError};
 pub use file_log::{FileLog, exists};
 pub use manual_log::ManualLog;
-pub use room::{Options, Owner, RESERVE_BYTES, STEP_BYTES};
 pub use writer::Metrics;
 
 /// Largest record, in bytes. A client request of 32 MiB, the default limit, is a quarter of this.
@@ -78,13 +78,13 @@ impl Batch {
             let bytes = record.len() as u64;
             assert!(
                 bytes <= RECORD_BYTES_MAX,
-                "record {lsn} of partition {id} has {bytes} bytes; the most is {RECORD_BYTES_MAX}"
+                "record {lsn} of partition {id} has {bytes} bytes; the maximum is {RECORD_BYTES_MAX}"
             );
         }
         let bytes = self.payload_bytes();
         assert!(
             bytes <= BATCH_BYTES_MAX,
-            "a batch of partition {id} has {bytes} bytes; the most is {BATCH_BYTES_MAX}"
+            "a batch of partition {id} has {bytes} bytes; the maximum is {BATCH_BYTES_MAX}"
         );
     }
 }

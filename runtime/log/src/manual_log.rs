@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    AppendError, Batch, Done, Log, Lsn, Metrics, OpenError, Options, PartitionId, Records,
-    disk::Disk, reader::Reader, room::Status, writer::LogWriter,
+    AppendError, Batch, Done, Log, LogOptions, Lsn, Metrics, OpenError, PartitionId, Records,
+    disk::Disk, disk_space::Status, reader::Reader, writer::LogWriter,
 };
 
 /// A log that commits only when its owner calls [`ManualLog::commit`].
@@ -23,7 +23,7 @@ impl<D: Disk> ManualLog<D> {
     ///
     /// # Errors
     /// Returns an error if a disk operation fails or the log is damaged.
-    pub fn open(disk: D, options: impl Into<Options>) -> Result<Self, OpenError> {
+    pub fn open(disk: D, options: impl Into<LogOptions>) -> Result<Self, OpenError> {
         Self::open_for(disk, options, &BTreeMap::new())
     }
 
@@ -34,7 +34,7 @@ impl<D: Disk> ManualLog<D> {
     /// then.
     pub fn open_for(
         disk: D,
-        options: impl Into<Options>,
+        options: impl Into<LogOptions>,
         tables: &BTreeMap<PartitionId, Lsn>,
     ) -> Result<Self, OpenError> {
         let disk = Arc::new(disk);

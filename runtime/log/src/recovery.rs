@@ -16,8 +16,8 @@ use crate::{
     active::{Active, Plan},
     carry::carry,
     disk::Disk,
+    disk_space::{LogOptions, Owner, Trouble},
     frame::{Frame, Magic, Position},
-    room::{Options, Owner, Trouble},
     scan::{Flaw, Frames},
     segment::{self, HEADER_BYTES_MAX, Header, HeaderError},
     segments::{Segment, Segments},
@@ -64,7 +64,7 @@ struct Found {
 /// copy still fits.
 pub(crate) fn recover<D: Disk>(
     disk: &D,
-    options: &Options,
+    options: &LogOptions,
     tables: &BTreeMap<PartitionId, Lsn>,
 ) -> Result<Recovered<D::File>, OpenError> {
     loop {
@@ -90,8 +90,8 @@ pub(crate) fn recover<D: Disk>(
             tracing::warn!(
                 file = last.name,
                 bytes = tail.len - tail.whole,
-                "the log ends with a write that is not whole, as a crash leaves it; it was not \
-                 acknowledged, and is left out"
+                "the log ends with an incomplete write, as a crash leaves it; it was not \
+                 acknowledged and is discarded"
             );
         }
         let segments = Segments::found(found.segments, &before);
@@ -123,7 +123,7 @@ fn check_tables(
 }
 
 /// Creates the first segment of a log.
-fn begin<D: Disk>(disk: &D, options: &Options) -> Result<Recovered<D::File>, OpenError> {
+fn begin<D: Disk>(disk: &D, options: &LogOptions) -> Result<Recovered<D::File>, OpenError> {
     let last_lsns = BTreeMap::new();
     let plan = Plan {
         number: 1,
@@ -133,7 +133,7 @@ fn begin<D: Disk>(disk: &D, options: &Options) -> Result<Recovered<D::File>, Ope
         needs_reserve: false,
     };
     let active = Active::make(disk, &plan, options, |_| Ok(())).map_err(|trouble: Trouble| {
-        let what = "the first segment cannot be made".to_owned();
+        let what = "the first segment cannot be created".to_owned();
         OpenError::Io { what, source: trouble.into() }
     })?;
     let mut segments = Segments::default();
@@ -147,7 +147,7 @@ fn go_on<D: Disk>(
     tail: &Tail,
     mut segments: Segments,
     last_lsns: BTreeMap<PartitionId, Lsn>,
-    options: &Options,
+    options: &LogOptions,
 ) -> Result<Recovered<D::File>, OpenError> {
     let name = segment::file_name(tail.number);
     if let Magic::Two(magic) = tail.magic
@@ -211,7 +211,7 @@ fn read_head<D: Disk>(disk: &D, name: &str, number: u64) -> Result<Option<Head>,
     let bytes = Bytes::from(bytes);
     match Header::decode(&bytes) {
         Ok((header, _)) if header.number != number => {
-            Err(damaged(name, 0, "the header is that of another segment"))
+            Err(damaged(name, 0, "the header belongs to another segment"))
         }
         Ok((header, start)) => Ok(Some(Head { name: name.to_owned(), header, start, len })),
         Err(HeaderError::Format(found)) => {
@@ -237,7 +237,7 @@ impl Found {
     ) -> Result<(), OpenError> {
         let end = end.unwrap_or(head.len);
         if head.len < end {
-            let reason = format!("the file ends here, and was closed with {end} bytes");
+            let reason = format!("the file ends here, but was closed with {end} bytes");
             return Err(damaged(&head.name, head.len, &reason));
         }
         let mut frames = self.begin(disk, head, end)?;
@@ -280,7 +280,7 @@ impl Found {
         }
         let whole = frames.offset();
         if whole < certain {
-            let reason = format!("the file ends here, and had {certain} bytes");
+            let reason = format!("the file ends here, but had {certain} bytes");
             return Err(damaged(&head.name, whole, &reason));
         }
         Ok(Tail { number, magic: head.header.magic, certain, whole, len: head.len })
@@ -299,7 +299,7 @@ impl Found {
             if found != *last && head.header.magic != Magic::One {
                 let (id, found, named) = (partition.0, found.0, last.0);
                 let reason = format!(
-                    "it follows record {named} of partition {id}, and the segment before it ends with {found}"
+                    "it follows record {named} of partition {id}, but the segment before it ends with {found}"
                 );
                 return Err(damaged(&head.name, 0, &reason));
             }

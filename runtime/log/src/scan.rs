@@ -142,7 +142,7 @@ impl<D: Disk> Chunk<'_, D> {
     fn get(&mut self, offset: u64, len: u64) -> io::Result<Bytes> {
         assert!(
             offset <= self.end,
-            "{} is read at offset {offset}, and reading ends at {}",
+            "{} is read at offset {offset}, but reading ends at {}",
             self.name,
             self.end
         );

@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::{Lsn, PartitionId, frame::Magic, room::Owner};
+use crate::{Lsn, PartitionId, disk_space::Owner, frame::Magic};
 
 const MAGIC: &[u8; 8] = b"ABIDELOG";
 /// Format version of the segments and frames that are written.
@@ -101,17 +101,17 @@ impl Header {
     pub(crate) fn encode(&self, magic: [u8; 8]) -> Vec<u8> {
         assert!(
             self.magic == Magic::Two(magic),
-            "the header of segment {} is to name another magic than that of its frames",
+            "segment {}: the magic in the header differs from that of its frames",
             self.number
         );
         let (Some(owner), Some(predecessor_bytes)) = (self.owner, self.predecessor_bytes) else {
             unreachable!(
-                "the header of segment {} does not say whose it is, or what it follows",
+                "the header of segment {} has no owner or no predecessor length",
                 self.number
             );
         };
         let Ok(count) = u32::try_from(self.last_lsns.len()) else {
-            panic!("{} partitions in a header; there are at most 65536", self.last_lsns.len());
+            panic!("a header lists {} partitions; the maximum is 65536", self.last_lsns.len());
         };
         let mut bytes = Vec::new();
         bytes.extend_from_slice(MAGIC);
@@ -131,7 +131,7 @@ impl Header {
         let expected = header_bytes(self.last_lsns.len());
         assert!(
             bytes.len() as u64 == expected && expected <= self.made_bytes,
-            "the header of segment {} has {} bytes, {expected} were planned, and {} for the whole file",
+            "the header of segment {} has {} bytes, but {expected} were planned, out of {} for the whole file",
             self.number,
             bytes.len(),
             self.made_bytes

@@ -98,7 +98,7 @@ impl Segments {
             let before = active.last_lsns.insert(partition, last);
             assert!(
                 before.is_none_or(|before| first.0 == before.0 + 1),
-                "record {} of partition {} is in segment {} behind record {:?}",
+                "record {} of partition {} is in segment {} after record {:?}",
                 first.0,
                 partition.0,
                 active.number,
@@ -115,7 +115,7 @@ impl Segments {
             let named = last_lsns.get(partition);
             assert!(
                 named == Some(last),
-                "segment {} ends with record {} of partition {}, and the next is to follow {:?}",
+                "segment {} ends with record {} of partition {}, but the next header names {:?}",
                 active.number,
                 last.0,
                 partition.0,
@@ -126,16 +126,16 @@ impl Segments {
 
     /// Checks that the last segment is the one being written, which ends at `end`.
     pub(crate) fn check_active(&self, magic: Magic, end: Position) {
-        let Some(active) = self.all.last() else { unreachable!("a log without a segment") };
+        let Some(active) = self.all.last() else { unreachable!("the log has no segments") };
         assert!(
             (active.number, active.magic) == (end.segment, magic),
-            "segment {} is written, and the last one is {}, or has another magic",
+            "segment {} is being written, but the last segment is {}, or its magic differs",
             end.segment,
             active.number
         );
         assert!(
             active.start <= end.offset,
-            "segment {} is written at offset {}, and its frames begin at {}",
+            "segment {} is written at offset {}, but its frames start at {}",
             active.number,
             end.offset,
             active.start

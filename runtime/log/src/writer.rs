@@ -10,9 +10,9 @@ use crate::{
     AppendError, Batch, Done, Lsn, OpenError, PartitionId,
     active::{Active, Plan},
     disk::Disk,
+    disk_space::{LogOptions, Status, Trouble},
     frame::{self, Magic, Position},
     recovery::{Recovered, recover},
-    room::{Options, Status, Trouble},
     segments::{Segment, Segments},
 };
 
@@ -39,7 +39,7 @@ pub struct Metrics {
 /// The writing side of a log, without a thread: `push` batches, then `commit` them.
 pub(crate) struct LogWriter<D: Disk> {
     disk: Arc<D>,
-    options: Options,
+    options: LogOptions,
     active: Active<D::File>,
     /// Length at which the active segment is closed.
     close_at: u64,
@@ -56,13 +56,13 @@ pub(crate) struct LogWriter<D: Disk> {
 }
 
 /// The outcomes of a commit. The caller reports them in order, and without holding a lock.
-pub(crate) type Outcomes = Vec<(Done, Result<(), AppendError>)>;
+pub(crate) type Completions = Vec<(Done, Result<(), AppendError>)>;
 
 impl<D: Disk> LogWriter<D> {
     /// Opens the log on a disk, or creates one.
     pub(crate) fn open(
         disk: Arc<D>,
-        options: Options,
+        options: LogOptions,
         tables: &BTreeMap<PartitionId, Lsn>,
     ) -> Result<Self, OpenError> {
         let Recovered { segments, last_lsns, active } = recover(&*disk, &options, tables)?;
@@ -84,7 +84,7 @@ impl<D: Disk> LogWriter<D> {
         match writer.make_room(0, 0) {
             Ok(()) | Err(Trouble::Full) => Ok(writer),
             Err(Trouble::Failed(source)) => {
-                let what = "no room can be allocated for the log".to_owned();
+                let what = "disk space for the log cannot be allocated".to_owned();
                 Err(OpenError::Io { what, source })
             }
         }
@@ -150,7 +150,7 @@ impl<D: Disk> LogWriter<D> {
     /// Writes and syncs as many of the pending batches as there is space for. The caller has to
     /// report the outcomes in order. A batch that waits for space has no outcome yet, and stays
     /// pending along with all batches after it.
-    pub(crate) fn commit(&mut self) -> Outcomes {
+    pub(crate) fn commit(&mut self) -> Completions {
         let written = match &self.failure {
             Some(_) => Ok(self.pending.len()),
             None => self.write_pending(),
@@ -193,7 +193,7 @@ impl<D: Disk> LogWriter<D> {
         let written = self.written(partition);
         assert!(
             upto <= written,
-            "partition {} needs no record up to {}, and only those up to {} are written",
+            "partition {} is trimmed up to record {}, but only records up to {} are written",
             partition.0,
             upto.0,
             written.0
@@ -265,7 +265,7 @@ impl<D: Disk> LogWriter<D> {
         let Position { segment, offset } = self.active.end;
         assert!(
             self.failure.is_none(),
-            "segment {segment} at offset {offset}: {what}, and the log has failed: {:?}",
+            "segment {segment} at offset {offset}: {what}, but the log has failed: {:?}",
             self.failure
         );
     }
@@ -295,7 +295,7 @@ impl<D: Disk> LogWriter<D> {
         let end = self.active.end;
         assert!(
             end == Position { offset: start.offset + bytes, ..start },
-            "{count} batches of {bytes} bytes are on disk from {start:?} on, which ends at {end:?}"
+            "{count} batches of {bytes} bytes were written from {start:?} on, but the segment ends at {end:?}"
         );
         Ok(count)
     }
@@ -303,7 +303,10 @@ impl<D: Disk> LogWriter<D> {
     /// How many of the pending batches fit into the available space, and their size in bytes.
     fn fitting(&self) -> (usize, u64) {
         let Some(room) = self.active.room_bytes() else {
-            unreachable!("segment {} is full, and has no room that ends", self.active.end.segment);
+            unreachable!(
+                "segment {} is full, but its allocated space is unknown",
+                self.active.end.segment
+            );
         };
         let room = room.saturating_sub(self.options.closing_bytes());
         let (mut count, mut bytes) = (0, 0);
@@ -370,7 +373,7 @@ impl<D: Disk> LogWriter<D> {
         if self.buffer.is_empty() {
             return Ok(0);
         }
-        self.check_has_not_failed("something is written");
+        self.check_has_not_failed("frames are written");
         let written = match self.active.append(&*self.disk, &self.buffer) {
             Ok(()) => Ok(self.buffer.len() as u64),
             Err(Trouble::Full) => {
@@ -446,7 +449,7 @@ impl<D: Disk> LogWriter<D> {
 
     /// Starts the next segment. Everything in the current one is synced.
     fn close(&mut self, needs_reserve: bool) -> Result<(), Trouble> {
-        self.check_has_not_failed("another segment is begun");
+        self.check_has_not_failed("another segment is started");
         let mut last_lsns = self.last_lsns.clone();
         for (batch, _) in self.pending.iter().rev().filter(|(batch, _)| !batch.records.is_empty()) {
             last_lsns.insert(batch.partition, Lsn(batch.first_lsn.0 - 1));

@@ -48,7 +48,7 @@ pub(crate) const SIZES: [(usize, usize); 4] =
 
 /// A share of the memory budget. Cheap to clone; clones draw on the same memory.
 #[derive(Debug, Clone)]
-pub struct Share(Arc<[Mutex<Room>; SIZES.len()]>);
+pub struct Share(Arc<[Mutex<SizeClass>; SIZES.len()]>);
 
 /// Memory that is held until this is dropped.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub struct Held {
 
 /// The memory of one size class.
 #[derive(Debug, Default)]
-struct Room {
+struct SizeClass {
     max: usize,
     used: usize,
     deployments: BTreeMap<DeploymentId, usize>,
@@ -87,11 +87,11 @@ struct Waiting {
 impl Share {
     /// A share of this many bytes, at least a few KiB.
     pub fn new(bytes: usize) -> Self {
-        let room = |(_, sixteenths): (usize, usize)| {
+        let class = |(_, sixteenths): (usize, usize)| {
             let max = (bytes / 16 * sixteenths).max(UNIT_BYTES);
-            Mutex::new(Room { max, ..Room::default() })
+            Mutex::new(SizeClass { max, ..SizeClass::default() })
         };
-        Self(Arc::new(SIZES.map(room)))
+        Self(Arc::new(SIZES.map(class)))
     }
 
     /// Takes memory if it is free, from the size class of `bytes` or a larger one; `None` if not.
@@ -110,13 +110,13 @@ impl Share {
     }
 
     fn try_take_of(&self, size: usize, pool: Option<Pool>, bytes: usize) -> Option<Held> {
-        let mut room = self.room(size);
-        let bytes = room.counted(bytes);
-        let is_first = !room.pools.values().any(|of_pool| !of_pool.waiting.is_empty());
-        if !is_first || room.verdict(pool, bytes) != Verdict::Fits {
+        let mut class = self.class(size);
+        let bytes = class.counted(bytes);
+        let is_first = !class.pools.values().any(|of_pool| !of_pool.waiting.is_empty());
+        if !is_first || class.verdict(pool, bytes) != Verdict::Fits {
             return None;
         }
-        room.give(pool, bytes);
+        class.give(pool, bytes);
         Some(Held { share: self.clone(), size, pool, bytes })
     }
 
@@ -126,11 +126,11 @@ impl Share {
             return held;
         }
         let (granted, receiver) = oneshot::channel();
-        self.room(size).wait(pool, bytes, granted);
+        self.class(size).wait(pool, bytes, granted);
         // Memory may have been returned in between.
         self.grant(size);
-        #[expect(clippy::expect_used, reason = "we have the share, and whoever waits is in it")]
-        receiver.await.expect("whoever waits for memory is granted it")
+        #[expect(clippy::expect_used, reason = "we hold the share, which owns the waiting request")]
+        receiver.await.expect("a request that waits for memory is granted it")
     }
 
     /// Serves the requests that wait.
@@ -144,20 +144,20 @@ impl Share {
 
     /// Takes memory for the next request that waits.
     fn next(&self, size: usize) -> Option<(Option<Pool>, Waiting)> {
-        let mut room = self.room(size);
-        let (pool, waiting) = room.next()?;
-        room.give(pool, waiting.bytes);
+        let mut class = self.class(size);
+        let (pool, waiting) = class.next()?;
+        class.give(pool, waiting.bytes);
         Some((pool, waiting))
     }
 
-    fn room(&self, size: usize) -> MutexGuard<'_, Room> {
+    fn class(&self, size: usize) -> MutexGuard<'_, SizeClass> {
         self.0[size].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.share.room(self.size).take_back(self.pool, self.bytes);
+        self.share.class(self.size).take_back(self.pool, self.bytes);
         self.share.grant(self.size);
     }
 }
@@ -172,7 +172,7 @@ enum Verdict {
     LaterByPool,
 }
 
-impl Room {
+impl SizeClass {
     fn counted(&self, bytes: usize) -> usize {
         bytes.max(UNIT_BYTES).min(self.max)
     }
@@ -193,7 +193,7 @@ impl Room {
 
     fn give(&mut self, pool: Option<Pool>, bytes: usize) {
         self.used += bytes;
-        assert!(self.used <= self.max, "{} of {} bytes are given away", self.used, self.max);
+        assert!(self.used <= self.max, "{} of {} bytes are in use", self.used, self.max);
         self.pools.entry(pool).or_default().used += bytes;
         if let Some(Pool { deployment, .. }) = pool {
             *self.deployments.entry(deployment).or_default() += bytes;
@@ -204,7 +204,7 @@ impl Room {
         let of_pool = self.pools.entry(pool).or_default();
         assert!(
             bytes <= of_pool.used && bytes <= self.used,
-            "{bytes} bytes come back, of {} of the pool and {} in all",
+            "{bytes} bytes are returned, but the pool holds {} and all pools hold {}",
             of_pool.used,
             self.used
         );
@@ -212,7 +212,10 @@ impl Room {
         self.used -= bytes;
         if let Some(Pool { deployment, .. }) = pool {
             let of_all = self.deployments.entry(deployment).or_default();
-            assert!(bytes <= *of_all, "{bytes} bytes come back, of {of_all} of {deployment}");
+            assert!(
+                bytes <= *of_all,
+                "{bytes} bytes are returned, but {deployment} holds {of_all}"
+            );
             *of_all -= bytes;
             if *of_all == 0 {
                 self.deployments.remove(&deployment);
@@ -285,7 +288,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_is_served_in_turn_and_whoever_left_is_not() {
+    async fn waiters_are_served_in_order_and_cancelled_ones_are_skipped() {
         let share = Share::new(64 * MIB);
         let one = share.take(30 * MIB).await;
         let mut left = Box::pin(share.take(40 * MIB));
@@ -343,8 +346,8 @@ mod tests {
                 all.push(held);
             }
         }
-        let room = 64 * MIB / 16 * 2;
-        assert!(all.len() * (10 << 10) <= room / 5 * 4, "{} are held", all.len());
+        let class = 64 * MIB / 16 * 2;
+        assert!(all.len() * (10 << 10) <= class / 5 * 4, "{} are held", all.len());
         assert!(share.take_for(pool(2, 0), 10 << 10).now_or_never().is_some());
     }
 }

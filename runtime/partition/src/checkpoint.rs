@@ -40,7 +40,7 @@ impl CheckpointThread {
 impl Checkpoints for CheckpointThread {
     fn run(&self, job: Checkpoint, done: OnDone) {
         let sent = self.0.send((job, done));
-        assert!(sent.is_ok(), "the thread of the checkpoints has ended, and we have its sender");
+        assert!(sent.is_ok(), "the checkpoint thread has ended while its sender is alive");
     }
 }
 
@@ -117,14 +117,14 @@ impl Schedule {
     pub(crate) fn started(&mut self) {
         assert!(
             !self.is_running,
-            "a checkpoint begins while another is written; the last one ended at {} us",
+            "a checkpoint starts while another is being written; the last one ended at {} us",
             self.last_us
         );
         self.is_running = true;
     }
 
     pub(crate) fn finished(&mut self, now_us: u64) {
-        assert!(self.is_running, "a checkpoint ends at {now_us} us, and none has begun");
+        assert!(self.is_running, "a checkpoint ends at {now_us} us, but none was started");
         self.is_running = false;
         self.last_us = now_us;
     }

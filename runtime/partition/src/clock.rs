@@ -98,7 +98,7 @@ fn warn(difference: Difference) {
     };
     tracing::warn!(
         "the system's clock is {}.{:03} s {direction} the node's clock, which follows it by at most \
-         1 ms a second and does not jump: sleeps and delays keep their length",
+         1 ms per second and does not jump: sleeps and delays keep their length",
         by_ms / 1000,
         by_ms % 1000,
     );
@@ -116,7 +116,10 @@ impl<S: TimeSource> Clock for NodeClock<S> {
     }
 
     fn take(&self, count: u64) -> Stamp {
-        assert!(count > 0, "a stamp is taken for no record, and would be another one's");
+        assert!(
+            count > 0,
+            "no stamps are requested: the stamp returned would belong to another record"
+        );
         let now_us = self.now();
         let mut last_us = self.last_us.load(Ordering::Relaxed);
         loop {

@@ -51,7 +51,7 @@ impl Dispatch {
                 Effect::Send { to, sequence, message, .. } => {
                     assert!(
                         to != self.partition,
-                        "partition {}: message {sequence} is for itself, and its record had to apply it",
+                        "partition {}: message {sequence} is addressed to itself; the record that sent it should have applied it",
                         to.0
                     );
                     let event = Event::MessageReceived { from: self.partition, sequence, message };
@@ -93,7 +93,7 @@ impl Dispatch {
     fn check_grows(&self, to: PartitionId, before: Option<u64>, sequence: u64) {
         assert!(
             before.is_none_or(|before| before <= sequence),
-            "partition {}: message {sequence} of {to:?} is acknowledged after {before:?}",
+            "partition {}: message {sequence} from {to:?} is acknowledged after {before:?}",
             self.partition.0
         );
     }

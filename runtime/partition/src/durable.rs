@@ -31,8 +31,8 @@ impl Durable {
         let before = self.last.fetch_add(count, Ordering::AcqRel);
         assert!(
             first.0 == before + 1,
-            "partition {}: {count} records from {} on are acknowledged, and {before} is the last one \
-             that was",
+            "partition {}: {count} records from {} on are acknowledged, but {before} is the last durable \
+             one",
             self.partition.0,
             first.0
         );

@@ -12,9 +12,9 @@ use tokio::sync::oneshot;
 use crate::{
     edges::Full,
     health::{self, PartitionHealth},
-    held::HeldRows,
     inbox::Inbox,
-    lanes::{Answering, Read},
+    lanes::{Read, SendReply},
+    row_snapshot::RowSnapshot,
     waiters::Waiters,
 };
 
@@ -40,7 +40,7 @@ struct Shared {
 /// Panics if there are more than can be numbered: the last ones would have no owner.
 pub(crate) fn count_of(partitions: usize) -> u16 {
     let Ok(count) = u16::try_from(partitions) else {
-        unreachable!("a node has {partitions} partitions; the most is {}", u16::MAX);
+        unreachable!("a node has {partitions} partitions; the maximum is {}", u16::MAX);
     };
     count
 }
@@ -84,13 +84,13 @@ impl Partitions {
     ///
     /// # Errors
     /// Returns an error if the node is stopping.
-    pub async fn read<V: View>(&self, from: PartitionId, view: V) -> Result<V::Seen, Stopped> {
+    pub async fn read<V: View>(&self, from: PartitionId, view: V) -> Result<V::Output, Stopped> {
         let (sender, receiver) = oneshot::channel();
         let look = Box::new(move |tables: &Tables<'_>| {
-            let seen = view.see(tables);
+            let seen = view.read(tables);
             Box::new(move || {
                 let _ = sender.send(seen); // The caller may be gone.
-            }) as Answering
+            }) as SendReply
         });
         self.inbox(from).put(|lanes| lanes.push_read(Read::Look(look)));
         receiver.await.map_err(|_| Stopped)
@@ -101,10 +101,10 @@ impl Partitions {
     ///
     /// # Errors
     /// Returns an error if the node is stopping.
-    pub async fn hold(&self, from: PartitionId) -> Result<HeldRows, Stopped> {
+    pub async fn snapshot(&self, from: PartitionId) -> Result<RowSnapshot, Stopped> {
         let (sender, receiver) = oneshot::channel();
         self.inbox(from).put(|lanes| lanes.push_read(Read::Hold(sender)));
-        receiver.await.map(HeldRows::new).map_err(|_| Stopped)
+        receiver.await.map(RowSnapshot::new).map_err(|_| Stopped)
     }
 
     /// Whether each partition's thread makes progress, and its state, by number. `None` for a
@@ -139,8 +139,8 @@ impl Partitions {
     }
 
     /// Whether a partition refuses new work.
-    pub(crate) fn has_no_room(&self, partition: PartitionId) -> bool {
-        self.inbox(partition).has_no_room()
+    pub(crate) fn is_disk_full(&self, partition: PartitionId) -> bool {
+        self.inbox(partition).is_disk_full()
     }
 
     pub(crate) fn next_request(&self) -> RequestId {

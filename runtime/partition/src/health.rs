@@ -22,7 +22,7 @@ pub struct PartitionHealth {
     /// For how long work has been held back because a checkpoint has not been written, in
     /// milliseconds; `None` below [`STUCK_AFTER`].
     pub checkpoint_stuck_ms: Option<u64>,
-    /// Set if finished invocations take up more than their budget and none may be removed early.
+    /// Set if finished invocations occupy up more than their budget and none may be removed early.
     pub promised_over_budget: Option<OverBudget>,
     /// Size of the file of the partition's tables, in bytes.
     pub tables_bytes: u64,
@@ -33,7 +33,7 @@ pub struct PartitionHealth {
 /// What was promised to be kept takes up more space than was budgeted for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OverBudget {
-    /// Estimated bytes that finished invocations take up.
+    /// Estimated bytes that finished invocations occupy up.
     pub retained_bytes: u64,
     /// Bytes budgeted for them.
     pub budget_bytes: u64,

@@ -32,21 +32,21 @@ pub(crate) struct Inbox {
     lanes: Mutex<Lanes>,
     arrived: Condvar,
     /// Free bytes of each lane, by size class.
-    room: [[Semaphore; budget::SIZES.len()]; Lane::COUNT],
+    capacity: [[Semaphore; budget::SIZES.len()]; Lane::COUNT],
     /// Whether the disk has no space for new work.
-    no_room: AtomicBool,
+    disk_full: AtomicBool,
     /// Events with a larger payload wait before they are admitted.
     payload_bytes_max: watch::Sender<usize>,
 }
 
 impl Inbox {
     pub(crate) fn new() -> Self {
-        let room = |_| Semaphore::new(LANE_BYTES_MAX as usize);
+        let capacity = |_| Semaphore::new(LANE_BYTES_MAX as usize);
         Self {
             lanes: Mutex::new(Lanes::default()),
             arrived: Condvar::new(),
-            room: std::array::from_fn(|_| std::array::from_fn(room)),
-            no_room: AtomicBool::new(false),
+            capacity: std::array::from_fn(|_| std::array::from_fn(capacity)),
+            disk_full: AtomicBool::new(false),
             payload_bytes_max: watch::Sender::new(usize::MAX),
         }
     }
@@ -61,7 +61,7 @@ impl Inbox {
         let mut left = LANE_BYTES_MAX;
         let mut queued = Vec::with_capacity(events.len());
         for event in events {
-            assert!(Lane::of(&event) == lane, "events put in together are of one lane: {lane:?}");
+            assert!(Lane::of(&event) == lane, "events queued together must share a lane: {lane:?}");
             let permits = u32::try_from(weight(&event)).map_or(left, |weight| weight.min(left));
             left -= permits;
             queued.push(Queued { event, size, permits });
@@ -70,11 +70,11 @@ impl Inbox {
         if lane != Lane::Control && payload_bytes > PAYLOAD_BYTES_MIN {
             self.may_come(payload_bytes).await;
         }
-        let room = &self.room[lane as usize][size];
-        match room.try_acquire_many(LANE_BYTES_MAX - left) {
+        let capacity = &self.capacity[lane as usize][size];
+        match capacity.try_acquire_many(LANE_BYTES_MAX - left) {
             Ok(permits) => permits.forget(),
             Err(_) => {
-                let permits = room.acquire_many(LANE_BYTES_MAX - left).await;
+                let permits = capacity.acquire_many(LANE_BYTES_MAX - left).await;
                 permits.map_err(|_| Stopped)?.forget();
             }
         }
@@ -109,13 +109,13 @@ impl Inbox {
         }
         let taken = lanes.take(bounds);
         drop(lanes);
-        let room = self.room.iter().flatten();
-        for (room, permits) in room.zip(taken.permits.into_iter().flatten()) {
-            room.add_permits(permits);
-            let free = room.available_permits();
+        let capacity = self.capacity.iter().flatten();
+        for (capacity, permits) in capacity.zip(taken.permits.into_iter().flatten()) {
+            capacity.add_permits(permits);
+            let free = capacity.available_permits();
             assert!(
                 permits == 0 || free <= LANE_BYTES_MAX as usize,
-                "{permits} bytes are given back to a lane, which has {free} of {LANE_BYTES_MAX} then"
+                "{permits} bytes are returned to a lane, which then has {free} of {LANE_BYTES_MAX} free"
             );
         }
         taken
@@ -124,7 +124,7 @@ impl Inbox {
     /// Free bytes of a lane for events of a size class.
     #[cfg(test)]
     pub(crate) fn free(&self, lane: Lane, size: usize) -> usize {
-        self.room[lane as usize][size].available_permits()
+        self.capacity[lane as usize][size].available_permits()
     }
 
     /// Since when the log has had batches of this partition without finishing one; `None` if it has
@@ -137,7 +137,7 @@ impl Inbox {
     /// Sets the largest payload that is admitted. A closed inbox admits all, because it refuses
     /// them anyway.
     pub(crate) fn let_in(&self, payload_bytes_max: usize) {
-        let is_closed = self.room.iter().flatten().any(Semaphore::is_closed);
+        let is_closed = self.capacity.iter().flatten().any(Semaphore::is_closed);
         let max = if is_closed { usize::MAX } else { payload_bytes_max };
         self.payload_bytes_max.send_if_modified(|now| std::mem::replace(now, max) != max);
     }
@@ -148,18 +148,18 @@ impl Inbox {
     }
 
     /// Sets whether new work is refused because the disk has no space for it.
-    pub(crate) fn set_no_room(&self, no_room: bool) {
-        self.no_room.store(no_room, Ordering::Relaxed);
+    pub(crate) fn set_disk_full(&self, disk_full: bool) {
+        self.disk_full.store(disk_full, Ordering::Relaxed);
     }
 
     /// Whether new work is refused.
-    pub(crate) fn has_no_room(&self) -> bool {
-        self.no_room.load(Ordering::Relaxed)
+    pub(crate) fn is_disk_full(&self) -> bool {
+        self.disk_full.load(Ordering::Relaxed)
     }
 
     /// Refuses all callers that wait for permits or reads, now and later.
     pub(crate) fn close(&self) {
-        self.room.iter().flatten().for_each(Semaphore::close);
+        self.capacity.iter().flatten().for_each(Semaphore::close);
         self.let_in(usize::MAX);
         self.put(Lanes::close);
     }

@@ -21,10 +21,10 @@ pub(crate) enum Read {
 }
 
 /// A query of the rows; it returns the closure that sends its answer.
-pub(crate) type Look = Box<dyn FnOnce(&Tables<'_>) -> Answering + Send>;
+pub(crate) type Look = Box<dyn FnOnce(&Tables<'_>) -> SendReply + Send>;
 
 /// Sends a read's answer once what it saw is durable.
-pub(crate) type Answering = Box<dyn FnOnce() + Send>;
+pub(crate) type SendReply = Box<dyn FnOnce() + Send>;
 
 /// What every event costs in addition to its payload when bytes are counted: its own memory, its
 /// record's header and the rows that it creates.
@@ -183,7 +183,7 @@ pub(crate) struct Arrivals {
     /// Reads that see these events.
     pub(crate) reads: Vec<Read>,
     /// New work that the disk has no space for.
-    pub(crate) no_room: Vec<Event>,
+    pub(crate) disk_full: Vec<Event>,
     /// Permits to return, by lane and size class.
     pub(crate) permits: [[usize; budget::SIZES.len()]; Lane::COUNT],
 }
@@ -264,23 +264,23 @@ impl Lanes {
             // another.
             return taken;
         }
-        let mut room = Room {
+        let mut budget = TurnBudget {
             events: bounds.events_max,
             bytes: bounds.bytes_max,
             log_bytes: bounds.log_bytes_max,
             is_empty: true,
         };
-        self.take_peers(&mut taken, &mut room);
-        self.take_work(&mut taken, &mut room, bounds.admission);
+        self.take_peers(&mut taken, &mut budget);
+        self.take_work(&mut taken, &mut budget, bounds.admission);
         assert!(
             taken.events.len() <= bounds.events_max.max(1),
-            "a turn takes {} events; the most is {}",
+            "a turn takes {} events; the maximum is {}",
             taken.events.len(),
             bounds.events_max
         );
         assert!(
             self.work.len() == self.events_waiting() + self.reads,
-            "{} events and reads wait, and {:?} events are counted by lane and {} reads",
+            "{} events and reads wait, but {:?} events by lane and {} reads are counted",
             self.work.len(),
             self.waiting,
             self.reads
@@ -289,19 +289,19 @@ impl Lanes {
     }
 
     /// Peers get at most half of the turn while edges wait, so that they cannot starve them.
-    fn take_peers(&mut self, taken: &mut Arrivals, room: &mut Room) {
+    fn take_peers(&mut self, taken: &mut Arrivals, budget: &mut TurnBudget) {
         let (events_min, bytes_min) =
-            if self.work.is_empty() { (0, 0) } else { (room.events / 2, room.bytes / 2) };
+            if self.work.is_empty() { (0, 0) } else { (budget.events / 2, budget.bytes / 2) };
         while let Some(event) = self.peers.front() {
-            let is_over_half = room.events <= events_min || room.bytes <= bytes_min;
-            if (is_over_half && !room.is_empty) || !room.fits(event) {
+            let is_over_half = budget.events <= events_min || budget.bytes <= bytes_min;
+            if (is_over_half && !budget.is_empty) || !budget.fits(event) {
                 return;
             }
             taken.events.extend(self.peers.pop_front());
         }
     }
 
-    fn take_work(&mut self, taken: &mut Arrivals, room: &mut Room, admission: Admission) {
+    fn take_work(&mut self, taken: &mut Arrivals, budget: &mut TurnBudget, admission: Admission) {
         let mut held = VecDeque::new();
         while let Some(work) = self.work.pop_front() {
             match work {
@@ -314,10 +314,10 @@ impl Lanes {
                 }
                 Work::Event(Lane::New, queued) if admission == Admission::Reserve => {
                     self.leave(taken, Lane::New, &queued);
-                    taken.no_room.push(queued.event);
+                    taken.disk_full.push(queued.event);
                 }
                 Work::Event(lane, queued) => {
-                    if !room.fits(&queued.event) {
+                    if !budget.fits(&queued.event) {
                         self.work.push_front(Work::Event(lane, queued));
                         break;
                     }
@@ -335,7 +335,7 @@ impl Lanes {
     fn leave(&mut self, taken: &mut Arrivals, lane: Lane, queued: &Queued) {
         assert!(
             self.waiting[lane as usize] > 0,
-            "an event leaves the lane {lane:?}, in which none is counted: {:?}",
+            "an event leaves lane {lane:?}, which counts none: {:?}",
             self.waiting
         );
         self.waiting[lane as usize] -= 1;
@@ -344,19 +344,19 @@ impl Lanes {
 }
 
 /// What is left of a turn's bounds.
-struct Room {
+struct TurnBudget {
     events: usize,
     bytes: usize,
     log_bytes: usize,
     is_empty: bool,
 }
 
-impl Room {
+impl TurnBudget {
     /// Reserves capacity for an event; the first one always fits.
     fn fits(&mut self, event: &Event) -> bool {
         let (bytes, log_bytes) = (weight(event), RECORD_BYTES + event.payload_bytes());
-        let has_room = self.events > 0 && self.bytes >= bytes && self.log_bytes >= log_bytes;
-        let fits = self.is_empty || has_room;
+        let is_within = self.events > 0 && self.bytes >= bytes && self.log_bytes >= log_bytes;
+        let fits = self.is_empty || is_within;
         if fits {
             self.events = self.events.saturating_sub(1);
             self.bytes = self.bytes.saturating_sub(bytes);

@@ -10,7 +10,7 @@
 //!
 //! Reading order: [`handle`] and [`requests`] (what the edges call), [`edges`] (what is called on
 //! them), [`clock`], `lanes` and `inbox` (what waits for the next turn), [`driver`] (the turn),
-//! [`health`], [`held`] (rows held for longer than a turn), `dispatch` (effects to edges),
+//! [`health`], [`row_snapshot`] (rows held for longer than a turn), `dispatch` (effects to edges),
 //! `waiters` (requests that wait for an answer), `durable` (what the log has acknowledged),
 //! [`observer`] (notifications of what is stored), [`checkpoint`], [`node`] (recovery and the
 //! threads).
@@ -28,13 +28,13 @@ mod durable;
 pub mod edges;
 pub mod handle;
 pub mod health;
-pub mod held;
 mod inbox;
 mod lanes;
 pub mod node;
 pub mod observer;
 pub mod random;
 pub mod requests;
+pub mod row_snapshot;
 #[cfg(feature = "simulation")]
 mod simulation;
 mod sync;
@@ -45,10 +45,10 @@ pub use driver::Settings;
 pub use edges::{Edges, Full};
 pub use handle::{Partitions, Stopped};
 pub use health::PartitionHealth;
-pub use held::HeldRows;
 pub use node::{Node, StartError};
 pub use observer::{DurableBatch, Observer, RowChange};
 pub use requests::{Accepted, CallAnswer, Offer, RequestError};
+pub use row_snapshot::RowSnapshot;
 
 #[cfg(all(test, feature = "loom"))]
 mod loom_tests;

@@ -19,7 +19,7 @@ use crate::{
     Full,
     inbox::Inbox,
     lanes::{Admission, Bounds},
-    waiters::{Outcome, Waiters},
+    waiters::{Reply, Waiters},
 };
 
 const FOREVER: Duration = Duration::from_secs(3600);
@@ -121,7 +121,7 @@ fn who_waits_for_an_answer_and_an_end_hears_the_first_of_them() {
         waiters.completed(ID, &completion());
         answering.join().unwrap();
         let heard = place.receiver.try_recv().expect("one of the two is heard");
-        assert!(matches!(heard, Outcome::Answer(_) | Outcome::Completed(_)));
+        assert!(matches!(heard, Reply::Answer(_) | Reply::Completed(_)));
     });
 }
 
@@ -136,7 +136,7 @@ fn who_goes_away_leaves_nothing_behind_and_disturbs_nobody() {
         let mut place = waiters.wait(RequestId(2), Some(ID));
         waiters.completed(ID, &completion());
         going.join().unwrap();
-        assert!(place.receiver.try_recv().is_ok(), "whoever stays hears");
+        assert!(place.receiver.try_recv().is_ok(), "the remaining waiter is notified");
         drop(place);
         assert!(waiters.is_empty());
     });

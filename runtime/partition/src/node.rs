@@ -13,7 +13,7 @@ use std::time::Duration;
 use protocol::ids::Derivation;
 use runtime_core::{Partition, PartitionId, effect::Effect, event::EventDecodeError, obligations};
 use runtime_log::Log;
-use runtime_store::{Room, Store};
+use runtime_store::{DiskSpace, Store};
 
 use crate::{
     Partitions,
@@ -72,7 +72,7 @@ pub enum StartError {
     },
     /// The tables are behind the log: they are older than what the log has kept, or empty.
     #[error(
-        "partition {partition}: the tables are at record {applied}, but the log goes on with record \
+        "partition {partition}: the tables are at record {applied}, but the log continues with record \
          {oldest}: restore the tables that belong to this log"
     )]
     TablesBehindLog {
@@ -84,7 +84,7 @@ pub enum StartError {
         oldest: u64,
     },
     /// The system could not start a thread.
-    #[error("a thread cannot be started: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
 }
 
@@ -126,7 +126,7 @@ impl Node {
     ) -> Result<Self, StartError> {
         let Parts { stores, log, clock, derivation, checkpoints, observer, settings } = parts;
         let count = handle::count_of(stores.len());
-        let room = Room::of(&stores);
+        let disk_space = DiskSpace::of(&stores);
         let mut folded = Vec::with_capacity(stores.len());
         for (id, store) in (0..count).map(PartitionId).zip(stores) {
             let mut one = Folded::of(Partition { id, count, derivation }, store, &*log)?;
@@ -150,7 +150,7 @@ impl Node {
             });
             let surroundings = Surroundings {
                 settings: settings.clone(),
-                room: room.clone(),
+                disk_space: disk_space.clone(),
                 log: Arc::clone(&log),
                 clock: Arc::clone(&clock),
                 inbox,

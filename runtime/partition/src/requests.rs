@@ -21,7 +21,7 @@ use runtime_core::{
 };
 use runtime_views::result::StatusOf;
 
-use crate::{Stopped, handle::Partitions, lanes::Lane, waiters::Outcome};
+use crate::{Stopped, handle::Partitions, lanes::Lane, waiters::Reply};
 
 /// Why a request gets no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,8 +30,8 @@ pub enum RequestError {
     #[error(transparent)]
     Stopped(#[from] Stopped),
     /// The request was refused; nothing of it is kept.
-    #[error("the disk is nearly full: free some room, then try again")]
-    NoRoom,
+    #[error("the disk is nearly full: free some space, then try again")]
+    DiskFull,
 }
 
 /// How a call ended.
@@ -73,7 +73,7 @@ pub struct Offer {
 /// Every method returns once what its answer reports is durable. All fail if the node stops before
 /// that, or if the disk has no space for new work. `held` is dropped as soon as the partition has
 /// the request.
-#[expect(clippy::missing_errors_doc, reason = "said above for all of them")]
+#[expect(clippy::missing_errors_doc, reason = "documented above for all of them")]
 impl Partitions {
     /// Runs a handler and waits for its result. The request is entered as the source.
     pub async fn call(
@@ -87,14 +87,14 @@ impl Partitions {
             Event::Invoked(invoke)
         };
         match self.ask(to, held, Some(id), event).await? {
-            Outcome::Completed(completion) => {
+            Reply::Completed(completion) => {
                 Ok(CallAnswer::Completed { completion, was_stored: false })
             }
-            Outcome::Answer(Answer::Completed { completion, .. }) => {
+            Reply::Answer(Answer::Completed { completion, .. }) => {
                 Ok(CallAnswer::Completed { completion, was_stored: true })
             }
-            Outcome::Answer(Answer::AlreadyInvoked { .. }) => Ok(CallAnswer::AlreadyInvoked),
-            Outcome::Answer(
+            Reply::Answer(Answer::AlreadyInvoked { .. }) => Ok(CallAnswer::AlreadyInvoked),
+            Reply::Answer(
                 other @ (Answer::Accepted { .. }
                 | Answer::Control(_)
                 | Answer::Purged(_)
@@ -103,7 +103,7 @@ impl Partitions {
                 | Answer::Removed { .. }
                 | Answer::Produced { .. }),
             ) => wrong("a call", &other),
-            Outcome::NoRoom => Err(RequestError::NoRoom),
+            Reply::DiskFull => Err(RequestError::DiskFull),
         }
     }
 
@@ -213,9 +213,9 @@ impl Partitions {
             Some(Status::Completed { completion, .. }) => Ok(Some(completion)),
             Some(Status::Waiting(_) | Status::Running { .. } | Status::Paused) => {
                 match (&mut place.receiver).await.map_err(|_| Stopped)? {
-                    Outcome::Completed(completion) => Ok(Some(completion)),
-                    Outcome::Answer(answer) => wrong("somebody who only waits", &answer),
-                    Outcome::NoRoom => unreachable!("whoever only waits needs no room"),
+                    Reply::Completed(completion) => Ok(Some(completion)),
+                    Reply::Answer(answer) => wrong("an attach", &answer),
+                    Reply::DiskFull => unreachable!("an attach needs no disk space"),
                 }
             }
         }
@@ -229,9 +229,11 @@ impl Partitions {
         event: impl FnOnce(RequestId) -> Event,
     ) -> Result<Answer, RequestError> {
         match self.ask(to, held, None, event).await? {
-            Outcome::Answer(answer) => Ok(answer),
-            Outcome::NoRoom => Err(RequestError::NoRoom),
-            Outcome::Completed(_) => unreachable!("a request hears of an end it does not wait for"),
+            Reply::Answer(answer) => Ok(answer),
+            Reply::DiskFull => Err(RequestError::DiskFull),
+            Reply::Completed(_) => {
+                unreachable!("a request received a completion that it does not wait for")
+            }
         }
     }
 
@@ -242,12 +244,12 @@ impl Partitions {
         held: impl Send,
         invocation: Option<InvocationId>,
         event: impl FnOnce(RequestId) -> Event,
-    ) -> Result<Outcome, RequestError> {
+    ) -> Result<Reply, RequestError> {
         let request = self.next_request();
         let event = event(request);
-        if Lane::of(&event) == Lane::New && self.has_no_room(to) {
+        if Lane::of(&event) == Lane::New && self.is_disk_full(to) {
             // Refuse at once, before anything waits.
-            return Err(RequestError::NoRoom);
+            return Err(RequestError::DiskFull);
         }
         let mut place = self.waiters(to).wait(request, invocation);
         self.propose(to, event).await?;

@@ -19,7 +19,7 @@ use runtime_core::{
 use crate::{
     checkpoint::Schedule,
     inbox::Inbox,
-    lanes::{Admission, Answering, Bounds, EVENT_BYTES, Lane, Read},
+    lanes::{Admission, Bounds, EVENT_BYTES, Lane, Read, SendReply},
     random,
 };
 
@@ -78,7 +78,7 @@ fn a_full_batch_and_bad_news_do_not_wait_for_the_log() {
 }
 
 #[test]
-fn whoever_asks_for_health_waits_for_nothing_else() {
+fn health_checks_wait_for_nothing_else() {
     let inbox = Inbox::new();
     inbox.put(|lanes| lanes.syncing += 1);
     inbox.force_event(event());
@@ -100,7 +100,7 @@ fn edges_wait_while_the_overlay_is_full_and_operators_do_not() {
 #[test]
 fn a_read_sees_every_event_that_was_put_in_before_it() {
     let inbox = Inbox::new();
-    let read = || Box::new(|_: &Tables<'_>| Box::new(|| ()) as Answering);
+    let read = || Box::new(|_: &Tables<'_>| Box::new(|| ()) as SendReply);
     inbox.force_event(result(1));
     inbox.force_event(result(1));
     inbox.put(|lanes| lanes.push_read(Read::Look(read())));
@@ -121,7 +121,7 @@ fn a_read_that_nobody_will_answer_is_let_go_of() {
     let (told, hears) = std::sync::mpsc::channel::<()>();
     let read = || {
         let told = told.clone();
-        Box::new(move |_: &Tables<'_>| Box::new(move || drop(told)) as Answering)
+        Box::new(move |_: &Tables<'_>| Box::new(move || drop(told)) as SendReply)
     };
     inbox.put(|lanes| lanes.push_read(Read::Look(read())));
     inbox.force_event(event());
@@ -160,7 +160,7 @@ fn on_a_nearly_full_disk_new_work_is_refused_running_work_waits_and_operators_go
     inbox.force_event(result(1));
     inbox.force_event(event());
     let first = inbox.take(FOREVER, RESERVE);
-    assert_eq!((first.no_room.len(), first.events.len()), (1, 1));
+    assert_eq!((first.disk_full.len(), first.events.len()), (1, 1));
     inbox.put(|lanes| lanes.syncing += 1);
     inbox.force_event(event());
     assert_eq!(inbox.take(A_MOMENT, RESERVE).events.len(), 0, "one batch at a time");

@@ -14,13 +14,13 @@ use crate::sync::{self, Mutex, MutexGuard};
 
 /// What a waiting request receives.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum Reply {
     /// Its own answer.
     Answer(Answer),
     /// The invocation it waits for has ended.
     Completed(Arc<Completion>),
     /// The disk has no space for the request.
-    NoRoom,
+    DiskFull,
 }
 
 /// The waiting requests of one partition.
@@ -35,20 +35,20 @@ struct Waiting {
 
 #[derive(Debug)]
 struct Waiter {
-    sender: oneshot::Sender<Outcome>,
+    sender: oneshot::Sender<Reply>,
     invocation: Option<InvocationId>,
 }
 
 /// Registration of a waiting request, removed when dropped: a client that disconnects costs
 /// nothing.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct WaitGuard<'a> {
     waiters: &'a Waiters,
     request: RequestId,
-    pub(crate) receiver: oneshot::Receiver<Outcome>,
+    pub(crate) receiver: oneshot::Receiver<Reply>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
         self.waiters.remove(self.request);
     }
@@ -56,7 +56,11 @@ impl Drop for Place<'_> {
 
 impl Waiters {
     /// Registers a request for its answer, and for the end of `invocation` if one is given.
-    pub(crate) fn wait(&self, request: RequestId, invocation: Option<InvocationId>) -> Place<'_> {
+    pub(crate) fn wait(
+        &self,
+        request: RequestId,
+        invocation: Option<InvocationId>,
+    ) -> WaitGuard<'_> {
         let (sender, receiver) = oneshot::channel();
         let mut waiting = self.lock();
         waiting.requests.insert(request, Waiter { sender, invocation });
@@ -64,19 +68,19 @@ impl Waiters {
             waiting.by_invocation.entry(invocation).or_default().push(request);
         }
         drop(waiting);
-        Place { waiters: self, request, receiver }
+        WaitGuard { waiters: self, request, receiver }
     }
 
     pub(crate) fn answer(&self, request: RequestId, answer: Answer) {
         if let Some(waiter) = self.remove(request) {
             // The receiver is gone if the client has disconnected.
-            let _ = waiter.sender.send(Outcome::Answer(answer));
+            let _ = waiter.sender.send(Reply::Answer(answer));
         }
     }
 
     pub(crate) fn refuse(&self, request: RequestId) {
         if let Some(waiter) = self.remove(request) {
-            let _ = waiter.sender.send(Outcome::NoRoom);
+            let _ = waiter.sender.send(Reply::DiskFull);
         }
     }
 
@@ -88,13 +92,16 @@ impl Waiters {
         drop(waiting);
         assert!(
             waiters.len() == requests.len(),
-            "{} requests wait for the end of an invocation, and {} of them are known",
+            "{} requests wait for the end of an invocation, but only {} of them are registered",
             requests.len(),
             waiters.len()
         );
         for waiter in waiters {
-            assert!(waiter.invocation == Some(id), "a request hears of another one's invocation");
-            let _ = waiter.sender.send(Outcome::Completed(Arc::clone(completion)));
+            assert!(
+                waiter.invocation == Some(id),
+                "a request received the completion of another invocation"
+            );
+            let _ = waiter.sender.send(Reply::Completed(Arc::clone(completion)));
         }
     }
 

@@ -9,7 +9,7 @@ pub const ADDRESS_BYTES_MAX: usize = 4096;
 pub enum AddressError {
     /// It exceeds [`ADDRESS_BYTES_MAX`].
     #[error(
-        "'uri' has {0} bytes, more than the {ADDRESS_BYTES_MAX} that an address may have; register a \
+        "'uri' has {0} bytes, more than the limit of {ADDRESS_BYTES_MAX}; register a \
          shorter one"
     )]
     TooLong(usize),
@@ -22,7 +22,7 @@ pub enum AddressError {
     /// It contains credentials, which would never be sent, yet shown to everyone who lists
     /// deployments.
     #[error(
-        "'uri' has a user or a password before its host, which is not sent; put it into \
+        "'uri' has a user name or password before its host, which would not be sent; put it into \
          'additional_headers' as an authorization header"
     )]
     Userinfo,
@@ -40,7 +40,7 @@ pub enum AddressError {
     Port(String),
     /// It contains bytes that are not allowed in an address.
     #[error(
-        "'uri' is '{uri}', which is not an address: {reason}; percent-encode what an address cannot have"
+        "'uri' is '{uri}', which is not an address: {reason}; percent-encode characters that are not allowed"
     )]
     Malformed {
         /// The address as given.

@@ -8,13 +8,13 @@ use protocol::surface;
 pub enum HeaderError {
     /// HTTP does not allow this name or value.
     #[error(
-        "'additional_headers' has '{0}', whose name or value is none that HTTP can send; change or remove \
+        "'additional_headers' has '{0}', whose name or value is not allowed in HTTP; change or remove \
          it"
     )]
     Unsendable(String),
     /// It is reserved for the runtime, which sets it on each request.
     #[error(
-        "'additional_headers' has '{0}', which the runtime sets itself for each request; remove it"
+        "'additional_headers' has '{0}', which the runtime sets on each request itself; remove it"
     )]
     OfTheRuntime(String),
 }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lets_somebody_in_is_not_shown() {
+    fn credentials_are_not_shown() {
         for name in ["Authorization", "proxy-authorization", "Cookie", "x-api-key", "X-Auth-Token"]
         {
             assert_eq!(shown(name, "s3cr3t"), MASKED, "{name}");

@@ -2,12 +2,12 @@
 //! the rules that turn a manifest into a deployment.
 //!
 //! Reading order: [`address`] (where an endpoint is reached), [`headers`] (what may be sent to it),
-//! [`limits`] (how large everything may be), [`discover`] (from a manifest to a deployment, pure).
+//! [`limits`] (how large everything may be), [`registration`] (from a manifest to a deployment, pure).
 
 pub mod address;
-pub mod discover;
 pub mod headers;
 pub mod limits;
+pub mod registration;
 
 use std::sync::Arc;
 

@@ -32,8 +32,8 @@ const HANDLER_BYTES: usize = 512;
 /// The registry has no capacity left for another deployment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "with this deployment the registry has {actual} {what}, more than the {max} that it may have; remove \
-     deployments that nothing runs on any more, by DELETE /deployments/{{id}}?force=true"
+    "with this deployment the registry would have {actual} {what}, more than the limit of {max}; remove \
+     deployments that are no longer in use with DELETE /deployments/{{id}}?force=true"
 )]
 pub struct RegistryFull {
     /// What there would be too many of.
@@ -49,8 +49,8 @@ pub struct RegistryFull {
 pub enum LimitError {
     /// The deployment has too many services or handlers.
     #[error(
-        "the endpoint offers {actual} {what}, more than the {max} that one deployment may have; \
-         divide them among several endpoints"
+        "the endpoint offers {actual} {what}, more than the limit of {max} per deployment; \
+         split them across several endpoints"
     )]
     TooMany {
         /// What there are too many of.
@@ -62,8 +62,8 @@ pub enum LimitError {
     },
     /// A name is too long.
     #[error(
-        "the name of {what} '{start}…' has {actual} bytes, more than the {NAME_BYTES_MAX} that a \
-         name may have; give it a shorter one"
+        "the name of {what} '{start}…' has {actual} bytes, more than the \
+         limit of {NAME_BYTES_MAX}; shorten it"
     )]
     Name {
         /// Whether it is a service or a handler.
@@ -74,7 +74,7 @@ pub enum LimitError {
         actual: usize,
     },
     /// Key/value pairs in the request are too large.
-    #[error("'{field}' has {actual} bytes in all, more than the {max} that it may have; send less")]
+    #[error("'{field}' has {actual} bytes in total, more than the limit of {max}; send less")]
     Pairs {
         /// The request field they are in.
         field: &'static str,

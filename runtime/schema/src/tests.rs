@@ -4,7 +4,7 @@ use protocol::{DeploymentId, HandlerKind, ServiceKind, discovery::Manifest};
 use runtime_core::{model::deployment::StoredDeployment, registry::ResolveError, time::Timestamp};
 
 use super::{
-    discover::{Endpoint, RegistrationError, plan},
+    registration::{Endpoint, RegistrationError, plan},
     *,
 };
 
@@ -94,8 +94,8 @@ fn the_registry_has_room_for_so_many_deployments_and_so_much_of_them() {
     let small = manifest(COUNTER);
     let full = of(limits::DEPLOYMENTS_MAX as u128, "");
     let refused = plan(&full, endpoint(0), &small, false).unwrap_err().to_string();
-    assert!(refused.contains("10001 deployments, more than the 10000"), "{refused}");
-    assert!(refused.contains("remove deployments that nothing runs on"), "{refused}");
+    assert!(refused.contains("10001 deployments, more than the limit of 10000"), "{refused}");
+    assert!(refused.contains("remove deployments that are no longer in use"), "{refused}");
     assert!(plan(&full, endpoint(7), &small, false).is_ok(), "it takes the place of one");
     let documentation = "x".repeat(limits::REGISTRY_BYTES_MAX / 4);
     let large =
@@ -103,7 +103,7 @@ fn the_registry_has_room_for_so_many_deployments_and_so_much_of_them() {
     let full = of(3, &large);
     assert!(plan(&full, endpoint(9), &small, false).is_ok());
     let refused = plan(&full, endpoint(9), &manifest(&large), false).unwrap_err();
-    assert!(refused.to_string().contains("bytes, more than the 134217728"), "{refused}");
+    assert!(refused.to_string().contains("bytes, more than the limit of 134217728"), "{refused}");
 }
 
 #[test]
@@ -147,7 +147,10 @@ fn manifests_that_make_no_sense_are_refused_with_their_code() {
         .map(|n| format!(r#"{{"name":"S{n}","ty":"SERVICE","handlers":[]}}"#))
         .collect();
     let refused = plan(&empty, endpoint(1), &manifest(&many.join(",")), false).unwrap_err();
-    assert!(refused.to_string().contains("1001 services, more than the 1000"), "{refused}");
+    assert!(
+        refused.to_string().contains("1001 services, more than the limit of 1000"),
+        "{refused}"
+    );
     let workflow = r#"{"name":"W","ty":"SERVICE","handlers":[{"name":"run","ty":"WORKFLOW"}]}"#;
     assert_eq!(code(&manifest(workflow)), "META0013");
 }

@@ -66,8 +66,8 @@ pub(crate) struct Serve {
 fn all_settings() -> String {
     let keys = settings::KEYS.map(|key| format!("  {key}")).join("\n");
     format!(
-        "Each of these is a key of the file (--config, ABIDE_CONFIG), and a variable of the environment in \
-         capital letters with ABIDE_ before it, such as ABIDE_DATA_DIR; most have no flag. ABIDE_LOG says \
-         what is logged (info). docs/configuration.md has them with their defaults.\n\n{keys}"
+        "Each of these is a key in the file (--config, ABIDE_CONFIG) and an environment variable in \
+         capital letters with the prefix ABIDE_, such as ABIDE_DATA_DIR; most have no flag. ABIDE_LOG sets \
+         the log level (info). docs/configuration.md lists them with their defaults.\n\n{keys}"
     )
 }

@@ -159,7 +159,7 @@ fn memory_budget(set: &Settings, request_size_max_bytes: usize) -> Result<usize>
     let least = 8 * request_size_max_bytes.max(DEFAULT_MAX_MESSAGE_SIZE_BYTES as usize);
     ensure!(
         bytes >= least,
-        "memory-budget-bytes is {bytes}, expected at least {least}: each of its parts, the smallest is \
+        "memory-budget-bytes is {bytes}, expected at least {least}: each of its parts, the smallest being \
          an eighth, has to hold the largest request and the largest message"
     );
     Ok(bytes)
@@ -206,8 +206,7 @@ fn access(set: &Settings) -> Result<Access> {
     }
     if let Some(List(names)) = &set.dropped_headers {
         let names = names.iter().map(|name| {
-            name.parse()
-                .with_context(|| format!("dropped-headers: '{name}' is not a header's name"))
+            name.parse().with_context(|| format!("dropped-headers: '{name}' is not a header name"))
         });
         access.dropped_headers = names.collect::<Result<_>>()?;
     }
@@ -229,7 +228,7 @@ fn endpoint_tls(set: &Settings) -> Result<Tls> {
             pem(key).context("endpoint-client-key-file")?,
         )),
         (Some(_), None) | (None, Some(_)) => bail!(
-            "endpoint-client-certificate-file and endpoint-client-key-file belong together, and \
+            "endpoint-client-certificate-file and endpoint-client-key-file must be set together, and \
              one of them is missing"
         ),
     };
@@ -357,7 +356,7 @@ mod tests {
             ("overlay-bytes-max = 0", "overlay-bytes-max is 0, expected at least 1048576"),
             ("allowed-hosts = 'a b'", "allowed-hosts: 'a b' is not a host name"),
             ("cors-allowed-origins = ['a.b']", "cors-allowed-origins: 'a.b' is not an origin"),
-            ("dropped-headers = 'a:b'", "dropped-headers: 'a:b' is not a header's name"),
+            ("dropped-headers = 'a:b'", "dropped-headers: 'a:b' is not a header name"),
             ("admin-address = '9070'", "'9070' is not an address: expected HOST:PORT"),
             ("atempts-max = 1", "unknown field `atempts-max`"),
         ] {

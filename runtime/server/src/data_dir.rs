@@ -118,7 +118,7 @@ fn close_to_others(path: &Path) {
     }
     if let Err(error) = fs::set_permissions(path, Permissions::from_mode(PRIVATE_DIR)) {
         tracing::warn!(
-            "the data directory {} holds clients' headers and payloads and is open to others than its \
+            "the data directory {} holds clients' headers and payloads and is open to users other than its \
              owner, which can't be changed: {error}",
             path.display()
         );
@@ -129,7 +129,11 @@ fn lock(path: &Path) -> Result<File> {
     let lock_path = path.join(LOCK);
     // Opening a named pipe would block until it has a reader.
     if let Ok(found) = fs::metadata(&lock_path) {
-        ensure!(found.is_file(), "{} is no file; remove it, then start again", lock_path.display());
+        ensure!(
+            found.is_file(),
+            "{} is not a file; remove it, then start again",
+            lock_path.display()
+        );
     }
     let lock = OpenOptions::new()
         .create(true)
@@ -173,7 +177,8 @@ fn derivation(path: &Path, layout: &Layout) -> Result<Derivation> {
     let derivation = Derivation::Secret(secret);
     ensure!(
         derivation.fingerprint() == Some(fingerprint),
-        anyhow::anyhow!("it is another directory's: LAYOUT names its own").context(advice())
+        anyhow::anyhow!("it belongs to another directory: LAYOUT names a different one")
+            .context(advice())
     );
     Ok(derivation)
 }
@@ -205,8 +210,8 @@ fn refuse_strangers(path: &Path) -> Result<()> {
     match names.into_iter().find(|name| !is_no_stranger(name)) {
         None => Ok(()),
         Some(name) => bail!(
-            "the directory {} is no data directory, and not empty: it has {name}; choose an empty one, or \
-             one that is not there yet, with --data-dir",
+            "the directory {} is not a data directory, and not empty: it contains {name}; choose an empty one, or \
+             one that does not exist yet, with --data-dir",
             path.display()
         ),
     }
@@ -226,8 +231,8 @@ fn refuse_remains(path: &Path) -> Result<()> {
     for name in names(path)? {
         ensure!(
             !is_data(&name),
-            "{}/{LAYOUT} is missing, but there is {name}: this is no new data directory; restore \
-             the whole of it from one copy, or choose another directory with --data-dir",
+            "{}/{LAYOUT} is missing, but there is {name}: this is not a new data directory; restore \
+             all of it from one copy, or choose another directory with --data-dir",
             path.display()
         );
     }

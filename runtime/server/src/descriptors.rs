@@ -34,7 +34,7 @@ pub(crate) fn take(partitions: u16, wanted: Shares) -> Result<Shares> {
     let limit = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => raised.current,
         Err(error) => {
-            tracing::debug!(%error, "the limit of open files stays as it is");
+            tracing::debug!(%error, "the limit of open files cannot be raised");
             limit.current
         }
     };
@@ -42,7 +42,7 @@ pub(crate) fn take(partitions: u16, wanted: Shares) -> Result<Shares> {
     let least = LEAST + 2 * u64::from(partitions);
     ensure!(
         limit >= least,
-        "the process may have {limit} open files, and needs at least {least}: raise the limit \
+        "the process may open {limit} files, but needs at least {least}: raise the limit \
          (ulimit -n), then start again"
     );
     let shares = share(limit, partitions, wanted);

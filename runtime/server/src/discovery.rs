@@ -1,7 +1,7 @@
 //! Connects the admin API's discovery to the invoker's client.
 
 use bytes::Bytes;
-use runtime_admin::{Asked, Discovered, Discovery, DiscoveryError, discovery::Asking};
+use runtime_admin::{Discovered, Discovery, DiscoveryError, EndpointProbe, discovery::Probing};
 use runtime_invoker::{
     discover::{self, DiscoverError},
     tls::Tls,
@@ -11,22 +11,29 @@ use runtime_invoker::{
 pub(crate) struct HttpDiscovery(pub(crate) Tls);
 
 impl Discovery for HttpDiscovery {
-    fn discover<'a>(&'a self, asked: Asked<'a>) -> Asking<'a, Discovered> {
+    fn discover<'a>(&'a self, asked: EndpointProbe<'a>) -> Probing<'a, Discovered> {
         Box::pin(async move {
             let found = discover::discover(&self.0, over_http(asked)).await.map_err(refuse)?;
             Ok(Discovered { manifest: found.manifest, sdk: found.sdk, http1: found.http1 })
         })
     }
 
-    fn convert<'a>(&'a self, asked: Asked<'a>, path: String, payload: Bytes) -> Asking<'a, Bytes> {
+    fn convert<'a>(
+        &'a self,
+        asked: EndpointProbe<'a>,
+        path: String,
+        payload: Bytes,
+    ) -> Probing<'a, Bytes> {
         Box::pin(async move {
             discover::convert(&self.0, over_http(asked), &path, payload).await.map_err(refuse)
         })
     }
 }
 
-fn over_http(Asked { uri, http1, headers }: Asked<'_>) -> discover::Asked<'_> {
-    discover::Asked { uri, http1, headers }
+fn over_http(
+    EndpointProbe { uri, http1, headers }: EndpointProbe<'_>,
+) -> discover::EndpointProbe<'_> {
+    discover::EndpointProbe { uri, http1, headers }
 }
 
 fn refuse(error: DiscoverError) -> DiscoveryError {

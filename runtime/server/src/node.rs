@@ -12,7 +12,7 @@ use runtime_core::{Lsn, attempt::NodeOptions};
 use runtime_http::{Limits, Pressure};
 use runtime_ingress::{Ingress, Memory};
 use runtime_invoker::Invoker;
-use runtime_log::{FileLog, Log, OpenError, Options, Owner};
+use runtime_log::{FileLog, Log, LogOptions, OpenError, Owner};
 use runtime_partition::{
     Clock, Node, NodeClock, budget::Share, checkpoint::CheckpointThread, node::Parts,
     node::store_file,
@@ -65,7 +65,7 @@ pub(crate) fn run(config: Config) -> Result<()> {
 async fn serve(config: Config) -> Result<()> {
     let started = Instant::now();
     let shutdown = Shutdown::new();
-    shutdown.on_signals().context("signals cannot be listened for")?;
+    shutdown.on_signals().context("cannot listen for signals")?;
 
     // Bind the ports first: a second server fails on them before it touches any data.
     let ingress_listener = bind("ingress", &config.ingress_address).await?;
@@ -76,7 +76,7 @@ async fn serve(config: Config) -> Result<()> {
     let data_dir = DataDir::open(&config.data_dir, wanted)?;
     if config.partitions.is_some_and(|wanted| wanted != data_dir.partitions) {
         tracing::warn!(
-            "the data directory was made with {} partitions and keeps them, whatever is configured",
+            "the data directory was created with {} partitions and keeps them, regardless of the configuration",
             data_dir.partitions
         );
     }
@@ -155,7 +155,9 @@ async fn serve(config: Config) -> Result<()> {
     let under_way = async { tokio::join!(ingress_server, admin_server, invoker.stop()) };
     if reason == Reason::Signal && tokio::time::timeout(SHUTDOWN_TIMEOUT, under_way).await.is_err()
     {
-        tracing::info!("some requests or attempts were still under way; attempts run again");
+        tracing::info!(
+            "some requests or attempts were still in progress; the attempts will run again"
+        );
     }
     tokio::task::spawn_blocking(move || node.stop()).await.context("the node did not stop")?;
     match reason {
@@ -187,7 +189,7 @@ struct Budget {
     admin: usize,
     /// For responses to clients.
     answers: usize,
-    /// For journals and state on their way to attempts.
+    /// For journals and state in transit to attempts.
     outgoing: usize,
     /// For messages from attempts.
     incoming: usize,
@@ -284,7 +286,7 @@ fn open(config: &Config, data_dir: &DataDir) -> Result<(FileLog, Vec<Store>)> {
         directory: data_dir.derivation.fingerprint().unwrap_or_default(),
         partitions: data_dir.partitions,
     };
-    let options = Options { owner, ..Options::from(config.log_segment_bytes) };
+    let options = LogOptions { owner, ..LogOptions::from(config.log_segment_bytes) };
     // A missing table file has nothing applied. It is rebuilt if the log still has everything.
     let known = (0..data_dir.partitions).map(|partition| {
         let applied = stores.get(&partition).map_or(0, |store| store.applied().0);
@@ -295,7 +297,7 @@ fn open(config: &Config, data_dir: &DataDir) -> Result<(FileLog, Vec<Store>)> {
             if !stores.contains_key(&partition.0) =>
         {
             bail!(
-                "{} is missing, and the log does not have all that was in it any more: restore the \
+                "{} is missing, and the log no longer has everything that was in it: restore the \
                  whole data directory from one copy",
                 store_file(&data_dir.path, partition.0).display()
             )
@@ -308,10 +310,10 @@ fn open(config: &Config, data_dir: &DataDir) -> Result<(FileLog, Vec<Store>)> {
         }
         let path = store_file(&data_dir.path, partition);
         if log.last_lsn(runtime_log::PartitionId(partition)) > runtime_log::Lsn(0) {
-            tracing::warn!("{} is missing; it is made again from the log", path.display());
+            tracing::warn!("{} is missing; it is rebuilt from the log", path.display());
         }
         let store = Store::create_file(&path, name(partition))
-            .with_context(|| format!("{} cannot be made", path.display()))?;
+            .with_context(|| format!("{} cannot be created", path.display()))?;
         stores.insert(partition, store);
     }
     Ok((log, stores.into_values().collect()))
@@ -321,8 +323,8 @@ async fn bind(what: &str, address: &Address) -> Result<TcpListener> {
     let resolved = address.resolve().with_context(|| format!("the {what} cannot listen"))?;
     TcpListener::bind(resolved.as_slice()).await.map_err(|error| {
         let known = [
-            (ErrorKind::AddrInUse, "; end what listens there, or choose another port"),
-            (ErrorKind::AddrNotAvailable, "; it is no address of this machine"),
+            (ErrorKind::AddrInUse, "; stop the process that listens there, or choose another port"),
+            (ErrorKind::AddrNotAvailable, "; it is not an address of this machine"),
         ];
         let advice = known.iter().find(|(kind, _)| *kind == error.kind());
         let advice = advice.map_or("", |(_, advice)| advice);

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use abide_sdk::prelude::*;
-use e2e_client::{Answer, Server};
+use e2e_client::{HttpResponse, Server};
 use e2e_harness::process::Process;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ async fn status_for_hosts(base: &str, path: &str, hosts: &[&str]) -> String {
     raw(base, request.as_bytes()).await.split(' ').nth(1).unwrap().to_owned()
 }
 
-fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
+fn header<'a>(answer: &'a HttpResponse, name: &str) -> &'a str {
     answer.headers.get(name).map_or("", |value| value.to_str().unwrap())
 }
 

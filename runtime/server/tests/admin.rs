@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use abide_sdk::prelude::*;
-use e2e_client::{Answer, Server};
+use e2e_client::{HttpResponse, Server};
 use e2e_harness::process::Process;
 use http::Method;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ async fn named(dir: &Path) -> (Process, Server) {
     (abide, server)
 }
 
-async fn ask(server: &Server, method: Method, path: &str) -> Answer {
+async fn ask(server: &Server, method: Method, path: &str) -> HttpResponse {
     let uri = format!("{}{path}", server.admin);
     server.send(method, &uri, &[], "").await.unwrap()
 }
@@ -123,7 +123,7 @@ async fn a_list_shows_the_beginning_of_long_texts_and_a_single_invocation_more()
 
 /// The message of a refusal. Checks that its body has only a message without Rust names, and a code
 /// or null: clients read nothing else.
-fn refusal(answer: &Answer) -> String {
+fn refusal(answer: &HttpResponse) -> String {
     let told = || String::from_utf8_lossy(&answer.body).into_owned();
     assert_eq!(answer.headers["content-type"], "application/json", "{}", told());
     let body = answer.json().unwrap();
@@ -182,7 +182,12 @@ async fn every_refusal_is_json_and_names_what_is_wrong() {
         (Method::GET, "/invocations?status=bad".to_owned(), 400, "expected one of scheduled"),
         (Method::DELETE, format!("/invocations/{id}?mode=Maybe"), 400, "expected cancel, kill or"),
         (Method::DELETE, "/deployments/dp_x?force=maybe".to_owned(), 400, "'force' in the query"),
-        (Method::GET, "/deployments/x".to_owned(), 400, "'x' is no id of any deployment: it does"),
+        (
+            Method::GET,
+            "/deployments/x".to_owned(),
+            400,
+            "'x' is not a valid deployment id: it does",
+        ),
         (Method::PATCH, "/invocations/x/kill".to_owned(), 400, "GET /invocations lists"),
         (Method::GET, format!("/invocations/{id}"), 404, "GET /invocations lists"),
         (Method::GET, "/services/%ff".to_owned(), 400, "the service in the path is not UTF-8"),
@@ -199,7 +204,7 @@ async fn every_refusal_is_json_and_names_what_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_asks_for_what_is_not_there_is_told_what_is() {
+async fn unknown_routes_list_the_known_ones() {
     let dir = tempfile::tempdir().unwrap();
     let (_abide, server) = named(dir.path()).await;
     let at_ingress = format!("services are called at the ingress, {}/", server.ingress);

@@ -40,7 +40,7 @@ const ILL: u32 = 2;
 /// The attempts that its retry policy allows the handler that is always busy.
 const ATTEMPTS_MAX: u32 = 3;
 
-type Answer = Response<UnsyncBoxBody<Bytes, std::io::Error>>;
+type HttpResponse = Response<UnsyncBoxBody<Bytes, std::io::Error>>;
 
 /// A body that sends some bytes and then ends, breaks off, or hangs.
 struct Script {
@@ -72,13 +72,13 @@ impl Body for Script {
     }
 }
 
-fn answer(status: u16, content_type: &str, first: Bytes, then: Then) -> Answer {
+fn answer(status: u16, content_type: &str, first: Bytes, then: Then) -> HttpResponse {
     let body = Script { first: Some(first), then };
     let builder = Response::builder().status(status).header("content-type", content_type);
     builder.body(body.boxed_unsync()).unwrap()
 }
 
-fn stream(frames: &[Frame], then: Then) -> Answer {
+fn stream(frames: &[Frame], then: Then) -> HttpResponse {
     let mut bytes = BytesMut::new();
     frames.iter().for_each(|frame| frame.encode(&mut bytes));
     answer(200, ProtocolVersion::V7.content_type(), bytes.freeze(), then)
@@ -107,7 +107,7 @@ const HANDLERS: [&str; 13] = [
 ];
 
 /// The response of a handler that fails.
-fn ill(handler: &str) -> Answer {
+fn ill(handler: &str) -> HttpResponse {
     let text = |status, text: &'static str| {
         answer(status, "text/plain", Bytes::from_static(text.as_bytes()), Then::End)
     };
@@ -168,7 +168,7 @@ async fn serve(listener: TcpListener, attempts: Attempts) {
     }
 }
 
-fn respond(attempts: &Mutex<HashMap<String, u32>>, path: &str) -> Answer {
+fn respond(attempts: &Mutex<HashMap<String, u32>>, path: &str) -> HttpResponse {
     if path == "/discover" {
         let handlers: Vec<Value> = HANDLERS
             .iter()
@@ -209,7 +209,7 @@ async fn counting_endpoint() -> (SocketAddr, Attempts) {
     (address, attempts)
 }
 
-async fn register(server: &Server, uri: &str) -> e2e_client::Answer {
+async fn register(server: &Server, uri: &str) -> e2e_client::HttpResponse {
     server.register(&json!({ "uri": uri })).await.unwrap()
 }
 
@@ -227,8 +227,8 @@ async fn each_fault_is_shown_and_retried_and_harms_nobody_else() {
         ("breaks_off", "the connection to the endpoint broke"),
         ("ends_early", "closed the stream before the attempt ended"),
         ("garbage", "cannot be read"),
-        ("unknown_message", "is not for the runtime"),
-        ("end_without_output", "End without an Output"),
+        ("unknown_message", "is not a message that an SDK may send"),
+        ("end_without_output", "End without a preceding Output"),
         ("state_in_a_service", "may not change state"),
         ("sdk_error", "the user's code failed"),
     ] {

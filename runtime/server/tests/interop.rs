@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use e2e_suite::{
+    bed::{Runtime, Sdk, Setting, TestBed},
     behaviours::{Env, all},
     runner,
-    stage::{Runtime, Sdk, Setting, Stage},
 };
 
 async fn ask(sdk: Sdk, protocol: u16, always_suspend: bool, partitions: u16, http_11: bool) {
@@ -23,7 +23,7 @@ async fn ask(sdk: Sdk, protocol: u16, always_suspend: bool, partitions: u16, htt
         http_11,
         dir: dir.path().to_owned(),
     };
-    let env = Arc::new(Env::new(Stage::open(setting).await.unwrap()));
+    let env = Arc::new(Env::new(TestBed::open(setting).await.unwrap()));
     let outcomes = runner::run(env, all(), |_| ()).await;
     let faults: Vec<String> = outcomes
         .iter()

@@ -44,7 +44,7 @@ async fn failing_attempts_have_a_line_at_the_first_and_each_tenth_and_one_when_i
     let id = answer.invocation().unwrap();
     let said = server.eventually(|| async {
         let text = std::fs::read_to_string(&log)?;
-        ensure!(text.contains("an invocation whose attempts had failed goes on"));
+        ensure!(text.contains("an invocation makes progress again after failed attempts"));
         Ok(text)
     });
     let said = said.await.unwrap();
@@ -57,13 +57,13 @@ async fn failing_attempts_have_a_line_at_the_first_and_each_tenth_and_one_when_i
     let counts: Vec<_> = warned.iter().filter_map(failures).collect();
     assert_eq!(counts, [1, 10, 20], "{said}");
     for part in [
-        "an attempt has failed",
+        "an attempt failed",
         &format!("invocation={id}"),
         "target=\"Flaky/answer\"",
         "deployment=dp_",
         "address=\"http://127.0.0.1:",
         r#"error="not yet\n WARN forged""#,
-        "then=\"the next one in ",
+        "then=\"next attempt in ",
     ] {
         assert!(warned[0].contains(part), "{part} is not in {}", warned[0]);
     }

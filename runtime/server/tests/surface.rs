@@ -2,7 +2,7 @@
 //! of the real server, as recorded in `interop/surface` by `cargo xtask surface --record`.
 
 use e2e_suite::{
-    stage::{Runtime, Sdk, Setting, Stage},
+    bed::{Runtime, Sdk, Setting, TestBed},
     surface::{case, play},
 };
 
@@ -18,9 +18,9 @@ async fn every_recorded_request_is_answered_as_it_should_be() {
         http_11: false,
         dir: dir.path().to_owned(),
     };
-    let stage = Stage::open_unregistered(setting).await.unwrap();
+    let bed = TestBed::open_unregistered(setting).await.unwrap();
     let files = case::read_all().unwrap();
-    let seen = play::play(&stage, &files).await.unwrap();
+    let seen = play::play(&bed, &files).await.unwrap();
     assert!(seen.len() >= 105, "{} requests", seen.len());
     let faults = play::compare(&files, &seen);
     assert!(faults.is_empty(), "{} answers are wrong:\n{}", faults.len(), faults.join("\n"));

@@ -57,7 +57,7 @@ impl FileRows {
     /// Stops the process. No caller can recover from an unreadable file, and continuing without it
     /// would lose acknowledged state.
     fn stop(&self, error: &StorageError) -> ! {
-        panic!("the tables cannot be read: {}; see to the disk", self.condition.explain(error))
+        panic!("the tables cannot be read: {}; check the disk", self.condition.explain(error))
     }
 }
 
@@ -149,12 +149,12 @@ fn decode(key: &[u8], value: &[u8]) -> Row {
     match checked::decode(key, value) {
         Ok(row) => row,
         Err(checked::ReadError::Row(RowDecodeError::UnknownFormat(format))) => panic!(
-            "the tables have rows of format {format}, which a newer version of this software has \
-             written; this one knows 1 to {ROW_FORMAT}: start the newer one"
+            "the tables contain rows of format {format}, which a newer version of this software has \
+             written; this version can read 1 to {ROW_FORMAT}: start the newer one"
         ),
         Err(error) => panic!(
             "the row at {key:?} of the tables cannot be read: {error}; restore the data directory \
-             from a copy"
+             from a backup"
         ),
     }
 }

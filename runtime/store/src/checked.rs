@@ -15,7 +15,7 @@ const CRC_BYTES: usize = 4;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
     /// The checksum does not match.
-    #[error("it does not have its checksum: the file is damaged")]
+    #[error("its checksum does not match: the file is damaged")]
     Damaged,
     /// The row's format is unknown or malformed.
     #[error(transparent)]

@@ -56,15 +56,15 @@ pub(crate) fn consider(
     let (file, used_mb, file_mb) = (path.display(), used_bytes >> 20, file_bytes >> 20);
     if used_bytes > USED_BYTES_MAX {
         tracing::info!(
-            "{file} uses {used_mb} of its {file_mb} MB; it is too much to be compacted at a start"
+            "{file} uses {used_mb} of its {file_mb} MB; that is too much to compact at a start"
         );
         return Ok(());
     }
     let room_bytes = room_bytes(path)?;
     if room_bytes < used_bytes {
         tracing::warn!(
-            "{file} uses {used_mb} of its {file_mb} MB; compacting it needs as much room on the disk, \
-             which has {} MB",
+            "{file} uses {used_mb} of its {file_mb} MB; compacting it needs as much free disk space, \
+             but only {} MB are free",
             room_bytes >> 20
         );
         return Ok(());
@@ -72,7 +72,7 @@ pub(crate) fn consider(
     let begun = Instant::now();
     tracing::info!("{file} uses {used_mb} of its {file_mb} MB; compacting it");
     database.compact().map_err(redb::Error::from)?;
-    tracing::info!("{file} is compacted; it took {} ms", begun.elapsed().as_millis());
+    tracing::info!("{file} has been compacted in {} ms", begun.elapsed().as_millis());
     Ok(())
 }
 

@@ -53,9 +53,9 @@ pub struct Store {
 /// Reports whether the disk of a node's stores is out of space. One thread writes the checkpoints
 /// of all stores, and all are on one disk, so when one waits, all do.
 #[derive(Debug, Clone)]
-pub struct Room(Arc<[Arc<Condition>]>);
+pub struct DiskSpace(Arc<[Arc<Condition>]>);
 
-impl Room {
+impl DiskSpace {
     /// Creates a handle that covers these stores.
     pub fn of(stores: &[Store]) -> Self {
         Self(stores.iter().map(|store| Arc::clone(&store.condition)).collect())
@@ -147,7 +147,7 @@ impl Store {
         Ok(Self { database, base, applied, writing: None, row_bytes, condition })
     }
 
-    /// Whether a checkpoint of this store is waiting for disk space; see [`Room`].
+    /// Whether a checkpoint of this store is waiting for disk space; see [`DiskSpace`].
     pub fn is_waiting_for_room(&self) -> bool {
         self.condition.is_waiting()
     }
@@ -182,7 +182,10 @@ impl Store {
     /// progress.
     pub fn freeze(&mut self, live: &mut Overlay, applied: Lsn) -> Checkpoint {
         let writing = self.writing.replace(applied);
-        assert!(writing.is_none(), "a checkpoint begins while the one of {writing:?} is written");
+        assert!(
+            writing.is_none(),
+            "a checkpoint starts while the one up to {writing:?} is being written"
+        );
         self.push(live, applied);
         let frozen = self.base.frozen.clone();
         Checkpoint { database: Arc::clone(&self.database), frozen, applied }
@@ -191,7 +194,7 @@ impl Store {
     /// Returns a view of the current rows that the caller may keep indefinitely. The live overlay,
     /// whose last record is `applied`, becomes another frozen layer, which the next checkpoint
     /// writes.
-    pub fn hold(&mut self, live: &mut Overlay, applied: Lsn) -> Base {
+    pub fn snapshot(&mut self, live: &mut Overlay, applied: Lsn) -> Base {
         self.push(live, applied);
         self.base.clone()
     }
@@ -200,7 +203,7 @@ impl Store {
         let newest = self.base.applied();
         assert!(
             newest <= applied,
-            "rows of record {applied:?} are frozen over those of {newest:?}"
+            "rows up to record {applied:?} are frozen on top of newer ones up to {newest:?}"
         );
         if newest < applied {
             self.base.frozen.push(Frozen { rows: Arc::new(live.take()), applied });
@@ -234,7 +237,10 @@ impl Store {
             .and_then(|row_bytes| Ok((row_bytes, read()?)))
             .map_err(|error| CheckpointError(self.condition.explain(&error)))?;
         let writing = self.writing.take();
-        assert!(writing == Some(done.applied), "a checkpoint of {writing:?} was begun");
+        assert!(
+            writing == Some(done.applied),
+            "installed a checkpoint other than the one in progress, up to {writing:?}"
+        );
         self.base.frozen.retain(|layer| layer.applied > done.applied);
         self.base.file = file;
         self.applied = done.applied;

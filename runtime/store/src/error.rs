@@ -10,16 +10,16 @@ use crate::{format::STORE_FORMAT, patient::is_full};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it open, even though the lock on the data directory was free.
-    #[error("another process has it open; stop that one first")]
+    #[error("another process has it open; stop that process first")]
     InUse,
     /// The file is not a store, or is damaged.
-    #[error("it is not a store that can be read: {0}")]
+    #[error("it is not a readable store: {0}")]
     Database(redb::DatabaseError),
     /// An I/O or database error occurred.
     #[error("it cannot be read or written: {0}")]
     Redb(redb::Error),
     /// Opening takes a little disk space, and there is not enough.
-    #[error("there is no room on its disk; make some, then start again: {0}")]
+    #[error("its disk is full; free some space, then start again: {0}")]
     Full(String),
     /// It was written by another version of this software.
     #[error("its format is {found}, this version can only read {STORE_FORMAT}")]
@@ -40,7 +40,7 @@ pub enum OpenError {
         expected_of: u16,
     },
     /// It was copied from another node's data directory.
-    #[error("it is another data directory's; restore the one that belongs here")]
+    #[error("it belongs to another data directory; restore the one that belongs here")]
     Directory,
     /// The file is missing, or cannot be accessed.
     #[error("its file cannot be used: {0}")]
@@ -81,7 +81,7 @@ impl From<io::Error> for OpenError {
 /// Why a checkpoint could not be written, with the cause.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the tables cannot be written: {0}; nothing is lost, since the log has everything: see to the \
+    "the tables cannot be written: {0}; nothing is lost, since the log has everything: check the \
      disk, then start the node again"
 )]
 pub struct CheckpointError(pub(crate) String);

@@ -5,7 +5,7 @@
 //! ([`Store::freeze`]), writes it together with its `applied_lsn` in one durable transaction
 //! ([`Checkpoint::run`], on any thread), and releases it ([`Store::install`]). Readers see the
 //! frozen overlays and the file below them as one value, [`Base`]; a reader that outlives the turn
-//! also freezes the live overlay ([`Store::hold`]).
+//! also freezes the live overlay ([`Store::snapshot`]).
 //!
 //! **Contract:** the caller runs a checkpoint only once everything in it is durable in the log, so
 //! the file is never ahead of the log. Reads cannot fail: a file that cannot be read stops the
@@ -24,7 +24,7 @@ pub mod sim_backend;
 
 pub use base::Base;
 pub use checkpoint::{Checkpoint, CheckpointDone};
-pub use engine::{Room, Store, StoreName};
+pub use engine::{DiskSpace, Store, StoreName};
 pub use error::{CheckpointError, OpenError};
 
 #[cfg(test)]

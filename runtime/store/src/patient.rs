@@ -97,7 +97,7 @@ impl Condition {
     fn wait(&self, error: &io::Error) -> io::Result<()> {
         if !self.is_waiting.swap(true, Ordering::SeqCst) {
             tracing::warn!(
-                "the tables cannot be written: {error}; the checkpoint waits until there is room"
+                "the tables cannot be written: {error}; the checkpoint waits until there is disk space"
             );
         }
         let is_stopping = self
@@ -106,14 +106,16 @@ impl Condition {
             .unwrap_or_else(PoisonError::into_inner)
             .0;
         if *is_stopping {
-            return Err(io::Error::other("the node stopped while the tables waited for room"));
+            return Err(io::Error::other(
+                "the node stopped while the tables waited for disk space",
+            ));
         }
         Ok(())
     }
 
     fn has_room(&self) {
         if self.is_waiting.swap(false, Ordering::SeqCst) {
-            tracing::info!("there is room for the tables again");
+            tracing::info!("there is disk space for the tables again");
         }
     }
 
@@ -201,7 +203,7 @@ fn writing(offset: u64, bytes: usize) -> String {
 
 impl<B: StorageBackend> StorageBackend for PatientBackend<B> {
     fn len(&self) -> io::Result<u64> {
-        self.condition.note(|| "asking for the length".to_owned(), self.medium.len())
+        self.condition.note(|| "querying the length".to_owned(), self.medium.len())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {

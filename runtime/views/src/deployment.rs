@@ -83,7 +83,7 @@ pub struct List {
 
 impl List {
     /// Reads one page.
-    pub fn see(self, registry: &RegistrySnapshot) -> Page<Deployment, DeploymentId> {
+    pub fn read(self, registry: &RegistrySnapshot) -> Page<Deployment, DeploymentId> {
         let deployments = registry.deployments_after(self.after);
         let rows = deployments.map(|stored| (stored.deployment.id, Deployment::of(stored)));
         Page::of_known(rows, self.budget, Deployment::bytes)

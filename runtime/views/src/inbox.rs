@@ -35,9 +35,9 @@ pub struct List {
 }
 
 impl View for List {
-    type Seen = Page<Entry>;
+    type Output = Page<Entry>;
 
-    fn see(self, tables: &Tables<'_>) -> Page<Entry> {
+    fn read(self, tables: &Tables<'_>) -> Page<Entry> {
         let after = self.after.as_ref().map(Cursor::key);
         Page::of(tables.walk_inbox(&self.within, after, self.budget), |walk, row| {
             let (waiting, bytes) = invocation::row_named(tables, row.invocation);

@@ -97,9 +97,9 @@ pub struct One {
 }
 
 impl View for One {
-    type Seen = Option<Invocation>;
+    type Output = Option<Invocation>;
 
-    fn see(self, tables: &Tables<'_>) -> Option<Invocation> {
+    fn read(self, tables: &Tables<'_>) -> Option<Invocation> {
         let row = tables.invocation(tables.invocation_lsn(self.id)?)?;
         Some(Invocation::of(&row, self.text_bytes_max))
     }
@@ -120,9 +120,9 @@ pub struct List {
 }
 
 impl View for List {
-    type Seen = Page<(Lsn, Invocation), Lsn>;
+    type Output = Page<(Lsn, Invocation), Lsn>;
 
-    fn see(self, tables: &Tables<'_>) -> Self::Seen {
+    fn read(self, tables: &Tables<'_>) -> Self::Output {
         let Self { statuses, after, budget: Budget { rows_max, bytes_max }, text_bytes_max } = self;
         let (mut lsns, mut rest_after) = (Vec::new(), None);
         for kind in statuses {
@@ -155,7 +155,7 @@ impl View for List {
 /// Panics if it does not exist: a row that refers to an invocation is removed before it.
 pub(crate) fn row_named(tables: &Tables<'_>, lsn: Lsn) -> (Box<Row>, usize) {
     let Some(row) = tables.invocation(lsn) else {
-        panic!("{lsn:?} is named by a row and is not there")
+        panic!("a row refers to invocation {lsn:?}, which does not exist")
     };
     let bytes = row_bytes(&row);
     (row, bytes)

@@ -28,7 +28,7 @@ pub struct Entry {
 
 /// A decoded entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum Content {
     /// A command that user code issued.
     Command(NamedCommand),
     /// A notification that the runtime delivered.
@@ -44,11 +44,11 @@ impl Entry {
     ///
     /// # Errors
     /// Returns an error if this version does not know the entry's type.
-    pub fn said(&self) -> Result<Said, WireError> {
+    pub fn content(&self) -> Result<Content, WireError> {
         if self.stored.ty.is_notification() {
-            wire::notification::decode(&self.stored).map(Said::Notification)
+            wire::notification::decode(&self.stored).map(Content::Notification)
         } else {
-            wire::command::decode(&self.stored).map(Said::Command)
+            wire::command::decode(&self.stored).map(Content::Command)
         }
     }
 }
@@ -63,9 +63,9 @@ pub struct One {
 }
 
 impl View for One {
-    type Seen = Option<Entry>;
+    type Output = Option<Entry>;
 
-    fn see(self, tables: &Tables<'_>) -> Option<Entry> {
+    fn read(self, tables: &Tables<'_>) -> Option<Entry> {
         let row = tables.journal_entry(tables.invocation_lsn(self.invocation)?, self.index)?;
         Some(Entry::of(self.index, row))
     }
@@ -84,9 +84,9 @@ pub struct List {
 }
 
 impl View for List {
-    type Seen = Page<Entry>;
+    type Output = Page<Entry>;
 
-    fn see(self, tables: &Tables<'_>) -> Page<Entry> {
+    fn read(self, tables: &Tables<'_>) -> Page<Entry> {
         let Some(lsn) = tables.invocation_lsn(self.invocation) else { return Page::empty() };
         let walk = tables.walk_journal(lsn, self.after.as_ref().map(Cursor::key), self.budget);
         Page::of(walk, |_, (index, row)| Entry::of(index, row))

@@ -33,10 +33,10 @@ use runtime_core::tables::Tables;
 /// A query on the rows of one partition, run between two records.
 pub trait View: Send + 'static {
     /// The result of the query.
-    type Seen: Send + 'static;
+    type Output: Send + 'static;
 
     /// Runs the query.
-    fn see(self, tables: &Tables<'_>) -> Self::Seen;
+    fn read(self, tables: &Tables<'_>) -> Self::Output;
 }
 
 /// For the runtime's own parts, which do depend on the tables.
@@ -45,9 +45,9 @@ where
     F: FnOnce(&Tables<'_>) -> T + Send + 'static,
     T: Send + 'static,
 {
-    type Seen = T;
+    type Output = T;
 
-    fn see(self, tables: &Tables<'_>) -> T {
+    fn read(self, tables: &Tables<'_>) -> T {
         self(tables)
     }
 }

@@ -42,9 +42,9 @@ pub struct One {
 }
 
 impl View for One {
-    type Seen = Option<Lock>;
+    type Output = Option<Lock>;
 
-    fn see(self, tables: &Tables<'_>) -> Option<Lock> {
+    fn read(self, tables: &Tables<'_>) -> Option<Lock> {
         let row = tables.object(&self.service, &self.key)?;
         let (holder, _) = invocation::row_named(tables, row.holder);
         Some(Lock::of((self.service, self.key, row), holder.id))
@@ -63,9 +63,9 @@ pub struct List {
 }
 
 impl View for List {
-    type Seen = Page<Lock>;
+    type Output = Page<Lock>;
 
-    fn see(self, tables: &Tables<'_>) -> Page<Lock> {
+    fn read(self, tables: &Tables<'_>) -> Page<Lock> {
         let after = self.after.as_ref().map(Cursor::key);
         let walk = tables.walk_objects(self.service.as_deref(), after, self.budget);
         Page::of(walk, |walk, row| {

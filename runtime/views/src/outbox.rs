@@ -32,9 +32,9 @@ pub struct List {
 }
 
 impl View for List {
-    type Seen = Page<Outgoing>;
+    type Output = Page<Outgoing>;
 
-    fn see(self, tables: &Tables<'_>) -> Page<Outgoing> {
+    fn read(self, tables: &Tables<'_>) -> Page<Outgoing> {
         let after = self.after.as_ref().map(Cursor::key);
         let walk = tables.walk_outgoing(self.to, after, self.budget);
         Page::of(walk, |_, (to, sequence, row)| Outgoing {

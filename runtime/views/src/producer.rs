@@ -9,9 +9,9 @@ use crate::View;
 pub struct One(pub String);
 
 impl View for One {
-    type Seen = Option<Position>;
+    type Output = Option<Position>;
 
-    fn see(self, tables: &Tables<'_>) -> Option<Position> {
+    fn read(self, tables: &Tables<'_>) -> Option<Position> {
         tables.position(&self.0)
     }
 }

@@ -55,9 +55,9 @@ pub struct One {
 }
 
 impl View for One {
-    type Seen = Option<Promise>;
+    type Output = Option<Promise>;
 
-    fn see(self, tables: &Tables<'_>) -> Option<Promise> {
+    fn read(self, tables: &Tables<'_>) -> Option<Promise> {
         let Self { workflow, key, name } = self;
         let state = tables.promise(&workflow, &key, &name)?.into();
         Some(Promise { workflow, key, name, state })
@@ -76,9 +76,9 @@ pub struct List {
 }
 
 impl View for List {
-    type Seen = Page<Promise>;
+    type Output = Page<Promise>;
 
-    fn see(self, tables: &Tables<'_>) -> Page<Promise> {
+    fn read(self, tables: &Tables<'_>) -> Page<Promise> {
         let after = self.after.as_ref().map(Cursor::key);
         Page::of(tables.walk_promises(&self.within, after, self.budget), |_, (promise, row)| {
             let state = row.into();

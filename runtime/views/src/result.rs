@@ -21,7 +21,7 @@ pub struct Result {
 
 /// What is known about the invocation.
 #[derive(Debug, Clone)]
-pub enum Seen {
+pub enum ResultState {
     /// It does not exist, or has expired.
     Nothing,
     /// It has not ended. Its target, and the deployment it is pinned to.
@@ -33,17 +33,17 @@ pub enum Seen {
 }
 
 impl View for Result {
-    type Seen = Seen;
+    type Output = ResultState;
 
-    fn see(self, tables: &Tables<'_>) -> Seen {
-        let Some(row) = row(tables, self.id) else { return Seen::Nothing };
+    fn read(self, tables: &Tables<'_>) -> ResultState {
+        let Some(row) = row(tables, self.id) else { return ResultState::Nothing };
         match row.status {
             Status::Waiting(_) | Status::Running { .. } | Status::Paused => {
-                Seen::UnderWay(row.target, row.pin)
+                ResultState::UnderWay(row.target, row.pin)
             }
             Status::Completed { completion, .. } => match completion.result_bytes() {
-                bytes if bytes > self.bytes_max => Seen::EndedWith(bytes),
-                _ => Seen::Ended(completion, row.pin),
+                bytes if bytes > self.bytes_max => ResultState::EndedWith(bytes),
+                _ => ResultState::Ended(completion, row.pin),
             },
         }
     }
@@ -62,9 +62,9 @@ fn row(tables: &Tables<'_>, id: InvocationId) -> Option<Box<Invocation>> {
 pub struct StatusOf(pub InvocationId);
 
 impl View for StatusOf {
-    type Seen = Option<Status>;
+    type Output = Option<Status>;
 
-    fn see(self, tables: &Tables<'_>) -> Option<Status> {
+    fn read(self, tables: &Tables<'_>) -> Option<Status> {
         row(tables, self.0).map(|row| row.status)
     }
 }
@@ -75,9 +75,9 @@ impl View for StatusOf {
 pub struct PinOf(pub InvocationId);
 
 impl View for PinOf {
-    type Seen = Option<Pin>;
+    type Output = Option<Pin>;
 
-    fn see(self, tables: &Tables<'_>) -> Option<Pin> {
+    fn read(self, tables: &Tables<'_>) -> Option<Pin> {
         tables.invocation(tables.invocation_lsn(self.0)?)?.pin
     }
 }

@@ -4,7 +4,8 @@
 use protocol::{Backoff, DeploymentId, HandlerKind, ServiceKind};
 use runtime_core::{
     model::deployment::{
-        HandlerDefinition, InputRule, Options, OutputRule, ServiceDefinition, StoredDeployment,
+        HandlerDefinition, InputRule, OutputRule, ServiceDefinition, ServiceOptions,
+        StoredDeployment,
     },
     registry::{
         Defaults, HandlerSettings, RegistrySnapshot, RetryPolicy, Service as Known,
@@ -58,7 +59,7 @@ pub struct Handler {
     /// Whether it can be called from outside.
     pub is_public: bool,
     /// The handler's own settings. The rest is inherited from its service.
-    pub options: Options,
+    pub options: ServiceOptions,
     /// What input it accepts.
     pub input: InputRule,
     /// What output it produces.
@@ -116,7 +117,7 @@ fn workflow_retention_ms(definition: &ServiceDefinition) -> Option<u64> {
         .or(definition.options.workflow_retention_ms)
 }
 
-fn attempts(options: &Options, node: &HandlerSettings) -> HandlerSettings {
+fn attempts(options: &ServiceOptions, node: &HandlerSettings) -> HandlerSettings {
     let (own, backoff) = (&options.retry, &node.retry.backoff);
     HandlerSettings {
         inactivity_timeout_ms: options.inactivity_timeout_ms.unwrap_or(node.inactivity_timeout_ms),
@@ -172,7 +173,7 @@ pub struct List {
 
 impl List {
     /// Reads one page.
-    pub fn see(self, registry: &RegistrySnapshot) -> Page<Service, String> {
+    pub fn read(self, registry: &RegistrySnapshot) -> Page<Service, String> {
         let services = registry.services_after(self.after.as_deref());
         let rows = services
             .map(|(name, known)| (name.to_owned(), Service::of(known, registry.defaults())));

@@ -22,9 +22,9 @@ pub struct One {
 }
 
 impl View for One {
-    type Seen = Option<Bytes>;
+    type Output = Option<Bytes>;
 
-    fn see(self, tables: &Tables<'_>) -> Option<Bytes> {
+    fn read(self, tables: &Tables<'_>) -> Option<Bytes> {
         tables.state(&self.service, &self.key, &self.state_key)
     }
 }
@@ -41,9 +41,9 @@ pub struct List {
 }
 
 impl View for List {
-    type Seen = Page<Entry>;
+    type Output = Page<Entry>;
 
-    fn see(self, tables: &Tables<'_>) -> Page<Entry> {
+    fn read(self, tables: &Tables<'_>) -> Page<Entry> {
         let after = self.after.as_ref().map(Cursor::key);
         Page::of(tables.walk_state(&self.within, after, self.budget), |_, entry| entry)
     }

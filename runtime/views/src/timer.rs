@@ -33,9 +33,9 @@ pub struct List {
 }
 
 impl View for List {
-    type Seen = Page<Timer>;
+    type Output = Page<Timer>;
 
-    fn see(self, tables: &Tables<'_>) -> Page<Timer> {
+    fn read(self, tables: &Tables<'_>) -> Page<Timer> {
         let walk = tables.walk_timers(self.after.as_ref().map(Cursor::key), self.budget);
         Page::of(walk, |walk, (key, kind)| {
             let (waiting, bytes) = invocation::row_named(tables, key.invocation);

@@ -54,9 +54,9 @@ pub struct Awaited {
 pub struct One(pub InvocationId);
 
 impl View for One {
-    type Seen = Option<Wait>;
+    type Output = Option<Wait>;
 
-    fn see(self, tables: &Tables<'_>) -> Option<Wait> {
+    fn read(self, tables: &Tables<'_>) -> Option<Wait> {
         let lsn = tables.invocation_lsn(self.0)?;
         let (row, _) = row_named(tables, lsn);
         let waiting = match &row.status {
@@ -70,7 +70,7 @@ impl View for One {
             WaitingFor::Object { .. } => {
                 let object = tables.object(&row.target.service, &row.target.key);
                 let Some(object) = object else {
-                    panic!("{lsn:?} waits for the lock of {}, which nobody has", row.target)
+                    panic!("{lsn:?} waits for the lock of {}, which is not held", row.target)
                 };
                 Wait::Lock { holder: row_named(tables, object.holder).0.id }
             }

@@ -13,7 +13,7 @@ use std::task::{Wake, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use sdk_core::{Handle, Offer, Place, Site, Vm, VmError, Wait, random::Random};
+use sdk_core::{Handle, Offer, Site, Vm, VmError, Wait, WaitNode, random::Random};
 
 use crate::{context::saga::Compensation, error::Terminal};
 
@@ -62,12 +62,12 @@ pub(crate) struct State {
     wakers: BTreeMap<Handle, Waker>,
     /// The waker of each run whose closure is in progress, which records whether the closure can
     /// continue.
-    alarms: BTreeMap<Handle, Arc<Alarm>>,
+    alarms: BTreeMap<Handle, Arc<RunWaker>>,
     /// Why the attempt cannot continue even though the handler could; its futures then stay
     /// pending.
     pub(crate) fault: Option<Fault>,
     /// The wait node under which futures are being polled.
-    pub(crate) place: Place,
+    pub(crate) node: WaitNode,
     /// Nesting depth of `uncancelled` around the futures that are being polled.
     pub(crate) shields: u32,
     /// The name of the run whose closure is being polled.
@@ -80,12 +80,12 @@ pub(crate) struct State {
 
 /// Wakes the handler on behalf of a closure, and remembers that it did.
 #[derive(Debug)]
-pub(crate) struct Alarm {
+pub(crate) struct RunWaker {
     is_ringing: AtomicBool,
     handler: Waker,
 }
 
-impl Wake for Alarm {
+impl Wake for RunWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -128,7 +128,7 @@ impl Attempt {
             wakers: BTreeMap::new(),
             alarms: BTreeMap::new(),
             fault: None,
-            place: Place::ROOT,
+            node: WaitNode::ROOT,
             shields: 0,
             running: None,
             sagas: 0,
@@ -187,7 +187,7 @@ impl State {
     fn check_outside_run(&mut self, location: &Location<'_>) -> bool {
         if let Some(run) = &self.running {
             let message = format!(
-                "{location} uses the context within the run '{run}': a run's closure is outside of the \
+                "{location} uses the context within the run '{run}': a run's closure is outside the \
                  journal, so do that before or after it"
             );
             self.fault.get_or_insert(Fault::Misuse(message));
@@ -198,7 +198,7 @@ impl State {
     /// The waker for polling a closure, with which it wakes the handler.
     pub(crate) fn alarm(&mut self, handle: Handle, handler: &Waker) -> Waker {
         let handler = handler.clone();
-        let alarm = Arc::new(Alarm { is_ringing: AtomicBool::new(false), handler });
+        let alarm = Arc::new(RunWaker { is_ringing: AtomicBool::new(false), handler });
         self.alarms.insert(handle, Arc::clone(&alarm));
         Waker::from(alarm)
     }
@@ -226,7 +226,7 @@ impl State {
             return None;
         }
         if let Some(run) = &self.running {
-            let message = format!("a result of the journal is awaited within the run '{run}'");
+            let message = format!("a journaled result is awaited within the run '{run}'");
             self.fault = Some(Fault::Misuse(message));
             return None;
         }
@@ -237,7 +237,7 @@ impl State {
                 Offer::Cancelled(failure) => Err(Terminal::cancelled(failure)),
             });
         }
-        self.vm.wait(handle, Wait { place: self.place, is_shielded: self.shields > 0 });
+        self.vm.wait(handle, Wait { node: self.node, is_shielded: self.shields > 0 });
         self.wakers
             .entry(handle)
             .and_modify(|known| known.clone_from(waker))

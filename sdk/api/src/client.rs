@@ -146,14 +146,14 @@ impl Ingress {
 /// The failure described by an unsuccessful response.
 fn failure(response: &Response<Bytes>) -> Terminal {
     #[derive(Deserialize)]
-    struct Said {
+    struct ErrorBody {
         message: String,
         #[serde(default)]
         metadata: std::collections::BTreeMap<String, String>,
     }
     let code = response.status().as_u16();
-    match serde_json::from_slice::<Said>(response.body()) {
-        Ok(Said { message, metadata }) => metadata
+    match serde_json::from_slice::<ErrorBody>(response.body()) {
+        Ok(ErrorBody { message, metadata }) => metadata
             .into_iter()
             .fold(Terminal::new(code, message), |terminal, (key, value)| terminal.with(key, value)),
         Err(_) => Terminal::new(code, String::from_utf8_lossy(response.body())),

@@ -112,10 +112,10 @@ impl Error for Terminal {}
 /// ```
 /// use abide_sdk::prelude::*;
 /// fn parse(text: &str) -> Result<u16> {
-///     Ok(text.parse::<u16>()?) // tried again
+///     Ok(text.parse::<u16>()?) // retried
 /// }
 /// fn parse_or_end(text: &str) -> Result<u16> {
-///     Ok(text.parse::<u16>().terminal_with(400)?) // the caller's fault, so the end
+///     Ok(text.parse::<u16>().terminal_with(400)?) // the caller's fault, so terminal
 /// }
 /// assert!(parse("x").unwrap_err().terminal().is_none());
 /// assert_eq!(parse_or_end("x").unwrap_err().terminal().unwrap().code(), 400);

@@ -138,7 +138,7 @@ impl Execution {
         let _span = self.span.enter();
         tracing::warn!(
             error,
-            "an attempt has failed; the runtime's retry policy says what follows"
+            "an attempt failed; the runtime's retry policy decides what happens next"
         );
     }
 

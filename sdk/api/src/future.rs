@@ -150,7 +150,7 @@ pub(crate) fn read_id(result: NotificationResult) -> Read<String> {
 }
 
 pub(crate) fn unexpected(result: &NotificationResult) -> String {
-    format!("the runtime answered with {result:?}, which makes no sense here")
+    format!("the runtime sent {result:?}, which is not valid here")
 }
 
 fn decode<T: Decode>(bytes: Bytes) -> std::result::Result<T, String> {

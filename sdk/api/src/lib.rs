@@ -116,7 +116,7 @@
 //! let count = Counter::key("k").add(ctx, 1).await?; // a call
 //! Counter::key("k").idempotency_key("once").add(ctx, 1).await?;
 //! Counter::key("k").send().add(ctx, 1); // one-way
-//! Digest::after(1.hours()).line(ctx, format!("{count}")); // one-way, later
+//! Digest::after(1.hours()).line(ctx, format!("{count}")); // one-way, delayed
 //! # Ok(()) }
 //! ```
 //!
@@ -187,7 +187,7 @@
 //!
 //! # async fn example(ctx: &Context) -> Result<()> {
 //! Signup::key("ada").send().run(ctx, "s3cret".to_owned());
-//! let is_genuine = Signup::key("ada").attach(ctx).await?; // its answer, from anywhere
+//! let is_genuine = Signup::key("ada").attach(ctx).await?; // its result, from anywhere
 //! # Ok(()) }
 //! ```
 //!
@@ -228,7 +228,7 @@
 //! saga.compensate("flight", move |ctx| async move {
 //!     Ok(Flights::call().cancel(&ctx, flight).await?)
 //! });
-//! Hotels::call().book(ctx).await?; // when this fails for good, the flight is cancelled
+//! Hotels::call().book(ctx).await?; // if this fails terminally, the flight is cancelled
 //! # Ok(()) }
 //! ```
 //!

@@ -12,8 +12,8 @@ const OCTETS: &str = "application/octet-stream";
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent over the network",
     label = "neither `Serialize` nor `Encode`",
-    note = "write #[derive(Serialize, Deserialize)] on it: arguments and answers of handlers need both, \
-            since callers and handlers stand on different sides; for bytes take `Raw`"
+    note = "write #[derive(Serialize, Deserialize)] on it: handler arguments and results need both, \
+            because either side may encode or decode them; for raw bytes use `Raw`"
 )]
 pub trait Encode {
     /// Encodes the value. A type without data, like `()`, encodes to an empty body.
@@ -31,8 +31,8 @@ pub trait Encode {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be received over the network",
     label = "neither `Deserialize` nor `Decode`",
-    note = "write #[derive(Serialize, Deserialize)] on it: arguments and answers of handlers need both, \
-            since callers and handlers stand on different sides; for bytes take `Raw`"
+    note = "write #[derive(Serialize, Deserialize)] on it: handler arguments and results need both, \
+            because either side may encode or decode them; for raw bytes use `Raw`"
 )]
 pub trait Decode: Sized {
     /// Decodes a value. An empty body decodes to a type without data, and to `None`.

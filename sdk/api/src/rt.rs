@@ -19,12 +19,12 @@ use std::marker::PhantomData;
 use crate::payload::{Decode, Encode};
 
 /// Names the success type of a handler's `Result`.
-pub trait Outcome {
+pub trait HandlerResult {
     /// The `Ok` type.
     type Value;
 }
 
-impl<T, E> Outcome for Result<T, E> {
+impl<T, E> HandlerResult for Result<T, E> {
     type Value = T;
 }
 

@@ -29,7 +29,7 @@ use protocol::{
     },
 };
 
-use sdk_core::{Options, Sabotage};
+use sdk_core::{Sabotage, VmOptions};
 
 use crate::{Opening, prelude::*};
 
@@ -266,8 +266,8 @@ impl Runtime {
         }
     }
 
-    fn options(&self) -> Options {
-        Options { sabotage: self.sabotage, ..Options::default() }
+    fn options(&self) -> VmOptions {
+        VmOptions { sabotage: self.sabotage, ..VmOptions::default() }
     }
 
     fn choose(&mut self, below: usize) -> usize {
@@ -340,7 +340,7 @@ impl Runtime {
         loop {
             let polled = Pin::new(&mut body).poll_frame(&mut cx);
             match polled {
-                Poll::Ready(None) => return Ended::Failed("no last word".to_owned()),
+                Poll::Ready(None) => return Ended::Failed("no final message".to_owned()),
                 Poll::Ready(Some(Ok(frame))) => decoder.push(frame.into_data().unwrap()),
                 Poll::Pending => {
                     let entry = late.next().or_else(|| self.bring());
@@ -417,7 +417,7 @@ fn check(
             Ended::Suspended => {
                 prop_assert!(
                     runtime.bring().is_some(),
-                    "suspended, and nothing is owed: {:?}",
+                    "suspended, and nothing is pending: {:?}",
                     runtime.commands()
                 );
             }
@@ -462,7 +462,7 @@ impl Runtime {
         let mut cx = TaskContext::from_waker(Waker::noop());
         loop {
             match Pin::new(&mut body).poll_frame(&mut cx) {
-                Poll::Ready(None) => return Some("no last word".to_owned()),
+                Poll::Ready(None) => return Some("no final message".to_owned()),
                 Poll::Ready(Some(Ok(frame))) => decoder.push(frame.into_data().unwrap()),
                 Poll::Pending => match late.pop() {
                     Some(entry) => {
@@ -523,7 +523,7 @@ proptest! {
 
 #[test]
 fn a_rule_with_a_part_left_out_is_caught() {
-    for sabotage in [Sabotage::NewestFirst, Sabotage::LosesPlace, Sabotage::AllAtOnce] {
+    for sabotage in [Sabotage::NewestFirst, Sabotage::LosesPosition, Sabotage::AllAtOnce] {
         let config =
             ProptestConfig { cases: 20_000, failure_persistence: None, ..Default::default() };
         // The same cases on every run, so that the result is reproducible.
@@ -569,7 +569,7 @@ fn discovery_says_what_the_attributes_and_the_types_say() {
             Ok(())
         }
 
-        #[expect(dead_code, clippy::unused_async, reason = "it is private, so no handler")]
+        #[expect(dead_code, clippy::unused_async, reason = "it is private, so it is not a handler")]
         async fn own(&self, _ctx: &ObjectContext) -> Result<()> {
             Ok(())
         }

@@ -2,8 +2,8 @@
 //! waits.
 //!
 //! ```text
-//!  None --signal--> TellingCallees --last one told--> Untaken --a wait takes it--> Taken --no wait left--> None
-//!   ^ a signal that has no callee to tell leads to Untaken, from there as well
+//!  None --signal--> TellingCallees --last callee--> Untaken --taken by a wait--> Taken --no waits left--> None
+//!   ^ with no callees to notify, a signal leads straight to Untaken, also from Untaken
 //! ```
 //!
 //! A cancellation is offered to the waits that were open when the signal arrived, one per turn, in

@@ -35,9 +35,9 @@ impl fmt::Display for Site {
 pub enum VmError {
     /// The handler issued a different command than the journal contains.
     #[error(
-        "journal mismatch at command {index}{}: the journal has {found}, the handler asked for \
-         {expected}; the handler's code has changed, or it is not deterministic: it may use time, \
-         randomness, the order of a hash map or IO outside of run",
+        "journal mismatch at command {index}{}: the journal has {found}, but the handler issued \
+         {expected}; either the handler's code has changed, or it is not deterministic: it may depend on time, \
+         randomness, the iteration order of a hash map, or IO outside of run",
         at.as_deref().map(|at| format!(" ({at})")).unwrap_or_default()
     )]
     Mismatch {
@@ -56,10 +56,10 @@ pub enum VmError {
     },
     /// The handler waits for something that, according to the journal, arrived later or never.
     #[error(
-        "journal mismatch at command {index}: the handler waits for something that is not there{}, \
-         but the journal goes on with {found}; the handler's code has changed, or what it did next \
-         hung on something that is not in the journal: IO, a timer or a task outside of run",
-        at.as_deref().map(|at| format!(" (asked for at {at})")).unwrap_or_default()
+        "journal mismatch at command {index}: the handler waits for something that is not in the journal{}, \
+         which continues with {found}; either the handler's code has changed, or what it did next \
+         depended on something that is not in the journal: IO, a timer or a task outside of run",
+        at.as_deref().map(|at| format!(" (requested at {at})")).unwrap_or_default()
     )]
     AwaitInReplay {
         /// Index of the journal's next command.
@@ -72,7 +72,7 @@ pub enum VmError {
     /// The handler is pending, but not on anything that the runtime could deliver.
     #[error(
         "the handler awaits something that is not in the journal{}: IO, a timer, a task or a channel, \
-         which is lost now that the attempt ends; do IO in a run, and await everything in the handler",
+         which is lost when the attempt ends; do IO in a run, and await everything in the handler",
         after.as_deref().map(|at| format!(", after {at}")).unwrap_or_default()
     )]
     WaitsForNothing {
@@ -80,10 +80,10 @@ pub enum VmError {
         after: Option<String>,
     },
     /// The runtime sent something that the protocol does not allow at this point.
-    #[error("the runtime broke the protocol: {0}")]
+    #[error("the runtime violated the protocol: {0}")]
     Protocol(String),
     /// A frame could not be read.
-    #[error("the runtime sent a frame that cannot be read: {0}")]
+    #[error("the runtime sent a frame that cannot be decoded: {0}")]
     Wire(#[from] WireError),
     /// The handler used a feature that the negotiated protocol version lacks.
     #[error("{feature} needs service protocol {needed} or newer; this attempt speaks {spoken}")]

@@ -1,7 +1,7 @@
 //! The Vm: one attempt at a handler, from the SDK's side. Pure: bytes in, bytes out.
 //!
 //! ```text
-//!  WaitingForStart --Start--> ReadingJournal --all known entries--> Running --last word--> Closed
+//!  WaitingForStart --Start--> ReadingJournal --all known entries--> Running --final frame--> Closed
 //!                                    Running: Replaying --last known command--> Processing
 //! ```
 //!
@@ -37,8 +37,8 @@ pub use syscalls::run::RunRetry;
 pub use turn::Turn;
 #[doc(hidden)]
 pub use vm::Sabotage;
-pub use vm::{Handle, Options, Vm};
-pub use waiting::{Offer, Place, Wait};
+pub use vm::{Handle, Vm, VmOptions};
+pub use waiting::{Offer, Wait, WaitNode};
 
 #[cfg(test)]
 mod tests;

@@ -34,7 +34,7 @@ impl Random {
 
     /// A number in the range [0, 1).
     pub fn next_f64(&mut self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "53 bits are what an f64 holds exactly")]
+        #[expect(clippy::cast_precision_loss, reason = "an f64 represents 53 bits exactly")]
         let bits = (self.next_u64() >> 11) as f64;
         bits / (1u64 << 53) as f64
     }

@@ -8,13 +8,13 @@ use protocol::{
     wire::{self, control::Start, frame::Frame},
 };
 
-use crate::{error::VmError, results::Results, running::Running, vm::Options};
+use crate::{error::VmError, results::Results, running::Running, vm::VmOptions};
 
 /// What has been received of the journal so far.
 #[derive(Debug)]
 pub(crate) struct Reading {
     version: ProtocolVersion,
-    options: Options,
+    options: VmOptions,
     start: Start,
     /// Number of known entries still to come.
     remaining: u32,
@@ -26,13 +26,13 @@ impl Reading {
     /// Starts from the attempt's first frame.
     pub(crate) fn new(
         version: ProtocolVersion,
-        options: Options,
+        options: VmOptions,
         first: &Frame,
     ) -> Result<Self, VmError> {
         let start = Start::decode(first)?;
         let remaining = start.known_entries;
         if remaining == 0 {
-            return Err(VmError::Protocol("an attempt begins with its input".to_owned()));
+            return Err(VmError::Protocol("the first entry must be the input".to_owned()));
         }
         let (commands, results) = (VecDeque::new(), Results::default());
         Ok(Self { version, options, start, remaining, commands, results })

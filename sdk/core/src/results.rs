@@ -31,7 +31,10 @@ impl Results {
             return Ok(());
         }
         if !frame.ty.is_notification() {
-            return Err(VmError::Protocol(format!("{:?} is not for an SDK now", frame.ty)));
+            return Err(VmError::Protocol(format!(
+                "{:?} is not valid for an SDK at this point",
+                frame.ty
+            )));
         }
         let notification = wire::notification::decode(&Entry { ty: frame.ty, body: frame.body })?;
         if let NotificationId::Completion(completion) = notification.id {

@@ -19,7 +19,7 @@ use crate::{
     replay::Progress,
     results::Results,
     syscalls::{run::Run, state::StateView},
-    vm::{Handle, Options},
+    vm::{Handle, VmOptions},
     waiting::Waiting,
 };
 
@@ -30,7 +30,7 @@ pub type Input = (Vec<(String, String)>, Bytes);
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) version: ProtocolVersion,
-    pub(crate) options: Options,
+    pub(crate) options: VmOptions,
     pub(crate) start: Start,
     /// `None` once the handler has taken it.
     pub(crate) input: Option<Input>,
@@ -68,7 +68,7 @@ impl Running {
     /// Starts the handler: `commands` are those that follow the input in the journal.
     pub(crate) fn new(
         version: ProtocolVersion,
-        options: Options,
+        options: VmOptions,
         start: Start,
         input: Input,
         commands: VecDeque<Entry>,

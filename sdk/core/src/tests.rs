@@ -76,7 +76,7 @@ fn opening_frames(
 }
 
 fn opened(version: ProtocolVersion, known: &[Frame]) -> Vm {
-    let mut vm = Vm::new(version, Options::default());
+    let mut vm = Vm::new(version, VmOptions::default());
     vm.push(opening(known, &[], false)).unwrap();
     assert!(vm.is_ready_to_run());
     vm
@@ -132,7 +132,7 @@ fn types(frames: &[Frame]) -> Vec<MessageType> {
 /// Registers waits for these handles, as if all of their futures had been polled and were pending.
 fn turn(vm: &mut Vm, handles: &[Handle]) -> Result<Turn, VmError> {
     for handle in handles {
-        vm.wait(*handle, Wait { place: Place::ROOT, is_shielded: false });
+        vm.wait(*handle, Wait { node: WaitNode::ROOT, is_shielded: false });
     }
     vm.turn()
 }
@@ -248,7 +248,7 @@ fn the_journals_order_decides_a_race_however_the_bytes_arrive() {
 
 #[test]
 fn state_is_answered_from_what_is_known_and_asked_for_otherwise() {
-    let mut vm = Vm::new(ProtocolVersion::V6, Options::default());
+    let mut vm = Vm::new(ProtocolVersion::V6, VmOptions::default());
     vm.push(opening(&[], &[("a", "11")], true)).unwrap();
     let a = vm.sys_get_state(Bytes::from("a")).unwrap();
     assert_eq!(vm.take(a), Some(NotificationResult::Value(Bytes::from("11"))));
@@ -277,7 +277,7 @@ fn state_is_answered_from_what_is_known_and_asked_for_otherwise() {
     };
     assert_eq!(completion, 2);
     // On replay the journal says which it was, regardless of what is known by now.
-    let mut vm = Vm::new(ProtocolVersion::V6, Options::default());
+    let mut vm = Vm::new(ProtocolVersion::V6, VmOptions::default());
     vm.push(opening(&frames[..2], &[("a", "12"), ("b", "1")], false)).unwrap();
     let a = vm.sys_get_state(Bytes::from("a")).unwrap();
     assert_eq!(vm.take(a), Some(NotificationResult::Value(Bytes::from("11"))));
@@ -344,7 +344,7 @@ fn what_the_protocol_does_not_allow_ends_the_attempt() {
     assert_eq!(broken(&[RunAck { completion: 9 }.encode()]), 571);
     assert_eq!(broken(&[command(Command::ClearAllState, ProtocolVersion::V7)]), 571);
     assert_eq!(broken(&[Frame::new(MessageType::COMMAND_ACK, Bytes::new())]), 571);
-    let mut vm = Vm::new(ProtocolVersion::V7, Options::default());
+    let mut vm = Vm::new(ProtocolVersion::V7, VmOptions::default());
     vm.push(opening(&[], &[], false).slice(..20)).unwrap();
     assert_eq!(vm.close_input().unwrap_err().code(), 571);
     // A notification that nothing waits for is ignored.
@@ -372,13 +372,13 @@ fn randomness_is_the_seeds_alone() {
 #[test]
 fn a_join_names_its_tree_and_what_stands_alone_stands_beside_it() {
     let mut vm = opened(ProtocolVersion::V7, &[]);
-    let all = vm.new_place(Place::ROOT, Combinator::AllCompleted);
+    let all = vm.new_place(WaitNode::ROOT, Combinator::AllCompleted);
     let joined = [vm.sys_sleep("", 1).unwrap(), vm.sys_sleep("", 2).unwrap()];
     let alone = vm.sys_sleep("", 3).unwrap();
     for handle in joined {
-        vm.wait(handle, Wait { place: all, is_shielded: true });
+        vm.wait(handle, Wait { node: all, is_shielded: true });
     }
-    vm.wait(alone, Wait { place: Place::ROOT, is_shielded: true });
+    vm.wait(alone, Wait { node: WaitNode::ROOT, is_shielded: true });
     vm.close_input().unwrap();
     assert_eq!(vm.turn().unwrap(), Turn::Suspended);
     let awaiting = Suspension::decode(said(&mut vm).last().unwrap(), ProtocolVersion::V7).unwrap();
@@ -396,7 +396,7 @@ fn a_run_gives_up_when_its_first_try_is_long_ago() {
         max_duration_ms: Some(1000),
     };
     let gives_up = |retry_count, elapsed_ms| {
-        let mut vm = Vm::new(ProtocolVersion::V7, Options::default());
+        let mut vm = Vm::new(ProtocolVersion::V7, VmOptions::default());
         // It has failed before, so it is in the journal.
         let named =
             NamedCommand { name: "step".to_owned(), command: Command::Run { completion: 1 } };

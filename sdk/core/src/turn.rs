@@ -26,7 +26,7 @@ use crate::{
     running::Running,
     syscalls::run::RunState,
     vm::{Handle, Sabotage, Vm},
-    waiting::{Offer, OnOffer, Place, Wait},
+    waiting::{Offer, OnOffer, Wait, WaitNode},
 };
 
 /// What the executor has to do next.
@@ -46,9 +46,9 @@ pub enum Turn {
 
 impl Vm {
     /// Adds a combinator node for the futures that wait under it.
-    pub fn new_place(&mut self, parent: Place, combinator: Combinator) -> Place {
+    pub fn new_place(&mut self, parent: WaitNode, combinator: Combinator) -> WaitNode {
         let running = self.running_mut();
-        running.map_or(Place::ROOT, |running| running.waiting.new_place(parent, combinator))
+        running.map_or(WaitNode::ROOT, |running| running.waiting.new_place(parent, combinator))
     }
 
     /// Registers the wait of a future that was polled and is pending.
@@ -173,7 +173,7 @@ impl Running {
     fn withdraw(&mut self) {
         let Some(OnOffer { offer, origin, .. }) = self.waiting.on_offer.take() else { return };
         if let (Offer::Result(result), Some((at, id))) = (offer, origin) {
-            let is_lost = self.options.sabotage == Some(Sabotage::LosesPlace);
+            let is_lost = self.options.sabotage == Some(Sabotage::LosesPosition);
             self.results.put_back(if is_lost { usize::MAX } else { at }, id, result);
         }
     }
@@ -198,7 +198,7 @@ impl Running {
         };
         match self.options.sabotage {
             Some(Sabotage::NewestFirst) => self.results.take_last(wants),
-            Some(Sabotage::LosesPlace | Sabotage::AllAtOnce) | None => {
+            Some(Sabotage::LosesPosition | Sabotage::AllAtOnce) | None => {
                 self.results.take_first(wants)
             }
         }
@@ -214,7 +214,9 @@ impl Running {
         while let Some(callee) = self.cancellation.callee_to_tell() {
             let target = match self.results.find(&self.id(callee)) {
                 Some(NotificationResult::InvocationId(id)) => id.clone(),
-                Some(_) => return Err(VmError::Protocol("a callee's id is no id".to_owned())),
+                Some(_) => {
+                    return Err(VmError::Protocol("a callee's id is not a valid id".to_owned()));
+                }
                 None => match self.callees.taken_id(callee) {
                     Some(id) => id.to_owned(),
                     None => return Ok(false),
@@ -265,7 +267,7 @@ impl Running {
         }
         let mut awaiting = match self.cancellation.callee_to_tell() {
             Some(callee) => Awaiting::any_of(vec![self.id(callee)]),
-            None => self.awaited(Place::ROOT, Combinator::FirstCompleted),
+            None => self.awaited(WaitNode::ROOT, Combinator::FirstCompleted),
         };
         if awaiting.is_empty() {
             let after = self.site.map(|site| site.to_string());
@@ -280,10 +282,10 @@ impl Running {
     }
 
     /// What the handler waits for at and below a wait node.
-    fn awaited(&self, place: Place, combinator: Combinator) -> Awaiting {
-        let below = self.waiting.below(place);
+    fn awaited(&self, node: WaitNode, combinator: Combinator) -> Awaiting {
+        let below = self.waiting.below(node);
         let nested = below.map(|(node, combinator)| self.awaited(node, combinator));
-        let leaves = self.waiting.at(place).map(|handle| self.id(handle)).collect();
+        let leaves = self.waiting.at(node).map(|handle| self.id(handle)).collect();
         let nested = nested.filter(|awaiting| !awaiting.is_empty()).collect();
         Awaiting::node(combinator, leaves, nested)
     }

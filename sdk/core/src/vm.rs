@@ -22,7 +22,7 @@ pub struct Handle(pub(crate) u32);
 
 /// Options of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct VmOptions {
     /// Fail a cancelled invocation at its next wait, after cancelling its callees. If false, the
     /// handler has to wait for signal 1 itself.
     pub implicit_cancellation: bool,
@@ -40,12 +40,12 @@ pub enum Sabotage {
     /// Offers the newest result that a future waits for instead of the first.
     NewestFirst,
     /// Returns an offer that was not taken to the end of the queue instead of its position.
-    LosesPlace,
+    LosesPosition,
     /// Makes results visible as soon as they arrive instead of one at a time.
     AllAtOnce,
 }
 
-impl Default for Options {
+impl Default for VmOptions {
     fn default() -> Self {
         Self { implicit_cancellation: true, compare_payloads: true, sabotage: None }
     }
@@ -62,7 +62,7 @@ pub struct Vm {
 #[derive(Debug)]
 enum Stage {
     /// Nothing has been received yet.
-    WaitingForStart { version: ProtocolVersion, options: Options },
+    WaitingForStart { version: ProtocolVersion, options: VmOptions },
     /// Some of the known entries have yet to arrive.
     ReadingJournal(Box<Reading>),
     /// The handler runs: first it replays the journal, then it continues past it.
@@ -73,7 +73,7 @@ enum Stage {
 
 impl Vm {
     /// Creates an attempt that speaks this protocol version.
-    pub fn new(version: ProtocolVersion, options: Options) -> Self {
+    pub fn new(version: ProtocolVersion, options: VmOptions) -> Self {
         let decoder = FrameDecoder::new(DEFAULT_MAX_MESSAGE_SIZE_BYTES);
         Self { decoder, stage: Stage::WaitingForStart { version, options } }
     }
@@ -128,7 +128,8 @@ impl Vm {
     pub fn close_input(&mut self) -> Result<(), VmError> {
         match &mut self.stage {
             Stage::WaitingForStart { .. } | Stage::ReadingJournal(_) => {
-                let error = VmError::Protocol("the input ended within the journal".to_owned());
+                let error =
+                    VmError::Protocol("the input ended before the journal was complete".to_owned());
                 self.or_close(Err(error))
             }
             Stage::Running(running) => {

@@ -9,11 +9,11 @@ use protocol::{
 
 use crate::vm::Handle;
 
-/// A node of the tree the handler waits on; [`Place::ROOT`] is for futures outside any combinator.
+/// A node of the tree the handler waits on; [`WaitNode::ROOT`] is for futures outside any combinator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place(u32);
+pub struct WaitNode(u32);
 
-impl Place {
+impl WaitNode {
     /// The node of futures that are under no combinator: any of their results wakes the handler.
     pub const ROOT: Self = Self(0);
 }
@@ -22,7 +22,7 @@ impl Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
     /// The node it waits under.
-    pub place: Place,
+    pub node: WaitNode,
     /// Whether cancellations skip it.
     pub is_shielded: bool,
 }
@@ -60,7 +60,7 @@ pub(crate) struct Waiting {
     /// The handle of each completion, ordered by completion id.
     completions: Vec<Handle>,
     /// Combinators: the parent of each, and how it decides. Excludes the root.
-    nodes: Vec<(Place, Combinator)>,
+    nodes: Vec<(WaitNode, Combinator)>,
     pub(crate) on_offer: Option<OnOffer>,
 }
 
@@ -76,9 +76,9 @@ impl Waiting {
     }
 
     /// Adds a combinator node.
-    pub(crate) fn new_place(&mut self, parent: Place, combinator: Combinator) -> Place {
+    pub(crate) fn new_place(&mut self, parent: WaitNode, combinator: Combinator) -> WaitNode {
         self.nodes.push((parent, combinator));
-        Place(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX))
+        WaitNode(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX))
     }
 
     /// Registers the wait of a future that was polled and is pending.
@@ -145,15 +145,15 @@ impl Waiting {
     }
 
     /// The waits directly at a node.
-    pub(crate) fn at(&self, place: Place) -> impl Iterator<Item = Handle> {
-        let waits = self.waits.iter().filter(move |(_, (wait, _))| wait.place == place);
+    pub(crate) fn at(&self, node: WaitNode) -> impl Iterator<Item = Handle> {
+        let waits = self.waits.iter().filter(move |(_, (wait, _))| wait.node == node);
         waits.map(|(handle, _)| *handle)
     }
 
     /// The combinators directly below a node.
-    pub(crate) fn below(&self, place: Place) -> impl Iterator<Item = (Place, Combinator)> {
-        let nodes = (1u32..).map(Place).zip(&self.nodes);
-        let below = nodes.filter(move |(_, (parent, _))| *parent == place);
+    pub(crate) fn below(&self, node: WaitNode) -> impl Iterator<Item = (WaitNode, Combinator)> {
+        let nodes = (1u32..).map(WaitNode).zip(&self.nodes);
+        let below = nodes.filter(move |(_, (parent, _))| *parent == node);
         below.map(|(node, (_, combinator))| (node, *combinator))
     }
 }

@@ -15,8 +15,9 @@ pub(crate) fn parse_ms(literal: &LitStr) -> syn::Result<u64> {
         number.checked_mul(*unit_ms)
     });
     parsed.ok_or_else(|| {
-        let message =
-            format!("'{text}' is no duration; write a number and ms, s, m, h or d, like \"30s\"");
+        let message = format!(
+            "'{text}' is not a duration; write a number followed by ms, s, m, h, or d, like \"30s\""
+        );
         syn::Error::new(literal.span(), message)
     })
 }

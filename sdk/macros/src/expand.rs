@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 use syn::Ident;
 
 use crate::{
-    options::Options,
+    options::Attributes,
     parse::{Block, Handler, HandlerKind, Kind},
 };
 
@@ -125,7 +125,7 @@ fn some_type(variant: &TokenStream) -> TokenStream {
 
 fn value_type(handler: &Handler) -> TokenStream {
     let output = &handler.output;
-    quote!(<#output as ::abide_sdk::rt::Outcome>::Value)
+    quote!(<#output as ::abide_sdk::rt::HandlerResult>::Value)
 }
 
 /// The schema of a type, if it has one: method lookup first finds the method that takes the
@@ -138,7 +138,7 @@ fn schema(ty: &TokenStream) -> TokenStream {
     })
 }
 
-fn options(options: &Options, docs: Option<&str>, retention: Option<u64>) -> TokenStream {
+fn options(options: &Attributes, docs: Option<&str>, retention: Option<u64>) -> TokenStream {
     let settings = options
         .settings
         .iter()
@@ -195,7 +195,7 @@ fn requests(block: &Block) -> TokenStream {
         direct(handler, &quote!(::abide_sdk::rt::IngressInvocation<'i, #value>))
     });
     let (in_handler_answers, direct_answers) = (answers(block, true), answers(block, false));
-    let doc = format!("A request to [`{ident}`]: a method for each handler sends it.");
+    let doc = format!("A request to [`{ident}`]: with one method per handler.");
     quote! {
         #[doc = #doc]
         #[allow(unreachable_pub)]

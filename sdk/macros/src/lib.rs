@@ -13,7 +13,7 @@ use proc_macro::TokenStream;
 use syn::{ItemImpl, parse_macro_input};
 
 use crate::{
-    options::Options,
+    options::Attributes,
     parse::{Block, Kind},
 };
 
@@ -67,7 +67,7 @@ pub fn workflow(arguments: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 fn expand(kind: Kind, arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let options = parse_macro_input!(arguments as Options);
+    let options = parse_macro_input!(arguments as Attributes);
     let item = parse_macro_input!(item as ItemImpl);
     let original = parse::without_attributes(item.clone());
     match Block::parse(kind, options, item) {

@@ -11,7 +11,7 @@ use crate::duration::parse_ms;
 
 /// The parsed arguments of `#[service(…)]`, `#[object(…)]`, `#[workflow(…)]`, and `#[handler(…)]`.
 #[derive(Default)]
-pub(crate) struct Options {
+pub(crate) struct Attributes {
     pub(crate) name: Option<LitStr>,
     pub(crate) rename_all: Option<Case>,
     /// Assignments to fields of the description's options: the field, and the value as tokens.
@@ -37,7 +37,7 @@ impl Case {
             "camelCase" => Ok(Self::Camel),
             "PascalCase" => Ok(Self::Pascal),
             other => {
-                let message = format!("'{other}' is none of snake_case, camelCase, PascalCase");
+                let message = format!("'{other}' is not one of snake_case, camelCase, PascalCase");
                 Err(syn::Error::new(literal.span(), message))
             }
         }
@@ -64,7 +64,7 @@ impl Case {
 const KNOWN: &str = "name, rename_all, private, lazy_state, inactivity_timeout, abort_timeout, \
                      journal_retention, idempotency_retention, retention, retry(…), metadata(…)";
 
-impl Parse for Options {
+impl Parse for Attributes {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut options = Self::default();
         while !input.is_empty() {
@@ -78,7 +78,7 @@ impl Parse for Options {
     }
 }
 
-impl Options {
+impl Attributes {
     fn parse_one(&mut self, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
         match name.to_string().as_str() {
             "name" => self.name = Some(value(input)?),
@@ -110,7 +110,7 @@ impl Options {
                 }
             }
             other => {
-                let message = format!("'{other}' is not known here; known are {KNOWN}");
+                let message = format!("unknown argument '{other}'; expected one of {KNOWN}");
                 return Err(syn::Error::new(name.span(), message));
             }
         }
@@ -132,7 +132,10 @@ impl Options {
                 "factor" => {
                     input.parse::<Token![=]>()?;
                     let factor: LitFloat = input.parse().map_err(|error| {
-                        syn::Error::new(error.span(), "a factor is a number with a point, like 2.0")
+                        syn::Error::new(
+                            error.span(),
+                            "a factor must have a decimal point, like 2.0",
+                        )
                     })?;
                     let factor: f64 = factor.base10_parse()?;
                     self.set(&name, "retry_policy_exponentiation_factor", quote!(#factor));
@@ -148,7 +151,8 @@ impl Options {
                         "pause" => quote!(::abide_sdk::rt::discovery::OnMaxAttempts::Pause),
                         "kill" => quote!(::abide_sdk::rt::discovery::OnMaxAttempts::Kill),
                         other => {
-                            let message = format!("'{other}' is neither pause nor kill");
+                            let message =
+                                format!("'{other}' is not valid here; expected pause or kill");
                             return Err(syn::Error::new(literal.span(), message));
                         }
                     };
@@ -156,7 +160,7 @@ impl Options {
                 }
                 other => {
                     let message = format!(
-                        "'{other}' is no part of retry; known are initial, factor, max_interval, \
+                        "'{other}' is not an argument of retry; expected one of initial, factor, max_interval, \
                          max_attempts, on_max_attempts"
                     );
                     return Err(syn::Error::new(name.span(), message));

@@ -7,7 +7,7 @@ use syn::{
     spanned::Spanned,
 };
 
-use crate::options::{Case, Options};
+use crate::options::{Attributes, Case};
 
 /// What the macro turns the block into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(crate) struct Block {
     pub(crate) ident: Ident,
     pub(crate) name: String,
     pub(crate) docs: Option<String>,
-    pub(crate) options: Options,
+    pub(crate) options: Attributes,
     pub(crate) handlers: Vec<Handler>,
     /// The block without `#[handler]` attributes.
     pub(crate) item: ItemImpl,
@@ -44,7 +44,7 @@ pub(crate) struct Handler {
     pub(crate) function: Ident,
     pub(crate) name: String,
     pub(crate) docs: Option<String>,
-    pub(crate) options: Options,
+    pub(crate) options: Attributes,
     pub(crate) context: Type,
     /// Name and type of the argument, if there is one.
     pub(crate) argument: Option<(Ident, Type)>,
@@ -53,17 +53,17 @@ pub(crate) struct Handler {
 }
 
 impl Block {
-    pub(crate) fn parse(kind: Kind, options: Options, mut item: ItemImpl) -> syn::Result<Self> {
+    pub(crate) fn parse(kind: Kind, options: Attributes, mut item: ItemImpl) -> syn::Result<Self> {
         if let Some((_, path, _)) = &item.trait_ {
             return Err(syn::Error::new(
                 path.span(),
-                "handlers are in an impl block without a trait",
+                "handlers must be in an impl block without a trait",
             ));
         }
         let is_plain = item.generics.params.is_empty();
         let ty = (*item.self_ty).clone();
         let Some(ident) = named(&ty).filter(|_| is_plain) else {
-            let message = "handlers are in an impl block of a struct or enum without generics";
+            let message = "handlers must be in an impl block of a struct or enum without generics";
             return Err(syn::Error::new(ty.span(), message));
         };
         if kind != Kind::Workflow
@@ -95,7 +95,8 @@ impl Block {
         }
         let runs: Vec<_> = handlers.iter().filter(|one| one.kind == HandlerKind::Run).collect();
         if kind == Kind::Workflow && runs.len() != 1 {
-            let message = "a workflow has one handler that takes a &WorkflowContext: its run";
+            let message =
+                "a workflow must have exactly one handler that takes a &WorkflowContext: its run";
             let at = runs.get(1).map_or_else(|| ty.span(), |second| second.function.span());
             return Err(syn::Error::new(at, message));
         }
@@ -112,7 +113,7 @@ fn named(ty: &Type) -> Option<Ident> {
 }
 
 fn not_a_workflow(at: &Ident) -> syn::Error {
-    let message = "only the answer of a workflow's run is kept by its key; for others there are \
+    let message = "retention applies only to the result of a workflow's run; for other handlers use \
                    journal_retention and idempotency_retention";
     syn::Error::new(at.span(), message)
 }
@@ -151,7 +152,7 @@ impl Handler {
             Some(FnArg::Receiver(receiver))
                 if receiver.reference.is_some() && receiver.mutability.is_none() => {}
             other => {
-                let message = "a handler takes &self: many attempts share the value";
+                let message = "a handler must take &self, because many attempts share the value";
                 return Err(syn::Error::new(other.span(), message));
             }
         }
@@ -173,7 +174,7 @@ impl Handler {
             return Err(syn::Error::new(second.span(), message));
         }
         if !signature.generics.params.is_empty() {
-            let message = "a handler has no generics: it is called over the network";
+            let message = "a handler cannot have generics, because it is called over the network";
             return Err(syn::Error::new(signature.generics.span(), message));
         }
         let ReturnType::Type(_, output) = &signature.output else {
@@ -182,7 +183,7 @@ impl Handler {
         };
         if let Some(cfg) = function.attrs.iter().find(|one| one.path().is_ident("cfg")) {
             let message =
-                "what a service offers does not hang on a cfg; put it on a block of its own";
+                "a handler cannot depend on a cfg; put the cfg on an impl block of its own";
             return Err(syn::Error::new(cfg.span(), message));
         }
         let options = options.map(|(options, _)| options).unwrap_or_default();
@@ -221,7 +222,7 @@ fn context_of(argument: &FnArg) -> Option<(Type, Ident)> {
 
 fn argument_of(argument: &FnArg, ty: &Type) -> syn::Result<(Ident, Type)> {
     let FnArg::Typed(typed) = argument else {
-        return Err(syn::Error::new(argument.span(), "an argument has a type"));
+        return Err(syn::Error::new(argument.span(), "an argument must have a type"));
     };
     if let Type::Reference(reference) = &*typed.ty {
         let message = "the argument comes over the network, so take it by value";
@@ -260,13 +261,13 @@ fn without_self(of: &Type, ty: &Type) -> syn::Result<Type> {
 /// Removes `#[handler(…)]` from a function, and returns its options and location.
 fn take_options(
     attributes: &mut Vec<Attribute>,
-) -> syn::Result<Option<(Options, proc_macro2::Span)>> {
+) -> syn::Result<Option<(Attributes, proc_macro2::Span)>> {
     let Some(at) = attributes.iter().position(|one| one.path().is_ident("handler")) else {
         return Ok(None);
     };
     let attribute = attributes.remove(at);
     let options = match &attribute.meta {
-        Meta::Path(_) => Options::default(),
+        Meta::Path(_) => Attributes::default(),
         Meta::List(list) => list.parse_args()?,
         Meta::NameValue(pair) => {
             return Err(syn::Error::new(pair.span(), "write #[handler(…)]"));

@@ -25,13 +25,13 @@
 //! # }
 //! ```
 //!
-//! Reading order: [`runtime`] (the interface for tests), `world` (the event loop), `attempt` (one
+//! Reading order: [`runtime`] (the interface for tests), `test_node` (the event loop), `attempt` (one
 //! attempt, connected in memory), [`chaos`] (the faults to inject), `journal` (a journal as text).
 
 mod attempt;
 pub mod chaos;
 mod journal;
 pub mod runtime;
-mod world;
+mod test_node;
 
 pub use runtime::{Running, TestRuntime};

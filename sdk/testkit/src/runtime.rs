@@ -21,7 +21,7 @@ use runtime_embedded::VirtualClock;
 use crate::{
     chaos::Chaos,
     journal,
-    world::{Wakers, World},
+    test_node::{TestNode, Wakers},
 };
 
 /// A runtime that has not been started yet: its services, and the faults to inject.
@@ -44,7 +44,7 @@ pub struct Running {
 
 #[derive(Clone)]
 struct Shared {
-    world: Arc<Mutex<World>>,
+    test_node: Arc<Mutex<TestNode>>,
     /// The tasks that wait for access to the world, such as a client within a handler that the
     /// world is polling.
     queue: Arc<Wakers>,
@@ -163,10 +163,10 @@ impl TestRuntime {
     /// twice.
     pub fn start(self) -> Running {
         let Self { endpoint, clock, chaos, version, partitions, is_manual } = self;
-        let world = World::new(endpoint, clock, chaos, version, partitions, 1);
-        let world = world.unwrap_or_else(|error| panic!("{error}"));
-        let world = Arc::new(Mutex::new(world));
-        let shared = Shared { world, queue: Arc::default(), is_manual };
+        let test_node = TestNode::new(endpoint, clock, chaos, version, partitions, 1);
+        let test_node = test_node.unwrap_or_else(|error| panic!("{error}"));
+        let test_node = Arc::new(Mutex::new(test_node));
+        let shared = Shared { test_node, queue: Arc::default(), is_manual };
         let transport = InProcess(shared.clone());
         Running { ingress: Ingress::with_transport(BASE, transport), shared }
     }
@@ -196,10 +196,10 @@ impl Running {
                 if ready!(self.shared.poll_world(cx)) {
                     return Poll::Pending;
                 }
-                let mut world = ready!(self.shared.poll_lock(cx));
-                if !world.jump(until_ms) {
+                let mut test_node = ready!(self.shared.poll_lock(cx));
+                if !test_node.jump(until_ms) {
                     // Everything that is due by then has happened.
-                    world.pass_until(until_ms);
+                    test_node.pass_until(until_ms);
                     return Poll::Ready(());
                 }
             }
@@ -230,31 +230,31 @@ impl Running {
 
 /// Exclusive access to the world. On drop, the tasks that wait for it are woken.
 struct Moving<'s> {
-    world: Option<MutexGuard<'s, World>>,
+    test_node: Option<MutexGuard<'s, TestNode>>,
     /// `None` if no task need be woken.
     queue: Option<&'s Arc<Wakers>>,
 }
 
 impl Deref for Moving<'_> {
-    type Target = World;
+    type Target = TestNode;
 
-    fn deref(&self) -> &World {
+    fn deref(&self) -> &TestNode {
         // INVARIANT: the guard is only taken on drop.
         #[expect(clippy::expect_used, reason = "see above")]
-        self.world.as_deref().expect("a world")
+        self.test_node.as_deref().expect("a world")
     }
 }
 
 impl DerefMut for Moving<'_> {
-    fn deref_mut(&mut self) -> &mut World {
+    fn deref_mut(&mut self) -> &mut TestNode {
         #[expect(clippy::expect_used, reason = "see above")]
-        self.world.as_deref_mut().expect("a world")
+        self.test_node.as_deref_mut().expect("a world")
     }
 }
 
 impl Drop for Moving<'_> {
     fn drop(&mut self) {
-        self.world = None;
+        self.test_node = None;
         if let Some(queue) = self.queue {
             Arc::clone(queue).wake();
         }
@@ -266,22 +266,22 @@ impl Shared {
     /// that real time must pass.
     fn poll_world(&self, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
-            let mut world = ready!(self.poll_lock(cx));
-            world.wakers.add(cx.waker());
-            if world.is_stepping {
+            let mut test_node = ready!(self.poll_lock(cx));
+            test_node.wakers.add(cx.waker());
+            if test_node.is_stepping {
                 // Another task is polling the attempts, perhaps the one that polls this future.
                 self.queue.add(cx.waker());
-                world.queue = None;
+                test_node.queue = None;
                 return Poll::Pending;
             }
-            let mut has_moved = world.turn();
-            let mut step = world.begin_step();
-            drop(world);
+            let mut has_moved = test_node.turn();
+            let mut step = test_node.begin_step();
+            drop(test_node);
             let said = step.poll();
-            let mut world = self.lock();
-            has_moved |= world.end_step(step, said);
+            let mut test_node = self.lock();
+            has_moved |= test_node.end_step(step, said);
             if !has_moved {
-                return Poll::Ready(world.is_executing());
+                return Poll::Ready(test_node.is_executing());
             }
         }
     }
@@ -289,19 +289,19 @@ impl Shared {
     /// Access to the world, once no other task has it.
     fn poll_lock(&self, cx: &mut Context<'_>) -> Poll<Moving<'_>> {
         self.queue.add(cx.waker());
-        let world = match self.world.try_lock() {
-            Ok(world) => world,
+        let test_node = match self.test_node.try_lock() {
+            Ok(test_node) => test_node,
             Err(TryLockError::Poisoned(poison)) => poison.into_inner(),
             Err(TryLockError::WouldBlock) => return Poll::Pending,
         };
         self.queue.remove(cx.waker());
-        Poll::Ready(Moving { world: Some(world), queue: Some(&self.queue) })
+        Poll::Ready(Moving { test_node: Some(test_node), queue: Some(&self.queue) })
     }
 
     /// Access to the world, for callers that do not have it already.
     fn lock(&self) -> Moving<'_> {
-        let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        Moving { world: Some(world), queue: Some(&self.queue) }
+        let test_node = self.test_node.lock().unwrap_or_else(PoisonError::into_inner);
+        Moving { test_node: Some(test_node), queue: Some(&self.queue) }
     }
 
     /// Runs the world until a future that depends on it completes.
@@ -324,12 +324,12 @@ impl Shared {
 
     /// The error message when nothing happens any more.
     fn stuck(&self) -> String {
-        let mut text = "nothing has happened for a while: the invocation waits for something that \
-                        nobody brings, for time with a manual clock, or has failed too often"
+        let mut text = "no progress for a while: the invocation waits for something that never \
+                        happens, for a manual clock to advance, or has failed too often"
             .to_owned();
-        if let Ok(world) = self.world.try_lock() {
-            for (invocation, failure) in &world.failures {
-                text.push_str(&format!("\n{invocation} failed last with: {failure}"));
+        if let Ok(test_node) = self.test_node.try_lock() {
+            for (invocation, failure) in &test_node.failures {
+                text.push_str(&format!("\n{invocation} last failed with: {failure}"));
             }
         }
         text
@@ -347,12 +347,12 @@ impl Shared {
             }
             // The future may have proposed something.
             let is_executing = ready!(self.poll_world(cx));
-            let world = ready!(self.poll_lock(cx));
-            if let Some(mistake) = world.mistakes.values().next() {
+            let test_node = ready!(self.poll_lock(cx));
+            if let Some(mistake) = test_node.mistakes.values().next() {
                 return Poll::Ready(Err(TransportError(mistake.clone().into())));
             }
-            let moves = world.moves;
-            drop(world);
+            let moves = test_node.moves;
+            drop(test_node);
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
@@ -385,8 +385,9 @@ impl Transport for InProcess {
         request: Request<Bytes>,
     ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
         Box::pin(async move {
-            let send =
-                poll_fn(|cx| self.0.poll_lock(cx).map(|mut world| as_send(&mut world, &request)));
+            let send = poll_fn(|cx| {
+                self.0.poll_lock(cx).map(|mut test_node| as_send(&mut test_node, &request))
+            });
             match send.await? {
                 None => self.0.exchange(&request).await,
                 Some(send) => self.0.call(send).await,
@@ -425,7 +426,8 @@ impl Shared {
     /// Sends until the runtime is available to respond.
     async fn exchange(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         loop {
-            let ingress = poll_fn(|cx| self.poll_lock(cx).map(|mut world| world.ingress())).await;
+            let ingress =
+                poll_fn(|cx| self.poll_lock(cx).map(|mut test_node| test_node.ingress())).await;
             let answering = runtime_ingress::answer(&ingress, request.clone().map(Full::new));
             let (head, body) = self.drive(answering).await?.into_parts();
             if head.status != StatusCode::SERVICE_UNAVAILABLE {
@@ -437,7 +439,10 @@ impl Shared {
 }
 
 /// The request turned into a send, if it is a call.
-fn as_send(world: &mut World, request: &Request<Bytes>) -> Result<Option<Send>, TransportError> {
+fn as_send(
+    test_node: &mut TestNode,
+    request: &Request<Bytes>,
+) -> Result<Option<Send>, TransportError> {
     let path = request.uri().path();
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     let is_call = request.method() == Method::POST
@@ -446,7 +451,7 @@ fn as_send(world: &mut World, request: &Request<Bytes>) -> Result<Option<Send>, 
     let (Some(service), Some(handler), true) = (segments.first(), segments.last(), is_call) else {
         return Ok(None);
     };
-    let registry = world.registry.snapshot();
+    let registry = test_node.registry.snapshot();
     let kind = registry
         .service(service)
         .and_then(|service| service.handler(handler))
@@ -456,8 +461,8 @@ fn as_send(world: &mut World, request: &Request<Bytes>) -> Result<Option<Send>, 
     *request.uri_mut() = format!("{BASE}{path}/{}", path::SEND).parse().map_err(boxed)?;
     let headers = request.headers_mut();
     if !is_workflow_run && !headers.contains_key(IDEMPOTENCY_KEY) {
-        world.calls += 1;
-        let key = format!("abide-test-{}", world.calls);
+        test_node.calls += 1;
+        let key = format!("abide-test-{}", test_node.calls);
         headers.insert(IDEMPOTENCY_KEY, key.parse().map_err(boxed)?);
     }
     Ok(Some(Send { request, is_workflow_run }))

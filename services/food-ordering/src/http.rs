@@ -36,11 +36,11 @@ impl Http {
             .body(Full::new(serde_json::to_vec(body)?.into()))?;
         let response = tokio::time::timeout(TIMEOUT, self.0.request(request))
             .await
-            .with_context(|| format!("{to} does not answer"))?
+            .with_context(|| format!("{to} does not respond"))?
             .with_context(|| format!("{to} cannot be reached"))?;
         let status = response.status();
         let _ = response.into_body().collect().await?;
-        ensure!(status.is_success(), "{to} answered {status}");
+        ensure!(status.is_success(), "{to} responded with {status}");
         Ok(())
     }
 }

@@ -13,6 +13,6 @@ fn a_log_that_is_no_terminal_has_no_colours() {
     let line = BufReader::new(service.stdout.take().unwrap()).lines().next().unwrap().unwrap();
     service.kill().unwrap();
     service.wait().unwrap();
-    assert!(line.contains("the endpoint listens"), "{line}");
+    assert!(line.contains("the endpoint is listening"), "{line}");
     assert!(!line.contains('\u{1b}'), "{line:?}");
 }

@@ -1,7 +1,7 @@
 //! Awakeables and named signals.
 
 use anyhow::Result;
-use e2e_client::Answer;
+use e2e_client::HttpResponse;
 use serde_json::json;
 
 use super::{Env, behaviours, expect};
@@ -18,7 +18,7 @@ async fn waiting(env: &Env) -> Result<(String, String)> {
     Ok((id, env.told(&cell, "awakeable").await?))
 }
 
-async fn result(env: &Env, id: &str) -> Result<Answer> {
+async fn result(env: &Env, id: &str) -> Result<HttpResponse> {
     env.server.get(&format!("/restate/invocation/{id}/attach")).await
 }
 

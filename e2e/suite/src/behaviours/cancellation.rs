@@ -1,7 +1,7 @@
 //! Cancelling and killing.
 
 use anyhow::{Result, ensure};
-use e2e_client::Answer;
+use e2e_client::HttpResponse;
 use serde_json::{Value, json};
 
 use super::{Env, behaviours, expect};
@@ -11,7 +11,7 @@ behaviours!("cancellation":
     of_nobody, kill_frees_the_lock, kill_reaches_the_callee,
 );
 
-async fn result(env: &Env, id: &str) -> Result<Answer> {
+async fn result(env: &Env, id: &str) -> Result<HttpResponse> {
     env.server.get(&format!("/restate/invocation/{id}/attach")).await
 }
 

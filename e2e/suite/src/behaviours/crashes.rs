@@ -17,7 +17,7 @@ async fn supervised<T>(env: &Env, work: impl Future<Output = Result<T>>) -> Resu
     let supervision = async {
         loop {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            env.stage.lock().await.revive_services()?;
+            env.bed.lock().await.revive_services()?;
         }
     };
     tokio::select! {
@@ -53,13 +53,13 @@ async fn all_added(env: &Env, key: &str, ids: &[String]) -> Result<()> {
 
 async fn the_services_in_the_middle(env: &Env) -> Result<()> {
     let (key, ids) = under_way(env).await?;
-    env.stage.lock().await.restart_services()?;
+    env.bed.lock().await.restart_services()?;
     all_added(env, &key, &ids).await
 }
 
 async fn the_runtime_in_the_middle(env: &Env) -> Result<()> {
     let (key, ids) = under_way(env).await?;
-    env.stage.lock().await.restart_runtime().await?;
+    env.bed.lock().await.restart_runtime().await?;
     all_added(env, &key, &ids).await
 }
 
@@ -67,7 +67,7 @@ async fn the_runtime_while_it_sleeps(env: &Env) -> Result<()> {
     let key = env.key();
     let path = format!("/List/{key}/append/send?delay=1s");
     env.server.post(&path, &json!("late")).await?.ok()?;
-    env.stage.lock().await.restart_runtime().await?;
+    env.bed.lock().await.restart_runtime().await?;
     let list = format!("/List/{key}/all");
     let arrived = env
         .server
@@ -80,7 +80,7 @@ async fn the_runtime_while_a_lock_is_held(env: &Env) -> Result<()> {
     env.server.send_to(&format!("/Cell/{key}/hold"), json!(null)).await?;
     let awakeable = env.told(&key, "held").await?;
     env.server.send_to(&format!("/Cell/{key}/add"), json!(1)).await?;
-    env.stage.lock().await.restart_runtime().await?;
+    env.bed.lock().await.restart_runtime().await?;
     let path = format!("/restate/awakeables/{awakeable}/resolve");
     env.server.eventually(|| async { env.server.post(&path, &json!(1)).await?.ok() }).await?;
     let count = format!("/Cell/{key}/get");

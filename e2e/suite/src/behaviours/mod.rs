@@ -21,14 +21,14 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::stage::Stage;
+use crate::bed::TestBed;
 
 /// The environment of a behaviour.
 pub struct Env {
     /// The server.
     pub server: Server,
     /// The processes behind the server, for behaviours that kill them.
-    pub stage: Mutex<Stage>,
+    pub bed: Mutex<TestBed>,
     /// Makes the keys of this run differ from those of earlier runs on the same server.
     pub run: String,
     next_key: AtomicU64,
@@ -36,11 +36,11 @@ pub struct Env {
 
 impl Env {
     /// Creates the environment for a running setup.
-    pub fn new(stage: Stage) -> Self {
+    pub fn new(bed: TestBed) -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let run = format!("{:x}", now.unwrap_or_default().as_micros());
-        let server = stage.server.clone();
-        Self { server, stage: Mutex::new(stage), run, next_key: AtomicU64::new(0) }
+        let server = bed.server.clone();
+        Self { server, bed: Mutex::new(bed), run, next_key: AtomicU64::new(0) }
     }
 
     /// Returns a key that nothing else uses.

@@ -1,7 +1,7 @@
 //! Sends every request of the public surface: records the responses of the real server, or compares
 //! ours with them.
 
-#![expect(clippy::print_stdout, reason = "the outcomes are for whoever runs it")]
+#![expect(clippy::print_stdout, reason = "results are printed for the user")]
 
 use std::process::ExitCode;
 
@@ -9,9 +9,9 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use e2e_harness::programs::target;
 use e2e_suite::{
-    stage::{Runtime, Sdk, Setting, Stage},
+    bed::{Runtime, Sdk, Setting, TestBed},
     surface::{
-        case::{self, Seen},
+        case::{self, Recorded},
         cli, play,
     },
 };
@@ -44,15 +44,15 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> Result<()> {
     let runtime = if args.record { Runtime::Restate } else { Runtime::Abide };
-    let stage = open(runtime).await?;
+    let bed = open(runtime).await?;
     if args.cli {
-        for line in cli::check(&stage).await? {
+        for line in cli::check(&bed).await? {
             println!("ok    {line}");
         }
         return Ok(());
     }
     let mut files = case::read_all()?;
-    let seen = play::play(&stage, &files).await?;
+    let seen = play::play(&bed, &files).await?;
     if args.record || args.excuse {
         let cases = files.iter_mut().flat_map(|file| &mut file.cases);
         cases.zip(&seen).for_each(|(case, seen)| note(case, seen, args.record));
@@ -61,12 +61,12 @@ async fn run(args: Args) -> Result<()> {
     let faults = play::compare(&files, &seen);
     let cases = files.iter().flat_map(|file| &file.cases);
     let on_purpose = cases.filter(|case| case.ours.is_some()).count();
-    println!("{} requests, {on_purpose} of them answered otherwise on purpose", seen.len());
+    println!("{} requests, {on_purpose} of them deliberately answered differently", seen.len());
     ensure!(faults.is_empty(), "{} answers are wrong:\n{}", faults.len(), faults.join("\n"));
     Ok(())
 }
 
-fn note(case: &mut case::Case, seen: &Seen, is_real: bool) {
+fn note(case: &mut case::Case, seen: &Recorded, is_real: bool) {
     if is_real {
         case.answer = Some(seen.clone());
         if case.ours == case.answer {
@@ -80,7 +80,7 @@ fn note(case: &mut case::Case, seen: &Seen, is_real: bool) {
     }
 }
 
-async fn open(runtime: Runtime) -> Result<Stage> {
+async fn open(runtime: Runtime) -> Result<TestBed> {
     let dir = target().join(format!("surface/{runtime:?}"));
     let _ = std::fs::remove_dir_all(&dir);
     let setting = Setting {
@@ -92,5 +92,5 @@ async fn open(runtime: Runtime) -> Result<Stage> {
         http_11: false,
         dir,
     };
-    Stage::open_unregistered(setting).await
+    TestBed::open_unregistered(setting).await
 }

@@ -36,10 +36,10 @@ pub struct Case {
     pub races: Vec<String>,
     /// The response recorded from the real server; absent until it is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<Seen>,
+    pub answer: Option<Recorded>,
     /// The response of our server if it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ours: Option<Seen>,
+    pub ours: Option<Recorded>,
     /// Why our server deliberately differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -48,7 +48,7 @@ pub struct Case {
 /// A response without the parts that differ each time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Seen {
+pub struct Recorded {
     /// The HTTP status code.
     pub status: u16,
     /// The headers that clients act on.
@@ -86,7 +86,10 @@ fn read(path: PathBuf) -> Result<File> {
     for Case { name, answer, ours, why, .. } in &cases {
         let has_reason = why.as_ref().is_some_and(|why| !why.is_empty());
         ensure!(ours.is_some() == has_reason, "{shown}: {name}: 'ours' and 'why' belong together");
-        ensure!(ours.is_none() || ours != answer, "{shown}: {name}: 'ours' is what it should be");
+        ensure!(
+            ours.is_none() || ours != answer,
+            "{shown}: {name}: 'ours' equals the expected answer"
+        );
     }
     Ok(File { path, cases })
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use e2e_harness::{npm, programs::target};
 use serde_json::Value;
 
-use crate::stage::Stage;
+use crate::bed::TestBed;
 
 /// Markers of output lines that should worry a user.
 const WORRIES: [&str; 6] = ["warn", "error", "unsupported", "not found", "❌", "⚠"];
@@ -16,42 +16,42 @@ const WORRIES: [&str; 6] = ["warn", "error", "unsupported", "not found", "❌", 
 ///
 /// # Errors
 /// Returns an error if a command fails, prints a warning, or does not print what it should.
-pub async fn check(stage: &Stage) -> Result<Vec<String>> {
+pub async fn check(bed: &TestBed) -> Result<Vec<String>> {
     let program = npm::restate("restate", &target().join("interop-restate-cli"))?;
-    let services = stage.services_uri();
+    let services = bed.services_uri();
     let mut done = Vec::new();
-    let home = stage.dir().join("cli");
+    let home = bed.dir().join("cli");
     std::fs::create_dir_all(&home)?;
     let mut run = |arguments: &[&str], says: &[&str]| -> Result<()> {
         let output = Command::new(&program)
             .args(arguments)
-            .env("RESTATE_ADMIN_URL", &stage.server.admin)
-            .env("RESTATE_INGRESS_URL", &stage.server.ingress)
+            .env("RESTATE_ADMIN_URL", &bed.server.admin)
+            .env("RESTATE_INGRESS_URL", &bed.server.ingress)
             .env("RESTATE_CLI_CONFIG_HOME", &home)
             .env("DO_NOT_TRACK", "1")
             .env("NO_COLOR", "1")
             .env("CI", "1")
             .stdin(Stdio::null())
             .output()
-            .context("the command line does not start")?;
+            .context("the command line tool cannot be started")?;
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text);
         let shown = arguments.join(" ");
         ensure!(output.status.success(), "restate {shown}: {}\n{text}", output.status);
         let lower = text.to_lowercase();
         if let Some(worry) = WORRIES.iter().find(|worry| lower.contains(**worry)) {
-            bail!("restate {shown} says '{worry}':\n{text}");
+            bail!("restate {shown} prints '{worry}':\n{text}");
         }
         for said in says {
-            ensure!(text.contains(said), "restate {shown} does not say '{said}':\n{text}");
+            ensure!(text.contains(said), "restate {shown} does not print '{said}':\n{text}");
         }
         done.push(format!("restate {shown}: {} lines", text.lines().count()));
         Ok(())
     };
     run(&["deployments", "register", &services, "--yes"], &["Cell", "Lab", "List", "Flow"])?;
     run(&["deployments", "register", &services, "--yes"], &["already exists"])?;
-    let uri = format!("{}/deployments", stage.server.admin);
-    let listed = stage.server.send(http::Method::GET, &uri, &[], "").await?.ok()?;
+    let uri = format!("{}/deployments", bed.server.admin);
+    let listed = bed.server.send(http::Method::GET, &uri, &[], "").await?.ok()?;
     let id = listed.pointer("/deployments/0/id").and_then(Value::as_str).context("no id")?;
     run(&["deployments", "list"], &[id, "Cell [1]", "HTTP"])?;
     run(&["deployments", "describe", id], &[id, "Bidirectional Stream", "Revision: 1 [Latest]"])?;

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use e2e_client::Answer;
+use e2e_client::HttpResponse;
 use serde_json::Value;
 
-use super::case::{Case, Seen};
+use super::case::{Case, Recorded};
 
 /// Headers that clients act on.
 const HEADERS: [&str; 6] = [
@@ -22,7 +22,7 @@ const HEADERS: [&str; 6] = [
 const FOR_PEOPLE: [&str; 3] = ["message", "stacktrace", "error"];
 
 /// Normalises a response for comparison.
-pub fn seen(case: &Case, answer: &Answer) -> Seen {
+pub fn seen(case: &Case, answer: &HttpResponse) -> Recorded {
     let headers: BTreeMap<String, String> = HEADERS
         .into_iter()
         .filter(|name| !case.races.iter().any(|race| race == name))
@@ -46,7 +46,7 @@ pub fn seen(case: &Case, answer: &Answer) -> Seen {
     } else {
         text(&String::from_utf8_lossy(&answer.body)).into()
     };
-    Seen { status: answer.status.as_u16(), headers, body }
+    Recorded { status: answer.status.as_u16(), headers, body }
 }
 
 fn json(field: &str, value: Value) -> Value {

@@ -3,29 +3,29 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use e2e_client::Answer;
+use e2e_client::HttpResponse;
 use http::Method;
 use serde_json::Value;
 
 use super::{
-    case::{Case, File, Seen},
+    case::{Case, File, Recorded},
     normal,
 };
-use crate::stage::Stage;
+use crate::bed::TestBed;
 
 /// Sends all cases; returns the responses in the same order.
 ///
 /// # Errors
 /// Returns an error if a request cannot be sent or gets no response.
-pub async fn play(stage: &Stage, files: &[File]) -> Result<Vec<Seen>> {
+pub async fn play(bed: &TestBed, files: &[File]) -> Result<Vec<Recorded>> {
     let mut kept = BTreeMap::from([
-        ("services".to_owned(), stage.services_uri()),
+        ("services".to_owned(), bed.services_uri()),
         // Nothing listens on the discard port.
         ("nobody".to_owned(), "http://127.0.0.1:9".to_owned()),
     ]);
     let mut seen = Vec::new();
     for case in files.iter().flat_map(|file| &file.cases) {
-        let answer = ask(stage, case, &kept).await.with_context(|| case.name.clone())?;
+        let answer = ask(bed, case, &kept).await.with_context(|| case.name.clone())?;
         for (name, pointer) in &case.keep {
             let body = answer.json().with_context(|| case.name.clone())?;
             let value = body.pointer(pointer).and_then(Value::as_str);
@@ -38,7 +38,7 @@ pub async fn play(stage: &Stage, files: &[File]) -> Result<Vec<Seen>> {
 }
 
 /// Describes the responses that differ from what is expected, one case per line.
-pub fn compare(files: &[File], seen: &[Seen]) -> Vec<String> {
+pub fn compare(files: &[File], seen: &[Recorded]) -> Vec<String> {
     let cases = files.iter().flat_map(|file| &file.cases);
     let faults = cases.zip(seen).filter_map(|(case, seen)| {
         let Some(expected) = case.ours.as_ref().or(case.answer.as_ref()) else {
@@ -53,7 +53,7 @@ pub fn compare(files: &[File], seen: &[Seen]) -> Vec<String> {
     faults.collect()
 }
 
-async fn ask(stage: &Stage, case: &Case, kept: &BTreeMap<String, String>) -> Result<Answer> {
+async fn ask(bed: &TestBed, case: &Case, kept: &BTreeMap<String, String>) -> Result<HttpResponse> {
     let filled = |text: &str| {
         kept.iter().fold(text.to_owned(), |text, (name, value)| {
             text.replace(&format!("{{{name}}}"), value)
@@ -64,8 +64,8 @@ async fn ask(stage: &Stage, case: &Case, kept: &BTreeMap<String, String>) -> Res
     let (method, whom, path) = (words.next(), words.next(), words.next());
     let shape = "expected 'METHOD admin|ingress path'";
     let base = match whom {
-        Some("admin") => &stage.server.admin,
-        Some("ingress") => &stage.server.ingress,
+        Some("admin") => &bed.server.admin,
+        Some("ingress") => &bed.server.ingress,
         _ => anyhow::bail!("{shape}"),
     };
     let method: Method = method.context(shape)?.parse()?;
@@ -80,5 +80,5 @@ async fn ask(stage: &Stage, case: &Case, kept: &BTreeMap<String, String>) -> Res
         (None, None) => String::new(),
     };
     let uri = format!("{base}{}", path.context(shape)?);
-    stage.server.send(method, &uri, &headers, body).await
+    bed.server.send(method, &uri, &headers, body).await
 }

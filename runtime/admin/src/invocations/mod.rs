@@ -151,7 +151,7 @@ pub async fn delete(
     patch, path = "/invocations/{invocation}/cancel",
     responses(
         (status = 200, description = "it had not started, and has ended"),
-        (status = 202, description = "it was told"),
+        (status = 202, description = "it was asked to end"),
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)
     )
 )]
@@ -189,7 +189,7 @@ pub async fn purge(
         Purged::Removed => Ok(StatusCode::OK),
         Purged::NotFound => Err(unknown(id)),
         Purged::NotCompleted => Err(Refusal::Conflict(format!(
-            "invocation '{id}' has not ended, and only what has can be removed; cancel or kill it first"
+            "invocation '{id}' has not ended, and only completed invocations can be removed; cancel or kill it first"
         ))),
     }
 }
@@ -201,7 +201,7 @@ fn code_of(outcome: Control, id: String) -> Result<StatusCode, Refusal> {
         Control::NotFound => Err(unknown(id)),
         Control::AlreadyCompleted => {
             let advice =
-                "nothing of it is left to end; purge it to have it removed before its time";
+                "there is nothing left to end; purge it to remove it before its retention is over";
             Err(Refusal::Conflict(format!("invocation '{id}' has already completed: {advice}")))
         }
     }

@@ -31,18 +31,18 @@ const TURN_BYTES_MAX: usize = 4 << 20;
 /// A cursor: the partition and invocation after which the next page starts. Clients see it as
 /// opaque text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct Position {
     partition: PartitionId,
     lsn: Lsn,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:x}-{:x}", self.partition.0, self.lsn.0)
     }
 }
 
-impl Place {
+impl Position {
     /// Before the first invocation.
     const START: Self = Self { partition: PartitionId(0), lsn: Lsn(0) };
 
@@ -52,12 +52,12 @@ impl Place {
             let (partition, lsn) = text.split_once('-')?;
             let partition = u16::from_str_radix(partition, 16).ok()?;
             let lsn = u64::from_str_radix(lsn, 16).ok()?;
-            let place = Self { partition: PartitionId(partition), lsn: Lsn(lsn) };
-            (partition < partitions).then_some(place)
+            let position = Self { partition: PartitionId(partition), lsn: Lsn(lsn) };
+            (partition < partitions).then_some(position)
         };
         parsed().ok_or_else(|| {
             Refusal::BadRequest(format!(
-                "'after' is '{}', which no page has had as its 'next'; leave it out for the first",
+                "'after' is '{}', which is not the 'next' of any page; leave it out for the first page",
                 text::shown(text)
             ))
         })
@@ -70,7 +70,7 @@ fn limit(text: Option<&str>) -> Result<usize, Refusal> {
     let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
     limit.ok_or_else(|| {
         Refusal::BadRequest(format!(
-            "'limit' is '{}', expected a number from 1 to {LIMIT_MAX}; more come with the next page",
+            "'limit' is '{}', expected a number from 1 to {LIMIT_MAX}; the next page has more",
             text::shown(text)
         ))
     })
@@ -84,12 +84,12 @@ struct Page {
     invocations: Vec<InvocationView>,
     bytes: usize,
     /// Cursor of the last invocation on the page.
-    last: Place,
+    last: Position,
 }
 
 impl Page {
     /// Adds an invocation if it fits on the page. The first one is always added.
-    fn take(&mut self, at: Place, invocation: InvocationView) -> bool {
+    fn take(&mut self, at: Position, invocation: InvocationView) -> bool {
         let bytes = invocation.json_bytes();
         let is_first = self.invocations.is_empty();
         let is_full = self.invocations.len() == self.limit || self.bytes + bytes > self.bytes_max;
@@ -123,26 +123,32 @@ pub(super) async fn read(
 ) -> Result<Invocations, Refusal> {
     let limit = limit(limit_text)?;
     let partitions = admin.partitions.count();
-    let mut place = after.map_or(Ok(Place::START), |text| Place::parse(text, partitions))?;
-    let mut page =
-        Page { limit, bytes_max: PAGE_BYTES_MAX, invocations: Vec::new(), bytes: 0, last: place };
-    while place.partition.0 < partitions {
+    let mut position =
+        after.map_or(Ok(Position::START), |text| Position::parse(text, partitions))?;
+    let mut page = Page {
+        limit,
+        bytes_max: PAGE_BYTES_MAX,
+        invocations: Vec::new(),
+        bytes: 0,
+        last: position,
+    };
+    while position.partition.0 < partitions {
         let rows_max = page.rows_wanted().min(TURN_ROWS_MAX);
         let turn = List {
             statuses: wanted.clone(),
-            after: place.lsn,
+            after: position.lsn,
             budget: Budget { rows_max, bytes_max: TURN_BYTES_MAX },
             text_bytes_max: LISTED_TEXT_BYTES_MAX,
         };
-        let found = admin.partitions.read(place.partition, turn).await?;
+        let found = admin.partitions.read(position.partition, turn).await?;
         for (lsn, invocation) in found.rows {
-            if !page.take(Place { lsn, ..place }, invocation.into()) {
+            if !page.take(Position { lsn, ..position }, invocation.into()) {
                 return Ok(page.ended(true));
             }
         }
-        place = match found.rest_after {
-            Some(lsn) => Place { lsn, ..place },
-            None => Place { partition: PartitionId(place.partition.0 + 1), lsn: Lsn(0) },
+        position = match found.rest_after {
+            Some(lsn) => Position { lsn, ..position },
+            None => Position { partition: PartitionId(position.partition.0 + 1), lsn: Lsn(0) },
         };
     }
     Ok(page.ended(false))
@@ -169,41 +175,41 @@ mod tests {
         }
     }
 
-    fn place(lsn: u64) -> Place {
-        Place { partition: PartitionId(3), lsn: Lsn(lsn) }
+    fn position(lsn: u64) -> Position {
+        Position { partition: PartitionId(3), lsn: Lsn(lsn) }
     }
 
     fn page(limit: usize, bytes_max: usize) -> Page {
-        Page { limit, bytes_max, invocations: Vec::new(), bytes: 0, last: Place::START }
+        Page { limit, bytes_max, invocations: Vec::new(), bytes: 0, last: Position::START }
     }
 
     #[test]
     fn a_page_ends_with_its_limit_and_says_where_the_next_begins() {
         let mut page = page(2, usize::MAX);
-        assert!(page.take(place(7), named("a")));
+        assert!(page.take(position(7), named("a")));
         assert_eq!(page.rows_wanted(), 2, "one to take, and one that tells whether there is more");
-        assert!(page.take(place(9), named("b")));
-        assert!(!page.take(place(12), named("c")));
+        assert!(page.take(position(9), named("b")));
+        assert!(!page.take(position(12), named("c")));
         let ended = page.ended(true);
         assert_eq!(ended.invocations.len(), 2);
-        assert_eq!(Place::parse(&ended.next.unwrap(), 4).unwrap(), place(9));
+        assert_eq!(Position::parse(&ended.next.unwrap(), 4).unwrap(), position(9));
     }
 
     #[test]
     fn a_page_has_no_more_bytes_than_it_may_but_one_invocation_in_any_case() {
         let bytes = named("a").json_bytes();
         let mut small = page(100, 2 * bytes);
-        let taken: Vec<bool> = (1..=3).map(|lsn| small.take(place(lsn), named("a"))).collect();
+        let taken: Vec<bool> = (1..=3).map(|lsn| small.take(position(lsn), named("a"))).collect();
         assert_eq!(taken, [true, true, false]);
         let mut tiny = page(100, 1);
-        assert!(tiny.take(place(1), named("a")));
-        assert!(!tiny.take(place(2), named("b")));
+        assert!(tiny.take(position(1), named("a")));
+        assert!(!tiny.take(position(2), named("b")));
     }
 
     #[test]
     fn what_no_page_has_said_is_no_place() {
         for text in ["", "3", "3-", "-1", "x-1", "3-x", "4-1", "10000-1", "3-10000000000000000"] {
-            let refused = Place::parse(text, 4).unwrap_err().to_string();
+            let refused = Position::parse(text, 4).unwrap_err().to_string();
             assert!(refused.starts_with("'after' is '"), "{text}: {refused}");
         }
         for text in ["0", "1001", "-1", "x", "", "99999999999999999999"] {

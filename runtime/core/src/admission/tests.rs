@@ -73,7 +73,7 @@ fn called(facts: HandlerFacts, request: &CallRequest) -> Result<Callee, Admissio
 }
 
 #[test]
-fn the_same_name_is_the_same_invocation_whoever_asks() {
+fn the_same_name_is_the_same_invocation_for_every_caller() {
     for (facts, key, named) in
         [(plain(), "", Some("one")), (object(), "k", Some("one")), (workflow(), "k", None)]
     {

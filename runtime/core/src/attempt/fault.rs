@@ -68,7 +68,7 @@ pub enum Fault {
         message: String,
     },
     /// This server's own code panicked while it ran the attempt.
-    #[error("this server broke while it ran the attempt, which is a bug of ours: {message}")]
+    #[error("internal error while running the attempt, which is a bug in this server: {message}")]
     Internal {
         /// The panic message.
         message: String,

@@ -21,11 +21,11 @@
 //! The machine holds no state that must survive a crash: everything durable is in the events it
 //! proposes.
 
-mod asked;
 mod callee;
 mod cut;
 mod fault;
 mod options;
+mod pending_completions;
 pub mod place;
 mod receive;
 mod replay;
@@ -51,14 +51,17 @@ use crate::{
     model::{ids::AttemptRef, invocation::AttemptFailure},
 };
 
-use asked::Asked;
 pub use fault::Fault;
 pub use options::{AttemptOptions, NodeOptions};
+use pending_completions::PendingCompletions;
 pub use place::{Placement, Unplaced, place};
 
 /// An action for the shell to carry out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "an event is moved on at once, and most are events")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "outputs are consumed immediately, and most of them are events"
+)]
 pub enum Output {
     /// Write to the request body.
     Send(Bytes),
@@ -93,7 +96,7 @@ pub struct Attempt {
     /// deployment.
     is_pin_owed: bool,
     /// The completions requested by the commands in the journal, including this attempt's own.
-    asked: Asked,
+    asked: PendingCompletions,
     /// Runs of this attempt whose proposal requested an acknowledgement instead of the full
     /// completion.
     acknowledge: BTreeSet<CompletionId>,
@@ -130,7 +133,7 @@ impl Attempt {
             commands: 0,
             has_output: false,
             is_pin_owed,
-            asked: Asked::default(),
+            asked: PendingCompletions::default(),
             acknowledge: BTreeSet::new(),
             last_frame_ms: 0,
             outputs: Vec::new(),
@@ -236,7 +239,7 @@ impl Attempt {
 
     /// Asks the attempt to yield its permit: if the handler is only waiting, it suspends now and
     /// resumes later. A handler that is busy is not disturbed.
-    pub fn give_way(&mut self) {
+    pub fn yield_permit(&mut self) {
         if self.state == State::Streaming {
             self.state = State::GivingWay;
             self.outputs.push(Output::HalfClose);
@@ -282,7 +285,7 @@ impl Attempt {
     fn propose(&mut self, event: Event) {
         // A failure stores no entry: the deployment may never have been reached, so the next
         // attempt is free to choose another.
-        assert!(self.state != State::Ended, "{:?} has ended, and proposes {event:?}", self.name);
+        assert!(self.state != State::Ended, "{:?} has ended, but proposes {event:?}", self.name);
         let stores = !matches!(event, Event::AttemptFailed { .. });
         if stores && std::mem::take(&mut self.is_pin_owed) {
             let (attempt, pin) = (self.name, self.options.pin);

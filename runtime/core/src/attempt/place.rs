@@ -58,8 +58,8 @@ fn find(
 ) -> Result<Placement, String> {
     let (service, handler) = (&start.target.service, &start.target.handler);
     let deployment = registry.runs_on(start.pin, service).ok_or_else(|| match start.pin {
-        Some(pin) => format!("deployment {} is not registered any more", pin.deployment),
-        None => format!("no deployment offers service '{service}' any more"),
+        Some(pin) => format!("deployment {} is no longer registered", pin.deployment),
+        None => format!("no deployment offers service '{service}'"),
     })?;
     let (min, max) = deployment.deployment.protocol_range;
     let protocol = match start.pin {
@@ -69,13 +69,13 @@ fn find(
     let id = deployment.deployment.id;
     let protocol = protocol.ok_or_else(|| {
         format!(
-            "deployment {id} speaks service protocol {min} to {max}, which is none \
-             that this invocation can use"
+            "deployment {id} supports service protocol {min} to {max}, none of which \
+             this invocation can use"
         )
     })?;
     let settings = registry
         .handler_settings(deployment, service, handler)
-        .ok_or_else(|| format!("deployment {id} does not offer '{service}/{handler}' any more"))?;
+        .ok_or_else(|| format!("deployment {id} no longer offers '{service}/{handler}'"))?;
     let options = AttemptOptions {
         pin: Pin { deployment: id, protocol },
         bidirectional: deployment.deployment.bidirectional,

@@ -67,7 +67,9 @@ impl Attempt {
             MessageType::ERROR => Err(Fault::Sdk(AttemptError::decode(&frame)?)),
             MessageType::END => self.ended(),
             ty if ty.is_command() => self.command(wall_ms, frame, registry, entropy),
-            ty => Err(Fault::Protocol { message: format!("{ty:?} is not for the runtime") }),
+            ty => Err(Fault::Protocol {
+                message: format!("{ty:?} is not a message that an SDK may send"),
+            }),
         }
     }
 
@@ -109,7 +111,9 @@ impl Attempt {
         let kind = self.start.handler_kind;
         match command {
             Command::Input { .. } => {
-                return Err(Fault::Protocol { message: "an SDK sends no Input".to_owned() });
+                return Err(Fault::Protocol {
+                    message: "an SDK must not send an Input command".to_owned(),
+                });
             }
             Command::GetLazyState { .. }
             | Command::GetLazyStateKeys { .. }
@@ -149,7 +153,9 @@ impl Attempt {
                     }
                 };
                 if signal < FIRST_AWAKEABLE_SIGNAL {
-                    return invalid(format!("'{id}' names signal {signal}, which is no awakeable"));
+                    return invalid(format!(
+                        "'{id}' names signal {signal}, which is not an awakeable"
+                    ));
                 }
             }
             Command::Output { .. }
@@ -196,7 +202,7 @@ impl Attempt {
 
     fn ended(&mut self) -> Result<(), Fault> {
         if !self.has_output {
-            let message = "an End without an Output before it".to_owned();
+            let message = "an End without a preceding Output".to_owned();
             return Err(Fault::Protocol { message });
         }
         self.propose(Event::AttemptEnded { attempt: self.name });

@@ -14,7 +14,10 @@ impl Attempt {
         let journal = std::mem::take(&mut self.start.journal);
         let len = journal.len();
         let Ok(entries) = u32::try_from(len) else {
-            panic!("{:?} has a journal of {len} entries, whose indices have 32 bits", self.name)
+            panic!(
+                "{:?} has a journal of {len} entries, more than a 32-bit index can address",
+                self.name
+            )
         };
         let frame = self.start_frame(entries);
         self.seen = entries;

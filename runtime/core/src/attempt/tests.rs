@@ -265,7 +265,7 @@ fn a_suspension_on_what_no_command_asked_for_is_a_fault() {
     let events = say(&mut attempt, suspension_on(7));
     let (failure, _) = failure(&events);
     assert_eq!(failure.code, 571);
-    assert!(failure.message.contains("completion 7, which no command asked for"));
+    assert!(failure.message.contains("completion 7, which no command requested"));
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn a_reserved_signal_is_no_awakeable() {
     for reserved in [0, 1, 16] {
         let mut attempt = opened(start(Vec::new()));
         let events = command(&mut attempt, complete(reserved));
-        assert!(failure(&events).0.message.contains("no awakeable"), "{reserved}");
+        assert!(failure(&events).0.message.contains("not an awakeable"), "{reserved}");
     }
     let mut attempt = opened(start(Vec::new()));
     assert!(matches!(command(&mut attempt, complete(17))[..], [Event::CommandProposed { .. }]));
@@ -381,13 +381,13 @@ fn an_attempt_is_shown_each_entry_once() {
 
 /// A busy handler must keep the full timeout that its service configures.
 #[test]
-fn whoever_gives_way_has_as_much_time_as_before() {
+fn an_attempt_that_yields_keeps_its_deadline() {
     let mut attempt = opened(start(vec![run(1)]));
     assert_eq!(attempt.idle_since_ms(), Some(0));
-    attempt.give_way();
+    attempt.yield_permit();
     assert_eq!(attempt.take_outputs(), [Output::HalfClose]);
     assert_eq!(attempt.idle_since_ms(), None, "it is asked once");
-    attempt.give_way();
+    attempt.yield_permit();
     attempt.on_timeout(999, &mut Zeros);
     assert_eq!(attempt.take_outputs(), []);
     assert_eq!(attempt.deadline_ms(), Some(1000));

@@ -19,7 +19,11 @@ pub(super) fn expect_completion(
     timer: Option<Timestamp>,
 ) {
     if let Some(at) = timer {
-        assert!(kind == NotificationKind::Sleep, "{:?}: a {kind:?} ends at {at:?}", cx.lsn);
+        assert!(
+            kind == NotificationKind::Sleep,
+            "{:?}: a {kind:?} completion has a timer at {at:?}",
+            cx.lsn
+        );
     }
     invocation::expect(cx.tables, lsn).has_notifications = true;
     cx.tables.put_completion(lsn, completion, CompletionState::Pending { kind, timer });

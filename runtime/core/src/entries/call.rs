@@ -47,7 +47,7 @@ pub(super) fn start(
     start_at: Option<Timestamp>,
 ) {
     let Some(callee) = callee else {
-        panic!("{:?}: the Attempt proposes a call only with its callee", cx.lsn)
+        panic!("{:?}: a call was proposed without its callee", cx.lsn)
     };
     let result = NotificationResult::InvocationId(callee.id.to_string());
     answer_at_once(cx, lsn, id_completion, NotificationKind::CallInvocationId, result);

@@ -32,7 +32,9 @@ pub(crate) fn apply(
     due: Option<Timestamp>,
 ) {
     match command {
-        Command::Input { .. } => panic!("{:?}: the Attempt refuses a second Input", cx.lsn),
+        Command::Input { .. } => {
+            panic!("{:?}: the Attempt should have rejected a second Input", cx.lsn)
+        }
         Command::Output { .. } => output::apply(cx, lsn),
         Command::GetLazyState { key, completion } => state::get(cx, lsn, key, *completion),
         Command::SetState { key, value } => state::set(cx, lsn, key, value),

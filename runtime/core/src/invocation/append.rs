@@ -29,7 +29,7 @@ pub(crate) fn command(cx: &mut Context<'_, '_>, lsn: Lsn, entry: Entry) -> Entry
     let (index, commands) = (invocation.journal_len, invocation.commands);
     assert!(
         commands <= index + 1,
-        "{record:?}: {lsn:?} has {commands} commands of {index} entries"
+        "{record:?}: {lsn:?} has {commands} commands among {index} entries"
     );
     invocation.journal_len += 1;
     invocation.journal_bytes += entry.body.len() as u64;

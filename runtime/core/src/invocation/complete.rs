@@ -9,7 +9,7 @@ use protocol::{
     wire,
 };
 
-use super::{leave, purge, running, set_status, start_attempt};
+use super::{cleanup, purge, running, set_status, start_attempt};
 use crate::{
     context::Context,
     effect::Effect,
@@ -40,7 +40,7 @@ pub(crate) fn ended(cx: &mut Context<'_, '_>, attempt: AttemptRef) {
 
 /// Ends an invocation that has not ended yet, whatever its status.
 pub(crate) fn complete(cx: &mut Context<'_, '_>, lsn: Lsn, result: Result<Bytes, TerminalFailure>) {
-    leave::apply(cx, lsn);
+    cleanup::apply(cx, lsn);
     let at = cx.at;
     let invocation = super::expect(cx.tables, lsn);
     let (id, target) = (invocation.id, invocation.target.clone());
@@ -51,7 +51,7 @@ pub(crate) fn complete(cx: &mut Context<'_, '_>, lsn: Lsn, result: Result<Bytes,
     let completion = Arc::new(Completion { result, expires_at, target: target.clone() });
     set_status(cx, lsn, Status::Completed { at, completion: Arc::clone(&completion) });
     if let Source::Call { caller, .. } = source {
-        assert!(caller.kind == NotificationKind::Call, "{:?}: {caller:?} is no call", cx.lsn);
+        assert!(caller.kind == NotificationKind::Call, "{:?}: {caller:?} is not a call", cx.lsn);
         outbox::answer(cx, caller, completion.result.clone().into());
     }
     if has_waiters {

@@ -22,7 +22,7 @@ use crate::{
 
 pub(crate) fn apply(cx: &mut Context<'_, '_>, invoke: &Invoke) {
     let id = invoke.id;
-    assert!(cx.owns(id), "{:?}: {id} is invoked here, but another partition has it", cx.lsn);
+    assert!(cx.owns(id), "{:?}: {id} is invoked here, but another partition owns it", cx.lsn);
     if let Some(existing) = cx.tables.invocation_lsn(invoke.id)
         && !purge::if_expired(cx, existing)
     {
@@ -127,7 +127,11 @@ fn duplicate(cx: &mut Context<'_, '_>, existing: Lsn, invoke: &Invoke) {
             outbox::answer(cx, *caller, NotificationResult::Failure(failure));
         }
         Source::Call { caller, .. } => {
-            assert!(caller.kind == NotificationKind::Call, "{:?}: {caller:?} is no call", cx.lsn);
+            assert!(
+                caller.kind == NotificationKind::Call,
+                "{:?}: {caller:?} is not a call",
+                cx.lsn
+            );
             attach::wait_for(cx, existing, *caller);
         }
         Source::OneWayCall { .. } | Source::Sent { .. } | Source::Producer { .. } => (),

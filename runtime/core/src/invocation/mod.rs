@@ -21,11 +21,11 @@
 pub(crate) mod append;
 pub(crate) mod attach;
 pub(crate) mod cancel;
+mod cleanup;
 pub(crate) mod complete;
 pub(crate) mod fail;
 pub(crate) mod invoke;
 pub(crate) mod kill;
-mod leave;
 pub(crate) mod notify;
 pub(crate) mod pin;
 pub(crate) mod purge;
@@ -58,7 +58,10 @@ pub(crate) fn running<'t>(
     let invocation = tables.invocation_mut(attempt.invocation)?;
     match invocation.status {
         Status::Running { attempt: current } if current == attempt.attempt => {
-            assert!(current >= attempt.invocation, "{attempt:?} runs since before it was invoked");
+            assert!(
+                current >= attempt.invocation,
+                "{attempt:?} started before its invocation was created"
+            );
             Some(invocation)
         }
         Status::Running { .. } | Status::Waiting(_) | Status::Paused | Status::Completed { .. } => {
@@ -104,7 +107,10 @@ fn change_status(
     }
     let invocation = expect(cx.tables, lsn);
     let old = invocation.status.kind();
-    assert!(old != StatusKind::Completed, "{record:?}: {lsn:?} has ended, and becomes {status:?}");
+    assert!(
+        old != StatusKind::Completed,
+        "{record:?}: {lsn:?} has ended, but is set to {status:?}"
+    );
     if let (Status::Running { attempt: before }, Status::Running { attempt }) =
         (&invocation.status, &status)
     {
@@ -156,7 +162,10 @@ pub(crate) fn attempt_input(tables: &Tables<'_>, lsn: Lsn, now: Timestamp) -> St
     assert!(is_input, "the journal of {lsn:?} begins with {:?}", journal.first());
     let commands = journal.iter().filter(|entry| entry.ty.is_command()).count();
     let counted = invocation.commands;
-    assert!(commands == counted as usize, "{lsn:?} has {commands} commands, but counts {counted}");
+    assert!(
+        commands == counted as usize,
+        "{lsn:?} has {commands} commands, but its row counts {counted}"
+    );
     StartAttempt {
         attempt: AttemptRef { invocation: lsn, attempt },
         id: invocation.id,

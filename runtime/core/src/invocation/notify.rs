@@ -68,7 +68,7 @@ pub(crate) fn notify(
     let notification = Notification { kind, id, result };
     let entry = wire::notification::encode(&notification, version);
     let stored = append::notification(cx, lsn, entry);
-    assert!(stored == index, "{:?}: entry {stored} of {lsn:?} is noted as {index}", cx.lsn);
+    assert!(stored == index, "{:?}: entry {stored} of {lsn:?} is recorded as {index}", cx.lsn);
     // A suspended invocation resumes if this is what it was waiting for.
     let is_resolved = if cx.follows(Rules::V2) {
         cx.tables.is_resolved_by(lsn, &notification.id)

@@ -73,7 +73,7 @@ fn release(cx: &mut Context<'_, '_>, bytes: u64) {
     match meta.retained_bytes.checked_sub(bytes) {
         Some(left) => meta.retained_bytes = left,
         None => panic!(
-            "{lsn:?}: {bytes} bytes of finished invocations are given back, but only {} are taken",
+            "{lsn:?}: {bytes} bytes of finished invocations are released, but only {} are counted",
             meta.retained_bytes
         ),
     }

@@ -65,7 +65,7 @@ pub struct ServiceDefinition {
     /// The handlers it offers.
     pub handlers: Vec<HandlerDefinition>,
     /// Settings for all handlers.
-    pub options: Options,
+    pub options: ServiceOptions,
     /// Documentation for human readers.
     pub documentation: Option<String>,
     /// Arbitrary key/value pairs from the endpoint.
@@ -80,7 +80,7 @@ pub struct HandlerDefinition {
     /// The kind of handler, which determines what it may do.
     pub kind: HandlerKind,
     /// Settings that take precedence over the service's.
-    pub options: Options,
+    pub options: ServiceOptions,
     /// The input it accepts.
     pub input: InputRule,
     /// The output it returns.
@@ -93,7 +93,7 @@ pub struct HandlerDefinition {
 
 /// Settings of a service or a handler; an absent one falls back to the server's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Options {
+pub struct ServiceOptions {
     /// Half-close an idle attempt after this many milliseconds.
     pub inactivity_timeout_ms: Option<u64>,
     /// Abort an attempt that does not end within this many milliseconds of the half-close.

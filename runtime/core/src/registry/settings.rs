@@ -4,7 +4,7 @@ use protocol::Backoff;
 
 use crate::{
     admission::HandlerFacts,
-    model::deployment::{HandlerDefinition, OnMaxAttempts, Options, ServiceDefinition},
+    model::deployment::{HandlerDefinition, OnMaxAttempts, ServiceDefinition, ServiceOptions},
 };
 
 /// The server's defaults for settings that a manifest leaves unset.
@@ -146,7 +146,7 @@ pub fn is_public(service: &ServiceDefinition, handler: &HandlerDefinition) -> bo
 fn pick<T>(
     service: &ServiceDefinition,
     handler: &HandlerDefinition,
-    option: impl Fn(&Options) -> Option<T>,
+    option: impl Fn(&ServiceOptions) -> Option<T>,
 ) -> Option<T> {
     option(&handler.options).or_else(|| option(&service.options))
 }

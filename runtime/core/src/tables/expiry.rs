@@ -74,7 +74,7 @@ impl Tables<'_> {
             // A row of format 1 holds no size.
             Some(Row::Unit) => ROWS_BYTES,
             Some(row) => expect_row!(row, Retained),
-            None => panic!("{invocation:?} is to be removed at {at:?} but has no row that says so"),
+            None => panic!("{invocation:?} is due for removal at {at:?} but has no expiry row"),
         };
         self.delete(key);
         bytes
@@ -95,7 +95,7 @@ impl Tables<'_> {
     pub(crate) fn take_expiry_of_promise(&mut self, at: Timestamp, lsn: Lsn) -> PromiseName {
         let key = row_key(at, lsn, Expiring::Promise);
         let Some(row) = self.get(&key) else {
-            panic!("a promise made at {lsn:?} ends at {at:?} but has no row that says so")
+            panic!("a promise created at {lsn:?} expires at {at:?} but has no expiry row")
         };
         self.delete(key);
         *expect_row!(row, PromiseName)

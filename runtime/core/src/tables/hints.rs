@@ -82,7 +82,7 @@ impl Hints {
             let (leaves, all) = (wait.leaves(), self.wait_leaves);
             assert!(
                 leaves <= all,
-                "{invocation:?} waits for {leaves} of the {all} that all wait for"
+                "{invocation:?} waits for {leaves} leaves, but only {all} are cached in total"
             );
             self.wait_leaves -= leaves;
         }

@@ -106,7 +106,10 @@ impl<'a> Tables<'a> {
         let base = self.base;
         self.live.put_with(key, row, |key| {
             let is_younger = invocation > base.applied();
-            debug_assert!(!is_younger || base.get(key).is_none(), "{key:?} is older than it says");
+            debug_assert!(
+                !is_younger || base.get(key).is_none(),
+                "{key:?} exists in a layer older than its invocation"
+            );
             is_younger || base.get(key).is_none()
         });
     }

@@ -59,7 +59,7 @@ impl Tables<'_> {
         while let Some(key) = self.first_of(prefix.clone(), &prefix)
             && key <= row_key(to, sequence)
         {
-            assert!(key.starts_with(&prefix), "{key:?} is no message to {to:?}");
+            assert!(key.starts_with(&prefix), "{key:?} is not a message to {to:?}");
             self.delete(key);
         }
     }

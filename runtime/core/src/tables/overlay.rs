@@ -200,7 +200,7 @@ impl Overlay {
 
 /// The total after replacing `old` bytes with `new` ones.
 fn change(bytes: usize, old: usize, new: usize) -> usize {
-    assert!(old <= bytes, "{old} bytes are given back to an overlay that has {bytes}");
+    assert!(old <= bytes, "{old} bytes are released from an overlay of {bytes} bytes");
     bytes - old + new
 }
 

@@ -81,7 +81,7 @@ pub enum RowDecodeError {
     #[error("row is empty")]
     Empty,
     /// Written by a newer version of this software.
-    #[error("row format is {0}, which this version cannot read: it knows 1 to {ROW_FORMAT}")]
+    #[error("row format {0} is unknown: this version reads formats 1 to {ROW_FORMAT}")]
     UnknownFormat(u8),
     /// The value does not match its format.
     #[error("row cannot be decoded: {0}")]
@@ -96,7 +96,10 @@ impl Row {
     pub fn encode(&self, mut into: Vec<u8>) -> Vec<u8> {
         into.clear();
         into.push(ROW_FORMAT);
-        #[expect(clippy::expect_used, reason = "a Vec takes all, and no row has a map or a float")]
+        #[expect(
+            clippy::expect_used,
+            reason = "writing to a Vec cannot fail, and no row contains a map or a float"
+        )]
         postcard::to_extend(self, into).expect("a row can be encoded")
     }
 

@@ -99,7 +99,7 @@ impl<'t, R> Walk<'t, R> {
         if self.is_over {
             return None;
         }
-        assert!(self.last.is_some(), "a walk from {:?} has not looked at anything", self.from);
+        assert!(self.last.is_some(), "a walk from {:?} has not read anything", self.from);
         self.last
     }
 
@@ -122,7 +122,8 @@ impl<R> Iterator for Walk<'_, R> {
             self.count(key.len() + row.as_ref().map_or(0, Row::payload_bytes));
             self.from = next(&key);
             let read = row.map(|row| {
-                (self.read)(&key, row).unwrap_or_else(|| panic!("{key:?} is no key of its table"))
+                (self.read)(&key, row)
+                    .unwrap_or_else(|| panic!("{key:?} is not a key of its table"))
             });
             self.last = Some(key);
             if read.is_some() {
@@ -150,7 +151,7 @@ fn behind(prefix: &Key) -> Key {
         }
     }
     // INVARIANT: a key starts with its table's number, and no table has the number 255.
-    panic!("{prefix:?} is the beginning of no table's keys")
+    panic!("no table's keys start with {prefix:?}")
 }
 
 #[cfg(test)]

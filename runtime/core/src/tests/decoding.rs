@@ -79,13 +79,13 @@ fn a_command_that_was_once_accepted_is_read_and_applied_for_ever() {
         let record =
             Record::decode(Lsn(2), &bytes).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(record.encode(), bytes, "{what}: stored as it came");
-        let mut world = World::single();
-        world.rules = Rules::V1;
+        let mut fixture = Fixture::single();
+        fixture.rules = Rules::V1;
         let mut invoke = call_workflow(1, "k");
         invoke.service_kind = protocol::ServiceKind::Workflow;
-        world.apply(invoked(invoke));
-        world.apply(record.event);
-        let commands = world.tables().invocation(Lsn(1)).unwrap().commands;
+        fixture.apply(invoked(invoke));
+        fixture.apply(record.event);
+        let commands = fixture.tables().invocation(Lsn(1)).unwrap().commands;
         assert_eq!(commands, 2, "{what}");
     }
 }

@@ -16,8 +16,8 @@ use crate::{
     event::{Event, Record, Rules},
     model::{
         deployment::{
-            Deployment, HandlerDefinition, InputRule, OnMaxAttempts, Options, OutputRule,
-            RetryOptions, ServiceDefinition, StoredDeployment,
+            Deployment, HandlerDefinition, InputRule, OnMaxAttempts, OutputRule, RetryOptions,
+            ServiceDefinition, ServiceOptions, StoredDeployment,
         },
         ids::{Lsn, PartitionId, RequestId},
         invocation::{
@@ -43,7 +43,7 @@ use crate::{
 };
 
 fn deployment() -> Deployment {
-    let options = Options {
+    let options = ServiceOptions {
         inactivity_timeout_ms: Some(1),
         abort_timeout_ms: Some(2),
         journal_retention_ms: Some(3),
@@ -62,7 +62,7 @@ fn deployment() -> Deployment {
     let handler = HandlerDefinition {
         name: "add".to_owned(),
         kind: HandlerKind::Exclusive,
-        options: Options::default(),
+        options: ServiceOptions::default(),
         input: InputRule {
             required: true,
             content_type: Some("application/json".to_owned()),
@@ -542,9 +542,9 @@ fn a_record_keeps_the_rules_it_was_made_under() {
 fn a_newer_format_is_refused_by_its_number() {
     for unknown in [0, 5, 9] {
         let refused = Record::decode(Lsn(1), &[unknown, 0]).unwrap_err();
-        let expected = "which this version cannot read: it knows 1 to 4";
-        assert_eq!(refused.to_string(), format!("event format is {unknown}, {expected}"));
+        let expected = "this version reads formats 1 to 4";
+        assert_eq!(refused.to_string(), format!("event format {unknown} is unknown: {expected}"));
         let refused = Row::decode(&[unknown]).unwrap_err();
-        assert_eq!(refused.to_string(), format!("row format is {unknown}, {expected}"));
+        assert_eq!(refused.to_string(), format!("row format {unknown} is unknown: {expected}"));
     }
 }

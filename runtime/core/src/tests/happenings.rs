@@ -70,21 +70,21 @@ pub(super) fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-pub(super) fn running(world: &mut World) -> Vec<AttemptRef> {
-    obligations::running(&world.tables(), Lsn(0), usize::MAX)
+pub(super) fn running(fixture: &mut Fixture) -> Vec<AttemptRef> {
+    obligations::running(&fixture.tables(), Lsn(0), usize::MAX)
 }
 
 /// Picks a running attempt, or, for a stale one, a reference to an attempt that never existed or is
 /// over.
-fn pick(world: &mut World, pick: u8, is_stale: bool) -> Option<AttemptRef> {
-    let running = running(world);
+fn pick(fixture: &mut Fixture, pick: u8, is_stale: bool) -> Option<AttemptRef> {
+    let running = running(fixture);
     let name = *running.get(usize::from(pick) % running.len().max(1))?;
     let attempt = if is_stale { Lsn(name.attempt.0.wrapping_sub(1)) } else { name.attempt };
     Some(AttemptRef { attempt, ..name })
 }
 
 pub(super) fn events(
-    world: &mut World,
+    fixture: &mut Fixture,
     happening: &Happening,
     next_completion: &mut u32,
 ) -> Vec<Event> {
@@ -104,7 +104,7 @@ pub(super) fn events(
                 8 => Invoke { idempotency_key: Some(n.to_string()), ..call(n) },
                 _ => {
                     let mut delayed = call_object(n, key);
-                    delayed.start_at = Some(Timestamp(world.now_ms + 500));
+                    delayed.start_at = Some(Timestamp(fixture.now_ms + 500));
                     delayed
                 }
             };
@@ -120,7 +120,7 @@ pub(super) fn events(
             vec![Event::Produced { request: RequestId(1), invoke }]
         }
         Happening::Command { pick: at, what, is_stale } => {
-            let Some(name) = pick(world, *at, *is_stale) else { return Vec::new() };
+            let Some(name) = pick(fixture, *at, *is_stale) else { return Vec::new() };
             *next_completion += 2;
             let (first, second) = (*next_completion, *next_completion + 1);
             let key = || Bytes::from("k");
@@ -149,33 +149,33 @@ pub(super) fn events(
                     signal: SignalId::Index(17),
                     result: NotificationResult::Void,
                 },
-                _ => return vec![called(name, *what, (first, second), world.applied)],
+                _ => return vec![called(name, *what, (first, second), fixture.applied)],
             };
             vec![super::support::command(name, command)]
         }
         Happening::Suspend { pick: at, completion, is_stale } => {
-            let Some(name) = pick(world, *at, *is_stale) else { return Vec::new() };
-            let row = world.tables().invocation(name.invocation);
+            let Some(name) = pick(fixture, *at, *is_stale) else { return Vec::new() };
+            let row = fixture.tables().invocation(name.invocation);
             let len = row.map_or(0, |invocation| invocation.journal_len);
             let seen = len.min(u32::from(*completion) % 3);
             vec![suspended(name, (*next_completion).saturating_sub(u32::from(*completion)), seen)]
         }
         Happening::Wait { pick: at, width, combinator } => {
-            let Some(attempt) = pick(world, *at, false) else { return Vec::new() };
-            let seen = world.tables().invocation(attempt.invocation).unwrap().journal_len;
+            let Some(attempt) = pick(fixture, *at, false) else { return Vec::new() };
+            let seen = fixture.tables().invocation(attempt.invocation).unwrap().journal_len;
             let awaiting = wide(*width, *combinator, *next_completion);
             vec![Event::AttemptSuspended { attempt, awaiting, seen }]
         }
         Happening::RunProposed { pick: at, completion } => {
-            let Some(attempt) = pick(world, *at, false) else { return Vec::new() };
+            let Some(attempt) = pick(fixture, *at, false) else { return Vec::new() };
             let completion = (*next_completion).saturating_sub(u32::from(*completion));
             vec![Event::RunProposed { attempt, completion, result: Ok(Bytes::new()) }]
         }
         Happening::End { pick: at, is_stale } => {
-            pick(world, *at, *is_stale).map(ended).into_iter().collect()
+            pick(fixture, *at, *is_stale).map(ended).into_iter().collect()
         }
         Happening::Fail { pick: at, how, is_stale } => {
-            let Some(name) = pick(world, *at, *is_stale) else { return Vec::new() };
+            let Some(name) = pick(fixture, *at, *is_stale) else { return Vec::new() };
             let failure = protocol::TerminalFailure::new(500, "no");
             let next = match how {
                 0 => AfterFailure::Pause,
@@ -188,9 +188,9 @@ pub(super) fn events(
             vec![failed(name, next)]
         }
         Happening::Timers { later_ms } => {
-            world.now_ms += u64::from(*later_ms);
-            let until = Timestamp(world.now_ms);
-            let due = world.tables().timers_due(Timestamp(0), until, 8);
+            fixture.now_ms += u64::from(*later_ms);
+            let until = Timestamp(fixture.now_ms);
+            let due = fixture.tables().timers_due(Timestamp(0), until, 8);
             due.into_iter().map(|timer| Event::TimerFired { timer }).collect()
         }
         Happening::Signal { id: n, what } => {
@@ -216,7 +216,7 @@ pub(super) fn events(
         Happening::Acknowledge { sequence } => {
             // No partition acknowledges a message that was not sent.
             let by = PartitionId(1);
-            let sent = world.tables().meta().sent;
+            let sent = fixture.tables().meta().sent;
             let sent = sent.iter().find(|(to, _)| *to == by).map_or(0, |(_, sequence)| *sequence);
             vec![Event::MessagesAcknowledged { by, sequence: sent.min(u64::from(*sequence)) }]
         }
@@ -229,7 +229,7 @@ pub(super) fn events(
             }]
         }
         Happening::Later { hours } => {
-            world.now_ms += u64::from(*hours) * 3_600_000 * 20;
+            fixture.now_ms += u64::from(*hours) * 3_600_000 * 20;
             Vec::new()
         }
         Happening::Checkpoint => Vec::new(),

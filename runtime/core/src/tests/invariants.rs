@@ -22,31 +22,31 @@ use crate::{
 
 /// An invocation that holds the lock of an object and sleeps, one that waits for the lock, and one
 /// that has ended.
-fn world() -> (World, Lsn, Lsn, u64) {
-    let mut world = World::single();
-    let ended_one = world.apply(invoked(call(1)));
+fn fixture() -> (Fixture, Lsn, Lsn, u64) {
+    let mut fixture = Fixture::single();
+    let ended_one = fixture.apply(invoked(call(1)));
     let name = attempt(ended_one, ended_one);
-    world.apply(output(name, "x"));
-    world.apply(ended(name));
-    let holder = world.apply(invoked(call_object(2, "k")));
-    world.apply(invoked(call_object(3, "k")));
-    let until_ms = world.now_ms + 700;
-    world.apply(command(attempt(holder, holder), sleep(until_ms, 1)));
-    (world, ended_one, holder, until_ms)
+    fixture.apply(output(name, "x"));
+    fixture.apply(ended(name));
+    let holder = fixture.apply(invoked(call_object(2, "k")));
+    fixture.apply(invoked(call_object(3, "k")));
+    let until_ms = fixture.now_ms + 700;
+    fixture.apply(command(attempt(holder, holder), sleep(until_ms, 1)));
+    (fixture, ended_one, holder, until_ms)
 }
 
 #[test]
 fn rows_as_they_are_made_are_whole() {
-    let (mut world, ..) = world();
-    assert_eq!(invariants::check(&world.tables()), Ok(()));
-    assert_eq!(invariants::check_since(&world.tables(), Timestamp(0)), Ok(()));
+    let (mut fixture, ..) = fixture();
+    assert_eq!(invariants::check(&fixture.tables()), Ok(()));
+    assert_eq!(invariants::check_since(&fixture.tables(), Timestamp(0)), Ok(()));
 }
 
 /// Breaks the rows and returns the violation that is found.
 fn broken(breaking: impl FnOnce(&mut Tables<'_>, Lsn, Lsn, u64)) -> String {
-    let (mut world, ended_one, holder, until_ms) = world();
-    breaking(&mut world.tables(), ended_one, holder, until_ms);
-    invariants::check(&world.tables()).unwrap_err()
+    let (mut fixture, ended_one, holder, until_ms) = fixture();
+    breaking(&mut fixture.tables(), ended_one, holder, until_ms);
+    invariants::check(&fixture.tables()).unwrap_err()
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn what_is_broken_is_told() {
         let state = CompletionState::Pending { kind, timer: None };
         tables.put_completion(holder, 1, state);
     });
-    assert!(answered.contains("is for nobody"), "{answered}");
+    assert!(answered.contains("no invocation waits for the timer"), "{answered}");
     let more = broken(|tables, _, holder, _| {
         let entry = tables.journal_entry(holder, 1).unwrap().entry;
         tables.append_journal(holder, 2, JournalEntry { at: Timestamp(0), entry });
@@ -76,13 +76,13 @@ fn what_is_broken_is_told() {
     let missing = broken(|tables, _, holder, _| tables.delete_journal(holder, 1));
     assert!(missing.contains("entry 0 is missing"), "{missing}");
     let bytes = broken(|tables, _, _, _| tables.meta_mut().retained_bytes += 1);
-    assert!(bytes.contains("finished invocations take"), "{bytes}");
+    assert!(bytes.contains("finished invocations occupy"), "{bytes}");
     let kept = broken(|tables, ended_one, _, _| {
         let (at, lsn, what) = tables.next_expiry(Timestamp(0)).unwrap();
         assert_eq!(lsn, ended_one);
         tables.delete_expiry(at, lsn, what);
     });
-    assert!(kept.contains("goes"), "{kept}");
+    assert!(kept.contains("is never removed"), "{kept}");
     let queue = broken(|tables, _, _, _| {
         let mut object = tables.object("Counter", "k").unwrap();
         object.queued += 1;
@@ -95,21 +95,21 @@ fn what_is_broken_is_told() {
 #[test]
 fn deliveries_that_the_journal_does_not_have_are_told() {
     let broken = |index, failed| {
-        let (mut world, _, holder, _) = world();
+        let (mut fixture, _, holder, _) = fixture();
         let signal = SignalId::Name("go".into());
-        world.apply(Event::SignalReceived {
+        fixture.apply(Event::SignalReceived {
             target: id(2),
             signal: signal.clone(),
             result: NotificationResult::Void,
         });
-        assert_eq!(invariants::check(&world.tables()), Ok(()));
-        world.tables().add_delivery(holder, &signal, Delivery { index, failed });
-        invariants::check(&world.tables()).unwrap_err()
+        assert_eq!(invariants::check(&fixture.tables()), Ok(()));
+        fixture.tables().add_delivery(holder, &signal, Delivery { index, failed });
+        invariants::check(&fixture.tables()).unwrap_err()
     };
     // Nothing but the value at 2 has arrived.
-    assert!(broken(3, true).contains("no notification stands at 3"), "{}", broken(3, true));
-    assert!(broken(1, true).contains("no notification stands at 1"), "{}", broken(1, true));
-    assert!(broken(2, true).contains("no such result"), "{}", broken(2, true));
+    assert!(broken(3, true).contains("there is no notification at 3"), "{}", broken(3, true));
+    assert!(broken(1, true).contains("there is no notification at 1"), "{}", broken(1, true));
+    assert!(broken(2, true).contains("has the other outcome"), "{}", broken(2, true));
 }
 
 #[test]
@@ -121,5 +121,5 @@ fn what_may_go_early_and_is_not_named_is_told() {
         let Status::Completed { at, .. } = invocation.status else { panic!("it has ended") };
         tables.delete_early(what, at, lsn);
     });
-    assert!(unnamed.contains("may not go early"), "{unnamed}");
+    assert!(unnamed.contains("has no row for early removal"), "{unnamed}");
 }

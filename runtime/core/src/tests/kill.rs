@@ -29,7 +29,7 @@ fn request() -> CallRequest {
 }
 
 /// Calls or sends to invocation 2, whose id is derived and so can be used again.
-fn start_callee(world: &mut World, caller: AttemptRef, is_send: bool, first: u32) -> Lsn {
+fn start_callee(fixture: &mut Fixture, caller: AttemptRef, is_send: bool, first: u32) -> Lsn {
     let callee = Callee {
         id: id(2),
         service_kind: ServiceKind::Service,
@@ -44,86 +44,86 @@ fn start_callee(world: &mut World, caller: AttemptRef, is_send: bool, first: u32
         let result_completion = completion + 1;
         Command::Call { request, invocation_id_completion: completion, result_completion }
     };
-    world.apply(command_for(caller, command, Some(callee)))
+    fixture.apply(command_for(caller, command, Some(callee)))
 }
 
-fn finish(world: &mut World, created: Lsn) {
+fn finish(fixture: &mut Fixture, created: Lsn) {
     let name = attempt(created, created);
-    world.apply(output(name, "x"));
-    world.apply(ended(name));
+    fixture.apply(output(name, "x"));
+    fixture.apply(ended(name));
 }
 
-fn kill(world: &mut World, target: u128) {
-    world.apply(Event::KillRequested { request: RequestId(5), target: id(target) });
+fn kill(fixture: &mut Fixture, target: u128) {
+    fixture.apply(Event::KillRequested { request: RequestId(5), target: id(target) });
 }
 
-fn status(world: &mut World, lsn: Lsn) -> Option<StatusKind> {
-    world.tables().invocation(lsn).map(|row| row.status.kind())
+fn status(fixture: &mut Fixture, lsn: Lsn) -> Option<StatusKind> {
+    fixture.tables().invocation(lsn).map(|row| row.status.kind())
 }
 
 #[test]
 fn a_callee_that_lives_again_is_not_killed_by_its_former_caller() {
     for is_send in [false, true] {
-        let mut world = World::single();
-        let created = world.apply(invoked(call(1)));
-        let callee = start_callee(&mut world, attempt(created, created), is_send, 1);
-        finish(&mut world, callee);
+        let mut fixture = Fixture::single();
+        let created = fixture.apply(invoked(call(1)));
+        let callee = start_callee(&mut fixture, attempt(created, created), is_send, 1);
+        finish(&mut fixture, callee);
         // The same derived id, requested by a client this time, and later by another caller.
-        let again = world.apply(invoked(call(2)));
-        kill(&mut world, 1);
-        assert_eq!(status(&mut world, again), Some(StatusKind::Running), "send={is_send}");
-        finish(&mut world, again);
-        world.now_ms += 100_000;
-        let other = world.apply(invoked(call(3)));
-        let third = start_callee(&mut world, attempt(other, other), is_send, 1);
-        let stranger = world.apply(invoked(call(4)));
-        start_callee(&mut world, attempt(stranger, stranger), is_send, 1);
-        kill(&mut world, 4);
-        assert_eq!(status(&mut world, third), Some(StatusKind::Running), "send={is_send}");
-        kill(&mut world, 3);
-        assert_eq!(status(&mut world, third), None, "its own caller's kill reaches it");
+        let again = fixture.apply(invoked(call(2)));
+        kill(&mut fixture, 1);
+        assert_eq!(status(&mut fixture, again), Some(StatusKind::Running), "send={is_send}");
+        finish(&mut fixture, again);
+        fixture.now_ms += 100_000;
+        let other = fixture.apply(invoked(call(3)));
+        let third = start_callee(&mut fixture, attempt(other, other), is_send, 1);
+        let stranger = fixture.apply(invoked(call(4)));
+        start_callee(&mut fixture, attempt(stranger, stranger), is_send, 1);
+        kill(&mut fixture, 4);
+        assert_eq!(status(&mut fixture, third), Some(StatusKind::Running), "send={is_send}");
+        kill(&mut fixture, 3);
+        assert_eq!(status(&mut fixture, third), None, "its own caller's kill reaches it");
     }
 }
 
 #[test]
 fn the_same_caller_id_in_a_later_life_is_another_caller() {
     for is_send in [false, true] {
-        let mut world = World::single();
+        let mut fixture = Fixture::single();
         let mut invoke = call(1);
         invoke.retention = Retention::default();
-        let first = world.apply(invoked(invoke.clone()));
-        let callee = start_callee(&mut world, attempt(first, first), is_send, 1);
-        finish(&mut world, first);
-        let second = world.apply(invoked(invoke));
+        let first = fixture.apply(invoked(invoke.clone()));
+        let callee = start_callee(&mut fixture, attempt(first, first), is_send, 1);
+        finish(&mut fixture, first);
+        let second = fixture.apply(invoked(invoke));
         assert_ne!(first, second);
         // It joins the callee that its predecessor started.
-        start_callee(&mut world, attempt(second, second), is_send, 1);
-        kill(&mut world, 1);
-        let callee = status(&mut world, callee);
+        start_callee(&mut fixture, attempt(second, second), is_send, 1);
+        kill(&mut fixture, 1);
+        let callee = status(&mut fixture, callee);
         assert_eq!(callee, Some(StatusKind::Running), "send={is_send}");
     }
 }
 
 #[test]
 fn what_format_1_has_sent_is_killed_by_its_callers_id() {
-    let mut world = World::single();
-    world.rules = Rules::V1;
-    let created = world.apply(invoked(call(1)));
-    let callee = start_callee(&mut world, attempt(created, created), true, 1);
-    world.checkpoint();
-    world.rules = Rules::V2;
-    kill(&mut world, 1);
-    assert_eq!(status(&mut world, callee), None);
+    let mut fixture = Fixture::single();
+    fixture.rules = Rules::V1;
+    let created = fixture.apply(invoked(call(1)));
+    let callee = start_callee(&mut fixture, attempt(created, created), true, 1);
+    fixture.checkpoint();
+    fixture.rules = Rules::V2;
+    kill(&mut fixture, 1);
+    assert_eq!(status(&mut fixture, callee), None);
 }
 
 #[test]
 fn a_log_of_format_1_is_folded_by_its_rule() {
-    let mut world = World::single();
-    world.rules = Rules::V1;
-    let created = world.apply(invoked(call(1)));
-    let callee = start_callee(&mut world, attempt(created, created), false, 1);
-    finish(&mut world, callee);
-    let again = world.apply(invoked(call(2)));
-    kill(&mut world, 1);
-    assert_eq!(status(&mut world, again), Some(StatusKind::Completed));
+    let mut fixture = Fixture::single();
+    fixture.rules = Rules::V1;
+    let created = fixture.apply(invoked(call(1)));
+    let callee = start_callee(&mut fixture, attempt(created, created), false, 1);
+    finish(&mut fixture, callee);
+    let again = fixture.apply(invoked(call(2)));
+    kill(&mut fixture, 1);
+    assert_eq!(status(&mut fixture, again), Some(StatusKind::Completed));
 }

@@ -26,8 +26,8 @@ use crate::{
     time::Timestamp,
 };
 
-fn rows(world: &mut World) -> Vec<(Vec<u8>, crate::tables::Row)> {
-    let tables = world.tables();
+fn rows(fixture: &mut Fixture) -> Vec<(Vec<u8>, crate::tables::Row)> {
+    let tables = fixture.tables();
     let tables_by_number = (Table::Meta as u8)..=(Table::Early as u8);
     tables_by_number
         .flat_map(|table| tables.scan(&[table], &[table], usize::MAX))
@@ -40,18 +40,18 @@ fn live(
     happenings: &[Happening],
     with_checkpoints: bool,
 ) -> (Vec<String>, Vec<(Vec<u8>, crate::tables::Row)>) {
-    let mut world = World::new(0, 2);
+    let mut fixture = Fixture::new(0, 2);
     let (mut effects, mut next_completion) = (Vec::new(), 0);
     for happening in happenings {
         if matches!(happening, Happening::Checkpoint) && with_checkpoints {
-            world.checkpoint();
+            fixture.checkpoint();
         }
-        for event in events(&mut world, happening, &mut next_completion) {
-            world.apply(event);
-            effects.push(world.effects());
+        for event in events(&mut fixture, happening, &mut next_completion) {
+            fixture.apply(event);
+            effects.push(fixture.effects());
         }
     }
-    (effects, rows(&mut world))
+    (effects, rows(&mut fixture))
 }
 
 proptest! {
@@ -71,7 +71,7 @@ proptest! {
     /// What a stale attempt proposes changes no rows and has no effects.
     #[test]
     fn stale_attempts_never_write(happenings in proptest::collection::vec(happening(), 1..80)) {
-        let (mut world, mut next_completion) = (World::new(0, 2), 0);
+        let (mut fixture, mut next_completion) = (Fixture::new(0, 2), 0);
         for happening in &happenings {
             let is_stale = match happening {
                 Happening::Command { is_stale, .. }
@@ -80,14 +80,14 @@ proptest! {
                 | Happening::Fail { is_stale, .. } => *is_stale,
                 _ => false,
             };
-            for event in events(&mut world, happening, &mut next_completion) {
-                let before = rows(&mut world);
-                world.apply(event);
-                let effects = world.effects();
+            for event in events(&mut fixture, happening, &mut next_completion) {
+                let before = rows(&mut fixture);
+                fixture.apply(event);
+                let effects = fixture.effects();
                 if is_stale {
                     prop_assert_eq!(effects, "");
                     let is_other = |(key, _): &&(Vec<u8>, _)| key[0] != Table::Meta as u8;
-                    let after = rows(&mut world);
+                    let after = rows(&mut fixture);
                     prop_assert!(before.iter().filter(is_other).eq(after.iter().filter(is_other)));
                 }
             }
@@ -99,14 +99,14 @@ proptest! {
     fn the_invariants_hold_after_each_record(
         happenings in proptest::collection::vec(happening(), 1..80)
     ) {
-        let (mut world, mut next_completion) = (World::new(0, 2), 0);
+        let (mut fixture, mut next_completion) = (Fixture::new(0, 2), 0);
         for happening in &happenings {
-            for event in events(&mut world, happening, &mut next_completion) {
-                world.apply(event.clone());
-                let checked = invariants::check(&world.tables());
+            for event in events(&mut fixture, happening, &mut next_completion) {
+                fixture.apply(event.clone());
+                let checked = invariants::check(&fixture.tables());
                 prop_assert_eq!(checked, Ok(()), "after {:?}", event);
-                prop_assert_eq!(world.live.size_bytes(), world.live.size_of_all());
-                let since = invariants::check_since(&world.tables(), Timestamp(0));
+                prop_assert_eq!(fixture.live.size_bytes(), fixture.live.size_of_all());
+                let since = invariants::check_since(&fixture.tables(), Timestamp(0));
                 prop_assert_eq!(since, Ok(()));
             }
         }
@@ -118,20 +118,20 @@ proptest! {
     fn the_rows_owe_what_was_lost_and_nothing_else(
         happenings in proptest::collection::vec(happening(), 1..80)
     ) {
-        let (mut world, mut next_completion) = (World::new(0, 2), 0);
+        let (mut fixture, mut next_completion) = (Fixture::new(0, 2), 0);
         let (mut started, mut sent) = (BTreeSet::new(), BTreeSet::new());
         for happening in &happenings {
-            for event in events(&mut world, happening, &mut next_completion) {
+            for event in events(&mut fixture, happening, &mut next_completion) {
                 if let Event::MessagesAcknowledged { sequence, .. } = event {
                     sent.retain(|known| *known > sequence);
                 }
-                world.apply(event);
-                for effect in std::mem::take(&mut world.effects) {
+                fixture.apply(event);
+                for effect in std::mem::take(&mut fixture.effects) {
                     match effect {
                         Effect::StartAttempt(start) => { started.insert(start.attempt); }
                         Effect::Send { sequence, .. } => { sent.insert(sequence); }
                         Effect::ArmTimer { at } => {
-                            let next = world.tables().next_timer(Timestamp(0));
+                            let next = fixture.tables().next_timer(Timestamp(0));
                             // Armed, unless the timer was deleted again within the same record.
                             prop_assert!(next.is_none_or(|next| next <= at) || next > Some(at));
                         }
@@ -140,18 +140,18 @@ proptest! {
                 }
             }
             started.retain(|name| {
-                let row = world.tables().invocation(name.invocation);
+                let row = fixture.tables().invocation(name.invocation);
                 row.is_some_and(|row| row.status == Status::Running { attempt: name.attempt })
             });
-            let owed: BTreeSet<_> = running(&mut world).into_iter().collect();
+            let owed: BTreeSet<_> = running(&mut fixture).into_iter().collect();
             prop_assert_eq!(&owed, &started);
             for name in &owed {
-                let start = obligations::start(&world.tables(), *name);
+                let start = obligations::start(&fixture.tables(), *name);
                 let is_owed =
                     matches!(start, Some(Effect::StartAttempt(start)) if start.attempt == *name);
                 prop_assert!(is_owed);
             }
-            let messages = obligations::messages(&world.tables(), (PartitionId(0), 0), usize::MAX);
+            let messages = obligations::messages(&fixture.tables(), (PartitionId(0), 0), usize::MAX);
             let owed: BTreeSet<_> = messages.iter().map(|(_, effect)| match effect {
                 Effect::Send { sequence, .. } => *sequence,
                 _ => 0,
@@ -163,12 +163,12 @@ proptest! {
     /// The rows are consistent with each other at all times.
     #[test]
     fn indexes_locks_and_timers_agree(happenings in proptest::collection::vec(happening(), 1..60)) {
-        let (mut world, mut next_completion) = (World::new(0, 2), 0);
+        let (mut fixture, mut next_completion) = (Fixture::new(0, 2), 0);
         for happening in &happenings {
-            for event in events(&mut world, happening, &mut next_completion) {
-                world.apply(event);
+            for event in events(&mut fixture, happening, &mut next_completion) {
+                fixture.apply(event);
             }
-            let mut tables = world.tables();
+            let mut tables = fixture.tables();
             let kinds = [
                 StatusKind::Scheduled, StatusKind::Inboxed, StatusKind::Running,
                 StatusKind::BackingOff, StatusKind::Suspended, StatusKind::Paused,
@@ -209,15 +209,15 @@ proptest! {
     /// No invocation misses what it waits for: if it is suspended, its tree is also unresolved when
     /// evaluated from all rows, whatever the incremental evaluation concluded.
     #[test]
-    fn whoever_is_suspended_has_a_reason(
+    fn a_suspended_invocation_has_a_reason(
         happenings in proptest::collection::vec(happening(), 1..80)
     ) {
-        let (mut world, mut next_completion) = (World::new(0, 2), 0);
+        let (mut fixture, mut next_completion) = (Fixture::new(0, 2), 0);
         for happening in &happenings {
-            for event in events(&mut world, happening, &mut next_completion) {
-                world.apply(event);
+            for event in events(&mut fixture, happening, &mut next_completion) {
+                fixture.apply(event);
             }
-            let tables = world.tables();
+            let tables = fixture.tables();
             for lsn in tables.by_status(StatusKind::Suspended, Lsn(0), usize::MAX) {
                 let status = tables.invocation(lsn).map(|row| row.status);
                 let Some(Status::Waiting(WaitingFor::Notification { awaiting, seen })) = status else {
@@ -234,13 +234,13 @@ proptest! {
     fn retention_counts_what_it_keeps_and_keeps_what_was_promised(
         happenings in proptest::collection::vec(happening(), 1..120)
     ) {
-        let (mut world, mut next_completion) = (World::new(0, 2), 0);
+        let (mut fixture, mut next_completion) = (Fixture::new(0, 2), 0);
         for happening in &happenings {
-            for event in events(&mut world, happening, &mut next_completion) {
-                let before = completed(&world.tables());
+            for event in events(&mut fixture, happening, &mut next_completion) {
+                let before = completed(&fixture.tables());
                 let is_cleanup = matches!(event, Event::CleanupDue { .. });
-                world.apply(event);
-                let tables = world.tables();
+                fixture.apply(event);
+                let tables = fixture.tables();
                 let now = tables.meta().stamp.at();
                 for (lsn, row, expires_at) in before.iter().filter(|_| is_cleanup) {
                     let is_promised = row.idempotency_key.is_some()
@@ -249,7 +249,7 @@ proptest! {
                     prop_assert!(is_there || !is_promised || *expires_at <= now);
                 }
             }
-            let tables = world.tables();
+            let tables = fixture.tables();
             let kept = completed(&tables);
             let counted: u64 = kept.iter().map(|(lsn, row, expires_at)| {
                 let key = Table::Expiry.key().u64(expires_at.0).lsn(*lsn).u8(2).done();
@@ -278,12 +278,12 @@ proptest! {
     fn what_waits_and_what_is_promised_has_an_end(
         happenings in proptest::collection::vec(happening(), 1..80)
     ) {
-        let (mut world, mut next_completion) = (World::new(0, 2), 0);
+        let (mut fixture, mut next_completion) = (Fixture::new(0, 2), 0);
         for happening in &happenings {
-            for event in events(&mut world, happening, &mut next_completion) {
-                world.apply(event);
+            for event in events(&mut fixture, happening, &mut next_completion) {
+                fixture.apply(event);
             }
-            let tables = world.tables();
+            let tables = fixture.tables();
             let all = |table: Table| {
                 let prefix = table.key().done();
                 tables.scan(&prefix, &prefix, usize::MAX)

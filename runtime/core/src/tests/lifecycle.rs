@@ -14,98 +14,98 @@ use crate::{
 
 #[test]
 fn a_call_runs_sleeps_and_answers() {
-    let mut world = World::single();
-    let created = world.apply(invoked(call(1)));
-    assert_eq!(world.effects(), "start 1@1 Greeter/greet entries=1 state=[] retries=0");
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call(1)));
+    assert_eq!(fixture.effects(), "start 1@1 Greeter/greet entries=1 state=[] retries=0");
     let first = attempt(created, created);
-    world.apply(command(first, sleep(5000, 1)));
-    world.apply(suspended(first, 1, 1));
-    assert_eq!(world.effects(), "timer 5000");
-    world.now_ms = 5000;
-    let woken = world.apply(timer(5000, created, 1));
-    assert_eq!(world.effects(), "start 1@4 Greeter/greet entries=3 state=[] retries=0");
+    fixture.apply(command(first, sleep(5000, 1)));
+    fixture.apply(suspended(first, 1, 1));
+    assert_eq!(fixture.effects(), "timer 5000");
+    fixture.now_ms = 5000;
+    let woken = fixture.apply(timer(5000, created, 1));
+    assert_eq!(fixture.effects(), "start 1@4 Greeter/greet entries=3 state=[] retries=0");
     let second = attempt(created, woken);
-    world.apply(output(second, "done"));
-    world.apply(output(first, "stale"));
-    world.apply(ended(first));
-    assert_eq!(world.effects(), "", "a zombie's words count for nothing");
-    world.apply(ended(second));
-    assert_eq!(world.effects(), "completed b\"done\"\nexpiry 65005");
+    fixture.apply(output(second, "done"));
+    fixture.apply(output(first, "stale"));
+    fixture.apply(ended(first));
+    assert_eq!(fixture.effects(), "", "proposals from a stale attempt are ignored");
+    fixture.apply(ended(second));
+    assert_eq!(fixture.effects(), "completed b\"done\"\nexpiry 65005");
 }
 
 #[test]
 fn a_timer_is_never_early_and_fires_once() {
-    let mut world = World::single();
-    let created = world.apply(invoked(call(1)));
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call(1)));
     let first = attempt(created, created);
-    world.apply(command(first, sleep(5000, 1)));
-    world.apply(suspended(first, 1, 1));
-    world.effects();
-    for early_ms in [world.now_ms, 4998] {
-        world.now_ms = early_ms;
-        world.apply(timer(5000, created, 1));
-        assert_eq!(world.effects(), "", "a shell that is early is not believed");
+    fixture.apply(command(first, sleep(5000, 1)));
+    fixture.apply(suspended(first, 1, 1));
+    fixture.effects();
+    for early_ms in [fixture.now_ms, 4998] {
+        fixture.now_ms = early_ms;
+        fixture.apply(timer(5000, created, 1));
+        assert_eq!(fixture.effects(), "", "a shell that is early is not believed");
     }
-    world.apply(timer(5000, created, 1));
-    world.apply(timer(5000, created, 1));
-    assert_eq!(world.effects(), "start 1@6 Greeter/greet entries=3 state=[] retries=0");
+    fixture.apply(timer(5000, created, 1));
+    fixture.apply(timer(5000, created, 1));
+    assert_eq!(fixture.effects(), "start 1@6 Greeter/greet entries=3 state=[] retries=0");
 }
 
 #[test]
 fn a_completion_that_races_the_suspension_is_not_lost() {
-    let mut world = World::single();
-    let created = world.apply(invoked(call(1)));
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call(1)));
     let first = attempt(created, created);
-    world.apply(command(first, sleep(0, 1)));
-    world.effects();
-    world.apply(timer(0, created, 1));
-    assert_eq!(world.effects(), "notify 1@1 [2] Sleep c1");
+    fixture.apply(command(first, sleep(0, 1)));
+    fixture.effects();
+    fixture.apply(timer(0, created, 1));
+    assert_eq!(fixture.effects(), "notify 1@1 [2] Sleep c1");
     // The attempt had been shown one entry when it suspended, so the completion is new to it.
-    world.apply(suspended(first, 1, 1));
-    assert_eq!(world.effects(), "start 1@4 Greeter/greet entries=3 state=[] retries=0");
+    fixture.apply(suspended(first, 1, 1));
+    assert_eq!(fixture.effects(), "start 1@4 Greeter/greet entries=3 state=[] retries=0");
 }
 
 #[test]
 fn what_a_suspended_attempt_has_seen_does_not_wake_it() {
-    let mut world = World::single();
-    let created = world.apply(invoked(call(1)));
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call(1)));
     let first = attempt(created, created);
     let cancel = SignalId::Index(1);
     let signal =
         Event::SignalReceived { target: id(1), signal: cancel, result: NotificationResult::Void };
-    world.apply(signal.clone());
-    world.apply(command(first, sleep(90_000, 1)));
-    world.effects();
+    fixture.apply(signal.clone());
+    fixture.apply(command(first, sleep(90_000, 1)));
+    fixture.effects();
     // The attempt consumed the cancellation at index 1 and still waits for it, as SDKs do.
-    world.apply(suspended(first, 1, 2));
-    assert_eq!(world.effects(), "");
-    world.apply(signal);
-    assert_eq!(world.effects(), "start 1@5 Greeter/greet entries=4 state=[] retries=0");
+    fixture.apply(suspended(first, 1, 2));
+    assert_eq!(fixture.effects(), "");
+    fixture.apply(signal);
+    assert_eq!(fixture.effects(), "start 1@5 Greeter/greet entries=4 state=[] retries=0");
 }
 
 #[test]
 fn a_failed_attempt_is_tried_again_later() {
-    let mut world = World::single();
-    let created = world.apply(invoked(call(1)));
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call(1)));
     let first = attempt(created, created);
-    world.effects();
-    world.apply(failed(first, AfterFailure::Retry { delay_ms: 100, counts: true }));
-    assert_eq!(world.effects(), "timer 1102");
-    world.now_ms = 1102;
-    let again = world.apply(timer(1102, created, 0));
-    assert_eq!(world.effects(), "start 1@3 Greeter/greet entries=1 state=[] retries=1");
+    fixture.effects();
+    fixture.apply(failed(first, AfterFailure::Retry { delay_ms: 100, counts: true }));
+    assert_eq!(fixture.effects(), "timer 1102");
+    fixture.now_ms = 1102;
+    let again = fixture.apply(timer(1102, created, 0));
+    assert_eq!(fixture.effects(), "start 1@3 Greeter/greet entries=1 state=[] retries=1");
     let second = attempt(created, again);
     // A new command counts as progress.
-    world.apply(command(second, sleep(9000, 1)));
-    assert_eq!(world.tables().invocation(created).unwrap().retry_count, 0);
-    world.apply(failed(second, AfterFailure::Pause));
-    let row = world.tables().invocation(created).unwrap();
+    fixture.apply(command(second, sleep(9000, 1)));
+    assert_eq!(fixture.tables().invocation(created).unwrap().retry_count, 0);
+    fixture.apply(failed(second, AfterFailure::Pause));
+    let row = fixture.tables().invocation(created).unwrap();
     assert_eq!(row.status.kind(), StatusKind::Paused);
     assert_eq!(row.last_failure.unwrap().message, "boom");
-    world.effects();
+    fixture.effects();
     // Cancelling gets it out of the pause.
-    world.apply(Event::CancelRequested { request: RequestId(9), target: id(1) });
-    assert!(world.effects().starts_with("start 1@6"));
+    fixture.apply(Event::CancelRequested { request: RequestId(9), target: id(1) });
+    assert!(fixture.effects().starts_with("start 1@6"));
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn kill_ends_it_and_all_that_it_started() {
         HandlerKind, ServiceKind,
         journal::{CallRequest, Command},
     };
-    let mut world = World::single();
-    let created = world.apply(invoked(call(1)));
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call(1)));
     let first = attempt(created, created);
     let request = CallRequest {
         service: "Greeter".into(),
@@ -136,119 +136,120 @@ fn kill_ends_it_and_all_that_it_started() {
         random_seed: 1,
     };
     let call = Command::Call { request, invocation_id_completion: 1, result_completion: 2 };
-    let called = world.apply(command_for(first, call, Some(callee)));
+    let called = fixture.apply(command_for(first, call, Some(callee)));
     assert_eq!(
-        world.effects(),
+        fixture.effects(),
         "start 1@1 Greeter/greet entries=1 state=[] retries=0\n\
          notify 1@1 [2] CallInvocationId c1\n\
          start 2@2 Greeter/greet entries=1 state=[] retries=0"
     );
-    world.apply(Event::KillRequested { request: RequestId(5), target: id(1) });
+    fixture.apply(Event::KillRequested { request: RequestId(5), target: id(1) });
     assert_eq!(
-        world.effects(),
+        fixture.effects(),
         "abort 1@1\nfailed 409 killed\nexpiry 61003\nanswer 5 Ended\nabort 2@2\nfailed 409 killed"
     );
-    assert!(world.tables().invocation(called).is_none(), "nothing of it was to be kept");
+    assert!(fixture.tables().invocation(called).is_none(), "nothing of it was to be kept");
 }
 
 #[test]
 fn an_ended_invocation_leaves_nothing_when_its_time_is_up() {
-    let mut world = World::single();
-    world.apply(Event::MessagesAcknowledged { by: crate::PartitionId(1), sequence: 0 });
-    world.checkpoint();
-    let empty: Vec<_> = world.base.0.keys().cloned().collect();
-    let created = world.apply(invoked(call(1)));
+    let mut fixture = Fixture::single();
+    fixture.apply(Event::MessagesAcknowledged { by: crate::PartitionId(1), sequence: 0 });
+    fixture.checkpoint();
+    let empty: Vec<_> = fixture.base.0.keys().cloned().collect();
+    let created = fixture.apply(invoked(call(1)));
     let first = attempt(created, created);
-    world.apply(command(first, sleep(5000, 1)));
-    world.checkpoint();
-    world.apply(output(first, "done"));
-    world.apply(ended(first));
-    world.checkpoint();
-    world.now_ms = 61_003;
-    world.apply(Event::RetentionDue { budget_bytes: u64::MAX, limit: 10 });
-    assert!(world.tables().invocation(created).is_some(), "not before its time");
-    world.apply(Event::RetentionDue { budget_bytes: u64::MAX, limit: 10 });
-    world.checkpoint();
-    assert_eq!(world.base.0.keys().cloned().collect::<Vec<_>>(), empty);
-    assert_eq!(world.tables().meta().retained_bytes, 0);
+    fixture.apply(command(first, sleep(5000, 1)));
+    fixture.checkpoint();
+    fixture.apply(output(first, "done"));
+    fixture.apply(ended(first));
+    fixture.checkpoint();
+    fixture.now_ms = 61_003;
+    fixture.apply(Event::RetentionDue { budget_bytes: u64::MAX, limit: 10 });
+    assert!(fixture.tables().invocation(created).is_some(), "not before its time");
+    fixture.apply(Event::RetentionDue { budget_bytes: u64::MAX, limit: 10 });
+    fixture.checkpoint();
+    assert_eq!(fixture.base.0.keys().cloned().collect::<Vec<_>>(), empty);
+    assert_eq!(fixture.tables().meta().retained_bytes, 0);
 }
 
 #[test]
 fn the_oldest_goes_first_when_room_is_short() {
-    let mut world = World::single();
+    let mut fixture = Fixture::single();
     for n in 1..=3 {
-        let created = world.apply(invoked(call(n)));
-        world.apply(output(attempt(created, created), "x"));
-        world.apply(ended(attempt(created, created)));
+        let created = fixture.apply(invoked(call(n)));
+        fixture.apply(output(attempt(created, created), "x"));
+        fixture.apply(ended(attempt(created, created)));
     }
-    let one = world.tables().meta().retained_bytes / 3;
-    world.apply(Event::RetentionDue { budget_bytes: one * 2, limit: 10 });
+    let one = fixture.tables().meta().retained_bytes / 3;
+    fixture.apply(Event::RetentionDue { budget_bytes: one * 2, limit: 10 });
     let left: Vec<_> =
-        (1..=3).filter(|n| world.tables().invocation_lsn(id(*n)).is_some()).collect();
+        (1..=3).filter(|n| fixture.tables().invocation_lsn(id(*n)).is_some()).collect();
     assert_eq!(left, [2, 3]);
 }
 
 #[test]
 fn an_invocation_that_is_not_kept_never_reaches_the_store() {
-    let mut world = World::single();
+    let mut fixture = Fixture::single();
     let mut invoke = call_object(1, "k");
     invoke.retention = Default::default();
-    let created = world.apply(invoked(invoke));
+    let created = fixture.apply(invoked(invoke));
     let first = attempt(created, created);
-    world.apply(command(first, sleep(5000, 1)));
-    world.apply(output(first, "x"));
-    world.apply(ended(first));
-    let written: Vec<_> = world.live.iter().map(|(key, row)| (key.clone(), row.cloned())).collect();
+    fixture.apply(command(first, sleep(5000, 1)));
+    fixture.apply(output(first, "x"));
+    fixture.apply(ended(first));
+    let written: Vec<_> =
+        fixture.live.iter().map(|(key, row)| (key.clone(), row.cloned())).collect();
     assert_eq!(written.len(), 1, "the meta row alone: {written:?}");
-    assert!(world.base.get(&written[0].0).is_none());
+    assert!(fixture.base.get(&written[0].0).is_none());
     assert_eq!(created, Lsn(1));
 }
 
 #[test]
 fn a_runs_result_completes_no_sleep() {
     let result_of = |attempt| Event::RunProposed { attempt, completion: 1, result: Ok("x".into()) };
-    let mut world = World::single();
-    let created = world.apply(invoked(call(1)));
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call(1)));
     let first = attempt(created, created);
-    world.apply(command(first, sleep(5000, 1)));
-    world.effects();
-    world.apply(result_of(first));
-    assert_eq!(world.effects(), "", "kind and id are compared");
-    world.now_ms = 5000;
-    world.apply(timer(5000, created, 1));
-    assert_eq!(world.effects(), "notify 1@1 [2] Sleep c1");
+    fixture.apply(command(first, sleep(5000, 1)));
+    fixture.effects();
+    fixture.apply(result_of(first));
+    assert_eq!(fixture.effects(), "", "kind and id are compared");
+    fixture.now_ms = 5000;
+    fixture.apply(timer(5000, created, 1));
+    assert_eq!(fixture.effects(), "notify 1@1 [2] Sleep c1");
     // Under format 1, it does.
-    let mut world = World::single();
-    world.rules = Rules::V1;
-    let created = world.apply(invoked(call(1)));
-    world.apply(command(attempt(created, created), sleep(5000, 1)));
-    world.effects();
-    world.apply(result_of(attempt(created, created)));
-    assert_eq!(world.effects(), "notify 1@1 [2] Run c1");
+    let mut fixture = Fixture::single();
+    fixture.rules = Rules::V1;
+    let created = fixture.apply(invoked(call(1)));
+    fixture.apply(command(attempt(created, created), sleep(5000, 1)));
+    fixture.effects();
+    fixture.apply(result_of(attempt(created, created)));
+    assert_eq!(fixture.effects(), "notify 1@1 [2] Run c1");
 }
 
 #[test]
 fn a_failure_before_the_handler_is_not_told_to_the_handler() {
-    let mut world = World::single();
-    let created = world.apply(invoked(call(1)));
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call(1)));
     let first = attempt(created, created);
-    world.apply(failed(first, AfterFailure::RetryUnreached { delay_ms: 100, counts: true }));
-    world.now_ms = 1102;
-    world.effects();
-    let again = world.apply(timer(1102, created, 0));
-    assert_eq!(world.effects(), "start 1@3 Greeter/greet entries=1 state=[] retries=0");
+    fixture.apply(failed(first, AfterFailure::RetryUnreached { delay_ms: 100, counts: true }));
+    fixture.now_ms = 1102;
+    fixture.effects();
+    let again = fixture.apply(timer(1102, created, 0));
+    assert_eq!(fixture.effects(), "start 1@3 Greeter/greet entries=1 state=[] retries=0");
     let second = attempt(created, again);
-    world.apply(failed(second, AfterFailure::RetryUnreached { delay_ms: 100, counts: false }));
-    let row = world.tables().invocation(created).unwrap();
+    fixture.apply(failed(second, AfterFailure::RetryUnreached { delay_ms: 100, counts: false }));
+    let row = fixture.tables().invocation(created).unwrap();
     assert_eq!((row.retry_count, row.policy_attempts), (0, 1));
 }
 
 #[test]
 fn a_delay_counts_from_the_record_whatever_the_sdks_clock_says() {
-    let mut world = World::single();
-    let created = world.apply(invoked(call(1)));
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call(1)));
     let first = attempt(created, created);
-    world.effects();
+    fixture.effects();
     // By the SDK's clock, the sleep ended long ago, or ends in a thousand years.
     for (said_ms, completion) in [(1, 1), (40_000_000_000_000, 2)] {
         let Event::CommandProposed { attempt, command, callee } =
@@ -257,12 +258,12 @@ fn a_delay_counts_from_the_record_whatever_the_sdks_clock_says() {
             panic!("a command")
         };
         let timed = Event::TimedCommandProposed { attempt, command, callee, delay_ms: 2000 };
-        world.apply(timed);
-        let due_ms = world.now_ms + 2000;
-        assert_eq!(world.effects(), format!("timer {due_ms}"));
+        fixture.apply(timed);
+        let due_ms = fixture.now_ms + 2000;
+        assert_eq!(fixture.effects(), format!("timer {due_ms}"));
     }
-    world.now_ms += 2000;
-    let at_ms = world.now_ms;
-    world.apply(timer(at_ms, created, 2));
-    assert!(world.effects().starts_with("notify 1@1 [3] Sleep c2"));
+    fixture.now_ms += 2000;
+    let at_ms = fixture.now_ms;
+    fixture.apply(timer(at_ms, created, 2));
+    assert!(fixture.effects().starts_with("notify 1@1 [3] Sleep c2"));
 }

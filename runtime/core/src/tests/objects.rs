@@ -14,48 +14,48 @@ use crate::{
 
 #[test]
 fn writers_of_a_key_take_turns_in_order_of_arrival() {
-    let mut world = World::single();
-    let first = world.apply(invoked(call_object(1, "k")));
-    world.apply(invoked(call_object(2, "k")));
-    world.apply(invoked(call_object(3, "k")));
-    let other = world.apply(invoked(call_object(4, "other")));
+    let mut fixture = Fixture::single();
+    let first = fixture.apply(invoked(call_object(1, "k")));
+    fixture.apply(invoked(call_object(2, "k")));
+    fixture.apply(invoked(call_object(3, "k")));
+    let other = fixture.apply(invoked(call_object(4, "other")));
     assert_eq!(
-        world.effects(),
+        fixture.effects(),
         "start 1@1 Counter/k/add entries=1 state=[] retries=0\n\
          start 4@4 Counter/other/add entries=1 state=[] retries=0"
     );
     let name = attempt(first, first);
     let set = Command::SetState { key: Bytes::from("n"), value: Bytes::from("1") };
-    world.apply(command(name, set));
-    world.apply(output(name, "x"));
-    world.apply(ended(name));
-    assert!(world.effects().contains("start 2@7 Counter/k/add entries=1 state=[b\"n\"]"));
+    fixture.apply(command(name, set));
+    fixture.apply(output(name, "x"));
+    fixture.apply(ended(name));
+    assert!(fixture.effects().contains("start 2@7 Counter/k/add entries=1 state=[b\"n\"]"));
     // The third is cancelled before it starts, and leaves the queue.
-    world.apply(Event::CancelRequested { request: RequestId(9), target: id(3) });
-    assert!(world.effects().contains("failed 409 canceled"));
-    let object = world.tables().object("Counter", "k").unwrap();
+    fixture.apply(Event::CancelRequested { request: RequestId(9), target: id(3) });
+    assert!(fixture.effects().contains("failed 409 canceled"));
+    let object = fixture.tables().object("Counter", "k").unwrap();
     assert_eq!((object.holder.0, object.queued), (2, 0));
-    assert_eq!(world.tables().object("Counter", "other").unwrap().holder, other);
+    assert_eq!(fixture.tables().object("Counter", "other").unwrap().holder, other);
 }
 
 #[test]
 fn state_stays_when_the_handler_fails() {
-    let mut world = World::single();
-    let created = world.apply(invoked(call_object(1, "k")));
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call_object(1, "k")));
     let name = attempt(created, created);
     let set = Command::SetState { key: Bytes::from("n"), value: Bytes::from("1") };
-    world.apply(command(name, set));
+    fixture.apply(command(name, set));
     let failure = TerminalFailure::new(418, "no");
-    world.apply(command(name, Command::Output { result: Err(failure) }));
-    world.apply(ended(name));
-    assert!(world.effects().contains("failed 418 no"));
-    assert_eq!(world.tables().state("Counter", "k", b"n"), Some(Bytes::from("1")));
-    assert!(world.tables().object("Counter", "k").is_none());
+    fixture.apply(command(name, Command::Output { result: Err(failure) }));
+    fixture.apply(ended(name));
+    assert!(fixture.effects().contains("failed 418 no"));
+    assert_eq!(fixture.tables().state("Counter", "k", b"n"), Some(Bytes::from("1")));
+    assert!(fixture.tables().object("Counter", "k").is_none());
 }
 
 #[test]
 fn the_same_idempotency_key_is_the_same_invocation_until_it_expires() {
-    let mut world = World::single();
+    let mut fixture = Fixture::single();
     let derived = Derivation::Plain.idempotency_key(None, "Greeter", "", "greet", "k");
     let mut invoke = call(1);
     invoke.id = derived;
@@ -64,67 +64,67 @@ fn the_same_idempotency_key_is_the_same_invocation_until_it_expires() {
         invoke.source = Source::IngressCall { request: RequestId(request) };
         invoked(invoke)
     };
-    let created = world.apply(again(1));
-    world.apply(again(2));
+    let created = fixture.apply(again(1));
+    fixture.apply(again(2));
     let name = attempt(created, created);
-    world.apply(output(name, "once"));
-    world.effects();
-    world.apply(ended(name));
-    assert_eq!(world.effects(), "completed b\"once\"\nexpiry 61004");
-    world.apply(again(3));
-    assert_eq!(world.effects(), "answer 3 stored Ok(b\"once\")");
+    fixture.apply(output(name, "once"));
+    fixture.effects();
+    fixture.apply(ended(name));
+    assert_eq!(fixture.effects(), "completed b\"once\"\nexpiry 61004");
+    fixture.apply(again(3));
+    assert_eq!(fixture.effects(), "answer 3 stored Ok(b\"once\")");
     // Expiry is exact, whether or not anything has been removed yet.
-    world.now_ms = 61_003;
-    let fresh = world.apply(again(4));
-    assert!(world.effects().starts_with(&format!("start {0}@{0}", fresh.0)));
-    assert!(world.tables().invocation(created).is_none());
+    fixture.now_ms = 61_003;
+    let fresh = fixture.apply(again(4));
+    assert!(fixture.effects().starts_with(&format!("start {0}@{0}", fresh.0)));
+    assert!(fixture.tables().invocation(created).is_none());
 }
 
 #[test]
 fn a_workflow_runs_once_for_each_key() {
-    let mut world = World::single();
+    let mut fixture = Fixture::single();
     let mut invoke = call_workflow(1, "o-1");
     invoke.id = Derivation::Plain.workflow(None, "Order", "o-1");
-    let created = world.apply(invoked(invoke.clone()));
+    let created = fixture.apply(invoked(invoke.clone()));
     invoke.source = Source::IngressCall { request: RequestId(2) };
-    world.apply(invoked(invoke.clone()));
+    fixture.apply(invoked(invoke.clone()));
     invoke.source = Source::IngressSend { request: RequestId(3) };
-    world.apply(invoked(invoke));
+    fixture.apply(invoked(invoke));
     assert_eq!(
-        world.effects(),
+        fixture.effects(),
         "start 1@1 Order/o-1/run entries=1 state=[] retries=0\n\
          answer 2 already invoked\n\
          answer 3 accepted duplicate=true"
     );
-    assert_eq!(world.tables().invocation(created).unwrap().status.kind(), StatusKind::Running);
+    assert_eq!(fixture.tables().invocation(created).unwrap().status.kind(), StatusKind::Running);
 }
 
 #[test]
 fn a_promise_is_completed_once_and_wakes_who_waits() {
-    let mut world = World::single();
-    let run = world.apply(invoked(call_workflow(1, "o-1")));
+    let mut fixture = Fixture::single();
+    let run = fixture.apply(invoked(call_workflow(1, "o-1")));
     let runner = attempt(run, run);
     let get = Command::GetPromise { key: "p".into(), completion: 1 };
-    world.apply(command(runner, get));
-    world.apply(suspended(runner, 1, 1));
+    fixture.apply(command(runner, get));
+    fixture.apply(suspended(runner, 1, 1));
     let mut shared = call_workflow(2, "o-1");
     shared.handler_kind = protocol::HandlerKind::Shared;
-    let signal = world.apply(invoked(shared));
+    let signal = fixture.apply(invoked(shared));
     let signaller = attempt(signal, signal);
-    world.effects();
+    fixture.effects();
     let complete = |completion| Command::CompletePromise {
         key: "p".into(),
         result: Ok(Bytes::from("v")),
         completion,
     };
-    world.apply(command(signaller, complete(1)));
+    fixture.apply(command(signaller, complete(1)));
     assert_eq!(
-        world.effects(),
+        fixture.effects(),
         "notify 4@4 [2] CompletePromise c1\n\
          start 1@5 Order/o-1/run entries=3 state=[] retries=0"
     );
-    world.apply(command(signaller, complete(2)));
-    let refused = world.tables().journal_entry(signal, 4).unwrap();
+    fixture.apply(command(signaller, complete(2)));
+    let refused = fixture.tables().journal_entry(signal, 4).unwrap();
     let refused = protocol::wire::notification::decode(&refused.entry).unwrap();
     assert!(format!("{:?}", refused.result).contains("409"));
 }
@@ -132,17 +132,17 @@ fn a_promise_is_completed_once_and_wakes_who_waits() {
 #[test]
 fn signals_before_the_first_attempt_are_kept() {
     use protocol::journal::{NotificationResult, notification::SignalId};
-    let mut world = World::single();
-    world.apply(invoked(call_object(1, "k")));
-    world.apply(invoked(call_object(2, "k")));
-    world.apply(Event::SignalReceived {
+    let mut fixture = Fixture::single();
+    fixture.apply(invoked(call_object(1, "k")));
+    fixture.apply(invoked(call_object(2, "k")));
+    fixture.apply(Event::SignalReceived {
         target: id(2),
         signal: SignalId::Name("go".into()),
         result: NotificationResult::Void,
     });
     let name = attempt(crate::Lsn(1), crate::Lsn(1));
-    world.apply(output(name, "x"));
-    world.effects();
-    world.apply(ended(name));
-    assert!(world.effects().contains("start 2@5 Counter/k/add entries=2"));
+    fixture.apply(output(name, "x"));
+    fixture.effects();
+    fixture.apply(ended(name));
+    assert!(fixture.effects().contains("start 2@5 Counter/k/add entries=2"));
 }

@@ -22,9 +22,9 @@ fn far(n: u128) -> InvocationId {
     InvocationId { partition_key: PartitionKey(u64::MAX), uuid: n }
 }
 
-fn sent(world: &World) -> Vec<(u64, Message)> {
+fn sent(fixture: &Fixture) -> Vec<(u64, Message)> {
     let mut sent = Vec::new();
-    for effect in &world.effects {
+    for effect in &fixture.effects {
         if let Effect::Send { sequence, message, .. } = effect {
             sent.push((*sequence, message.clone()));
         }
@@ -34,7 +34,7 @@ fn sent(world: &World) -> Vec<(u64, Message)> {
 
 #[test]
 fn a_call_to_another_partition_and_back() {
-    let (mut here, mut there) = (World::new(0, 2), World::new(1, 2));
+    let (mut here, mut there) = (Fixture::new(0, 2), Fixture::new(1, 2));
     let created = here.apply(invoked(call(1)));
     let caller = attempt(created, created);
     let request = CallRequest {
@@ -83,7 +83,7 @@ fn a_call_to_another_partition_and_back() {
 
 #[test]
 fn what_overtakes_a_lost_message_counts_when_it_comes_again_behind_it() {
-    let mut there = World::new(1, 2);
+    let mut there = Fixture::new(1, 2);
     let mut comes = |sequence: u64| {
         let message = Message::Invoke(Box::new(Invoke { id: far(sequence.into()), ..call(1) }));
         there.apply(Event::MessageReceived { from: PartitionId(0), sequence, message });

@@ -19,10 +19,10 @@ fn produced(request: u64, n: u128, name: &str, (epoch, offset): (u64, u64)) -> E
 
 #[test]
 fn each_position_counts_once_and_in_its_order() {
-    let mut world = World::single();
+    let mut fixture = Fixture::single();
     let mut take = |request, n, name, position| {
-        world.apply(produced(request, n, name, position));
-        let effects = world.effects();
+        fixture.apply(produced(request, n, name, position));
+        let effects = fixture.effects();
         let is_new = effects.contains("produced new=true");
         assert_eq!(effects.contains("start"), is_new, "{effects}");
         assert_ne!(is_new, effects.contains("produced new=false"), "{effects}");
@@ -35,7 +35,7 @@ fn each_position_counts_once_and_in_its_order() {
     assert!(take(5, 5, "orders/1", (0, 9)), "another one");
     assert!(take(6, 6, "orders/0", (1, 0)), "its topic was made anew");
     assert!(!take(7, 7, "orders/0", (0, 10)), "who is still in the old one");
-    let tables = world.tables();
+    let tables = fixture.tables();
     assert_eq!(tables.position("orders/0"), Some(Position { epoch: 1, offset: 0 }));
     assert_eq!(tables.position("orders"), None);
 }

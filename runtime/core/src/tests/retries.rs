@@ -21,32 +21,32 @@ fn cancel() -> Event {
 }
 
 /// Lets the attempt fail; returns the time in milliseconds until which its invocation waits.
-fn fail(world: &mut World, name: AttemptRef, next: AfterFailure) -> u64 {
-    world.apply(failed(name, next));
-    let status = world.tables().invocation(name.invocation).unwrap().status;
+fn fail(fixture: &mut Fixture, name: AttemptRef, next: AfterFailure) -> u64 {
+    fixture.apply(failed(name, next));
+    let status = fixture.tables().invocation(name.invocation).unwrap().status;
     let Status::Waiting(WaitingFor::Retry { at }) = status else { panic!("{status:?}") };
     at.0
 }
 
 /// Like `fail`, and goes on to the next attempt, which it returns.
-fn fail_and_go_on(world: &mut World, name: AttemptRef, next: AfterFailure) -> AttemptRef {
-    let at_ms = fail(world, name, next);
-    world.now_ms = at_ms;
-    let again = world.apply(timer(at_ms, name.invocation, 0));
+fn fail_and_go_on(fixture: &mut Fixture, name: AttemptRef, next: AfterFailure) -> AttemptRef {
+    let at_ms = fail(fixture, name, next);
+    fixture.now_ms = at_ms;
+    let again = fixture.apply(timer(at_ms, name.invocation, 0));
     attempt(name.invocation, again)
 }
 
 /// The row's counts: unsent attempts, attempts counted by the policy, retries reported to the
 /// handler.
-fn counts(world: &mut World, invocation: Lsn) -> (u32, u32, u32) {
-    let row = world.tables().invocation(invocation).unwrap();
+fn counts(fixture: &mut Fixture, invocation: Lsn) -> (u32, u32, u32) {
+    let row = fixture.tables().invocation(invocation).unwrap();
     (row.unsent, row.policy_attempts, row.retry_count)
 }
 
 /// How many cancellations its journal contains.
-fn cancels(world: &mut World, invocation: Lsn) -> usize {
-    let len = world.tables().invocation(invocation).unwrap().journal_len;
-    let journal = world.tables().journal(invocation, len);
+fn cancels(fixture: &mut Fixture, invocation: Lsn) -> usize {
+    let len = fixture.tables().invocation(invocation).unwrap().journal_len;
+    let journal = fixture.tables().journal(invocation, len);
     let id = |entry| protocol::wire::notification::decode(entry).unwrap().id;
     let cancel = protocol::journal::NotificationId::Signal(SignalId::Index(1));
     let notifications = journal.iter().filter(|entry| entry.ty.is_notification());
@@ -55,20 +55,20 @@ fn cancels(world: &mut World, invocation: Lsn) -> usize {
 
 #[test]
 fn requests_that_were_not_sent_are_counted_in_the_row_and_by_no_policy() {
-    let mut world = World::single();
-    let created = world.apply(invoked(call(1)));
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call(1)));
     let mut name = attempt(created, created);
-    name = fail_and_go_on(&mut world, name, FAILED);
+    name = fail_and_go_on(&mut fixture, name, FAILED);
     for unsent in 1..=3 {
-        name = fail_and_go_on(&mut world, name, UNSENT);
-        assert_eq!(counts(&mut world, created), (unsent, 1, 1));
+        name = fail_and_go_on(&mut fixture, name, UNSENT);
+        assert_eq!(counts(&mut fixture, created), (unsent, 1, 1));
         // Across a restart, too.
-        world.checkpoint();
-        assert_eq!(counts(&mut world, created), (unsent, 1, 1));
-        let Some(Effect::StartAttempt(start)) = world.effects.pop() else { panic!("a start") };
+        fixture.checkpoint();
+        assert_eq!(counts(&mut fixture, created), (unsent, 1, 1));
+        let Some(Effect::StartAttempt(start)) = fixture.effects.pop() else { panic!("a start") };
         assert_eq!((start.attempt, start.unsent), (name, unsent), "the next delay grows by it");
     }
-    assert_eq!(world.tables().invocation(created).unwrap().last_failure.unwrap().message, "boom");
+    assert_eq!(fixture.tables().invocation(created).unwrap().last_failure.unwrap().message, "boom");
 }
 
 #[test]
@@ -90,137 +90,137 @@ fn an_attempt_that_gets_further_ends_the_count_of_unsent_ones() {
         ("a pause", |name| failed(name, AfterFailure::Pause)),
     ];
     for (what, event) in further {
-        let mut world = World::single();
-        let created = world.apply(invoked(call(1)));
+        let mut fixture = Fixture::single();
+        let created = fixture.apply(invoked(call(1)));
         let first = attempt(created, created);
-        world.apply(command(first, Command::Run { completion: 1 }));
-        let second = fail_and_go_on(&mut world, first, UNSENT);
-        let third = fail_and_go_on(&mut world, second, UNSENT);
+        fixture.apply(command(first, Command::Run { completion: 1 }));
+        let second = fail_and_go_on(&mut fixture, first, UNSENT);
+        let third = fail_and_go_on(&mut fixture, second, UNSENT);
         if what == "a suspension that is over" {
-            world.apply(cancel());
+            fixture.apply(cancel());
         }
-        assert_eq!(counts(&mut world, created).0, 2);
-        world.apply(event(third));
-        assert_eq!(counts(&mut world, created).0, 0, "{what}");
-        assert_eq!(crate::invariants::check(&world.tables()), Ok(()), "{what}");
+        assert_eq!(counts(&mut fixture, created).0, 2);
+        fixture.apply(event(third));
+        assert_eq!(counts(&mut fixture, created).0, 0, "{what}");
+        assert_eq!(crate::invariants::check(&fixture.tables()), Ok(()), "{what}");
     }
 }
 
 #[test]
 fn a_cancellation_starts_what_backs_off_at_once_and_changes_no_count() {
     for next in [UNSENT, FAILED] {
-        let mut world = World::single();
-        let created = world.apply(invoked(call(1)));
+        let mut fixture = Fixture::single();
+        let created = fixture.apply(invoked(call(1)));
         let first = attempt(created, created);
-        let second = fail_and_go_on(&mut world, first, next.clone());
-        let at_ms = fail(&mut world, second, next.clone());
-        let counted = counts(&mut world, created);
-        world.effects();
-        let woken = world.apply(cancel());
+        let second = fail_and_go_on(&mut fixture, first, next.clone());
+        let at_ms = fail(&mut fixture, second, next.clone());
+        let counted = counts(&mut fixture, created);
+        fixture.effects();
+        let woken = fixture.apply(cancel());
         let retries = counted.2;
         assert_eq!(
-            world.effects(),
+            fixture.effects(),
             format!(
                 "start 1@{} Greeter/greet entries=2 state=[] retries={retries}\nanswer 9 Signalled",
                 woken.0
             )
         );
-        assert_eq!(counts(&mut world, created), counted);
-        assert_eq!(crate::invariants::check(&world.tables()), Ok(()), "its timer is gone");
-        world.now_ms = at_ms;
-        world.apply(timer(at_ms, created, 0));
-        assert_eq!(world.effects(), "", "it has begun already");
+        assert_eq!(counts(&mut fixture, created), counted);
+        assert_eq!(crate::invariants::check(&fixture.tables()), Ok(()), "its timer is gone");
+        fixture.now_ms = at_ms;
+        fixture.apply(timer(at_ms, created, 0));
+        assert_eq!(fixture.effects(), "", "it has begun already");
     }
 }
 
 #[test]
 fn a_repeated_cancellation_is_not_stored_and_wakes_nothing() {
-    let mut world = World::single();
-    let created = world.apply(invoked(call(1)));
-    fail(&mut world, attempt(created, created), UNSENT);
-    let woken = world.apply(cancel());
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call(1)));
+    fail(&mut fixture, attempt(created, created), UNSENT);
+    let woken = fixture.apply(cancel());
     let second = attempt(created, woken);
-    fail(&mut world, second, UNSENT);
-    world.effects();
+    fail(&mut fixture, second, UNSENT);
+    fixture.effects();
     for _ in 0..3 {
-        world.apply(cancel());
-        assert_eq!(world.effects(), "answer 9 Signalled", "it has been told");
+        fixture.apply(cancel());
+        assert_eq!(fixture.effects(), "answer 9 Signalled", "it has been told");
     }
     // Nor does one that another invocation sends.
     let result = protocol::journal::NotificationResult::Void;
     let signal = SignalId::Index(1);
-    world.apply(Event::SignalReceived { target: id(1), signal, result });
-    assert_eq!(world.effects(), "");
-    assert_eq!(cancels(&mut world, created), 1);
+    fixture.apply(Event::SignalReceived { target: id(1), signal, result });
+    assert_eq!(fixture.effects(), "");
+    assert_eq!(cancels(&mut fixture, created), 1);
     // Once an attempt has got past the first one, the next one is stored and wakes it.
-    let row = world.tables().invocation(created).unwrap();
+    let row = fixture.tables().invocation(created).unwrap();
     let Status::Waiting(WaitingFor::Retry { at }) = row.status else { panic!("it backs off") };
-    world.now_ms = at.0;
-    let third = world.apply(timer(at.0, created, 0));
+    fixture.now_ms = at.0;
+    let third = fixture.apply(timer(at.0, created, 0));
     let third = attempt(created, third);
-    world.apply(command(third, Command::Run { completion: 1 }));
-    fail(&mut world, third, FAILED);
-    world.effects();
-    world.apply(cancel());
-    assert!(world.effects().starts_with("start 1@"));
-    assert_eq!(cancels(&mut world, created), 2);
+    fixture.apply(command(third, Command::Run { completion: 1 }));
+    fail(&mut fixture, third, FAILED);
+    fixture.effects();
+    fixture.apply(cancel());
+    assert!(fixture.effects().starts_with("start 1@"));
+    assert_eq!(cancels(&mut fixture, created), 2);
 }
 
 #[test]
 fn each_cancellation_of_one_that_runs_or_has_heard_of_the_last_is_stored() {
-    let mut world = World::single();
-    let created = world.apply(invoked(call(1)));
-    world.apply(cancel());
-    world.apply(cancel());
-    assert_eq!(cancels(&mut world, created), 2, "the first may have been heard");
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call(1)));
+    fixture.apply(cancel());
+    fixture.apply(cancel());
+    assert_eq!(cancels(&mut fixture, created), 2, "the first may have been heard");
     // It has seen both and suspends again, so the third one is new to it.
-    world.apply(command(attempt(created, created), sleep(90_000, 1)));
-    world.apply(suspended(attempt(created, created), 1, 4));
-    world.effects();
-    world.apply(cancel());
-    assert!(world.effects().starts_with("start 1@"));
-    assert_eq!(cancels(&mut world, created), 3);
+    fixture.apply(command(attempt(created, created), sleep(90_000, 1)));
+    fixture.apply(suspended(attempt(created, created), 1, 4));
+    fixture.effects();
+    fixture.apply(cancel());
+    assert!(fixture.effects().starts_with("start 1@"));
+    assert_eq!(cancels(&mut fixture, created), 3);
 }
 
 #[test]
 fn cancelling_one_that_is_paused_is_one_attempt_each_time() {
-    let mut world = World::single();
-    let created = world.apply(invoked(call(1)));
-    let second = fail_and_go_on(&mut world, attempt(created, created), FAILED);
-    world.apply(failed(second, AfterFailure::Pause));
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call(1)));
+    let second = fail_and_go_on(&mut fixture, attempt(created, created), FAILED);
+    fixture.apply(failed(second, AfterFailure::Pause));
     for _ in 0..3 {
-        let woken = world.apply(cancel());
+        let woken = fixture.apply(cancel());
         // Cancelling is the only way out of the pause, and it does not reset the counts.
-        assert_eq!(counts(&mut world, created), (0, 1, 1));
-        assert_eq!(cancels(&mut world, created), 1);
-        world.apply(failed(attempt(created, woken), AfterFailure::Pause));
-        let row = world.tables().invocation(created).unwrap();
+        assert_eq!(counts(&mut fixture, created), (0, 1, 1));
+        assert_eq!(cancels(&mut fixture, created), 1);
+        fixture.apply(failed(attempt(created, woken), AfterFailure::Pause));
+        let row = fixture.tables().invocation(created).unwrap();
         assert_eq!(row.status.kind(), StatusKind::Paused);
     }
 }
 
 #[test]
 fn logs_of_format_2_cancel_as_they_did() {
-    let mut world = World::single();
-    world.rules = Rules::V2;
-    let created = world.apply(invoked(call(1)));
-    let at_ms = fail(&mut world, attempt(created, created), FAILED);
-    world.effects();
-    world.apply(cancel());
-    world.apply(cancel());
-    assert_eq!(world.effects(), "answer 9 Signalled\nanswer 9 Signalled", "it backs off");
-    assert_eq!(cancels(&mut world, created), 2);
-    world.now_ms = at_ms;
-    let second = world.apply(timer(at_ms, created, 0));
-    world.apply(failed(attempt(created, second), AfterFailure::Pause));
-    assert_eq!(counts(&mut world, created).1, 1);
-    world.apply(cancel());
-    assert_eq!(counts(&mut world, created).1, 0);
+    let mut fixture = Fixture::single();
+    fixture.rules = Rules::V2;
+    let created = fixture.apply(invoked(call(1)));
+    let at_ms = fail(&mut fixture, attempt(created, created), FAILED);
+    fixture.effects();
+    fixture.apply(cancel());
+    fixture.apply(cancel());
+    assert_eq!(fixture.effects(), "answer 9 Signalled\nanswer 9 Signalled", "it backs off");
+    assert_eq!(cancels(&mut fixture, created), 2);
+    fixture.now_ms = at_ms;
+    let second = fixture.apply(timer(at_ms, created, 0));
+    fixture.apply(failed(attempt(created, second), AfterFailure::Pause));
+    assert_eq!(counts(&mut fixture, created).1, 1);
+    fixture.apply(cancel());
+    assert_eq!(counts(&mut fixture, created).1, 0);
     // The current rules do not know of the cancellations stored under format 2, so the next one is
     // stored.
-    world.apply(failed(attempt(created, Lsn(world.applied)), FAILED));
-    world.rules = Rules::CURRENT;
-    world.effects();
-    world.apply(cancel());
-    assert!(world.effects().starts_with("start 1@"));
+    fixture.apply(failed(attempt(created, Lsn(fixture.applied)), FAILED));
+    fixture.rules = Rules::CURRENT;
+    fixture.effects();
+    fixture.apply(cancel());
+    assert!(fixture.effects().starts_with("start 1@"));
 }

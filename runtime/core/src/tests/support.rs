@@ -50,7 +50,7 @@ impl Snapshot for Memory {
 }
 
 /// One partition: applies events one by one and collects the effects.
-pub(super) struct World {
+pub(super) struct Fixture {
     pub(super) partition: Partition,
     pub(super) live: Overlay,
     pub(super) base: Memory,
@@ -61,7 +61,7 @@ pub(super) struct World {
     pub(super) rules: Rules,
 }
 
-impl World {
+impl Fixture {
     pub(super) fn new(id: u16, count: u16) -> Self {
         Self {
             partition: Partition { id: PartitionId(id), count, derivation: Derivation::Plain },

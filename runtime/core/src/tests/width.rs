@@ -49,52 +49,52 @@ fn signalled(width: u32) -> Awaiting {
     Awaiting::node(Combinator::AllCompleted, leaves, Vec::new())
 }
 
-fn suspend(world: &mut World, name: AttemptRef, awaiting: Awaiting, seen: u32) {
-    world.apply(Event::AttemptSuspended { attempt: name, awaiting, seen });
+fn suspend(fixture: &mut Fixture, name: AttemptRef, awaiting: Awaiting, seen: u32) {
+    fixture.apply(Event::AttemptSuspended { attempt: name, awaiting, seen });
 }
 
 /// The work of a number of sleeps, which end one after another or all at once, and of one
 /// suspension on all of them.
 fn work_of_sleeps(width: u32, tree: fn(u32) -> Awaiting, step_ms: u64, checkpoints: bool) -> usize {
-    let mut world = World::single();
-    let created = world.apply(invoked(call(1)));
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call(1)));
     let name = attempt(created, created);
     meter::take();
     for completion in 1..=width {
         let at_ms = 1_000_000 + step_ms * u64::from(completion);
-        world.apply(command(name, sleep(at_ms, completion)));
+        fixture.apply(command(name, sleep(at_ms, completion)));
     }
-    suspend(&mut world, name, tree(width), width + 1);
-    world.effects.clear();
+    suspend(&mut fixture, name, tree(width), width + 1);
+    fixture.effects.clear();
     if checkpoints {
-        world.checkpoint();
+        fixture.checkpoint();
     }
-    world.now_ms = 100_000_000;
+    fixture.now_ms = 100_000_000;
     let mut fired = 0;
     loop {
-        let until = Timestamp(world.now_ms);
-        let due = world.tables().timers_due(Timestamp(0), until, BATCH);
+        let until = Timestamp(fixture.now_ms);
+        let due = fixture.tables().timers_due(Timestamp(0), until, BATCH);
         if due.is_empty() {
             break;
         }
         fired += due.len();
-        world.tables().next_timer(due.last().unwrap().at);
-        due.into_iter().for_each(|timer| _ = world.apply(Event::TimerFired { timer }));
+        fixture.tables().next_timer(due.last().unwrap().at);
+        due.into_iter().for_each(|timer| _ = fixture.apply(Event::TimerFired { timer }));
     }
     assert_eq!(fired, width as usize);
-    let started = world.effects();
+    let started = fixture.effects();
     assert!(started.contains("start 1@"), "{started}");
     assert_eq!(started.lines().filter(|line| line.starts_with("start")).count(), 1);
-    finish(&mut world, created);
+    finish(&mut fixture, created);
     meter::take()
 }
 
-fn finish(world: &mut World, created: Lsn) {
-    world.apply(Event::KillRequested { request: RequestId(5), target: id(1) });
-    assert!(world.effects().contains("failed 409 killed"));
-    world.now_ms += 100_000;
-    world.apply(Event::CleanupDue { budget_bytes: u64::MAX, limit: 10 });
-    assert!(world.tables().invocation(created).is_none());
+fn finish(fixture: &mut Fixture, created: Lsn) {
+    fixture.apply(Event::KillRequested { request: RequestId(5), target: id(1) });
+    assert!(fixture.effects().contains("failed 409 killed"));
+    fixture.now_ms += 100_000;
+    fixture.apply(Event::CleanupDue { budget_bytes: u64::MAX, limit: 10 });
+    assert!(fixture.tables().invocation(created).is_none());
 }
 
 fn assert_linear(what: &str, work: impl Fn(u32) -> usize) {
@@ -120,19 +120,19 @@ fn timers_that_fire_in_batches_are_not_looked_for_behind_those_that_fired() {
 #[test]
 fn awakeables_and_a_promise_with_many_waiters_are_no_wider() {
     assert_linear("awakeables", |width| {
-        let mut world = World::single();
-        let created = world.apply(invoked(call(1)));
-        suspend(&mut world, attempt(created, created), signalled(width), 1);
-        world.effects.clear();
+        let mut fixture = Fixture::single();
+        let created = fixture.apply(invoked(call(1)));
+        suspend(&mut fixture, attempt(created, created), signalled(width), 1);
+        fixture.effects.clear();
         meter::take();
         for index in 17..17 + width {
             let signal = protocol::journal::notification::SignalId::Index(index);
             let (request, target) = (RequestId(1), id(1));
             let result = NotificationResult::Void;
-            world.apply(Event::SignalRequested { request, target, signal, result });
+            fixture.apply(Event::SignalRequested { request, target, signal, result });
         }
-        assert_eq!(world.effects().matches("start 1@").count(), 1);
-        finish(&mut world, created);
+        assert_eq!(fixture.effects().matches("start 1@").count(), 1);
+        finish(&mut fixture, created);
         meter::take()
     });
 }
@@ -140,23 +140,23 @@ fn awakeables_and_a_promise_with_many_waiters_are_no_wider() {
 #[test]
 fn messages_that_are_acknowledged_one_by_one_are_not_looked_for_again() {
     let work = |count: u64| {
-        let mut world = World::new(0, 2);
+        let mut fixture = Fixture::new(0, 2);
         let mut far = id(9);
         far.partition_key = protocol::PartitionKey(u64::MAX);
-        let created = world.apply(invoked(call(1)));
+        let created = fixture.apply(invoked(call(1)));
         for _ in 0..count {
             let send = protocol::journal::Command::SendSignal {
                 target: far.to_string(),
                 signal: protocol::journal::notification::SignalId::Index(17),
                 result: NotificationResult::Void,
             };
-            world.apply(command(attempt(created, created), send));
+            fixture.apply(command(attempt(created, created), send));
         }
-        world.checkpoint();
+        fixture.checkpoint();
         meter::take();
         for sequence in 1..=count {
             let by = crate::PartitionId(1);
-            world.apply(Event::MessagesAcknowledged { by, sequence });
+            fixture.apply(Event::MessagesAcknowledged { by, sequence });
         }
         meter::take()
     };

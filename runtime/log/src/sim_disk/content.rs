@@ -53,7 +53,11 @@ impl Content {
 
     pub(super) fn truncate(&mut self, len: usize) {
         // A real file would be extended with zeros.
-        assert!(len <= self.visible.len(), "{len} bytes are kept of {}", self.visible.len());
+        assert!(
+            len <= self.visible.len(),
+            "a file of {} bytes is truncated to {len}",
+            self.visible.len()
+        );
         let change = Change::Truncate(len);
         change.apply(&mut self.visible);
         self.pending.push(change);
@@ -152,6 +156,6 @@ impl Change {
 fn below(choose: &mut impl FnMut(u64) -> u64, bound: usize) -> usize {
     match usize::try_from(choose(bound as u64)) {
         Ok(chosen) if chosen < bound => chosen,
-        chosen => unreachable!("a number below {bound} was asked for, and {chosen:?} given"),
+        chosen => unreachable!("`choose` returned {chosen:?} for the bound {bound}"),
     }
 }

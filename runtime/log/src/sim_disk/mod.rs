@@ -253,7 +253,7 @@ impl State {
     }
 
     fn content(&mut self, id: FileId) -> io::Result<&mut Content> {
-        self.contents.get_mut(&id).ok_or_else(|| not_found("a file that is open"))
+        self.contents.get_mut(&id).ok_or_else(|| not_found("an open file"))
     }
 }
 

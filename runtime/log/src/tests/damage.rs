@@ -128,7 +128,7 @@ fn a_last_segment_that_has_lost_its_header_is_damage() {
 fn the_log_of_another_directory_is_refused_and_one_of_before_names_is_not() {
     let disk = SimDisk::default();
     let owner = Owner { directory: 7 << 100, partitions: 2 };
-    let options = |owner| Options { owner, ..Options::from(SEGMENT_BYTES) };
+    let options = |owner| LogOptions { owner, ..LogOptions::from(SEGMENT_BYTES) };
     Known::default().append(&ManualLog::open(disk.clone(), options(owner)).unwrap(), 30);
     let others =
         [Owner { directory: 7, ..owner }, Owner { partitions: 3, ..owner }, Owner::default()];

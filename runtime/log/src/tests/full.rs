@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use super::*;
 
 const NOBODY: Owner = Owner { directory: 0, partitions: 0 };
-const OPTIONS: Options =
-    Options { segment_bytes: 4096, reserve_bytes: 2048, step_bytes: 1024, owner: NOBODY };
+const OPTIONS: LogOptions =
+    LogOptions { segment_bytes: 4096, reserve_bytes: 2048, step_bytes: 1024, owner: NOBODY };
 
 /// Appends one batch and returns the receiver of its outcome.
 fn append(log: &dyn Log, first: u64) -> mpsc::Receiver<Result<(), AppendError>> {
@@ -228,7 +228,7 @@ fn nothing_acknowledged_is_lost_on_a_disk_that_is_full_now_and_then() {
         }
         let mut known = Known::default();
         let options =
-            Options { segment_bytes: 900, reserve_bytes: 400, step_bytes: 200, owner: NOBODY };
+            LogOptions { segment_bytes: 900, reserve_bytes: 400, step_bytes: 200, owner: NOBODY };
         while !disk.has_lost_power() {
             let log = match ManualLog::open(disk.clone(), options) {
                 Ok(log) => log,
@@ -256,7 +256,7 @@ fn nothing_acknowledged_is_lost_on_a_disk_that_is_full_now_and_then() {
             }
             disk.set_capacity_bytes(None);
             log.retry();
-            assert!(!log.is_short(), "seed {seed}: there is room, and nobody sees it");
+            assert!(!log.is_short(), "seed {seed}: there is space, but the log does not notice");
         }
         disk.set_capacity_bytes(None);
         let what = format!("seed {seed}");

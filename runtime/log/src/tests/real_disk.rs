@@ -14,7 +14,7 @@ const DIR: &str = "ABIDE_TEST_LOG_DIR";
 #[test]
 fn the_other_process() {
     let Some(dir) = std::env::var_os(DIR) else { return };
-    let options = Options { segment_bytes: 300, ..Options::default() };
+    let options = LogOptions { segment_bytes: 300, ..LogOptions::default() };
     let log = FileLog::open(Path::new(&dir), options).unwrap();
     for first in 1..=10 {
         let (told, hears) = mpsc::channel();

@@ -40,7 +40,7 @@ impl Course {
 
 /// How far the wall clock is from ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the variant says what its field is")]
+#[expect(missing_docs, reason = "the variant explains its field")]
 pub enum Difference {
     /// The wall clock is ahead of ours.
     Ahead { by_us: u64 },

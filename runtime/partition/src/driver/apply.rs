@@ -96,7 +96,7 @@ impl Driver {
         let (id, count) = (self.partition.id.0, records.len() as u64);
         assert!(
             first_lsn.0 + count == self.applied.0 + 1,
-            "partition {id}: {count} records from {} on go to the log, and {} is the last one applied",
+            "partition {id}: {count} records from {} on go to the log, but {} is the last one applied",
             first_lsn.0,
             self.applied.0
         );
@@ -128,7 +128,7 @@ impl Driver {
                         inbox.put(|lanes| {
                             assert!(
                                 lanes.syncing > 0,
-                                "partition {id}: the batch of record {} is on disk, and none was on \
+                                "partition {id}: the batch of record {} is on disk, but none was on \
                                  its way",
                                 first_lsn.0
                             );
@@ -138,7 +138,7 @@ impl Driver {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the log cannot write; nothing is acknowledged any more");
+                    tracing::error!(%error, "the log cannot be written; nothing more is acknowledged");
                     inbox.put(|lanes| lanes.notices.log_failed = true);
                 }
             }),

@@ -35,7 +35,7 @@ impl Driver {
                 // Tables that are ahead of the log cannot be used after a crash.
                 assert!(
                     before < checkpointed && checkpointed <= durable,
-                    "partition {}: the tables go from record {} to {}, and {} is durable",
+                    "partition {}: the tables go from record {} to {}, but only {} is durable",
                     self.partition.id.0,
                     before.0,
                     checkpointed.0,

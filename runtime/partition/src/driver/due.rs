@@ -37,7 +37,7 @@ impl Driver {
             tracing::warn!(
                 partition = self.partition.id.0,
                 budget_bytes,
-                "results that were promised take more than the retention budget, and are kept"
+                "promised results exceed the retention budget and are kept anyway"
             );
         }
         self.is_overpromised = is_overpromised;
@@ -54,8 +54,8 @@ fn check_due(partition: PartitionId, due: &[TimerKey], next: Option<Timestamp>, 
     let (Some(first), Some(last)) = (due.first(), due.last()) else { return };
     assert!(
         next.is_some_and(|next| next <= first.at) && last.at <= now,
-        "partition {}: timers fire from {:?} to {:?}, and the first was known to be due at {next:?} and \
-         it is {now:?}",
+        "partition {}: timers fire from {:?} to {:?}, but the first was expected at {next:?} and \
+         now is {now:?}",
         partition.0,
         first.at,
         last.at

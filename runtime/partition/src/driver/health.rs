@@ -17,7 +17,7 @@ impl Driver {
         let retained = tables.retained();
         let budget_bytes = self.settings.retention_budget_bytes;
         let health = PartitionHealth {
-            has_room: !self.inbox.has_no_room(),
+            has_room: !self.inbox.is_disk_full(),
             log_stuck_ms,
             checkpoint_stuck_ms,
             promised_over_budget: (retained.bytes > budget_bytes && !retained.may_shrink)

@@ -5,7 +5,7 @@
 //! the simulator calls it from a loop of its own.
 //!
 //! Reading order: this file (the turn), `recover` (how a driver is created), `due` (timers and
-//! removals), `apply` (events to records, records to the log), `read`, `owed` (attempts that got no
+//! removals), `apply` (events to records, records to the log), `read`, `refused_starts` (attempts that got no
 //! permit), `resend`, `checkpoint`, `health`, `close` (shutdown).
 
 mod apply;
@@ -13,9 +13,9 @@ mod checkpoint;
 mod close;
 mod due;
 mod health;
-mod owed;
 mod read;
 mod recover;
+mod refused_starts;
 mod resend;
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ use runtime_core::{
     time::Timestamp,
 };
 use runtime_log::Log;
-use runtime_store::{Base, Room, Store};
+use runtime_store::{Base, DiskSpace, Store};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -42,8 +42,8 @@ use crate::{
     observer::Observer,
 };
 
-use owed::Owed;
 pub(crate) use recover::{Folded, Surroundings};
+use refused_starts::RefusedStarts;
 
 /// While the disk is nearly full, a partition checks this often whether there is space again.
 const ROOM_CHECK_MS: u64 = 100;
@@ -112,7 +112,7 @@ pub struct Driver {
     live: Overlay,
     pub(crate) store: Store,
     /// Disk space of the stores of the whole node.
-    room: Room,
+    disk_space: DiskSpace,
     log: Arc<dyn Log>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) inbox: Arc<Inbox>,
@@ -128,7 +128,7 @@ pub struct Driver {
     next_expiry: Option<Timestamp>,
     /// Attempts that the invoker had no capacity for, and those found running at start, oldest
     /// first.
-    owed: Owed,
+    refused_starts: RefusedStarts,
     /// Partitions to which messages are being resent, and the row after which that continues.
     resending: BTreeMap<PartitionId, Option<Key>>,
     /// Readers that wait for rows to hold.
@@ -152,19 +152,19 @@ impl Driver {
             bytes_max: self.settings.batch_bytes_max,
             log_bytes_max: self.log_bytes_max(),
         };
-        let Arrivals { notices, mut events, reads, no_room, .. } =
+        let Arrivals { notices, mut events, reads, disk_full, .. } =
             self.inbox.take(patience, bounds);
         self.answer_pings(notices.pings);
         if notices.log_failed || notices.checkpoint.is_some_and(|done| !self.install(done)) {
             return Turn::Failed;
         }
         assert!(
-            no_room.is_empty() || admission == Admission::Reserve,
-            "partition {}: {} events are refused for want of room, and the turn takes {admission:?}",
+            disk_full.is_empty() || admission == Admission::Reserve,
+            "partition {}: {} events are refused for lack of disk space, but the turn takes {admission:?}",
             self.partition.id.0,
-            no_room.len()
+            disk_full.len()
         );
-        no_room.iter().for_each(|event| self.dispatch.refuse(event));
+        disk_full.iter().for_each(|event| self.dispatch.refuse(event));
         let acknowledged = notices.acknowledged.into_iter();
         events.extend(
             acknowledged.map(|(by, sequence)| Event::MessagesAcknowledged { by, sequence }),
@@ -174,8 +174,8 @@ impl Driver {
         let has_events = !events.is_empty();
         self.apply(events);
         self.look(reads);
-        self.owed.note(notices.refused, notices.wanted);
-        let offered = self.offer_owed() | self.resend(notices.resend);
+        self.refused_starts.note(notices.refused, notices.wanted);
+        let offered = self.offer_refused_starts() | self.resend(notices.resend);
         self.maybe_checkpoint();
         if notices.stop {
             return Turn::Stopped;
@@ -194,8 +194,8 @@ impl Driver {
 
     /// Which events this turn may take.
     fn admission(&mut self) -> Admission {
-        let is_nearly_full = self.log.is_short() || self.room.is_short();
-        self.inbox.set_no_room(is_nearly_full);
+        let is_nearly_full = self.log.is_short() || self.disk_space.is_short();
+        self.inbox.set_disk_full(is_nearly_full);
         self.inbox.let_in(self.schedule.payload_bytes_max(self.unwritten_bytes()));
         let is_overloaded = self.is_holding();
         let held_since_us = self.held_since_us.filter(|_| is_overloaded);
@@ -230,7 +230,7 @@ impl Driver {
     }
 
     fn next_wake_up(&self, now: Timestamp, admission: Admission) -> Option<Timestamp> {
-        if self.owed.may_start() || !self.resending.is_empty() {
+        if self.refused_starts.may_start() || !self.resending.is_empty() {
             return Some(Timestamp(0)); // There is more to offer or resend.
         }
         let checkpoint = self.schedule.next(self.unwritten_bytes());

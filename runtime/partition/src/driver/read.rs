@@ -5,7 +5,7 @@ use runtime_store::Base;
 use tokio::sync::oneshot;
 
 use super::Driver;
-use crate::lanes::{Answering, Read};
+use crate::lanes::{Read, SendReply};
 
 /// Frozen layers that rows may be read through. At this limit, and if rows have changed since, a
 /// reader that wants to hold rows waits for a checkpoint to write the layers.
@@ -14,7 +14,7 @@ const LAYERS_MAX: usize = 8;
 impl Driver {
     /// Answers reads, including earlier ones that had to wait.
     pub(super) fn look(&mut self, reads: Vec<Read>) {
-        let mut answers: Vec<Answering> = Vec::new();
+        let mut answers: Vec<SendReply> = Vec::new();
         for read in reads {
             match read {
                 Read::Look(look) => {
@@ -25,7 +25,7 @@ impl Driver {
         }
         let may_hold = self.live.is_empty() || self.store.layers() < LAYERS_MAX;
         if may_hold && !self.holders.is_empty() {
-            let base = self.store.hold(&mut self.live, self.applied);
+            let base = self.store.snapshot(&mut self.live, self.applied);
             answers.extend(self.holders.drain(..).map(|reader| held(reader, base.clone())));
         }
         if !answers.is_empty() {
@@ -34,7 +34,7 @@ impl Driver {
     }
 }
 
-fn held(reader: oneshot::Sender<Base>, base: Base) -> Answering {
+fn held(reader: oneshot::Sender<Base>, base: Base) -> SendReply {
     Box::new(move || {
         let _ = reader.send(base); // The reader may be gone.
     })

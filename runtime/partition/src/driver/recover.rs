@@ -11,9 +11,9 @@ use runtime_core::{
     time::{Stamp, Timestamp},
 };
 use runtime_log::Log;
-use runtime_store::{Room, Store};
+use runtime_store::{DiskSpace, Store};
 
-use super::{Driver, Settings, log_id, owed::Owed};
+use super::{Driver, Settings, log_id, refused_starts::RefusedStarts};
 use crate::{
     StartError,
     checkpoint::{Checkpoints, Schedule},
@@ -36,7 +36,7 @@ pub(crate) struct Folded {
 pub(crate) struct Surroundings {
     pub(crate) settings: Settings,
     /// Disk space of the stores of the whole node.
-    pub(crate) room: Room,
+    pub(crate) disk_space: DiskSpace,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) inbox: Arc<Inbox>,
@@ -75,8 +75,16 @@ impl Driver {
     /// the rows.
     pub(crate) fn recover(folded: Folded, surroundings: Surroundings) -> Self {
         let Folded { partition, store, mut live, applied } = folded;
-        let Surroundings { settings, room, log, clock, inbox, dispatch, checkpoints, observer } =
-            surroundings;
+        let Surroundings {
+            settings,
+            disk_space,
+            log,
+            clock,
+            inbox,
+            dispatch,
+            checkpoints,
+            observer,
+        } = surroundings;
         let mut tables = Tables::new(&mut live, store.base());
         let next_timer = tables.next_timer(Timestamp(0));
         let next_expiry = tables.next_expiry(Timestamp(0)).map(|(at, _, _)| at);
@@ -90,7 +98,7 @@ impl Driver {
             settings,
             live,
             store,
-            room,
+            disk_space,
             log,
             clock,
             inbox,
@@ -101,7 +109,7 @@ impl Driver {
             durable: Arc::new(Durable::new(partition.id, applied)),
             next_timer,
             next_expiry,
-            owed: Owed::after_recovery(applied),
+            refused_starts: RefusedStarts::after_recovery(applied),
             resending: BTreeMap::new(),
             holders: Vec::new(),
             observer,

@@ -186,13 +186,13 @@ fn all_partitions_refuse_new_work_while_one_checkpoint_waits_for_room() {
         std::thread::yield_now();
     }
     other.turn(Duration::ZERO);
-    assert!(other.inbox.has_no_room(), "its next checkpoint cannot be written either");
+    assert!(other.inbox.is_disk_full(), "its next checkpoint cannot be written either");
     backend.limit(None);
     while waits.store.is_waiting_for_room() {
         std::thread::yield_now();
     }
     other.turn(Duration::ZERO);
-    assert!(!other.inbox.has_no_room());
+    assert!(!other.inbox.is_disk_full());
 }
 
 /// A crash must not be able to take back what a read saw.

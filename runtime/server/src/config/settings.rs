@@ -141,7 +141,7 @@ pub(crate) fn read(file: Option<&Path>, environment: &Environment) -> Result<Set
         }
     }
     // Each value has been checked on its own, with its name.
-    table.try_into().context("the settings do not fit together")
+    table.try_into().context("the settings are not consistent")
 }
 
 fn read_file(path: &Path) -> Result<toml::Table> {
@@ -200,7 +200,7 @@ impl<'de> Deserialize<'de> for List {
             type Value = List;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a list of texts, or one text with commas")
+                formatter.write_str("a list of strings, or one string separated by commas")
             }
 
             fn visit_str<E>(self, text: &str) -> Result<List, E> {
@@ -252,7 +252,8 @@ impl Address {
         }
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
         let found = (host, self.port).to_socket_addrs();
-        let found = found.with_context(|| format!("nobody knows the host '{}'", self.host))?;
+        let found =
+            found.with_context(|| format!("the host '{}' cannot be resolved", self.host))?;
         let mut found: Vec<_> = found.collect();
         // If a name has both IPv4 and IPv6, most clients try IPv4, or both.
         found.sort_by_key(SocketAddr::is_ipv6);

@@ -29,16 +29,19 @@ fn a_lock_that_is_no_file_is_refused_at_once() {
     fs::remove_file(&lock).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success());
     let refused = refusal(dir.path());
-    assert!(refused.contains("LOCK is no file; remove it"), "{refused}");
+    assert!(refused.contains("LOCK is not a file; remove it"), "{refused}");
 }
 
 #[test]
-fn a_directory_of_somebody_else_is_refused_and_left_as_it_is() {
+fn a_foreign_directory_is_refused_and_left_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("notes.txt"), "mine").unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let refused = refusal(dir.path());
-    assert!(refused.contains("is no data directory, and not empty: it has notes.txt"), "{refused}");
+    assert!(
+        refused.contains("is not a data directory, and not empty: it contains notes.txt"),
+        "{refused}"
+    );
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left in it");
     let mode = fs::metadata(dir.path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o755);
@@ -89,7 +92,7 @@ fn a_secret_that_is_missing_cut_or_anothers_is_refused_by_name() {
     fs::write(&secret, &own[..31]).unwrap();
     refused("31 bytes");
     fs::copy(other.path().join(SECRET), &secret).unwrap();
-    refused("another directory's");
+    refused("belongs to another directory");
     fs::remove_file(&secret).unwrap();
     refused("No such file");
     assert!(!secret.exists(), "nothing is made up");

@@ -20,7 +20,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::{
-    load::{Asked, Load, until},
+    load::{Load, Submitted, until},
     report,
     rig::Rig,
     services::{self, Told},
@@ -76,14 +76,14 @@ async fn run(body_bytes: usize, free_mb: u64) -> Result<String> {
     let told = Told::new();
     rig.register(&services::serve(&told).await?).await?;
     let load = Load::new(&rig.server, body_bytes);
-    let mut stage = Stage { rig, told, load, mount, acknowledged: 0, refused: 0 };
+    let mut stage = DiskSetup { rig, told, load, mount, acknowledged: 0, refused: 0 };
     for (end, name) in [(End::Room, "room"), (End::Kill, "kill"), (End::KillTwice, "twice")] {
         let lived = stage.live(name, free_mb, end).await;
         lived.with_context(|| format!("{name}; it said: {}", stage.rig.said()))?;
     }
     let died = stage.die_filling("filling", free_mb).await;
     died.with_context(|| format!("filling; it said: {}", stage.rig.said()))?;
-    let Stage { acknowledged, refused, .. } = stage;
+    let DiskSetup { acknowledged, refused, .. } = stage;
     Ok(format!("{acknowledged} acknowledged and run exactly once, {refused} refused and not run"))
 }
 
@@ -98,7 +98,7 @@ enum End {
     KillTwice,
 }
 
-struct Stage {
+struct DiskSetup {
     rig: Rig,
     told: Told,
     load: Arc<Load>,
@@ -118,7 +118,7 @@ struct Cast {
     to_delete: String,
 }
 
-impl Stage {
+impl DiskSetup {
     async fn live(&mut self, name: &str, free_mb: u64, end: End) -> Result<()> {
         let cast = self.cast(name).await?;
         let mut ballast = self.mount.ballast(free_mb)?;
@@ -170,7 +170,7 @@ impl Stage {
             server.eventually(ended).await.with_context(|| format!("{id} was ended"))?;
         }
         let after = self.load.ask(&format!("{name}-after"), true).await;
-        ensure!(after == Asked::Acknowledged, "it takes no new work");
+        ensure!(after == Submitted::Acknowledged, "it takes no new work");
         let counts = self.load.counts();
         println!("disk: {name}: {counts:?}, {} MB free", self.mount.free_bytes()? >> 20);
         self.acknowledged += counts.acknowledged;
@@ -232,7 +232,7 @@ impl Stage {
         self.told.open(name);
         for (number, is_send) in [true, false, true, false].into_iter().enumerate() {
             let asked = self.load.ask(&format!("{name}-full-{number}"), is_send).await;
-            ensure!(asked == Asked::Refused, "new work is not refused: {asked:?}");
+            ensure!(asked == Submitted::Refused, "new work is not refused: {asked:?}");
         }
         for verb in ["output", "attach"] {
             let path = format!("/restate/invocation/{}/{verb}", cast.kept);

@@ -18,8 +18,8 @@ use crate::{
 /// The faults: which calls fail, on files with this in their path, and the error that must be
 /// reported.
 const FAULTS: [(&str, &str, &str); 4] = [
-    ("sync", ".seg", "the log cannot write"),
-    ("write", ".seg", "the log cannot write"),
+    ("sync", ".seg", "the log cannot be written"),
+    ("write", ".seg", "the log cannot be written"),
     ("sync", ".redb", "the tables cannot be written"),
     ("write", ".redb", "the tables cannot be written"),
 ];

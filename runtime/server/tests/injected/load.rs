@@ -26,7 +26,7 @@ struct Acknowledged {
 
 /// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum Submitted {
     Acknowledged,
     Refused,
     Unknown,
@@ -89,9 +89,9 @@ impl Load {
                     // A call may have to wait for space. Connections that only send keep going.
                     let is_send = connection % 2 == 0 || number % 2 == 0;
                     refusals = match load.ask(&key, is_send).await {
-                        Asked::Refused => refusals + 1,
-                        Asked::Acknowledged => 0,
-                        Asked::Unknown => return,
+                        Submitted::Refused => refusals + 1,
+                        Submitted::Acknowledged => 0,
+                        Submitted::Unknown => return,
                     };
                     if load.is_over.load(SeqCst) || refusals == REFUSALS {
                         return;
@@ -107,7 +107,7 @@ impl Load {
     }
 
     /// Requests one invocation.
-    pub(crate) async fn ask(&self, key: &str, is_send: bool) -> Asked {
+    pub(crate) async fn ask(&self, key: &str, is_send: bool) -> Submitted {
         let body = Random::new(key.len() as u64).bytes(self.body_bytes);
         let path = if is_send { "add/send" } else { "add" };
         let uri = format!("{}/Tally/{key}/{path}", self.server.ingress);
@@ -124,16 +124,16 @@ impl Load {
                     answer.invocation().unwrap()
                 };
                 book.acknowledged.push(Acknowledged { key: key.to_owned(), id, asked });
-                Asked::Acknowledged
+                Submitted::Acknowledged
             }
             Ok(answer) if answer.status == StatusCode::INSUFFICIENT_STORAGE => {
                 answer.expect_failure(507, NO_ROOM).unwrap();
                 book.refused.push(key.to_owned());
-                Asked::Refused
+                Submitted::Refused
             }
             Ok(_) | Err(_) => {
                 book.unknown.push(key.to_owned());
-                Asked::Unknown
+                Submitted::Unknown
             }
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use e2e_client::{Answer, Server, ready};
+use e2e_client::{HttpResponse, Server, ready};
 use e2e_harness::{abide::Abide, process::Process};
 use http::Method;
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ impl Rig {
     }
 
     /// Sends a GET request to the admin API.
-    pub(crate) async fn admin(&self, path: &str) -> Result<Answer> {
+    pub(crate) async fn admin(&self, path: &str) -> Result<HttpResponse> {
         let uri = format!("{}{path}", self.server.admin);
         self.server.send(Method::GET, &uri, &[], Bytes::new()).await
     }

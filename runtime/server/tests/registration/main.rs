@@ -9,7 +9,7 @@ mod tls;
 
 use std::time::Duration;
 
-use e2e_client::{Answer, Server};
+use e2e_client::{HttpResponse, Server};
 use futures::future::join_all;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use support::start;
 
 const SOON: Duration = Duration::ZERO;
 
-async fn register(server: &Server, body: Value) -> Answer {
+async fn register(server: &Server, body: Value) -> HttpResponse {
     server.register(&body).await.unwrap()
 }
 
@@ -105,14 +105,17 @@ async fn what_makes_no_sense_is_refused_by_the_field_and_what_to_do() {
         (json!({ "uri": "http://:9080" }), "'uri' has the host ''"),
         (json!({ "uri": "http://h#f" }), "'uri' has a fragment ('#f')"),
         (json!({ "uri": "http://me:secret@h" }), "put it into 'additional_headers'"),
-        (json!({ "uri": format!("http://h/{large}") }), "more than the 4096"),
+        (json!({ "uri": format!("http://h/{large}") }), "more than the limit of 4096"),
         (
             headers("content-type", "x"),
             "'additional_headers' has 'content-type', which the runtime",
         ),
         (headers("Content-Length", "1"), "'additional_headers' has 'Content-Length'"),
         (headers("a b", "x"), "'additional_headers' has 'a b', whose name or value"),
-        (headers("a", &large), "'additional_headers' has 70001 bytes in all, more than the 8192"),
+        (
+            headers("a", &large),
+            "'additional_headers' has 70001 bytes in total, more than the limit of 8192",
+        ),
         (json!({ "uri": "http://h", "metadata": { "a": large } }), "'metadata' has 70001 bytes"),
     ] {
         register(&server, body).await.expect_failure(400, says).unwrap();
@@ -125,9 +128,7 @@ async fn an_endpoint_that_offers_too_much_is_told_how_much_it_may() {
     let (_abide, server) = start(dir.path()).await;
     let long = Endpoint::serve(offers(&"x".repeat(10 << 20)), None).await;
     let answer = register(&server, json!({ "uri": format!("http://{}", long.address) })).await;
-    answer
-        .expect_failure(400, "has 10485760 bytes, more than the 255 that a name may have")
-        .unwrap();
+    answer.expect_failure(400, "has 10485760 bytes, more than the limit of 255").unwrap();
     assert!(answer.body.len() < 400, "it is not shown in full");
 }
 
@@ -138,7 +139,8 @@ async fn a_redirect_is_reported_with_where_it_points() {
     let elsewhere = Discovery::PointsTo("https://elsewhere/discover".to_owned());
     let endpoint = Endpoint::serve(elsewhere, None).await;
     let answer = register(&server, json!({ "uri": format!("http://{}", endpoint.address) })).await;
-    let says = "answered 307 and points to 'https://elsewhere/discover'; register that address";
+    let says =
+        "responded with 307 and redirects to 'https://elsewhere/discover'; register that address";
     answer.expect_failure(500, says).unwrap();
     assert_eq!(endpoint.asked().len(), 1, "it will not change its mind");
 }
@@ -240,7 +242,7 @@ async fn what_is_not_offered_yet_says_so() {
         server.send(method, &uri, &[], "").await.unwrap()
     };
     let sql = ask(Method::POST, "/v4/query").await;
-    sql.expect_failure(501, "this server does not offer it yet: SQL").unwrap();
+    sql.expect_failure(501, "this server does not support it yet: SQL").unwrap();
     ask(Method::GET, "/nothing").await.expect_failure(404, "path '/nothing' not found").unwrap();
     ask(Method::GET, "/v1/services").await.expect_failure(400, "use /v3 to /v4").unwrap();
 }

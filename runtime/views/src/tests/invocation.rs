@@ -9,7 +9,7 @@ use runtime_core::{
     model::invocation::{AfterFailure, StatusKind},
 };
 
-use super::support::{World, budgets, id};
+use super::support::{Fixture, budgets, id};
 use crate::{
     invocation::{List, One},
     page::Budget,
@@ -17,36 +17,36 @@ use crate::{
 
 #[test]
 fn a_list_goes_on_where_it_has_stopped_whatever_comes_and_ends_meanwhile() {
-    let mut world = World::default();
-    let lsns: Vec<Lsn> = (1..=5).map(|uuid| world.invoke(uuid)).collect();
+    let mut fixture = Fixture::default();
+    let lsns: Vec<Lsn> = (1..=5).map(|uuid| fixture.invoke(uuid)).collect();
     let list = |after| List {
         statuses: vec![StatusKind::Running, StatusKind::Paused],
         after,
         budget: Budget { rows_max: 2, bytes_max: usize::MAX },
         text_bytes_max: 100,
     };
-    let first = world.see(list(Lsn(0)));
+    let first = fixture.view(list(Lsn(0)));
     assert_eq!(first.rest_after, Some(lsns[1]));
-    world.fail(lsns[2], AfterFailure::Fail(TerminalFailure::new(409, "enough")));
-    world.fail(lsns[3], AfterFailure::Pause);
-    let second = world.see(list(lsns[1]));
+    fixture.fail(lsns[2], AfterFailure::Fail(TerminalFailure::new(409, "enough")));
+    fixture.fail(lsns[3], AfterFailure::Pause);
+    let second = fixture.view(list(lsns[1]));
     let statuses: Vec<_> = second.rows.iter().map(|(lsn, it)| (*lsn, it.status)).collect();
     assert_eq!(statuses, [(lsns[3], StatusKind::Paused), (lsns[4], StatusKind::Running)]);
-    let last = world.see(list(lsns[4]));
+    let last = fixture.view(list(lsns[4]));
     assert!(last.rows.is_empty() && last.rest_after.is_none());
 }
 
 #[test]
 fn one_invocation_is_shown_with_as_much_of_its_texts_as_is_asked_for() {
-    let mut world = World::default();
-    let lsn = world.invoke(1);
-    world.fail(lsn, AfterFailure::Fail(TerminalFailure::new(409, "enough")));
-    let shown = world.see(One { id: id(1), text_bytes_max: 200 }).unwrap();
+    let mut fixture = Fixture::default();
+    let lsn = fixture.invoke(1);
+    fixture.fail(lsn, AfterFailure::Fail(TerminalFailure::new(409, "enough")));
+    let shown = fixture.view(One { id: id(1), text_bytes_max: 200 }).unwrap();
     assert_eq!((shown.target.as_str(), shown.status), ("Greeter/greet", StatusKind::Completed));
     assert_eq!(shown.completion_failure.as_deref(), Some("[409] enough"));
     let message = shown.last_failure.unwrap().message;
     assert!(message.len() <= 200 && message.ends_with("[cut: this was 3000 bytes]"), "{message}");
-    assert_eq!(world.see(One { id: id(2), text_bytes_max: 200 }), None);
+    assert_eq!(fixture.view(One { id: id(2), text_bytes_max: 200 }), None);
 }
 
 #[derive(Debug, Clone)]
@@ -77,7 +77,7 @@ proptest! {
             &[StatusKind::Running, StatusKind::Paused, StatusKind::Completed][..], 0..4,
         ),
     ) {
-        let mut world = World::default();
+        let mut fixture = Fixture::default();
         let mut statuses = BTreeMap::new();
         for step in steps {
             let nth = |n| {
@@ -86,18 +86,18 @@ proptest! {
             };
             match step {
                 Step::Invoke => {
-                    let lsn = world.invoke(statuses.len() as u128);
+                    let lsn = fixture.invoke(statuses.len() as u128);
                     statuses.insert(lsn, StatusKind::Running);
                 }
                 Step::Pause(n) => if let Some(lsn) = nth(n) {
-                    world.fail(lsn, AfterFailure::Pause);
+                    fixture.fail(lsn, AfterFailure::Pause);
                     statuses.insert(lsn, StatusKind::Paused);
                 }
                 Step::End(n) => if let Some(lsn) = nth(n) {
-                    world.fail(lsn, AfterFailure::Fail(TerminalFailure::new(409, "enough")));
+                    fixture.fail(lsn, AfterFailure::Fail(TerminalFailure::new(409, "enough")));
                     statuses.insert(lsn, StatusKind::Completed);
                 }
-                Step::Freeze => world.freeze(),
+                Step::Freeze => fixture.freeze(),
             }
         }
         let expected: Vec<_> =
@@ -105,7 +105,7 @@ proptest! {
         let (mut found, mut after) = (Vec::new(), Lsn(0));
         loop {
             let page =
-                world.see(List { statuses: wanted.clone(), after, budget, text_bytes_max: 1 });
+                fixture.view(List { statuses: wanted.clone(), after, budget, text_bytes_max: 1 });
             prop_assert!(page.rows.len() <= budget.rows_max);
             // A failed invocation has a message of 3000 bytes, which exceeds every byte budget but
             // `usize::MAX`.
@@ -123,16 +123,16 @@ proptest! {
 
 #[test]
 fn entries_that_have_left_an_index_count_as_read() {
-    let mut world = World::default();
-    let lsns: Vec<Lsn> = (1..=300).map(|uuid| world.invoke(uuid)).collect();
-    world.freeze();
+    let mut fixture = Fixture::default();
+    let lsns: Vec<Lsn> = (1..=300).map(|uuid| fixture.invoke(uuid)).collect();
+    fixture.freeze();
     let enough = || AfterFailure::Fail(TerminalFailure::new(409, "enough"));
-    lsns[..299].iter().for_each(|lsn| world.fail(*lsn, enough()));
+    lsns[..299].iter().for_each(|lsn| fixture.fail(*lsn, enough()));
     let budget = Budget { rows_max: 100, bytes_max: usize::MAX };
     let list =
         |after| List { statuses: vec![StatusKind::Running], after, budget, text_bytes_max: 1 };
-    let first = world.see(list(Lsn(0)));
+    let first = fixture.view(list(Lsn(0)));
     assert_eq!((first.rows.len(), first.rest_after), (0, Some(lsns[99])));
-    let last = world.see(list(lsns[250]));
+    let last = fixture.view(list(lsns[250]));
     assert_eq!((last.rows.len(), last.rest_after), (1, None));
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use runtime_core::Lsn;
 
-use super::support::{World, budgets, call_object, id};
+use super::support::{Fixture, budgets, call_object, id};
 use crate::{
     inbox,
     object::{self, Lock},
@@ -40,13 +40,13 @@ proptest! {
         calls in calls(),
         budget in budgets(),
     ) {
-        let mut world = World::default();
+        let mut fixture = Fixture::default();
         let mut arrived = Vec::new();
         for (uuid, (service, key, freezes)) in (1..).zip(calls) {
-            let place = world.apply(call_object(uuid, SERVICES[service], KEYS[key]));
+            let place = fixture.apply(call_object(uuid, SERVICES[service], KEYS[key]));
             arrived.push((SERVICES[service], KEYS[key], place, id(uuid)));
             if freezes {
-                world.freeze();
+                fixture.freeze();
             }
         }
         arrived.sort_unstable_by_key(|(service, key, place, _)| (*service, *key, *place));
@@ -57,19 +57,19 @@ proptest! {
             holders.push((holder.0, holder.1, holder.3, rest.len()));
             waiting.extend_from_slice(rest);
         }
-        let seen = world.read(budget, locks(None), bytes_of_lock);
+        let seen = fixture.read(budget, locks(None), bytes_of_lock);
         let seen: Vec<_> = seen.iter()
             .map(|lock| (&*lock.service, &*lock.key, lock.holder, lock.queued as usize))
             .collect();
         prop_assert_eq!(&seen, &holders);
         let of_one: Vec<_> = holders.into_iter().filter(|holder| holder.0 == "Cart").collect();
-        let seen = world.read(budget, locks(Some("Cart")), bytes_of_lock);
+        let seen = fixture.read(budget, locks(Some("Cart")), bytes_of_lock);
         prop_assert_eq!(seen.len(), of_one.len());
         for lock in seen {
             let one = object::One { service: lock.service.clone(), key: lock.key.clone() };
-            prop_assert_eq!(world.see(one), Some(lock));
+            prop_assert_eq!(fixture.view(one), Some(lock));
         }
-        let seen = world.read(budget, inbox(Within::All), bytes_of_entry);
+        let seen = fixture.read(budget, inbox(Within::All), bytes_of_entry);
         let seen: Vec<_> = seen.iter()
             .map(|it| (&*it.service, &*it.key, it.place, it.invocation))
             .collect();
@@ -79,44 +79,44 @@ proptest! {
 
 #[test]
 fn an_inbox_of_hundreds_is_read_in_turns_while_it_moves() {
-    let mut world = World::default();
+    let mut fixture = Fixture::default();
     let of = |key: &str| Within::Key { service: "Cart".to_owned(), key: key.to_owned() };
     let places: Vec<Lsn> = (1..=300)
         .map(|uuid| {
             if uuid % 90 == 0 {
-                world.freeze();
+                fixture.freeze();
             }
-            world.apply(call_object(uuid, "Cart", "a"))
+            fixture.apply(call_object(uuid, "Cart", "a"))
         })
         .collect();
-    world.apply(call_object(301, "Cart", "ab"));
-    world.apply(call_object(302, "Cart", "ab"));
-    let all = world.read_in_turns(inbox(of("a")), bytes_of_entry);
+    fixture.apply(call_object(301, "Cart", "ab"));
+    fixture.apply(call_object(302, "Cart", "ab"));
+    let all = fixture.read_in_turns(inbox(of("a")), bytes_of_entry);
     assert!(all.iter().map(|entry| entry.place).eq(places[1..].iter().copied()));
     assert_eq!((all[0].invocation, all[0].since.0), (id(2), 2));
-    assert_eq!(world.read_all(inbox(of("ab"))).len(), 1);
+    assert_eq!(fixture.read_all(inbox(of("ab"))).len(), 1);
     let one = || object::One { service: "Cart".to_owned(), key: "a".to_owned() };
-    let lock = world.see(one()).unwrap();
+    let lock = fixture.view(one()).unwrap();
     assert_eq!((lock.holder, lock.holder_created, lock.queued), (id(1), places[0], 299));
     // When the first ends, the next one gets the lock.
-    world.end(places[0]);
-    let lock = world.see(one()).unwrap();
+    fixture.end(places[0]);
+    let lock = fixture.view(one()).unwrap();
     assert_eq!((lock.holder, lock.holder_created, lock.queued), (id(2), places[1], 298));
-    let all = world.read_in_turns(inbox(of("a")), bytes_of_entry);
+    let all = fixture.read_in_turns(inbox(of("a")), bytes_of_entry);
     assert_eq!((all.len(), all[0].invocation), (298, id(3)));
-    assert_eq!(world.see(object::One { service: "Cart".to_owned(), key: "b".to_owned() }), None);
+    assert_eq!(fixture.view(object::One { service: "Cart".to_owned(), key: "b".to_owned() }), None);
 }
 
 #[test]
 fn the_locks_of_hundreds_of_objects_are_read_in_turns() {
-    let mut world = World::default();
+    let mut fixture = Fixture::default();
     for uuid in 1..=300 {
-        world.apply(call_object(uuid, "Cart", &format!("{uuid:03}")));
+        fixture.apply(call_object(uuid, "Cart", &format!("{uuid:03}")));
         if uuid % 80 == 0 {
-            world.freeze();
+            fixture.freeze();
         }
     }
-    let all = world.read_in_turns(locks(Some("Cart")), bytes_of_lock);
+    let all = fixture.read_in_turns(locks(Some("Cart")), bytes_of_lock);
     assert!(all.iter().map(|lock| lock.holder).eq((1..=300).map(id)));
-    assert_eq!(world.read_all(locks(Some("Ca"))), []);
+    assert_eq!(fixture.read_all(locks(Some("Ca"))), []);
 }

@@ -14,7 +14,7 @@ use runtime_core::{
     },
 };
 
-use super::support::World;
+use super::support::Fixture;
 use crate::{
     outbox::{List, Outgoing},
     page::{Budget, Cursor},
@@ -37,8 +37,8 @@ fn bytes_of(outgoing: &Outgoing) -> usize {
 }
 
 /// Sends messages alternately to the second and the third of four partitions.
-fn send(world: &mut World, count: u32) {
-    let lsn = world.invoke(1);
+fn send(fixture: &mut Fixture, count: u32) {
+    let lsn = fixture.invoke(1);
     for n in 0..count {
         let partition_key = PartitionKey(u64::from(1 + n % 2) << 62);
         let callee = Callee {
@@ -60,29 +60,29 @@ fn send(world: &mut World, count: u32) {
         };
         let invocation_id_completion = n + 1;
         let command = Command::OneWayCall { request, invoke_time_ms: 0, invocation_id_completion };
-        world.command_for(lsn, command, Some(callee));
+        fixture.command_for(lsn, command, Some(callee));
         if n % 120 == 0 {
-            world.freeze();
+            fixture.freeze();
         }
     }
 }
 
 #[test]
 fn messages_are_read_in_turns_until_they_are_acknowledged() {
-    let mut world = World::of_many(4);
-    send(&mut world, 400);
+    let mut fixture = Fixture::of_many(4);
+    send(&mut fixture, 400);
     let named = |outgoing: &Outgoing| (outgoing.to.0, outgoing.sequence);
-    let all = world.read_in_turns(list(None), bytes_of);
+    let all = fixture.read_in_turns(list(None), bytes_of);
     let expected = (1..=2).flat_map(|to| (1..=200).map(move |sequence| (to, sequence)));
     assert!(all.iter().map(named).eq(expected));
     let uuids = all.iter().map(|outgoing| outgoing.message.to().uuid);
     assert!(uuids.eq((0..400).step_by(2).chain((1..400).step_by(2))));
     assert_eq!(all[0].sent.at().0, 2, "after the invocation");
-    world.apply(Event::MessagesAcknowledged { by: PartitionId(2), sequence: 150 });
-    let rest = world.read_in_turns(list(Some(2)), bytes_of);
+    fixture.apply(Event::MessagesAcknowledged { by: PartitionId(2), sequence: 150 });
+    let rest = fixture.read_in_turns(list(Some(2)), bytes_of);
     assert!(rest.iter().map(named).eq((151..=200).map(|sequence| (2, sequence))));
-    assert_eq!(world.read_in_turns(list(None), bytes_of).len(), 250);
-    assert_eq!(world.read_all(list(Some(3))), []);
-    world.apply(Event::MessagesAcknowledged { by: PartitionId(2), sequence: 200 });
-    assert_eq!(world.read_all(list(Some(2))), []);
+    assert_eq!(fixture.read_in_turns(list(None), bytes_of).len(), 250);
+    assert_eq!(fixture.read_all(list(Some(3))), []);
+    fixture.apply(Event::MessagesAcknowledged { by: PartitionId(2), sequence: 200 });
+    assert_eq!(fixture.read_all(list(Some(2))), []);
 }

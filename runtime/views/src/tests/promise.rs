@@ -4,14 +4,14 @@ use bytes::Bytes;
 use protocol::{HandlerKind, ServiceKind, Target, TerminalFailure, journal::Command};
 use runtime_core::{Lsn, event::Event, model::invocation::Invoke};
 
-use super::support::{World, call};
+use super::support::{Fixture, call};
 use crate::{
     page::{Budget, Cursor, Within},
     promise::{List, One, Promise, State},
 };
 
-fn run(world: &mut World, uuid: u128, key: &str) -> Lsn {
-    world.apply(Event::Invoked(Box::new(Invoke {
+fn run(fixture: &mut Fixture, uuid: u128, key: &str) -> Lsn {
+    fixture.apply(Event::Invoked(Box::new(Invoke {
         target: Target::new("Signup", key, "run"),
         service_kind: ServiceKind::Workflow,
         handler_kind: HandlerKind::Workflow,
@@ -33,8 +33,8 @@ fn bytes_of(promise: &Promise) -> usize {
 
 #[test]
 fn promises_are_read_in_turns() {
-    let mut world = World::default();
-    let runs = [run(&mut world, 1, "a"), run(&mut world, 2, "ab")];
+    let mut fixture = Fixture::default();
+    let runs = [run(&mut fixture, 1, "a"), run(&mut fixture, 2, "ab")];
     let result = |n: u32| match n % 3 {
         0 => Err(TerminalFailure::new(409, "enough")),
         _ => Ok(Bytes::from(vec![0; n as usize])),
@@ -44,16 +44,16 @@ fn promises_are_read_in_turns() {
         let lsn = runs[usize::from(n >= 200)];
         let completion = n + 1;
         if n % 2 == 0 {
-            world.command(lsn, Command::GetPromise { key, completion });
+            fixture.command(lsn, Command::GetPromise { key, completion });
         } else {
             let result = result(n);
-            world.command(lsn, Command::CompletePromise { key, result, completion });
+            fixture.command(lsn, Command::CompletePromise { key, result, completion });
         }
         if n % 130 == 0 {
-            world.freeze();
+            fixture.freeze();
         }
     }
-    let all = world.read_in_turns(list(Within::All), bytes_of);
+    let all = fixture.read_in_turns(list(Within::All), bytes_of);
     assert_eq!(all.len(), 400);
     for (n, promise) in (0..).zip(all) {
         let key = if n < 200 { "a" } else { "ab" };
@@ -66,11 +66,11 @@ fn promises_are_read_in_turns() {
         };
         assert_eq!(promise.state, state, "{n}");
         let one = One { workflow: "Signup".to_owned(), key: key.to_owned(), name };
-        assert_eq!(world.see(one), Some(promise));
+        assert_eq!(fixture.view(one), Some(promise));
     }
     let of = |key: &str| Within::Key { service: "Signup".to_owned(), key: key.to_owned() };
-    assert_eq!(world.read_in_turns(list(of("ab")), bytes_of).len(), 200);
-    assert_eq!(world.read_all(list(of("b"))), []);
+    assert_eq!(fixture.read_in_turns(list(of("ab")), bytes_of).len(), 200);
+    assert_eq!(fixture.read_all(list(of("b"))), []);
     let none = One { workflow: "Signup".into(), key: "a".into(), name: "400".into() };
-    assert_eq!(world.see(none), None);
+    assert_eq!(fixture.view(none), None);
 }

@@ -7,8 +7,8 @@ use runtime_core::{
     event::Event,
     model::{
         deployment::{
-            Deployment as Offered, HandlerDefinition, InputRule, OnMaxAttempts, Options,
-            OutputRule, RetryOptions, ServiceDefinition,
+            Deployment as Offered, HandlerDefinition, InputRule, OnMaxAttempts, OutputRule,
+            RetryOptions, ServiceDefinition, ServiceOptions,
         },
         ids::RequestId,
     },
@@ -16,14 +16,14 @@ use runtime_core::{
     time::Timestamp,
 };
 
-use super::support::World;
+use super::support::Fixture;
 use crate::{
     deployment::{self, Deployment},
     page::{Budget, Page},
     service::{self, Service},
 };
 
-fn handler(name: &str, kind: HandlerKind, options: Options) -> HandlerDefinition {
+fn handler(name: &str, kind: HandlerKind, options: ServiceOptions) -> HandlerDefinition {
     HandlerDefinition {
         name: name.to_owned(),
         kind,
@@ -36,15 +36,15 @@ fn handler(name: &str, kind: HandlerKind, options: Options) -> HandlerDefinition
 }
 
 fn definition(name: String) -> ServiceDefinition {
-    let run = Options { workflow_retention_ms: Some(5), ..Options::default() };
+    let run = ServiceOptions { workflow_retention_ms: Some(5), ..ServiceOptions::default() };
     ServiceDefinition {
         name,
         kind: ServiceKind::Workflow,
         handlers: vec![
             handler("run", HandlerKind::Workflow, run),
-            handler("look", HandlerKind::Shared, Options::default()),
+            handler("look", HandlerKind::Shared, ServiceOptions::default()),
         ],
-        options: Options {
+        options: ServiceOptions {
             ingress_private: Some(true),
             abort_timeout_ms: Some(7),
             retry: RetryOptions {
@@ -52,7 +52,7 @@ fn definition(name: String) -> ServiceDefinition {
                 on_max_attempts: Some(OnMaxAttempts::Kill),
                 ..RetryOptions::default()
             },
-            ..Options::default()
+            ..ServiceOptions::default()
         },
         documentation: None,
         metadata: Vec::new(),
@@ -61,7 +61,7 @@ fn definition(name: String) -> ServiceDefinition {
 
 /// Registers `count` deployments. Each offers a service of its own and one that they all share.
 fn registry(count: u16) -> RegistrySnapshot {
-    let mut world = World::default();
+    let mut fixture = Fixture::default();
     for n in 1..=count {
         let deployment = Offered {
             id: DeploymentId(u128::from(n)),
@@ -75,9 +75,9 @@ fn registry(count: u16) -> RegistrySnapshot {
             services: vec![definition("Common".to_owned()), definition(format!("Own{n:03}"))],
         };
         let (deployment, request) = (Arc::new(deployment), RequestId(1));
-        world.apply(Event::DeploymentRegistered { request, deployment });
+        fixture.apply(Event::DeploymentRegistered { request, deployment });
     }
-    RegistrySnapshot::new(world.tables().deployments(), Defaults::default())
+    RegistrySnapshot::new(fixture.tables().deployments(), Defaults::default())
 }
 
 const BUDGETS: [Budget; 4] = [
@@ -97,7 +97,7 @@ fn deployments_are_read_in_turns_in_the_order_of_registration() {
     let revisions = third.services.iter().map(|service| (&*service.name, service.revision));
     assert!(revisions.eq([("Common", 3), ("Own003", 1)]));
     for budget in BUDGETS {
-        let list = |after| deployment::List { after, budget }.see(&registry);
+        let list = |after| deployment::List { after, budget }.read(&registry);
         let all = in_turns(budget, expected.len(), list, |deployment| deployment.uri.len());
         assert_eq!(all, expected, "{budget:?}");
     }
@@ -133,7 +133,7 @@ fn services_are_read_in_turns_by_name() {
     assert_eq!(expected.len(), 301);
     assert!(expected.is_sorted_by_key(|service| &service.name));
     for budget in BUDGETS {
-        let list = |after| service::List { after, budget }.see(&registry);
+        let list = |after| service::List { after, budget }.read(&registry);
         let all = in_turns(budget, expected.len(), list, |service| service.name.len());
         assert_eq!(all, expected, "{budget:?}");
     }

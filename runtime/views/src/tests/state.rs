@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use protocol::journal::Command;
 
-use super::support::{World, budgets, call_object};
+use super::support::{Fixture, budgets, call_object};
 use crate::{
     page::{Budget, Cursor, Within},
     state::{Entry, List, One},
@@ -38,13 +38,13 @@ fn step() -> impl Strategy<Value = Step> {
 type Model = BTreeMap<(String, String, Bytes), Bytes>;
 
 /// A fixture with one running invocation per object, and the state that it must have.
-fn world(steps: Vec<Step>) -> (World, Model) {
-    let (mut world, mut model) = (World::default(), Model::new());
+fn fixture(steps: Vec<Step>) -> (Fixture, Model) {
+    let (mut fixture, mut model) = (Fixture::default(), Model::new());
     let mut holders = BTreeMap::new();
     for (uuid, at) in
         (1..).zip((0..2).flat_map(|service| (0..NAMES.len()).map(move |key| (service, key))))
     {
-        holders.insert(at, world.apply(call_object(uuid, SERVICES[at.0], NAMES[at.1])));
+        holders.insert(at, fixture.apply(call_object(uuid, SERVICES[at.0], NAMES[at.1])));
     }
     for step in steps {
         match step {
@@ -52,23 +52,23 @@ fn world(steps: Vec<Step>) -> (World, Model) {
                 let (state_key, value) = (Bytes::from(NAMES[name]), Bytes::from(vec![7; len]));
                 let at = (SERVICES[service].to_owned(), NAMES[key].to_owned(), state_key.clone());
                 model.insert(at, value.clone());
-                world
+                fixture
                     .command(holders[&(service, key)], Command::SetState { key: state_key, value });
             }
             Step::Clear { service, key, name } => {
                 let state_key = Bytes::from(NAMES[name]);
                 let at = (SERVICES[service].to_owned(), NAMES[key].to_owned(), state_key.clone());
                 model.remove(&at);
-                world.command(holders[&(service, key)], Command::ClearState { key: state_key });
+                fixture.command(holders[&(service, key)], Command::ClearState { key: state_key });
             }
             Step::ClearAll { service, key } => {
                 model.retain(|at, _| (&*at.0, &*at.1) != (SERVICES[service], NAMES[key]));
-                world.command(holders[&(service, key)], Command::ClearAllState);
+                fixture.command(holders[&(service, key)], Command::ClearAllState);
             }
-            Step::Freeze => world.freeze(),
+            Step::Freeze => fixture.freeze(),
         }
     }
-    (world, model)
+    (fixture, model)
 }
 
 const SERVICES: [&str; 2] = ["Cart", "Carton"];
@@ -87,7 +87,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 0..100),
         budget in budgets(),
     ) {
-        let (mut world, model) = world(steps);
+        let (mut fixture, model) = fixture(steps);
         let one = |service: &str, key: &str| {
             Within::Key { service: service.to_owned(), key: key.to_owned() }
         };
@@ -100,11 +100,11 @@ proptest! {
                 Within::Key { service: wanted, key: of } => (wanted, of) == (service, key),
             };
             let expected: Vec<_> = model.iter().filter(|(at, _)| is_within(at)).map(entry).collect();
-            prop_assert_eq!(world.read_all(list(within.clone())), expected.clone());
-            prop_assert_eq!(world.read(budget, list(within.clone()), bytes_of), expected);
+            prop_assert_eq!(fixture.read_all(list(within.clone())), expected.clone());
+            prop_assert_eq!(fixture.read(budget, list(within.clone()), bytes_of), expected);
         }
         for ((service, key, state_key), value) in model {
-            let seen = world.see(One { service, key, state_key });
+            let seen = fixture.view(One { service, key, state_key });
             prop_assert_eq!(seen, Some(value));
         }
     }
@@ -117,26 +117,26 @@ fn entry((at, value): (&(String, String, Bytes), &Bytes)) -> Entry {
 
 #[test]
 fn hundreds_of_values_are_read_while_others_come_and_go() {
-    let mut world = World::default();
-    let lsn = world.apply(call_object(1, "Cart", "k"));
+    let mut fixture = Fixture::default();
+    let lsn = fixture.apply(call_object(1, "Cart", "k"));
     let name = |n: usize| Bytes::from(format!("{n:03}"));
     for n in 0..400 {
-        world.command(lsn, Command::SetState { key: name(n), value: Bytes::from(vec![0; n]) });
+        fixture.command(lsn, Command::SetState { key: name(n), value: Bytes::from(vec![0; n]) });
         if n % 150 == 149 {
-            world.freeze();
+            fixture.freeze();
         }
     }
     let list = list(Within::Key { service: "Cart".to_owned(), key: "k".to_owned() });
-    let all = world.read_in_turns(&list, bytes_of);
+    let all = fixture.read_in_turns(&list, bytes_of);
     assert!(all.iter().map(|entry| entry.state_key.clone()).eq((0..400).map(name)));
     // Rows that have been shown are removed, including the cursor's own. Those to come still come.
     let budget = Budget { rows_max: 100, bytes_max: usize::MAX };
-    let first = world.see(list(None, budget));
-    (0..100).for_each(|n| _ = world.command(lsn, Command::ClearState { key: name(n) }));
-    let second = world.see(list(first.rest_after, budget));
+    let first = fixture.view(list(None, budget));
+    (0..100).for_each(|n| _ = fixture.command(lsn, Command::ClearState { key: name(n) }));
+    let second = fixture.view(list(first.rest_after, budget));
     assert!(second.rows.iter().map(|entry| entry.state_key.clone()).eq((100..200).map(name)));
     assert_eq!(
-        world.see(One { service: "Cart".into(), key: "k".into(), state_key: name(0) }),
+        fixture.view(One { service: "Cart".into(), key: "k".into(), state_key: name(0) }),
         None
     );
     // A cursor in the state of one object yields nothing in that of another.
@@ -145,6 +145,6 @@ fn hundreds_of_values_are_read_while_others_come_and_go() {
         after: second.rest_after,
         budget,
     };
-    let seen = world.see(other);
+    let seen = fixture.view(other);
     assert!(seen.rows.is_empty() && seen.rest_after.is_none());
 }

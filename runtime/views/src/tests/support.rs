@@ -94,7 +94,7 @@ impl Snapshot for Below {
     }
 }
 
-pub(super) struct World {
+pub(super) struct Fixture {
     partition: Partition,
     live: Overlay,
     below: Below,
@@ -102,13 +102,13 @@ pub(super) struct World {
     pub(super) stamp_ms: u64,
 }
 
-impl Default for World {
+impl Default for Fixture {
     fn default() -> Self {
         Self::of_many(1)
     }
 }
 
-impl World {
+impl Fixture {
     /// The first of `count` partitions.
     pub(super) fn of_many(count: u16) -> Self {
         let partition = Partition { id: PartitionId(0), count, derivation: Derivation::Plain };
@@ -180,8 +180,8 @@ impl World {
         Tables::new(&mut self.live, &self.below)
     }
 
-    pub(super) fn see<V: View>(&mut self, view: V) -> V::Seen {
-        view.see(&self.tables())
+    pub(super) fn view<V: View>(&mut self, view: V) -> V::Output {
+        view.read(&self.tables())
     }
 
     /// Reads a list to its end in turns of one size, and checks each turn. `view` makes the query
@@ -194,13 +194,13 @@ impl World {
     ) -> Vec<T>
     where
         T: fmt::Debug,
-        V: View<Seen = Page<T>>,
+        V: View<Output = Page<T>>,
     {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             self.below.file.looks.set(0);
             let turn = view(after.clone(), budget);
-            let Page { rows, rest_after } = self.see(turn);
+            let Page { rows, rest_after } = self.view(turn);
             // One read finds the invocation, one returns the last row, and one finds nothing at the
             // end.
             let looks = self.below.file.looks.get();
@@ -221,9 +221,9 @@ impl World {
     /// Reads the same list in a single turn.
     pub(super) fn read_all<T, V>(&mut self, view: impl Fn(Option<Cursor>, Budget) -> V) -> Vec<T>
     where
-        V: View<Seen = Page<T>>,
+        V: View<Output = Page<T>>,
     {
-        let page = self.see(view(None, ALL));
+        let page = self.view(view(None, ALL));
         assert!(page.rest_after.is_none());
         page.rows
     }
@@ -237,7 +237,7 @@ impl World {
     ) -> Vec<T>
     where
         T: fmt::Debug + PartialEq,
-        V: View<Seen = Page<T>>,
+        V: View<Output = Page<T>>,
     {
         let all = self.read_all(&view);
         for (rows_max, bytes_max) in [(1, 1), (2, usize::MAX), (7, 300), (64, 1), (usize::MAX, 99)]

@@ -8,7 +8,7 @@ use runtime_core::{
     time::Timestamp,
 };
 
-use super::support::{World, budgets, call, id};
+use super::support::{Fixture, budgets, call, id};
 use crate::{
     page::{Budget, Cursor},
     timer::{Kind, List, Timer},
@@ -28,52 +28,52 @@ proptest! {
         sleeps in proptest::collection::vec((10_000..10_040u64, 0..3usize, 0..20u8), 0..120),
         budget in budgets(),
     ) {
-        let mut world = World::default();
-        let sleepers = [1, 2, 3].map(|uuid| world.invoke(uuid));
+        let mut fixture = Fixture::default();
+        let sleepers = [1, 2, 3].map(|uuid| fixture.invoke(uuid));
         let mut expected = Vec::new();
         for (completion, (wake_up_time_ms, of, chance)) in (1..).zip(sleeps) {
-            world.command(sleepers[of], Command::Sleep { wake_up_time_ms, completion });
+            fixture.command(sleepers[of], Command::Sleep { wake_up_time_ms, completion });
             expected.push((wake_up_time_ms, of, completion));
             if chance == 0 {
-                world.freeze();
+                fixture.freeze();
             }
         }
         expected.sort_unstable();
         // Timers that have fired leave removed rows at the beginning.
-        world.stamp_ms = 20_000;
+        fixture.stamp_ms = 20_000;
         for (at, of, completion) in expected.drain(..expected.len() / 3) {
             let timer = TimerKey { at: Timestamp(at), invocation: sleepers[of], completion };
-            world.apply(Event::TimerFired { timer });
+            fixture.apply(Event::TimerFired { timer });
         }
         let expected: Vec<_> = expected
             .into_iter()
             .map(|(at, of, completion)| (at, id(of as u128 + 1), Kind::Sleep, Some(completion)))
             .collect();
-        let all: Vec<_> = world.read_all(list).iter().map(told).collect();
+        let all: Vec<_> = fixture.read_all(list).iter().map(told).collect();
         prop_assert_eq!(&all, &expected);
-        let in_turns: Vec<_> = world.read(budget, list, |_| 0).iter().map(told).collect();
+        let in_turns: Vec<_> = fixture.read(budget, list, |_| 0).iter().map(told).collect();
         prop_assert_eq!(&in_turns, &expected);
     }
 }
 
 #[test]
 fn hundreds_of_timers_are_read_in_turns() {
-    let mut world = World::default();
+    let mut fixture = Fixture::default();
     let start_at = Some(Timestamp(5000));
-    world.apply(Event::Invoked(Box::new(Invoke { start_at, ..call(1) })));
-    let sleeper = world.invoke(2);
+    fixture.apply(Event::Invoked(Box::new(Invoke { start_at, ..call(1) })));
+    let sleeper = fixture.invoke(2);
     for completion in 1..=300 {
         let wake_up_time_ms = 10_000 - u64::from(completion) * 10;
-        world.command(sleeper, Command::Sleep { wake_up_time_ms, completion });
+        fixture.command(sleeper, Command::Sleep { wake_up_time_ms, completion });
         if completion % 110 == 0 {
-            world.freeze();
+            fixture.freeze();
         }
     }
-    let all = world.read_in_turns(list, |_| 20);
+    let all = fixture.read_in_turns(list, |_| 20);
     // With all rows in the file, the reads of the invocations count, too.
-    world.freeze();
-    world.freeze();
-    assert_eq!(world.read_in_turns(list, |_| 20), all);
+    fixture.freeze();
+    fixture.freeze();
+    assert_eq!(fixture.read_in_turns(list, |_| 20), all);
     assert_eq!(all.len(), 301);
     assert_eq!(told(&all[0]), (5000, id(1), Kind::Start, None));
     assert_eq!(told(&all[1]), (7000, id(2), Kind::Sleep, Some(300)));
@@ -82,12 +82,12 @@ fn hundreds_of_timers_are_read_in_turns() {
 
 #[test]
 fn looking_for_the_next_timer_hides_none() {
-    let mut world = World::default();
-    let sleeper = world.invoke(1);
-    assert_eq!(world.tables().next_timer(Timestamp(0)), None);
+    let mut fixture = Fixture::default();
+    let sleeper = fixture.invoke(1);
+    assert_eq!(fixture.tables().next_timer(Timestamp(0)), None);
     for (completion, wake_up_time_ms) in [(1, 9000), (2, 8000)] {
-        world.command(sleeper, Command::Sleep { wake_up_time_ms, completion });
-        assert_eq!(world.tables().next_timer(Timestamp(0)), Some(Timestamp(wake_up_time_ms)));
+        fixture.command(sleeper, Command::Sleep { wake_up_time_ms, completion });
+        assert_eq!(fixture.tables().next_timer(Timestamp(0)), Some(Timestamp(wake_up_time_ms)));
     }
-    assert_eq!(world.read_all(list).len(), 2);
+    assert_eq!(fixture.read_all(list).len(), 2);
 }

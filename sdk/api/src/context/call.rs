@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A call in progress, which resolves to the callee's result or failure.
-#[must_use = "the call is made, but its answer is lost unless it is awaited; to send use `.send()`"]
+#[must_use = "the call is made, but its result is lost unless it is awaited; use `.send()` for a one-way call"]
 pub struct Call<'c, T> {
     pub(super) answer: Durable<'c, T>,
     id: IdOf<'c>,

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use protocol::journal::Combinator;
-use sdk_core::Place;
+use sdk_core::WaitNode;
 
 use super::{Call, Run};
 use crate::{attempt::Attempt, error::Result, error::Terminal, future::Durable};
@@ -84,20 +84,20 @@ pub struct JoinAll<F: Single>(Joined<F>);
 pub struct TryJoinAll<F: Single>(Joined<F>);
 
 struct Joined<F: Single> {
-    slots: Vec<Slot<F>>,
+    branches: Vec<Branch<F>>,
     combinator: Combinator,
-    place: Option<Place>,
+    node: Option<WaitNode>,
 }
 
-enum Slot<F: Single> {
+enum Branch<F: Single> {
     Pending(F),
     Done(Option<F::Output>),
 }
 
 impl<F: Single> Joined<F> {
     fn new(futures: impl IntoIterator<Item = F>, combinator: Combinator) -> Self {
-        let slots = futures.into_iter().map(Slot::Pending).collect();
-        Self { slots, combinator, place: None }
+        let branches = futures.into_iter().map(Branch::Pending).collect();
+        Self { branches, combinator, node: None }
     }
 
     /// Polls the pending futures. True if none is pending any more, or if `on_done` returns true.
@@ -107,16 +107,16 @@ impl<F: Single> Joined<F> {
         mut on_done: impl FnMut(&F::Output) -> bool,
     ) -> bool {
         let mut is_done = true;
-        for slot in &mut self.slots {
-            let Slot::Pending(future) = slot else { continue };
-            let outer = enter(future.attempt(), &mut self.place, self.combinator);
+        for branch in &mut self.branches {
+            let Branch::Pending(future) = branch else { continue };
+            let outer = enter(future.attempt(), &mut self.node, self.combinator);
             let polled = Pin::new(&mut *future).poll(cx);
-            future.attempt().lock().place = outer;
+            future.attempt().lock().node = outer;
             match polled {
                 Poll::Pending => is_done = false,
                 Poll::Ready(output) => {
                     let is_enough = on_done(&output);
-                    *slot = Slot::Done(Some(output));
+                    *branch = Branch::Done(Some(output));
                     if is_enough {
                         return true;
                     }
@@ -127,20 +127,20 @@ impl<F: Single> Joined<F> {
     }
 
     fn take(&mut self) -> Vec<F::Output> {
-        let done = std::mem::take(&mut self.slots).into_iter();
-        done.filter_map(|slot| match slot {
-            Slot::Done(output) => output,
-            Slot::Pending(_) => None,
+        let done = std::mem::take(&mut self.branches).into_iter();
+        done.filter_map(|branch| match branch {
+            Branch::Done(output) => output,
+            Branch::Pending(_) => None,
         })
         .collect()
     }
 }
 
 /// Enters the wait node of a combinator, and returns the enclosing one.
-fn enter(attempt: &Attempt, place: &mut Option<Place>, combinator: Combinator) -> Place {
+fn enter(attempt: &Attempt, node: &mut Option<WaitNode>, combinator: Combinator) -> WaitNode {
     let mut state = attempt.lock();
-    let outer = state.place;
-    state.place = *place.get_or_insert_with(|| state.vm.new_place(outer, combinator));
+    let outer = state.node;
+    state.node = *node.get_or_insert_with(|| state.vm.new_place(outer, combinator));
     outer
 }
 

@@ -21,7 +21,7 @@ pub struct Promise<T> {
 /// A context whose invocation belongs to a workflow.
 #[diagnostic::on_unimplemented(
     message = "a handler with a `&{Self}` has no promises",
-    label = "this context is not a workflow's",
+    label = "this is not a workflow context",
     note = "promises belong to a workflow: take a `&WorkflowContext` or `&SharedWorkflowContext`, or use \
             an awakeable"
 )]

@@ -46,8 +46,8 @@ pub trait ReadState: Deref<Target = Context> + sealed::Sealed {}
 /// A context that can change the state of its key.
 #[diagnostic::on_unimplemented(
     message = "a handler with a `&{Self}` cannot change state",
-    label = "this context only reads",
-    note = "shared handlers run beside the writer: take an `&ObjectContext` in an #[object], or change it \
+    label = "this context is read-only",
+    note = "shared handlers run concurrently with the writer: take an `&ObjectContext` in an #[object], or change it \
             in the run of a #[workflow]"
 )]
 pub trait WriteState: ReadState {}
@@ -147,7 +147,7 @@ fn read_keys(result: NotificationResult) -> Read<Vec<String>> {
         NotificationResult::StateKeys(keys) => {
             let text = |key: Bytes| String::from_utf8(key.to_vec());
             let keys: Result<_, _> = keys.into_iter().map(text).collect();
-            keys.map(Ok).map_err(|error| format!("a state key is not text: {error}"))
+            keys.map(Ok).map_err(|error| format!("a state key is not valid UTF-8: {error}"))
         }
         NotificationResult::Failure(failure) => Ok(Err(failure.into())),
         other @ (NotificationResult::Void

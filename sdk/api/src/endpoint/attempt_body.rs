@@ -8,7 +8,7 @@ use std::task::{Context as TaskContext, Poll};
 use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame, SizeHint};
 use protocol::ProtocolVersion;
-use sdk_core::{Options, Site, Vm};
+use sdk_core::{Site, Vm, VmOptions};
 
 use super::{Handle, allowance::Pace};
 use crate::{
@@ -34,12 +34,12 @@ pub struct AttemptBody<B> {
     is_request_over: bool,
     /// Number of request bytes read so far.
     read_bytes: u64,
-    stage: Stage,
+    state: BodyState,
     is_over: bool,
     pace: Arc<Pace>,
 }
 
-enum Stage {
+enum BodyState {
     /// The journal is still arriving.
     Loading(Box<Vm>, Opening),
     Running(Box<Execution>),
@@ -50,20 +50,20 @@ enum Stage {
 impl Opening {
     /// Starts an attempt that reads this request body.
     pub fn attempt<B>(self, version: ProtocolVersion, request: B) -> AttemptBody<B> {
-        self.attempt_with(version, Options::default(), request)
+        self.attempt_with(version, VmOptions::default(), request)
     }
 
     /// Like [`attempt`](Self::attempt), but with custom options, for tests.
     pub(crate) fn attempt_with<B>(
         self,
         version: ProtocolVersion,
-        options: Options,
+        options: VmOptions,
         request: B,
     ) -> AttemptBody<B> {
         let vm = Box::new(Vm::new(version, options));
         let pace = Arc::clone(&self.pace);
-        let stage = Stage::Loading(vm, self);
-        AttemptBody { request, is_request_over: false, read_bytes: 0, stage, is_over: false, pace }
+        let state = BodyState::Loading(vm, self);
+        AttemptBody { request, is_request_over: false, read_bytes: 0, state, is_over: false, pace }
     }
 
     /// Starts the handler, once all known journal entries have arrived.
@@ -91,7 +91,7 @@ impl Opening {
     }
 }
 
-impl Stage {
+impl BodyState {
     fn with_vm<T>(&mut self, work: impl FnOnce(&mut Vm) -> T) -> Option<T> {
         match self {
             Self::Loading(vm, _) => Some(work(vm)),
@@ -106,7 +106,7 @@ impl Stage {
             Self::Loading(vm, opening) if vm.is_ready_to_run() => {
                 Self::Running(Box::new(opening.begin(vm)))
             }
-            stage @ (Self::Loading(..) | Self::Running(_) | Self::Ended) => stage,
+            state @ (Self::Loading(..) | Self::Running(_) | Self::Ended) => state,
         };
     }
 }
@@ -119,23 +119,23 @@ impl<B> AttemptBody<B> {
 
     /// How many bytes have arrived, if the journal is not complete yet.
     pub(super) fn loading(&self) -> Option<u64> {
-        matches!(self.stage, Stage::Loading(..)).then_some(self.read_bytes)
+        matches!(self.state, BodyState::Loading(..)).then_some(self.read_bytes)
     }
 
     /// Whether the closure of a run is being executed, the only thing that takes real time.
     pub fn is_executing(&self) -> bool {
-        match &self.stage {
-            Stage::Running(execution) => execution.is_executing(),
-            Stage::Loading(..) | Stage::Ended => false,
+        match &self.state {
+            BodyState::Running(execution) => execution.is_executing(),
+            BodyState::Loading(..) | BodyState::Ended => false,
         }
     }
 
     /// An error message for the author of the handler, if it waits for something that is not in the
     /// journal and so is lost with the attempt.
     pub fn stray_wait(&self) -> Option<String> {
-        match &self.stage {
-            Stage::Running(execution) => execution.stray_wait(),
-            Stage::Loading(..) | Stage::Ended => None,
+        match &self.state {
+            BodyState::Running(execution) => execution.stray_wait(),
+            BodyState::Loading(..) | BodyState::Ended => None,
         }
     }
 }
@@ -153,12 +153,12 @@ impl<B: Body + Unpin> AttemptBody<B> {
                     if let Ok(mut data) = frame.into_data() {
                         let bytes = data.copy_to_bytes(data.remaining());
                         self.read_bytes += bytes.len() as u64;
-                        let _ = self.stage.with_vm(|vm| vm.push(bytes));
+                        let _ = self.state.with_vm(|vm| vm.push(bytes));
                     }
                 }
                 Poll::Ready(Some(Err(_)) | None) => {
                     self.is_request_over = true;
-                    let _ = self.stage.with_vm(Vm::close_input);
+                    let _ = self.state.with_vm(Vm::close_input);
                 }
             }
             has_read = true;
@@ -180,19 +180,19 @@ impl<B: Body + Unpin> Body for AttemptBody<B> {
         }
         loop {
             let has_read = self.read(cx);
-            self.stage.advance();
-            if let Stage::Running(execution) = &mut self.stage
+            self.state.advance();
+            if let BodyState::Running(execution) = &mut self.state
                 && execution.drive(cx).is_ready()
             {
                 self.is_over = true;
             }
-            if self.stage.with_vm(|vm| vm.has_ended()).unwrap_or(true) {
+            if self.state.with_vm(|vm| vm.has_ended()).unwrap_or(true) {
                 self.is_over = true;
             }
-            let output = self.stage.with_vm(Vm::take_output).unwrap_or_default();
+            let output = self.state.with_vm(Vm::take_output).unwrap_or_default();
             if self.is_over {
                 // Drop the handler before its final message is sent.
-                self.stage = Stage::Ended;
+                self.state = BodyState::Ended;
             }
             if !output.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(output))));

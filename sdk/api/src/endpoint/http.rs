@@ -40,14 +40,14 @@ pub(super) fn answer<B>(endpoint: &Endpoint, request: Request<B>) -> Response<Re
             }
         }
         _ => {
-            let known = "this endpoint knows GET /health, GET /discover and \
+            let known = "this endpoint serves GET /health, GET /discover and \
                          POST /invoke/{service}/{handler}";
             say(StatusCode::NOT_FOUND, known)
         }
     }
 }
 
-#[expect(clippy::result_large_err, reason = "it is the response, made where the fault is known")]
+#[expect(clippy::result_large_err, reason = "the error is the response itself")]
 fn verify<B>(
     endpoint: &Endpoint,
     request: &Request<B>,
@@ -63,7 +63,7 @@ fn verify<B>(
 fn discover<B>(endpoint: &Endpoint, request: &Request<B>) -> Response<ResponseBody<B>> {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let Some((version, content_type)) = discovery::negotiate(accept) else {
-        let message = "this endpoint writes manifests of version 2 to 4";
+        let message = "this endpoint supports manifest versions 2 to 4";
         return say(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
     };
     let is_bidirectional = request.version() == Version::HTTP_2;
@@ -78,7 +78,7 @@ fn discover<B>(endpoint: &Endpoint, request: &Request<B>) -> Response<ResponseBo
     }
 }
 
-#[expect(clippy::result_large_err, reason = "it is the response, made where the fault is known")]
+#[expect(clippy::result_large_err, reason = "the error is the response itself")]
 fn open<B>(
     endpoint: &Endpoint,
     service: &str,
@@ -88,11 +88,12 @@ fn open<B>(
     let content_type = request.headers().get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some(version) = ProtocolVersion::from_content_type(content_type) else {
-        let message = "this endpoint speaks service protocol 5 to 7, named by the content type";
+        let message =
+            "this endpoint supports service protocol versions 5 to 7, selected by the content type";
         return Err(say(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     };
     let Some(opening) = endpoint.open(service, handler) else {
-        let message = format!("there is no handler '{handler}' of a service '{service}' here");
+        let message = format!("there is no handler '{handler}' in a service '{service}' here");
         return Err(say(StatusCode::NOT_FOUND, &message));
     };
     Ok((opening, version))

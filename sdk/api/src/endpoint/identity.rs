@@ -18,7 +18,7 @@ pub(crate) struct IdentityKey(Vec<u8>);
 /// A text that is not a valid identity key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{text}' is no identity key: {fault}; expected {KEY_PREFIX} and base58 of {KEY_BYTES} bytes"
+    "'{text}' is not an identity key: {fault}; expected {KEY_PREFIX} followed by {KEY_BYTES} bytes in base58"
 )]
 pub struct IdentityKeyError {
     text: String,
@@ -32,7 +32,7 @@ pub(crate) enum Refused {
     Unsigned,
     #[error("the signature's token is malformed")]
     Malformed,
-    #[error("the signature is of no key that this endpoint knows")]
+    #[error("the signature does not match any key of this endpoint")]
     Signature,
     #[error("the signature is for another path")]
     Audience,

@@ -75,10 +75,10 @@ struct Bound {
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// The address cannot be bound.
-    #[error("cannot listen there: {0}")]
+    #[error("cannot bind the address: {0}")]
     Listen(#[source] std::io::Error),
     /// The services do not form a valid manifest: for example, a name is reserved or used twice.
-    #[error("the manifest contradicts itself: {0}")]
+    #[error("the manifest is invalid: {0}")]
     Manifest(#[from] protocol::discovery::ManifestError),
 }
 
@@ -177,8 +177,8 @@ impl Endpoint {
     fn say_listening(&self, address: std::io::Result<SocketAddr>) {
         let services: Vec<&str> = self.services.keys().map(String::as_str).collect();
         match address {
-            Ok(address) => tracing::info!(%address, ?services, "the endpoint listens"),
-            Err(error) => tracing::warn!(%error, "the endpoint's address is not known"),
+            Ok(address) => tracing::info!(%address, ?services, "the endpoint is listening"),
+            Err(error) => tracing::warn!(%error, "the endpoint's address is unknown"),
         }
     }
 }

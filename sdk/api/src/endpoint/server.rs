@@ -65,7 +65,7 @@ pub(super) async fn serve(
             Either::Left((Err(error), _)) => {
                 // Such failures tend to persist, so only the first is logged.
                 if !std::mem::replace(&mut is_failing, true) {
-                    tracing::warn!(%error, "connections can't be accepted; trying again");
+                    tracing::warn!(%error, "cannot accept connections; retrying");
                 }
                 time::sleep(ACCEPT_RETRY).await;
                 continue;
@@ -86,7 +86,7 @@ pub(super) async fn serve(
     drop(listener);
     let _ = ending.send(());
     if time::timeout(GRACE, ending.closed()).await.is_err() {
-        tracing::warn!("the endpoint ends with attempts under way; the runtime tries them again");
+        tracing::warn!("shutting down with attempts in progress; the runtime will retry them");
     }
 }
 

@@ -256,7 +256,7 @@ async fn a_handler_that_leaves_badly_leaves_alone() {
 }
 
 #[tokio::test]
-async fn whoever_says_nothing_is_not_waited_for_and_a_handler_is() {
+async fn a_silent_client_is_not_waited_for_and_a_handler_is() {
     let gate = Gate::default();
     let short = Duration::from_millis(50);
     let patience = Patience { greeting: short, head: short, journal: short };
@@ -278,7 +278,7 @@ async fn whoever_says_nothing_is_not_waited_for_and_a_handler_is() {
     let journal = opening_of(&[input(ProtocolVersion::V6)]);
     sending.send_data(journal.slice(..journal.len() - 1), false).unwrap();
     let answer = timeout(LONG, response).await.unwrap().unwrap();
-    assert_eq!(timeout(LONG, read(answer)).await.unwrap(), 0, "it ends without a word");
+    assert_eq!(timeout(LONG, read(answer)).await.unwrap(), 0, "it ends without a message");
     // On the same connection, a handler may take much longer.
     let (response, _sending) = invoke(&mut runtime, "wait").await;
     let answer = response.await.unwrap();

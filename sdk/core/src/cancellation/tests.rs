@@ -1,8 +1,8 @@
 use super::*;
-use crate::waiting::{Place, Wait};
+use crate::waiting::{Wait, WaitNode};
 
-const OPEN: Wait = Wait { place: Place::ROOT, is_shielded: false };
-const SHIELDED: Wait = Wait { place: Place::ROOT, is_shielded: true };
+const OPEN: Wait = Wait { node: WaitNode::ROOT, is_shielded: false };
+const SHIELDED: Wait = Wait { node: WaitNode::ROOT, is_shielded: true };
 
 fn handles(numbers: &[u32]) -> VecDeque<Handle> {
     numbers.iter().copied().map(Handle).collect()

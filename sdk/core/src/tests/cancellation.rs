@@ -20,8 +20,8 @@ fn cancelled() -> Option<Offer> {
     Some(Offer::Cancelled(TerminalFailure::new(409, "cancelled")))
 }
 
-const OPEN: Wait = Wait { place: Place::ROOT, is_shielded: false };
-const SHIELDED: Wait = Wait { place: Place::ROOT, is_shielded: true };
+const OPEN: Wait = Wait { node: WaitNode::ROOT, is_shielded: false };
+const SHIELDED: Wait = Wait { node: WaitNode::ROOT, is_shielded: true };
 
 /// Offers the cancellation to the given wait, which takes it.
 fn take(vm: &mut Vm, handle: Handle) {
@@ -130,7 +130,7 @@ fn a_second_cancellation_reaches_what_the_first_has_not() {
 
 #[test]
 fn without_implicit_cancellation_the_signal_is_one_like_others() {
-    let options = Options { implicit_cancellation: false, ..Options::default() };
+    let options = VmOptions { implicit_cancellation: false, ..VmOptions::default() };
     let mut vm = Vm::new(ProtocolVersion::V7, options);
     vm.push(opening(&[], &[], false)).unwrap();
     let sleep = vm.sys_sleep("", 1).unwrap();
@@ -153,6 +153,7 @@ fn a_callee_whose_id_is_none_ends_the_attempt() {
     let wrong = completion(NotificationKind::Sleep, 1, void());
     vm.push(bytes(&[wrong, cancel()])).unwrap();
     assert_eq!(turn(&mut vm, &[answer]).unwrap_err().code(), 571);
-    let expected = ["error 571: the runtime broke the protocol: a callee's id is no id"];
+    let expected =
+        ["error 571: the runtime violated the protocol: a callee's id is not a valid id"];
     assert_eq!(rendered(&mut vm, ProtocolVersion::V7), expected);
 }

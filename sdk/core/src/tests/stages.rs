@@ -5,7 +5,7 @@ use super::*;
 const V7: ProtocolVersion = ProtocolVersion::V7;
 
 fn fresh() -> Vm {
-    Vm::new(V7, Options::default())
+    Vm::new(V7, VmOptions::default())
 }
 
 fn input() -> Frame {
@@ -31,8 +31,8 @@ fn end_of(bytes: Bytes) -> Vec<String> {
 
 #[test]
 fn an_opening_that_is_not_one_ends_the_attempt() {
-    let broken = |what: &str| [format!("error 571: the runtime broke the protocol: {what}")];
-    assert_eq!(end_of(begun_with(0, &[])), broken("an attempt begins with its input"));
+    let broken = |what: &str| [format!("error 571: the runtime violated the protocol: {what}")];
+    assert_eq!(end_of(begun_with(0, &[])), broken("the first entry must be the input"));
     let sleep = command(Command::Sleep { wake_up_time_ms: 1, completion: 1 }, V7);
     assert_eq!(end_of(begun_with(1, &[sleep])), broken("the first entry is not the input"));
     let slept = completion(NotificationKind::Sleep, 1, void());
@@ -41,7 +41,10 @@ fn an_opening_that_is_not_one_ends_the_attempt() {
     let unproposed = "run 1 is acknowledged but was not proposed";
     assert_eq!(end_of(begun_with(2, &[input(), ack])), broken(unproposed));
     let end = Frame::new(MessageType::END, Bytes::new());
-    assert_eq!(end_of(begun_with(2, &[end])), broken("End(0x0003) is not for an SDK now"));
+    assert_eq!(
+        end_of(begun_with(2, &[end])),
+        broken("End(0x0003) is not valid for an SDK at this point")
+    );
     assert!(end_of(bytes(&[input()]))[0].starts_with("error 571: the runtime sent a frame"));
 }
 
@@ -51,8 +54,9 @@ fn an_input_that_ends_too_early_ends_the_attempt() {
         let mut vm = fresh();
         vm.push(opening).unwrap();
         assert_eq!(vm.close_input().unwrap_err().code(), 571);
-        let said =
-            ["error 571: the runtime broke the protocol: the input ended within the journal"];
+        let said = [
+            "error 571: the runtime violated the protocol: the input ended before the journal was complete",
+        ];
         assert_eq!(rendered(&mut vm, V7), said);
     }
 }

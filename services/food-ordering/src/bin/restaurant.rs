@@ -74,7 +74,7 @@ async fn cook(args: Args, http: Http, Prepare { order_id, cb }: Prepare) {
     tokio::time::sleep(Duration::from_millis(args.cooking_ms)).await;
     let to = format!("{}/restate/awakeables/{cb}/resolve", args.ingress);
     while let Err(error) = http.post(&to, &()).await {
-        eprintln!("order {order_id} is ready but nobody listens: {error:#}");
+        eprintln!("order {order_id} is ready, but the ingress cannot be notified: {error:#}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

@@ -6,8 +6,8 @@ use super::*;
 use crate::{
     attempt::tests::start,
     model::deployment::{
-        Deployment, HandlerDefinition, InputRule, Options, OutputRule, RetryOptions,
-        ServiceDefinition,
+        Deployment, HandlerDefinition, InputRule, OutputRule, RetryOptions, ServiceDefinition,
+        ServiceOptions,
     },
     registry::Defaults,
     time::Timestamp,
@@ -22,9 +22,9 @@ pub(in crate::attempt) fn deployment(
     let handler = HandlerDefinition {
         name: handler.to_owned(),
         kind: HandlerKind::Service,
-        options: Options {
+        options: ServiceOptions {
             retry: RetryOptions { max_attempts, ..RetryOptions::default() },
-            ..Options::default()
+            ..ServiceOptions::default()
         },
         input: InputRule { required: false, content_type: None, json_schema: None },
         output: OutputRule {
@@ -39,7 +39,7 @@ pub(in crate::attempt) fn deployment(
         name: "Greeter".to_owned(),
         kind: ServiceKind::Service,
         handlers: vec![handler],
-        options: Options::default(),
+        options: ServiceOptions::default(),
         documentation: None,
         metadata: Vec::new(),
     };
@@ -103,13 +103,13 @@ fn an_attempt_that_can_run_nowhere_says_why() {
         placed(deployments, pin, &node).unwrap_err().fault.to_string()
     };
     let here = [deployment(1, "greet", None)];
-    assert!(fault(&[], None).contains("no deployment offers service 'Greeter' any more"));
+    assert!(fault(&[], None).contains("no deployment offers service 'Greeter'"));
     let gone = DeploymentId(9);
-    assert!(fault(&here, Some(pin(9, V5))).contains(&format!("{gone} is not registered any more")));
+    assert!(fault(&here, Some(pin(9, V5))).contains(&format!("{gone} is no longer registered")));
     let spoken = fault(&here, Some(pin(1, ProtocolVersion::V7)));
-    assert!(spoken.contains("speaks service protocol 5 to 6, which is none"), "{spoken}");
+    assert!(spoken.contains("supports service protocol 5 to 6, none of which"), "{spoken}");
     let other = [deployment(1, "other", None)];
-    assert!(fault(&other, None).contains("does not offer 'Greeter/greet' any more"));
+    assert!(fault(&other, None).contains("no longer offers 'Greeter/greet'"));
 }
 
 #[test]

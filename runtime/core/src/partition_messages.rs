@@ -53,7 +53,7 @@ pub(crate) fn acknowledged(cx: &mut Context<'_, '_>, by: PartitionId, sequence: 
 
 fn deliver(cx: &mut Context<'_, '_>, message: &Message) {
     let to = message.to();
-    assert!(cx.owns(to), "{:?}: a message for {to}, which another partition has", cx.lsn);
+    assert!(cx.owns(to), "{:?}: a message for {to}, which another partition owns", cx.lsn);
     match message {
         Message::Invoke(invoke) => invocation::invoke::apply(cx, invoke),
         Message::Notify { to, invocation, notification } => {

@@ -35,7 +35,7 @@ pub(crate) struct Limits {
 
 /// The concurrency permits of a node's attempts.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct Limiter {
     limits: Limits,
     taken: Mutex<Taken>,
 }
@@ -64,7 +64,7 @@ struct Use {
 /// Capacity to announce: which limit was exhausted, and how many attempts now fit.
 pub(crate) type News = Vec<(Full, usize)>;
 
-impl Places {
+impl Limiter {
     pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, taken: Mutex::new(Taken::default()) }
     }
@@ -139,14 +139,14 @@ impl Places {
         let Taken { all, deployments, pools, .. } = &mut *taken;
         let of_deployment = deployments.get_mut(&pool.deployment);
         let (Some(of_deployment), Some(of_pool)) = (of_deployment, pools.get_mut(&pool)) else {
-            panic!("an attempt of {pool:?} gives back what it never had");
+            panic!("an attempt of {pool:?} released a permit it never had");
         };
         for used in [all, &mut *of_deployment, &mut *of_pool] {
             assert!(
                 used.attempts >= back.attempts
                     && used.connections >= back.connections
                     && used.bytes >= back.bytes,
-                "an attempt of {pool:?} gives back {back:?} of {used:?}"
+                "an attempt of {pool:?} released {back:?} out of {used:?}"
             );
             used.attempts -= back.attempts;
             used.connections -= back.connections;
@@ -248,32 +248,32 @@ fn pool(deployment: u128) -> Pool {
 mod tests {
     use super::*;
 
-    fn places(attempts: usize, bytes: usize) -> Places {
-        Places::new(Limits { attempts, connections: 10, bytes })
+    fn limiter(attempts: usize, bytes: usize) -> Limiter {
+        Limiter::new(Limits { attempts, connections: 10, bytes })
     }
 
     /// Takes as many permits as a pool can get.
-    fn fill(places: &Places, pool: Pool, bytes: usize) -> usize {
-        (0..).take_while(|_| places.take(pool, bytes, false).is_ok()).count()
+    fn fill(limiter: &Limiter, pool: Pool, bytes: usize) -> usize {
+        (0..).take_while(|_| limiter.take(pool, bytes, false).is_ok()).count()
     }
 
     #[test]
-    fn whoever_takes_all_it_can_get_leaves_something_for_everybody_else() {
-        let all = places(10_000, 1 << 20);
+    fn a_greedy_pool_leaves_permits_for_all_others() {
+        let all = limiter(10_000, 1 << 20);
         let taken: Vec<usize> = (0..5).map(|number| fill(&all, pool(number), 0)).collect();
         assert_eq!(taken[..2], [6400, 2304], "{taken:?}");
         assert!(taken.iter().all(|taken| *taken > 0), "{taken:?}");
         assert_eq!(all.take(pool(0), 0, false), Err(Full::Deployment(DeploymentId(0))));
         assert_eq!(all.take(pool(99), 0, false), Ok(()));
-        let tiny = places(1, 100);
-        assert_eq!(fill(&tiny, pool(1), 0), 1, "one place is somebody's");
+        let tiny = limiter(1, 100);
+        assert_eq!(fill(&tiny, pool(1), 0), 1, "one permit is taken");
         assert_eq!(tiny.take(pool(2), 0, false), Err(Full::All));
     }
 
     /// However many services a deployment has, and whichever of them takes all it can get.
     #[test]
     fn the_services_of_a_deployment_leave_something_to_each_other_and_to_others() {
-        let all = places(10_000, 1 << 20);
+        let all = limiter(10_000, 1 << 20);
         let of_service =
             |number| (0..).take_while(|_| all.take(service(1, number), 0, false).is_ok()).count();
         assert_eq!([of_service(0), of_service(1)], [6400, 1280]);
@@ -286,11 +286,11 @@ mod tests {
 
     #[test]
     fn bytes_are_shared_like_places_and_what_is_too_large_goes_alone() {
-        let all = places(1000, 1000);
+        let all = limiter(1000, 1000);
         assert_eq!(all.take(pool(1), 5000, false), Ok(()), "alone");
         assert_eq!(all.take(pool(2), 300, false), Err(Full::All));
         assert_eq!(all.refused(Full::All), []);
-        assert_eq!(all.sent(pool(1), 4200), [], "that is not enough for whoever waits");
+        assert_eq!(all.sent(pool(1), 4200), [], "that is not enough for the waiting pool");
         assert_eq!(all.sent(pool(1), 700), [(Full::All, 999)]);
         assert_eq!(fill(&all, pool(2), 100), 5, "what is free is less with each");
         assert_eq!(all.take(pool(2), 100, false), Err(Full::Service(pool(2))));
@@ -301,7 +301,7 @@ mod tests {
     /// for them.
     #[test]
     fn connections_are_shared_like_places() {
-        let all = places(10_000, 1000);
+        let all = limiter(10_000, 1000);
         let taken = (0..).take_while(|_| all.take(pool(1), 0, true).is_ok()).count();
         assert_eq!(taken, 6, "of ten");
         assert_eq!(all.take(pool(1), 0, true), Err(Full::Service(pool(1))));
@@ -313,8 +313,8 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_hears_of_room_by_its_name() {
-        let all = places(10, 1000);
+    fn waiting_pools_are_notified_by_name() {
+        let all = limiter(10, 1000);
         let taken = fill(&all, pool(1), 0);
         assert_eq!(taken, 6);
         assert_eq!(all.refused(Full::Service(pool(1))), []);
@@ -346,14 +346,14 @@ mod loom_tests {
     #[test]
     fn room_for_a_refused_attempt_is_always_announced() {
         loom::model(|| {
-            let places = Arc::new(Places::new(ONE));
-            assert!(places.take(pool(1), 0, false).is_ok());
+            let limiter = Arc::new(Limiter::new(ONE));
+            assert!(limiter.take(pool(1), 0, false).is_ok());
             let ending = thread::spawn({
-                let places = Arc::clone(&places);
-                move || !places.release(pool(1), false).is_empty()
+                let limiter = Arc::clone(&limiter);
+                move || !limiter.release(pool(1), false).is_empty()
             });
-            let refused = places.take(pool(2), 0, false).err();
-            let is_announced = refused.is_some_and(|full| !places.refused(full).is_empty());
+            let refused = limiter.take(pool(2), 0, false).err();
+            let is_announced = refused.is_some_and(|full| !limiter.refused(full).is_empty());
             let was_announced = ending.join().unwrap();
             assert!(
                 refused.is_none() || is_announced || was_announced,
@@ -367,15 +367,15 @@ mod loom_tests {
     #[test]
     fn a_refusal_takes_no_place() {
         loom::model(|| {
-            let places = Arc::new(Places::new(ONE));
+            let limiter = Arc::new(Limiter::new(ONE));
             let other = thread::spawn({
-                let places = Arc::clone(&places);
-                move || places.take(pool(1), 0, false).is_ok()
+                let limiter = Arc::clone(&limiter);
+                move || limiter.take(pool(1), 0, false).is_ok()
             });
-            let (one, other) = (places.take(pool(1), 0, false).is_ok(), other.join().unwrap());
+            let (one, other) = (limiter.take(pool(1), 0, false).is_ok(), other.join().unwrap());
             assert!(one || other, "two that come together do not keep each other out");
-            let _ = places.release(pool(1), false);
-            assert!(places.take(pool(1), 0, false).is_ok());
+            let _ = limiter.release(pool(1), false);
+            assert!(limiter.take(pool(1), 0, false).is_ok());
         });
     }
 }

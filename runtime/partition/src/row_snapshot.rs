@@ -10,9 +10,9 @@ use runtime_views::View;
 /// The rows of a partition as of when they were requested, all of them durable. Cheap to clone.
 /// Drop them soon: whatever changes meanwhile is kept twice, in memory and in the file.
 #[derive(Clone)]
-pub struct HeldRows(Base);
+pub struct RowSnapshot(Base);
 
-impl HeldRows {
+impl RowSnapshot {
     pub(crate) fn new(base: Base) -> Self {
         Self(base)
     }
@@ -23,7 +23,7 @@ impl HeldRows {
     }
 
     /// Evaluates a view on the calling thread.
-    pub fn see<V: View>(&self, view: V) -> V::Seen {
-        view.see(&Tables::new(&mut Overlay::default(), &self.0))
+    pub fn read<V: View>(&self, view: V) -> V::Output {
+        view.read(&Tables::new(&mut Overlay::default(), &self.0))
     }
 }

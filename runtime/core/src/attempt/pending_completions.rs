@@ -13,14 +13,14 @@ use super::fault::Fault;
 /// The requested completions. Journals are replayed on every attempt, so their entries are not
 /// decoded but scanned for the two fields that matter.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct PendingCompletions {
     /// In ascending order, which is the order in which SDKs choose them.
     ids: Vec<CompletionId>,
     /// Runs whose result has not been proposed yet.
     runs: BTreeSet<CompletionId>,
 }
 
-impl Asked {
+impl PendingCompletions {
     /// Records an entry from the stored journal, which has been checked before.
     pub(super) fn replayed(&mut self, entry: &Entry) {
         if entry.ty.is_command() {
@@ -39,10 +39,10 @@ impl Asked {
         let asked = wire::command::completions(entry);
         for id in asked.into_iter().flatten() {
             if id == 0 {
-                return Err(protocol(format!("{:?} asks for completion 0", entry.ty)));
+                return Err(protocol(format!("{:?} requests completion 0", entry.ty)));
             }
             if !self.insert(id) {
-                let message = format!("{:?} asks for completion {id} a second time", entry.ty);
+                let message = format!("{:?} requests completion {id} a second time", entry.ty);
                 return Err(protocol(message));
             }
         }
@@ -55,7 +55,7 @@ impl Asked {
         if self.runs.remove(&id) {
             Ok(())
         } else {
-            Err(protocol(format!("a result of run {id}, which is not a run that waits for one")))
+            Err(protocol(format!("a result for run {id}, which is not a pending run")))
         }
     }
 
@@ -70,7 +70,7 @@ impl Asked {
             None => Ok(()),
             Some(id) => {
                 let message =
-                    format!("a suspension on completion {id}, which no command asked for");
+                    format!("a suspension on completion {id}, which no command requested");
                 Err(protocol(message))
             }
         }

@@ -13,7 +13,10 @@ use crate::{
 /// A producer submits an invocation, possibly for the second time.
 pub(crate) fn produced(cx: &mut Context<'_, '_>, request: RequestId, invoke: &Invoke) {
     let Source::Producer { name, position } = &invoke.source else {
-        panic!("{:?}: {} comes from {:?}, which is no producer", cx.lsn, invoke.id, invoke.source)
+        panic!(
+            "{:?}: {} comes from {:?}, which is not a producer",
+            cx.lsn, invoke.id, invoke.source
+        )
     };
     let is_new = cx.tables.position(name).is_none_or(|last| last < *position);
     if is_new {

@@ -62,7 +62,7 @@ impl Setting {
 }
 
 /// The running programs.
-pub(crate) struct Stage {
+pub(crate) struct Setup {
     pub(crate) setting: Setting,
     pub(crate) runtime: Process,
     pub(crate) services: Process,
@@ -89,14 +89,16 @@ pub(crate) const STATUSES: [&str; 7] = [
 
 const REGISTERED_TIMEOUT: Duration = Duration::from_secs(30);
 
-impl Stage {
+impl Setup {
     /// Builds and starts everything on an empty data directory, and registers the services.
     pub(crate) fn open(setting: Setting) -> Result<Self> {
         build(&["--bin", "abide", "--bin", setting.program, "--bin", "food-restaurant"])?;
         let Abide { ingress, admin, .. } = setting.abide;
         for address in [ingress, admin, setting.services, setting.restaurant] {
             TcpListener::bind(address).map_err(|error| {
-                format!("{address} is needed but taken ({error}); end what listens there")
+                format!(
+                    "{address} is needed but in use ({error}); stop the process that listens there"
+                )
             })?;
         }
         // Leftovers of an earlier run would interfere.
@@ -106,9 +108,9 @@ impl Stage {
         let runtime = start_runtime(&setting)?;
         let services = start_services(&setting)?;
         let restaurant = start_restaurant(&setting)?;
-        let mut stage = Self { setting, runtime: ready(runtime, admin)?, services, restaurant };
-        stage.register()?;
-        Ok(stage)
+        let mut setup = Self { setting, runtime: ready(runtime, admin)?, services, restaurant };
+        setup.register()?;
+        Ok(setup)
     }
 
     /// Kills the runtime with SIGKILL.

@@ -61,7 +61,7 @@ impl Setting {
 
 /// The running processes, registered with each other.
 #[derive(Debug)]
-pub struct Stage {
+pub struct TestBed {
     /// A client for the server.
     pub server: Server,
     setting: Setting,
@@ -79,19 +79,19 @@ struct Addresses {
     services: SocketAddr,
 }
 
-impl Stage {
+impl TestBed {
     /// Starts everything, and registers the services.
     ///
     /// # Errors
     /// Returns an error if a process does not start or does not become ready.
     pub async fn open(setting: Setting) -> Result<Self> {
-        let stage = Self::open_unregistered(setting).await?;
-        let http_11 = stage.setting.http_11;
-        let body = json!({ "uri": stage.services_uri(), "use_http_11": http_11 });
-        let server = &stage.server;
+        let bed = Self::open_unregistered(setting).await?;
+        let http_11 = bed.setting.http_11;
+        let body = json!({ "uri": bed.services_uri(), "use_http_11": http_11 });
+        let server = &bed.server;
         let registered = server.eventually(|| async { server.register(&body).await?.ok() }).await;
         registered.context("the services cannot be registered")?;
-        Ok(stage)
+        Ok(bed)
     }
 
     /// Starts everything without registering the services.

@@ -15,7 +15,7 @@ use runtime_core::{
 };
 use runtime_embedded::{EdgeRequest, EmbeddedNode, Media, Pipe, Random, VirtualClock};
 use runtime_ingress::{DEFAULT_REQUEST_SIZE_MAX_BYTES, Ingress, Memory};
-use runtime_schema::{SharedRegistry, discover};
+use runtime_schema::{SharedRegistry, registration};
 
 use crate::{
     attempt::{Stepped, TestAttempt},
@@ -25,7 +25,7 @@ use crate::{
 /// The only deployment.
 const DEPLOYMENT: DeploymentId = DeploymentId(1);
 
-pub(crate) struct World {
+pub(crate) struct TestNode {
     /// `None` only during a crash.
     node: Option<EmbeddedNode>,
     pub(crate) clock: Arc<VirtualClock>,
@@ -99,7 +99,7 @@ impl Step {
     }
 }
 
-impl World {
+impl TestNode {
     pub(crate) fn new(
         endpoint: Endpoint,
         clock: Arc<VirtualClock>,
@@ -110,7 +110,7 @@ impl World {
     ) -> Result<Self, String> {
         let registry = SharedRegistry::new(Defaults::default());
         let node = EmbeddedNode::recover(Media::new(partitions), &clock)?;
-        let mut world = Self {
+        let mut test_node = Self {
             node: Some(node),
             clock,
             registry,
@@ -128,15 +128,15 @@ impl World {
             is_stepping: false,
             epoch: 0,
         };
-        world.register()?;
+        test_node.register()?;
         // Faults start only now, because without a registration there is nothing to call.
-        world.chaos = chaos;
-        Ok(world)
+        test_node.chaos = chaos;
+        Ok(test_node)
     }
 
     /// Registers the endpoint, as an operator would.
     fn register(&mut self) -> Result<(), String> {
-        let target = discover::Endpoint {
+        let target = registration::Endpoint {
             id: DEPLOYMENT,
             uri: "test://endpoint".to_owned(),
             http1: false,
@@ -145,7 +145,7 @@ impl World {
             sdk: None,
         };
         let manifest = self.endpoint.manifest();
-        let plan = discover::plan(&self.registry.snapshot(), target, &manifest, false);
+        let plan = registration::plan(&self.registry.snapshot(), target, &manifest, false);
         let deployment = Arc::new(plan.map_err(|error| error.to_string())?.deployment);
         // No request waits for the outcome under this id.
         let event = Event::DeploymentRegistered { request: RequestId(0), deployment };

@@ -18,7 +18,7 @@ use crate::{
     host::Host,
     outgoing::PooledBody,
     sockets::Sockets,
-    tls::{Connector, Tls},
+    tls::{Tls, TlsConnector},
     windows::Windows,
 };
 
@@ -33,10 +33,10 @@ const POOL_STREAM_WINDOW_BYTES: u32 = 64 << 10;
 /// The same, across all streams of a connection.
 const POOL_CONNECTION_WINDOW_BYTES: u32 = 128 * POOL_STREAM_WINDOW_BYTES;
 
-pub(crate) type Pooled = Client<Connector, PooledBody>;
+pub(crate) type Pooled = Client<TlsConnector, PooledBody>;
 
 /// The route of a request to a deployment.
-pub(crate) enum Way {
+pub(crate) enum Route {
     /// Over a connection we manage ourselves, with a timeout for making a new one.
     Direct(Arc<Host>, Duration),
     /// Through hyper-util's pooling client.
@@ -44,7 +44,7 @@ pub(crate) enum Way {
 }
 
 /// All connections to deployments.
-pub(crate) struct Clients {
+pub(crate) struct Connector {
     hosts: Mutex<HashMap<String, Arc<Host>>>,
     windows: Windows,
     sockets: Sockets,
@@ -53,7 +53,7 @@ pub(crate) struct Clients {
     connect_timeout: Duration,
 }
 
-impl Clients {
+impl Connector {
     pub(crate) fn new(
         connect_timeout: Duration,
         tls: &Tls,
@@ -77,12 +77,12 @@ impl Clients {
     }
 
     /// The route to this address of a deployment.
-    pub(crate) fn way(&self, deployment: &Deployment, uri: &Uri) -> Way {
+    pub(crate) fn route(&self, deployment: &Deployment, uri: &Uri) -> Route {
         if deployment.http1 {
-            return Way::Pooled(Arc::clone(&self.http1));
+            return Route::Pooled(Arc::clone(&self.http1));
         }
         if uri.scheme_str() == Some("https") {
-            return Way::Pooled(Arc::clone(&self.tls));
+            return Route::Pooled(Arc::clone(&self.tls));
         }
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,6 +94,6 @@ impl Clients {
                 host
             }
         };
-        Way::Direct(host, self.connect_timeout)
+        Route::Direct(host, self.connect_timeout)
     }
 }

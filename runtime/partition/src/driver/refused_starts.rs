@@ -12,7 +12,7 @@ use crate::edges::Full;
 
 /// Attempts that the invoker still has to start.
 #[derive(Debug)]
-pub(super) struct Owed {
+pub(super) struct RefusedStarts {
     /// Refused attempts, by the capacity that was exhausted.
     refused: BTreeMap<Full, Waiting>,
     /// Attempts found running at start that have not been offered yet.
@@ -40,7 +40,7 @@ struct Waiting {
     wanted: usize,
 }
 
-impl Owed {
+impl RefusedStarts {
     /// Everything that was running when the last record was applied still has to be offered.
     pub(super) fn after_recovery(applied: Lsn) -> Self {
         Self {
@@ -116,7 +116,7 @@ impl Owed {
         }
         assert!(
             starts.len() <= part * (asked + 1),
-            "{} attempts are offered in a turn that is to offer {part} for each of {} reasons",
+            "{} attempts are offered in a turn that offers at most {part} for each of {} capacities",
             starts.len(),
             asked + 1
         );
@@ -133,7 +133,7 @@ impl Owed {
         };
         assert!(
             self.unseen_from.is_none_or(|next| next > from),
-            "the search for running invocations from {} on goes on from {:?}: it would not end",
+            "the search for running invocations from {} on continues from {:?}: it would not end",
             from.0,
             self.unseen_from
         );
@@ -145,9 +145,11 @@ impl Owed {
 
 impl Driver {
     /// Offers outstanding attempts while the invoker has capacity.
-    pub(super) fn offer_owed(&mut self) -> bool {
+    pub(super) fn offer_refused_starts(&mut self) -> bool {
         let tables = Tables::new(&mut self.live, self.store.base());
-        let Some(offer) = self.owed.take(&tables, self.settings.starts_max) else { return false };
+        let Some(offer) = self.refused_starts.take(&tables, self.settings.starts_max) else {
+            return false;
+        };
         let Offer { starts, more_wait } = offer;
         if !starts.is_empty() || !more_wait.is_empty() {
             let dispatch = Arc::clone(&self.dispatch);
@@ -170,47 +172,53 @@ mod tests {
         AttemptRef { invocation: Lsn(number), attempt: Lsn(number) }
     }
 
-    fn owed() -> Owed {
-        Owed { unseen_from: None, ..Owed::after_recovery(Lsn(0)) }
+    fn refused_starts() -> RefusedStarts {
+        RefusedStarts { unseen_from: None, ..RefusedStarts::after_recovery(Lsn(0)) }
     }
 
     #[test]
     fn a_wish_that_comes_with_a_refusal_counts() {
-        let mut owed = owed();
-        owed.note(vec![(attempt(1), Full::All)], BTreeMap::new());
-        assert!(!owed.may_start(), "after a refusal nothing is offered until it is asked for");
-        owed.note(Vec::new(), BTreeMap::from([(Full::All, 1)]));
-        assert!(owed.may_start());
-        owed.note(vec![(attempt(1), Full::All)], BTreeMap::from([(Full::All, 1)]));
-        assert!(owed.may_start(), "the invoker asks after it has refused");
-        owed.note(vec![(attempt(2), Full::All)], BTreeMap::new());
-        assert!(!owed.may_start(), "a refusal says that there is no room any more");
+        let mut refused_starts = refused_starts();
+        refused_starts.note(vec![(attempt(1), Full::All)], BTreeMap::new());
+        assert!(
+            !refused_starts.may_start(),
+            "after a refusal nothing is offered until it is asked for"
+        );
+        refused_starts.note(Vec::new(), BTreeMap::from([(Full::All, 1)]));
+        assert!(refused_starts.may_start());
+        refused_starts.note(vec![(attempt(1), Full::All)], BTreeMap::from([(Full::All, 1)]));
+        assert!(refused_starts.may_start(), "the invoker asks after it has refused");
+        refused_starts.note(vec![(attempt(2), Full::All)], BTreeMap::new());
+        assert!(!refused_starts.may_start(), "a refusal says that there is no room any more");
     }
 
     #[test]
     fn a_wish_is_for_those_who_wait_for_that_room() {
-        let mut owed = owed();
+        let mut refused_starts = refused_starts();
         let (one, other) = (Full::Deployment(DeploymentId(1)), Full::Deployment(DeploymentId(2)));
-        owed.note(vec![(attempt(1), one), (attempt(2), other)], BTreeMap::new());
-        owed.note(
+        refused_starts.note(vec![(attempt(1), one), (attempt(2), other)], BTreeMap::new());
+        refused_starts.note(
             Vec::new(),
             BTreeMap::from([(Full::All, 9), (Full::Deployment(DeploymentId(3)), 9)]),
         );
-        assert!(!owed.may_start(), "nobody waits for that");
-        owed.note(Vec::new(), BTreeMap::from([(other, 1)]));
-        assert!(owed.may_start());
-        assert_eq!((owed.refused[&one].wanted, owed.refused[&other].wanted), (0, 1));
+        assert!(!refused_starts.may_start(), "nobody waits for that");
+        refused_starts.note(Vec::new(), BTreeMap::from([(other, 1)]));
+        assert!(refused_starts.may_start());
+        assert_eq!(
+            (refused_starts.refused[&one].wanted, refused_starts.refused[&other].wanted),
+            (0, 1)
+        );
     }
 
     #[test]
     fn what_was_found_at_the_start_waits_only_while_there_is_no_place_at_all() {
-        let mut owed = Owed::after_recovery(Lsn(9));
-        assert!(owed.may_start());
-        owed.note(vec![(attempt(1), Full::Deployment(DeploymentId(1)))], BTreeMap::new());
-        assert!(owed.may_start(), "others may have room");
-        owed.note(vec![(attempt(2), Full::All)], BTreeMap::new());
-        assert!(!owed.may_start());
-        owed.note(Vec::new(), BTreeMap::from([(Full::All, 1)]));
-        assert!(owed.may_start());
+        let mut refused_starts = RefusedStarts::after_recovery(Lsn(9));
+        assert!(refused_starts.may_start());
+        refused_starts.note(vec![(attempt(1), Full::Deployment(DeploymentId(1)))], BTreeMap::new());
+        assert!(refused_starts.may_start(), "others may have room");
+        refused_starts.note(vec![(attempt(2), Full::All)], BTreeMap::new());
+        assert!(!refused_starts.may_start());
+        refused_starts.note(Vec::new(), BTreeMap::from([(Full::All, 1)]));
+        assert!(refused_starts.may_start());
     }
 }

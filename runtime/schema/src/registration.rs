@@ -7,8 +7,8 @@ use protocol::{
 };
 use runtime_core::{
     model::deployment::{
-        Deployment, HandlerDefinition, InputRule, OnMaxAttempts, Options, OutputRule, RetryOptions,
-        ServiceDefinition,
+        Deployment, HandlerDefinition, InputRule, OnMaxAttempts, OutputRule, RetryOptions,
+        ServiceDefinition, ServiceOptions,
     },
     registry::RegistrySnapshot,
 };
@@ -56,8 +56,8 @@ pub enum RegistrationError {
     Reserved(ManifestError),
     /// The endpoint and this server have no protocol version in common.
     #[error(
-        "[META0012] the endpoint speaks service protocol {min} to {max}, this server {} to {}; \
-         use an SDK release that speaks one of them",
+        "[META0012] the endpoint speaks service protocol versions {min} to {max}, this server {} to {}; \
+         use an SDK release that supports one of the latter",
         ProtocolVersion::MIN.number(),
         ProtocolVersion::MAX.number()
     )]
@@ -70,7 +70,7 @@ pub enum RegistrationError {
     /// A service would change its kind.
     #[error(
         "[META0006] service '{service}' is registered as {} and would become {}; register \
-         with \"breaking\": true if that is meant",
+         with \"breaking\": true if that is intended",
         was.name(),
         would_be.name()
     )]
@@ -185,8 +185,8 @@ fn pairs(options: &discovery::Options) -> Vec<(String, String)> {
     options.metadata.clone().into_iter().collect()
 }
 
-fn options(options: &discovery::Options) -> Options {
-    Options {
+fn options(options: &discovery::Options) -> ServiceOptions {
+    ServiceOptions {
         inactivity_timeout_ms: options.inactivity_timeout,
         abort_timeout_ms: options.abort_timeout,
         journal_retention_ms: options.journal_retention,
@@ -213,7 +213,7 @@ fn thousandths(factor: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "clamped to what fits just before"
+        reason = "clamped to the range just before"
     )]
     let thousandths = (factor * 1000.0).clamp(1000.0, 1_000_000.0) as u64;
     thousandths

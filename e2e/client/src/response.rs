@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// An HTTP response.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct HttpResponse {
     /// The HTTP status.
     pub status: StatusCode,
     /// The response headers.
@@ -16,7 +16,7 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-impl Answer {
+impl HttpResponse {
     /// Parses the body as JSON; null if it is empty.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Answer {
     pub fn expect_failure(&self, status: u16, message: &str) -> Result<()> {
         let text = String::from_utf8_lossy(&self.body);
         ensure!(self.status == status, "status {}, expected {status}: {text}", self.status);
-        ensure!(text.contains(message), "'{text}' does not say '{message}'");
+        ensure!(text.contains(message), "'{text}' does not contain '{message}'");
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How a log uses its disk, and who owns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
+pub struct LogOptions {
     /// Owner of the log; a log with another owner is refused.
     pub owner: Owner,
     /// Size in bytes at which a segment is closed and the next one is started.
@@ -18,7 +18,7 @@ pub struct Options {
     pub step_bytes: u64,
 }
 
-impl Default for Options {
+impl Default for LogOptions {
     /// No owner, segments of 64 MiB, a reserve of [`RESERVE_BYTES`] and steps of [`STEP_BYTES`].
     fn default() -> Self {
         Self {
@@ -40,14 +40,14 @@ pub struct Owner {
     pub partitions: u16,
 }
 
-impl From<u64> for Options {
+impl From<u64> for LogOptions {
     /// Segments of this many bytes; defaults for the rest.
     fn from(segment_bytes: u64) -> Self {
         Self { segment_bytes, ..Self::default() }
     }
 }
 
-impl Options {
+impl LogOptions {
     /// The part of the reserve that records may not use. It lets a full log start another segment,
     /// so that segments that are no longer needed can be removed to free space.
     pub(crate) fn closing_bytes(&self) -> u64 {
