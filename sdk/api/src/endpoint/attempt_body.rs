@@ -10,7 +10,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use protocol::ProtocolVersion;
 use sdk_core::{Site, Vm, VmOptions};
 
-use super::{Handle, allowance::Pace};
+use super::{Handle, poll_budget::PollCost};
 use crate::{
     attempt::{Attempt, Clock, Facts},
     context::Context,
@@ -25,7 +25,7 @@ pub struct Opening {
     pub(super) index: usize,
     pub(super) handle: Arc<Handle>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) pace: Arc<Pace>,
+    pub(super) cost: Arc<PollCost>,
 }
 
 /// One attempt: it reads a request body, and is itself a response body.
@@ -36,7 +36,7 @@ pub struct AttemptBody<B> {
     read_bytes: u64,
     state: BodyState,
     is_over: bool,
-    pace: Arc<Pace>,
+    cost: Arc<PollCost>,
 }
 
 enum BodyState {
@@ -61,9 +61,9 @@ impl Opening {
         request: B,
     ) -> AttemptBody<B> {
         let vm = Box::new(Vm::new(version, options));
-        let pace = Arc::clone(&self.pace);
+        let cost = Arc::clone(&self.cost);
         let state = BodyState::Loading(vm, self);
-        AttemptBody { request, is_request_over: false, read_bytes: 0, state, is_over: false, pace }
+        AttemptBody { request, is_request_over: false, read_bytes: 0, state, is_over: false, cost }
     }
 
     /// Starts the handler, once all known journal entries have arrived.
@@ -113,8 +113,8 @@ impl BodyState {
 
 impl<B> AttemptBody<B> {
     /// The poll cost of the handler.
-    pub(super) fn pace(&self) -> &Pace {
-        &self.pace
+    pub(super) fn cost(&self) -> &PollCost {
+        &self.cost
     }
 
     /// How many bytes have arrived, if the journal is not complete yet.

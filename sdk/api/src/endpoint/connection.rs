@@ -3,7 +3,7 @@
 //! This is the hot path, so it uses h2 directly instead of a server on top of it. A connection is
 //! one task, which also polls its attempts: everything that has arrived is processed before
 //! anything is written, so that many responses share one write, and no other task has to be woken
-//! in between. Handlers that take longer get tasks of their own (see [`super::allowance`]).
+//! in between. Handlers that take longer get tasks of their own (see [`super::poll_budget`]).
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +21,7 @@ use h2::{
 use http::Request;
 use tokio::net::TcpStream;
 
-use super::{Endpoint, allowance::Allowance, stream::Stream};
+use super::{Endpoint, poll_budget::PollBudget, stream::Stream};
 use crate::wake_up::WakeUp;
 
 /// Large enough that a stream with a long journal does not stall on flow control.
@@ -46,8 +46,8 @@ pub(super) struct Connection {
     endpoint: Arc<Endpoint>,
     accepted: Vec<(Request<RecvStream>, SendResponse<Bytes>)>,
     /// Inline streams that wait for something.
-    under_way: FuturesUnordered<Lodger>,
-    allowance: Arc<Allowance>,
+    under_way: FuturesUnordered<InlineStream>,
+    budget: Arc<PollBudget>,
     /// Woken by responses, including those that are produced while the connection is being polled.
     wake_up: Arc<WakeUp>,
 }
@@ -72,7 +72,7 @@ impl Connection {
             endpoint,
             accepted: Vec::new(),
             under_way: FuturesUnordered::new(),
-            allowance: Arc::default(),
+            budget: Arc::default(),
             wake_up: Arc::default(),
         })
     }
@@ -98,13 +98,13 @@ impl Connection {
     fn proceed(&mut self, cx: &mut Context<'_>) {
         for (request, respond) in self.accepted.drain(..) {
             let Some(stream) = Stream::open(&self.endpoint, request, respond) else { continue };
-            let mut lodger =
-                Lodger { stream: Some(stream), allowance: Arc::clone(&self.allowance) };
+            let mut inline =
+                InlineStream { stream: Some(stream), budget: Arc::clone(&self.budget) };
             // Most complete at once. The others are polled again below, with the waker that they
             // need.
             let mut for_once = Context::from_waker(Waker::noop());
-            if Pin::new(&mut lodger).poll(&mut for_once).is_pending() {
-                self.under_way.push(lodger);
+            if Pin::new(&mut inline).poll(&mut for_once).is_pending() {
+                self.under_way.push(inline);
             }
         }
         while let Poll::Ready(Some(())) = self.under_way.poll_next_unpin(cx) {}
@@ -115,7 +115,7 @@ impl Future for Connection {
     type Output = Result<(), h2::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.allowance.renew();
+        self.budget.renew();
         let wake_up = Arc::clone(&self.wake_up);
         wake_up.begin(cx.waker());
         wake_up.want();
@@ -140,20 +140,20 @@ impl Future for Connection {
 
 /// An inline stream: a request polled inside its connection's task while its handler is quick and
 /// the poll budget lasts.
-struct Lodger {
+struct InlineStream {
     stream: Option<Stream>,
-    allowance: Arc<Allowance>,
+    budget: Arc<PollBudget>,
 }
 
-impl Lodger {
+impl InlineStream {
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(mut stream) = self.stream.take() else { return Poll::Ready(()) };
-        if !stream.is_quick() || !self.allowance.is_left() {
+        if !stream.is_quick() || !self.budget.is_left() {
             tokio::spawn(std::future::poll_fn(move |cx| stream.turn(cx).0));
             return Poll::Ready(());
         }
         let (polled, time) = stream.turn(cx);
-        self.allowance.spend(time);
+        self.budget.spend(time);
         if polled.is_pending() {
             self.stream = Some(stream);
         }
@@ -161,13 +161,13 @@ impl Lodger {
     }
 }
 
-impl Future for Lodger {
+impl Future for InlineStream {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let lodger = self.get_mut();
+        let inline = self.get_mut();
         // A handler's panic becomes its response, but user code may also panic when it is dropped,
         // and must not take the other streams down.
-        catch_unwind(AssertUnwindSafe(|| lodger.turn(cx))).unwrap_or(Poll::Ready(()))
+        catch_unwind(AssertUnwindSafe(|| inline.turn(cx))).unwrap_or(Poll::Ready(()))
     }
 }

@@ -13,7 +13,9 @@ use protocol::{
     surface::{self, path},
 };
 
-use super::{AttemptBody, Endpoint, Opening, allowance::Pace, discovery, identity, patience::Wait};
+use super::{
+    AttemptBody, Endpoint, Opening, discovery, identity, patience::Wait, poll_budget::PollCost,
+};
 
 /// Value of the header that identifies this SDK.
 const SERVER: &str = concat!("abide-sdk-rust/", env!("CARGO_PKG_VERSION"));
@@ -176,10 +178,10 @@ impl<B: Body + Unpin> Punctual<B> {
 
 impl<B> ResponseBody<B> {
     /// The poll cost of the handler, if this is an attempt.
-    pub(super) fn pace(&self) -> Option<&Pace> {
+    pub(super) fn cost(&self) -> Option<&PollCost> {
         match self {
             Self::Whole(_) => None,
-            Self::Attempt(attempt) => Some(attempt.body.pace()),
+            Self::Attempt(attempt) => Some(attempt.body.cost()),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The endpoint: the services that a process offers, and the port on which a runtime reaches them.
 
-mod allowance;
 mod attempt_body;
 mod connection;
 mod discovery;
 mod http;
 pub(crate) mod identity;
 mod patience;
+mod poll_budget;
 mod server;
 mod stream;
 #[cfg(test)]
@@ -26,11 +26,11 @@ use crate::{
     error::HandlerError,
     service::{Definition, HandlerSite},
 };
-use allowance::Pace;
 pub use attempt_body::{AttemptBody, Opening};
 use identity::IdentityKey;
 pub use identity::IdentityKeyError;
 use patience::Patience;
+use poll_budget::PollCost;
 
 /// The services that a process offers, ready to be served over HTTP.
 ///
@@ -67,7 +67,7 @@ struct Bound {
     description: Service,
     handlers: &'static [HandlerSite],
     /// The poll cost of each handler.
-    paces: Vec<Arc<Pace>>,
+    poll_costs: Vec<Arc<PollCost>>,
     handle: Arc<Handle>,
 }
 
@@ -107,8 +107,8 @@ impl Endpoint {
         let description = D::describe();
         let handle = Arc::new(handle);
         let (name, handlers) = (D::NAME, D::HANDLERS);
-        let paces = handlers.iter().map(|_| Arc::default()).collect();
-        let bound = Bound { name, description, handlers, paces, handle };
+        let poll_costs = handlers.iter().map(|_| Arc::default()).collect();
+        let bound = Bound { name, description, handlers, poll_costs, handle };
         self.services.insert(D::NAME.to_owned(), bound);
         self
     }
@@ -169,8 +169,8 @@ impl Endpoint {
         let handler = bound.handlers[index];
         let handle = Arc::clone(&bound.handle);
         let clock = Arc::clone(&self.clock);
-        let pace = Arc::clone(&bound.paces[index]);
-        Some(Opening { service, handler, index, handle, clock, pace })
+        let cost = Arc::clone(&bound.poll_costs[index]);
+        Some(Opening { service, handler, index, handle, clock, cost })
     }
 
     /// Logs the address and the names of the services.

@@ -11,8 +11,8 @@ use hyper::body::{Body, Frame};
 
 use super::{
     Endpoint,
-    allowance::Pace,
     http::{ResponseBody, answer},
+    poll_budget::PollCost,
 };
 
 /// A request in progress; done when the whole response has been handed to h2.
@@ -35,7 +35,7 @@ impl Stream {
 
     /// Whether the handler has proved to be quick. A response without a handler is.
     pub(super) fn is_quick(&self) -> bool {
-        self.body.pace().is_none_or(Pace::is_quick)
+        self.body.cost().is_none_or(PollCost::is_quick)
     }
 
     /// Makes as much progress as possible; also returns the time that it took.
@@ -43,8 +43,8 @@ impl Stream {
         let begun = Instant::now();
         let polled = self.proceed(cx);
         let time = begun.elapsed();
-        if let Some(pace) = self.body.pace() {
-            pace.note(time);
+        if let Some(cost) = self.body.cost() {
+            cost.note(time);
         }
         (polled, time)
     }

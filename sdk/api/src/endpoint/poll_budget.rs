@@ -19,12 +19,12 @@ const SLOW_MAX: Duration = Duration::from_secs(10);
 
 /// The remaining poll budget of a connection.
 #[derive(Debug, Default)]
-pub(super) struct Allowance {
+pub(super) struct PollBudget {
     /// In nanoseconds. Shared by the handlers on the connection, which are polled by one thread.
     left: AtomicI64,
 }
 
-impl Allowance {
+impl PollBudget {
     /// Restores the full budget, now that the connection is served again.
     pub(super) fn renew(&self) {
         self.left.store(nanoseconds(AT_ONCE), Ordering::Relaxed);
@@ -43,18 +43,18 @@ impl Allowance {
 
 /// Poll cost: how quick a handler is, averaged over all its polls, inline or in a task.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct PollCost {
     /// The time by which its polls exceed that of quick ones, in nanoseconds.
     excess: AtomicI64,
 }
 
-impl Default for Pace {
+impl Default for PollCost {
     fn default() -> Self {
         Self { excess: AtomicI64::new(nanoseconds(QUICK * UNPROVEN_POLLS)) }
     }
 }
 
-impl Pace {
+impl PollCost {
     /// Whether the handler has proved to be quick.
     pub(super) fn is_quick(&self) -> bool {
         self.excess.load(Ordering::Relaxed) <= 0
@@ -79,31 +79,31 @@ mod tests {
 
     #[test]
     fn a_handler_is_quick_when_its_polls_are_so_in_the_mean() {
-        let pace = Pace::default();
-        assert!(!pace.is_quick(), "nothing is known of it");
-        (0..2 * UNPROVEN_POLLS).for_each(|_| pace.note(QUICK / 2));
-        assert!(pace.is_quick());
-        pace.note(QUICK * 100);
-        (0..98).for_each(|_| pace.note(Duration::ZERO));
-        assert!(!pace.is_quick(), "one long poll weighs as much as many quick ones");
-        pace.note(Duration::ZERO);
-        assert!(pace.is_quick());
-        pace.note(SLOW_MAX * 100);
+        let cost = PollCost::default();
+        assert!(!cost.is_quick(), "nothing is known of it");
+        (0..2 * UNPROVEN_POLLS).for_each(|_| cost.note(QUICK / 2));
+        assert!(cost.is_quick());
+        cost.note(QUICK * 100);
+        (0..98).for_each(|_| cost.note(Duration::ZERO));
+        assert!(!cost.is_quick(), "one long poll weighs as much as many quick ones");
+        cost.note(Duration::ZERO);
+        assert!(cost.is_quick());
+        cost.note(SLOW_MAX * 100);
         let polls = SLOW_MAX.as_nanos() / QUICK.as_nanos();
-        (0..polls).for_each(|_| pace.note(Duration::ZERO));
-        assert!(pace.is_quick(), "a slow poll is eventually forgiven");
+        (0..polls).for_each(|_| cost.note(Duration::ZERO));
+        assert!(cost.is_quick(), "a slow poll is eventually forgiven");
     }
 
     #[test]
     fn a_connection_has_so_much_time_at_once() {
-        let allowance = Allowance::default();
-        assert!(!allowance.is_left());
-        allowance.renew();
-        allowance.spend(AT_ONCE / 2);
-        assert!(allowance.is_left());
-        allowance.spend(AT_ONCE * 100);
-        assert!(!allowance.is_left());
-        allowance.renew();
-        assert!(allowance.is_left());
+        let budget = PollBudget::default();
+        assert!(!budget.is_left());
+        budget.renew();
+        budget.spend(AT_ONCE / 2);
+        assert!(budget.is_left());
+        budget.spend(AT_ONCE * 100);
+        assert!(!budget.is_left());
+        budget.renew();
+        assert!(budget.is_left());
     }
 }
