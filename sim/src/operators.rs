@@ -12,7 +12,7 @@ use runtime_core::{
     tables::Tables,
     time::Timestamp,
 };
-use runtime_partition::Offer;
+use runtime_partition::DeploymentOffer;
 use runtime_schema::registration;
 
 use crate::{
@@ -123,7 +123,7 @@ impl World {
         let deployment = Arc::new(plan.map_err(|error| error.to_string())?.deployment);
         let partitions = self.node()?.partitions().clone();
         let asking = Box::pin(async move {
-            let offer = Offer { deployment, replace: false, allow_breaking: false };
+            let offer = DeploymentOffer { deployment, replace: false, allow_breaking: false };
             partitions.register(offer).await.map(Heard::Registered)
         });
         self.stats.inject(Fault::Registered);

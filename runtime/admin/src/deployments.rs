@@ -13,7 +13,7 @@ use runtime_core::{
     model::deployment::{Deployment, StoredDeployment},
     registry::RegistrySnapshot,
 };
-use runtime_partition::{Offer, random};
+use runtime_partition::{DeploymentOffer, random};
 use runtime_schema::{
     address, headers, limits,
     registration::{Endpoint, Registration, RegistrationError, plan},
@@ -166,7 +166,7 @@ pub async fn register(
         let status = if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED };
         return Ok(previewed(status, &admin, &registry, deployment));
     }
-    let offer = Offer { deployment, replace: request.force, allow_breaking };
+    let offer = DeploymentOffer { deployment, replace: request.force, allow_breaking };
     let (status, id) = outcome(admin.partitions.register(offer).await?)?;
     let registry = admin.registry.snapshot();
     let stored = registry.deployment(id).ok_or_else(|| unknown(id.to_string()))?;

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use protocol::ids::IdParseError;
-use runtime_http::{body::BodyError, hosts::HostError};
+use runtime_http::{allowed_hosts::HostError, body::BodyError};
 use runtime_partition::{RequestError, Stopped};
 use runtime_schema::{
     address::AddressError, headers::HeaderError, limits::LimitError,

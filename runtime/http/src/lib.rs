@@ -11,15 +11,15 @@
 //! the client can ask again.
 
 mod activity;
+pub mod allowed_hosts;
 pub mod body;
 mod connections;
-pub mod hosts;
 mod io;
 pub mod limits;
 pub mod linger;
 pub mod server;
 
-pub use hosts::Hosts;
+pub use allowed_hosts::Hosts;
 pub use limits::{Limits, Pressure};
 pub use server::serve;
 

@@ -3,7 +3,7 @@
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use protocol::{InvocationId, TerminalFailure, surface};
 use runtime_core::admission::AdmissionError;
-use runtime_http::{body::BodyError, hosts::HostError};
+use runtime_http::{allowed_hosts::HostError, body::BodyError};
 use runtime_partition::{RequestError, Stopped};
 use serde::Serialize;
 

@@ -34,8 +34,8 @@ use crate::{
 /// Limits of the invoker.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Maximum number of concurrent attempts. Those of one service may take up to four times as
-    /// many as they leave free.
+    /// Maximum number of concurrent attempts. Those of one deployment may take up to four times
+    /// as many as they leave free, and those of one of its services four fifths of that.
     pub attempts_max: usize,
     /// Maximum bytes of journals and state waiting to be sent to attempts, shared in the same way.
     /// Anything larger is sent on its own.

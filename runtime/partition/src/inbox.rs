@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Stopped, budget,
-    lanes::{Admission, Arrivals, Bounds, Lane, Lanes, Queued, weight},
+    lanes::{Arrivals, Bounds, Intake, Lane, Lanes, Queued, weight},
     sync::{self, Condvar, Mutex, MutexGuard},
 };
 
@@ -93,7 +93,7 @@ impl Inbox {
     pub(crate) fn put(&self, put: impl FnOnce(&mut Lanes)) {
         let mut lanes = self.lock();
         put(&mut lanes);
-        let is_ready = lanes.is_ready(Admission::All);
+        let is_ready = lanes.is_ready(Intake::All);
         drop(lanes);
         if is_ready {
             self.arrived.notify_one();
@@ -104,8 +104,8 @@ impl Inbox {
     pub(crate) fn take(&self, patience: Duration, bounds: Bounds) -> Arrivals {
         let mut lanes = self.lock();
         if !patience.is_zero() {
-            let admission = bounds.admission;
-            lanes = sync::wait(&self.arrived, lanes, patience, |lanes| lanes.is_ready(admission));
+            let intake = bounds.intake;
+            lanes = sync::wait(&self.arrived, lanes, patience, |lanes| lanes.is_ready(intake));
         }
         let taken = lanes.take(bounds);
         drop(lanes);

@@ -83,7 +83,7 @@ impl Lane {
 
 /// Which events a turn takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Admission {
+pub(crate) enum Intake {
     /// All of them.
     All,
     /// Memory is short until a checkpoint is written: edges wait, except for operators.
@@ -93,7 +93,7 @@ pub(crate) enum Admission {
     Reserve,
 }
 
-impl Admission {
+impl Intake {
     /// Whether a turn takes events of this lane out of the queue.
     fn takes(self, lane: Lane) -> bool {
         match self {
@@ -108,7 +108,7 @@ impl Admission {
 /// How much a turn takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bounds {
-    pub(crate) admission: Admission,
+    pub(crate) intake: Intake,
     /// Number of events, including those from peers.
     pub(crate) events_max: usize,
     /// Bytes of their payloads, plus [`EVENT_BYTES`] each. One event is always taken, whatever its
@@ -234,16 +234,16 @@ impl Lanes {
 
     /// Whether a turn is worthwhile. What arrives while a batch is on its way to disk shares the
     /// next batch, since it could not be durable any sooner.
-    pub(crate) fn is_ready(&self, admission: Admission) -> bool {
+    pub(crate) fn is_ready(&self, intake: Intake) -> bool {
         let notices = &self.notices;
         if notices.log_failed || notices.stop || !notices.pings.is_empty() {
             return true;
         }
         let lanes = [Lane::New, Lane::Running, Lane::Results, Lane::Control];
-        let admitted = lanes.into_iter().filter(|lane| admission.takes(*lane));
+        let admitted = lanes.into_iter().filter(|lane| intake.takes(*lane));
         let events: usize = admitted.map(|lane| self.waiting[lane as usize]).sum();
         if self.syncing > 0 {
-            return self.peers.len() + events >= BATCH_FULL && admission != Admission::Reserve;
+            return self.peers.len() + events >= BATCH_FULL && intake != Intake::Reserve;
         }
         events > 0
             || self.reads > 0
@@ -259,7 +259,7 @@ impl Lanes {
     pub(crate) fn take(&mut self, bounds: Bounds) -> Arrivals {
         let mut taken =
             Arrivals { notices: std::mem::take(&mut self.notices), ..Arrivals::default() };
-        if bounds.admission == Admission::Reserve && self.syncing > 0 {
+        if bounds.intake == Intake::Reserve && self.syncing > 0 {
             // The space that is left takes one batch at a time, so that none gets stuck behind
             // another.
             return taken;
@@ -271,7 +271,7 @@ impl Lanes {
             is_empty: true,
         };
         self.take_peers(&mut taken, &mut budget);
-        self.take_work(&mut taken, &mut budget, bounds.admission);
+        self.take_work(&mut taken, &mut budget, bounds.intake);
         assert!(
             taken.events.len() <= bounds.events_max.max(1),
             "a turn takes {} events; the maximum is {}",
@@ -301,7 +301,7 @@ impl Lanes {
         }
     }
 
-    fn take_work(&mut self, taken: &mut Arrivals, budget: &mut TurnBudget, admission: Admission) {
+    fn take_work(&mut self, taken: &mut Arrivals, budget: &mut TurnBudget, intake: Intake) {
         let mut held = VecDeque::new();
         while let Some(work) = self.work.pop_front() {
             match work {
@@ -309,10 +309,10 @@ impl Lanes {
                     self.reads -= 1;
                     taken.reads.push(read);
                 }
-                Work::Event(lane, queued) if !admission.takes(lane) => {
+                Work::Event(lane, queued) if !intake.takes(lane) => {
                     held.push_back(Work::Event(lane, queued));
                 }
-                Work::Event(Lane::New, queued) if admission == Admission::Reserve => {
+                Work::Event(Lane::New, queued) if intake == Intake::Reserve => {
                     self.leave(taken, Lane::New, &queued);
                     taken.disk_full.push(queued.event);
                 }

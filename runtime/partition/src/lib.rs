@@ -47,7 +47,7 @@ pub use handle::{Partitions, Stopped};
 pub use health::PartitionHealth;
 pub use node::{Node, StartError};
 pub use observer::{DurableBatch, Observer, RowChange};
-pub use requests::{Accepted, CallAnswer, Offer, RequestError};
+pub use requests::{Accepted, CallAnswer, DeploymentOffer, RequestError};
 pub use row_snapshot::RowSnapshot;
 
 #[cfg(all(test, feature = "loom"))]

@@ -18,13 +18,13 @@ use runtime_core::{
 use crate::{
     Full,
     inbox::Inbox,
-    lanes::{Admission, Bounds},
+    lanes::{Bounds, Intake},
     waiters::{Reply, Waiters},
 };
 
 const FOREVER: Duration = Duration::from_secs(3600);
 const ALL: Bounds = Bounds {
-    admission: Admission::All,
+    intake: Intake::All,
     events_max: usize::MAX,
     bytes_max: usize::MAX,
     log_bytes_max: usize::MAX,

@@ -61,7 +61,7 @@ pub struct Accepted {
 
 /// A deployment that an operator wants to register.
 #[derive(Debug, Clone)]
-pub struct Offer {
+pub struct DeploymentOffer {
     /// The deployment as its endpoint describes it.
     pub deployment: Arc<Deployment>,
     /// Whether to replace the existing deployment if the address is already registered.
@@ -186,8 +186,8 @@ impl Partitions {
     }
 
     /// Registers a deployment.
-    pub async fn register(&self, offer: Offer) -> Result<Registered, RequestError> {
-        let Offer { deployment, replace, allow_breaking } = offer;
+    pub async fn register(&self, offer: DeploymentOffer) -> Result<Registered, RequestError> {
+        let DeploymentOffer { deployment, replace, allow_breaking } = offer;
         let event =
             |request| Event::DeploymentOffered { request, deployment, replace, allow_breaking };
         let answer = self.answer(REGISTRY_PARTITION, (), event).await?;

@@ -19,7 +19,7 @@ use runtime_core::{
 use crate::{
     checkpoint::Schedule,
     inbox::Inbox,
-    lanes::{Admission, Bounds, EVENT_BYTES, Lane, Read, SendReply},
+    lanes::{Bounds, EVENT_BYTES, Intake, Lane, Read, SendReply},
     random,
 };
 
@@ -40,13 +40,13 @@ fn result(bytes: usize) -> Event {
 }
 
 const ALL: Bounds = Bounds {
-    admission: Admission::All,
+    intake: Intake::All,
     events_max: usize::MAX,
     bytes_max: usize::MAX,
     log_bytes_max: usize::MAX,
 };
-const HOLD: Bounds = Bounds { admission: Admission::Hold, ..ALL };
-const RESERVE: Bounds = Bounds { admission: Admission::Reserve, ..ALL };
+const HOLD: Bounds = Bounds { intake: Intake::Hold, ..ALL };
+const RESERVE: Bounds = Bounds { intake: Intake::Reserve, ..ALL };
 
 fn taken(inbox: &Inbox, bounds: Bounds) -> usize {
     inbox.take(FOREVER, bounds).events.len()

@@ -1,4 +1,6 @@
 //! From a manifest to a deployment: pure, including the rules that protect existing registrations.
+//! They are checked here for an early and precise refusal; `registered` or not is decided by the
+//! partition that holds the registry, on the event (`runtime_core`, `registry.rs`).
 
 use protocol::{
     DeploymentId, ProtocolVersion, ServiceKind,

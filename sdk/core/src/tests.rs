@@ -372,7 +372,7 @@ fn randomness_is_the_seeds_alone() {
 #[test]
 fn a_join_names_its_tree_and_what_stands_alone_stands_beside_it() {
     let mut vm = opened(ProtocolVersion::V7, &[]);
-    let all = vm.new_place(WaitNode::ROOT, Combinator::AllCompleted);
+    let all = vm.new_wait_node(WaitNode::ROOT, Combinator::AllCompleted);
     let joined = [vm.sys_sleep("", 1).unwrap(), vm.sys_sleep("", 2).unwrap()];
     let alone = vm.sys_sleep("", 3).unwrap();
     for handle in joined {

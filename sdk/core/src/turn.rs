@@ -46,9 +46,9 @@ pub enum Turn {
 
 impl Vm {
     /// Adds a combinator node for the futures that wait under it.
-    pub fn new_place(&mut self, parent: WaitNode, combinator: Combinator) -> WaitNode {
+    pub fn new_wait_node(&mut self, parent: WaitNode, combinator: Combinator) -> WaitNode {
         let running = self.running_mut();
-        running.map_or(WaitNode::ROOT, |running| running.waiting.new_place(parent, combinator))
+        running.map_or(WaitNode::ROOT, |running| running.waiting.new_wait_node(parent, combinator))
     }
 
     /// Registers the wait of a future that was polled and is pending.

@@ -76,7 +76,7 @@ impl Waiting {
     }
 
     /// Adds a combinator node.
-    pub(crate) fn new_place(&mut self, parent: WaitNode, combinator: Combinator) -> WaitNode {
+    pub(crate) fn new_wait_node(&mut self, parent: WaitNode, combinator: Combinator) -> WaitNode {
         self.nodes.push((parent, combinator));
         WaitNode(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX))
     }

@@ -9,7 +9,7 @@ use protocol::{
     wire,
 };
 
-use super::{cleanup, purge, running, set_status, start_attempt};
+use super::{purge, running, set_status, start_attempt, withdraw};
 use crate::{
     context::Context,
     effect::Effect,
@@ -40,7 +40,7 @@ pub(crate) fn ended(cx: &mut Context<'_, '_>, attempt: AttemptRef) {
 
 /// Ends an invocation that has not ended yet, whatever its status.
 pub(crate) fn complete(cx: &mut Context<'_, '_>, lsn: Lsn, result: Result<Bytes, TerminalFailure>) {
-    cleanup::apply(cx, lsn);
+    withdraw::apply(cx, lsn);
     let at = cx.at;
     let invocation = super::expect(cx.tables, lsn);
     let (id, target) = (invocation.id, invocation.target.clone());

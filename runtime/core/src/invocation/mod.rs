@@ -21,7 +21,6 @@
 pub(crate) mod append;
 pub(crate) mod attach;
 pub(crate) mod cancel;
-mod cleanup;
 pub(crate) mod complete;
 pub(crate) mod fail;
 pub(crate) mod invoke;
@@ -32,6 +31,7 @@ pub(crate) mod purge;
 pub(crate) mod signal;
 mod signal_room;
 pub(crate) mod suspend;
+mod withdraw;
 
 use protocol::{Target, wire::MessageType};
 

@@ -7,7 +7,6 @@
 pub mod completion;
 pub mod deployment;
 pub mod expiry;
-pub mod frozen;
 mod hints;
 pub mod index;
 pub mod invocation;
@@ -16,6 +15,7 @@ pub mod key;
 pub mod meta;
 pub(crate) mod meter;
 pub mod object;
+pub mod old_formats;
 pub mod outbox;
 pub mod overlay;
 pub mod producer;

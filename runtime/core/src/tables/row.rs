@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     completion::{CompletionState, Deliveries, Delivery, SignalUse},
     expiry::PromiseName,
-    frozen::InvocationV2,
     journal::JournalEntry,
     meta::Meta,
     object::Object,
+    old_formats::InvocationV2,
     outbox::Outgoing,
     promise::Promise,
 };

@@ -5,19 +5,14 @@ use runtime_core::{
 };
 
 use super::Driver;
-use crate::lanes::Admission;
+use crate::lanes::Intake;
 
 impl Driver {
     /// Adds events for timers and removals that are due.
-    pub(super) fn add_due(
-        &mut self,
-        now: Timestamp,
-        admission: Admission,
-        events: &mut Vec<Event>,
-    ) {
+    pub(super) fn add_due(&mut self, now: Timestamp, intake: Intake, events: &mut Vec<Event>) {
         let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
         let mut tables = Tables::new(&mut self.live, self.store.base());
-        if is_due(self.next_timer) && admission != Admission::Reserve {
+        if is_due(self.next_timer) && intake != Intake::Reserve {
             let due = tables.timers_due(Timestamp(0), now, self.settings.timers_max);
             check_due(self.partition.id, &due, self.next_timer, now);
             // The rows that fire are gone once this batch is applied, so the search continues after

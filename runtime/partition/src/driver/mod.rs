@@ -38,7 +38,7 @@ use crate::{
     dispatch::Dispatch,
     durable::Durable,
     inbox::Inbox,
-    lanes::{Admission, Arrivals, Bounds},
+    lanes::{Arrivals, Bounds, Intake},
     observer::Observer,
 };
 
@@ -145,9 +145,9 @@ pub struct Driver {
 impl Driver {
     /// Does everything that can be done now; waits at most `patience` for work.
     pub fn turn(&mut self, patience: Duration) -> Turn {
-        let admission = self.admission();
+        let intake = self.intake();
         let bounds = Bounds {
-            admission,
+            intake,
             events_max: self.settings.batch_records_max,
             bytes_max: self.settings.batch_bytes_max,
             log_bytes_max: self.log_bytes_max(),
@@ -159,8 +159,8 @@ impl Driver {
             return Turn::Failed;
         }
         assert!(
-            disk_full.is_empty() || admission == Admission::Reserve,
-            "partition {}: {} events are refused for lack of disk space, but the turn takes {admission:?}",
+            disk_full.is_empty() || intake == Intake::Reserve,
+            "partition {}: {} events are refused for lack of disk space, but the turn takes {intake:?}",
             self.partition.id.0,
             disk_full.len()
         );
@@ -170,7 +170,7 @@ impl Driver {
             acknowledged.map(|(by, sequence)| Event::MessagesAcknowledged { by, sequence }),
         );
         let now = Timestamp(self.clock.now_us() / 1000);
-        self.add_due(now, admission, &mut events);
+        self.add_due(now, intake, &mut events);
         let has_events = !events.is_empty();
         self.apply(events);
         self.look(reads);
@@ -180,7 +180,7 @@ impl Driver {
         if notices.stop {
             return Turn::Stopped;
         }
-        let until = self.next_wake_up(now, admission);
+        let until = self.next_wake_up(now, intake);
         if has_events || offered { Turn::Worked { until } } else { Turn::Idle { until } }
     }
 
@@ -193,7 +193,7 @@ impl Driver {
     }
 
     /// Which events this turn may take.
-    fn admission(&mut self) -> Admission {
+    fn intake(&mut self) -> Intake {
         let is_nearly_full = self.log.is_short() || self.disk_space.is_short();
         self.inbox.set_disk_full(is_nearly_full);
         self.inbox.let_in(self.schedule.payload_bytes_max(self.unwritten_bytes()));
@@ -201,11 +201,11 @@ impl Driver {
         let held_since_us = self.held_since_us.filter(|_| is_overloaded);
         self.held_since_us = held_since_us.or_else(|| is_overloaded.then(|| self.clock.now_us()));
         if is_nearly_full {
-            Admission::Reserve
+            Intake::Reserve
         } else if is_overloaded {
-            Admission::Hold
+            Intake::Hold
         } else {
-            Admission::All
+            Intake::All
         }
     }
 
@@ -229,12 +229,12 @@ impl Driver {
         self.schedule.is_overloaded(self.unwritten_bytes(), self.large_bytes)
     }
 
-    fn next_wake_up(&self, now: Timestamp, admission: Admission) -> Option<Timestamp> {
+    fn next_wake_up(&self, now: Timestamp, intake: Intake) -> Option<Timestamp> {
         if self.refused_starts.may_start() || !self.resending.is_empty() {
             return Some(Timestamp(0)); // There is more to offer or resend.
         }
         let checkpoint = self.schedule.next(self.unwritten_bytes());
-        if admission == Admission::Reserve {
+        if intake == Intake::Reserve {
             // Timers wait, and there is no notification when there is space again.
             return checkpoint.into_iter().chain([now.after_ms(ROOM_CHECK_MS)]).min();
         }

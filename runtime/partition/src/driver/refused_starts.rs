@@ -25,7 +25,7 @@ pub(super) struct RefusedStarts {
 
 /// What a turn offers.
 #[derive(Debug)]
-pub(super) struct Offer {
+pub(super) struct StartsToRetry {
     /// The effects that start the attempts.
     pub(super) starts: Vec<Effect>,
     /// Capacities that more attempts wait for than the invoker asked for: it has to announce more.
@@ -81,7 +81,7 @@ impl RefusedStarts {
 
     /// The next starts to offer, up to `limit`; `None` if there is nothing to offer, or no
     /// capacity. Can be empty if attempts have ended meanwhile and the search has to continue.
-    pub(super) fn take(&mut self, tables: &Tables<'_>, limit: usize) -> Option<Offer> {
+    pub(super) fn take(&mut self, tables: &Tables<'_>, limit: usize) -> Option<StartsToRetry> {
         if !self.may_start() {
             return None;
         }
@@ -120,7 +120,7 @@ impl RefusedStarts {
             starts.len(),
             asked + 1
         );
-        Some(Offer { starts, more_wait })
+        Some(StartsToRetry { starts, more_wait })
     }
 
     /// Searches the next running invocations if there are too few attempts at hand.
@@ -150,7 +150,7 @@ impl Driver {
         let Some(offer) = self.refused_starts.take(&tables, self.settings.starts_max) else {
             return false;
         };
-        let Offer { starts, more_wait } = offer;
+        let StartsToRetry { starts, more_wait } = offer;
         if !starts.is_empty() || !more_wait.is_empty() {
             let dispatch = Arc::clone(&self.dispatch);
             self.after_durable(move || {

@@ -140,7 +140,7 @@ impl<F: Single> Joined<F> {
 fn enter(attempt: &Attempt, node: &mut Option<WaitNode>, combinator: Combinator) -> WaitNode {
     let mut state = attempt.lock();
     let outer = state.node;
-    state.node = *node.get_or_insert_with(|| state.vm.new_place(outer, combinator));
+    state.node = *node.get_or_insert_with(|| state.vm.new_wait_node(outer, combinator));
     outer
 }
 
