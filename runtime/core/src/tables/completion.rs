@@ -58,6 +58,10 @@ pub struct SignalUse {
 impl Deliveries {
     fn add(&mut self, Delivery { index, failed }: Delivery) {
         let last = if failed { &mut self.failure } else { &mut self.success };
+        assert!(
+            last.is_none_or(|last| last < index),
+            "a signal is delivered at index {index}, and before that at {last:?}"
+        );
         *last = Some(index);
     }
 

@@ -54,11 +54,13 @@ impl Tables<'_> {
         let prefix = Table::Expiry.key().done();
         let key = self.first_of(prefix, &Table::Expiry.key().u64(from.0).done())?;
         let mut reader = KeyReader::new(&key);
-        let (at, invocation, what) = (Timestamp(reader.u64()?), reader.lsn()?, reader.u8()?);
+        let (at, invocation, kind) = (Timestamp(reader.u64()?), reader.lsn()?, reader.u8()?);
         let what = [Expiring::Journal, Expiring::All, Expiring::Promise]
             .into_iter()
-            .find(|known| *known as u8 == what)?;
-        Some((at, invocation, what))
+            .find(|known| *known as u8 == kind);
+        // Taken for the end of the table, it would stop all removals behind it.
+        assert!(what.is_some(), "{invocation:?} expires at {at:?} as the unknown kind {kind}");
+        Some((at, invocation, what?))
     }
 
     /// Schedules the removal of an invocation and stores the bytes it counts for in addition to its
