@@ -159,8 +159,8 @@ fn memory_budget(set: &Settings, request_size_max_bytes: usize) -> Result<usize>
     let least = 8 * request_size_max_bytes.max(DEFAULT_MAX_MESSAGE_SIZE_BYTES as usize);
     ensure!(
         bytes >= least,
-        "memory-budget-bytes is {bytes}, expected at least {least}: each of its parts, the smallest being \
-         an eighth, has to hold the largest request and the largest message"
+        "memory-budget-bytes is {bytes}, expected at least {least}: eight times the larger of \
+         request-size-max-bytes and the largest message"
     );
     Ok(bytes)
 }

@@ -56,7 +56,7 @@ fn run(serve: &Serve) -> anyhow::Result<()> {
     rustix::process::umask(OTHERS);
     for name in environment.unknown() {
         tracing::warn!(
-            "the environment variable {name} has no effect; abide serve --help lists those that do"
+            "the environment variable {name} has no effect; docs/configuration.md lists those that do"
         );
     }
     node::run(Config::resolve(serve, &environment)?)

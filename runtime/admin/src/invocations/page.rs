@@ -70,7 +70,7 @@ fn limit(text: Option<&str>) -> Result<usize, Refusal> {
     let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
     limit.ok_or_else(|| {
         Refusal::BadRequest(format!(
-            "'limit' is '{}', expected a number from 1 to {LIMIT_MAX}; the next page has more",
+            "'limit' is '{}', expected a number from 1 to {LIMIT_MAX}; use 'after' for the next page",
             text::shown(text)
         ))
     })
