@@ -7,7 +7,7 @@ use std::time::Duration;
 use runtime_core::time::Timestamp;
 use runtime_store::{Checkpoint, CheckpointDone};
 
-use crate::inbox::PAYLOAD_BYTES_MIN;
+use crate::{inbox::PAYLOAD_BYTES_MIN, lanes::EVENT_BYTES};
 
 /// Called with the outcome once a checkpoint has been written.
 pub type OnDone = Box<dyn FnOnce(CheckpointDone) + Send>;
@@ -62,12 +62,14 @@ pub(crate) struct Schedule {
     overlay_bytes_max: usize,
     last_us: u64,
     is_running: bool,
+    /// Bytes that large events have added to the overlay since the last checkpoint began.
+    large_bytes: usize,
 }
 
 impl Schedule {
     pub(crate) fn new(interval: Duration, overlay_bytes_max: usize, now_us: u64) -> Self {
         let interval_us = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
-        Self { interval_us, overlay_bytes_max, last_us: now_us, is_running: false }
+        Self { interval_us, overlay_bytes_max, last_us: now_us, is_running: false, large_bytes: 0 }
     }
 
     /// Whether a checkpoint is due, by time or by size.
@@ -89,11 +91,19 @@ impl Schedule {
         shared.max(PAYLOAD_BYTES_MIN)
     }
 
-    /// Whether edges have to wait until the checkpoint is written. Bytes that large events have
-    /// added to the overlay don't count: a few large events keep each other out, but not the small
-    /// ones.
-    pub(crate) fn is_overloaded(&self, overlay_bytes: usize, large_bytes: usize) -> bool {
-        let small_bytes = overlay_bytes.saturating_sub(large_bytes);
+    /// Records that an event with this payload has added this much to the overlay. A small event
+    /// may add much, such as the result of an invocation that ends: only what its own payload and
+    /// rows can take counts as small.
+    pub(crate) fn applied(&mut self, payload_bytes: usize, added_bytes: usize) {
+        let is_small = payload_bytes <= PAYLOAD_BYTES_MIN;
+        let small_bytes = if is_small { payload_bytes + EVENT_BYTES } else { 0 };
+        self.large_bytes += added_bytes.saturating_sub(small_bytes);
+    }
+
+    /// Whether edges have to wait until the checkpoint is written. What large events have added to
+    /// the overlay doesn't count: a few of them keep each other out, but not the small ones.
+    pub(crate) fn is_overloaded(&self, overlay_bytes: usize) -> bool {
+        let small_bytes = overlay_bytes.saturating_sub(self.large_bytes);
         self.is_running && small_bytes >= self.overlay_bytes_max.saturating_mul(2)
     }
 
@@ -121,6 +131,7 @@ impl Schedule {
             self.last_us
         );
         self.is_running = true;
+        self.large_bytes = 0;
     }
 
     pub(crate) fn finished(&mut self, now_us: u64) {

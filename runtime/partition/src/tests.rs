@@ -18,7 +18,7 @@ use runtime_core::{
 
 use crate::{
     checkpoint::Schedule,
-    inbox::Inbox,
+    inbox::{Inbox, PAYLOAD_BYTES_MIN},
     lanes::{Bounds, EVENT_BYTES, Intake, Lane, Read, SendReply},
     random,
 };
@@ -264,12 +264,32 @@ fn a_checkpoint_is_due_by_time_or_by_size_and_little_may_wait() {
     assert_eq!(schedule.next(2000), Some(Timestamp(1000)));
     schedule.started();
     assert!(!schedule.is_due(9 * second, 8000), "one at a time");
-    assert!(schedule.is_overloaded(16_000, 0) && !schedule.is_overloaded(15_999, 0));
-    assert!(!schedule.is_overloaded(40_000, 24_001), "large payloads keep out each other alone");
-    assert!(schedule.is_overloaded(40_000, 24_000));
+    assert!(schedule.is_overloaded(16_000) && !schedule.is_overloaded(15_999));
     schedule.finished(9 * second);
-    assert!(!schedule.is_overloaded(16_000, 0));
+    assert!(!schedule.is_overloaded(16_000));
     assert_eq!(schedule.next(2000), Some(Timestamp(10_000)));
+}
+
+#[test]
+fn a_few_large_events_do_not_keep_small_ones_out_and_small_ones_are_bounded() {
+    let max = 1 << 20;
+    let mut schedule = Schedule::new(Duration::from_secs(1), max, 0);
+    schedule.started();
+    schedule.applied(31 << 20, 31 << 20);
+    assert!(!schedule.is_overloaded(31 << 20), "a body");
+    schedule.applied(0, 31 << 20);
+    assert!(!schedule.is_overloaded(62 << 20), "an invocation ends with a large result");
+    // As large as the events that are let in at any time, and their rows.
+    let (payload, added) = (PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MIN + 2000);
+    let mut overlay = 62 << 20;
+    for _ in 0..2 * max / added + 1 {
+        schedule.applied(payload, added);
+        overlay += added;
+    }
+    assert!(schedule.is_overloaded(overlay), "small events are bounded");
+    schedule.finished(0);
+    schedule.started();
+    assert!(schedule.is_overloaded(2 * max), "what the last checkpoint had is not counted");
 }
 
 #[test]

@@ -13,10 +13,7 @@ use runtime_core::{
 };
 
 use super::{Driver, log_id};
-use crate::{
-    inbox::PAYLOAD_BYTES_MIN,
-    observer::{DurableBatch, Observed, RowChange},
-};
+use crate::observer::{DurableBatch, Observed, RowChange};
 
 impl Driver {
     /// Applies the events in memory, then appends them; the log's callback releases their effects.
@@ -33,12 +30,11 @@ impl Driver {
         for (offset, event) in (0..).zip(events) {
             let stamp = Stamp(first_stamp.0 + offset);
             let record = Record::new(Lsn(first_lsn.0 + offset), stamp, event);
+            let payload_bytes = record.event.payload_bytes();
             let before_bytes = tables.changed_bytes();
             self.partition.apply(&mut tables, &record, &mut effects);
             let added_bytes = tables.changed_bytes().saturating_sub(before_bytes);
-            if added_bytes > PAYLOAD_BYTES_MIN {
-                self.large_bytes += added_bytes;
-            }
+            self.schedule.applied(payload_bytes, added_bytes);
             payloads.push(record.encode());
             self.applied = record.lsn;
             if let Some(observed) = &mut observed {

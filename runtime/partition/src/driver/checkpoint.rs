@@ -22,7 +22,6 @@ impl Driver {
         }
         self.schedule.started();
         let job = self.store.freeze(&mut self.live, self.applied);
-        self.large_bytes = 0;
         let checkpoints = Arc::clone(&self.checkpoints);
         self.after_durable(move || checkpoints.run(job, Box::new(told)));
     }

@@ -138,8 +138,6 @@ pub struct Driver {
     is_overpromised: bool,
     /// Since when edges have waited for a checkpoint.
     held_since_us: Option<u64>,
-    /// Bytes that large events have added to the overlay since the last checkpoint began.
-    large_bytes: usize,
 }
 
 impl Driver {
@@ -226,7 +224,7 @@ impl Driver {
 
     /// Whether edges wait for a checkpoint.
     pub(crate) fn is_holding(&self) -> bool {
-        self.schedule.is_overloaded(self.unwritten_bytes(), self.large_bytes)
+        self.schedule.is_overloaded(self.unwritten_bytes())
     }
 
     fn next_wake_up(&self, now: Timestamp, intake: Intake) -> Option<Timestamp> {

@@ -115,7 +115,6 @@ impl Driver {
             observer,
             is_overpromised: false,
             held_since_us: None,
-            large_bytes: 0,
         }
     }
 }
