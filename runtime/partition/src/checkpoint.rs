@@ -52,6 +52,10 @@ const SMALL: usize = 4;
 /// memory for this many of its size.
 const PAYLOADS: usize = 64;
 
+/// How many times its limit the overlay may take while a checkpoint is being written, whatever it
+/// consists of: a body and a result of the largest size, and small events besides.
+const LARGE: usize = 6;
+
 /// How many intervals a small overlay may wait.
 const PATIENT_INTERVALS: u64 = 5;
 
@@ -101,9 +105,13 @@ impl Schedule {
     }
 
     /// Whether edges have to wait until the checkpoint is written. What large events have added to
-    /// the overlay doesn't count: a few of them keep each other out, but not the small ones.
+    /// the overlay doesn't count at first: a few of them keep each other out, but not the small
+    /// ones. Beyond [`LARGE`] times the limit nothing is let in.
     pub(crate) fn is_overloaded(&self, overlay_bytes: usize) -> bool {
         let small_bytes = overlay_bytes.saturating_sub(self.large_bytes);
+        if self.is_running && overlay_bytes >= self.overlay_bytes_max.saturating_mul(LARGE) {
+            return true;
+        }
         self.is_running && small_bytes >= self.overlay_bytes_max.saturating_mul(2)
     }
 

@@ -272,13 +272,14 @@ fn a_checkpoint_is_due_by_time_or_by_size_and_little_may_wait() {
 
 #[test]
 fn a_few_large_events_do_not_keep_small_ones_out_and_small_ones_are_bounded() {
-    let max = 1 << 20;
+    let max = 16 << 20;
     let mut schedule = Schedule::new(Duration::from_secs(1), max, 0);
     schedule.started();
     schedule.applied(31 << 20, 31 << 20);
     assert!(!schedule.is_overloaded(31 << 20), "a body");
     schedule.applied(0, 31 << 20);
     assert!(!schedule.is_overloaded(62 << 20), "an invocation ends with a large result");
+    assert!(schedule.is_overloaded(96 << 20), "all of it is bounded, too");
     // As large as the events that are let in at any time, and their rows.
     let (payload, added) = (PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MIN + 2000);
     let mut overlay = 62 << 20;
