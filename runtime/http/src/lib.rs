@@ -4,7 +4,7 @@
 //! Reading order: [`limits`] (every bound, with its reason), `activity` (what a connection is
 //! doing, pure), `connections` (the open connections, and which one is evicted when all permits are
 //! taken), [`server`] (the accept loop), `io` (the observed byte stream), [`body`] (bodies with a
-//! minimum rate), [`linger`] (draining refused bodies), [`hosts`] (which host names a server
+//! minimum rate), [`linger`] (draining refused bodies), [`allowed_hosts`] (which host names a server
 //! accepts).
 //!
 //! **Invariant:** nothing here knows what a request means. Closing a connection loses no result:
