@@ -465,7 +465,7 @@ impl World {
     /// Puts a recovered node into service, after checking the invariants that always hold.
     pub(crate) fn begin(&mut self, mut node: SimNode) -> Result<(), String> {
         sabotage::after_recovery(&mut node, self.sabotage);
-        node.set_places(self.places);
+        node.set_permits(self.places);
         for at in 0..node.count() {
             node.tables(at, checks::of_all)
                 .map_err(|broken| format!("partition {at} after recovery: {broken}"))?;

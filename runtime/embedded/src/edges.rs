@@ -84,7 +84,7 @@ impl QueuedEdges {
         lock(&self.registry).take()
     }
 
-    pub(crate) fn set_places(&self, permits: usize) {
+    pub(crate) fn set_permits(&self, permits: usize) {
         lock(&self.permits).left = permits;
     }
 

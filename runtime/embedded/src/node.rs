@@ -225,13 +225,13 @@ impl<D: Disk> EmbeddedNode<D> {
     /// Sets the number of free permits and announces it to the partitions, whether one waits or
     /// not.
     pub fn make_room(&self, attempts: usize) {
-        self.edges.set_places(attempts);
+        self.edges.set_permits(attempts);
         self.partitions().attempts_wanted(Full::All, attempts);
     }
 
     /// Sets the number of free permits, for a node that has just started.
-    pub fn set_places(&self, permits: usize) {
-        self.edges.set_places(permits);
+    pub fn set_permits(&self, permits: usize) {
+        self.edges.set_permits(permits);
     }
 
     /// Returns an attempt's permit, and announces it if a partition was refused one.

@@ -88,15 +88,12 @@ pub(crate) fn find<'a>(
     let Some(service) = registry.service(name) else {
         return Err(PathError::UnknownService(name.clone()).into());
     };
-    let named = || (name.clone(), handler_name.clone());
     match service.handler(handler_name) {
         None => {
-            let (service, handler) = named();
-            Err(Rejection::UnknownHandler { service, handler })
+            Err(Rejection::UnknownHandler { service: name.clone(), handler: handler_name.clone() })
         }
         Some(handler) if !handler.is_public => {
-            let (service, handler) = named();
-            Err(Rejection::Private { service, handler })
+            Err(Rejection::Private { service: name.clone(), handler: handler_name.clone() })
         }
         Some(handler) => Ok((service, handler)),
     }

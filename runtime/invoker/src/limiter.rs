@@ -80,7 +80,7 @@ impl Limiter {
             taken.single.insert(pool.deployment);
         }
         for full in Full::of(pool) {
-            if self.room(&taken, full, bytes) == 0 {
+            if self.capacity(&taken, full, bytes) == 0 {
                 let least = taken.needs.entry(full).or_insert(bytes);
                 *least = bytes.min(*least);
                 return Err(full);
@@ -169,7 +169,7 @@ impl Limiter {
         }
         let with_room = taken.refused.iter().filter_map(|full| {
             let bytes = taken.needs.get(full).copied().unwrap_or_default();
-            Some((*full, self.room(taken, *full, bytes))).filter(|(_, room)| *room > 0)
+            Some((*full, self.capacity(taken, *full, bytes))).filter(|(_, capacity)| *capacity > 0)
         });
         let news: News = with_room.collect();
         for (full, _) in &news {
@@ -181,7 +181,7 @@ impl Limiter {
 
     /// How many attempts fit within a limit, one of `bytes` among them. An attempt larger than the
     /// entire budget fits on its own.
-    fn room(&self, taken: &Taken, full: Full, bytes: usize) -> usize {
+    fn capacity(&self, taken: &Taken, full: Full, bytes: usize) -> usize {
         let free = Use {
             attempts: self.limits.attempts.saturating_sub(taken.all.attempts),
             connections: self.limits.connections.saturating_sub(taken.all.connections),

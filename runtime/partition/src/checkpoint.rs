@@ -54,7 +54,10 @@ const PAYLOADS: usize = 64;
 
 /// How many times its limit the overlay may take while a checkpoint is being written, whatever it
 /// consists of: a body and a result of the largest size, and small events besides.
-const LARGE: usize = 6;
+const ALL_LIMITS: usize = 6;
+
+/// The same for what small events have added.
+const SMALL_LIMITS: usize = 2;
 
 /// How many intervals a small overlay may wait.
 const PATIENT_INTERVALS: u64 = 5;
@@ -89,7 +92,8 @@ impl Schedule {
         if !self.is_running || overlay_bytes < self.overlay_bytes_max {
             return usize::MAX;
         }
-        let left = self.overlay_bytes_max.saturating_mul(2).saturating_sub(overlay_bytes);
+        let left =
+            self.overlay_bytes_max.saturating_mul(SMALL_LIMITS).saturating_sub(overlay_bytes);
         // In steps, so that waiting edges are not woken for every event that is admitted.
         let shared = (left / PAYLOADS).checked_ilog2().map_or(0, |log| 1 << log);
         shared.max(PAYLOAD_BYTES_MIN)
@@ -106,13 +110,12 @@ impl Schedule {
 
     /// Whether edges have to wait until the checkpoint is written. What large events have added to
     /// the overlay doesn't count at first: a few of them keep each other out, but not the small
-    /// ones. Beyond [`LARGE`] times the limit nothing is let in.
+    /// ones. Beyond [`ALL_LIMITS`] times the limit nothing is let in.
     pub(crate) fn is_overloaded(&self, overlay_bytes: usize) -> bool {
         let small_bytes = overlay_bytes.saturating_sub(self.large_bytes);
-        if self.is_running && overlay_bytes >= self.overlay_bytes_max.saturating_mul(LARGE) {
-            return true;
-        }
-        self.is_running && small_bytes >= self.overlay_bytes_max.saturating_mul(2)
+        let limit = |times| self.overlay_bytes_max.saturating_mul(times);
+        self.is_running
+            && (small_bytes >= limit(SMALL_LIMITS) || overlay_bytes >= limit(ALL_LIMITS))
     }
 
     /// When to check again.
