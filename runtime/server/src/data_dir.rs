@@ -39,7 +39,16 @@ pub(crate) struct DataDir {
     pub(crate) derivation: Derivation,
     /// Whether it has been used before. If so, there must be a log, or data was lost.
     pub(crate) is_in_use: bool,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        // Closing the file isn't enough: a child process that is just being started still has a copy
+        // of the descriptor, and the lock would last until it runs its own program. If this fails,
+        // closing is what is left.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl DataDir {
@@ -77,7 +86,7 @@ impl DataDir {
         };
         close_to_others(&path);
         let derivation = derivation(&path, &layout)?;
-        Ok(Self { path, partitions: layout.partitions, derivation, is_in_use, _lock: lock })
+        Ok(Self { path, partitions: layout.partitions, derivation, is_in_use, lock })
     }
 
     /// Records that the log and the tables exist, so that a directory that has lost them is not

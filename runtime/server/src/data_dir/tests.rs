@@ -55,6 +55,17 @@ fn a_foreign_directory_is_refused_and_left_unchanged() {
 }
 
 #[test]
+fn a_directory_is_free_once_dropped_even_if_a_child_process_has_a_copy_of_its_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = DataDir::open(dir.path(), 1).unwrap();
+    // What a child has between its fork and its exec.
+    let _copy = opened.lock.try_clone().unwrap();
+    assert!(refusal(dir.path()).contains("another abide is running"));
+    drop(opened);
+    DataDir::open(dir.path(), 1).unwrap();
+}
+
+#[test]
 fn a_new_directory_has_a_secret_of_its_own_and_keeps_it() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let open = |dir: &tempfile::TempDir| DataDir::open(dir.path(), 1).unwrap().derivation;
