@@ -5,12 +5,14 @@
 use crate::{Result, cargo::cargo_with};
 
 /// The sizes at which the faults were originally found.
-const SIZES: [(&str, &str); 17] = [
+const SIZES: [(&str, &str); 19] = [
     ("ATTACKS_FULL", "1"),
     ("ATTACKS_BODIES", "40"),
     ("ATTACKS_PAYLOADS", "40"),
     ("ATTACKS_CHUNKS", "5000000"),
     ("ATTACKS_READERS", "60"),
+    ("ATTACKS_ROWS", "60"),
+    ("ATTACKS_RESETTING", "100"),
     ("ATTACKS_FILES", "1024"),
     ("ATTACKS_SILENT", "1300"),
     ("ATTACKS_FIELDS", "15728640"),

@@ -12,7 +12,9 @@ use abide_sdk::prelude::*;
 use e2e_client::Server;
 use e2e_harness::process::Process;
 use http::Method;
-use protocol::{AwakeableId, InvocationId, PartitionKey, wire::MessageType};
+use protocol::{
+    AwakeableId, InvocationId, PartitionKey, discovery::ServiceType, wire::MessageType,
+};
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Semaphore, time::timeout};
 
@@ -89,7 +91,7 @@ async fn a_service_that_hangs_leaves_places_for_others() {
     assert_eq!(called.expect("there is no place for it").unwrap(), json!("hello all"));
 }
 
-const SLOW: RawService = RawService { service: "Slow", handler: "speak" };
+const SLOW: RawService = RawService { ty: ServiceType::Service, service: "Slow", handler: "speak" };
 
 /// Sends the beginning of a large message, and never the rest.
 async fn speak_slowly(mut stream: TcpStream, spoken: Arc<Semaphore>) -> std::io::Result<()> {

@@ -53,8 +53,9 @@ impl Loud {
     }
 }
 
-async fn send_all(server: &Server, path: &str, count: usize) {
-    let sends = (0..count).map(|_| async { server.send_to(path, Value::Null).await.unwrap() });
+/// Sends the same call this many times.
+pub(crate) async fn send_all(server: &Server, path: &str, body: &Value, count: usize) {
+    let sends = (0..count).map(|_| async { server.send_to(path, body.clone()).await.unwrap() });
     stream::iter(sends).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
 }
 
@@ -106,8 +107,8 @@ async fn a_service_that_hangs_and_a_host_that_is_gone_cost_others_little() {
     let entered = Arc::new(Semaphore::new(0));
     serve_endpoint(&site.server, Endpoint::new().bind(Hog { entered: Arc::clone(&entered) })).await;
     let _queue = gone(&site.server).await;
-    send_all(&site.server, "/Evil/call", hanging / 100).await;
-    send_all(&site.server, "/Hog/hang", hanging).await;
+    send_all(&site.server, "/Evil/call", &Value::Null, hanging / 100).await;
+    send_all(&site.server, "/Hog/hang", &Value::Null, hanging).await;
     // At most four fifths of its deployment's permits, which are four fifths of all.
     let places = u32::try_from(hanging.min(6400)).unwrap();
     let _all = entered.acquire_many(places).await.unwrap();
@@ -145,7 +146,7 @@ impl Crowd {
         let (entered, may_speak, ended) =
             (Arc::clone(&loud.entered), Arc::clone(&loud.may_speak), Arc::clone(&loud.ended));
         serve_endpoint(server, Endpoint::new().bind(loud)).await;
-        send_all(server, "/Loud/speak", count).await;
+        send_all(server, "/Loud/speak", &Value::Null, count).await;
         let count = u32::try_from(count).unwrap();
         let _entered = entered.acquire_many(count).await.unwrap();
         Self { count, may_speak, ended }

@@ -14,6 +14,7 @@ mod support;
 mod bodies;
 mod connections;
 mod crowd;
+mod large_rows;
 mod messages;
 mod mixed;
 mod readers;

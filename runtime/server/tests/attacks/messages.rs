@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::wire::MessageType;
+use protocol::{discovery::ServiceType, wire::MessageType};
 use serde_json::Value;
 
 use crate::{
@@ -11,7 +11,8 @@ use crate::{
     support::raw::{RawService, head_of, speak, until_closed},
 };
 
-pub(crate) const EVIL: RawService = RawService { service: "Evil", handler: "call" };
+pub(crate) const EVIL: RawService =
+    RawService { ty: ServiceType::Service, service: "Evil", handler: "call" };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_of_empty_fields_is_refused_unread() {

@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{site::Site, size};
 
-const LARGE_BYTES: usize = 30 << 20;
+pub(crate) const LARGE_BYTES: usize = 30 << 20;
 /// By then a client that does not read has lost its connection, if others wait for memory.
 const COMES_AGAIN: Duration = Duration::from_millis(1200);
 

@@ -65,7 +65,6 @@ struct Watch {
     is_over: AtomicBool,
     calls: AtomicU64,
     longest_ms: AtomicU64,
-    rss_bytes: AtomicU64,
 }
 
 impl Site {
@@ -87,9 +86,8 @@ impl Site {
         innocents.spawn(healthy).await.unwrap();
         let ingress = server.ingress.trim_start_matches("http://").to_owned();
         let watch = Arc::new(Watch::default());
-        let pid = abide.pid();
         Self {
-            watching: innocents.spawn(look(Arc::clone(&watch), ingress.clone(), pid)),
+            watching: innocents.spawn(look(Arc::clone(&watch), ingress.clone())),
             abide,
             server,
             ingress,
@@ -131,9 +129,9 @@ impl Site {
             tokio::time::sleep(AFTER).await;
         }
         let left_bytes = rss_bytes_of(self.abide.pid());
+        let rss_bytes = most_rss_bytes_of(self.abide.pid());
         self.watch.is_over.store(true, Ordering::Relaxed);
         (&mut self.watching).await.unwrap();
-        let rss_bytes = self.watch.rss_bytes.load(Ordering::Relaxed);
         let longest = Duration::from_millis(self.watch.longest_ms.load(Ordering::Relaxed));
         let calls = self.watch.calls.load(Ordering::Relaxed);
         println!(
@@ -159,8 +157,8 @@ impl Drop for Site {
     }
 }
 
-/// Calls the healthy service, each time on a new connection, and samples the server's memory.
-async fn look(watch: Arc<Watch>, ingress: String, pid: u32) {
+/// Calls the healthy service, each time on a new connection.
+async fn look(watch: Arc<Watch>, ingress: String) {
     let request = format!(
         "POST /Healthy/greet HTTP/1.1\r\nhost: {ingress}\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: 5\r\n\r\n\"you\""
@@ -173,7 +171,6 @@ async fn look(watch: Arc<Watch>, ingress: String, pid: u32) {
             watch.calls.fetch_add(1, Ordering::Relaxed);
             watch.longest_ms.fetch_max(waited_ms, Ordering::Relaxed);
         }
-        watch.rss_bytes.fetch_max(rss_bytes_of(pid), Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -187,9 +184,19 @@ async fn call(ingress: &str, request: &str) -> std::io::Result<bool> {
 }
 
 fn rss_bytes_of(pid: u32) -> u64 {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// The most that a process has taken since it started.
+fn most_rss_bytes_of(pid: u32) -> u64 {
+    status_bytes(pid, "VmHWM:")
+}
+
+/// A line of a process's status, in bytes.
+fn status_bytes(pid: u32, name: &str) -> u64 {
     let path = Path::new("/proc").join(pid.to_string()).join("status");
     let status = std::fs::read_to_string(path).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kib.unwrap_or_default() * 1024
 }

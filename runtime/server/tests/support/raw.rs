@@ -6,16 +6,21 @@ use std::io;
 use std::sync::Arc;
 
 use e2e_client::Server;
-use protocol::{ProtocolVersion, wire::MessageType};
+use protocol::{
+    ProtocolVersion,
+    discovery::{HandlerType, ServiceType},
+    wire::MessageType,
+};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
-/// A service with one handler, on an HTTP/1.1 endpoint.
+/// A service with one handler, on an HTTP/1.1 endpoint. The handler of a virtual object is shared.
 #[derive(Clone, Copy)]
 pub(crate) struct RawService {
+    pub(crate) ty: ServiceType,
     pub(crate) service: &'static str,
     pub(crate) handler: &'static str,
 }
@@ -54,11 +59,12 @@ impl RawService {
     }
 
     async fn describe(self, mut stream: TcpStream) -> io::Result<()> {
+        let is_object = self.ty == ServiceType::VirtualObject;
+        let handler =
+            json!({ "name": self.handler, "ty": is_object.then_some(HandlerType::Shared) });
         let manifest = json!({
             "protocolMode": "REQUEST_RESPONSE", "minProtocolVersion": 5, "maxProtocolVersion": 6,
-            "services": [
-                { "name": self.service, "ty": "SERVICE", "handlers": [{ "name": self.handler }] }
-            ]
+            "services": [{ "name": self.service, "ty": self.ty, "handlers": [handler] }]
         });
         let manifest = manifest.to_string();
         let content_type = "application/vnd.restate.endpointmanifest.v3+json";
