@@ -339,6 +339,7 @@ impl World {
         let node = self.node()?;
         sabotage::before_turn(node, sabotage);
         let (is_overloaded, is_waiting) = node.holds_back(at);
+        let before = node.counts(at);
         let worked = if node.media().have_tables_failed() {
             match catch_unwind(AssertUnwindSafe(|| node.turn(at))) {
                 Ok(worked) => worked,
@@ -358,6 +359,15 @@ impl World {
         }
         if is_overloaded {
             self.stats.add(Fault::Overload, is_waiting);
+        }
+        let after = self.node()?.counts(at);
+        let (settings, default) = (&self.settings, Settings::default());
+        if settings.added_bytes_max < default.added_bytes_max {
+            self.stats.add(Fault::TurnCut, after.turns_cut > before.turns_cut);
+            self.stats.add(Fault::PeersFull, after.asked_again > before.asked_again);
+        }
+        if settings.small_bytes_max < default.small_bytes_max {
+            self.stats.add(Fault::SetAside, after.set_aside > before.set_aside);
         }
         if worked && slow {
             self.slow.turns += 1;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use runtime_core::{PartitionId, event::Event};
 use runtime_embedded::{EmbeddedNode, Random, VirtualClock};
-use runtime_partition::Settings;
+use runtime_partition::{Settings, driver::Counts};
 
 use crate::{
     followers::{self, Copy, Holders},
@@ -78,6 +78,11 @@ impl SimNode {
     pub fn holds_back(&mut self, partition: usize) -> (bool, bool) {
         let is_overloaded = self.node.is_overloaded(partition);
         (is_overloaded, self.partitions().waiting_events(partition) > 0)
+    }
+
+    /// How often a partition has reached its bounds since it started.
+    pub fn counts(&mut self, partition: usize) -> Counts {
+        self.node.counts(partition)
     }
 
     /// Whether messages from other partitions wait for a partition's turn.

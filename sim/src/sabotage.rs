@@ -107,12 +107,7 @@ pub(crate) fn before_turn(node: &mut SimNode, sabotage: Option<Sabotage>) {
 /// Runs after recovery: delivers messages grouped by sender, last sender first.
 pub(crate) fn after_recovery(node: &mut SimNode, sabotage: Option<Sabotage>) {
     if sabotage == Some(Sabotage::UnsortedHandOver) {
-        node.tamper_peers(|_, _, events| {
-            let sender = |event: &Event| {
-                if let Event::MessageReceived { from, .. } = event { from.0 } else { 0 }
-            };
-            events.sort_by_key(|event| std::cmp::Reverse(sender(event)));
-        });
+        (0..node.count()).for_each(|at| node.partitions().unsort_resent(at));
     }
 }
 

@@ -49,6 +49,12 @@ pub enum Fault {
     ClockBehind,
     /// A partition with a full overlay holds back events from the edges.
     Overload,
+    /// A turn adds as many bytes as it may.
+    TurnCut,
+    /// Large rows wait for a checkpoint.
+    SetAside,
+    /// There is no memory for messages from other partitions.
+    PeersFull,
     /// The invoker has no permit for an attempt.
     StartRefused,
     /// A connection breaks.
@@ -87,7 +93,7 @@ const FAULTS: usize = Fault::ALL.len();
 
 impl Fault {
     /// All faults, in declaration order.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 40] = [
         Self::PowerLoss,
         Self::LogPowerCut,
         Self::LogBytesLost,
@@ -109,6 +115,9 @@ impl Fault {
         Self::WallStep,
         Self::ClockBehind,
         Self::Overload,
+        Self::TurnCut,
+        Self::SetAside,
+        Self::PeersFull,
         Self::StartRefused,
         Self::ConnectionCut,
         Self::Zombie,
@@ -156,6 +165,9 @@ impl Fault {
             Self::ClockJump => ("clock jumps ahead", "a timer became due"),
             Self::WallStep => ("wall clock set", "an invocation was under way"),
             Self::ClockBehind => ("wall clock set across a restart", "it was behind the log"),
+            Self::TurnCut => ("turns that may add little", "some events were left for the next"),
+            Self::SetAside => ("turns in little memory", "an event waited for a checkpoint"),
+            Self::PeersFull => ("turns with few messages at a time", "some were asked for again"),
             Self::Overload => ("turns with a full overlay", "an event was held back"),
             Self::StartRefused => ("attempts offered", "there was no permit"),
             Self::ConnectionCut => ("connections to cut", "an attempt was aborted"),

@@ -406,9 +406,14 @@ fn settings(limits: &Limits, random: &mut Random) -> Settings {
     let is_tight = random.chance(300);
     if limits.overload && is_tight {
         settings.overlay_bytes_max = 1024 + random.index(2048);
+        settings.small_bytes_max = 8;
     }
     if random.chance(300) {
         settings.retention_budget_bytes = 2048;
+    }
+    if random.chance(300) {
+        settings.added_bytes_max = 512 + random.index(4096);
+        settings.peer_bytes_max = 1024 + random.index(4096);
     }
     settings
 }

@@ -24,10 +24,11 @@ pub(crate) const LAYERED: [Layered; 1] = [Layered {
         &["tables"],
         &["context", "admission"],
         &["registry::settings", "registry::snapshot", "outbox", "object"],
+        &["shared_result"],
         &["invocation"],
         &["entries", "registry", "retention", "timer"],
         &["partition_messages", "producer_dedup"],
-        &["apply", "obligations", "invariants", "attempt"],
+        &["apply", "brings", "obligations", "invariants", "attempt"],
     ],
     // `Row` is an enum over the rows of all tables, and each table converts its own rows to and
     // from it.

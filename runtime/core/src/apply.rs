@@ -7,7 +7,7 @@ use crate::{
     event::{Event, Record},
     invocation,
     model::ids::Partition,
-    partition_messages, producer_dedup, registry, retention,
+    partition_messages, producer_dedup, registry, retention, shared_result,
     tables::Tables,
     timer,
 };
@@ -80,6 +80,7 @@ impl Partition {
             Event::Produced { request, invoke } => {
                 producer_dedup::produced(&mut cx, *request, invoke);
             }
+            Event::ResultDue { of } => shared_result::due(&mut cx, *of),
             Event::DeploymentRemoved { request, deployment } => {
                 registry::removed(&mut cx, *request, *deployment);
             }

@@ -14,7 +14,7 @@ use protocol::{
 
 use crate::{
     model::{
-        ids::{AttemptRef, PartitionId, RequestId},
+        ids::{AttemptRef, Lsn, PartitionId, RequestId},
         invocation::{Completion, Pin},
         message::Message,
     },
@@ -27,6 +27,9 @@ use crate::{
 pub enum Effect {
     /// Run the invocation's handler.
     StartAttempt(Box<StartAttempt>),
+    /// Run the invocation's handler once there is memory for its journal, which is large: it is
+    /// read then ([`crate::obligations::start`]).
+    OfferAttempt { attempt: AttemptRef },
     /// Send a new entry to a running attempt.
     SendNotification { attempt: AttemptRef, index: EntryIndex, entry: Entry },
     /// Abort an attempt; anything it still proposes is ignored.
@@ -39,6 +42,8 @@ pub enum Effect {
     Answer { request: RequestId, answer: Answer },
     /// An invocation has completed: notify everything that waits for it.
     Completed { id: InvocationId, completion: Arc<Completion> },
+    /// Pass a shared result on to more of those that wait for it.
+    ResultDue { of: Lsn },
     /// Deliver a message to another partition.
     Send { to: PartitionId, sequence: u64, stamp: Stamp, message: Message },
     /// Tell another partition that its messages up to `sequence` are durable here.

@@ -137,6 +137,8 @@ pub enum Event {
     PurgeRequested { request: RequestId, target: InvocationId },
     /// A producer submitted an invocation, possibly one that it submitted before.
     Produced { request: RequestId, invoke: Box<Invoke> },
+    /// Invocations still wait for a result that is passed on to a few of them at a time.
+    ResultDue { of: Lsn },
 }
 
 /// A command as the SDK sent it, together with its decoded form. Only the bytes are persisted;
@@ -199,11 +201,14 @@ pub enum Rules {
     V3,
     /// The rules of event format 4: those of format 3, extended to new events.
     V4,
+    /// The rules of event format 5: a result that many wait for is passed on in several records,
+    /// and a record that removes finished invocations frees about as many bytes as it may.
+    V5,
 }
 
 impl Rules {
     /// The rules for new records.
-    pub const CURRENT: Self = Self::V4;
+    pub const CURRENT: Self = Self::V5;
 
     /// The first byte of a record's payload.
     fn format(self) -> u8 {
@@ -212,11 +217,13 @@ impl Rules {
             Self::V2 => 2,
             Self::V3 => 3,
             Self::V4 => 4,
+            Self::V5 => 5,
         }
     }
 
     fn of_format(format: u8) -> Option<Self> {
-        [Self::V1, Self::V2, Self::V3, Self::V4].into_iter().find(|rules| rules.format() == format)
+        let all = [Self::V1, Self::V2, Self::V3, Self::V4, Self::V5];
+        all.into_iter().find(|rules| rules.format() == format)
     }
 }
 
@@ -224,7 +231,7 @@ impl Rules {
 #[derive(Debug, thiserror::Error)]
 pub enum EventDecodeError {
     /// Written by a newer version of this software.
-    #[error("event format {0} is unknown: this version reads formats 1 to 4")]
+    #[error("event format {0} is unknown: this version reads formats 1 to 5")]
     UnknownFormat(u8),
     /// The payload does not match its format.
     #[error("event cannot be decoded: {0}")]

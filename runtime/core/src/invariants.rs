@@ -444,7 +444,8 @@ fn check_early(tables: &Tables<'_>) -> Checked {
     Ok(())
 }
 
-/// Every waiter waits for an invocation that has not ended.
+/// Every waiter waits for an invocation that has not ended, or for a result that is being passed
+/// on.
 fn check_waiters(tables: &Tables<'_>) -> Checked {
     for (key, row) in rows(tables, Table::Waiter) {
         let lsn = KeyReader::new(&key).lsn().ok_or("a waiter has a broken key")?;
@@ -452,7 +453,8 @@ fn check_waiters(tables: &Tables<'_>) -> Checked {
         let is_live = invocation.is_some_and(|invocation| {
             invocation.has_waiters && invocation.status.kind() != StatusKind::Completed
         });
-        ensure!(is_live, "{row:?} waits for {lsn:?}, which has ended");
+        let has_result = tables.shared_result(lsn).is_some();
+        ensure!(is_live != has_result, "{row:?} waits for {lsn:?}, which has ended, or has not");
     }
     Ok(())
 }

@@ -8,8 +8,9 @@
 //! [`effect`] (what the shell may be told to do), [`tables`] (the rows), [`registry`] (which
 //! deployment offers which handler), [`admission`] (how invocations are built), `invocation` (the
 //! lifecycle, one transition per file), `entries` (what each journal command does, one command per
-//! file), `partition_messages` (messages between partitions), `producer_dedup` (invocations that
-//! external producers submit by position), `apply` (what each event does), [`obligations`] (work
+//! file), `partition_messages` (messages between partitions), `shared_result` (results
+//! that many wait for), `producer_dedup` (invocations that external producers submit by position), `apply` (what each event does), `brings` and `size` (how
+//! much memory that takes), [`obligations`] (work
 //! that the rows still require), [`invariants`] (what always holds for the rows), [`attempt`]. Each
 //! builds on the ones before it.
 //!
@@ -20,6 +21,7 @@
 pub mod admission;
 mod apply;
 pub mod attempt;
+mod brings;
 mod context;
 pub mod effect;
 mod entries;
@@ -34,6 +36,7 @@ mod partition_messages;
 mod producer_dedup;
 pub mod registry;
 mod retention;
+mod shared_result;
 mod size;
 pub mod tables;
 pub mod time;

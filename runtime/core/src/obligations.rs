@@ -1,7 +1,7 @@
 //! Obligations: effects that the rows still require, derived again after a crash and whenever an
 //! edge's queue was full.
 //!
-//! Running invocations require a `StartAttempt`, outbox rows a `Send`. Timers and expiries need no
+//! Running invocations require a `StartAttempt`, outbox rows a `Send`, shared results a `ResultDue`. Timers and expiries need no
 //! effect at all: their tables are read when their first row is due.
 
 use crate::{
@@ -9,9 +9,13 @@ use crate::{
     invocation::attempt_input,
     model::{
         ids::{AttemptRef, Lsn, PartitionId},
-        invocation::{Status, StatusKind},
+        invocation::{Invocation, Status, StatusKind},
     },
-    tables::{Key, Tables, outbox::Outgoing, walk::Budget},
+    tables::{
+        Tables,
+        outbox::{self, Outgoing},
+        walk::Budget,
+    },
     time::Stamp,
 };
 
@@ -27,18 +31,28 @@ pub fn running(tables: &Tables<'_>, from: Lsn, limit: usize) -> Vec<AttemptRef> 
         .collect()
 }
 
-/// The effect that starts an attempt, if it is still the current one.
-pub fn start(tables: &Tables<'_>, attempt: AttemptRef) -> Option<Effect> {
-    match tables.invocation(attempt.invocation)?.status {
-        Status::Running { attempt: current } if current == attempt.attempt => {
-            let now = tables.meta().stamp.at();
-            let start = attempt_input(tables, attempt.invocation, now);
-            Some(Effect::StartAttempt(Box::new(start)))
-        }
+/// The results that are still being passed on to those that wait for them.
+pub fn results(tables: &Tables<'_>) -> Vec<Lsn> {
+    let all = Budget { rows_max: usize::MAX, bytes_max: usize::MAX };
+    tables.walk_shared_results(None, all).collect()
+}
+
+/// The invocation of an attempt, if the attempt is still the current one.
+pub fn invocation(tables: &Tables<'_>, attempt: AttemptRef) -> Option<Box<Invocation>> {
+    let invocation = tables.invocation(attempt.invocation)?;
+    match invocation.status {
+        Status::Running { attempt: current } if current == attempt.attempt => Some(invocation),
         Status::Running { .. } | Status::Waiting(_) | Status::Paused | Status::Completed { .. } => {
             None
         }
     }
+}
+
+/// The effect that starts an attempt, if it is still the current one.
+pub fn start(tables: &Tables<'_>, attempt: AttemptRef) -> Option<Effect> {
+    invocation(tables, attempt)?;
+    let now = tables.meta().stamp.at();
+    Some(Effect::StartAttempt(Box::new(attempt_input(tables, attempt.invocation, now))))
 }
 
 /// Unacknowledged messages, starting at the given receiver and sequence number, each with the stamp
@@ -51,17 +65,17 @@ pub fn messages(
     tables.outgoing(from, limit).into_iter().map(|row| (row.2.stamp, send(row))).collect()
 }
 
-/// Unacknowledged messages to one partition, after a key; and the key to continue after, if any are
-/// left.
+/// Unacknowledged messages to one partition, with their sequence numbers, starting at `sequence`;
+/// and where to continue, if there may be more. Can be empty even then.
 pub fn messages_to(
     tables: &Tables<'_>,
     to: PartitionId,
-    after: Option<&[u8]>,
+    sequence: u64,
     budget: Budget,
-) -> (Vec<Effect>, Option<Key>) {
-    let mut walk = tables.walk_outgoing(Some(to), after, budget);
-    let messages = walk.by_ref().map(send).collect();
-    (messages, walk.rest_after())
+) -> (Vec<(u64, Outgoing)>, Option<u64>) {
+    let mut walk = tables.walk_outgoing_from(to, sequence, budget);
+    let messages = walk.by_ref().map(|(_, sequence, row)| (sequence, row)).collect();
+    (messages, walk.rest_after().and_then(|key| outbox::sequence_after(&key)))
 }
 
 /// The effect that an outbox row requires.

@@ -6,11 +6,21 @@
 //! stays until it expires: running the handler again would silently break the promise.
 
 use crate::{
-    context::Context, invocation::purge, model::ids::Lsn, tables::expiry::Expiring, time::Timestamp,
+    context::Context, event::Rules, invocation::purge, model::ids::Lsn, tables::expiry::Expiring,
+    time::Timestamp,
 };
 
+/// A record makes no more removals once they have freed this many bytes: those of large rows take
+/// their time.
+const FREED_BYTES_MAX: u64 = 16 << 20;
+
 pub(crate) fn cleanup(cx: &mut Context<'_, '_>, budget_bytes: u64, limit: u32) {
+    let before_bytes = cx.tables.meta().retained_bytes;
     for _ in 0..limit {
+        let freed_bytes = before_bytes.saturating_sub(cx.tables.meta().retained_bytes);
+        if cx.follows(Rules::V5) && freed_bytes >= FREED_BYTES_MAX {
+            return;
+        }
         if let Some((at, lsn, what)) = cx.tables.next_expiry(Timestamp(0))
             && at <= cx.at
         {

@@ -1,9 +1,10 @@
-//! How much memory an event keeps alive, for limits that count bytes.
+//! How much memory an event or an effect keeps alive, for limits that count bytes.
 
 use bytes::Bytes;
 use protocol::{TerminalFailure, journal::NotificationResult};
 
 use crate::{
+    effect::{Answer, Effect},
     event::Event,
     model::{
         invocation::{AttemptFailure, Invoke},
@@ -37,7 +38,36 @@ impl Event {
             | Self::MessagesAcknowledged { .. }
             | Self::RetentionDue { .. }
             | Self::CleanupDue { .. }
-            | Self::DeploymentRemoved { .. } => 0,
+            | Self::DeploymentRemoved { .. }
+            | Self::ResultDue { .. } => 0,
+        }
+    }
+}
+
+impl Effect {
+    /// Estimates the bytes that the effect keeps in memory until it is carried out, most of which
+    /// were read from rows.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::StartAttempt(start) => {
+                let journal = start.journal.iter().map(|entry| entry.body.len());
+                let state = start.state.iter().map(|(key, value)| key.len() + value.len());
+                journal.chain(state).sum()
+            }
+            Self::SendNotification { entry, .. } => entry.body.len(),
+            Self::Send { message, .. } => of_message(message),
+            Self::Completed { completion, .. }
+            | Self::Answer { answer: Answer::Completed { completion, .. }, .. } => {
+                of_result(&completion.result)
+            }
+            Self::Answer { .. }
+            | Self::OfferAttempt { .. }
+            | Self::AbortAttempt { .. }
+            | Self::ArmTimer { .. }
+            | Self::ResultDue { .. }
+            | Self::ArmExpiry { .. }
+            | Self::Acknowledge { .. }
+            | Self::PublishRegistry => 0,
         }
     }
 }
@@ -66,7 +96,7 @@ pub(crate) fn of_message(message: &Message) -> usize {
     }
 }
 
-fn of_notification(result: &NotificationResult) -> usize {
+pub(crate) fn of_notification(result: &NotificationResult) -> usize {
     match result {
         NotificationResult::Void => 0,
         NotificationResult::Value(value) => value.len(),

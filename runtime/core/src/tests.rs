@@ -16,6 +16,7 @@ mod producers;
 mod registry;
 mod retention;
 mod retries;
+mod shared_results;
 mod signals;
 mod support;
 mod tables;

@@ -7,7 +7,7 @@ use protocol::journal::{Entry, EntryIndex};
 use runtime_core::{
     PartitionId,
     effect::StartAttempt,
-    model::{deployment::StoredDeployment, ids::AttemptRef},
+    model::{deployment::StoredDeployment, ids::AttemptRef, invocation::Pin},
 };
 use runtime_partition::{Edges, Full, Partitions};
 
@@ -101,6 +101,16 @@ impl QueuedEdges {
 }
 
 impl Edges for QueuedEdges {
+    fn may_start(&self, _: &str, _: Option<Pin>, _: usize) -> Result<(), Full> {
+        let mut permits = lock(&self.permits);
+        if permits.left > 0 {
+            return Ok(());
+        }
+        permits.starts.offered += 1;
+        permits.starts.refused += 1;
+        Err(Full::All)
+    }
+
     fn start_attempt(&self, partition: PartitionId, start: Box<StartAttempt>) -> Result<(), Full> {
         let mut permits = lock(&self.permits);
         permits.starts.offered += 1;

@@ -11,7 +11,7 @@ use runtime_log::{Log, LogOptions, ManualLog, Owner, disk::Disk, sim_disk::SimDi
 use runtime_partition::{
     Full, Node, Observer, Partitions, Settings, StartError,
     checkpoint::{Checkpoints, OnDone},
-    driver::Turn,
+    driver::{Counts, Turn},
     node::Parts,
 };
 use runtime_store::{Checkpoint, Store};
@@ -149,6 +149,11 @@ impl<D: Disk> EmbeddedNode<D> {
     /// Whether a partition has stopped because the log could not be written.
     pub fn has_stopped(&self) -> bool {
         self.has_stopped
+    }
+
+    /// How often a partition has reached its bounds since it started.
+    pub fn counts(&mut self, partition: usize) -> Counts {
+        self.node.drivers_mut()[partition].counts()
     }
 
     /// Whether a partition holds back events from edges until its overlay has shrunk.

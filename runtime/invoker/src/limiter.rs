@@ -76,24 +76,51 @@ impl Limiter {
     /// Returns the limit that is exhausted.
     pub(crate) fn take(&self, pool: Pool, bytes: usize, is_single: bool) -> Result<(), Full> {
         let mut taken = self.lock();
+        self.check_locked(&mut taken, pool, bytes, is_single)?;
+        taken.add(pool, Use { attempts: 1, connections: usize::from(is_single), bytes });
+        Ok(())
+    }
+
+    /// Whether [`Limiter::take`] would succeed now.
+    ///
+    /// # Errors
+    /// Returns the limit that is exhausted.
+    pub(crate) fn check(&self, pool: Pool, bytes: usize, is_single: bool) -> Result<(), Full> {
+        self.check_locked(&mut self.lock(), pool, bytes, is_single)
+    }
+
+    fn check_locked(
+        &self,
+        taken: &mut Taken,
+        pool: Pool,
+        bytes: usize,
+        is_single: bool,
+    ) -> Result<(), Full> {
         if is_single {
             taken.single.insert(pool.deployment);
         }
         for full in Full::of(pool) {
-            if self.capacity(&taken, full, bytes) == 0 {
+            if self.capacity(taken, full, bytes) == 0 {
                 let least = taken.needs.entry(full).or_insert(bytes);
                 *least = bytes.min(*least);
                 return Err(full);
             }
         }
-        let Taken { all, deployments, pools, .. } = &mut *taken;
-        let of_deployment = deployments.entry(pool.deployment).or_default();
-        for used in [all, of_deployment, pools.entry(pool).or_default()] {
-            used.attempts += 1;
-            used.connections += usize::from(is_single);
-            used.bytes += bytes;
-        }
         Ok(())
+    }
+
+    /// Takes `bytes` of the byte budget for an attempt that has a permit; returns whether there were
+    /// enough.
+    pub(crate) fn take_bytes(&self, pool: Pool, bytes: usize) -> bool {
+        let mut taken = self.lock();
+        let has_room = Full::of(pool).into_iter().all(|full| {
+            let (used, may_have) = self.room(&taken, full);
+            used.leaves_bytes(may_have, bytes)
+        });
+        if has_room {
+            taken.add(pool, Use { bytes, ..Use::default() });
+        }
+        has_room
     }
 
     /// Notes that an attempt was refused; returns capacity that is already available again, to
@@ -182,23 +209,37 @@ impl Limiter {
     /// How many attempts fit within a limit, one of `bytes` among them. An attempt larger than the
     /// entire budget fits on its own.
     fn capacity(&self, taken: &Taken, full: Full, bytes: usize) -> usize {
+        let (used, may_have) = self.room(taken, full);
+        let is_single = match full {
+            Full::All => false,
+            Full::Deployment(deployment) | Full::Service(Pool { deployment, .. }) => {
+                taken.single.contains(&deployment)
+            }
+        };
+        if !used.leaves_bytes(may_have, bytes) {
+            return 0;
+        }
+        if is_single { may_have.attempts.min(may_have.connections) } else { may_have.attempts }
+    }
+
+    /// What is in use within a limit, and how much more may be.
+    fn room(&self, taken: &Taken, full: Full) -> (Use, Use) {
         let free = Use {
             attempts: self.limits.attempts.saturating_sub(taken.all.attempts),
             connections: self.limits.connections.saturating_sub(taken.all.connections),
             bytes: self.limits.bytes.saturating_sub(taken.all.bytes),
         };
         let deployment = match full {
-            Full::All => return room_of(taken.all, free, bytes, false),
+            Full::All => return (taken.all, free),
             Full::Deployment(deployment) | Full::Service(Pool { deployment, .. }) => deployment,
         };
-        let is_single = taken.single.contains(&deployment);
         let used = taken.deployments.get(&deployment).copied().unwrap_or_default();
         let of_deployment = used.share_of(free);
         let Full::Service(pool) = full else {
-            return room_of(used, of_deployment, bytes, is_single);
+            return (used, of_deployment);
         };
         let used = taken.pools.get(&pool).copied().unwrap_or_default();
-        room_of(used, used.share_of(of_deployment), bytes, is_single)
+        (used, used.share_of(of_deployment))
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -206,12 +247,15 @@ impl Limiter {
     }
 }
 
-/// How many attempts fit into `may_have`, in addition to `used`.
-fn room_of(used: Use, may_have: Use, bytes: usize, is_single: bool) -> usize {
-    if used.bytes > 0 && (may_have.bytes == 0 || bytes > may_have.bytes) {
-        return 0;
+impl Taken {
+    fn add(&mut self, pool: Pool, more: Use) {
+        let of_deployment = self.deployments.entry(pool.deployment).or_default();
+        for used in [&mut self.all, of_deployment, self.pools.entry(pool).or_default()] {
+            used.attempts += more.attempts;
+            used.connections += more.connections;
+            used.bytes += more.bytes;
+        }
     }
-    if is_single { may_have.attempts.min(may_have.connections) } else { may_have.attempts }
 }
 
 impl Use {
@@ -225,6 +269,11 @@ impl Use {
             connections: share(self.connections, free.connections),
             bytes: may_have(self.bytes, free.bytes),
         }
+    }
+
+    /// Whether `bytes` more fit into what this usage `may_have`. Anything fits on its own.
+    fn leaves_bytes(self, may_have: Self, bytes: usize) -> bool {
+        self.bytes == 0 || (may_have.bytes > 0 && bytes <= may_have.bytes)
     }
 
     fn is_nothing(self) -> bool {
@@ -282,6 +331,20 @@ mod tests {
         assert_eq!(of_service(1000), 0);
         assert_eq!(all.take(service(1, 1001), 0, false), Err(Full::Deployment(DeploymentId(1))));
         assert_eq!(all.take(pool(2), 0, false), Ok(()));
+    }
+
+    /// What an attempt is sent later counts like what it was started with, permits or not.
+    #[test]
+    fn bytes_for_a_running_attempt_take_no_permit() {
+        let all = limiter(1, 1000);
+        assert_eq!(all.take(pool(1), 0, false), Ok(()));
+        assert!(all.take_bytes(pool(1), 5000), "alone");
+        assert!(!all.take_bytes(pool(1), 1) && !all.take_bytes(pool(2), 1));
+        assert_eq!(all.sent(pool(1), 5000), []);
+        assert!(all.take_bytes(pool(1), 700) && !all.take_bytes(pool(1), 300));
+        assert!(all.take_bytes(pool(2), 300), "another deployment may have the rest");
+        assert_eq!(all.release(pool(1), false), []);
+        assert_eq!([all.sent(pool(1), 700), all.sent(pool(2), 300)], [[], []]);
     }
 
     #[test]

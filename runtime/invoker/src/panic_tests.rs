@@ -16,7 +16,7 @@ use runtime_core::{
     model::{
         deployment::StoredDeployment,
         ids::{AttemptRef, RequestId},
-        invocation::{Invoke, Retention, Source, Status, WaitingFor},
+        invocation::{Invoke, Pin, Retention, Source, Status, WaitingFor},
     },
     registry::Defaults,
 };
@@ -34,6 +34,10 @@ use crate::{Invoker, Settings, task};
 struct Started(Mutex<Vec<AttemptRef>>);
 
 impl Edges for Started {
+    fn may_start(&self, _: &str, _: Option<Pin>, _: usize) -> Result<(), Full> {
+        Ok(())
+    }
+
     fn start_attempt(&self, _: PartitionId, start: Box<StartAttempt>) -> Result<(), Full> {
         self.0.lock().unwrap().push(start.attempt);
         Ok(())

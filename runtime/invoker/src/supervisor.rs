@@ -1,7 +1,8 @@
 //! The attempts in progress, and admission of new ones.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,10 @@ use protocol::{
     journal::{Entry, EntryIndex},
 };
 use runtime_core::{
-    PartitionId, attempt::NodeOptions, effect::StartAttempt, model::ids::AttemptRef,
+    PartitionId,
+    attempt::NodeOptions,
+    effect::StartAttempt,
+    model::{ids::AttemptRef, invocation::Pin},
 };
 use runtime_partition::{
     Clock, Full, Partitions,
@@ -79,7 +83,7 @@ pub struct Invoker {
     started: Instant,
     runtime: Handle,
     /// How to reach each attempt in progress. The channels are unbounded, since a partition cannot
-    /// wait; what is in flight is bounded by what the attempt itself has requested.
+    /// wait; what they may hold is bounded ([`Unsent`]).
     attempts: Mutex<HashMap<Name, Live>>,
     pub(crate) limiter: Limiter,
     /// Whether a task is asking idle attempts to yield their permits.
@@ -99,6 +103,8 @@ struct Live {
     pool: Pool,
     is_single: bool,
     idle_since_ms: IdleSince,
+    /// Bytes of small entries that it has not been sent yet.
+    small_bytes: Arc<AtomicUsize>,
 }
 
 /// Since when an attempt has been idle (nothing sent or received), in milliseconds of
@@ -110,15 +116,18 @@ pub(crate) type IdleSince = Arc<AtomicU64>;
 const IDLE_MS: u64 = 200;
 /// How many are asked at a time, longest idle first.
 const GIVE_WAY_MAX: usize = 64;
-/// Journals and state smaller than this are not counted: connections buffer that much anyway.
+/// Journals, state and entries smaller than this do not count against the budget: connections
+/// buffer that much anyway.
 const COUNTED_BYTES_MIN: usize = 4096;
+/// How many bytes of such entries may wait for an attempt whose endpoint does not read them.
+const SMALL_BYTES_MAX: usize = 64 << 10;
 
 /// Messages from a partition to an attempt.
 #[derive(Debug)]
 pub(crate) enum Notice {
     /// A new entry was added to its journal.
-    Entry { index: EntryIndex, entry: Entry },
-    /// Another attempt needs its permit.
+    Entry { index: EntryIndex, entry: Entry, unsent: Unsent },
+    /// Another attempt needs its permit, or there is no memory for what it would be sent next.
     Yield,
     /// The partition no longer wants its output.
     Abort,
@@ -164,6 +173,15 @@ impl Invoker {
         })
     }
 
+    /// Whether an attempt of a service with a journal of this many bytes could be started now.
+    ///
+    /// # Errors
+    /// Returns the limit that is exhausted.
+    pub fn may_start(&self, service: &str, pin: Option<Pin>, bytes: usize) -> Result<(), Full> {
+        let (pool, is_single) = self.pool_of(service, pin);
+        self.limiter.check(pool, counted(bytes), is_single)
+    }
+
     /// Starts an attempt without waiting for it.
     ///
     /// # Errors
@@ -176,12 +194,19 @@ impl Invoker {
         if self.is_stopping.load(Ordering::Relaxed) {
             return Err(Full::All);
         }
-        let ((pool, is_single), bytes) = (self.pool_of(&start), bytes_of(&start));
+        let (pool, is_single) = self.pool_of(&start.target.service, start.pin);
+        let bytes = bytes_of(&start);
         self.limiter.take(pool, bytes, is_single)?;
         let name = (partition, start.attempt);
         let (sender, notices) = mpsc::unbounded_channel();
         let idle_since_ms = IdleSince::new(AtomicU64::new(u64::MAX));
-        let live = Live { sender, pool, is_single, idle_since_ms: Arc::clone(&idle_since_ms) };
+        let live = Live {
+            sender,
+            pool,
+            is_single,
+            idle_since_ms: Arc::clone(&idle_since_ms),
+            small_bytes: Arc::default(),
+        };
         let under_way = {
             let mut attempts = self.attempts();
             attempts.insert(name, live);
@@ -197,32 +222,51 @@ impl Invoker {
 
     /// The pool of an attempt's permit: its service, in the deployment that it will run on. Also
     /// returns whether the attempt needs a connection of its own.
-    fn pool_of(&self, start: &StartAttempt) -> (Pool, bool) {
-        let service = &start.target.service;
+    fn pool_of(&self, service: &str, pin: Option<Pin>) -> (Pool, bool) {
         let registry = self.registry.snapshot();
-        let Some(stored) = registry.runs_on(start.pin, service) else {
+        let Some(stored) = registry.runs_on(pin, service) else {
             // It ends as soon as it has started.
             return (Pool { deployment: DeploymentId(0), service: 0 }, false);
         };
         let deployment = &stored.deployment;
-        let at = deployment.services.iter().position(|known| known.name == *service);
+        let at = deployment.services.iter().position(|known| known.name == service);
         let number = at.and_then(|at| u32::try_from(at).ok()).unwrap_or(u32::MAX);
         (Pool { deployment: deployment.id, service: number }, deployment.http1)
     }
 
-    /// Passes a journal entry to an attempt, if it is in progress.
+    /// Passes a journal entry to an attempt, if it is in progress. If there is no memory for it, the
+    /// attempt is asked to suspend: the next one finds the entry in its journal, and starts when
+    /// there is memory for that.
     pub fn send_notification(
-        &self,
+        self: &Arc<Self>,
         partition: PartitionId,
         attempt: AttemptRef,
         index: EntryIndex,
         entry: Entry,
     ) {
-        if let Some(live) = self.attempts().get(&(partition, attempt)) {
-            // An attempt that has just ended no longer listens; the next one reads the entry from
-            // the journal.
-            let _ = live.sender.send(Notice::Entry { index, entry });
-        }
+        let attempts = self.attempts();
+        let Some(Live { sender, pool, small_bytes, .. }) = attempts.get(&(partition, attempt))
+        else {
+            return;
+        };
+        let bytes = entry.body.len();
+        let unsent = if bytes < COUNTED_BYTES_MIN {
+            Unsent::small(small_bytes, bytes)
+        } else {
+            let is_taken = self.limiter.take_bytes(*pool, bytes);
+            is_taken.then(|| Unsent::Large {
+                _load: Load { invoker: Arc::clone(self), pool: *pool, left: bytes },
+            })
+        };
+        let notice = match unsent {
+            Some(unsent) => Notice::Entry { index, entry, unsent },
+            None => Notice::Yield,
+        };
+        // An attempt that has just ended no longer listens; the next one reads the entry from the
+        // journal.
+        let unheard = sender.send(notice).err();
+        drop(attempts);
+        drop(unheard);
     }
 
     /// Aborts an attempt, if it is in progress.
@@ -327,7 +371,10 @@ async fn reclaim(invoker: Arc<Invoker>) {
 fn bytes_of(start: &StartAttempt) -> usize {
     let journal = start.journal.iter().map(|entry| entry.body.len());
     let state = start.state.iter().map(|(key, value)| key.len() + value.len());
-    let bytes = journal.chain(state).sum();
+    counted(journal.chain(state).sum())
+}
+
+fn counted(bytes: usize) -> usize {
     if bytes < COUNTED_BYTES_MIN { 0 } else { bytes }
 }
 
@@ -369,11 +416,46 @@ impl Drop for Permit {
     }
 }
 
+/// An entry that has not been sent to its attempt yet, as it counts until it is.
+#[derive(Debug)]
+pub(crate) enum Unsent {
+    /// Against what may wait for the attempt.
+    Small { of_attempt: Arc<AtomicUsize>, bytes: usize },
+    /// Against the budget.
+    Large { _load: Load },
+}
+
+impl Unsent {
+    /// Counts a small entry; `None` if too much waits already.
+    fn small(of_attempt: &Arc<AtomicUsize>, bytes: usize) -> Option<Self> {
+        // Only the partition's log callback adds, and one entry more or less does not matter.
+        if of_attempt.load(Ordering::Relaxed) + bytes > SMALL_BYTES_MAX {
+            return None;
+        }
+        of_attempt.fetch_add(bytes, Ordering::Relaxed);
+        Some(Self::Small { of_attempt: Arc::clone(of_attempt), bytes })
+    }
+}
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        if let Self::Small { of_attempt, bytes } = self {
+            of_attempt.fetch_sub(*bytes, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Bytes waiting to be sent to an attempt, released as they are sent.
 pub(crate) struct Load {
     invoker: Arc<Invoker>,
     pool: Pool,
     left: usize,
+}
+
+impl fmt::Debug for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Load").field("pool", &self.pool).field("left", &self.left).finish()
+    }
 }
 
 impl Load {

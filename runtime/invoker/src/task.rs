@@ -29,7 +29,7 @@ use crate::{
     incoming::{Incoming, late},
     report,
     stream::{Exchange, Received, request},
-    supervisor::{Invoker, Load, Notice, Permit},
+    supervisor::{Invoker, Load, Notice, Permit, Unsent},
 };
 
 /// Runs an attempt to its end. Its permit is released as soon as it has sent its final message.
@@ -173,12 +173,13 @@ impl Conversation {
         let invoker = Arc::clone(&self.permit.invoker);
         self.attempt.open(invoker.now_ms());
         // Start and journal are sent along with the request.
-        self.drain_outputs().await?;
+        self.drain_outputs(None).await?;
         self.permit.note_idle(self.attempt.idle_since_ms());
         let deadline = time::sleep_until(until(&invoker, &self.attempt));
         tokio::pin!(deadline);
         let (mut memory, mut wanted) = (Incoming::default(), None);
         while !self.is_over {
+            let mut unsent = None;
             let awaited = memory.awaited();
             tokio::select! {
                 biased;
@@ -191,8 +192,9 @@ impl Conversation {
                     Err(fault) => self.attempt.broken(fault, &mut SystemEntropy),
                 },
                 notice = notices.recv() => match notice {
-                    Some(Notice::Entry { index, entry }) => {
+                    Some(Notice::Entry { index, entry, unsent: counted }) => {
                         self.attempt.notify(invoker.now_ms(), index, entry);
+                        unsent = Some(counted);
                     }
                     Some(Notice::Yield) => self.attempt.yield_permit(),
                     Some(Notice::Abort) | None => return Ok(()),
@@ -202,7 +204,7 @@ impl Conversation {
                     deadline.as_mut().reset(until(&invoker, &self.attempt));
                 }
             }
-            self.drain_outputs().await?;
+            self.drain_outputs(unsent).await?;
             if wanted.is_none() {
                 wanted = memory.wanted(self.attempt.expected_bytes());
             }
@@ -217,11 +219,19 @@ impl Conversation {
         self.attempt.receive(now_ms, wall_ms, bytes, &self.registry, &mut SystemEntropy);
     }
 
-    async fn drain_outputs(&mut self) -> Result<(), Stopped> {
+    /// Carries out what the attempt asks for. If it sends an entry, that stays counted as `unsent`
+    /// until the connection has written it.
+    async fn drain_outputs(&mut self, mut unsent: Option<Unsent>) -> Result<(), Stopped> {
         let mut proposals = Vec::new();
         for output in self.attempt.take_outputs() {
             match output {
-                Output::Send(bytes) => self.exchange.send(bytes),
+                Output::Send(bytes) => {
+                    let counted = unsent.take();
+                    self.exchange.send(match counted {
+                        Some(unsent) => Bytes::from_owner(Counted { bytes, _unsent: unsent }),
+                        None => bytes,
+                    });
+                }
                 Output::HalfClose => self.exchange.half_close(),
                 Output::Propose(event) => {
                     let (start, has_stored) = (self.attempt.start(), self.has_stored);
@@ -240,6 +250,18 @@ impl Conversation {
             self.permit.invoker.partitions.propose_all(partition, proposals).await?;
         }
         Ok(())
+    }
+}
+
+/// Bytes that count as unsent for as long as any part of them is in memory.
+struct Counted {
+    bytes: Bytes,
+    _unsent: Unsent,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

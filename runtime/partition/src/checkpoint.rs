@@ -2,12 +2,11 @@
 
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use runtime_core::time::Timestamp;
 use runtime_store::{Checkpoint, CheckpointDone};
 
-use crate::{inbox::PAYLOAD_BYTES_MIN, lanes::EVENT_BYTES};
+use crate::{Settings, lanes::EVENT_BYTES};
 
 /// Called with the outcome once a checkpoint has been written.
 pub type OnDone = Box<dyn FnOnce(CheckpointDone) + Send>;
@@ -67,6 +66,7 @@ const PATIENT_INTERVALS: u64 = 5;
 pub(crate) struct Schedule {
     interval_us: u64,
     overlay_bytes_max: usize,
+    small_bytes_max: usize,
     last_us: u64,
     is_running: bool,
     /// Bytes that large events have added to the overlay since the last checkpoint began.
@@ -74,9 +74,16 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    pub(crate) fn new(interval: Duration, overlay_bytes_max: usize, now_us: u64) -> Self {
-        let interval_us = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
-        Self { interval_us, overlay_bytes_max, last_us: now_us, is_running: false, large_bytes: 0 }
+    pub(crate) fn new(settings: &Settings, now_us: u64) -> Self {
+        let interval_us = settings.checkpoint_interval.as_micros();
+        Self {
+            interval_us: u64::try_from(interval_us).unwrap_or(u64::MAX),
+            overlay_bytes_max: settings.overlay_bytes_max,
+            small_bytes_max: settings.small_bytes_max,
+            last_us: now_us,
+            is_running: false,
+            large_bytes: 0,
+        }
     }
 
     /// Whether a checkpoint is due, by time or by size.
@@ -96,14 +103,14 @@ impl Schedule {
             self.overlay_bytes_max.saturating_mul(SMALL_LIMITS).saturating_sub(overlay_bytes);
         // In steps, so that waiting edges are not woken for every event that is admitted.
         let shared = (left / PAYLOADS).checked_ilog2().map_or(0, |log| 1 << log);
-        shared.max(PAYLOAD_BYTES_MIN)
+        shared.max(self.small_bytes_max)
     }
 
     /// Records that an event with this payload has added this much to the overlay. A small event
     /// may add much, such as the result of an invocation that ends: only what its own payload and
     /// rows can take counts as small.
     pub(crate) fn applied(&mut self, payload_bytes: usize, added_bytes: usize) {
-        let is_small = payload_bytes <= PAYLOAD_BYTES_MIN;
+        let is_small = payload_bytes <= self.small_bytes_max;
         let small_bytes = if is_small { payload_bytes + EVENT_BYTES } else { 0 };
         self.large_bytes += added_bytes.saturating_sub(small_bytes);
     }

@@ -11,7 +11,7 @@ use runtime_core::{
     model::{deployment::StoredDeployment, invocation::Source},
 };
 
-use crate::{edges::Edges, inbox::Inbox, waiters::Waiters};
+use crate::{edges::Edges, inbox::Inbox, peers::Resent, waiters::Waiters};
 
 /// Everything that the effects of a partition may reach.
 pub(crate) struct Dispatch {
@@ -48,21 +48,25 @@ impl Dispatch {
                 }
                 Effect::Answer { request, answer } => self.waiters.answer(request, answer),
                 Effect::Completed { id, completion } => self.waiters.completed(id, &completion),
-                Effect::Send { to, sequence, message, .. } => {
+                Effect::Send { to, sequence, stamp, message } => {
                     assert!(
                         to != self.partition,
                         "partition {}: message {sequence} is addressed to itself; the record that sent it should have applied it",
                         to.0
                     );
                     let event = Event::MessageReceived { from: self.partition, sequence, message };
-                    self.inbox(to).put(|lanes| lanes.push_peer(event));
+                    self.inbox(to).put(|lanes| lanes.peers.push(stamp, event));
                 }
                 Effect::Acknowledge { to, sequence } => {
                     let before = acknowledged.insert(to, sequence);
                     self.check_grows(to, before, sequence);
                 }
                 // The driver handled these when it applied the batch.
-                Effect::ArmTimer { .. } | Effect::ArmExpiry { .. } | Effect::PublishRegistry => (),
+                Effect::OfferAttempt { .. }
+                | Effect::ResultDue { .. }
+                | Effect::ArmTimer { .. }
+                | Effect::ArmExpiry { .. }
+                | Effect::PublishRegistry => (),
             }
         }
         for (to, sequence) in acknowledged {
@@ -71,6 +75,17 @@ impl Dispatch {
                 self.check_grows(to, before, sequence);
             });
         }
+    }
+
+    /// Asks a partition for the messages from this one on, which there was no memory for.
+    pub(crate) fn ask_again(&self, from: PartitionId, sequence: u64) {
+        let by = self.partition;
+        self.inbox(from).put(|lanes| lanes.notices.note_resend(by, sequence));
+    }
+
+    /// Hands messages over that a partition has asked for.
+    pub(crate) fn resend(&self, to: PartitionId, resent: Resent) {
+        self.inbox(to).put(|lanes| lanes.peers.push_resent(resent));
     }
 
     /// Refuses a client's request for lack of disk space. Nothing of it was applied or logged.

@@ -7,7 +7,7 @@ use protocol::{
 use runtime_core::{
     PartitionId,
     effect::StartAttempt,
-    model::{deployment::StoredDeployment, ids::AttemptRef},
+    model::{deployment::StoredDeployment, ids::AttemptRef, invocation::Pin},
 };
 
 use crate::budget::Pool;
@@ -33,6 +33,13 @@ impl Full {
 /// Carries out the effects that leave the node's core. No method may block: what cannot be taken at
 /// once is refused and remains an obligation in the rows.
 pub trait Edges: Send + Sync + 'static {
+    /// Whether an attempt of a service could be started now, so that its journal of `bytes` bytes
+    /// is not read in vain. A refusal counts like one of [`Edges::start_attempt`].
+    ///
+    /// # Errors
+    /// Returns the capacity that is exhausted.
+    fn may_start(&self, service: &str, pin: Option<Pin>, bytes: usize) -> Result<(), Full>;
+
     /// Runs a handler. After a refusal the partition offers the attempt again once
     /// [`crate::Partitions::attempts_wanted`] has named the capacity that was exhausted.
     ///

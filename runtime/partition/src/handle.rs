@@ -129,7 +129,7 @@ impl Partitions {
     /// Resends the messages from one partition to another that are not acknowledged; the receiver
     /// ignores duplicates. For a transport that can lose messages.
     pub fn resend(&self, from: PartitionId, to: PartitionId) {
-        self.inbox(from).put(|lanes| _ = lanes.notices.resend.insert(to));
+        self.inbox(to).put(|lanes| lanes.peers.lost(from));
     }
 
     /// Refuses everything from now on, and releases all waiting callers.

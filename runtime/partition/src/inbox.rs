@@ -2,7 +2,7 @@
 //! the thread.
 //!
 //! Events from edges are limited by bytes, separately for each lane, so that no lane can take what
-//! another needs. The rest cannot grow without bound: a peer sends only what its rows require, an
+//! another needs, and so are messages from peers. The rest cannot grow without bound: an
 //! acknowledgement replaces the one before, and there are only as many reads and notices as callers
 //! and attempts.
 
@@ -14,7 +14,8 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Stopped, budget,
-    lanes::{Arrivals, Bounds, Intake, Lane, Lanes, Queued, weight},
+    driver::SMALL_BYTES_MAX,
+    lanes::{Arrivals, Bounds, Intake, Lane, Lanes, Limits, Queued, weight},
     sync::{self, Condvar, Mutex, MutexGuard},
 };
 
@@ -23,10 +24,6 @@ use crate::{
 /// large message. That is enough to keep a turn busy while the disk works, and little enough for a
 /// slow disk, since a caller waits for a few such batches.
 const LANE_BYTES_MAX: u32 = 8 << 20;
-
-/// Payloads up to this size never have to leave memory for others of their size while the tables
-/// cannot be written as fast as events come in: small requests need not wait for that.
-pub(crate) const PAYLOAD_BYTES_MIN: usize = 16 << 10;
 
 pub(crate) struct Inbox {
     lanes: Mutex<Lanes>,
@@ -40,10 +37,10 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         let capacity = |_| Semaphore::new(LANE_BYTES_MAX as usize);
         Self {
-            lanes: Mutex::new(Lanes::default()),
+            lanes: Mutex::new(Lanes::new(limits)),
             arrived: Condvar::new(),
             capacity: std::array::from_fn(|_| std::array::from_fn(capacity)),
             disk_full: AtomicBool::new(false),
@@ -67,7 +64,7 @@ impl Inbox {
             queued.push(Queued { event, size, permits });
         }
         // Wait here, because events keep their order from here on.
-        if lane != Lane::Control && payload_bytes > PAYLOAD_BYTES_MIN {
+        if lane != Lane::Control && payload_bytes > SMALL_BYTES_MAX {
             self.may_come(payload_bytes).await;
         }
         let capacity = &self.capacity[lane as usize][size];

@@ -2,15 +2,16 @@
 //!
 //! Events from edges and reads share one queue, in the order in which they arrived, so a read sees
 //! every event that was queued before it. While one kind of event is held back, the others and the
-//! reads overtake it; nothing that is held back has been acknowledged.
+//! reads overtake it; nothing that is held back has been acknowledged. What a turn takes but does
+//! not get to goes back to where it was.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use runtime_core::{PartitionId, event::Event, model::ids::AttemptRef, tables::Tables};
 use runtime_store::{Base, CheckpointDone};
 use tokio::sync::oneshot;
 
-use crate::{budget, edges::Full, health::PartitionHealth};
+use crate::{budget, edges::Full, health::PartitionHealth, peers::Peers};
 
 /// A request to read the rows.
 pub(crate) enum Read {
@@ -31,7 +32,7 @@ pub(crate) type SendReply = Box<dyn FnOnce() + Send>;
 pub(crate) const EVENT_BYTES: usize = 8 * 1024;
 
 /// What a record takes up in the log in addition to the event's payload: its header, names and ids.
-const RECORD_BYTES: usize = 1024;
+pub(crate) const RECORD_BYTES: usize = 1024;
 
 /// This many events are worth a turn of their own while a batch is on its way to disk.
 const BATCH_FULL: usize = 512;
@@ -74,6 +75,7 @@ impl Lane {
             | Event::RetentionDue { .. }
             | Event::CleanupDue { .. }
             | Event::PurgeRequested { .. }
+            | Event::ResultDue { .. }
             | Event::DeploymentRegistered { .. }
             | Event::DeploymentOffered { .. }
             | Event::DeploymentRemoved { .. } => Self::Control,
@@ -86,7 +88,7 @@ impl Lane {
 pub(crate) enum Intake {
     /// All of them.
     All,
-    /// Memory is short until a checkpoint is written: edges wait, except for operators.
+    /// Memory is short until a checkpoint is written: peers and edges wait, except for operators.
     Hold,
     /// The disk is nearly full: new work is refused, running work waits, operators' requests are
     /// taken.
@@ -94,6 +96,11 @@ pub(crate) enum Intake {
 }
 
 impl Intake {
+    /// Whether a turn takes messages from peers.
+    fn takes_peers(self) -> bool {
+        matches!(self, Self::All | Self::Reserve)
+    }
+
     /// Whether a turn takes events of this lane out of the queue.
     fn takes(self, lane: Lane) -> bool {
         match self {
@@ -135,10 +142,10 @@ enum Work {
 }
 
 /// Everything that has arrived since the last turn.
-#[derive(Default)]
 pub(crate) struct Lanes {
+    limits: Limits,
     /// Messages from other partitions; taken first, since they only finish work that has started.
-    peers: VecDeque<Event>,
+    pub(crate) peers: Peers,
     work: VecDeque<Work>,
     /// Number of events in `work`, by lane.
     waiting: [usize; Lane::COUNT],
@@ -151,6 +158,17 @@ pub(crate) struct Lanes {
     /// When the last sync completed or, if none has completed since there was something to sync,
     /// when the first batch was submitted. In microseconds of the node's clock.
     pub(crate) synced_at_us: u64,
+    /// Bytes of this partition's batches that are on their way to disk, and of their effects.
+    pub(crate) in_flight_bytes: usize,
+}
+
+/// How many bytes may wait in an inbox and behind it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Of messages from other partitions.
+    pub(crate) peer_bytes_max: usize,
+    /// Of batches that are on their way to disk, and of their effects. A turn may exceed it.
+    pub(crate) in_flight_bytes_max: usize,
 }
 
 /// Input that is neither event nor read. There is little of it, and a turn takes all of it.
@@ -160,8 +178,8 @@ pub(crate) struct Notices {
     pub(crate) pings: Vec<oneshot::Sender<PartitionHealth>>,
     /// For each other partition, the last of our messages that it has on disk.
     pub(crate) acknowledged: BTreeMap<PartitionId, u64>,
-    /// Partitions that may have missed some of our messages.
-    pub(crate) resend: BTreeSet<PartitionId>,
+    /// Partitions that ask for our messages again, and for which of them first.
+    pub(crate) resend: BTreeMap<PartitionId, u64>,
     /// Attempts that the invoker refused, and the capacity that was exhausted.
     pub(crate) refused: Vec<(AttemptRef, Full)>,
     /// Capacities that the invoker has free again, and for how many attempts.
@@ -174,6 +192,13 @@ pub(crate) struct Notices {
     pub(crate) stop: bool,
 }
 
+impl Notices {
+    /// Notes that a partition needs our messages from this one on.
+    pub(crate) fn note_resend(&mut self, to: PartitionId, sequence: u64) {
+        self.resend.insert(to, sequence);
+    }
+}
+
 /// What a turn has taken.
 #[derive(Default)]
 pub(crate) struct Arrivals {
@@ -184,6 +209,10 @@ pub(crate) struct Arrivals {
     pub(crate) reads: Vec<Read>,
     /// New work that the disk has no space for.
     pub(crate) disk_full: Vec<Event>,
+    /// Whether nothing was taken because the log has to write first.
+    pub(crate) is_full: bool,
+    /// Peers to ask for messages that there was no memory for, and the first message of each.
+    pub(crate) missing: Vec<(PartitionId, u64)>,
     /// Permits to return, by lane and size class.
     pub(crate) permits: [[usize; budget::SIZES.len()]; Lane::COUNT],
 }
@@ -194,6 +223,22 @@ pub(crate) fn weight(event: &Event) -> usize {
 }
 
 impl Lanes {
+    /// Nothing has arrived yet.
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            peers: Peers::new(limits.peer_bytes_max),
+            work: VecDeque::new(),
+            waiting: [0; Lane::COUNT],
+            reads: 0,
+            is_closed: false,
+            notices: Notices::default(),
+            syncing: 0,
+            synced_at_us: 0,
+            in_flight_bytes: 0,
+        }
+    }
+
     pub(crate) fn push_event(&mut self, queued: Queued) {
         let lane = Lane::of(&queued.event);
         self.waiting[lane as usize] += 1;
@@ -217,14 +262,23 @@ impl Lanes {
         self.notices.stop = true;
     }
 
-    pub(crate) fn push_peer(&mut self, event: Event) {
-        self.peers.push_back(event);
-    }
-
-    #[cfg(feature = "simulation")]
-    /// For the simulator; see `Partitions::take_peer_events`.
-    pub(crate) fn peers_mut(&mut self) -> &mut VecDeque<Event> {
-        &mut self.peers
+    /// Puts back what a turn has taken and not got to, before everything that has arrived since.
+    pub(crate) fn put_back(&mut self, events: Vec<Event>, reads: Vec<Read>) {
+        for read in reads.into_iter().rev().filter(|_| !self.is_closed) {
+            self.reads += 1;
+            self.work.push_front(Work::Read(read));
+        }
+        for event in events.into_iter().rev() {
+            if matches!(event, Event::MessageReceived { .. }) {
+                self.peers.put_back(event);
+                continue;
+            }
+            let lane = Lane::of(&event);
+            self.waiting[lane as usize] += 1;
+            // Its permits were returned when it was taken; there is less of this than of one turn.
+            let size = budget::size_of(event.payload_bytes());
+            self.work.push_front(Work::Event(lane, Queued { event, size, permits: 0 }));
+        }
     }
 
     /// Number of waiting events from edges.
@@ -239,15 +293,19 @@ impl Lanes {
         if notices.log_failed || notices.stop || !notices.pings.is_empty() {
             return true;
         }
+        if self.is_full() {
+            return notices.checkpoint.is_some();
+        }
         let lanes = [Lane::New, Lane::Running, Lane::Results, Lane::Control];
         let admitted = lanes.into_iter().filter(|lane| intake.takes(*lane));
         let events: usize = admitted.map(|lane| self.waiting[lane as usize]).sum();
+        let messages = if intake.takes_peers() { self.peers.len() } else { 0 };
         if self.syncing > 0 {
-            return self.peers.len() + events >= BATCH_FULL && intake != Intake::Reserve;
+            return messages + events >= BATCH_FULL && intake != Intake::Reserve;
         }
-        events > 0
+        events + messages > 0
             || self.reads > 0
-            || !self.peers.is_empty()
+            || (intake.takes_peers() && self.peers.may_ask())
             || !notices.acknowledged.is_empty()
             || !notices.resend.is_empty()
             || !notices.refused.is_empty()
@@ -255,10 +313,20 @@ impl Lanes {
             || notices.checkpoint.is_some()
     }
 
+    /// Whether what earlier turns have handed to the log takes as much memory as it may. Everything
+    /// waits until the log has some of it on disk.
+    fn is_full(&self) -> bool {
+        self.in_flight_bytes >= self.limits.in_flight_bytes_max
+    }
+
     /// Takes the next turn's work.
     pub(crate) fn take(&mut self, bounds: Bounds) -> Arrivals {
         let mut taken =
             Arrivals { notices: std::mem::take(&mut self.notices), ..Arrivals::default() };
+        if self.is_full() {
+            taken.is_full = true;
+            return taken;
+        }
         if bounds.intake == Intake::Reserve && self.syncing > 0 {
             // The space that is left takes one batch at a time, so that none gets stuck behind
             // another.
@@ -270,7 +338,10 @@ impl Lanes {
             log_bytes: bounds.log_bytes_max,
             is_empty: true,
         };
-        self.take_peers(&mut taken, &mut budget);
+        if bounds.intake.takes_peers() {
+            self.take_peers(&mut taken, &mut budget);
+            taken.missing = self.peers.ask();
+        }
         self.take_work(&mut taken, &mut budget, bounds.intake);
         assert!(
             taken.events.len() <= bounds.events_max.max(1),
@@ -297,7 +368,7 @@ impl Lanes {
             if (is_over_half && !budget.is_empty) || !budget.fits(event) {
                 return;
             }
-            taken.events.extend(self.peers.pop_front());
+            taken.events.extend(self.peers.pop());
         }
     }
 

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Reading order: [`handle`] and [`requests`] (what the edges call), [`edges`] (what is called on
-//! them), [`clock`], `lanes` and `inbox` (what waits for the next turn), [`driver`] (the turn),
+//! them), [`clock`], `peers`, `lanes` and `inbox` (what waits for the next turn), [`driver`] (the
+//! turn),
 //! [`health`], [`row_snapshot`] (rows held for longer than a turn), `dispatch` (effects to edges),
 //! `waiters` (requests that wait for an answer), `durable` (what the log has acknowledged),
 //! [`observer`] (notifications of what is stored), [`checkpoint`], [`node`] (recovery and the
@@ -32,6 +33,7 @@ mod inbox;
 mod lanes;
 pub mod node;
 pub mod observer;
+mod peers;
 pub mod random;
 pub mod requests;
 pub mod row_snapshot;
@@ -52,5 +54,7 @@ pub use row_snapshot::RowSnapshot;
 
 #[cfg(all(test, feature = "loom"))]
 mod loom_tests;
+#[cfg(test)]
+mod test_support;
 #[cfg(test)]
 mod tests;

@@ -18,10 +18,11 @@ use runtime_core::{
 use crate::{
     Full,
     inbox::Inbox,
-    lanes::{Bounds, Intake},
+    lanes::{Bounds, Intake, Limits},
     waiters::{Reply, Waiters},
 };
 
+const UNLIMITED: Limits = Limits { peer_bytes_max: usize::MAX, in_flight_bytes_max: usize::MAX };
 const FOREVER: Duration = Duration::from_secs(3600);
 const ALL: Bounds = Bounds {
     intake: Intake::All,
@@ -38,7 +39,7 @@ fn event() -> Event {
 #[test]
 fn a_partition_does_not_sleep_over_an_event() {
     loom::model(|| {
-        let inbox = Arc::new(Inbox::new());
+        let inbox = Arc::new(Inbox::new(UNLIMITED));
         let edge = thread::spawn({
             let inbox = Arc::clone(&inbox);
             move || inbox.force_event(event())
@@ -51,7 +52,7 @@ fn a_partition_does_not_sleep_over_an_event() {
 #[test]
 fn what_came_while_a_batch_was_on_its_way_is_taken_when_it_has_arrived() {
     loom::model(|| {
-        let inbox = Arc::new(Inbox::new());
+        let inbox = Arc::new(Inbox::new(UNLIMITED));
         inbox.put(|lanes| lanes.syncing += 1);
         let edge = thread::spawn({
             let inbox = Arc::clone(&inbox);
@@ -70,7 +71,7 @@ fn what_came_while_a_batch_was_on_its_way_is_taken_when_it_has_arrived() {
 #[test]
 fn a_refusal_and_the_wish_that_follows_it_both_arrive() {
     loom::model(|| {
-        let inbox = Arc::new(Inbox::new());
+        let inbox = Arc::new(Inbox::new(UNLIMITED));
         let attempt = AttemptRef { invocation: Lsn(1), attempt: Lsn(1) };
         let invoker = thread::spawn({
             let inbox = Arc::clone(&inbox);
@@ -93,7 +94,7 @@ fn a_refusal_and_the_wish_that_follows_it_both_arrive() {
 #[test]
 fn a_stop_is_heard_whatever_else_is_under_way() {
     loom::model(|| {
-        let inbox = Arc::new(Inbox::new());
+        let inbox = Arc::new(Inbox::new(UNLIMITED));
         inbox.put(|lanes| lanes.syncing += 1);
         let node = thread::spawn({
             let inbox = Arc::clone(&inbox);

@@ -1,8 +1,8 @@
 //! A node's partitions: recovery, then one thread each.
 //!
 //! Recovery opens the tables at their last checkpoint, folds the log's tail onto them, drops the
-//! effects of that fold, and derives the obligations that remain from the rows: messages between
-//! partitions in the order of their stamps, then attempts, oldest first, as the invoker has
+//! effects of that fold, and derives the obligations that remain from the rows: messages to other
+//! partitions, as these have memory for them, and attempts, oldest first, as the invoker has
 //! capacity.
 
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use protocol::ids::Derivation;
-use runtime_core::{Partition, PartitionId, effect::Effect, event::EventDecodeError, obligations};
+use runtime_core::{Partition, PartitionId, event::EventDecodeError};
 use runtime_log::Log;
 use runtime_store::{DiskSpace, Store};
 
@@ -24,6 +24,7 @@ use crate::{
     edges::Edges,
     handle,
     inbox::Inbox,
+    lanes::Limits,
     observer::Observer,
     waiters::Waiters,
 };
@@ -135,7 +136,12 @@ impl Node {
             log.trim(log_id(id), runtime_log::Lsn(one.checkpointed().0));
             folded.push(one);
         }
-        let inboxes: Arc<[Arc<Inbox>]> = folded.iter().map(|_| Arc::new(Inbox::new())).collect();
+        let limits = Limits {
+            peer_bytes_max: settings.peer_bytes_max,
+            in_flight_bytes_max: settings.added_bytes_max.saturating_mul(2),
+        };
+        let inboxes: Arc<[Arc<Inbox>]> =
+            folded.iter().map(|_| Arc::new(Inbox::new(limits))).collect();
         let waiters: Vec<_> = folded.iter().map(|_| Arc::new(Waiters::default())).collect();
         let partitions = Partitions::new(Arc::clone(&inboxes), waiters.clone());
         let edges = edges(partitions.clone());
@@ -163,7 +169,7 @@ impl Node {
         if let Some(registry) = drivers.first_mut() {
             edges.publish_registry(registry.tables(|tables| tables.deployments()));
         }
-        send_owed_messages(&mut drivers);
+        note_owed_messages(&mut drivers, &inboxes);
         Ok(Self { partitions, drivers, threads: Vec::new() })
     }
 
@@ -230,18 +236,17 @@ fn run(driver: &mut Driver) {
     }
 }
 
-/// Sends the messages of all partitions that were in flight, in the order in which they were sent.
-fn send_owed_messages(drivers: &mut [Driver]) {
-    let mut owed = Vec::new();
-    for (at, driver) in drivers.iter_mut().enumerate() {
-        let messages =
-            driver.tables(|tables| obligations::messages(tables, (PartitionId(0), 0), usize::MAX));
-        owed.extend(messages.into_iter().map(|(stamp, effect)| (stamp, at, effect)));
-    }
-    owed.sort_by_key(|(stamp, _, _)| *stamp);
-    for (_, at, effect) in owed {
-        let effect: Effect = effect;
-        drivers[at].dispatch.dispatch(vec![effect], None);
+/// Tells each partition which messages of the others were in flight; it asks for them as it has
+/// memory.
+fn note_owed_messages(drivers: &mut [Driver], inboxes: &[Arc<Inbox>]) {
+    for driver in drivers {
+        let from = driver.partition.id;
+        for (to, inbox) in (0..).map(PartitionId).zip(inboxes).filter(|(to, _)| *to != from) {
+            let (first, sent) =
+                driver.tables(|tables| (tables.first_outgoing(to), tables.meta().sent_to(to)));
+            let next = first.unwrap_or(sent + 1);
+            inbox.put(|lanes| lanes.peers.starts(from, next, first.is_some()));
+        }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use runtime_core::{PartitionId, event::Event};
 
-use crate::{Partitions, driver::Driver};
+use crate::{
+    Partitions,
+    driver::{Counts, Driver},
+};
 
 impl Partitions {
     /// Proposes an event without waiting for inbox capacity.
@@ -14,13 +17,19 @@ impl Partitions {
     /// simulator, which changes them to show that its checks can fail.
     pub fn take_peer_events(&self, partition: usize) -> Vec<Event> {
         let mut taken = Vec::new();
-        self.inboxes()[partition].put(|lanes| taken = std::mem::take(lanes.peers_mut()).into());
+        self.inboxes()[partition].put(|lanes| taken = lanes.peers.take_all());
         taken
     }
 
     /// Puts such messages back.
     pub fn put_peer_events(&self, partition: usize, events: Vec<Event>) {
-        self.inboxes()[partition].put(|lanes| *lanes.peers_mut() = events.into());
+        self.inboxes()[partition].put(|lanes| lanes.peers.put_all(events));
+    }
+
+    /// Queues messages that were asked for by sender from now on, the last sender first, for the
+    /// simulator, which shows that this is noticed.
+    pub fn unsort_resent(&self, partition: usize) {
+        self.inboxes()[partition].put(|lanes| lanes.peers.unsort());
     }
 
     /// Number of events from edges that a partition has not taken yet, for the simulator's counts.
@@ -45,5 +54,10 @@ impl Driver {
     /// Whether events from edges are held back until the overlay has shrunk.
     pub fn is_overloaded(&self) -> bool {
         self.is_holding()
+    }
+
+    /// How often the partition has reached its bounds since it started.
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 }

@@ -4,22 +4,27 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use protocol::{journal::Entry, wire::MessageType};
+use protocol::{
+    journal::{Entry, NotificationResult, notification::SignalId},
+    wire::MessageType,
+};
 use runtime_core::{
     Lsn,
     event::Event,
     model::{
-        ids::{AttemptRef, RequestId},
+        ids::{AttemptRef, PartitionId, RequestId},
         invocation::{Invoke, Retention, Source},
+        message::Message,
     },
     tables::Tables,
-    time::Timestamp,
+    time::{Stamp, Timestamp},
 };
 
 use crate::{
     checkpoint::Schedule,
-    inbox::{Inbox, PAYLOAD_BYTES_MIN},
-    lanes::{Bounds, EVENT_BYTES, Intake, Lane, Read, SendReply},
+    driver::{SMALL_BYTES_MAX, Settings},
+    inbox::Inbox,
+    lanes::{Bounds, EVENT_BYTES, Intake, Lane, Limits, Read, SendReply},
     random,
 };
 
@@ -28,9 +33,19 @@ const FOREVER: Duration = Duration::from_secs(3600);
 /// Not zero: a turn that does not wait takes whatever is there.
 const A_MOMENT: Duration = Duration::from_millis(1);
 
+const UNLIMITED: Limits = Limits { peer_bytes_max: usize::MAX, in_flight_bytes_max: usize::MAX };
+
 fn event() -> Event {
     let id = protocol::InvocationId { partition_key: protocol::PartitionKey(0), uuid: 1 };
     Event::CancelRequested { request: RequestId(1), target: id }
+}
+
+/// A message from another partition with a payload of `bytes` bytes.
+fn message(sequence: u64, bytes: usize) -> Event {
+    let to = protocol::InvocationId { partition_key: protocol::PartitionKey(0), uuid: 1 };
+    let result = NotificationResult::Value(vec![0; bytes].into());
+    let message = Message::Signal { to, signal: SignalId::Index(17), result };
+    Event::MessageReceived { from: PartitionId(1), sequence, message }
 }
 
 /// An event of a running attempt with a payload of `bytes` bytes.
@@ -54,7 +69,7 @@ fn taken(inbox: &Inbox, bounds: Bounds) -> usize {
 
 #[test]
 fn events_that_come_in_while_a_batch_syncs_share_the_next_turn() {
-    let inbox = Inbox::new();
+    let inbox = Inbox::new(UNLIMITED);
     inbox.force_event(event());
     assert_eq!(taken(&inbox, ALL), 1, "an idle log makes nobody wait");
     inbox.put(|lanes| lanes.syncing += 1);
@@ -69,7 +84,7 @@ fn events_that_come_in_while_a_batch_syncs_share_the_next_turn() {
 
 #[test]
 fn a_full_batch_and_bad_news_do_not_wait_for_the_log() {
-    let inbox = Inbox::new();
+    let inbox = Inbox::new(UNLIMITED);
     inbox.put(|lanes| lanes.syncing += 1);
     (0..512).for_each(|_| inbox.force_event(event()));
     assert_eq!(taken(&inbox, ALL), 512);
@@ -79,7 +94,7 @@ fn a_full_batch_and_bad_news_do_not_wait_for_the_log() {
 
 #[test]
 fn health_checks_wait_for_nothing_else() {
-    let inbox = Inbox::new();
+    let inbox = Inbox::new(UNLIMITED);
     inbox.put(|lanes| lanes.syncing += 1);
     inbox.force_event(event());
     let _ping = crate::health::ping(&inbox);
@@ -87,19 +102,50 @@ fn health_checks_wait_for_nothing_else() {
 }
 
 #[test]
-fn edges_wait_while_the_overlay_is_full_and_operators_do_not() {
-    let inbox = Inbox::new();
+fn edges_and_peers_wait_while_the_overlay_is_full_and_operators_do_not() {
+    let inbox = Inbox::new(UNLIMITED);
     inbox.force_event(result(1));
     assert_eq!(inbox.take(A_MOMENT, HOLD).events.len(), 0);
     inbox.force_event(event());
-    inbox.put(|lanes| lanes.push_peer(event()));
-    assert_eq!(taken(&inbox, HOLD), 2);
-    assert_eq!(taken(&inbox, ALL), 1, "nothing is lost");
+    inbox.put(|lanes| lanes.peers.push(Stamp(1), message(1, 1)));
+    assert_eq!(taken(&inbox, HOLD), 1, "a message may bring large rows, too");
+    assert_eq!(taken(&inbox, ALL), 2, "nothing is lost");
+}
+
+#[test]
+fn everything_waits_while_too_much_is_on_its_way_to_disk() {
+    let inbox = Inbox::new(Limits { in_flight_bytes_max: 100, ..UNLIMITED });
+    inbox.force_event(event());
+    inbox.put(|lanes| lanes.peers.push(Stamp(1), message(1, 1)));
+    inbox.put(|lanes| lanes.in_flight_bytes += 100);
+    let first = inbox.take(A_MOMENT, ALL);
+    assert!(first.is_full && first.events.is_empty());
+    std::thread::scope(|scope| {
+        let turn = scope.spawn(|| taken(&inbox, ALL));
+        inbox.put(|lanes| lanes.in_flight_bytes -= 1);
+        assert_eq!(turn.join().unwrap(), 2);
+    });
+}
+
+#[test]
+fn what_a_turn_does_not_get_to_is_the_first_thing_that_the_next_one_takes() {
+    let inbox = Inbox::new(UNLIMITED);
+    (1..3).for_each(|sequence| inbox.put(|lanes| lanes.peers.push(Stamp(1), message(sequence, 1))));
+    (1..4).for_each(|bytes| inbox.force_event(result(bytes)));
+    let all = inbox.take(FOREVER, ALL);
+    inbox.put(|lanes| lanes.peers.push(Stamp(1), message(3, 1)));
+    inbox.force_event(result(9));
+    let left = all.events[1..].to_vec();
+    inbox.put(|lanes| lanes.put_back(left, Vec::new()));
+    let next = inbox.take(FOREVER, ALL);
+    let messages = [message(2, 1), message(3, 1)];
+    let results = [result(1), result(2), result(3), result(9)];
+    assert_eq!(next.events, [&messages[..], &results[..]].concat());
 }
 
 #[test]
 fn a_read_sees_every_event_that_was_put_in_before_it() {
-    let inbox = Inbox::new();
+    let inbox = Inbox::new(UNLIMITED);
     let read = || Box::new(|_: &Tables<'_>| Box::new(|| ()) as SendReply);
     inbox.force_event(result(1));
     inbox.force_event(result(1));
@@ -117,7 +163,7 @@ fn a_read_sees_every_event_that_was_put_in_before_it() {
 /// Otherwise a reader that keeps the partitions alive would wait forever.
 #[test]
 fn a_read_that_nobody_will_answer_is_let_go_of() {
-    let inbox = Inbox::new();
+    let inbox = Inbox::new(UNLIMITED);
     let (told, hears) = std::sync::mpsc::channel::<()>();
     let read = || {
         let told = told.clone();
@@ -135,14 +181,16 @@ fn a_read_that_nobody_will_answer_is_let_go_of() {
 
 #[test]
 fn a_turn_is_bounded_by_bytes_and_takes_one_event_whatever_it_has() {
-    let inbox = Inbox::new();
+    let inbox = Inbox::new(UNLIMITED);
     (0..129).for_each(|_| inbox.force_event(result(32 << 20)));
     let bounds = Bounds { bytes_max: 32 << 20, ..ALL };
     assert_eq!(taken(&inbox, bounds), 1);
-    (0..3).for_each(|_| inbox.put(|lanes| lanes.push_peer(result(15 << 20))));
+    (1..4).for_each(|sequence| {
+        inbox.put(|lanes| lanes.peers.push(Stamp(1), message(sequence, 15 << 20)))
+    });
     let first = inbox.take(FOREVER, bounds);
     assert_eq!(first.events.len(), 2, "peers take half a turn, and what crosses it");
-    let small = Inbox::new();
+    let small = Inbox::new(UNLIMITED);
     (0..100).for_each(|_| small.force_event(result(0)));
     let bounds = Bounds { bytes_max: 10 * EVENT_BYTES, ..ALL };
     assert_eq!(taken(&small, bounds), 10, "an event without a payload is not free");
@@ -155,7 +203,7 @@ fn a_turn_is_bounded_by_bytes_and_takes_one_event_whatever_it_has() {
 
 #[test]
 fn on_a_nearly_full_disk_new_work_is_refused_running_work_waits_and_operators_go_on() {
-    let inbox = Inbox::new();
+    let inbox = Inbox::new(UNLIMITED);
     inbox.force_event(invoked());
     inbox.force_event(result(1));
     inbox.force_event(event());
@@ -171,7 +219,7 @@ fn on_a_nearly_full_disk_new_work_is_refused_running_work_waits_and_operators_go
 
 #[tokio::test]
 async fn permits_that_are_given_back_are_those_that_were_taken() {
-    let inbox = Inbox::new();
+    let inbox = Inbox::new(UNLIMITED);
     // Larger than the lane, many together, and one by one: in the end all permits are back.
     inbox.push_events(vec![result(100 << 20)]).await.unwrap();
     let [smallest, large, largest] = [0, 2, 3];
@@ -195,7 +243,7 @@ async fn permits_that_are_given_back_are_those_that_were_taken() {
 /// They wait before they are counted, so that small events overtake them.
 #[tokio::test]
 async fn large_events_wait_outside_while_the_tables_are_behind() {
-    let inbox = Inbox::new();
+    let inbox = Inbox::new(UNLIMITED);
     inbox.let_in(0);
     let mut large = Box::pin(inbox.push_events(vec![result(17 << 10)]));
     assert!((&mut large).now_or_never().is_none());
@@ -220,7 +268,7 @@ async fn large_events_wait_outside_while_the_tables_are_behind() {
 
 #[tokio::test]
 async fn what_is_small_does_not_wait_for_large_events_to_get_in() {
-    let inbox = Inbox::new();
+    let inbox = Inbox::new(UNLIMITED);
     let push = |bytes: usize| Box::pin(inbox.push_events(vec![result(bytes)]));
     push(8 << 20).now_or_never().expect("there is room for one").unwrap();
     let mut second = push(8 << 20);
@@ -250,9 +298,13 @@ fn invoked() -> Event {
     }))
 }
 
+fn schedule(overlay_bytes_max: usize) -> Schedule {
+    Schedule::new(&Settings { overlay_bytes_max, ..Settings::default() }, 0)
+}
+
 #[test]
 fn a_checkpoint_is_due_by_time_or_by_size_and_little_may_wait() {
-    let mut schedule = Schedule::new(Duration::from_secs(1), 8000, 0);
+    let mut schedule = schedule(8000);
     let second = 1_000_000;
     assert!(!schedule.is_due(second - 1, 2000));
     assert!(schedule.is_due(second, 2000));
@@ -273,7 +325,7 @@ fn a_checkpoint_is_due_by_time_or_by_size_and_little_may_wait() {
 #[test]
 fn a_few_large_events_do_not_keep_small_ones_out_and_small_ones_are_bounded() {
     let max = 16 << 20;
-    let mut schedule = Schedule::new(Duration::from_secs(1), max, 0);
+    let mut schedule = schedule(max);
     schedule.started();
     schedule.applied(31 << 20, 31 << 20);
     assert!(!schedule.is_overloaded(31 << 20), "a body");
@@ -281,7 +333,7 @@ fn a_few_large_events_do_not_keep_small_ones_out_and_small_ones_are_bounded() {
     assert!(!schedule.is_overloaded(62 << 20), "an invocation ends with a large result");
     assert!(schedule.is_overloaded(96 << 20), "all of it is bounded, too");
     // As large as the events that are let in at any time, and their rows.
-    let (payload, added) = (PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MIN + 2000);
+    let (payload, added) = (SMALL_BYTES_MAX, SMALL_BYTES_MAX + 2000);
     let mut overlay = 62 << 20;
     for _ in 0..2 * max / added + 1 {
         schedule.applied(payload, added);
@@ -295,7 +347,7 @@ fn a_few_large_events_do_not_keep_small_ones_out_and_small_ones_are_bounded() {
 
 #[test]
 fn a_payload_leaves_room_for_others_while_a_checkpoint_is_written() {
-    let mut schedule = Schedule::new(Duration::from_secs(1), 32 << 20, 0);
+    let mut schedule = schedule(32 << 20);
     assert_eq!(schedule.payload_bytes_max(64 << 20), usize::MAX, "it begins now");
     schedule.started();
     let max = |overlay_bytes| schedule.payload_bytes_max(overlay_bytes);

@@ -17,7 +17,7 @@ use runtime_core::{
     Lsn, PartitionId,
     effect::StartAttempt,
     event::Record,
-    model::{deployment::StoredDeployment, ids::AttemptRef},
+    model::{deployment::StoredDeployment, ids::AttemptRef, invocation::Pin},
     tables::{Row, Snapshot},
 };
 use runtime_log::{Log, ManualLog, disk::RealDisk};
@@ -55,6 +55,10 @@ const EVENTS: [&str; 16] = [
 struct Idle;
 
 impl Edges for Idle {
+    fn may_start(&self, _: &str, _: Option<Pin>, _: usize) -> Result<(), Full> {
+        Ok(())
+    }
+
     fn start_attempt(&self, _: PartitionId, _: Box<StartAttempt>) -> Result<(), Full> {
         Ok(())
     }

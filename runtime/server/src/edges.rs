@@ -6,7 +6,7 @@ use protocol::journal::{Entry, EntryIndex};
 use runtime_core::{
     PartitionId,
     effect::StartAttempt,
-    model::{deployment::StoredDeployment, ids::AttemptRef},
+    model::{deployment::StoredDeployment, ids::AttemptRef, invocation::Pin},
 };
 use runtime_invoker::Invoker;
 use runtime_partition::{Edges, Full};
@@ -18,6 +18,10 @@ pub(crate) struct NodeEdges {
 }
 
 impl Edges for NodeEdges {
+    fn may_start(&self, service: &str, pin: Option<Pin>, bytes: usize) -> Result<(), Full> {
+        self.invoker.may_start(service, pin, bytes)
+    }
+
     fn start_attempt(&self, partition: PartitionId, start: Box<StartAttempt>) -> Result<(), Full> {
         self.invoker.start_attempt(partition, start)
     }

@@ -67,6 +67,11 @@ impl Snapshot for FileRows {
         found.map(|value| decode(key, value.value()))
     }
 
+    fn size(&self, key: &[u8]) -> usize {
+        let found = self.rows.get(key).unwrap_or_else(|error| self.stop(&error));
+        found.map_or(0, |value| value.value().len())
+    }
+
     fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
         let mut rows = self.rows.range(from..).unwrap_or_else(|error| self.stop(&error));
         let (key, value) = rows.next()?.unwrap_or_else(|error| self.stop(&error));
@@ -97,6 +102,10 @@ impl Snapshot for Base {
         self.layers().get(key)
     }
 
+    fn size(&self, key: &[u8]) -> usize {
+        self.layers().size(key)
+    }
+
     fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {
         self.layers().seek(prefix, from)
     }
@@ -115,6 +124,13 @@ impl Snapshot for Layers<'_> {
         match self.frozen.iter().rev().find_map(|layer| layer.rows.get(key)) {
             Some(slot) => slot.row.clone(),
             None => self.file.get(key),
+        }
+    }
+
+    fn size(&self, key: &[u8]) -> usize {
+        match self.frozen.iter().rev().find_map(|layer| layer.rows.get(key)) {
+            Some(slot) => slot.row.as_ref().map_or(0, Row::payload_bytes),
+            None => self.file.size(key),
         }
     }
 

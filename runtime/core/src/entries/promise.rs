@@ -11,7 +11,8 @@ use crate::{
     context::Context,
     event::Rules,
     invocation::{self, notify::notify, purge, target},
-    model::ids::Lsn,
+    model::{ids::Lsn, invocation::CallRef},
+    shared_result,
     tables::{expiry::PromiseName, promise::Promise},
 };
 
@@ -65,10 +66,19 @@ pub(crate) fn complete(
     answer_at_once(cx, lsn, completion, NotificationKind::CompletePromise, done);
     // All invocations of a workflow key live on the same partition, and one that has ended is not
     // notified.
-    for (waiter, completion) in waiting {
-        let id = NotificationId::Completion(completion);
-        notify(cx, waiter, NotificationKind::GetPromise, id, result.clone().into());
+    if !cx.follows(Rules::V5) {
+        for (waiter, completion) in waiting {
+            let id = NotificationId::Completion(completion);
+            notify(cx, waiter, NotificationKind::GetPromise, id, result.clone().into());
+        }
+        return;
     }
+    let waiters = waiting.into_iter().filter_map(|(invocation, completion)| {
+        let id = cx.tables.invocation(invocation)?.id;
+        Some(CallRef { id, invocation, completion, kind: NotificationKind::GetPromise })
+    });
+    let waiters: Vec<CallRef> = waiters.collect();
+    shared_result::pass_on_to(cx, waiters, result.clone().into());
 }
 
 /// Creates a promise. The run removes its workflow's promises when it is removed itself; a promise

@@ -17,7 +17,7 @@ use crate::{
         ids::{AttemptRef, Lsn},
         invocation::{Completion, Source, Status},
     },
-    object, outbox,
+    object, outbox, shared_result,
 };
 
 /// The attempt sent an End frame.
@@ -55,9 +55,7 @@ pub(crate) fn complete(cx: &mut Context<'_, '_>, lsn: Lsn, result: Result<Bytes,
         outbox::answer(cx, caller, completion.result.clone().into());
     }
     if has_waiters {
-        for waiter in cx.tables.take_waiters(lsn) {
-            outbox::answer(cx, waiter, completion.result.clone().into());
-        }
+        shared_result::pass_on(cx, lsn, completion.result.clone().into());
     }
     cx.emit(Effect::Completed { id, completion });
     match expires_at {

@@ -46,6 +46,10 @@ use crate::{
     time::Timestamp,
 };
 
+/// A journal of more bytes than this is read only once there is memory for it: many attempts may
+/// wait, and some are started again and again.
+const JOURNAL_BYTES_MAX: u64 = 16 * 1024;
+
 /// How much state is sent with an attempt, in bytes; the SDK requests the rest lazily. The Restate
 /// server allows the 32 MiB of a whole message; this leaves space for the journal.
 const EAGER_STATE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -139,6 +143,9 @@ pub(crate) fn start_attempt(cx: &mut Context<'_, '_>, lsn: Lsn) {
     change_status(cx, lsn, Status::Running { attempt }, |invocation| {
         invocation.running_at.get_or_insert(at);
     });
+    if expect(cx.tables, lsn).journal_bytes > JOURNAL_BYTES_MAX {
+        return cx.emit(Effect::OfferAttempt { attempt: AttemptRef { invocation: lsn, attempt } });
+    }
     let start = attempt_input(cx.tables, lsn, at);
     cx.emit(Effect::StartAttempt(Box::new(start)));
 }

@@ -14,6 +14,11 @@ impl Tables<'_> {
         self.get(&Table::Invocation.key().lsn(lsn).done()).map(|row| expect_row!(row, Invocation))
     }
 
+    /// Size in bytes of an invocation's row, its result included; 0 if there is none.
+    pub(crate) fn invocation_bytes(&self, lsn: Lsn) -> usize {
+        self.size(&Table::Invocation.key().lsn(lsn).done())
+    }
+
     /// The LSN that created the invocation with this id.
     pub fn invocation_lsn(&self, id: InvocationId) -> Option<Lsn> {
         self.get(&id_key(id)).map(|row| expect_row!(row, Lsn))

@@ -53,6 +53,8 @@ pub enum Table {
     Early = 19,
     /// By name: the progress of producers.
     Producer = 20,
+    /// By the LSN that their waiter rows begin with: results that are still being passed on.
+    SharedResult = 21,
 }
 
 /// Builds a key part by part.

@@ -23,6 +23,14 @@ pub struct Meta {
     pub retained_bytes: u64,
 }
 
+impl Meta {
+    /// Sequence number of the last message sent to a partition; 0 before the first.
+    pub fn sent_to(&self, to: PartitionId) -> u64 {
+        let at = self.sent.binary_search_by_key(&to, |(id, _)| *id);
+        at.map_or(0, |at| self.sent[at].1)
+    }
+}
+
 impl Tables<'_> {
     /// The meta row; its default before the first record.
     pub fn meta(&self) -> Meta {

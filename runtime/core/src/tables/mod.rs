@@ -21,6 +21,7 @@ pub mod overlay;
 pub mod producer;
 pub mod promise;
 pub mod row;
+mod shared_result;
 mod snapshot;
 pub mod state;
 pub mod timer;
@@ -74,6 +75,15 @@ impl<'a> Tables<'a> {
         match self.live.get(key) {
             Some(slot) => slot.row.clone(),
             None => self.base.get(key),
+        }
+    }
+
+    /// Estimate of the bytes in a row; 0 if there is none.
+    pub(crate) fn size(&self, key: &[u8]) -> usize {
+        meter::count(1);
+        match self.live.get(key) {
+            Some(slot) => slot.row.as_ref().map_or(0, Row::payload_bytes),
+            None => self.base.size(key),
         }
     }
 
@@ -163,6 +173,10 @@ impl<'a> Tables<'a> {
 impl Snapshot for Tables<'_> {
     fn get(&self, key: &[u8]) -> Option<Row> {
         Tables::get(self, key)
+    }
+
+    fn size(&self, key: &[u8]) -> usize {
+        Tables::size(self, key)
     }
 
     fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)> {

@@ -49,6 +49,24 @@ impl Tables<'_> {
         Walk::new(self, (prefix, floor), after, budget, decode)
     }
 
+    /// Unacknowledged messages to one receiver, starting at the given sequence number.
+    pub fn walk_outgoing_from(
+        &self,
+        to: PartitionId,
+        sequence: u64,
+        budget: Budget,
+    ) -> Walk<'_, (PartitionId, u64, Outgoing)> {
+        let prefix = Table::Outbox.key().u16(to.0).done();
+        let from = row_key(to, sequence).max(self.live.hints.floor(&prefix));
+        Walk::new(self, (prefix, from), None, budget, decode)
+    }
+
+    /// Sequence number of the first unacknowledged message to a receiver.
+    pub fn first_outgoing(&self, to: PartitionId) -> Option<u64> {
+        let first = self.outgoing((to, 0), 1).into_iter().next();
+        first.filter(|(receiver, _, _)| *receiver == to).map(|(_, sequence, _)| sequence)
+    }
+
     pub(crate) fn push_outgoing(&mut self, to: PartitionId, sequence: u64, outgoing: Outgoing) {
         self.create(row_key(to, sequence), Row::Outgoing(Box::new(outgoing)));
     }
@@ -69,6 +87,13 @@ fn decode(key: &[u8], row: Row) -> Option<(PartitionId, u64, Outgoing)> {
     let mut reader = KeyReader::new(key);
     let receiver = PartitionId(reader.u16()?);
     Some((receiver, reader.u64()?, *expect_row!(row, Outgoing)))
+}
+
+/// The sequence number after that of a key; `None` if it is not a key of this table.
+pub(crate) fn sequence_after(key: &[u8]) -> Option<u64> {
+    let mut reader = KeyReader::new(key);
+    reader.u16()?;
+    reader.u64()?.checked_add(1)
 }
 
 fn row_key(to: PartitionId, sequence: u64) -> Key {

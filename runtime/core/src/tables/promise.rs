@@ -28,6 +28,11 @@ impl Tables<'_> {
         self.get(&row_key(workflow, key, name)).map(|row| *expect_row!(row, Promise))
     }
 
+    /// Size in bytes of a promise's row; 0 if there is none.
+    pub(crate) fn promise_bytes(&self, workflow: &str, key: &str, name: &str) -> usize {
+        self.size(&row_key(workflow, key, name))
+    }
+
     /// Promises, ordered by workflow, key and name.
     pub fn walk_promises(
         &self,

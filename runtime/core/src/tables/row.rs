@@ -1,6 +1,7 @@
 //! The decoded value of a row, and its encoding.
 
 use bytes::Bytes;
+use protocol::journal::NotificationResult;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -67,12 +68,14 @@ pub enum Row {
     Invocation(Box<Invocation>),
     /// See [`Position`]. From here on: format 4.
     Position(Position),
+    /// A result that is passed on to many waiters. From here on: format 5.
+    SharedResult(Box<NotificationResult>),
 }
 
 /// Version of the row encoding, and the first byte of every stored value. Rows are read in every
 /// format and written in this one. Each format only adds variants to the previous one, at any level
 /// of nesting.
-pub const ROW_FORMAT: u8 = 4;
+pub const ROW_FORMAT: u8 = 5;
 
 /// A stored row could not be decoded.
 #[derive(Debug, thiserror::Error)]
@@ -134,12 +137,13 @@ impl Row {
             | Self::Retained(_)
             | Self::PromiseName(_)
             | Self::Invocation(_)
-            | Self::Position(_)) => row,
+            | Self::Position(_)
+            | Self::SharedResult(_)) => row,
         }
     }
 
     /// Estimate of the row's heap memory, in bytes.
-    pub(crate) fn payload_bytes(&self) -> usize {
+    pub fn payload_bytes(&self) -> usize {
         match self {
             Self::Unit
             | Self::Lsn(_)
@@ -167,6 +171,7 @@ impl Row {
             Self::Meta(_) | Self::PromiseName(_) => 200,
             Self::Outgoing(outgoing) => 1000 + size::of_message(&outgoing.message),
             Self::Deployment(_) => 4000,
+            Self::SharedResult(result) => size::of_notification(result),
         }
     }
 }

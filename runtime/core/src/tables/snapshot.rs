@@ -9,6 +9,11 @@ pub trait Snapshot {
     /// The row at `key`.
     fn get(&self, key: &[u8]) -> Option<Row>;
 
+    /// Estimate of the bytes in the row at `key`; 0 if there is none. Cheaper than reading it.
+    fn size(&self, key: &[u8]) -> usize {
+        self.get(key).map_or(0, |row| row.payload_bytes())
+    }
+
     /// The first row at or after `from` whose key starts with `prefix`.
     fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)>;
 

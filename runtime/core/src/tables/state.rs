@@ -29,6 +29,11 @@ impl Tables<'_> {
         Some(expect_row!(row, Bytes))
     }
 
+    /// Size in bytes of the value of one state key; 0 if there is none.
+    pub(crate) fn state_bytes(&self, service: &str, key: &str, state_key: &[u8]) -> usize {
+        self.size(&entry_key(service, key, state_key))
+    }
+
     /// State in key order, as much as fits into `budget_bytes`, and whether anything was left out.
     pub fn all_state(
         &self,

@@ -224,7 +224,7 @@ fn events() -> Vec<(&'static str, Event)> {
 }
 
 /// Events that use what format 2 introduced.
-fn later_events() -> Vec<(&'static str, Event)> {
+fn events_2() -> Vec<(&'static str, Event)> {
     let name = attempt(Lsn(300), Lsn(301));
     let message = |message| Event::MessageReceived { from: PartitionId(1), sequence: 2, message };
     let mut sent = call(1);
@@ -273,7 +273,7 @@ fn later_events() -> Vec<(&'static str, Event)> {
 }
 
 /// Events that use what format 4 introduced.
-fn newest_events() -> Vec<(&'static str, Event)> {
+fn events_4() -> Vec<(&'static str, Event)> {
     let mut produced = call(1);
     let position = Position { epoch: 1, offset: 300 };
     produced.source = Source::Producer { name: "orders/0".to_owned(), position };
@@ -282,19 +282,30 @@ fn newest_events() -> Vec<(&'static str, Event)> {
 }
 
 /// Rows that use what format 4 introduced.
-fn newest_rows() -> Vec<(&'static str, Row)> {
+fn rows_4() -> Vec<(&'static str, Row)> {
     vec![("Position", Row::Position(Position { epoch: 1, offset: 300 }))]
 }
 
+/// Events that use what format 5 introduced.
+fn events_5() -> Vec<(&'static str, Event)> {
+    vec![("ResultDue", Event::ResultDue { of: Lsn(300) })]
+}
+
+/// Rows that use what format 5 introduced.
+fn rows_5() -> Vec<(&'static str, Row)> {
+    let result = NotificationResult::Value(Bytes::from("1"));
+    vec![("SharedResult", Row::SharedResult(Box::new(result)))]
+}
+
 /// Events that use what format 3 introduced.
-fn latest_events() -> Vec<(&'static str, Event)> {
+fn events_3() -> Vec<(&'static str, Event)> {
     let name = attempt(Lsn(300), Lsn(301));
     let next = AfterFailure::RetryUnsent { delay_ms: 5 };
     vec![("AttemptFailed unsent", Event::AttemptFailed { attempt: name, failure: broken(), next })]
 }
 
 /// Rows that use what format 3 introduced: the current form of an invocation, in every state.
-fn latest_rows() -> Vec<(&'static str, Row)> {
+fn rows_3() -> Vec<(&'static str, Row)> {
     let told = |row| {
         let Row::Invocation(row) = row else { panic!("{row:?} is no invocation") };
         Row::Invocation(Box::new(Invocation { unsent: 300, cancel_pending: true, ..*row }))
@@ -304,7 +315,7 @@ fn latest_rows() -> Vec<(&'static str, Row)> {
 }
 
 /// Rows that use what format 2 introduced.
-fn later_rows() -> Vec<(&'static str, Row)> {
+fn rows_2() -> Vec<(&'static str, Row)> {
     let name =
         PromiseName { workflow: "Order".to_owned(), key: "o-1".to_owned(), name: "p".to_owned() };
     vec![
@@ -499,28 +510,32 @@ fn what_format_1_has_written_is_read_and_written_the_same() {
         events.into_iter().map(|(name, event)| (name, record(event))).collect::<Vec<_>>()
     };
     check("event ", of(Rules::V1, events()), record, |record| record.encode().to_vec());
-    check("event2 ", of(Rules::V2, later_events()), record, |record| record.encode().to_vec());
-    check("event3 ", of(Rules::V3, latest_events()), record, |record| record.encode().to_vec());
-    check("event4 ", of(Rules::V4, newest_events()), record, |record| record.encode().to_vec());
+    check("event2 ", of(Rules::V2, events_2()), record, |record| record.encode().to_vec());
+    check("event3 ", of(Rules::V3, events_3()), record, |record| record.encode().to_vec());
+    check("event4 ", of(Rules::V4, events_4()), record, |record| record.encode().to_vec());
+    check("event5 ", of(Rules::V5, events_5()), record, |record| record.encode().to_vec());
     let row = |bytes: &[u8]| Row::decode(bytes).unwrap();
     // Rows are written in the newest format: those that have not changed differ only in that byte.
     let written = |format| {
         move |row: &Row| {
             let mut bytes = frozen(row).encode(Vec::new());
-            assert_eq!(std::mem::replace(&mut bytes[0], format), 4);
+            assert_eq!(std::mem::replace(&mut bytes[0], format), 5);
             bytes
         }
     };
     check("row ", rows(), row, written(1));
-    check("row2 ", later_rows(), row, written(2));
+    check("row2 ", rows_2(), row, written(2));
     // Current forms need no freezing.
-    let unfrozen = |row: &Row| {
-        let mut bytes = row.encode(Vec::new());
-        assert_eq!(std::mem::replace(&mut bytes[0], 3), 4);
-        bytes
+    let unfrozen = |format| {
+        move |row: &Row| {
+            let mut bytes = row.encode(Vec::new());
+            assert_eq!(std::mem::replace(&mut bytes[0], format), 5);
+            bytes
+        }
     };
-    check("row3 ", latest_rows(), row, unfrozen);
-    check("row4 ", newest_rows(), row, |row| row.encode(Vec::new()));
+    check("row3 ", rows_3(), row, unfrozen(3));
+    check("row4 ", rows_4(), row, unfrozen(4));
+    check("row5 ", rows_5(), row, |row| row.encode(Vec::new()));
 }
 
 #[test]
@@ -531,7 +546,8 @@ fn a_record_keeps_the_rules_it_was_made_under() {
             Some(("event", _)) => Rules::V1,
             Some(("event2", _)) => Rules::V2,
             Some(("event3", _)) => Rules::V3,
-            _ => Rules::V4,
+            Some(("event4", _)) => Rules::V4,
+            _ => Rules::V5,
         };
         let record = Record::decode(Lsn(1), &unhex(bytes)).unwrap();
         assert_eq!((record.rules, hex(&record.encode())), (rules, (*bytes).to_owned()), "{name}");
@@ -540,9 +556,9 @@ fn a_record_keeps_the_rules_it_was_made_under() {
 
 #[test]
 fn a_newer_format_is_refused_by_its_number() {
-    for unknown in [0, 5, 9] {
+    for unknown in [0, 6, 9] {
         let refused = Record::decode(Lsn(1), &[unknown, 0]).unwrap_err();
-        let expected = "this version reads formats 1 to 4";
+        let expected = "this version reads formats 1 to 5";
         assert_eq!(refused.to_string(), format!("event format {unknown} is unknown: {expected}"));
         let refused = Row::decode(&[unknown]).unwrap_err();
         assert_eq!(refused.to_string(), format!("row format {unknown} is unknown: {expected}"));

@@ -41,6 +41,7 @@ pub(super) enum Happening {
     Retire { budget_bytes: u16 },
     Later { hours: u8 },
     Checkpoint,
+    PassOn,
 }
 
 pub(super) fn happening() -> impl Strategy<Value = Happening> {
@@ -48,7 +49,7 @@ pub(super) fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         4 => (0..8u8, 0..9u8).prop_map(|(id, kind)| Happening::Invoke { id, kind }),
         1 => (0..8u8, 0..6u8).prop_map(|(id, offset)| Happening::Produce { id, offset }),
-        8 => (any::<u8>(), 0..14u8, stale())
+        8 => (any::<u8>(), prop_oneof![30 => 0..14u8, 1 => 14..16u8], stale())
             .prop_map(|(pick, what, is_stale)| Happening::Command { pick, what, is_stale }),
         3 => (any::<u8>(), 1..6u8, stale())
             .prop_map(|(pick, completion, is_stale)| Happening::Suspend { pick, completion, is_stale }),
@@ -67,6 +68,7 @@ pub(super) fn happening() -> impl Strategy<Value = Happening> {
         2 => any::<u16>().prop_map(|budget_bytes| Happening::Retire { budget_bytes }),
         1 => (0..40u8).prop_map(|hours| Happening::Later { hours }),
         1 => Just(Happening::Checkpoint),
+        1 => Just(Happening::PassOn),
     ]
 }
 
@@ -126,6 +128,7 @@ pub(super) fn events(
             let key = || Bytes::from("k");
             let command = match what {
                 0 | 1 => Command::Output { result: Ok(Bytes::from("x")) },
+                14 => Command::Output { result: Ok(large()) },
                 2 => Command::SetState { key: key(), value: Bytes::from("v") },
                 3 => Command::ClearAllState,
                 4 => Command::GetLazyState { key: key(), completion: first },
@@ -135,9 +138,9 @@ pub(super) fn events(
                 }
                 6 => Command::Run { completion: first },
                 7 => Command::GetPromise { key: "p".into(), completion: first },
-                8 => Command::CompletePromise {
+                8 | 15 => Command::CompletePromise {
                     key: "p".into(),
-                    result: Ok(Bytes::new()),
+                    result: Ok(if *what == 8 { Bytes::new() } else { large() }),
                     completion: first,
                 },
                 9 => {
@@ -233,6 +236,10 @@ pub(super) fn events(
             Vec::new()
         }
         Happening::Checkpoint => Vec::new(),
+        Happening::PassOn => {
+            let due = obligations::results(&fixture.tables()).into_iter();
+            due.map(|of| Event::ResultDue { of }).collect()
+        }
     }
 }
 

@@ -28,7 +28,7 @@ use crate::{
 
 fn rows(fixture: &mut Fixture) -> Vec<(Vec<u8>, crate::tables::Row)> {
     let tables = fixture.tables();
-    let tables_by_number = (Table::Meta as u8)..=(Table::Early as u8);
+    let tables_by_number = (Table::Meta as u8)..=(Table::SharedResult as u8);
     tables_by_number
         .flat_map(|table| tables.scan(&[table], &[table], usize::MAX))
         .map(|(key, row)| (key.to_vec(), row))
@@ -120,6 +120,7 @@ proptest! {
     ) {
         let (mut fixture, mut next_completion) = (Fixture::new(0, 2), 0);
         let (mut started, mut sent) = (BTreeSet::new(), BTreeSet::new());
+        let mut due = BTreeSet::new();
         for happening in &happenings {
             for event in events(&mut fixture, happening, &mut next_completion) {
                 if let Event::MessagesAcknowledged { sequence, .. } = event {
@@ -129,7 +130,9 @@ proptest! {
                 for effect in std::mem::take(&mut fixture.effects) {
                     match effect {
                         Effect::StartAttempt(start) => { started.insert(start.attempt); }
+                        Effect::OfferAttempt { attempt } => { started.insert(attempt); }
                         Effect::Send { sequence, .. } => { sent.insert(sequence); }
+                        Effect::ResultDue { of } => { due.insert(of); }
                         Effect::ArmTimer { at } => {
                             let next = fixture.tables().next_timer(Timestamp(0));
                             // Armed, unless the timer was deleted again within the same record.
@@ -157,6 +160,9 @@ proptest! {
                 _ => 0,
             }).collect();
             prop_assert_eq!(&owed, &sent);
+            let owed = obligations::results(&fixture.tables());
+            due.retain(|of| owed.contains(of));
+            prop_assert_eq!(owed.into_iter().collect::<BTreeSet<_>>(), due.clone());
         }
     }
 

@@ -131,6 +131,8 @@ fn render(effect: &Effect) -> String {
             start.state.iter().map(|(key, _)| key).collect::<Vec<_>>(),
             start.retry_count,
         ),
+        Effect::ResultDue { of } => format!("result due {}", of.0),
+        Effect::OfferAttempt { attempt: name } => format!("offer {}", attempt(name)),
         Effect::SendNotification { attempt: name, index, entry } => {
             let notification = wire::notification::decode(entry).unwrap();
             let id = match notification.id {
@@ -230,6 +232,12 @@ pub(super) fn command_for(attempt: AttemptRef, command: Command, callee: Option<
 
 pub(super) fn output(attempt: AttemptRef, value: &'static str) -> Event {
     command(attempt, Command::Output { result: Ok(Bytes::from_static(value.as_bytes())) })
+}
+
+/// A result of which one record stores a single copy.
+pub(super) fn large() -> Bytes {
+    static LARGE: [u8; 600 << 10] = [7; 600 << 10];
+    Bytes::from_static(&LARGE)
 }
 
 pub(super) fn ended(attempt: AttemptRef) -> Event {

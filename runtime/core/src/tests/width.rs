@@ -83,8 +83,8 @@ fn work_of_sleeps(width: u32, tree: fn(u32) -> Awaiting, step_ms: u64, checkpoin
     }
     assert_eq!(fired, width as usize);
     let started = fixture.effects();
-    assert!(started.contains("start 1@"), "{started}");
-    assert_eq!(started.lines().filter(|line| line.starts_with("start")).count(), 1);
+    assert!(started.contains("offer 1@"), "{started}");
+    assert_eq!(started.lines().filter(|line| line.starts_with("offer")).count(), 1);
     finish(&mut fixture, created);
     meter::take()
 }
@@ -131,7 +131,7 @@ fn awakeables_and_a_promise_with_many_waiters_are_no_wider() {
             let result = NotificationResult::Void;
             fixture.apply(Event::SignalRequested { request, target, signal, result });
         }
-        assert_eq!(fixture.effects().matches("start 1@").count(), 1);
+        assert_eq!(fixture.effects().matches("offer 1@").count(), 1);
         finish(&mut fixture, created);
         meter::take()
     });

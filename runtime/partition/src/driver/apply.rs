@@ -12,40 +12,82 @@ use runtime_core::{
     time::{Stamp, Timestamp},
 };
 
-use super::{Driver, log_id};
+use super::{
+    Driver, log_id,
+    set_aside::{Looks, Pending},
+};
 use crate::observer::{DurableBatch, Observed, RowChange};
 
+/// A turn applies nothing more after this many microseconds: rows next to large ones take long to
+/// read.
+const APPLY_US_MAX: u64 = 50_000;
+
 impl Driver {
-    /// Applies the events in memory, then appends them; the log's callback releases their effects.
-    pub(super) fn apply(&mut self, events: Vec<Event>) {
-        if events.is_empty() {
-            return;
+    /// Applies events in memory, those in `again` first, then appends them; the log's callback
+    /// releases their effects. Events that would bring more rows than there is memory for are set
+    /// aside. Ends early when the others have added as much as a turn may or took long, since a
+    /// small event can bring large rows and effects; returns the rest of `events`.
+    pub(super) fn apply(&mut self, again: Vec<Pending>, events: Vec<Event>) -> Vec<Event> {
+        let count = again.len() + events.len();
+        if count == 0 {
+            return events;
         }
         let first_lsn = Lsn(self.applied.0 + 1);
-        let first_stamp = self.clock.take(events.len() as u64);
-        let mut payloads: Vec<Bytes> = Vec::with_capacity(events.len());
+        let mut stamp = self.clock.take(count as u64);
+        let mut payloads: Vec<Bytes> = Vec::with_capacity(count);
         let mut effects = Vec::new();
         let mut observed = self.observer.as_ref().map(|_| Observed::default());
         let mut tables = Tables::new(&mut self.live, self.store.base());
-        for (offset, event) in (0..).zip(events) {
-            let stamp = Stamp(first_stamp.0 + offset);
-            let record = Record::new(Lsn(first_lsn.0 + offset), stamp, event);
-            let payload_bytes = record.event.payload_bytes();
+        let (mut left_bytes, mut effect_bytes) = (self.settings.added_bytes_max, 0);
+        let (mut again, mut events) = (again.into_iter(), events.into_iter());
+        let mut looks = Looks::default();
+        let until_us = self.clock.now_us().saturating_add(APPLY_US_MAX);
+        while left_bytes > 0
+            && (payloads.is_empty() || self.clock.now_us() < until_us)
+            && let Some(mut pending) = again.next().or_else(|| events.next().map(Pending::from))
+        {
             let before_bytes = tables.changed_bytes();
+            let unwritten_bytes = before_bytes + self.store.unwritten_bytes();
+            let brings_bytes_max = self.schedule.payload_bytes_max(unwritten_bytes);
+            if brings_bytes_max < usize::MAX {
+                let partition = &self.partition;
+                let must_wait = self.set_aside.is_before(&pending.event)
+                    || looks.brings_more(brings_bytes_max, &mut pending, partition, &tables)
+                        && !std::mem::take(&mut self.may_bring);
+                if must_wait {
+                    self.counts.set_aside += 1;
+                    self.set_aside.push(pending);
+                    continue;
+                }
+            }
+            let record = Record::new(Lsn(self.applied.0 + 1), stamp, pending.event);
+            stamp = Stamp(stamp.0 + 1);
+            let payload_bytes = record.event.payload_bytes();
+            let before_effects = effects.len();
             self.partition.apply(&mut tables, &record, &mut effects);
             let added_bytes = tables.changed_bytes().saturating_sub(before_bytes);
             self.schedule.applied(payload_bytes, added_bytes);
+            let with_effects: usize = effects[before_effects..].iter().map(Effect::bytes).sum();
+            effect_bytes += with_effects;
+            left_bytes = left_bytes.saturating_sub(added_bytes + with_effects);
             payloads.push(record.encode());
             self.applied = record.lsn;
             if let Some(observed) = &mut observed {
                 observed.records.push(record);
             }
         }
+        again.for_each(|pending| self.set_aside.push(pending));
+        let left: Vec<Event> = events.collect();
+        if payloads.is_empty() {
+            return left;
+        }
         let mut is_registry_changed = false;
         for effect in &effects {
             match effect {
                 Effect::ArmTimer { at } => lower(&mut self.next_timer, *at),
                 Effect::ArmExpiry { at } => lower(&mut self.next_expiry, *at),
+                Effect::OfferAttempt { attempt } => self.refused_starts.found(*attempt),
+                Effect::ResultDue { of } => _ = self.results_due.insert(*of),
                 Effect::PublishRegistry => is_registry_changed = true,
                 Effect::StartAttempt(_)
                 | Effect::SendNotification { .. }
@@ -62,13 +104,14 @@ impl Driver {
         }
         let dispatch = Arc::clone(&self.dispatch);
         let (partition, observer) = (self.partition.id, self.observer.clone());
-        self.append(first_lsn, payloads, move || {
+        self.append(first_lsn, payloads, effect_bytes, move || {
             if let (Some(observer), Some(Observed { records, changes })) = (observer, &observed) {
                 let effects = &effects;
                 observer.durable(&DurableBatch { partition, records, changes, effects });
             }
             dispatch.dispatch(effects, registry);
         });
+        left
     }
 
     /// The rows that have changed since the last call.
@@ -83,12 +126,18 @@ impl Driver {
         keys.map(change).collect()
     }
 
-    /// Runs `done` once everything applied so far is durable.
-    pub(super) fn after_durable(&self, done: impl FnOnce() + Send + 'static) {
-        self.append(Lsn(self.applied.0 + 1), Vec::new(), done);
+    /// Runs `done`, which holds this many bytes, once everything applied so far is durable.
+    pub(super) fn after_durable(&self, held_bytes: usize, done: impl FnOnce() + Send + 'static) {
+        self.append(Lsn(self.applied.0 + 1), Vec::new(), held_bytes, done);
     }
 
-    fn append(&self, first_lsn: Lsn, records: Vec<Bytes>, done: impl FnOnce() + Send + 'static) {
+    fn append(
+        &self,
+        first_lsn: Lsn,
+        records: Vec<Bytes>,
+        held_bytes: usize,
+        done: impl FnOnce() + Send + 'static,
+    ) {
         let (id, count) = (self.partition.id.0, records.len() as u64);
         assert!(
             first_lsn.0 + count == self.applied.0 + 1,
@@ -99,13 +148,15 @@ impl Driver {
         let inbox = Arc::clone(&self.inbox);
         let is_batch = !records.is_empty();
         let (clock, durable) = (Arc::clone(&self.clock), Arc::clone(&self.durable));
-        if is_batch {
+        let in_flight_bytes = held_bytes + records.iter().map(Bytes::len).sum::<usize>();
+        if is_batch || in_flight_bytes > 0 {
             let now_us = clock.now_us();
             inbox.put(|lanes| {
-                if lanes.syncing == 0 {
+                lanes.in_flight_bytes += in_flight_bytes;
+                if is_batch && lanes.syncing == 0 {
                     lanes.synced_at_us = now_us;
                 }
-                lanes.syncing += 1;
+                lanes.syncing += usize::from(is_batch);
             });
         }
         let batch = runtime_log::Batch {
@@ -119,17 +170,23 @@ impl Driver {
                 Ok(()) => {
                     durable.acknowledge(first_lsn, count);
                     done();
-                    if is_batch {
+                    if is_batch || in_flight_bytes > 0 {
                         let now_us = clock.now_us();
                         inbox.put(|lanes| {
                             assert!(
-                                lanes.syncing > 0,
-                                "partition {id}: the batch of record {} is on disk, but none was on \
-                                 its way",
-                                first_lsn.0
+                                lanes.syncing >= usize::from(is_batch)
+                                    && lanes.in_flight_bytes >= in_flight_bytes,
+                                "partition {id}: the batch of record {} is on disk, but {} batches \
+                                 of {} bytes were on their way",
+                                first_lsn.0,
+                                lanes.syncing,
+                                lanes.in_flight_bytes
                             );
-                            lanes.syncing -= 1;
-                            lanes.synced_at_us = now_us;
+                            lanes.in_flight_bytes -= in_flight_bytes;
+                            if is_batch {
+                                lanes.syncing -= 1;
+                                lanes.synced_at_us = now_us;
+                            }
                         });
                     }
                 }
@@ -142,6 +199,6 @@ impl Driver {
     }
 }
 
-fn lower(next: &mut Option<Timestamp>, at: Timestamp) {
+pub(super) fn lower(next: &mut Option<Timestamp>, at: Timestamp) {
     *next = Some(next.map_or(at, |next| next.min(at)));
 }

@@ -23,7 +23,7 @@ impl Driver {
         self.schedule.started();
         let job = self.store.freeze(&mut self.live, self.applied);
         let checkpoints = Arc::clone(&self.checkpoints);
-        self.after_durable(move || checkpoints.run(job, Box::new(told)));
+        self.after_durable(0, move || checkpoints.run(job, Box::new(told)));
     }
 
     /// Continues from a checkpoint that was written. Returns false if it could not be written.
@@ -42,6 +42,9 @@ impl Driver {
                 );
                 self.log.trim(log_id(self.partition.id), runtime_log::Lsn(checkpointed.0));
                 self.schedule.finished(self.clock.now_us());
+                // If edges still wait, then for the next checkpoint.
+                self.held_since_us = None;
+                self.may_bring = true;
                 true
             }
             Err(error) => {

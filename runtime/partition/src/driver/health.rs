@@ -29,7 +29,7 @@ impl Driver {
             let _ = ping.send(health.clone()); // The caller may be gone.
         }
         // A log can fail while nothing is appended. This barrier detects that, and the node stops.
-        self.after_durable(|| ());
+        self.after_durable(0, || ());
     }
 
     /// How long a condition that should not last has lasted, once that is too long.

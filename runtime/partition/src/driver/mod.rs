@@ -5,7 +5,8 @@
 //! the simulator calls it from a loop of its own.
 //!
 //! Reading order: this file (the turn), `recover` (how a driver is created), `due` (timers and
-//! removals), `apply` (events to records, records to the log), `read`, `refused_starts` (attempts that got no
+//! removals), `apply` (events to records, records to the log), `set_aside` (events that wait for a
+//! checkpoint), `read`, `refused_starts` (attempts that got no
 //! permit), `resend`, `checkpoint`, `health`, `close` (shutdown).
 
 mod apply;
@@ -17,15 +18,16 @@ mod read;
 mod recover;
 mod refused_starts;
 mod resend;
+mod set_aside;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use runtime_core::{
     Lsn, Partition, PartitionId,
     event::Event,
-    tables::{Key, Overlay, Tables},
+    tables::{Overlay, Tables},
     time::Timestamp,
 };
 use runtime_log::Log;
@@ -38,15 +40,19 @@ use crate::{
     dispatch::Dispatch,
     durable::Durable,
     inbox::Inbox,
-    lanes::{Arrivals, Bounds, Intake},
+    lanes::{Arrivals, Bounds, Intake, Read},
     observer::Observer,
 };
 
 pub(crate) use recover::{Folded, Surroundings};
 use refused_starts::RefusedStarts;
+use set_aside::SetAside;
 
 /// While the disk is nearly full, a partition checks this often whether there is space again.
 const ROOM_CHECK_MS: u64 = 100;
+
+/// Default of [`Settings::small_bytes_max`].
+pub(crate) const SMALL_BYTES_MAX: usize = 16 << 10;
 
 /// Limits of a partition's work.
 #[derive(Debug, Clone)]
@@ -56,6 +62,12 @@ pub struct Settings {
     /// Bytes of those records, each counted with 8 KiB in addition to its payload. A turn always
     /// takes at least one event, so a batch has at most this many bytes or one event of any size.
     pub batch_bytes_max: usize,
+    /// Bytes of the rows and effects that a turn may add: it ends with the event that reaches this.
+    /// Twice as many bytes of records and effects may be on their way to disk.
+    pub added_bytes_max: usize,
+    /// Bytes of messages from other partitions that wait for a turn. Others are read from the
+    /// sender's rows again once there is memory for them.
+    pub peer_bytes_max: usize,
     /// Timers that fire per turn.
     pub timers_max: usize,
     /// Finished invocations that are removed per turn.
@@ -67,8 +79,13 @@ pub struct Settings {
     /// How long after the last checkpoint the next one is due; five times this for a small overlay.
     pub checkpoint_interval: Duration,
     /// Overlay size in bytes at which a checkpoint is due. While one is being written, large events
-    /// wait from this size on, and all events from edges once small ones have added twice as much.
+    /// wait from this size on, and all events from edges and other partitions once small ones have
+    /// added twice as much.
     pub overlay_bytes_max: usize,
+    /// Events of up to this many bytes, brought rows included, never have to leave memory for
+    /// others of their size while the tables cannot be written as fast as events come in: small
+    /// requests need not wait for that.
+    pub small_bytes_max: usize,
 }
 
 impl Default for Settings {
@@ -76,12 +93,15 @@ impl Default for Settings {
         Self {
             batch_records_max: 4096,
             batch_bytes_max: 32 << 20,
+            added_bytes_max: 32 << 20,
+            peer_bytes_max: 16 << 20,
             timers_max: 1024,
             expiries_max: 256,
             starts_max: 256,
             retention_budget_bytes: 4 << 30,
             checkpoint_interval: Duration::from_secs(1),
             overlay_bytes_max: 16 << 20,
+            small_bytes_max: SMALL_BYTES_MAX,
         }
     }
 }
@@ -129,15 +149,34 @@ pub struct Driver {
     /// Attempts that the invoker had no capacity for, and those found running at start, oldest
     /// first.
     refused_starts: RefusedStarts,
-    /// Partitions to which messages are being resent, and the row after which that continues.
-    resending: BTreeMap<PartitionId, Option<Key>>,
+    /// Partitions that have asked for messages again, and for which of them first.
+    resending: BTreeMap<PartitionId, u64>,
+    /// Results that have to be passed on to more of those that wait for them.
+    results_due: BTreeSet<Lsn>,
+    /// Events that wait for a checkpoint to be written.
+    set_aside: SetAside,
+    /// Whether one large event may be applied, however much waits for the checkpoint that is being
+    /// written: otherwise a steady load of small ones could keep it waiting forever.
+    may_bring: bool,
     /// Readers that wait for rows to hold.
     holders: Vec<oneshot::Sender<Base>>,
     observer: Option<Arc<dyn Observer>>,
+    pub(crate) counts: Counts,
     /// Whether promised retention takes up more than its budget, as of the last turn.
     is_overpromised: bool,
-    /// Since when edges have waited for a checkpoint.
+    /// Since when edges have waited for the checkpoint that is being written.
     held_since_us: Option<u64>,
+}
+
+/// How often a partition reached its bounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Turns that ended before they had applied everything they took.
+    pub turns_cut: u64,
+    /// Events that had to wait for a checkpoint because they would bring large rows.
+    pub set_aside: u64,
+    /// Times that messages of other partitions were asked for again.
+    pub asked_again: u64,
 }
 
 impl Driver {
@@ -150,7 +189,7 @@ impl Driver {
             bytes_max: self.settings.batch_bytes_max,
             log_bytes_max: self.log_bytes_max(),
         };
-        let Arrivals { notices, mut events, reads, disk_full, .. } =
+        let Arrivals { notices, events: taken, reads, disk_full, missing, is_full, .. } =
             self.inbox.take(patience, bounds);
         self.answer_pings(notices.pings);
         if notices.log_failed || notices.checkpoint.is_some_and(|done| !self.install(done)) {
@@ -163,23 +202,63 @@ impl Driver {
             disk_full.len()
         );
         disk_full.iter().for_each(|event| self.dispatch.refuse(event));
+        self.counts.asked_again += u64::from(!missing.is_empty());
+        for (from, sequence) in missing {
+            self.dispatch.ask_again(from, sequence);
+        }
+        // These come first, since they free memory.
         let acknowledged = notices.acknowledged.into_iter();
-        events.extend(
-            acknowledged.map(|(by, sequence)| Event::MessagesAcknowledged { by, sequence }),
-        );
+        let mut events: Vec<Event> = acknowledged
+            .map(|(by, sequence)| Event::MessagesAcknowledged { by, sequence })
+            .collect();
+        let may_bring = !is_full && self.may_bring();
+        let again = if may_bring { self.set_aside.take() } else { Vec::new() };
+        events.extend(taken);
         let now = Timestamp(self.clock.now_us() / 1000);
-        self.add_due(now, intake, &mut events);
-        let has_events = !events.is_empty();
-        self.apply(events);
+        if !is_full {
+            self.add_due(now, intake, &mut events);
+        }
+        if may_bring && intake != Intake::Reserve {
+            let results = std::mem::take(&mut self.results_due).into_iter();
+            events.extend(results.map(|of| Event::ResultDue { of }));
+        }
+        let has_events = !events.is_empty() || !again.is_empty();
+        let left = self.apply(again, events);
+        let reads = self.put_back(now, left, reads);
         self.look(reads);
         self.refused_starts.note(notices.refused, notices.wanted);
-        let offered = self.offer_refused_starts() | self.resend(notices.resend);
+        self.note_resend(notices.resend);
+        let offered = !is_full && (self.offer_refused_starts() | self.resend());
         self.maybe_checkpoint();
         if notices.stop {
             return Turn::Stopped;
         }
-        let until = self.next_wake_up(now, intake);
+        let until = self.next_wake_up(now, intake, is_full);
         if has_events || offered { Turn::Worked { until } } else { Turn::Idle { until } }
+    }
+
+    /// Puts back the events that a turn has taken and not got to, together with the reads, which
+    /// may have been queued after them. Returns the reads if there are no such events.
+    fn put_back(&mut self, now: Timestamp, left: Vec<Event>, reads: Vec<Read>) -> Vec<Read> {
+        if left.is_empty() {
+            return reads;
+        }
+        self.counts.turns_cut += 1;
+        let mut of_inbox = Vec::with_capacity(left.len());
+        for event in left {
+            // Timers and removals that are due are found again.
+            if let Event::TimerFired { timer } = event {
+                apply::lower(&mut self.next_timer, timer.at);
+            } else if let Event::CleanupDue { .. } = event {
+                apply::lower(&mut self.next_expiry, now);
+            } else if let Event::ResultDue { of } = event {
+                self.results_due.insert(of);
+            } else {
+                of_inbox.push(event);
+            }
+        }
+        self.inbox.put(|lanes| lanes.put_back(of_inbox, reads));
+        Vec::new()
     }
 
     /// This partition's part of the space that the log is certain to have. Each partition may have
@@ -200,7 +279,7 @@ impl Driver {
         self.held_since_us = held_since_us.or_else(|| is_overloaded.then(|| self.clock.now_us()));
         if is_nearly_full {
             Intake::Reserve
-        } else if is_overloaded {
+        } else if is_overloaded || self.set_aside.is_full() {
             Intake::Hold
         } else {
             Intake::All
@@ -222,13 +301,23 @@ impl Driver {
         self.live.size_bytes() + self.store.unwritten_bytes()
     }
 
+    /// Whether an event may bring rows of any size now.
+    fn may_bring(&self) -> bool {
+        self.may_bring || self.schedule.payload_bytes_max(self.unwritten_bytes()) == usize::MAX
+    }
+
     /// Whether edges wait for a checkpoint.
     pub(crate) fn is_holding(&self) -> bool {
         self.schedule.is_overloaded(self.unwritten_bytes())
     }
 
-    fn next_wake_up(&self, now: Timestamp, intake: Intake) -> Option<Timestamp> {
-        if self.refused_starts.may_start() || !self.resending.is_empty() {
+    fn next_wake_up(&self, now: Timestamp, intake: Intake, is_full: bool) -> Option<Timestamp> {
+        if is_full {
+            // Arrivals wake the partition once the log has written, timers do not.
+            return Some(now.after_ms(ROOM_CHECK_MS));
+        }
+        let may_pass_on = !self.results_due.is_empty() && self.may_bring();
+        if self.refused_starts.may_start() || !self.resending.is_empty() || may_pass_on {
             return Some(Timestamp(0)); // There is more to offer or resend.
         }
         let checkpoint = self.schedule.next(self.unwritten_bytes());
@@ -243,3 +332,6 @@ impl Driver {
 pub(crate) fn log_id(partition: PartitionId) -> runtime_log::PartitionId {
     runtime_log::PartitionId(partition.0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ impl Driver {
             answers.extend(self.holders.drain(..).map(|reader| held(reader, base.clone())));
         }
         if !answers.is_empty() {
-            self.after_durable(move || answers.into_iter().for_each(|answer| answer()));
+            self.after_durable(0, move || answers.into_iter().for_each(|answer| answer()));
         }
     }
 }

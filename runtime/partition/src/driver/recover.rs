@@ -7,13 +7,14 @@ use std::sync::Arc;
 use runtime_core::{
     Lsn, Partition, PartitionId,
     event::Record,
+    obligations,
     tables::{Overlay, Tables},
     time::{Stamp, Timestamp},
 };
 use runtime_log::Log;
 use runtime_store::{DiskSpace, Store};
 
-use super::{Driver, Settings, log_id, refused_starts::RefusedStarts};
+use super::{Counts, Driver, Settings, log_id, refused_starts::RefusedStarts, set_aside::SetAside};
 use crate::{
     StartError,
     checkpoint::{Checkpoints, Schedule},
@@ -88,11 +89,11 @@ impl Driver {
         let mut tables = Tables::new(&mut live, store.base());
         let next_timer = tables.next_timer(Timestamp(0));
         let next_expiry = tables.next_expiry(Timestamp(0)).map(|(at, _, _)| at);
+        let results_due = obligations::results(&tables).into_iter().collect();
         if observer.is_some() {
             live.watch();
         }
-        let interval = settings.checkpoint_interval;
-        let schedule = Schedule::new(interval, settings.overlay_bytes_max, clock.now_us());
+        let schedule = Schedule::new(&settings, clock.now_us());
         Self {
             partition,
             settings,
@@ -111,8 +112,12 @@ impl Driver {
             next_expiry,
             refused_starts: RefusedStarts::after_recovery(applied),
             resending: BTreeMap::new(),
+            results_due,
+            set_aside: SetAside::default(),
+            may_bring: true,
             holders: Vec::new(),
             observer,
+            counts: Counts::default(),
             is_overpromised: false,
             held_since_us: None,
         }

@@ -1,13 +1,19 @@
-//! Attempts that should be running but have not been offered, or were refused: offered, oldest
+//! Attempts that should be running but have not been offered yet, or were refused: offered, oldest
 //! first, when the invoker has capacity for them. Attempts that wait for different capacity wait
 //! separately, so that one service whose permits are all taken does not block the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use runtime_core::{Lsn, effect::Effect, model::ids::AttemptRef, obligations, tables::Tables};
+use runtime_core::{
+    Lsn,
+    effect::Effect,
+    model::{ids::AttemptRef, invocation::Invocation},
+    obligations,
+    tables::Tables,
+};
 
-use super::Driver;
+use super::{Driver, Settings};
 use crate::edges::Full;
 
 /// Attempts that the invoker still has to start.
@@ -15,7 +21,8 @@ use crate::edges::Full;
 pub(super) struct RefusedStarts {
     /// Refused attempts, by the capacity that was exhausted.
     refused: BTreeMap<Full, Waiting>,
-    /// Attempts found running at start that have not been offered yet.
+    /// Attempts that have not been offered yet: those found running at start, and those with a
+    /// large journal.
     found: BTreeSet<AttemptRef>,
     /// Where the search for running invocations continues after a start; `None` when it is done.
     unseen_from: Option<Lsn>,
@@ -28,8 +35,10 @@ pub(super) struct RefusedStarts {
 pub(super) struct StartsToRetry {
     /// The effects that start the attempts.
     pub(super) starts: Vec<Effect>,
+    /// Bytes of their journals and state.
+    pub(super) bytes: usize,
     /// Capacities that more attempts wait for than the invoker asked for: it has to announce more.
-    pub(super) more_wait: Vec<Full>,
+    pub(super) more_wait: BTreeSet<Full>,
 }
 
 /// Attempts that wait for the same capacity.
@@ -68,6 +77,11 @@ impl RefusedStarts {
         }
     }
 
+    /// Notes an attempt that has to be offered.
+    pub(super) fn found(&mut self, attempt: AttemptRef) {
+        self.found.insert(attempt);
+    }
+
     /// Whether there may be something to offer now.
     pub(super) fn may_start(&self) -> bool {
         self.refused.values().any(|waiting| waiting.wanted > 0) || self.may_search()
@@ -79,48 +93,62 @@ impl RefusedStarts {
         is_left && self.refused.get(&Full::All).is_none_or(|waiting| waiting.wanted > 0)
     }
 
-    /// The next starts to offer, up to `limit`; `None` if there is nothing to offer, or no
-    /// capacity. Can be empty if attempts have ended meanwhile and the search has to continue.
-    pub(super) fn take(&mut self, tables: &Tables<'_>, limit: usize) -> Option<StartsToRetry> {
+    /// The next starts to offer, up to `limit` or, if these are reached first, `bytes_max`; `None`
+    /// if there is nothing to offer, or no capacity. Can be empty if attempts have ended meanwhile
+    /// and the search has to continue, or if `may_start` refuses them.
+    pub(super) fn take(
+        &mut self,
+        tables: &Tables<'_>,
+        limit: usize,
+        bytes_max: usize,
+        may_start: impl Fn(&Invocation) -> Result<(), Full>,
+    ) -> Option<StartsToRetry> {
         if !self.may_start() {
             return None;
         }
-        let (mut starts, mut more_wait) = (Vec::new(), Vec::new());
+        let mut offer = Offer { tables, may_start, bytes_max, starts: Vec::new(), bytes: 0 };
+        let (mut more_wait, mut refused) = (BTreeSet::new(), Vec::new());
         let asked = self.refused.values().filter(|waiting| waiting.wanted > 0).count();
         // Each capacity that was asked for gets its part of the turn.
         let part = (limit / (asked + 1)).max(1);
         for (full, waiting) in self.refused.iter_mut().filter(|(_, waiting)| waiting.wanted > 0) {
-            let until = starts.len() + part.min(waiting.wanted);
-            while starts.len() < until
-                && let Some(attempt) = waiting.attempts.pop_first()
-            {
-                if let Some(start) = obligations::start(tables, attempt) {
-                    starts.push(start);
-                    waiting.wanted -= 1;
+            for _ in 0..part {
+                if waiting.wanted == 0 || offer.is_full() {
+                    break;
+                }
+                let Some(attempt) = waiting.attempts.pop_first() else { break };
+                match offer.add(attempt) {
+                    Ok(is_current) => waiting.wanted -= usize::from(is_current),
+                    Err(full) => refused.push((attempt, full)),
                 }
             }
             if waiting.wanted == 0 && !waiting.attempts.is_empty() {
-                more_wait.push(*full);
+                more_wait.insert(*full);
             }
         }
-        let may_search = self.may_search();
-        self.refused.retain(|_, waiting| !waiting.attempts.is_empty());
-        if may_search {
+        if self.may_search() {
             self.search(tables, limit);
-            let until = starts.len() + part;
-            while starts.len() < until
-                && let Some(attempt) = self.found.pop_first()
-            {
-                starts.extend(obligations::start(tables, attempt));
+            for _ in 0..part {
+                if offer.is_full() {
+                    break;
+                }
+                let Some(attempt) = self.found.pop_first() else { break };
+                if let Err(full) = offer.add(attempt) {
+                    refused.push((attempt, full));
+                }
             }
         }
+        more_wait.extend(refused.iter().map(|(_, full)| *full));
+        self.note(refused, BTreeMap::new());
+        self.refused.retain(|_, waiting| !waiting.attempts.is_empty());
+        let Offer { starts, bytes, .. } = offer;
         assert!(
             starts.len() <= part * (asked + 1),
             "{} attempts are offered in a turn that offers at most {part} for each of {} capacities",
             starts.len(),
             asked + 1
         );
-        Some(StartsToRetry { starts, more_wait })
+        Some(StartsToRetry { starts, bytes, more_wait })
     }
 
     /// Searches the next running invocations if there are too few attempts at hand.
@@ -143,17 +171,50 @@ impl RefusedStarts {
     }
 }
 
+/// The starts of a turn while they are collected.
+struct Offer<'t, M> {
+    tables: &'t Tables<'t>,
+    may_start: M,
+    bytes_max: usize,
+    starts: Vec<Effect>,
+    bytes: usize,
+}
+
+impl<M: Fn(&Invocation) -> Result<(), Full>> Offer<'_, M> {
+    fn is_full(&self) -> bool {
+        self.bytes >= self.bytes_max
+    }
+
+    /// Adds an attempt; returns whether it is still the current one of its invocation.
+    ///
+    /// # Errors
+    /// Returns the capacity that it would be refused for.
+    fn add(&mut self, attempt: AttemptRef) -> Result<bool, Full> {
+        let Some(invocation) = obligations::invocation(self.tables, attempt) else {
+            return Ok(false);
+        };
+        (self.may_start)(&invocation)?;
+        let start = obligations::start(self.tables, attempt);
+        self.bytes += start.as_ref().map_or(0, Effect::bytes);
+        self.starts.extend(start);
+        Ok(true)
+    }
+}
+
 impl Driver {
     /// Offers outstanding attempts while the invoker has capacity.
     pub(super) fn offer_refused_starts(&mut self) -> bool {
         let tables = Tables::new(&mut self.live, self.store.base());
-        let Some(offer) = self.refused_starts.take(&tables, self.settings.starts_max) else {
-            return false;
+        let Settings { starts_max, added_bytes_max, .. } = self.settings;
+        let may_start = |invocation: &Invocation| {
+            let bytes = usize::try_from(invocation.journal_bytes).unwrap_or(usize::MAX);
+            self.dispatch.edges.may_start(&invocation.target.service, invocation.pin, bytes)
         };
-        let StartsToRetry { starts, more_wait } = offer;
+        let offer = self.refused_starts.take(&tables, starts_max, added_bytes_max, may_start);
+        let Some(StartsToRetry { starts, bytes, more_wait }) = offer else { return false };
         if !starts.is_empty() || !more_wait.is_empty() {
             let dispatch = Arc::clone(&self.dispatch);
-            self.after_durable(move || {
+            self.after_durable(bytes, move || {
                 dispatch.dispatch(starts, None);
                 more_wait.into_iter().for_each(|full| dispatch.edges.attempt_refused(full));
             });

@@ -1,38 +1,43 @@
-//! Resends messages to other partitions that may have been lost on the way, from the rows.
-//!
-//! New messages may overtake them and are ignored by the receiver: they are in the rows, too, and
-//! are resent after the older ones. On one node nothing is lost, so only the simulator uses this so
-//! far; after a start, `node.rs` hands over everything that is not acknowledged.
+//! Resends messages to other partitions, from the rows, when these ask for them: because they had
+//! no memory for them, or after a start. A transport may lose some, too; on one node nothing is
+//! lost, so only the simulator does that so far.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use runtime_core::{
-    PartitionId, obligations,
+    PartitionId,
+    event::Event,
+    obligations,
     tables::{Tables, walk::Budget},
 };
 
 use super::Driver;
+use crate::peers::Resent;
 
-/// Limit on what one turn resends.
+/// Limit on what is resent at a time. A receiver that needs more asks again.
 const BUDGET: Budget = Budget { rows_max: 1024, bytes_max: 8 << 20 };
 
 impl Driver {
-    /// Starts resending to the partitions in `lost` and continues with one partition; returns
-    /// whether anything was sent or is left to send.
-    pub(super) fn resend(&mut self, lost: BTreeSet<PartitionId>) -> bool {
-        self.resending.extend(lost.into_iter().map(|to| (to, None)));
-        let Some((to, after)) = self.resending.pop_first() else { return false };
+    /// Notes which partitions need messages again, and the first one of each.
+    pub(super) fn note_resend(&mut self, wanted: BTreeMap<PartitionId, u64>) {
+        self.resending.extend(wanted);
+    }
+
+    /// Resends messages to one partition; returns whether there was one that needs some.
+    pub(super) fn resend(&mut self) -> bool {
+        let Some((to, first)) = self.resending.pop_first() else { return false };
+        let from = self.partition.id;
         let tables = Tables::new(&mut self.live, self.store.base());
-        let (messages, rest) = obligations::messages_to(&tables, to, after.as_deref(), BUDGET);
-        if rest.is_some() {
-            self.resending.insert(to, rest);
-        }
-        let has_some = !messages.is_empty();
-        if has_some {
-            let dispatch = Arc::clone(&self.dispatch);
-            self.after_durable(move || dispatch.dispatch(messages, None));
-        }
-        has_some || !self.resending.is_empty()
+        let (messages, more_from) = obligations::messages_to(&tables, to, first, BUDGET);
+        let next = more_from.unwrap_or_else(|| tables.meta().sent_to(to) + 1);
+        let messages = messages.into_iter().map(|(sequence, sent)| {
+            let message = sent.message;
+            (sent.stamp, Event::MessageReceived { from, sequence, message })
+        });
+        let resent = Resent::new(from, first, messages.collect(), next, more_from.is_some());
+        let dispatch = Arc::clone(&self.dispatch);
+        self.after_durable(resent.bytes(), move || dispatch.resend(to, resent));
+        true
     }
 }

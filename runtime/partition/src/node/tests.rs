@@ -3,12 +3,8 @@
 use bytes::Bytes;
 use runtime_core::{
     Lsn,
-    effect::StartAttempt,
     event::{Event, Record},
-    model::{
-        deployment::StoredDeployment,
-        ids::{AttemptRef, RequestId},
-    },
+    model::ids::RequestId,
     tables::{Overlay, Tables},
     time::Stamp,
 };
@@ -20,62 +16,16 @@ use runtime_store::sim_backend::SimBackend;
 
 use super::*;
 use crate::{
-    Full,
     checkpoint::{CheckpointThread, OnDone},
     lanes::Read,
+    test_support::{Nobody, Still},
 };
 
-struct Nobody;
+/// Writes none.
+struct Never;
 
-impl Edges for Nobody {
-    fn start_attempt(&self, _: PartitionId, _: Box<StartAttempt>) -> Result<(), Full> {
-        Err(Full::All)
-    }
-
-    fn attempt_refused(&self, _: Full) {}
-
-    fn send_notification(
-        &self,
-        _: PartitionId,
-        _: AttemptRef,
-        _: protocol::journal::EntryIndex,
-        _: protocol::journal::Entry,
-    ) {
-    }
-
-    fn abort_attempt(&self, _: PartitionId, _: AttemptRef) {}
-
-    fn publish_registry(&self, _: Vec<StoredDeployment>) {}
-}
-
-impl Checkpoints for Nobody {
+impl Checkpoints for Never {
     fn run(&self, _: runtime_store::Checkpoint, _: OnDone) {}
-}
-
-/// A clock that advances only by the stamps that are taken.
-#[derive(Debug, Default)]
-struct Still(std::sync::Mutex<u64>);
-
-impl Clock for Still {
-    fn now_us(&self) -> u64 {
-        *self.0.lock().unwrap()
-    }
-
-    fn wall_us(&self) -> u64 {
-        0
-    }
-
-    fn take(&self, count: u64) -> Stamp {
-        let mut now_us = self.0.lock().unwrap();
-        let first = *now_us + 1;
-        *now_us += count;
-        Stamp(first)
-    }
-
-    fn advance_past(&self, stamp: Stamp) {
-        let mut now_us = self.0.lock().unwrap();
-        *now_us = stamp.0.max(*now_us);
-    }
 }
 
 /// Stamp of the record with this number.
@@ -131,7 +81,7 @@ fn recover(tables: Store, log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Result<No
         log,
         clock,
         derivation: Derivation::Plain,
-        checkpoints: Arc::new(Nobody),
+        checkpoints: Arc::new(Never),
         observer: None,
         settings: Settings::default(),
     };
@@ -260,7 +210,7 @@ fn a_disk_that_hangs_is_seen_after_ten_seconds() {
         log: Arc::clone(&log) as _,
         clock: Arc::clone(&clock) as _,
         derivation: Derivation::Plain,
-        checkpoints: Arc::new(Nobody),
+        checkpoints: Arc::new(Never),
         observer: None,
         settings: Settings { overlay_bytes_max: 1, ..Settings::default() },
     };
