@@ -1,30 +1,23 @@
 //! What events of a few bytes can bring: rows that their records read and store again.
 
-use protocol::journal::{Command, InvocationTarget};
+use protocol::journal::Command;
 
 use crate::{
-    admission,
     event::Event,
-    model::{
-        ids::{AttemptRef, Lsn, Partition},
-        message::Message,
-    },
+    model::ids::{AttemptRef, Lsn},
     tables::Tables,
 };
 
 impl Event {
     /// Estimates the bytes that the event's record stores in addition to its payload, because it
     /// copies them from other rows.
-    pub fn brings_bytes(&self, partition: &Partition, tables: &Tables<'_>) -> usize {
+    pub fn brings_bytes(&self, tables: &Tables<'_>) -> usize {
         match self {
             Self::CommandProposed { attempt, command, .. } => {
-                of_command(partition, tables, *attempt, command.command())
+                of_command(tables, *attempt, command.command())
             }
             // Its output becomes its result.
             Self::AttemptEnded { attempt } => journal_bytes(tables, attempt.invocation),
-            Self::MessageReceived { message: Message::Attach { target, .. }, .. } => {
-                tables.invocation_lsn(*target).map_or(0, |lsn| tables.invocation_bytes(lsn))
-            }
             Self::ResultDue { of } => tables.shared_result_bytes(*of),
             // Each stores its payload, and rows of a fixed size.
             Self::Invoked(_)
@@ -58,10 +51,7 @@ impl Event {
                 Command::GetLazyState { .. }
                     | Command::GetPromise { .. }
                     | Command::PeekPromise { .. }
-                    | Command::AttachInvocation { .. }
-                    | Command::GetInvocationOutput { .. }
             ),
-            Self::MessageReceived { message, .. } => matches!(message, Message::Attach { .. }),
             Self::ResultDue { .. } => true,
             Self::AttemptEnded { .. }
             | Self::Invoked(_)
@@ -76,6 +66,7 @@ impl Event {
             | Self::SignalRequested { .. }
             | Self::CancelRequested { .. }
             | Self::KillRequested { .. }
+            | Self::MessageReceived { .. }
             | Self::MessagesAcknowledged { .. }
             | Self::RetentionDue { .. }
             | Self::CleanupDue { .. }
@@ -117,12 +108,7 @@ impl Event {
     }
 }
 
-fn of_command(
-    partition: &Partition,
-    tables: &Tables<'_>,
-    attempt: AttemptRef,
-    command: &Command,
-) -> usize {
+fn of_command(tables: &Tables<'_>, attempt: AttemptRef, command: &Command) -> usize {
     let object = || tables.invocation(attempt.invocation).map(|invocation| invocation.target);
     match command {
         Command::GetLazyState { key, .. } => {
@@ -131,10 +117,8 @@ fn of_command(
         Command::GetPromise { key: name, .. } | Command::PeekPromise { key: name, .. } => {
             object().map_or(0, |target| tables.promise_bytes(&target.service, &target.key, name))
         }
-        Command::AttachInvocation { target, .. } | Command::GetInvocationOutput { target, .. } => {
-            of_result(partition, tables, target)
-        }
-        // Each stores its payload. The keys of a state are few and small.
+        // Each stores its payload. The keys of a state are few and small, and a large result is
+        // passed on later ([`Event::ResultDue`]).
         Command::Input { .. }
         | Command::Output { .. }
         | Command::SetState { .. }
@@ -144,6 +128,8 @@ fn of_command(
         | Command::GetEagerState { .. }
         | Command::GetEagerStateKeys { .. }
         | Command::CompletePromise { .. }
+        | Command::AttachInvocation { .. }
+        | Command::GetInvocationOutput { .. }
         | Command::Sleep { .. }
         | Command::Call { .. }
         | Command::OneWayCall { .. }
@@ -151,13 +137,6 @@ fn of_command(
         | Command::Run { .. }
         | Command::CompleteAwakeable { .. } => 0,
     }
-}
-
-/// The result of another invocation of this partition.
-fn of_result(partition: &Partition, tables: &Tables<'_>, target: &InvocationTarget) -> usize {
-    let lsn = admission::named(partition.derivation, target)
-        .and_then(|target| tables.invocation_lsn(target));
-    lsn.map_or(0, |lsn| tables.invocation_bytes(lsn))
 }
 
 fn journal_bytes(tables: &Tables<'_>, lsn: Lsn) -> usize {

@@ -6,10 +6,11 @@
 //! acknowledgement replaces the one before, and there are only as many reads and notices as callers
 //! and attempts.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use runtime_core::event::Event;
+use runtime_core::{Lsn, event::Event};
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
@@ -34,6 +35,8 @@ pub(crate) struct Inbox {
     disk_full: AtomicBool,
     /// Events with a larger payload wait before they are admitted.
     payload_bytes_max: watch::Sender<usize>,
+    /// Invocations whose attempts wait before they propose anything more.
+    held_back: watch::Sender<BTreeSet<Lsn>>,
 }
 
 impl Inbox {
@@ -45,6 +48,7 @@ impl Inbox {
             capacity: std::array::from_fn(|_| std::array::from_fn(capacity)),
             disk_full: AtomicBool::new(false),
             payload_bytes_max: watch::Sender::new(usize::MAX),
+            held_back: watch::Sender::default(),
         }
     }
 
@@ -53,6 +57,7 @@ impl Inbox {
     /// it.
     pub(crate) async fn push_events(&self, events: Vec<Event>) -> Result<(), Stopped> {
         let Some(lane) = events.first().map(Lane::of) else { return Ok(()) };
+        let invocation = events[0].attempt().map(|attempt| attempt.invocation);
         let payload_bytes = events.iter().map(Event::payload_bytes).max().unwrap_or_default();
         let size = budget::size_of(payload_bytes);
         let mut left = LANE_BYTES_MAX;
@@ -66,6 +71,9 @@ impl Inbox {
         // Wait here, because events keep their order from here on.
         if lane != Lane::Control && payload_bytes > SMALL_BYTES_MAX {
             self.may_come(payload_bytes).await;
+        }
+        if let Some(invocation) = invocation {
+            self.is_let_on(invocation).await;
         }
         let capacity = &self.capacity[lane as usize][size];
         match capacity.try_acquire_many(LANE_BYTES_MAX - left) {
@@ -134,14 +142,39 @@ impl Inbox {
     /// Sets the largest payload that is admitted. A closed inbox admits all, because it refuses
     /// them anyway.
     pub(crate) fn let_in(&self, payload_bytes_max: usize) {
-        let is_closed = self.capacity.iter().flatten().any(Semaphore::is_closed);
-        let max = if is_closed { usize::MAX } else { payload_bytes_max };
+        let max = if self.is_closed() { usize::MAX } else { payload_bytes_max };
         self.payload_bytes_max.send_if_modified(|now| std::mem::replace(now, max) != max);
     }
 
     async fn may_come(&self, payload_bytes: usize) {
         // This fails only if the inbox is gone, and `self` is the inbox.
         let _ = self.payload_bytes_max.subscribe().wait_for(|max| payload_bytes <= *max).await;
+    }
+
+    /// Sets which invocations' attempts have to wait before they propose anything more. A closed
+    /// inbox holds none back, because it refuses them anyway.
+    pub(crate) fn hold_back(&self, invocations: &BTreeSet<Lsn>) {
+        let none = BTreeSet::new();
+        let held_back = if self.is_closed() { &none } else { invocations };
+        self.held_back.send_if_modified(|now| {
+            let is_changed = now != held_back;
+            if is_changed {
+                now.clone_from(held_back);
+            }
+            is_changed
+        });
+    }
+
+    fn is_closed(&self) -> bool {
+        self.capacity.iter().flatten().any(Semaphore::is_closed)
+    }
+
+    async fn is_let_on(&self, invocation: Lsn) {
+        let is_held_back = |held_back: &BTreeSet<Lsn>| held_back.contains(&invocation);
+        if is_held_back(&self.held_back.borrow()) {
+            // This fails only if the inbox is gone, and `self` is the inbox.
+            let _ = self.held_back.subscribe().wait_for(|now| !is_held_back(now)).await;
+        }
     }
 
     /// Sets whether new work is refused because the disk has no space for it.
@@ -158,6 +191,7 @@ impl Inbox {
     pub(crate) fn close(&self) {
         self.capacity.iter().flatten().for_each(Semaphore::close);
         self.let_in(usize::MAX);
+        self.hold_back(&BTreeSet::new());
         self.put(Lanes::close);
     }
 

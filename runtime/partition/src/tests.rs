@@ -1,6 +1,7 @@
 //! What a turn waits for, and when a checkpoint is due. The simulator tests how turns, recovery and
 //! checkpoints work together.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -264,6 +265,25 @@ async fn large_events_wait_outside_while_the_tables_are_behind() {
     inbox.close();
     inbox.let_in(0);
     assert_eq!(large.now_or_never(), Some(Err(crate::Stopped)));
+}
+
+/// Otherwise what it proposes would pile up behind its event that waits.
+#[tokio::test]
+async fn an_attempt_whose_event_waits_for_a_checkpoint_proposes_nothing_more() {
+    let inbox = Inbox::new(UNLIMITED);
+    inbox.hold_back(&BTreeSet::from([Lsn(1)]));
+    let mut held = Box::pin(inbox.push_events(vec![result(10)]));
+    assert!((&mut held).now_or_never().is_none());
+    inbox.push_events(vec![event()]).now_or_never().expect("others go on").unwrap();
+    inbox.hold_back(&BTreeSet::from([Lsn(2)]));
+    held.now_or_never().expect("its event was applied").unwrap();
+    // A node that stops releases waiting callers.
+    inbox.hold_back(&BTreeSet::from([Lsn(1)]));
+    let mut held = Box::pin(inbox.push_events(vec![result(10)]));
+    assert!((&mut held).now_or_never().is_none());
+    inbox.close();
+    inbox.hold_back(&BTreeSet::from([Lsn(1)]));
+    assert_eq!(held.now_or_never(), Some(Err(crate::Stopped)));
 }
 
 #[tokio::test]

@@ -78,7 +78,7 @@ pub(crate) fn complete(
         Some(CallRef { id, invocation, completion, kind: NotificationKind::GetPromise })
     });
     let waiters: Vec<CallRef> = waiters.collect();
-    shared_result::pass_on_to(cx, waiters, result.clone().into());
+    shared_result::pass_on_promise(cx, waiters, result.clone().into());
 }
 
 /// Creates a promise. The run removes its workflow's promises when it is removed itself; a promise

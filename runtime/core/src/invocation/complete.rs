@@ -55,7 +55,7 @@ pub(crate) fn complete(cx: &mut Context<'_, '_>, lsn: Lsn, result: Result<Bytes,
         outbox::answer(cx, caller, completion.result.clone().into());
     }
     if has_waiters {
-        shared_result::pass_on(cx, lsn, completion.result.clone().into());
+        shared_result::pass_on(cx, lsn, &completion.result.clone().into());
     }
     cx.emit(Effect::Completed { id, completion });
     match expires_at {

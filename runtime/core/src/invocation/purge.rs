@@ -10,6 +10,7 @@ use crate::{
         ids::{Lsn, RequestId},
         invocation::{Invocation, Retention, Status, StatusKind},
     },
+    shared_result,
     tables::expiry::{Expiring, PromiseName, ROWS_BYTES},
     time::Timestamp,
 };
@@ -86,8 +87,9 @@ pub(crate) fn is_promised(invocation: &Invocation) -> bool {
 }
 
 /// Whether its retention has expired, so that it counts as absent.
-pub(crate) fn is_expired(cx: &mut Context<'_, '_>, lsn: Lsn) -> bool {
-    super::expect(cx.tables, lsn).status.is_expired(cx.at)
+pub(crate) fn is_expired(cx: &Context<'_, '_>, lsn: Lsn) -> bool {
+    let invocation = cx.tables.invocation(lsn);
+    invocation.is_some_and(|invocation| invocation.status.is_expired(cx.at))
 }
 
 /// Removes it if it has expired; returns whether it had.
@@ -101,6 +103,7 @@ pub(crate) fn if_expired(cx: &mut Context<'_, '_>, lsn: Lsn) -> bool {
 
 /// Removes a finished invocation with everything that belongs to it.
 pub(crate) fn remove(cx: &mut Context<'_, '_>, lsn: Lsn) {
+    shared_result::keep(cx, lsn);
     let invocation = super::expect(cx.tables, lsn);
     let Status::Completed { at, completion } = &invocation.status else {
         panic!("{:?}: {lsn:?} is removed but is {:?}", cx.lsn, invocation.status)

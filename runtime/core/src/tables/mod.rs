@@ -21,7 +21,7 @@ pub mod overlay;
 pub mod producer;
 pub mod promise;
 pub mod row;
-mod shared_result;
+pub mod shared_result;
 mod snapshot;
 pub mod state;
 pub mod timer;

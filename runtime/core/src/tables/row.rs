@@ -1,7 +1,6 @@
 //! The decoded value of a row, and its encoding.
 
 use bytes::Bytes;
-use protocol::journal::NotificationResult;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -13,6 +12,7 @@ use super::{
     old_formats::InvocationV2,
     outbox::Outgoing,
     promise::Promise,
+    shared_result::SharedResult,
 };
 use crate::{
     model::{
@@ -68,8 +68,8 @@ pub enum Row {
     Invocation(Box<Invocation>),
     /// See [`Position`]. From here on: format 4.
     Position(Position),
-    /// A result that is passed on to many waiters. From here on: format 5.
-    SharedResult(Box<NotificationResult>),
+    /// See [`SharedResult`]. From here on: format 5.
+    SharedResult(SharedResult),
 }
 
 /// Version of the row encoding, and the first byte of every stored value. Rows are read in every
@@ -171,7 +171,8 @@ impl Row {
             Self::Meta(_) | Self::PromiseName(_) => 200,
             Self::Outgoing(outgoing) => 1000 + size::of_message(&outgoing.message),
             Self::Deployment(_) => 4000,
-            Self::SharedResult(result) => size::of_notification(result),
+            Self::SharedResult(SharedResult::OfInvocation) => 1,
+            Self::SharedResult(SharedResult::Here(result)) => 1 + size::of_notification(result),
         }
     }
 }

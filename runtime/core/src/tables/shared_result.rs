@@ -1,18 +1,37 @@
-//! Key: the LSN that the waiter rows begin with. Row: the result that is passed on to them.
+//! Key: the LSN that the waiter rows begin with. Row: where the result is that is passed on to
+//! them.
 
 use protocol::journal::NotificationResult;
+use serde::{Deserialize, Serialize};
 
-use super::{Key, Row, Table, Tables, key::KeyReader, row::expect_row, walk::Budget, walk::Walk};
+use super::{
+    Key, Row, Table, Tables,
+    key::KeyReader,
+    row::expect_row,
+    walk::{Budget, Walk},
+};
 use crate::model::ids::Lsn;
 
+/// A result that is being passed on to those that wait for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SharedResult {
+    /// It is the result of the invocation that the key names.
+    OfInvocation,
+    /// It is in this row.
+    Here(Box<NotificationResult>),
+}
+
 impl Tables<'_> {
-    pub(crate) fn shared_result(&self, of: Lsn) -> Option<NotificationResult> {
-        self.get(&row_key(of)).map(|row| *expect_row!(row, SharedResult))
+    pub(crate) fn shared_result(&self, of: Lsn) -> Option<SharedResult> {
+        self.get(&row_key(of)).map(|row| expect_row!(row, SharedResult))
     }
 
-    /// Size of a shared result in bytes; 0 if there is none.
+    /// Estimate of the size of a shared result, in bytes; 0 if there is none.
     pub(crate) fn shared_result_bytes(&self, of: Lsn) -> usize {
-        self.size(&row_key(of))
+        match self.size(&row_key(of)) {
+            0 => 0,
+            bytes => bytes + self.invocation_bytes(of),
+        }
     }
 
     /// The results that are still being passed on.
@@ -21,8 +40,8 @@ impl Tables<'_> {
         Walk::new(self, (prefix.clone(), prefix), after, budget, |key, _| KeyReader::new(key).lsn())
     }
 
-    pub(crate) fn put_shared_result(&mut self, of: Lsn, result: NotificationResult) {
-        self.create(row_key(of), Row::SharedResult(Box::new(result)));
+    pub(crate) fn put_shared_result(&mut self, of: Lsn, result: SharedResult) {
+        self.put(row_key(of), Row::SharedResult(result));
     }
 
     pub(crate) fn delete_shared_result(&mut self, of: Lsn) {

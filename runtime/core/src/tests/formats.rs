@@ -38,6 +38,7 @@ use crate::{
         old_formats::InvocationV2,
         outbox::Outgoing,
         promise::Promise,
+        shared_result::SharedResult,
     },
     time::{Stamp, Timestamp},
 };
@@ -293,8 +294,11 @@ fn events_5() -> Vec<(&'static str, Event)> {
 
 /// Rows that use what format 5 introduced.
 fn rows_5() -> Vec<(&'static str, Row)> {
-    let result = NotificationResult::Value(Bytes::from("1"));
-    vec![("SharedResult", Row::SharedResult(Box::new(result)))]
+    let result = Box::new(NotificationResult::Value(Bytes::from("1")));
+    vec![
+        ("SharedResult of an invocation", Row::SharedResult(SharedResult::OfInvocation)),
+        ("SharedResult", Row::SharedResult(SharedResult::Here(result))),
+    ]
 }
 
 /// Events that use what format 3 introduced.

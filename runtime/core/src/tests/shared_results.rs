@@ -19,7 +19,11 @@ fn told(fixture: &mut Fixture, event: Event) -> usize {
     fixture.effects();
     fixture.apply(event);
     assert_eq!(invariants::check(&fixture.tables()), Ok(()));
-    let is_told = |line: &&str| line.contains("AttachInvocation") || line.contains("GetPromise");
+    let is_told = |line: &&str| {
+        ["AttachInvocation", "GetInvocationOutput", "GetPromise"]
+            .iter()
+            .any(|kind| line.contains(kind))
+    };
     fixture.effects().lines().filter(is_told).count()
 }
 
@@ -77,6 +81,37 @@ fn nobody_is_told_a_huge_result_in_the_record_that_stores_it() {
     for _ in 0..3 {
         assert_eq!(told(&mut fixture, Event::ResultDue { of: Lsn(1) }), 1, "one after the other");
     }
+    assert!(due(&mut fixture).is_empty());
+}
+
+/// However many ask for it: their requests are small, and so is what each of them adds.
+#[test]
+fn a_huge_result_that_is_there_already_is_passed_on_later() {
+    let mut fixture = Fixture::single();
+    let retention = Retention { completion_ms: 1000, journal_ms: 1000 };
+    let end = awaited(&mut fixture, retention, Bytes::from(vec![7; 2 << 20]));
+    fixture.apply(end);
+    while let [of] = due(&mut fixture)[..] {
+        fixture.apply(Event::ResultDue { of });
+    }
+    fixture.checkpoint();
+    for wait in [true, false] {
+        let target = InvocationTarget::Id(id(1).to_string());
+        let command = if wait {
+            Command::AttachInvocation { target, completion: 2 }
+        } else {
+            Command::GetInvocationOutput { target, completion: 3 }
+        };
+        let asks = attempt(Lsn(2), Lsn(2));
+        assert_eq!(told(&mut fixture, super::support::command(asks, command)), 0);
+    }
+    assert!(fixture.live.size_bytes() < 10_000, "{} bytes", fixture.live.size_bytes());
+    assert_eq!(due(&mut fixture), [Lsn(1)]);
+    // It is removed before they have it.
+    fixture
+        .apply(Event::PurgeRequested { request: crate::model::ids::RequestId(1), target: id(1) });
+    assert!(fixture.tables().invocation(Lsn(1)).is_none());
+    assert_eq!([0, 1].map(|_| told(&mut fixture, Event::ResultDue { of: Lsn(1) })), [1, 1]);
     assert!(due(&mut fixture).is_empty());
 }
 

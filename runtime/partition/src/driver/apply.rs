@@ -50,9 +50,8 @@ impl Driver {
             let unwritten_bytes = before_bytes + self.store.unwritten_bytes();
             let brings_bytes_max = self.schedule.payload_bytes_max(unwritten_bytes);
             if brings_bytes_max < usize::MAX {
-                let partition = &self.partition;
                 let must_wait = self.set_aside.is_before(&pending.event)
-                    || looks.brings_more(brings_bytes_max, &mut pending, partition, &tables)
+                    || looks.brings_more(brings_bytes_max, &mut pending, &tables)
                         && !std::mem::take(&mut self.may_bring);
                 if must_wait {
                     self.counts.set_aside += 1;

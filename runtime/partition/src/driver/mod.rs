@@ -225,6 +225,7 @@ impl Driver {
         let has_events = !events.is_empty() || !again.is_empty();
         let left = self.apply(again, events);
         let reads = self.put_back(now, left, reads);
+        self.inbox.hold_back(self.set_aside.invocations());
         self.look(reads);
         self.refused_starts.note(notices.refused, notices.wanted);
         self.note_resend(notices.resend);

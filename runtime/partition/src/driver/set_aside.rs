@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use runtime_core::{Lsn, Partition, PartitionId, event::Event, tables::Tables};
+use runtime_core::{Lsn, event::Event, tables::Tables};
 
 use crate::lanes::weight;
 
-/// With this many bytes, nothing more is taken from edges and peers: what comes after an event that
-/// waits has to wait, too.
+/// With this many bytes, nothing more is taken from edges and peers. What an attempt proposes after
+/// an event that waits has to wait, too, but only what was queued already: the attempt is told.
 const BYTES_MAX: usize = 8 << 20;
 
 /// Rows that a turn may look at to learn what events would bring. Looking at a row in the file
@@ -28,7 +28,6 @@ pub(super) struct SetAside {
     events: Vec<Pending>,
     bytes: usize,
     invocations: BTreeSet<Lsn>,
-    peers: BTreeSet<PartitionId>,
 }
 
 /// Looks at the rows that events of a turn would bring.
@@ -44,20 +43,14 @@ impl From<Event> for Pending {
 }
 
 impl SetAside {
-    /// Whether an event has to wait because one before it does. The events of an attempt are
-    /// applied in order, and so are the messages of a peer.
+    /// Whether an event has to wait because one before it does: the events of an attempt are
+    /// applied in order.
     pub(super) fn is_before(&self, event: &Event) -> bool {
-        if let Event::MessageReceived { from, .. } = event {
-            return self.peers.contains(from);
-        }
         event.attempt().is_some_and(|attempt| self.invocations.contains(&attempt.invocation))
     }
 
     pub(super) fn push(&mut self, pending: Pending) {
         let event = &pending.event;
-        if let Event::MessageReceived { from, .. } = event {
-            self.peers.insert(*from);
-        }
         self.invocations.extend(event.attempt().map(|attempt| attempt.invocation));
         self.bytes += weight(event);
         self.events.push(pending);
@@ -66,6 +59,11 @@ impl SetAside {
     /// Takes all of them.
     pub(super) fn take(&mut self) -> Vec<Pending> {
         std::mem::take(self).events
+    }
+
+    /// The invocations whose events wait.
+    pub(super) fn invocations(&self) -> &BTreeSet<Lsn> {
+        &self.invocations
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -80,7 +78,6 @@ impl Looks {
         &mut self,
         max: usize,
         pending: &mut Pending,
-        partition: &Partition,
         tables: &Tables<'_>,
     ) -> bool {
         let event = &pending.event;
@@ -88,10 +85,10 @@ impl Looks {
             if self.bytes >= LOOKED_BYTES_MAX {
                 return true;
             }
-            let bytes = event.brings_bytes(partition, tables);
+            let bytes = event.brings_bytes(tables);
             self.bytes += bytes;
             pending.brings_bytes = Some(bytes);
         }
-        pending.brings_bytes.unwrap_or_else(|| event.brings_bytes(partition, tables)) > max
+        pending.brings_bytes.unwrap_or_else(|| event.brings_bytes(tables)) > max
     }
 }
