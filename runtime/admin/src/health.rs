@@ -65,7 +65,7 @@ impl Health {
                 None => {
                     (health.live, health.ready) = (false, false);
                     health.warnings.push(format!(
-                        "partition {id} has not answered for {} s: restart the server",
+                        "partition {id} has not answered for {} s: restart the node",
                         STUCK_AFTER.as_secs()
                     ));
                 }

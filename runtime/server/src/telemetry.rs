@@ -6,7 +6,7 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::config::settings::Environment;
@@ -30,7 +30,9 @@ pub(crate) fn start(environment: &Environment) -> Result<()> {
     let is_level = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
     ensure!(wanted.split(',').all(is_level), refused());
     // Errors of a peer are the peer's problem: one connection could fill the log with them.
-    let filter = EnvFilter::try_new(format!("h2=error,{wanted}")).with_context(refused)?;
+    // The error repeats what a level is.
+    let filter =
+        EnvFilter::try_new(format!("h2=error,{wanted}")).map_err(|_| anyhow!(refused()))?;
     // Only a test harness installs a second subscriber, and then the first one stays.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
