@@ -71,7 +71,7 @@ impl World {
     fn start(&mut self, partition: PartitionId, start: StartAttempt) -> Result<(), String> {
         self.pins.check(partition, &start)?;
         let registry = self.registry.snapshot();
-        let node = NodeOptions { message_bytes_max: 1 << 20, ..NodeOptions::default() };
+        let node = NodeOptions { message_bytes_max: 2 << 20, ..NodeOptions::default() };
         let placement =
             place(&registry, &start, &node).map_err(|unplaced| unplaced.fault.to_string())?;
         let mut options = placement.options;

@@ -366,6 +366,9 @@ impl World {
             self.stats.add(Fault::TurnCut, after.turns_cut > before.turns_cut);
             self.stats.add(Fault::PeersFull, after.asked_again > before.asked_again);
         }
+        if self.outside.has_large_results() {
+            self.stats.add(Fault::LargeResults, after.passed_on > before.passed_on);
+        }
         if settings.small_bytes_max < default.small_bytes_max {
             self.stats.add(Fault::SetAside, after.set_aside > before.set_aside);
         }

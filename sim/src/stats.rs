@@ -55,6 +55,8 @@ pub enum Fault {
     SetAside,
     /// There is no memory for messages from other partitions.
     PeersFull,
+    /// Some results are passed on one copy at a time.
+    LargeResults,
     /// The invoker has no permit for an attempt.
     StartRefused,
     /// A connection breaks.
@@ -93,7 +95,7 @@ const FAULTS: usize = Fault::ALL.len();
 
 impl Fault {
     /// All faults, in declaration order.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::PowerLoss,
         Self::LogPowerCut,
         Self::LogBytesLost,
@@ -118,6 +120,7 @@ impl Fault {
         Self::TurnCut,
         Self::SetAside,
         Self::PeersFull,
+        Self::LargeResults,
         Self::StartRefused,
         Self::ConnectionCut,
         Self::Zombie,
@@ -168,6 +171,7 @@ impl Fault {
             Self::TurnCut => ("turns that may add little", "some events were left for the next"),
             Self::SetAside => ("turns in little memory", "an event waited for a checkpoint"),
             Self::PeersFull => ("turns with few messages at a time", "some were asked for again"),
+            Self::LargeResults => ("turns with large results", "one was passed on later"),
             Self::Overload => ("turns with a full overlay", "an event was held back"),
             Self::StartRefused => ("attempts offered", "there was no permit"),
             Self::ConnectionCut => ("connections to cut", "an attempt was aborted"),

@@ -114,7 +114,8 @@ impl World {
         let settings = settings(&limits, &mut random);
         let weights = FaultWeights::new(&mut random, &limits);
         let node = SimNode::recover(Media::new(partitions), &clock, settings.clone(), sabotage)?;
-        let outside = handlers::Outside::new(Arc::clone(&clock));
+        let has_large_results = limits.overload && random.chance(20);
+        let outside = handlers::Outside::new(Arc::clone(&clock), has_large_results);
         let defaults = Defaults {
             handler: HandlerSettings {
                 inactivity_timeout_ms: 1000,

@@ -175,6 +175,8 @@ pub struct Counts {
     pub turns_cut: u64,
     /// Events that had to wait for a checkpoint because they would bring large rows.
     pub set_aside: u64,
+    /// Times that a result was passed on to more of those that wait for it.
+    pub passed_on: u64,
     /// Times that messages of other partitions were asked for again.
     pub asked_again: u64,
 }
@@ -219,6 +221,7 @@ impl Driver {
             self.add_due(now, intake, &mut events);
         }
         if may_bring && intake != Intake::Reserve {
+            self.counts.passed_on += self.results_due.len() as u64;
             let results = std::mem::take(&mut self.results_due).into_iter();
             events.extend(results.map(|of| Event::ResultDue { of }));
         }
