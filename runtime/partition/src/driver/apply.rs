@@ -16,7 +16,10 @@ use super::{
     Driver, log_id,
     set_aside::{Looks, Pending},
 };
-use crate::observer::{DurableBatch, Observed, RowChange};
+use crate::{
+    lanes::RECORD_BYTES,
+    observer::{DurableBatch, Observed, RowChange},
+};
 
 /// A turn applies nothing more after this many microseconds: rows next to large ones take long to
 /// read.
@@ -26,8 +29,14 @@ impl Driver {
     /// Applies events in memory, those in `again` first, then appends them; the log's callback
     /// releases their effects. Events that would bring more rows than there is memory for are set
     /// aside. Ends early when the others have added as much as a turn may or took long, since a
-    /// small event can bring large rows and effects; returns the rest of `events`.
-    pub(super) fn apply(&mut self, again: Vec<Pending>, events: Vec<Event>) -> Vec<Event> {
+    /// small event can bring large rows and effects, or when their records take `log_bytes_left`;
+    /// returns the rest of `events`.
+    pub(super) fn apply(
+        &mut self,
+        again: Vec<Pending>,
+        events: Vec<Event>,
+        mut log_bytes_left: usize,
+    ) -> Vec<Event> {
         let count = again.len() + events.len();
         if count == 0 {
             return events;
@@ -43,7 +52,7 @@ impl Driver {
         let mut looks = Looks::default();
         let until_us = self.clock.now_us().saturating_add(APPLY_US_MAX);
         while left_bytes > 0
-            && (payloads.is_empty() || self.clock.now_us() < until_us)
+            && (payloads.is_empty() || (log_bytes_left > 0 && self.clock.now_us() < until_us))
             && let Some(mut pending) = again.next().or_else(|| events.next().map(Pending::from))
         {
             let before_bytes = tables.changed_bytes();
@@ -69,6 +78,7 @@ impl Driver {
             let with_effects: usize = effects[before_effects..].iter().map(Effect::bytes).sum();
             effect_bytes += with_effects;
             left_bytes = left_bytes.saturating_sub(added_bytes + with_effects);
+            log_bytes_left = log_bytes_left.saturating_sub(RECORD_BYTES + payload_bytes);
             payloads.push(record.encode());
             self.applied = record.lsn;
             if let Some(observed) = &mut observed {

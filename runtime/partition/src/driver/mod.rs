@@ -213,20 +213,20 @@ impl Driver {
         let mut events: Vec<Event> = acknowledged
             .map(|(by, sequence)| Event::MessagesAcknowledged { by, sequence })
             .collect();
-        let may_bring = !is_full && self.may_bring();
+        let may_bring = !is_full && intake != Intake::Reserve && self.may_bring();
         let again = if may_bring { self.set_aside.take() } else { Vec::new() };
         events.extend(taken);
         let now = Timestamp(self.clock.now_us() / 1000);
         if !is_full {
             self.add_due(now, intake, &mut events);
         }
-        if may_bring && intake != Intake::Reserve {
+        if may_bring {
             self.counts.passed_on += self.results_due.len() as u64;
             let results = std::mem::take(&mut self.results_due).into_iter();
             events.extend(results.map(|of| Event::ResultDue { of }));
         }
         let has_events = !events.is_empty() || !again.is_empty();
-        let left = self.apply(again, events);
+        let left = self.apply(again, events, bounds.log_bytes_max);
         let reads = self.put_back(now, left, reads);
         self.inbox.hold_back(self.set_aside.invocations());
         self.look(reads);
@@ -320,7 +320,8 @@ impl Driver {
             // Arrivals wake the partition once the log has written, timers do not.
             return Some(now.after_ms(ROOM_CHECK_MS));
         }
-        let may_pass_on = !self.results_due.is_empty() && self.may_bring();
+        let is_due = !self.results_due.is_empty() && intake != Intake::Reserve;
+        let may_pass_on = is_due && self.may_bring();
         if self.refused_starts.may_start() || !self.resending.is_empty() || may_pass_on {
             return Some(Timestamp(0)); // There is more to offer or resend.
         }
