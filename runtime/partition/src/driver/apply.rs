@@ -58,15 +58,15 @@ impl Driver {
             let before_bytes = tables.changed_bytes();
             let unwritten_bytes = before_bytes + self.store.unwritten_bytes();
             let brings_bytes_max = self.schedule.payload_bytes_max(unwritten_bytes);
-            if brings_bytes_max < usize::MAX {
-                let must_wait = self.set_aside.is_before(&pending.event)
-                    || looks.brings_more(brings_bytes_max, &mut pending, &tables)
-                        && !std::mem::take(&mut self.may_bring);
-                if must_wait {
-                    self.counts.set_aside += 1;
-                    self.set_aside.push(pending);
-                    continue;
-                }
+            // The limit may have grown in this turn, since some events free memory.
+            let must_wait = self.set_aside.is_before(&pending.event)
+                || brings_bytes_max < usize::MAX
+                    && looks.brings_more(brings_bytes_max, &mut pending, &tables)
+                    && !std::mem::take(&mut self.may_bring);
+            if must_wait {
+                self.counts.set_aside += 1;
+                self.set_aside.push(pending);
+                continue;
             }
             let record = Record::new(Lsn(self.applied.0 + 1), stamp, pending.event);
             stamp = Stamp(stamp.0 + 1);

@@ -161,6 +161,11 @@ fn what_brings_large_rows_waits_for_a_checkpoint_and_small_events_do_not() {
     assert_eq!(rig.driver().counts.set_aside, 2);
     // Its own attempt does not overtake it.
     assert_eq!(rig.turn(vec![output(3, 1), invoked(6, 10)]), 1);
+    // Not even if there is memory again in the middle of a turn.
+    rig.driver().schedule.finished(0);
+    let left = rig.driver().apply(Vec::new(), vec![output(3, 1)], usize::MAX);
+    assert_eq!((left.len(), rig.driver().counts.set_aside), (0, 4));
+    rig.driver().schedule.started();
     rig.checkpoints.write();
     rig.turn(Vec::new());
     assert!(rig.has_ended(2), "and another one after each checkpoint");
