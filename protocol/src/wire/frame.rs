@@ -38,13 +38,14 @@ impl Frame {
 
     /// Appends the header and the body.
     pub fn encode(&self, into: &mut BytesMut) {
+        into.reserve(HEADER_BYTES + self.body.len());
         self.encode_header(into);
         into.extend_from_slice(&self.body);
     }
 
     /// Appends only the header; the caller has to append the body.
     pub fn encode_header(&self, into: &mut BytesMut) {
-        into.reserve(HEADER_BYTES + self.body.len());
+        into.reserve(HEADER_BYTES);
         into.put_u16(self.ty.0);
         into.put_u16(self.flags);
         // Incoming bodies are limited to far less than 4 GiB.

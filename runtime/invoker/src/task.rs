@@ -221,14 +221,16 @@ impl Conversation {
 
     /// Carries out what the attempt asks for. If it sends an entry, that stays counted as `unsent`
     /// until the connection has written it.
-    async fn drain_outputs(&mut self, mut unsent: Option<Unsent>) -> Result<(), Stopped> {
+    async fn drain_outputs(&mut self, unsent: Option<Unsent>) -> Result<(), Stopped> {
+        let unsent = unsent.map(Arc::new);
         let mut proposals = Vec::new();
         for output in self.attempt.take_outputs() {
             match output {
                 Output::Send(bytes) => {
-                    let counted = unsent.take();
-                    self.exchange.send(match counted {
-                        Some(unsent) => Bytes::from_owner(Counted { bytes, _unsent: unsent }),
+                    self.exchange.send(match &unsent {
+                        Some(unsent) => {
+                            Bytes::from_owner(Counted { bytes, _unsent: Arc::clone(unsent) })
+                        }
                         None => bytes,
                     });
                 }
@@ -256,7 +258,7 @@ impl Conversation {
 /// Bytes that count as unsent for as long as any part of them is in memory.
 struct Counted {
     bytes: Bytes,
-    _unsent: Unsent,
+    _unsent: Arc<Unsent>,
 }
 
 impl AsRef<[u8]> for Counted {

@@ -56,6 +56,10 @@ pub use options::{AttemptOptions, NodeOptions};
 use pending_completions::PendingCompletions;
 pub use place::{Placement, Unplaced, place};
 
+/// Bodies up to this size are copied into a buffer with their header; larger ones are sent without
+/// copying.
+const COPIED_BODY_BYTES_MAX: usize = 16 * 1024;
+
 /// An action for the shell to carry out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
@@ -277,9 +281,15 @@ impl Attempt {
     }
 
     fn send(&mut self, frame: &Frame) {
-        let mut bytes = BytesMut::with_capacity(8 + frame.body.len());
-        frame.encode(&mut bytes);
-        self.outputs.push(Output::Send(bytes.freeze()));
+        let mut bytes = BytesMut::new();
+        if frame.body.len() <= COPIED_BODY_BYTES_MAX {
+            frame.encode(&mut bytes);
+            self.outputs.push(Output::Send(bytes.freeze()));
+        } else {
+            frame.encode_header(&mut bytes);
+            self.outputs.push(Output::Send(bytes.freeze()));
+            self.outputs.push(Output::Send(frame.body.clone()));
+        }
     }
 
     fn propose(&mut self, event: Event) {

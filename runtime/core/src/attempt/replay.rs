@@ -3,11 +3,7 @@
 use bytes::BytesMut;
 use protocol::wire::{MessageType, control, frame::Frame};
 
-use super::{Attempt, Output};
-
-/// Entry bodies up to this size are copied into a shared buffer; larger ones are sent without
-/// copying.
-const COPIED_BODY_BYTES_MAX: usize = 16 * 1024;
+use super::{Attempt, COPIED_BODY_BYTES_MAX, Output};
 
 impl Attempt {
     pub(super) fn replay(&mut self) {
