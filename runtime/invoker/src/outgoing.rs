@@ -86,8 +86,10 @@ impl Outgoing {
     pub(crate) fn go_pooled(&mut self) -> PooledBody {
         let (sender, pieces) = mpsc::unbounded_channel();
         self.to = To::Pooled(sender);
+        // Taken before the pieces are handed over, since it counts until they are written.
+        let load = self.load.take();
         self.push();
-        PooledBody { pieces, load: self.load.take() }
+        PooledBody { pieces, load }
     }
 
     /// Continues sending if the window allows it; otherwise wakes `cx` once it does.
@@ -152,6 +154,17 @@ impl Outgoing {
     }
 }
 
+/// Bytes that keep `guard` for as long as any part of them is in memory.
+pub(crate) fn counted<G: Send + 'static>(bytes: Bytes, guard: G) -> Bytes {
+    struct Counted<G>(Bytes, G);
+    impl<G> AsRef<[u8]> for Counted<G> {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    Bytes::from_owner(Counted(bytes, guard))
+}
+
 impl Drop for Outgoing {
     /// An endpoint may respond before it has read its request. The unread part would otherwise hold
     /// a stream slot on the connection forever; resetting a stream that has ended has no effect.
@@ -170,11 +183,13 @@ impl Body for PooledBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        // The client queues what the connection can't take yet.
+        let count = |bytes: Bytes, load: Option<&mut Load>| match load {
+            Some(load) => counted(bytes.clone(), load.take(bytes.len())),
+            None => bytes,
+        };
         let polled = self.pieces.poll_recv(cx);
-        if let (Poll::Ready(Some(bytes)), Some(load)) = (&polled, &mut self.load) {
-            load.sent(bytes.len());
-        }
-        polled.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+        polled.map(|bytes| Some(Ok(Frame::data(count(bytes?, self.load.as_mut())))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -244,6 +259,17 @@ mod tests {
         outgoing.go_direct(stream);
         assert!(connection.as_mut().poll(&mut cx).is_pending());
         written.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn bytes_are_counted_until_all_of_them_are_gone() {
+        let guard = Arc::new(());
+        let mut bytes = counted(Bytes::from_static(b"journal"), Arc::clone(&guard));
+        let first = bytes.split_to(3);
+        drop(bytes);
+        assert_eq!((Arc::strong_count(&guard), &first[..]), (2, &b"jou"[..]));
+        drop(first);
+        assert_eq!(Arc::strong_count(&guard), 1);
     }
 
     #[test]

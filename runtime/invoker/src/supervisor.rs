@@ -459,6 +459,13 @@ impl fmt::Debug for Load {
 }
 
 impl Load {
+    /// Takes the part of `bytes` that are handed over, to be released once they are written.
+    pub(crate) fn take(&mut self, bytes: usize) -> Self {
+        let taken = bytes.min(self.left);
+        self.left -= taken;
+        Self { invoker: Arc::clone(&self.invoker), pool: self.pool, left: taken }
+    }
+
     /// Releases `bytes` that were handed to the connection.
     pub(crate) fn sent(&mut self, bytes: usize) {
         let bytes = bytes.min(self.left);

@@ -27,6 +27,7 @@ use tokio::{sync::mpsc, time};
 
 use crate::{
     incoming::{Incoming, late},
+    outgoing::counted,
     report,
     stream::{Exchange, Received, request},
     supervisor::{Invoker, Load, Notice, Permit, Unsent},
@@ -228,9 +229,7 @@ impl Conversation {
             match output {
                 Output::Send(bytes) => {
                     self.exchange.send(match &unsent {
-                        Some(unsent) => {
-                            Bytes::from_owner(Counted { bytes, _unsent: Arc::clone(unsent) })
-                        }
+                        Some(unsent) => counted(bytes, Arc::clone(unsent)),
                         None => bytes,
                     });
                 }
@@ -252,18 +251,6 @@ impl Conversation {
             self.permit.invoker.partitions.propose_all(partition, proposals).await?;
         }
         Ok(())
-    }
-}
-
-/// Bytes that count as unsent for as long as any part of them is in memory.
-struct Counted {
-    bytes: Bytes,
-    _unsent: Arc<Unsent>,
-}
-
-impl AsRef<[u8]> for Counted {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
     }
 }
 

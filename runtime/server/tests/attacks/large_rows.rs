@@ -31,6 +31,8 @@ use crate::{
 
 /// By then an attempt that is impatient has given up.
 const GIVES_UP: Duration = Duration::from_millis(50);
+/// Long enough for all of them to be under way at once.
+const READS_NOTHING: Duration = Duration::from_secs(2);
 /// How often each of them is tried on average, if there is time for that.
 const TRIES: usize = 3;
 const TRYING_MAX: Duration = Duration::from_secs(60);
@@ -167,33 +169,47 @@ const IMPATIENT: RawService =
 
 /// Asks for the value, and hangs up before it has arrived. Its journal does not grow, since it asks
 /// for the same each time: the later attempts get the value with their journal.
-async fn give_up(mut stream: TcpStream, tried: Arc<Semaphore>) -> io::Result<()> {
+async fn give_up(mut stream: TcpStream, after: Duration, tried: Arc<Semaphore>) -> io::Result<()> {
     let read = Command::GetLazyState { key: Bytes::from_static(b"value"), completion: 1 };
     let read = command::encode(&read.into(), ProtocolVersion::V6);
     let mut words = head_of(read.ty, read.body.len());
     words.extend_from_slice(&read.body);
     // Announces more than that.
     speak(&mut stream, words.len() + 1, &words).await?;
-    sleep(GIVES_UP).await;
+    sleep(after).await;
     tried.add_permits(1);
     Ok(())
+}
+
+/// Runs this many handlers whose attempts give up after a while, each several times. Returns how
+/// often they did.
+async fn give_up_all(site: &Site, count: usize, after: Duration) -> usize {
+    let tried = Arc::new(Semaphore::new(0));
+    let trying = Arc::clone(&tried);
+    IMPATIENT.serve(&site.server, move |stream| give_up(stream, after, Arc::clone(&trying))).await;
+    send_all(&site.server, "/Large/one/look", &Value::Null, count).await;
+    let enough = tried.acquire_many(u32::try_from(count * TRIES).unwrap());
+    let _ = timeout(TRYING_MAX, enough).await;
+    tried.available_permits()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lazy_reads_that_are_given_up() {
     let (site, _lengths) = start_lazy().await;
     let count = size("RESETTING", 8);
-    let tried = Arc::new(Semaphore::new(0));
-    let trying = Arc::clone(&tried);
-    IMPATIENT.serve(&site.server, move |stream| give_up(stream, Arc::clone(&trying))).await;
-    send_all(&site.server, "/Large/one/look", &Value::Null, count).await;
-    let enough = tried.acquire_many(u32::try_from(count * TRIES).unwrap());
-    let _ = timeout(TRYING_MAX, enough).await;
-    let what = format!(
-        "{count} handlers read a value of 30 MB and give up, {} times",
-        tried.available_permits()
-    );
+    let times = give_up_all(&site, count, GIVES_UP).await;
+    let what = format!("{count} handlers read a value of 30 MB and give up, {times} times");
     site.report("given up", &what).await;
+}
+
+/// Their endpoint speaks HTTP/1.1, and the journals wait in its connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_journals_that_are_not_read() {
+    let (site, _lengths) = start_lazy().await;
+    let count = size("ROWS", 6);
+    let times = give_up_all(&site, count, READS_NOTHING).await;
+    let what = format!("{count} attempts do not read their journals of 30 MB, {times} times");
+    site.report("unread journals", &what).await;
 }
 
 const PROMISED: Promise<Raw> = Promise::new("promised");
