@@ -1,24 +1,12 @@
-//! Fault injection: which faults occur and how often, and taking the node down and recovering it.
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
+//! Fault injection: which faults occur and how often.
 
 use runtime_core::{
     event::Event,
     model::invocation::{AfterFailure, AttemptFailure},
-    time::Timestamp,
 };
 use runtime_embedded::{Random, node::RESERVE_BYTES};
-use runtime_partition::Settings;
 
-use crate::{
-    checks,
-    limits::{Limits, Sabotage},
-    media::Media,
-    node::SimNode,
-    sabotage,
-    stats::Fault,
-    world::World,
-};
+use crate::{checks, limits::Limits, restarts::Down, stats::Fault, world::World};
 
 /// A fault, or an operation at an inconvenient time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +38,9 @@ pub(crate) enum FaultKind {
 pub(crate) struct FaultWeights {
     weights: Vec<(u64, FaultKind)>,
     /// How often, in thousandths, power is lost during recovery.
-    recovery_cut: u64,
+    pub(crate) recovery_cut: u64,
     /// How often, in thousandths, the wall clock is set while the node is down.
-    wall_set: u64,
+    pub(crate) wall_set: u64,
 }
 
 impl FaultWeights {
@@ -101,15 +89,6 @@ impl FaultWeights {
         }
         None
     }
-}
-
-/// What takes a node down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Down {
-    /// Power is lost: unsynced data may be lost.
-    Power,
-    /// The process dies: everything written survives.
-    Process,
 }
 
 impl World {
@@ -191,7 +170,7 @@ impl World {
     }
 
     /// Sets the wall clock up to an hour forward or back.
-    fn set_wall(&mut self) {
+    pub(crate) fn set_wall(&mut self) {
         let by_ms = i64::try_from(self.random.below(7_200_000)).unwrap_or(0) - 3_600_000;
         self.clock.step_wall_ms(by_ms);
     }
@@ -239,7 +218,7 @@ impl World {
         Ok(was_one)
     }
 
-    fn any_partition(&mut self) -> Result<usize, String> {
+    pub(crate) fn any_partition(&mut self) -> Result<usize, String> {
         let count = self.node()?.count();
         Ok(self.random.index(count))
     }
@@ -287,216 +266,5 @@ impl World {
         };
         let next = AfterFailure::Retry { delay_ms: self.random.below(50), counts: true };
         self.propose(partition, Event::AttemptFailed { attempt, failure, next }, false)
-    }
-
-    /// Takes the node down if its power was cut or it stopped by itself.
-    pub(crate) fn look_after_node(&mut self) -> Result<(), String> {
-        if let Some(fault) = self.node()?.media().is_off() {
-            let media = self.node()?.media();
-            let bit = if fault == Fault::LogPowerCut {
-                media.has_unsynced_log()
-            } else {
-                media.have_unsynced_tables()
-            };
-            self.stats.bite(fault, bit);
-            return self.go_down(Down::Power);
-        }
-        if !self.node()?.has_stopped() {
-            return Ok(());
-        }
-        let media = self.node()?.media();
-        let fault = match (media.has_log_failed(), media.have_tables_failed()) {
-            (true, _) => Fault::LogError,
-            (false, true) => Fault::TableError,
-            (false, false) => return Err("a partition has stopped without a fault".to_owned()),
-        };
-        self.stats.bite(fault, true);
-        self.go_down(Down::Process)
-    }
-
-    /// Takes a turn of a random partition, unless that is stalled.
-    pub(crate) fn any_turn(&mut self) -> Result<(), String> {
-        let at = self.any_partition()?;
-        match &mut self.stalled {
-            Some((stalled, turns_left)) if *stalled == at => {
-                *turns_left -= 1;
-                if *turns_left == 0 {
-                    self.stalled = None;
-                    let waiting = self.node()?.has_peer_events(at);
-                    self.stats.bite(Fault::Stalled, waiting);
-                }
-                Ok(())
-            }
-            Some(_) | None => self.take_turn(at).map(|_| ()),
-        }
-    }
-
-    /// Takes one partition's turn. A node whose tables cannot be written ends, as its process
-    /// would.
-    pub(crate) fn take_turn(&mut self, at: usize) -> Result<bool, String> {
-        let sabotage = self.sabotage;
-        let slow = self.slow.steps_left > 0;
-        let node = self.node()?;
-        sabotage::before_turn(node, sabotage);
-        let (is_overloaded, is_waiting) = node.holds_back(at);
-        let before = node.counts(at);
-        let worked = if node.media().have_tables_failed() {
-            match catch_unwind(AssertUnwindSafe(|| node.turn(at))) {
-                Ok(worked) => worked,
-                Err(_) => {
-                    self.stats.bite(Fault::TableError, true);
-                    self.go_down(Down::Process)?;
-                    return Ok(true);
-                }
-            }
-        } else {
-            node.turn(at)
-        };
-        // A turn that needed no row of the file goes on without it, but a check would end the
-        // process, as any read does.
-        if self.node()?.media().have_tables_failed() {
-            return Ok(worked);
-        }
-        let budget_bytes = self.settings.retention_budget_bytes;
-        if budget_bytes < Settings::default().retention_budget_bytes {
-            let kept = self.node()?.tables(at, |tables| tables.meta().retained_bytes);
-            self.stats.add(Fault::Budget, kept > budget_bytes);
-        }
-        if is_overloaded {
-            self.stats.add(Fault::Overload, is_waiting);
-        }
-        let after = self.node()?.counts(at);
-        let (settings, default) = (&self.settings, Settings::default());
-        if settings.added_bytes_max < default.added_bytes_max {
-            self.stats.add(Fault::TurnCut, after.turns_cut > before.turns_cut);
-            self.stats.add(Fault::PeersFull, after.asked_again > before.asked_again);
-        }
-        if self.outside.has_large_results() {
-            self.stats.add(Fault::LargeResults, after.passed_on > before.passed_on);
-        }
-        if settings.small_bytes_max < default.small_bytes_max {
-            self.stats.add(Fault::SetAside, after.set_aside > before.set_aside);
-        }
-        if worked && slow {
-            self.slow.turns += 1;
-        }
-        if worked {
-            let since = Timestamp(self.clock.now_ms());
-            self.node()?
-                .tables(at, |tables| checks::of_turn(tables, since))
-                .map_err(|broken| format!("partition {at}: {broken}"))?;
-        }
-        Ok(worked)
-    }
-
-    /// Stops everything at once and starts a new process.
-    pub(crate) fn go_down(&mut self, how: Down) -> Result<(), String> {
-        self.tasks.clear();
-        self.cut_clients_off();
-        self.cut_operators_off();
-        self.slow.steps_left = 0;
-        if let Some((at, _)) = self.stalled.take() {
-            let waiting = self.node()?.has_peer_events(at);
-            self.stats.bite(Fault::Stalled, waiting);
-        }
-        let Some(node) = self.node.take() else { return Err("there is no node".to_owned()) };
-        let media = match how {
-            Down::Power => node.lose_power(&mut self.random, &mut self.stats),
-            Down::Process => node.kill(&mut self.stats),
-        };
-        self.clock.advance_ms(self.random.below(300));
-        self.recover(media)
-    }
-
-    fn recover(&mut self, media: Media) -> Result<(), String> {
-        let is_wall_set = self.random.chance(self.weights.wall_set);
-        if is_wall_set {
-            self.set_wall();
-        }
-        let before_ms = self.clock.now_ms();
-        self.clock.restart();
-        let is_cut = self.random.chance(self.weights.recovery_cut);
-        if is_cut {
-            if self.random.chance(600) {
-                media.cut_log_after(self.random.below(8));
-            } else {
-                let at = self.random.index(media.count());
-                media.cut_tables_after(at, self.random.below(10));
-            }
-        }
-        let node = match self.boot(media.clone()) {
-            // This also applies if recovery succeeded: it did not need the operation that was cut.
-            outcome if media.is_off().is_some() => {
-                if let Ok(node) = outcome {
-                    node.kill(&mut self.stats);
-                }
-                self.stats.add(Fault::RecoveryCut, true);
-                let media = media.lose_power(&mut self.random, &mut self.stats);
-                self.clock.restart();
-                self.boot_with_room(media)?
-            }
-            outcome => {
-                if is_cut {
-                    self.stats.inject(Fault::RecoveryCut);
-                }
-                match outcome {
-                    Ok(node) => node,
-                    Err(_) if media.is_log_full() => {
-                        // The second start succeeds: a planned power cut that has not occurred is
-                        // cancelled.
-                        media.calm();
-                        self.boot_with_room(media)?
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-        };
-        node.media().calm();
-        // If the wall clock is ahead after a restart, the node takes the difference for elapsed
-        // time.
-        self.outside.forgive(self.clock.now_ms().saturating_sub(before_ms));
-        if is_wall_set {
-            self.stats.add(Fault::ClockBehind, self.clock.is_wall_behind());
-        }
-        self.begin(node)
-    }
-
-    fn boot(&self, media: Media) -> Result<SimNode, String> {
-        SimNode::recover(media, &self.clock, self.settings.clone(), self.sabotage)
-    }
-
-    /// Recovers a node; on a full disk, an operator may have to free space first.
-    fn boot_with_room(&mut self, media: Media) -> Result<SimNode, String> {
-        if !media.is_log_full() {
-            return self.boot(media);
-        }
-        let outcome = self.boot(media.keep());
-        self.stats.add(Fault::StartWithoutRoom, outcome.is_err());
-        if outcome.is_err() {
-            media.free_log();
-            self.full_steps_left = 0;
-            return self.boot(media.keep());
-        }
-        outcome
-    }
-
-    /// Puts a recovered node into service, after checking the invariants that always hold.
-    pub(crate) fn begin(&mut self, mut node: SimNode) -> Result<(), String> {
-        sabotage::after_recovery(&mut node, self.sabotage);
-        node.set_permits(self.places);
-        for at in 0..node.count() {
-            node.tables(at, checks::of_all)
-                .map_err(|broken| format!("partition {at} after recovery: {broken}"))?;
-        }
-        self.node = Some(node);
-        self.take_registry()?;
-        self.check_registry()
-    }
-
-    /// Makes the clock forget the stamps it has issued if that is the sabotage; called once.
-    pub(crate) fn sabotage_clock(&self) {
-        if self.sabotage == Some(Sabotage::ClockNotAdvanced) {
-            self.clock.forget_stamps();
-        }
     }
 }

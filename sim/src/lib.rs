@@ -5,10 +5,10 @@
 //! Reading order: [`program`] (what handlers do), [`handlers`] and [`perform`] (running it on the
 //! SDK), [`task`] (one attempt: machine, wire, SDK), [`media`] (what can fail underneath a node),
 //! [`node`] (the embedded node on those media, with optional sabotage), [`world`] (the main loop),
-//! [`clients`], [`operators`], [`attempts`], [`backoff_tracker`] and [`faults`] (what happens in it),
-//! [`checks`] and [`followers`] (what must hold), [`stats`] (which faults had an effect),
-//! [`limits`] (which faults may occur), [`sabotage`] (which parts are disabled), and [`shrink`]
-//! (reducing a failing simulation).
+//! [`turns`], [`clients`], [`operators`], [`attempts`], [`backoff_tracker`], [`faults`] and
+//! [`restarts`] (what happens in it), [`checks`] and [`followers`] (what must hold), [`stats`]
+//! (which faults had an effect), [`limits`] (which faults may occur), [`sabotage`] (which parts are
+//! disabled), and [`shrink`] (reducing a failing simulation).
 //!
 //! The same seed always produces the same simulation, byte for byte; [`Report::digest`] verifies
 //! that.
@@ -26,10 +26,12 @@ pub mod node;
 pub mod operators;
 pub mod perform;
 pub mod program;
+pub mod restarts;
 pub mod sabotage;
 pub mod shrink;
 pub mod stats;
 pub mod task;
+pub mod turns;
 pub mod world;
 
 pub use limits::{Limits, Moment, Sabotage};
