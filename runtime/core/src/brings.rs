@@ -1,25 +1,34 @@
 //! What events of a few bytes can bring: rows that their records read and store again.
 
+use bytes::Bytes;
 use protocol::journal::Command;
 
-use crate::{
-    event::Event,
-    model::ids::{AttemptRef, Lsn},
-    tables::Tables,
-};
+use crate::{event::Event, model::ids::Lsn, tables::Tables};
+
+/// What an event's record stores in addition to the event's payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Brings<'a> {
+    /// Rows of a fixed size.
+    Nothing,
+    /// The output of an invocation, which becomes its result.
+    Output(Lsn),
+    /// A value from the state of an invocation's object or workflow.
+    State(Lsn, &'a Bytes),
+    /// A promise of an invocation's workflow.
+    Promise(Lsn, &'a str),
+    /// A result that is being passed on.
+    Result(Lsn),
+}
 
 impl Event {
-    /// Estimates the bytes that the event's record stores in addition to its payload, because it
-    /// copies them from other rows.
-    pub fn brings_bytes(&self, tables: &Tables<'_>) -> usize {
+    /// What the event's record copies from other rows.
+    pub fn brings(&self) -> Brings<'_> {
         match self {
             Self::CommandProposed { attempt, command, .. } => {
-                of_command(tables, *attempt, command.command())
+                of_command(attempt.invocation, command.command())
             }
-            // Its output becomes its result.
-            Self::AttemptEnded { attempt } => journal_bytes(tables, attempt.invocation),
-            Self::ResultDue { of } => tables.shared_result_bytes(*of),
-            // Each stores its payload, and rows of a fixed size.
+            Self::AttemptEnded { attempt } => Brings::Output(attempt.invocation),
+            Self::ResultDue { of } => Brings::Result(*of),
             Self::Invoked(_)
             | Self::Produced { .. }
             | Self::DeploymentPinned { .. }
@@ -39,86 +48,19 @@ impl Event {
             | Self::PurgeRequested { .. }
             | Self::DeploymentRegistered { .. }
             | Self::DeploymentOffered { .. }
-            | Self::DeploymentRemoved { .. } => 0,
-        }
-    }
-
-    /// Whether what the event brings can only be learned from the rows that it copies.
-    pub fn copies_rows(&self) -> bool {
-        match self {
-            Self::CommandProposed { command, .. } => matches!(
-                command.command(),
-                Command::GetLazyState { .. }
-                    | Command::GetPromise { .. }
-                    | Command::PeekPromise { .. }
-            ),
-            Self::ResultDue { .. } => true,
-            Self::AttemptEnded { .. }
-            | Self::Invoked(_)
-            | Self::Produced { .. }
-            | Self::DeploymentPinned { .. }
-            | Self::TimedCommandProposed { .. }
-            | Self::RunProposed { .. }
-            | Self::AttemptSuspended { .. }
-            | Self::AttemptFailed { .. }
-            | Self::TimerFired { .. }
-            | Self::SignalReceived { .. }
-            | Self::SignalRequested { .. }
-            | Self::CancelRequested { .. }
-            | Self::KillRequested { .. }
-            | Self::MessageReceived { .. }
-            | Self::MessagesAcknowledged { .. }
-            | Self::RetentionDue { .. }
-            | Self::CleanupDue { .. }
-            | Self::PurgeRequested { .. }
-            | Self::DeploymentRegistered { .. }
-            | Self::DeploymentOffered { .. }
-            | Self::DeploymentRemoved { .. } => false,
-        }
-    }
-
-    /// The attempt that proposed the event; `None` if it was not proposed by an attempt. Events of
-    /// one attempt are applied in order.
-    pub fn attempt(&self) -> Option<AttemptRef> {
-        match self {
-            Self::DeploymentPinned { attempt, .. }
-            | Self::CommandProposed { attempt, .. }
-            | Self::TimedCommandProposed { attempt, .. }
-            | Self::RunProposed { attempt, .. }
-            | Self::AttemptSuspended { attempt, .. }
-            | Self::AttemptEnded { attempt }
-            | Self::AttemptFailed { attempt, .. } => Some(*attempt),
-            Self::Invoked(_)
-            | Self::Produced { .. }
-            | Self::TimerFired { .. }
-            | Self::SignalReceived { .. }
-            | Self::SignalRequested { .. }
-            | Self::CancelRequested { .. }
-            | Self::KillRequested { .. }
-            | Self::MessageReceived { .. }
-            | Self::MessagesAcknowledged { .. }
-            | Self::RetentionDue { .. }
-            | Self::CleanupDue { .. }
-            | Self::PurgeRequested { .. }
-            | Self::DeploymentRegistered { .. }
-            | Self::DeploymentOffered { .. }
-            | Self::DeploymentRemoved { .. }
-            | Self::ResultDue { .. } => None,
+            | Self::DeploymentRemoved { .. } => Brings::Nothing,
         }
     }
 }
 
-fn of_command(tables: &Tables<'_>, attempt: AttemptRef, command: &Command) -> usize {
-    let object = || tables.invocation(attempt.invocation).map(|invocation| invocation.target);
+/// What a command's record copies. The keys of a state are few and small, and a large result is
+/// passed on later ([`Event::ResultDue`]).
+fn of_command(invocation: Lsn, command: &Command) -> Brings<'_> {
     match command {
-        Command::GetLazyState { key, .. } => {
-            object().map_or(0, |target| tables.state_bytes(&target.service, &target.key, key))
-        }
+        Command::GetLazyState { key, .. } => Brings::State(invocation, key),
         Command::GetPromise { key: name, .. } | Command::PeekPromise { key: name, .. } => {
-            object().map_or(0, |target| tables.promise_bytes(&target.service, &target.key, name))
+            Brings::Promise(invocation, name)
         }
-        // Each stores its payload. The keys of a state are few and small, and a large result is
-        // passed on later ([`Event::ResultDue`]).
         Command::Input { .. }
         | Command::Output { .. }
         | Command::SetState { .. }
@@ -135,11 +77,31 @@ fn of_command(tables: &Tables<'_>, attempt: AttemptRef, command: &Command) -> us
         | Command::OneWayCall { .. }
         | Command::SendSignal { .. }
         | Command::Run { .. }
-        | Command::CompleteAwakeable { .. } => 0,
+        | Command::CompleteAwakeable { .. } => Brings::Nothing,
     }
 }
 
-fn journal_bytes(tables: &Tables<'_>, lsn: Lsn) -> usize {
-    let bytes = tables.invocation(lsn).map_or(0, |invocation| invocation.journal_bytes);
-    usize::try_from(bytes).unwrap_or(usize::MAX)
+impl Brings<'_> {
+    /// Whether its size can only be learned from the row itself, all of which is read for that.
+    pub fn is_read_whole(self) -> bool {
+        matches!(self, Self::State(..) | Self::Promise(..) | Self::Result(_))
+    }
+
+    /// Estimate of its size, in bytes.
+    pub fn bytes(self, tables: &Tables<'_>) -> usize {
+        match self {
+            Self::Nothing => 0,
+            // Not more than the journal, whose size is in the invocation's row.
+            Self::Output(lsn) => tables
+                .invocation(lsn)
+                .map_or(0, |row| usize::try_from(row.journal_bytes).unwrap_or(usize::MAX)),
+            Self::State(lsn, key) => tables
+                .invocation(lsn)
+                .map_or(0, |row| tables.state_bytes(&row.target.service, &row.target.key, key)),
+            Self::Promise(lsn, name) => tables
+                .invocation(lsn)
+                .map_or(0, |row| tables.promise_bytes(&row.target.service, &row.target.key, name)),
+            Self::Result(of) => tables.shared_result_bytes(of),
+        }
+    }
 }

@@ -141,6 +141,38 @@ pub enum Event {
     ResultDue { of: Lsn },
 }
 
+impl Event {
+    /// The attempt that proposed the event; `None` if it was not proposed by an attempt. Events of
+    /// one attempt are applied in order.
+    pub fn attempt(&self) -> Option<AttemptRef> {
+        match self {
+            Self::DeploymentPinned { attempt, .. }
+            | Self::CommandProposed { attempt, .. }
+            | Self::TimedCommandProposed { attempt, .. }
+            | Self::RunProposed { attempt, .. }
+            | Self::AttemptSuspended { attempt, .. }
+            | Self::AttemptEnded { attempt }
+            | Self::AttemptFailed { attempt, .. } => Some(*attempt),
+            Self::Invoked(_)
+            | Self::Produced { .. }
+            | Self::TimerFired { .. }
+            | Self::SignalReceived { .. }
+            | Self::SignalRequested { .. }
+            | Self::CancelRequested { .. }
+            | Self::KillRequested { .. }
+            | Self::MessageReceived { .. }
+            | Self::MessagesAcknowledged { .. }
+            | Self::RetentionDue { .. }
+            | Self::CleanupDue { .. }
+            | Self::PurgeRequested { .. }
+            | Self::DeploymentRegistered { .. }
+            | Self::DeploymentOffered { .. }
+            | Self::DeploymentRemoved { .. }
+            | Self::ResultDue { .. } => None,
+        }
+    }
+}
+
 /// A command as the SDK sent it, together with its decoded form. Only the bytes are persisted;
 /// decoding them again yields the same command.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,13 +6,13 @@
 //!
 //! Reading order: [`model`] (the data types), [`time`], [`event`] (what the log may contain),
 //! [`effect`] (what the shell may be told to do), [`tables`] (the rows), [`registry`] (which
-//! deployment offers which handler), [`admission`] (how invocations are built), `invocation` (the
-//! lifecycle, one transition per file), `entries` (what each journal command does, one command per
-//! file), `partition_messages` (messages between partitions), `shared_result` (results
-//! that many wait for), `producer_dedup` (invocations that external producers submit by position), `apply` (what each event does), `brings` and `size` (how
-//! much memory that takes), [`obligations`] (work
-//! that the rows still require), [`invariants`] (what always holds for the rows), [`attempt`]. Each
-//! builds on the ones before it.
+//! deployment offers which handler), [`admission`] (how invocations are built), `shared_result`
+//! (results that many wait for), `invocation` (the lifecycle, one transition per file), `entries`
+//! (what each journal command does, one command per file), `partition_messages` (messages between
+//! partitions), `producer_dedup` (invocations that external producers submit by position), `apply`
+//! (what each event does), `size` and [`brings`] (how much memory that takes), [`obligations`]
+//! (work that the rows still require), [`invariants`] (what always holds for the rows),
+//! [`attempt`]. Each builds on the ones before it.
 //!
 //! **Invariant:** this crate has no IO, no clock, no randomness, no threads and no `async`. `apply`
 //! cannot fail: an invalid request is answered with an effect, and a broken invariant is a bug and
@@ -21,7 +21,7 @@
 pub mod admission;
 mod apply;
 pub mod attempt;
-mod brings;
+pub mod brings;
 mod context;
 pub mod effect;
 mod entries;

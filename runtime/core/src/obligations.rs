@@ -1,8 +1,9 @@
 //! Obligations: effects that the rows still require, derived again after a crash and whenever an
 //! edge's queue was full.
 //!
-//! Running invocations require a `StartAttempt`, outbox rows a `Send`, shared results a `ResultDue`. Timers and expiries need no
-//! effect at all: their tables are read when their first row is due.
+//! Running invocations require a `StartAttempt`, outbox rows a `Send`, shared results a
+//! `ResultDue`. Timers and expiries need no effect at all: their tables are read when their first
+//! row is due.
 
 use crate::{
     effect::Effect,
@@ -16,7 +17,6 @@ use crate::{
         outbox::{self, Outgoing},
         walk::Budget,
     },
-    time::Stamp,
 };
 
 /// The attempts of running invocations, in order of creation, starting at `from`.
@@ -50,19 +50,13 @@ pub fn invocation(tables: &Tables<'_>, attempt: AttemptRef) -> Option<Box<Invoca
 
 /// The effect that starts an attempt, if it is still the current one.
 pub fn start(tables: &Tables<'_>, attempt: AttemptRef) -> Option<Effect> {
-    invocation(tables, attempt)?;
-    let now = tables.meta().stamp.at();
-    Some(Effect::StartAttempt(Box::new(attempt_input(tables, attempt.invocation, now))))
+    invocation(tables, attempt).map(|invocation| start_of(tables, attempt.invocation, *invocation))
 }
 
-/// Unacknowledged messages, starting at the given receiver and sequence number, each with the stamp
-/// that orders it among the messages of all partitions.
-pub fn messages(
-    tables: &Tables<'_>,
-    from: (PartitionId, u64),
-    limit: usize,
-) -> Vec<(Stamp, Effect)> {
-    tables.outgoing(from, limit).into_iter().map(|row| (row.2.stamp, send(row))).collect()
+/// The effect that starts the current attempt of a running invocation.
+pub fn start_of(tables: &Tables<'_>, lsn: Lsn, invocation: Invocation) -> Effect {
+    let now = tables.meta().stamp.at();
+    Effect::StartAttempt(Box::new(attempt_input(tables, lsn, invocation, now)))
 }
 
 /// Unacknowledged messages to one partition, with their sequence numbers, starting at `sequence`;
@@ -73,13 +67,8 @@ pub fn messages_to(
     sequence: u64,
     budget: Budget,
 ) -> (Vec<(u64, Outgoing)>, Option<u64>) {
-    let mut walk = tables.walk_outgoing_from(to, sequence, budget);
+    let after = sequence.checked_sub(1).map(|before| outbox::row_key(to, before));
+    let mut walk = tables.walk_outgoing(Some(to), after.as_deref(), budget);
     let messages = walk.by_ref().map(|(_, sequence, row)| (sequence, row)).collect();
     (messages, walk.rest_after().and_then(|key| outbox::sequence_after(&key)))
-}
-
-/// The effect that an outbox row requires.
-fn send((to, sequence, outgoing): (PartitionId, u64, Outgoing)) -> Effect {
-    let Outgoing { stamp, message } = outgoing;
-    Effect::Send { to, sequence, stamp, message }
 }

@@ -17,7 +17,8 @@ const FREED_BYTES_MAX: u64 = 16 << 20;
 pub(crate) fn cleanup(cx: &mut Context<'_, '_>, budget_bytes: u64, limit: u32) {
     let before_bytes = cx.tables.meta().retained_bytes;
     for _ in 0..limit {
-        let freed_bytes = before_bytes.saturating_sub(cx.tables.meta().retained_bytes);
+        let retained_bytes = cx.tables.meta().retained_bytes;
+        let freed_bytes = before_bytes.saturating_sub(retained_bytes);
         if cx.follows(Rules::V5) && freed_bytes >= FREED_BYTES_MAX {
             return;
         }
@@ -25,7 +26,7 @@ pub(crate) fn cleanup(cx: &mut Context<'_, '_>, budget_bytes: u64, limit: u32) {
             && at <= cx.at
         {
             expire(cx, at, lsn, what);
-        } else if cx.tables.meta().retained_bytes > budget_bytes
+        } else if retained_bytes > budget_bytes
             && let Some((lsn, what)) = cx.tables.next_early()
         {
             match what {

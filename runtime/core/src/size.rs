@@ -4,7 +4,7 @@ use bytes::Bytes;
 use protocol::{TerminalFailure, journal::NotificationResult};
 
 use crate::{
-    effect::{Answer, Effect},
+    effect::{Answer, Effect, StartAttempt},
     event::Event,
     model::{
         invocation::{AttemptFailure, Invoke},
@@ -44,16 +44,21 @@ impl Event {
     }
 }
 
+impl StartAttempt {
+    /// The bytes of its journal and state.
+    pub fn bytes(&self) -> usize {
+        let journal = self.journal.iter().map(|entry| entry.body.len());
+        let state = self.state.iter().map(|(key, value)| key.len() + value.len());
+        journal.chain(state).sum()
+    }
+}
+
 impl Effect {
     /// Estimates the bytes that the effect keeps in memory until it is carried out, most of which
     /// were read from rows.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::StartAttempt(start) => {
-                let journal = start.journal.iter().map(|entry| entry.body.len());
-                let state = start.state.iter().map(|(key, value)| key.len() + value.len());
-                journal.chain(state).sum()
-            }
+            Self::StartAttempt(start) => start.bytes(),
             Self::SendNotification { entry, .. } => entry.body.len(),
             Self::Send { message, .. } => of_message(message),
             Self::Completed { completion, .. }

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::{Reason, SendStream};
@@ -155,14 +155,14 @@ impl Outgoing {
 }
 
 /// Bytes that keep `guard` for as long as any part of them is in memory.
-pub(crate) fn counted<G: Send + 'static>(bytes: Bytes, guard: G) -> Bytes {
-    struct Counted<G>(Bytes, G);
-    impl<G> AsRef<[u8]> for Counted<G> {
+pub(crate) fn guarded<G: Send + 'static>(bytes: Bytes, guard: G) -> Bytes {
+    struct Guarded<G>(Bytes, G);
+    impl<G> AsRef<[u8]> for Guarded<G> {
         fn as_ref(&self) -> &[u8] {
             &self.0
         }
     }
-    Bytes::from_owner(Counted(bytes, guard))
+    Bytes::from_owner(Guarded(bytes, guard))
 }
 
 impl Drop for Outgoing {
@@ -183,13 +183,16 @@ impl Body for PooledBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        // The client queues what the connection can't take yet.
-        let count = |bytes: Bytes, load: Option<&mut Load>| match load {
-            Some(load) => counted(bytes.clone(), load.take(bytes.len())),
+        let Some(bytes) = ready!(self.pieces.poll_recv(cx)) else { return Poll::Ready(None) };
+        let bytes = match &mut self.load {
+            // The client queues what the connection can't take yet.
+            Some(load) => {
+                let load = load.take(bytes.len());
+                guarded(bytes, load)
+            }
             None => bytes,
         };
-        let polled = self.pieces.poll_recv(cx);
-        polled.map(|bytes| Some(Ok(Frame::data(count(bytes?, self.load.as_mut())))))
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -264,7 +267,7 @@ mod tests {
     #[test]
     fn bytes_are_counted_until_all_of_them_are_gone() {
         let guard = Arc::new(());
-        let mut bytes = counted(Bytes::from_static(b"journal"), Arc::clone(&guard));
+        let mut bytes = guarded(Bytes::from_static(b"journal"), Arc::clone(&guard));
         let first = bytes.split_to(3);
         drop(bytes);
         assert_eq!((Arc::strong_count(&guard), &first[..]), (2, &b"jou"[..]));

@@ -120,7 +120,7 @@ const GIVE_WAY_MAX: usize = 64;
 /// buffer that much anyway.
 const COUNTED_BYTES_MIN: usize = 4096;
 /// How many bytes of such entries may wait for an attempt whose endpoint does not read them.
-const SMALL_BYTES_MAX: usize = 64 << 10;
+const SMALL_ENTRIES_BYTES_MAX: usize = 64 << 10;
 
 /// Messages from a partition to an attempt.
 #[derive(Debug)]
@@ -179,7 +179,7 @@ impl Invoker {
     /// Returns the limit that is exhausted.
     pub fn may_start(&self, service: &str, pin: Option<Pin>, bytes: usize) -> Result<(), Full> {
         let (pool, is_single) = self.pool_of(service, pin);
-        self.limiter.check(pool, counted(bytes), is_single)
+        self.limiter.check(pool, counted_bytes(bytes), is_single)
     }
 
     /// Starts an attempt without waiting for it.
@@ -195,7 +195,7 @@ impl Invoker {
             return Err(Full::All);
         }
         let (pool, is_single) = self.pool_of(&start.target.service, start.pin);
-        let bytes = bytes_of(&start);
+        let bytes = counted_bytes(start.bytes());
         self.limiter.take(pool, bytes, is_single)?;
         let name = (partition, start.attempt);
         let (sender, notices) = mpsc::unbounded_channel();
@@ -367,14 +367,8 @@ async fn reclaim(invoker: Arc<Invoker>) {
     }
 }
 
-/// Size in bytes of an attempt's journal and state; 0 if they are too small to be counted.
-fn bytes_of(start: &StartAttempt) -> usize {
-    let journal = start.journal.iter().map(|entry| entry.body.len());
-    let state = start.state.iter().map(|(key, value)| key.len() + value.len());
-    counted(journal.chain(state).sum())
-}
-
-fn counted(bytes: usize) -> usize {
+/// How much a journal and state of this many bytes count for.
+fn counted_bytes(bytes: usize) -> usize {
     if bytes < COUNTED_BYTES_MIN { 0 } else { bytes }
 }
 
@@ -429,7 +423,7 @@ impl Unsent {
     /// Counts a small entry; `None` if too much waits already.
     fn small(of_attempt: &Arc<AtomicUsize>, bytes: usize) -> Option<Self> {
         // Only the partition's log callback adds, and one entry more or less does not matter.
-        if of_attempt.load(Ordering::Relaxed) + bytes > SMALL_BYTES_MAX {
+        if of_attempt.load(Ordering::Relaxed) + bytes > SMALL_ENTRIES_BYTES_MAX {
             return None;
         }
         of_attempt.fetch_add(bytes, Ordering::Relaxed);

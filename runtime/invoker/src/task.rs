@@ -27,7 +27,7 @@ use tokio::{sync::mpsc, time};
 
 use crate::{
     incoming::{Incoming, late},
-    outgoing::counted,
+    outgoing::guarded,
     report,
     stream::{Exchange, Received, request},
     supervisor::{Invoker, Load, Notice, Permit, Unsent},
@@ -193,9 +193,9 @@ impl Conversation {
                     Err(fault) => self.attempt.broken(fault, &mut SystemEntropy),
                 },
                 notice = notices.recv() => match notice {
-                    Some(Notice::Entry { index, entry, unsent: counted }) => {
+                    Some(Notice::Entry { index, entry, unsent: of_entry }) => {
                         self.attempt.notify(invoker.now_ms(), index, entry);
-                        unsent = Some(counted);
+                        unsent = Some(of_entry);
                     }
                     Some(Notice::Yield) => self.attempt.yield_permit(),
                     Some(Notice::Abort) | None => return Ok(()),
@@ -229,7 +229,7 @@ impl Conversation {
             match output {
                 Output::Send(bytes) => {
                     self.exchange.send(match &unsent {
-                        Some(unsent) => counted(bytes, Arc::clone(unsent)),
+                        Some(unsent) => guarded(bytes, Arc::clone(unsent)),
                         None => bytes,
                     });
                 }

@@ -80,7 +80,7 @@ impl Dispatch {
     /// Asks a partition for the messages from this one on, which there was no memory for.
     pub(crate) fn ask_again(&self, from: PartitionId, sequence: u64) {
         let by = self.partition;
-        self.inbox(from).put(|lanes| lanes.notices.note_resend(by, sequence));
+        self.inbox(from).put(|lanes| _ = lanes.notices.resend.insert(by, sequence));
     }
 
     /// Hands messages over that a partition has asked for.

@@ -15,7 +15,6 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Stopped, budget,
-    driver::SMALL_BYTES_MAX,
     lanes::{Arrivals, Bounds, Intake, Lane, Lanes, Limits, Queued, weight},
     sync::{self, Condvar, Mutex, MutexGuard},
 };
@@ -33,6 +32,8 @@ pub(crate) struct Inbox {
     capacity: [[Semaphore; budget::SIZES.len()]; Lane::COUNT],
     /// Whether the disk has no space for new work.
     disk_full: AtomicBool,
+    /// Events with up to this payload are always admitted.
+    small_bytes_max: usize,
     /// Events with a larger payload wait before they are admitted.
     payload_bytes_max: watch::Sender<usize>,
     /// Invocations whose attempts wait before they propose anything more.
@@ -47,6 +48,7 @@ impl Inbox {
             arrived: Condvar::new(),
             capacity: std::array::from_fn(|_| std::array::from_fn(capacity)),
             disk_full: AtomicBool::new(false),
+            small_bytes_max: limits.small_bytes_max,
             payload_bytes_max: watch::Sender::new(usize::MAX),
             held_back: watch::Sender::default(),
         }
@@ -69,7 +71,7 @@ impl Inbox {
             queued.push(Queued { event, size, permits });
         }
         // Wait here, because events keep their order from here on.
-        if lane != Lane::Control && payload_bytes > SMALL_BYTES_MAX {
+        if lane != Lane::Control && payload_bytes > self.small_bytes_max {
             self.may_come(payload_bytes).await;
         }
         if let Some(invocation) = invocation {

@@ -32,7 +32,7 @@ pub(crate) type SendReply = Box<dyn FnOnce() + Send>;
 pub(crate) const EVENT_BYTES: usize = 8 * 1024;
 
 /// What a record takes up in the log in addition to the event's payload: its header, names and ids.
-pub(crate) const RECORD_BYTES: usize = 1024;
+const RECORD_BYTES: usize = 1024;
 
 /// This many events are worth a turn of their own while a batch is on its way to disk.
 const BATCH_FULL: usize = 512;
@@ -162,6 +162,15 @@ pub(crate) struct Lanes {
     pub(crate) in_flight_bytes: usize,
 }
 
+/// Something that is on its way to disk.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InFlight {
+    /// Whether it has records; a barrier has none.
+    pub(crate) is_batch: bool,
+    /// Bytes of its records and of the effects that it holds.
+    pub(crate) bytes: usize,
+}
+
 /// How many bytes may wait in an inbox and behind it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -169,6 +178,8 @@ pub(crate) struct Limits {
     pub(crate) peer_bytes_max: usize,
     /// Of batches that are on their way to disk, and of their effects. A turn may exceed it.
     pub(crate) in_flight_bytes_max: usize,
+    /// See [`crate::Settings::small_bytes_max`].
+    pub(crate) small_bytes_max: usize,
 }
 
 /// Input that is neither event nor read. There is little of it, and a turn takes all of it.
@@ -192,13 +203,6 @@ pub(crate) struct Notices {
     pub(crate) stop: bool,
 }
 
-impl Notices {
-    /// Notes that a partition needs our messages from this one on.
-    pub(crate) fn note_resend(&mut self, to: PartitionId, sequence: u64) {
-        self.resend.insert(to, sequence);
-    }
-}
-
 /// What a turn has taken.
 #[derive(Default)]
 pub(crate) struct Arrivals {
@@ -220,6 +224,11 @@ pub(crate) struct Arrivals {
 /// How much an event counts where bytes are limited.
 pub(crate) fn weight(event: &Event) -> usize {
     EVENT_BYTES + event.payload_bytes()
+}
+
+/// Estimate of the bytes that an event's record takes up in the log.
+pub(crate) fn record_bytes(event: &Event) -> usize {
+    RECORD_BYTES + event.payload_bytes()
 }
 
 impl Lanes {
@@ -317,6 +326,34 @@ impl Lanes {
     /// waits until the log has some of it on disk.
     fn is_full(&self) -> bool {
         self.in_flight_bytes >= self.limits.in_flight_bytes_max
+    }
+
+    /// Notes that something is handed to the log: a batch, or a barrier that holds effects.
+    pub(crate) fn hand_over(&mut self, in_flight: InFlight, now_us: u64) {
+        if self.syncing == 0 && in_flight.is_batch {
+            self.synced_at_us = now_us;
+        }
+        self.syncing += usize::from(in_flight.is_batch);
+        self.in_flight_bytes += in_flight.bytes;
+    }
+
+    /// Notes that the log has it on disk.
+    ///
+    /// # Panics
+    /// Panics if it was not handed over.
+    pub(crate) fn written(&mut self, in_flight: InFlight, now_us: u64) {
+        let InFlight { is_batch, bytes } = in_flight;
+        assert!(
+            self.syncing >= usize::from(is_batch) && self.in_flight_bytes >= bytes,
+            "{in_flight:?} is on disk, but {} batches and {} bytes were on their way",
+            self.syncing,
+            self.in_flight_bytes
+        );
+        self.in_flight_bytes -= bytes;
+        if is_batch {
+            self.syncing -= 1;
+            self.synced_at_us = now_us;
+        }
     }
 
     /// Takes the next turn's work.
@@ -425,7 +462,7 @@ struct TurnBudget {
 impl TurnBudget {
     /// Reserves capacity for an event; the first one always fits.
     fn fits(&mut self, event: &Event) -> bool {
-        let (bytes, log_bytes) = (weight(event), RECORD_BYTES + event.payload_bytes());
+        let (bytes, log_bytes) = (weight(event), record_bytes(event));
         let is_within = self.events > 0 && self.bytes >= bytes && self.log_bytes >= log_bytes;
         let fits = self.is_empty || is_within;
         if fits {

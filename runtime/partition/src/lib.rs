@@ -10,9 +10,8 @@
 //!
 //! Reading order: [`handle`] and [`requests`] (what the edges call), [`edges`] (what is called on
 //! them), [`clock`], `peers`, `lanes` and `inbox` (what waits for the next turn), [`driver`] (the
-//! turn),
-//! [`health`], [`row_snapshot`] (rows held for longer than a turn), `dispatch` (effects to edges),
-//! `waiters` (requests that wait for an answer), `durable` (what the log has acknowledged),
+//! turn), [`health`], [`row_snapshot`] (rows held for longer than a turn), `dispatch` (effects to
+//! edges), `waiters` (requests that wait for an answer), `durable` (what the log has acknowledged),
 //! [`observer`] (notifications of what is stored), [`checkpoint`], [`node`] (recovery and the
 //! threads).
 //!

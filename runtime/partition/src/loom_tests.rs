@@ -22,7 +22,11 @@ use crate::{
     waiters::{Reply, Waiters},
 };
 
-const UNLIMITED: Limits = Limits { peer_bytes_max: usize::MAX, in_flight_bytes_max: usize::MAX };
+const UNLIMITED: Limits = Limits {
+    peer_bytes_max: usize::MAX,
+    in_flight_bytes_max: usize::MAX,
+    small_bytes_max: 16 << 10,
+};
 const FOREVER: Duration = Duration::from_secs(3600);
 const ALL: Bounds = Bounds {
     intake: Intake::All,

@@ -139,6 +139,7 @@ impl Node {
         let limits = Limits {
             peer_bytes_max: settings.peer_bytes_max,
             in_flight_bytes_max: settings.added_bytes_max.saturating_mul(2),
+            small_bytes_max: settings.small_bytes_max,
         };
         let inboxes: Arc<[Arc<Inbox>]> =
             folded.iter().map(|_| Arc::new(Inbox::new(limits))).collect();

@@ -10,13 +10,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use runtime_core::{PartitionId, event::Event, time::Stamp};
 
-use crate::lanes::RECORD_BYTES;
+use crate::lanes::record_bytes;
 
 /// The waiting messages.
 pub(crate) struct Peers {
     queue: VecDeque<Event>,
-    /// Bytes of the messages in `queue`, each counted with [`RECORD_BYTES`] in addition to its
-    /// payload.
+    /// Bytes of the records that the messages in `queue` become.
     bytes: usize,
     bytes_max: usize,
     /// For each other partition, the sequence number of its message that comes after those that
@@ -85,7 +84,7 @@ impl Peers {
     /// Queues a message, unless there is no memory for it or others were dropped before.
     pub(crate) fn push(&mut self, stamp: Stamp, event: Event) {
         let (from, sequence) = name_of(&event);
-        let fits = self.queue.is_empty() || self.bytes + weight(&event) <= self.bytes_max;
+        let fits = self.queue.is_empty() || self.bytes + record_bytes(&event) <= self.bytes_max;
         match &mut self.recovery {
             Recovery::Complete if fits => {
                 self.next.insert(from, sequence + 1);
@@ -142,7 +141,7 @@ impl Peers {
     }
 
     fn append(&mut self, event: Event) {
-        self.bytes += weight(&event);
+        self.bytes += record_bytes(&event);
         self.queue.push_back(event);
     }
 
@@ -154,7 +153,7 @@ impl Peers {
     /// Takes the next message.
     pub(crate) fn pop(&mut self) -> Option<Event> {
         let event = self.queue.pop_front()?;
-        let bytes = weight(&event);
+        let bytes = record_bytes(&event);
         assert!(
             bytes <= self.bytes,
             "a message of {bytes} bytes leaves a queue of {} bytes",
@@ -166,7 +165,7 @@ impl Peers {
 
     /// Puts a message back that was taken last.
     pub(crate) fn put_back(&mut self, event: Event) {
-        self.bytes += weight(&event);
+        self.bytes += record_bytes(&event);
         self.queue.push_front(event);
     }
 
@@ -207,7 +206,7 @@ impl Peers {
     /// Puts such messages back.
     #[cfg(feature = "simulation")]
     pub(crate) fn put_all(&mut self, events: Vec<Event>) {
-        self.bytes = events.iter().map(weight).sum();
+        self.bytes = events.iter().map(record_bytes).sum();
         self.queue = events.into();
     }
 }
@@ -222,7 +221,7 @@ impl Resent {
         next: u64,
         has_more: bool,
     ) -> Self {
-        let bytes = messages.iter().map(|(_, event)| weight(event)).sum();
+        let bytes = messages.iter().map(|(_, event)| record_bytes(event)).sum();
         let last = messages.last().map_or(Stamp(0), |(stamp, _)| *stamp);
         Self { from, first, messages, bytes, next, more_from: has_more.then_some(last) }
     }
@@ -238,7 +237,7 @@ impl Resent {
         if self.more_from.is_some() {
             return;
         }
-        let bytes = self.bytes + weight(&event);
+        let bytes = self.bytes + record_bytes(&event);
         if bytes > bytes_max {
             self.more_from = Some(stamp);
             return;
@@ -247,10 +246,6 @@ impl Resent {
         self.next = name_of(&event).1 + 1;
         self.messages.push((stamp, event));
     }
-}
-
-fn weight(event: &Event) -> usize {
-    RECORD_BYTES + event.payload_bytes()
 }
 
 /// The sender of a message and its sequence number.
@@ -273,9 +268,6 @@ mod tests {
 
     const ONE: PartitionId = PartitionId(1);
     const TWO: PartitionId = PartitionId(2);
-    /// Memory for two messages of [`message`].
-    const MAX: usize = 2 * (RECORD_BYTES + 1000);
-
     fn message(from: PartitionId, sequence: u64) -> Event {
         let to = InvocationId { partition_key: PartitionKey(0), uuid: 1 };
         let result = NotificationResult::Value(vec![0; 1000].into());
@@ -292,9 +284,9 @@ mod tests {
         Resent::new(from, first, messages, next, has_more)
     }
 
-    /// A queue with two senders.
+    /// A queue with memory for two messages, and with two senders.
     fn peers() -> Peers {
-        let mut peers = Peers::new(MAX);
+        let mut peers = Peers::new(2 * record_bytes(&message(ONE, 1)));
         [ONE, TWO].iter().for_each(|from| peers.starts(*from, 1, false));
         peers
     }

@@ -23,7 +23,7 @@ use runtime_core::{
 
 use crate::{
     checkpoint::Schedule,
-    driver::{SMALL_BYTES_MAX, Settings},
+    driver::Settings,
     inbox::Inbox,
     lanes::{Bounds, EVENT_BYTES, Intake, Lane, Limits, Read, SendReply},
     random,
@@ -34,7 +34,11 @@ const FOREVER: Duration = Duration::from_secs(3600);
 /// Not zero: a turn that does not wait takes whatever is there.
 const A_MOMENT: Duration = Duration::from_millis(1);
 
-const UNLIMITED: Limits = Limits { peer_bytes_max: usize::MAX, in_flight_bytes_max: usize::MAX };
+const UNLIMITED: Limits = Limits {
+    peer_bytes_max: usize::MAX,
+    in_flight_bytes_max: usize::MAX,
+    small_bytes_max: 16 << 10,
+};
 
 fn event() -> Event {
     let id = protocol::InvocationId { partition_key: protocol::PartitionKey(0), uuid: 1 };
@@ -353,7 +357,8 @@ fn a_few_large_events_do_not_keep_small_ones_out_and_small_ones_are_bounded() {
     assert!(!schedule.is_overloaded(62 << 20), "an invocation ends with a large result");
     assert!(schedule.is_overloaded(96 << 20), "all of it is bounded, too");
     // As large as the events that are let in at any time, and their rows.
-    let (payload, added) = (SMALL_BYTES_MAX, SMALL_BYTES_MAX + 2000);
+    let payload = UNLIMITED.small_bytes_max;
+    let added = payload + 2000;
     let mut overlay = 62 << 20;
     for _ in 0..2 * max / added + 1 {
         schedule.applied(payload, added);

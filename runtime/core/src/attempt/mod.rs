@@ -182,9 +182,9 @@ impl Attempt {
         self.seen = index + 1;
         if let Some(completion) = self.acknowledged_run(&entry) {
             let frame = RunAck { completion }.encode();
-            self.send(&frame);
+            self.send(frame);
         } else {
-            self.send(&Frame { ty: entry.ty, flags: 0, body: entry.body });
+            self.send(Frame { ty: entry.ty, flags: 0, body: entry.body });
         }
     }
 
@@ -280,15 +280,27 @@ impl Attempt {
         self.acknowledge.remove(&completion).then_some(completion)
     }
 
-    fn send(&mut self, frame: &Frame) {
-        let mut bytes = BytesMut::new();
+    fn send(&mut self, frame: Frame) {
+        let mut buffer = BytesMut::new();
+        self.queue(frame, &mut buffer);
+        self.flush(buffer);
+    }
+
+    /// Appends a frame to what `buffer` holds; one with a large body is sent, with all before it.
+    fn queue(&mut self, frame: Frame, buffer: &mut BytesMut) {
         if frame.body.len() <= COPIED_BODY_BYTES_MAX {
-            frame.encode(&mut bytes);
-            self.outputs.push(Output::Send(bytes.freeze()));
+            frame.encode(buffer);
         } else {
-            frame.encode_header(&mut bytes);
-            self.outputs.push(Output::Send(bytes.freeze()));
-            self.outputs.push(Output::Send(frame.body.clone()));
+            frame.encode_header(buffer);
+            self.outputs.push(Output::Send(buffer.split().freeze()));
+            self.outputs.push(Output::Send(frame.body));
+        }
+    }
+
+    /// Sends what is left in the buffer.
+    fn flush(&mut self, buffer: BytesMut) {
+        if !buffer.is_empty() {
+            self.outputs.push(Output::Send(buffer.freeze()));
         }
     }
 

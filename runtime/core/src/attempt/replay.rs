@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use protocol::wire::{MessageType, control, frame::Frame};
 
-use super::{Attempt, COPIED_BODY_BYTES_MAX, Output};
+use super::Attempt;
 
 impl Attempt {
     pub(super) fn replay(&mut self) {
@@ -23,18 +23,9 @@ impl Attempt {
             self.commands += u32::from(entry.ty.is_command());
             self.has_output |= entry.ty == MessageType::OUTPUT_COMMAND;
             self.asked.replayed(&entry);
-            let frame = Frame { ty: entry.ty, flags: 0, body: entry.body };
-            if frame.body.len() <= COPIED_BODY_BYTES_MAX {
-                frame.encode(&mut buffer);
-            } else {
-                frame.encode_header(&mut buffer);
-                self.outputs.push(Output::Send(buffer.split().freeze()));
-                self.outputs.push(Output::Send(frame.body));
-            }
+            self.queue(Frame { ty: entry.ty, flags: 0, body: entry.body }, &mut buffer);
         }
-        if !buffer.is_empty() {
-            self.outputs.push(Output::Send(buffer.freeze()));
-        }
+        self.flush(buffer);
     }
 
     fn start_frame(&mut self, entries: u32) -> Frame {

@@ -132,7 +132,8 @@ fn duplicate(cx: &mut Context<'_, '_>, existing: Lsn, invoke: &Invoke) {
                 "{:?}: {caller:?} is not a call",
                 cx.lsn
             );
-            attach::wait_for(cx, existing, *caller);
+            let row = super::read(cx.tables, existing);
+            attach::wait_for(cx, existing, &row, *caller);
         }
         Source::OneWayCall { .. } | Source::Sent { .. } | Source::Producer { .. } => (),
     }

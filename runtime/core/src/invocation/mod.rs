@@ -92,6 +92,17 @@ pub(crate) fn expect<'t>(tables: &'t mut Tables<'_>, lsn: Lsn) -> &'t mut Invoca
     }
 }
 
+/// The same for reading only: the row does not count as written.
+///
+/// # Panics
+/// Panics if there is no such row.
+pub(crate) fn read(tables: &Tables<'_>, lsn: Lsn) -> Box<Invocation> {
+    match tables.invocation(lsn) {
+        Some(invocation) => invocation,
+        None => panic!("invocation {lsn:?} is referred to but has no row"),
+    }
+}
+
 /// Changes the status and updates the index.
 pub(crate) fn set_status(cx: &mut Context<'_, '_>, lsn: Lsn, status: Status) {
     change_status(cx, lsn, status, |_| ());
@@ -143,18 +154,21 @@ pub(crate) fn start_attempt(cx: &mut Context<'_, '_>, lsn: Lsn) {
     change_status(cx, lsn, Status::Running { attempt }, |invocation| {
         invocation.running_at.get_or_insert(at);
     });
-    if expect(cx.tables, lsn).journal_bytes > JOURNAL_BYTES_MAX {
+    let invocation = read(cx.tables, lsn);
+    if invocation.journal_bytes > JOURNAL_BYTES_MAX {
         return cx.emit(Effect::OfferAttempt { attempt: AttemptRef { invocation: lsn, attempt } });
     }
-    let start = attempt_input(cx.tables, lsn, at);
+    let start = attempt_input(cx.tables, lsn, *invocation, at);
     cx.emit(Effect::StartAttempt(Box::new(start)));
 }
 
-/// Collects everything that a running attempt needs from the rows.
-pub(crate) fn attempt_input(tables: &Tables<'_>, lsn: Lsn, now: Timestamp) -> StartAttempt {
-    let Some(invocation) = tables.invocation(lsn) else {
-        panic!("invocation {lsn:?} is to start but has no row")
-    };
+/// Collects everything that a running attempt of `invocation` needs from the rows.
+pub(crate) fn attempt_input(
+    tables: &Tables<'_>,
+    lsn: Lsn,
+    invocation: Invocation,
+    now: Timestamp,
+) -> StartAttempt {
     let Status::Running { attempt } = invocation.status else {
         panic!("invocation {lsn:?} is to start but is {:?}", invocation.status)
     };

@@ -86,15 +86,9 @@ pub(crate) fn is_promised(invocation: &Invocation) -> bool {
     invocation.idempotency_key.is_some() || invocation.handler_kind == HandlerKind::Workflow
 }
 
-/// Whether its retention has expired, so that it counts as absent.
-pub(crate) fn is_expired(cx: &Context<'_, '_>, lsn: Lsn) -> bool {
-    let invocation = cx.tables.invocation(lsn);
-    invocation.is_some_and(|invocation| invocation.status.is_expired(cx.at))
-}
-
-/// Removes it if it has expired; returns whether it had.
+/// Removes it if its retention has expired, so that it counts as absent; returns whether it had.
 pub(crate) fn if_expired(cx: &mut Context<'_, '_>, lsn: Lsn) -> bool {
-    let is_expired = is_expired(cx, lsn);
+    let is_expired = super::read(cx.tables, lsn).status.is_expired(cx.at);
     if is_expired {
         remove(cx, lsn);
     }

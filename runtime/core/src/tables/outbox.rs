@@ -49,18 +49,6 @@ impl Tables<'_> {
         Walk::new(self, (prefix, floor), after, budget, decode)
     }
 
-    /// Unacknowledged messages to one receiver, starting at the given sequence number.
-    pub fn walk_outgoing_from(
-        &self,
-        to: PartitionId,
-        sequence: u64,
-        budget: Budget,
-    ) -> Walk<'_, (PartitionId, u64, Outgoing)> {
-        let prefix = Table::Outbox.key().u16(to.0).done();
-        let from = row_key(to, sequence).max(self.live.hints.floor(&prefix));
-        Walk::new(self, (prefix, from), None, budget, decode)
-    }
-
     /// Sequence number of the first unacknowledged message to a receiver.
     pub fn first_outgoing(&self, to: PartitionId) -> Option<u64> {
         let first = self.outgoing((to, 0), 1).into_iter().next();
@@ -96,6 +84,6 @@ pub(crate) fn sequence_after(key: &[u8]) -> Option<u64> {
     reader.u64()?.checked_add(1)
 }
 
-fn row_key(to: PartitionId, sequence: u64) -> Key {
+pub(crate) fn row_key(to: PartitionId, sequence: u64) -> Key {
     Table::Outbox.key().u16(to.0).u64(sequence).done()
 }

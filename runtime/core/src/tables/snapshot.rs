@@ -9,7 +9,7 @@ pub trait Snapshot {
     /// The row at `key`.
     fn get(&self, key: &[u8]) -> Option<Row>;
 
-    /// Estimate of the bytes in the row at `key`; 0 if there is none. Cheaper than reading it.
+    /// Estimate of the bytes in the row at `key`; 0 if there is none. Does not decode the row.
     fn size(&self, key: &[u8]) -> usize {
         self.get(key).map_or(0, |row| row.payload_bytes())
     }

@@ -22,6 +22,7 @@ use crate::{
     obligations,
     tables::{
         Row, Table, Tables, completion::CompletionState, expiry::ROWS_BYTES, promise::Promise,
+        walk::Budget,
     },
     time::Timestamp,
 };
@@ -154,11 +155,11 @@ proptest! {
                     matches!(start, Some(Effect::StartAttempt(start)) if start.attempt == *name);
                 prop_assert!(is_owed);
             }
-            let messages = obligations::messages(&fixture.tables(), (PartitionId(0), 0), usize::MAX);
-            let owed: BTreeSet<_> = messages.iter().map(|(_, effect)| match effect {
-                Effect::Send { sequence, .. } => *sequence,
-                _ => 0,
-            }).collect();
+            let all = Budget { rows_max: usize::MAX, bytes_max: usize::MAX };
+            let (messages, rest) =
+                obligations::messages_to(&fixture.tables(), PartitionId(1), 0, all);
+            prop_assert_eq!(rest, None);
+            let owed: BTreeSet<_> = messages.into_iter().map(|(sequence, _)| sequence).collect();
             prop_assert_eq!(&owed, &sent);
             let owed = obligations::results(&fixture.tables());
             due.retain(|of| owed.contains(of));

@@ -17,7 +17,7 @@ use super::{
     set_aside::{Looks, Pending},
 };
 use crate::{
-    lanes::RECORD_BYTES,
+    lanes::{InFlight, record_bytes},
     observer::{DurableBatch, Observed, RowChange},
 };
 
@@ -49,6 +49,7 @@ impl Driver {
         let mut tables = Tables::new(&mut self.live, self.store.base());
         let (mut left_bytes, mut effect_bytes) = (self.settings.added_bytes_max, 0);
         let (mut again, mut events) = (again.into_iter(), events.into_iter());
+        let frozen_bytes = self.store.unwritten_bytes();
         let mut looks = Looks::default();
         let until_us = self.clock.now_us().saturating_add(APPLY_US_MAX);
         while left_bytes > 0
@@ -56,13 +57,12 @@ impl Driver {
             && let Some(mut pending) = again.next().or_else(|| events.next().map(Pending::from))
         {
             let before_bytes = tables.changed_bytes();
-            let unwritten_bytes = before_bytes + self.store.unwritten_bytes();
-            let brings_bytes_max = self.schedule.payload_bytes_max(unwritten_bytes);
+            let brings_bytes_max = self.schedule.payload_bytes_max(before_bytes + frozen_bytes);
             // The limit may have grown in this turn, since some events free memory.
             let must_wait = self.set_aside.is_before(&pending.event)
                 || brings_bytes_max < usize::MAX
                     && looks.brings_more(brings_bytes_max, &mut pending, &tables)
-                    && !std::mem::take(&mut self.may_bring);
+                    && !std::mem::take(&mut self.may_bring_one);
             if must_wait {
                 self.counts.set_aside += 1;
                 self.set_aside.push(pending);
@@ -70,15 +70,14 @@ impl Driver {
             }
             let record = Record::new(Lsn(self.applied.0 + 1), stamp, pending.event);
             stamp = Stamp(stamp.0 + 1);
-            let payload_bytes = record.event.payload_bytes();
             let before_effects = effects.len();
             self.partition.apply(&mut tables, &record, &mut effects);
             let added_bytes = tables.changed_bytes().saturating_sub(before_bytes);
-            self.schedule.applied(payload_bytes, added_bytes);
+            self.schedule.applied(record.event.payload_bytes(), added_bytes);
             let with_effects: usize = effects[before_effects..].iter().map(Effect::bytes).sum();
             effect_bytes += with_effects;
             left_bytes = left_bytes.saturating_sub(added_bytes + with_effects);
-            log_bytes_left = log_bytes_left.saturating_sub(RECORD_BYTES + payload_bytes);
+            log_bytes_left = log_bytes_left.saturating_sub(record_bytes(&record.event));
             payloads.push(record.encode());
             self.applied = record.lsn;
             if let Some(observed) = &mut observed {
@@ -157,16 +156,12 @@ impl Driver {
         let inbox = Arc::clone(&self.inbox);
         let is_batch = !records.is_empty();
         let (clock, durable) = (Arc::clone(&self.clock), Arc::clone(&self.durable));
-        let in_flight_bytes = held_bytes + records.iter().map(Bytes::len).sum::<usize>();
-        if is_batch || in_flight_bytes > 0 {
+        let bytes = held_bytes + records.iter().map(Bytes::len).sum::<usize>();
+        // Other barriers are not worth a lock.
+        let in_flight = (is_batch || bytes > 0).then_some(InFlight { is_batch, bytes });
+        if let Some(in_flight) = in_flight {
             let now_us = clock.now_us();
-            inbox.put(|lanes| {
-                lanes.in_flight_bytes += in_flight_bytes;
-                if is_batch && lanes.syncing == 0 {
-                    lanes.synced_at_us = now_us;
-                }
-                lanes.syncing += usize::from(is_batch);
-            });
+            inbox.put(|lanes| lanes.hand_over(in_flight, now_us));
         }
         let batch = runtime_log::Batch {
             partition: log_id(self.partition.id),
@@ -179,24 +174,9 @@ impl Driver {
                 Ok(()) => {
                     durable.acknowledge(first_lsn, count);
                     done();
-                    if is_batch || in_flight_bytes > 0 {
+                    if let Some(in_flight) = in_flight {
                         let now_us = clock.now_us();
-                        inbox.put(|lanes| {
-                            assert!(
-                                lanes.syncing >= usize::from(is_batch)
-                                    && lanes.in_flight_bytes >= in_flight_bytes,
-                                "partition {id}: the batch of record {} is on disk, but {} batches \
-                                 of {} bytes were on their way",
-                                first_lsn.0,
-                                lanes.syncing,
-                                lanes.in_flight_bytes
-                            );
-                            lanes.in_flight_bytes -= in_flight_bytes;
-                            if is_batch {
-                                lanes.syncing -= 1;
-                                lanes.synced_at_us = now_us;
-                            }
-                        });
+                        inbox.put(|lanes| lanes.written(in_flight, now_us));
                     }
                 }
                 Err(error) => {

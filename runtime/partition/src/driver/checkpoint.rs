@@ -44,7 +44,7 @@ impl Driver {
                 self.schedule.finished(self.clock.now_us());
                 // If edges still wait, then for the next checkpoint.
                 self.held_since_us = None;
-                self.may_bring = true;
+                self.may_bring_one = true;
                 true
             }
             Err(error) => {

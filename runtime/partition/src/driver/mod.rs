@@ -6,8 +6,8 @@
 //!
 //! Reading order: this file (the turn), `recover` (how a driver is created), `due` (timers and
 //! removals), `apply` (events to records, records to the log), `set_aside` (events that wait for a
-//! checkpoint), `read`, `refused_starts` (attempts that got no
-//! permit), `resend`, `checkpoint`, `health`, `close` (shutdown).
+//! checkpoint), `read`, `refused_starts` (attempts that got no permit), `resend`, `checkpoint`,
+//! `health`, `close` (shutdown).
 
 mod apply;
 mod checkpoint;
@@ -50,9 +50,6 @@ use set_aside::SetAside;
 
 /// While the disk is nearly full, a partition checks this often whether there is space again.
 const ROOM_CHECK_MS: u64 = 100;
-
-/// Default of [`Settings::small_bytes_max`].
-pub(crate) const SMALL_BYTES_MAX: usize = 16 << 10;
 
 /// Limits of a partition's work.
 #[derive(Debug, Clone)]
@@ -101,7 +98,7 @@ impl Default for Settings {
             retention_budget_bytes: 4 << 30,
             checkpoint_interval: Duration::from_secs(1),
             overlay_bytes_max: 16 << 20,
-            small_bytes_max: SMALL_BYTES_MAX,
+            small_bytes_max: 16 << 10,
         }
     }
 }
@@ -157,7 +154,7 @@ pub struct Driver {
     set_aside: SetAside,
     /// Whether one large event may be applied, however much waits for the checkpoint that is being
     /// written: otherwise a steady load of small ones could keep it waiting forever.
-    may_bring: bool,
+    may_bring_one: bool,
     /// Readers that wait for rows to hold.
     holders: Vec<oneshot::Sender<Base>>,
     observer: Option<Arc<dyn Observer>>,
@@ -231,7 +228,7 @@ impl Driver {
         self.inbox.hold_back(self.set_aside.invocations());
         self.look(reads);
         self.refused_starts.note(notices.refused, notices.wanted);
-        self.note_resend(notices.resend);
+        self.resending.extend(notices.resend);
         let offered = !is_full && (self.offer_refused_starts() | self.resend());
         self.maybe_checkpoint();
         if notices.stop {
@@ -307,7 +304,7 @@ impl Driver {
 
     /// Whether an event may bring rows of any size now.
     fn may_bring(&self) -> bool {
-        self.may_bring || self.schedule.payload_bytes_max(self.unwritten_bytes()) == usize::MAX
+        self.may_bring_one || self.schedule.payload_bytes_max(self.unwritten_bytes()) == usize::MAX
     }
 
     /// Whether edges wait for a checkpoint.

@@ -114,7 +114,7 @@ impl Driver {
             resending: BTreeMap::new(),
             results_due,
             set_aside: SetAside::default(),
-            may_bring: true,
+            may_bring_one: true,
             holders: Vec::new(),
             observer,
             counts: Counts::default(),

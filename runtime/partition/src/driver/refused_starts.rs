@@ -194,9 +194,9 @@ impl<M: Fn(&Invocation) -> Result<(), Full>> Offer<'_, M> {
             return Ok(false);
         };
         (self.may_start)(&invocation)?;
-        let start = obligations::start(self.tables, attempt);
-        self.bytes += start.as_ref().map_or(0, Effect::bytes);
-        self.starts.extend(start);
+        let start = obligations::start_of(self.tables, attempt.invocation, *invocation);
+        self.bytes += start.bytes();
+        self.starts.push(start);
         Ok(true)
     }
 }

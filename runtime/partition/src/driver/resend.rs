@@ -2,11 +2,9 @@
 //! no memory for them, or after a start. A transport may lose some, too; on one node nothing is
 //! lost, so only the simulator does that so far.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use runtime_core::{
-    PartitionId,
     event::Event,
     obligations,
     tables::{Tables, walk::Budget},
@@ -19,11 +17,6 @@ use crate::peers::Resent;
 const BUDGET: Budget = Budget { rows_max: 1024, bytes_max: 8 << 20 };
 
 impl Driver {
-    /// Notes which partitions need messages again, and the first one of each.
-    pub(super) fn note_resend(&mut self, wanted: BTreeMap<PartitionId, u64>) {
-        self.resending.extend(wanted);
-    }
-
     /// Resends messages to one partition; returns whether there was one that needs some.
     pub(super) fn resend(&mut self) -> bool {
         let Some((to, first)) = self.resending.pop_first() else { return false };

@@ -80,15 +80,17 @@ impl Looks {
         pending: &mut Pending,
         tables: &Tables<'_>,
     ) -> bool {
-        let event = &pending.event;
-        if pending.brings_bytes.is_none() && event.copies_rows() {
-            if self.bytes >= LOOKED_BYTES_MAX {
-                return true;
+        let brings = pending.event.brings();
+        let bytes = match pending.brings_bytes {
+            Some(known) => known,
+            None if !brings.is_read_whole() => brings.bytes(tables),
+            None if self.bytes >= LOOKED_BYTES_MAX => return true,
+            None => {
+                let bytes = brings.bytes(tables);
+                self.bytes += bytes;
+                *pending.brings_bytes.insert(bytes)
             }
-            let bytes = event.brings_bytes(tables);
-            self.bytes += bytes;
-            pending.brings_bytes = Some(bytes);
-        }
-        pending.brings_bytes.unwrap_or_else(|| event.brings_bytes(tables)) > max
+        };
+        bytes > max
     }
 }
