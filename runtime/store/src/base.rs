@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use redb::{ReadOnlyTable, StorageError};
+use redb::{AccessGuard, ReadOnlyTable, StorageError};
 use runtime_core::{
     Lsn,
     tables::{
-        Key, Overlay, Row, RowDecodeError, Snapshot,
-        overlay::{next_slot_of_layers, seek_layers},
-        row::ROW_FORMAT,
+        Key, Order, Overlay, Row, RowDecodeError, Slots, Snapshot, overlay::seek_layers,
+        row::ROW_FORMAT, slots::range,
     },
 };
 
@@ -79,11 +78,18 @@ impl Snapshot for FileRows {
         key.starts_with(prefix).then(|| (Key::from_slice(key), decode(key, value.value())))
     }
 
-    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
-        let mut rows = self.rows.range(from..before).unwrap_or_else(|error| self.stop(&error));
-        let (key, value) = rows.next()?.unwrap_or_else(|error| self.stop(&error));
-        let key = key.value();
-        Some((Key::from_slice(key), Some(decode(key, value.value()))))
+    fn add_slots<'a>(
+        &'a self,
+        from: &[u8],
+        before: &[u8],
+        order: Order,
+        layers: &mut Vec<Box<dyn Slots + 'a>>,
+    ) {
+        let rest = self.rows.range::<&[u8]>(range(from, before));
+        let rest = rest.unwrap_or_else(|error| self.stop(&error));
+        let mut slots = FileSlots { file: self, rest, order, current: None };
+        slots.advance();
+        layers.push(Box::new(slots));
     }
 
     fn applied(&self) -> Lsn {
@@ -91,9 +97,52 @@ impl Snapshot for FileRows {
     }
 }
 
+/// The rows of the file in a range.
+struct FileSlots<'a> {
+    file: &'a FileRows,
+    rest: redb::Range<'static, &'static [u8], &'static [u8]>,
+    order: Order,
+    current: Option<(Guard, Guard)>,
+}
+
+type Guard = AccessGuard<'static, &'static [u8]>;
+
+impl Slots for FileSlots<'_> {
+    fn key(&self) -> Option<&[u8]> {
+        self.current.as_ref().map(|(key, _)| key.value())
+    }
+
+    fn row(&self) -> Option<Row> {
+        self.current.as_ref().map(|(key, value)| decode(key.value(), value.value()))
+    }
+
+    fn advance(&mut self) {
+        let next = match self.order {
+            Order::Ascending => self.rest.next(),
+            Order::Descending => self.rest.next_back(),
+        };
+        self.current = next.map(|slot| slot.unwrap_or_else(|error| self.file.stop(&error)));
+    }
+}
+
 impl Base {
     fn layers(&self) -> Layers<'_> {
         Layers { frozen: &self.frozen, file: &self.file }
+    }
+}
+
+impl<'a> Layers<'a> {
+    fn add_slots_of(
+        self,
+        from: &[u8],
+        before: &[u8],
+        order: Order,
+        layers: &mut Vec<Box<dyn Slots + 'a>>,
+    ) {
+        for layer in self.frozen.iter().rev() {
+            layers.push(Box::new(layer.rows.slots(from, before, order)));
+        }
+        self.file.add_slots(from, before, order, layers);
     }
 }
 
@@ -110,8 +159,14 @@ impl Snapshot for Base {
         self.layers().seek(prefix, from)
     }
 
-    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
-        self.layers().next_slot(from, before)
+    fn add_slots<'a>(
+        &'a self,
+        from: &[u8],
+        before: &[u8],
+        order: Order,
+        layers: &mut Vec<Box<dyn Slots + 'a>>,
+    ) {
+        self.layers().add_slots_of(from, before, order, layers);
     }
 
     fn applied(&self) -> Lsn {
@@ -144,14 +199,14 @@ impl Snapshot for Layers<'_> {
         }
     }
 
-    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
-        match self.frozen.split_last() {
-            Some((top, frozen)) => {
-                let below = Layers { frozen, file: self.file };
-                next_slot_of_layers(&top.rows, &below, from, before)
-            }
-            None => self.file.next_slot(from, before),
-        }
+    fn add_slots<'a>(
+        &'a self,
+        from: &[u8],
+        before: &[u8],
+        order: Order,
+        layers: &mut Vec<Box<dyn Slots + 'a>>,
+    ) {
+        self.add_slots_of(from, before, order, layers);
     }
 
     fn applied(&self) -> Lsn {

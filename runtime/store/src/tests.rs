@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use runtime_core::{
     Lsn,
-    tables::{Key, Overlay, Row, Snapshot, Table, Tables},
+    tables::{Key, Order, Overlay, Row, Snapshot, Table, Tables, slots::Merged},
 };
 use runtime_seeded::chooser;
 
@@ -37,19 +37,27 @@ fn all(live: &mut Overlay, base: &dyn Snapshot) -> Model {
         from.push(0);
         rows.insert(key, row);
     }
-    assert_eq!(stepped(&tables), rows, "slot by slot");
+    for order in [Order::Ascending, Order::Descending] {
+        assert_eq!(stepped(&tables, order), rows, "slot by slot");
+    }
     rows
 }
 
-/// Reads the same rows in single steps, which also visit removed rows.
-fn stepped(tables: &dyn Snapshot) -> Model {
-    let before = [Table::State as u8 + 1];
-    let mut from = Key::from_slice(&[Table::State as u8]);
-    let mut rows = Model::new();
-    while let Some((key, row)) = tables.next_slot(&from, &before) {
-        assert!(key >= from && key[..] < before[..], "{key:?}");
-        from = key.clone();
-        from.push(0);
+/// Reads the same rows slot by slot, which also visits removed rows.
+fn stepped(tables: &dyn Snapshot, order: Order) -> Model {
+    let (from, before) = ([Table::State as u8], [Table::State as u8 + 1]);
+    let mut layers = Vec::new();
+    tables.add_slots(&from, &before, order, &mut layers);
+    let mut slots = Merged::new(layers, order);
+    let (mut rows, mut last) = (Model::new(), None::<Key>);
+    while let Some((key, row)) = slots.take() {
+        assert!(from[..] <= key[..] && key[..] < before[..], "{key:?}");
+        let is_further = last.is_none_or(|last| match order {
+            Order::Ascending => last < key,
+            Order::Descending => last > key,
+        });
+        assert!(is_further, "{key:?} is no further");
+        last = Some(key.clone());
         rows.extend(row.map(|row| (key, row)));
     }
     rows

@@ -6,7 +6,7 @@ use protocol::{DeploymentId, Target};
 use super::{
     Key, Row, Table, Tables,
     key::KeyReader,
-    walk::{Budget, Walk},
+    walk::{Budget, Range, Walk},
 };
 use crate::model::{ids::Lsn, invocation::StatusKind};
 
@@ -31,7 +31,7 @@ impl Tables<'_> {
         // An entry takes only a few bytes, so a limit on their number is enough.
         let budget = Budget { rows_max, bytes_max: usize::MAX };
         let read = |key: &[u8], _| indexed_by_status(key);
-        let mut walk = Walk::new(self, (prefix.clone(), prefix), Some(&after), budget, read);
+        let mut walk = Walk::new(self, Range::of(prefix, Some(&after)), budget, read);
         let found = walk.by_ref().collect();
         (found, walk.rest_after().and_then(|key| indexed_by_status(&key)))
     }

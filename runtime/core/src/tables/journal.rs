@@ -10,7 +10,7 @@ use super::{
     Row, Table, Tables,
     key::KeyReader,
     row::expect_row,
-    walk::{Budget, Walk},
+    walk::{Budget, Range, Walk},
 };
 use crate::{model::ids::Lsn, time::Timestamp};
 
@@ -51,7 +51,7 @@ impl Tables<'_> {
         budget: Budget,
     ) -> Walk<'_, (EntryIndex, JournalEntry)> {
         let prefix = Table::Journal.key().lsn(invocation).done();
-        Walk::new(self, (prefix.clone(), prefix), after, budget, |key, row| {
+        Walk::new(self, Range::of(prefix, after), budget, |key, row| {
             let mut reader = KeyReader::new(key);
             reader.lsn()?;
             Some((reader.u32()?, expect_row!(row, Journal)))

@@ -22,6 +22,7 @@ pub mod producer;
 pub mod promise;
 pub mod row;
 pub mod shared_result;
+pub mod slots;
 mod snapshot;
 pub mod state;
 pub mod timer;
@@ -34,6 +35,7 @@ use crate::{model::ids::Lsn, time::Stamp};
 pub use key::{Key, Table};
 pub use overlay::{Overlay, Slot};
 pub use row::{Row, RowDecodeError};
+pub use slots::{Order, Slots};
 pub use snapshot::{Empty, Snapshot};
 
 /// The rows of one partition while records are applied.
@@ -183,9 +185,15 @@ impl Snapshot for Tables<'_> {
         Tables::seek(self, prefix, from)
     }
 
-    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
-        meter::count(1);
-        overlay::next_slot_of_layers(self.live, self.base, from, before)
+    fn add_slots<'a>(
+        &'a self,
+        from: &[u8],
+        before: &[u8],
+        order: Order,
+        layers: &mut Vec<Box<dyn Slots + 'a>>,
+    ) {
+        layers.push(Box::new(self.live.slots(from, before, order)));
+        self.base.add_slots(from, before, order, layers);
     }
 
     fn applied(&self) -> Lsn {

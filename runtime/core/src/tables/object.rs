@@ -10,7 +10,7 @@ use super::{
     Key, Row, Table, Tables,
     key::KeyReader,
     row::expect_row,
-    walk::{Budget, Walk, Within},
+    walk::{Budget, Range, Walk, Within},
 };
 use crate::model::ids::Lsn;
 
@@ -56,7 +56,7 @@ impl Tables<'_> {
             Some(service) => table.bytes(service.as_bytes()).done(),
             None => table.done(),
         };
-        Walk::new(self, (prefix.clone(), prefix), after, budget, |key, row| {
+        Walk::new(self, Range::of(prefix, after), budget, |key, row| {
             let mut reader = KeyReader::new(key);
             let service = reader.text()?;
             let key = String::from_utf8(reader.tail().to_vec()).ok()?;
@@ -72,7 +72,7 @@ impl Tables<'_> {
         budget: Budget,
     ) -> Walk<'_, InboxEntry> {
         let prefix = Table::Inbox.key().within(within).done();
-        Walk::new(self, (prefix.clone(), prefix), after, budget, |key, row| {
+        Walk::new(self, Range::of(prefix, after), budget, |key, row| {
             let mut reader = KeyReader::new(key);
             let (service, key, place) = (reader.text()?, reader.text()?, reader.lsn()?);
             Some(InboxEntry { service, key, place, invocation: expect_row!(row, Lsn) })

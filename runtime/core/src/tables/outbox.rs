@@ -6,7 +6,7 @@ use super::{
     Key, Row, Table, Tables,
     key::KeyReader,
     row::expect_row,
-    walk::{Budget, Walk},
+    walk::{Budget, Range, Walk},
 };
 use crate::{
     model::{ids::PartitionId, message::Message},
@@ -46,7 +46,7 @@ impl Tables<'_> {
             None => table.done(),
         };
         let floor = self.live.hints.floor(&prefix);
-        Walk::new(self, (prefix, floor), after, budget, decode)
+        Walk::new(self, Range { from: floor, ..Range::of(prefix, after) }, budget, decode)
     }
 
     /// Sequence number of the first unacknowledged message to a receiver.

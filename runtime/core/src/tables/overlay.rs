@@ -3,7 +3,14 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 use std::ops::Bound;
 
-use super::{hints::Hints, key::Key, meter, row::Row, snapshot::Snapshot};
+use super::{
+    hints::Hints,
+    key::Key,
+    meter,
+    row::Row,
+    slots::{self, InMemory, Order, Slots},
+    snapshot::Snapshot,
+};
 
 /// A changed row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,6 +199,12 @@ impl Overlay {
         self.bytes = change(self.bytes, old, new);
     }
 
+    /// The slots with keys from `from` on and before `before`.
+    pub fn slots<'a>(&'a self, from: &[u8], before: &[u8], order: Order) -> impl Slots + use<'a> {
+        let slots = self.slots.range::<[u8], _>(slots::range(from, before));
+        InMemory::new(slots.map(|(key, slot)| (key, slot.row.as_ref())), order)
+    }
+
     /// The first slot at or after `from`, including tombstones.
     fn first_slot(&self, from: &[u8]) -> Option<(&Key, &Slot)> {
         self.slots.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)).next()
@@ -239,18 +252,4 @@ pub fn seek_layers(
             below = base.seek(prefix, &from);
         }
     }
-}
-
-/// The first slot at or after `from` and before `before`, in `top` layered over `base`, including
-/// tombstones. A row below that the slot replaces is not read.
-pub fn next_slot_of_layers(
-    top: &Overlay,
-    base: &dyn Snapshot,
-    from: &[u8],
-    before: &[u8],
-) -> Option<(Key, Option<Row>)> {
-    let above = top.first_slot(from).filter(|(key, _)| &key[..] < before);
-    let before = above.map_or(before, |(key, _)| key);
-    let below = if from < before { base.next_slot(from, before) } else { None };
-    below.or_else(|| above.map(|(key, slot)| (key.clone(), slot.row.clone())))
 }

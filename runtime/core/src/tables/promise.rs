@@ -9,7 +9,7 @@ use super::{
     expiry::PromiseName,
     key::KeyReader,
     row::expect_row,
-    walk::{Budget, Walk, Within},
+    walk::{Budget, Range, Walk, Within},
 };
 use crate::model::ids::Lsn;
 
@@ -41,7 +41,7 @@ impl Tables<'_> {
         budget: Budget,
     ) -> Walk<'_, (PromiseName, Promise)> {
         let prefix = Table::Promise.key().within(within).done();
-        Walk::new(self, (prefix.clone(), prefix), after, budget, |key, row| {
+        Walk::new(self, Range::of(prefix, after), budget, |key, row| {
             let mut reader = KeyReader::new(key);
             let (workflow, key) = (reader.text()?, reader.text()?);
             let name = String::from_utf8(reader.tail().to_vec()).ok()?;

@@ -8,7 +8,7 @@ use super::{
     Key, Row, Table, Tables,
     key::KeyReader,
     row::expect_row,
-    walk::{Budget, Walk},
+    walk::{Budget, Range, Walk},
 };
 use crate::model::ids::Lsn;
 
@@ -37,7 +37,7 @@ impl Tables<'_> {
     /// The results that are still being passed on.
     pub fn walk_shared_results(&self, after: Option<&[u8]>, budget: Budget) -> Walk<'_, Lsn> {
         let prefix = Table::SharedResult.key().done();
-        Walk::new(self, (prefix.clone(), prefix), after, budget, |key, _| KeyReader::new(key).lsn())
+        Walk::new(self, Range::of(prefix, after), budget, |key, _| KeyReader::new(key).lsn())
     }
 
     pub(crate) fn put_shared_result(&mut self, of: Lsn, result: SharedResult) {

@@ -1,6 +1,10 @@
 //! The read-only view that rows are read from.
 
-use super::{key::Key, row::Row};
+use super::{
+    key::Key,
+    row::Row,
+    slots::{Order, Slots},
+};
 use crate::model::ids::Lsn;
 
 /// A consistent, read-only view of rows. Reads are synchronous and cannot fail: a store that hits a
@@ -17,9 +21,16 @@ pub trait Snapshot {
     /// The first row at or after `from` whose key starts with `prefix`.
     fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)>;
 
-    /// The first slot at or after `from` and before `before`: a key with its row, or with `None` if
-    /// the row was deleted. A single step, so that a reader can count the tombstones it skips.
-    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)>;
+    /// Adds the slots of each of its layers, newest first, with keys from `from` on and before
+    /// `before`. A reader merges them ([`Merged`](super::slots::Merged)), and can count the
+    /// tombstones that it skips.
+    fn add_slots<'a>(
+        &'a self,
+        from: &[u8],
+        before: &[u8],
+        order: Order,
+        layers: &mut Vec<Box<dyn Slots + 'a>>,
+    );
 
     /// The last record reflected in these rows: no key contains a later LSN.
     fn applied(&self) -> Lsn;
@@ -38,9 +49,7 @@ impl Snapshot for Empty {
         None
     }
 
-    fn next_slot(&self, _: &[u8], _: &[u8]) -> Option<(Key, Option<Row>)> {
-        None
-    }
+    fn add_slots<'a>(&'a self, _: &[u8], _: &[u8], _: Order, _: &mut Vec<Box<dyn Slots + 'a>>) {}
 
     fn applied(&self) -> Lsn {
         Lsn(0)

@@ -6,7 +6,7 @@ use super::{
     Key, Row, Table, Tables,
     key::KeyReader,
     row::expect_row,
-    walk::{Budget, Walk, Within},
+    walk::{Budget, Range, Walk, Within},
 };
 
 /// A state value with its full key.
@@ -77,7 +77,7 @@ impl Tables<'_> {
         budget: Budget,
     ) -> Walk<'_, StateEntry> {
         let prefix = Table::State.key().within(within).done();
-        Walk::new(self, (prefix.clone(), prefix), after, budget, |key, row| {
+        Walk::new(self, Range::of(prefix, after), budget, |key, row| {
             let mut reader = KeyReader::new(key);
             let (service, object) = (reader.text()?, reader.text()?);
             let state_key = Bytes::copy_from_slice(reader.tail());

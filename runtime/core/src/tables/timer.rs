@@ -6,7 +6,7 @@ use super::{
     Key, Row, Table, Tables,
     key::KeyReader,
     row::expect_row,
-    walk::{Budget, Walk},
+    walk::{Budget, Range, Walk},
 };
 use crate::{
     model::timer::{Timer, TimerKey},
@@ -40,7 +40,7 @@ impl Tables<'_> {
     pub fn walk_timers(&self, after: Option<&[u8]>, budget: Budget) -> Walk<'_, (TimerKey, Timer)> {
         let prefix = Table::Timer.key().done();
         let floor = self.live.hints.floor(&prefix);
-        Walk::new(self, (prefix, floor), after, budget, |key, row| {
+        Walk::new(self, Range { from: floor, ..Range::of(prefix, after) }, budget, |key, row| {
             Some((decode_key(key)?, expect_row!(row, Timer)))
         })
     }

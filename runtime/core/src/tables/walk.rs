@@ -4,7 +4,11 @@
 //! Tombstones stay in the overlays until the next checkpoints, possibly by the hundred thousand, so
 //! each one that is skipped counts as a row that was read.
 
-use super::{Key, Row, Snapshot, key::KeyBuilder};
+use super::{
+    Key, Row, Snapshot,
+    key::KeyBuilder,
+    slots::{Merged, Order},
+};
 
 /// How much of a partition's turn a reader may use. A row's size is known only once it has been
 /// read, and every row that was read is returned: the last one, with whatever was read to display
@@ -50,12 +54,8 @@ type Read<R> = fn(&[u8], Row) -> Option<R>;
 /// A walk over the rows whose keys share a prefix. It ends when there are no more rows or the
 /// budget is spent; [`Self::rest_after`] says which.
 pub struct Walk<'t, R> {
-    rows: &'t (dyn Snapshot + 't),
+    slots: Merged<'t>,
     read: Read<R>,
-    /// The next key to read.
-    from: Key,
-    /// The end of the key range, exclusive.
-    before: Key,
     /// The last key read.
     last: Option<Key>,
     is_over: bool,
@@ -64,25 +64,53 @@ pub struct Walk<'t, R> {
     bytes_read: usize,
 }
 
+/// The part of a table to walk: its keys, in which order, and after which one to continue.
+#[derive(Debug, Clone)]
+pub(super) struct Range<'a> {
+    /// What all keys begin with.
+    pub(super) prefix: Key,
+    /// The smallest key to read, which begins with `prefix`.
+    pub(super) from: Key,
+    /// The direction.
+    pub(super) order: Order,
+    /// Continue after this key, in the direction of `order`. If it does not begin with `prefix`,
+    /// the walk is empty: the cursor belongs to another listing.
+    pub(super) after: Option<&'a [u8]>,
+}
+
+impl<'a> Range<'a> {
+    /// All keys that begin with `prefix`, in ascending order.
+    pub(super) fn of(prefix: Key, after: Option<&'a [u8]>) -> Self {
+        Self { from: prefix.clone(), prefix, order: Order::Ascending, after }
+    }
+}
+
 impl<'t, R> Walk<'t, R> {
-    /// Walks the keys that start with `prefix`, starting at `from` or after the key `after`. If
-    /// `after` does not start with `prefix`, the walk is empty: the cursor belongs to another
-    /// listing.
+    /// Walks the rows of a range.
     ///
     /// # Panics
     /// Panics if the budget allows nothing, since the walk would then never advance.
     pub(super) fn new(
         rows: &'t (dyn Snapshot + 't),
-        (prefix, from): (Key, Key),
-        after: Option<&[u8]>,
+        range: Range<'_>,
         budget: Budget,
         read: Read<R>,
     ) -> Self {
         assert!(budget.rows_max > 0 && budget.bytes_max > 0, "nothing can be read with {budget:?}");
+        let Range { prefix, mut from, order, after } = range;
         let is_over = after.is_some_and(|after| !after.starts_with(&prefix));
-        let before = behind(&prefix);
-        let from = after.map_or(from, next);
-        Self { rows, read, from, before, last: None, is_over, budget, rows_read: 0, bytes_read: 0 }
+        let mut before = behind(&prefix);
+        match (order, after) {
+            (Order::Ascending, Some(after)) => from = next(after),
+            (Order::Descending, Some(after)) => before = Key::from_slice(after),
+            (Order::Ascending | Order::Descending, None) => (),
+        }
+        let mut layers = Vec::new();
+        if !is_over {
+            rows.add_slots(&from, &before, order, &mut layers);
+        }
+        let slots = Merged::new(layers, order);
+        Self { slots, read, last: None, is_over, budget, rows_read: 0, bytes_read: 0 }
     }
 
     /// Counts another row that was read to display one of the walk's rows.
@@ -99,7 +127,7 @@ impl<'t, R> Walk<'t, R> {
         if self.is_over {
             return None;
         }
-        assert!(self.last.is_some(), "a walk from {:?} has not read anything", self.from);
+        assert!(self.last.is_some(), "a walk has ended without reading anything");
         self.last
     }
 
@@ -113,14 +141,11 @@ impl<R> Iterator for Walk<'_, R> {
 
     fn next(&mut self) -> Option<R> {
         while !self.is_over && !self.is_spent() {
-            // A key lies before the end of its prefix, and so does its immediate successor.
-            debug_assert!(self.from < self.before, "{:?} .. {:?}", self.from, self.before);
-            let Some((key, row)) = self.rows.next_slot(&self.from, &self.before) else {
+            let Some((key, row)) = self.slots.take() else {
                 self.is_over = true;
                 break;
             };
             self.count(key.len() + row.as_ref().map_or(0, Row::payload_bytes));
-            self.from = next(&key);
             let read = row.map(|row| {
                 (self.read)(&key, row)
                     .unwrap_or_else(|| panic!("{key:?} is not a key of its table"))
@@ -193,16 +218,16 @@ mod tests {
             prefix: &[u8],
             after: Option<&[u8]>,
             budget: Budget,
+            order: Order,
         ) -> (Vec<Found>, Option<Key>) {
             let file = Tables::new(&mut self.file, &Empty);
             let frozen = Tables::new(&mut self.frozen, &file);
             let tables = Tables::new(&mut self.live, &frozen);
-            let prefix = Key::from_slice(prefix);
-            let mut walk =
-                Walk::new(&tables, (prefix.clone(), prefix), after, budget, |key, row| {
-                    let Row::Bytes(value) = row else { return None };
-                    Some((key.to_vec(), value))
-                });
+            let range = Range { order, ..Range::of(Key::from_slice(prefix), after) };
+            let mut walk = Walk::new(&tables, range, budget, |key, row| {
+                let Row::Bytes(value) = row else { return None };
+                Some((key.to_vec(), value))
+            });
             (walk.by_ref().collect(), walk.rest_after())
         }
     }
@@ -237,7 +262,9 @@ mod tests {
             prefix in key(),
             rows_max in 1..9usize,
             bytes_max in 1..40usize,
+            is_descending in any::<bool>(),
         ) {
+            let order = if is_descending { Order::Descending } else { Order::Ascending };
             let (mut layers, mut model) = (Layers::default(), BTreeMap::new());
             for step in steps {
                 match step {
@@ -254,17 +281,24 @@ mod tests {
                 }
             }
             let within = model.into_iter().filter(|(key, _)| key.starts_with(&prefix));
-            let expected: Vec<_> = within.collect();
-            prop_assert_eq!(&layers.turn(&prefix, None, ALL), &(expected.clone(), None));
+            let mut expected: Vec<_> = within.collect();
+            if is_descending {
+                expected.reverse();
+            }
+            prop_assert_eq!(&layers.turn(&prefix, None, ALL, order), &(expected.clone(), None));
             let (mut found, mut after, budget) = (Vec::new(), None, Budget { rows_max, bytes_max });
             loop {
                 meter::take();
-                let (rows, rest_after) = layers.turn(&prefix, after.as_deref(), budget);
+                let (rows, rest_after) = layers.turn(&prefix, after.as_deref(), budget, order);
                 prop_assert!(meter::take() <= 3 * rows_max, "a step looks at each layer once");
                 let all_but_last = rows.split_last().map_or(&[][..], |(_, rest)| rest);
                 let bytes = all_but_last.iter().map(|(key, value)| key.len() + value.len());
                 prop_assert!(bytes.sum::<usize>() < bytes_max);
-                prop_assert!(rest_after.is_none() || rest_after > after, "it gets further");
+                let is_further = rest_after.is_none() || after.is_none() || match order {
+                    Order::Ascending => rest_after > after,
+                    Order::Descending => rest_after < after,
+                };
+                prop_assert!(is_further, "{after:?}, then {rest_after:?}");
                 found.extend(rows);
                 after = rest_after;
                 if after.is_none() {
@@ -290,10 +324,10 @@ mod tests {
         }
         let budget = Budget { rows_max: 64, bytes_max: usize::MAX };
         meter::take();
-        let (rows, rest_after) = layers.turn(&[7], None, budget);
+        let (rows, rest_after) = layers.turn(&[7], None, budget, Order::Ascending);
         assert!(meter::take() <= 3 * 64);
         assert_eq!((rows.len(), rest_after), (0, Some(key(63))));
-        let (rows, rest_after) = layers.turn(&[7], Some(&key(9990)), budget);
+        let (rows, rest_after) = layers.turn(&[7], Some(&key(9990)), budget, Order::Ascending);
         assert_eq!((rows.len(), rest_after), (1, None));
     }
 
@@ -301,9 +335,12 @@ mod tests {
     fn a_place_in_another_list_has_nothing_after_it() {
         let mut layers = Layers::default();
         layers.live.put(Table::State.key().u8(1).u8(1).done(), Row::Bytes(Bytes::new()));
-        assert_eq!(layers.turn(&[7, 1], None, ALL).0.len(), 1);
+        assert_eq!(layers.turn(&[7, 1], None, ALL, Order::Ascending).0.len(), 1);
         for other in [&[][..], &[6, 9], &[7], &[7, 0, 9], &[7, 2], &[8]] {
-            assert_eq!(layers.turn(&[7, 1], Some(other), ALL), (Vec::new(), None), "{other:?}");
+            for order in [Order::Ascending, Order::Descending] {
+                let nothing = (Vec::new(), None);
+                assert_eq!(layers.turn(&[7, 1], Some(other), ALL, order), nothing, "{other:?}");
+            }
         }
     }
 }

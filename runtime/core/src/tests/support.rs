@@ -17,7 +17,10 @@ use crate::{
         ids::{AttemptRef, Lsn, Partition, PartitionId, RequestId},
         invocation::{AfterFailure, AttemptFailure, Callee, Invoke, Retention, Source},
     },
-    tables::{Key, Overlay, Row, Snapshot, Tables},
+    tables::{
+        Key, Order, Overlay, Row, Slots, Snapshot, Tables,
+        slots::{self, InMemory},
+    },
     time::{Stamp, Timestamp},
 };
 
@@ -35,10 +38,15 @@ impl Snapshot for Memory {
         key.starts_with(prefix).then(|| (key.clone(), row.clone()))
     }
 
-    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
-        let (from, before) = (Key::from_slice(from), Key::from_slice(before));
-        let (key, row) = self.0.range(from..before).next()?;
-        Some((key.clone(), Some(row.clone())))
+    fn add_slots<'a>(
+        &'a self,
+        from: &[u8],
+        before: &[u8],
+        order: Order,
+        layers: &mut Vec<Box<dyn Slots + 'a>>,
+    ) {
+        let rows = self.0.range::<[u8], _>(slots::range(from, before));
+        layers.push(Box::new(InMemory::new(rows.map(|(key, row)| (key, Some(row))), order)));
     }
 
     fn applied(&self) -> Lsn {

@@ -20,8 +20,9 @@ use runtime_core::{
         invocation::{AfterFailure, AttemptFailure, Callee, Invoke, Retention, Source},
     },
     tables::{
-        Key, Overlay, Row, Snapshot, Tables,
-        overlay::{next_slot_of_layers, seek_layers},
+        Key, Order, Overlay, Row, Slots, Snapshot, Tables,
+        overlay::seek_layers,
+        slots::{self, InMemory},
     },
     time::Stamp,
 };
@@ -50,11 +51,16 @@ impl Snapshot for File {
         key.starts_with(prefix).then(|| (key.clone(), row.clone()))
     }
 
-    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
-        self.looks.set(self.looks.get() + 1);
-        let (from, before) = (Key::from_slice(from), Key::from_slice(before));
-        let (key, row) = self.rows.range(from..before).next()?;
-        Some((key.clone(), Some(row.clone())))
+    fn add_slots<'a>(
+        &'a self,
+        from: &[u8],
+        before: &[u8],
+        order: Order,
+        layers: &mut Vec<Box<dyn Slots + 'a>>,
+    ) {
+        let rows = self.rows.range::<[u8], _>(slots::range(from, before));
+        let rows = rows.inspect(|_| self.looks.set(self.looks.get() + 1));
+        layers.push(Box::new(InMemory::new(rows.map(|(key, row)| (key, Some(row))), order)));
     }
 
     fn applied(&self) -> Lsn {
@@ -85,8 +91,15 @@ impl Snapshot for Below {
         seek_layers(&self.frozen, &self.file, prefix, from)
     }
 
-    fn next_slot(&self, from: &[u8], before: &[u8]) -> Option<(Key, Option<Row>)> {
-        next_slot_of_layers(&self.frozen, &self.file, from, before)
+    fn add_slots<'a>(
+        &'a self,
+        from: &[u8],
+        before: &[u8],
+        order: Order,
+        layers: &mut Vec<Box<dyn Slots + 'a>>,
+    ) {
+        layers.push(Box::new(self.frozen.slots(from, before, order)));
+        self.file.add_slots(from, before, order, layers);
     }
 
     fn applied(&self) -> Lsn {
