@@ -1,32 +1,27 @@
-//! SQL over invocations, journals and state, for `psql` and other clients. So far this crate
-//! contains only its contract.
+//! SQL over invocations, journals and state.
 //!
-//! This crate will know about tables and queries, but not about the runtime: it reads rows through
-//! a [`Source`] that the server implements over frozen layers, so that a query blocks no writer and
-//! sees nothing that a crash could revert.
+//! This crate knows tables and queries, but not the runtime: it reads typed records through a
+//! [`Source`], which the server implements over snapshots that block no writer and contain nothing
+//! that a crash could revert.
+//!
+//! Reading order: [`source`] (what is read), [`tables`] (which columns there are), [`column`],
+//! `table`, `pushdown` (what of a query's conditions reaches the source), `scan` (pages become
+//! batches), [`engine`] (a query from its text to its rows), [`error`].
 
-use bytes::Bytes;
+mod catalog;
+pub mod column;
+pub mod engine;
+pub mod error;
+mod json;
+pub mod pgwire;
+mod pushdown;
+mod scan;
+mod snapshot;
+pub mod source;
+mod table;
+pub mod tables;
 
-/// The node is stopping and cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the node is stopping")]
-pub struct Stopped;
-
-/// Rows of one table in key order, as keys and values encoded as the table's documentation
-/// describes.
-pub type Rows = Vec<(Bytes, Bytes)>;
-
-/// Provides rows; implemented by the server.
-pub trait Source: Send + Sync {
-    /// Number of partitions; each is read separately.
-    fn partitions(&self) -> u16;
-
-    /// Returns up to `limit` rows of a table, starting at key `from`.
-    fn scan(
-        &self,
-        partition: u16,
-        table: &str,
-        from: &[u8],
-        limit: usize,
-    ) -> impl Future<Output = Result<Rows, Stopped>> + Send;
-}
+pub use engine::{Client, Engine, Settings};
+pub use error::SqlError;
+pub use pushdown::TimeRange;
+pub use source::{Rows, Scan, Source, Unavailable};

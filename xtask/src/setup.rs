@@ -38,8 +38,8 @@ impl Setting {
     pub(crate) fn new(name: &str, first_port: u16) -> Self {
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let ports = match first_port {
-            0 => [8080, 9070, 9080, 5050],
-            first => [first, first + 1, first + 2, first + 3],
+            0 => [8080, 9070, 9080, 5050, 9071],
+            first => [first, first + 1, first + 2, first + 3, first + 4],
         };
         let dir = target().join(name);
         let abide = Abide {
@@ -47,6 +47,7 @@ impl Setting {
             data: dir.join("data"),
             ingress: local(ports[0]),
             admin: local(ports[1]),
+            sql: local(ports[4]),
             flags: Vec::new(),
         };
         Self {
@@ -93,8 +94,8 @@ impl Setup {
     /// Builds and starts everything on an empty data directory, and registers the services.
     pub(crate) fn open(setting: Setting) -> Result<Self> {
         build(&["--bin", "abide", "--bin", setting.program, "--bin", "food-restaurant"])?;
-        let Abide { ingress, admin, .. } = setting.abide;
-        for address in [ingress, admin, setting.services, setting.restaurant] {
+        let Abide { ingress, admin, sql, .. } = setting.abide;
+        for address in [ingress, admin, sql, setting.services, setting.restaurant] {
             TcpListener::bind(address).map_err(|error| {
                 format!(
                     "{address} is needed but in use ({error}); stop the process that listens there"

@@ -87,7 +87,9 @@ fn abide(programs: &Installation, ports: Ports, data: &Path) -> Launch {
         ports.admin().to_string(),
     ];
     args.extend(programs.abide_args.iter().cloned());
-    Launch { program: programs.abide.clone(), args, env: vec![] }
+    // As a variable, since versions without it are measured, too.
+    let env = vec![("ABIDE_SQL_ADDRESS", "127.0.0.1:0".into())];
+    Launch { program: programs.abide.clone(), args, env }
 }
 
 fn restate(programs: &Installation, ports: Ports, data: &Path) -> Launch {

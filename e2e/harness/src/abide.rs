@@ -19,6 +19,8 @@ pub struct Abide {
     pub ingress: SocketAddr,
     /// Address of the admin API.
     pub admin: SocketAddr,
+    /// Address for PostgreSQL clients.
+    pub sql: SocketAddr,
     /// Additional flags.
     pub flags: Vec<String>,
 }
@@ -33,8 +35,8 @@ impl Abide {
     /// # Errors
     /// Returns an error if there are none.
     pub fn on_free_ports(program: PathBuf, data: PathBuf) -> Result<Self> {
-        let (ingress, admin) = (ports::free()?, ports::free()?);
-        Ok(Self { program, data, ingress, admin, flags: Vec::new() })
+        let (ingress, admin, sql) = (ports::free()?, ports::free()?, ports::free()?);
+        Ok(Self { program, data, ingress, admin, sql, flags: Vec::new() })
     }
 
     /// Returns the command that starts the server.
@@ -46,6 +48,7 @@ impl Abide {
             .arg(&self.data)
             .arg(format!("--ingress-address={}", self.ingress))
             .arg(format!("--admin-address={}", self.admin))
+            .arg(format!("--sql-address={}", self.sql))
             .args(&self.flags);
         command
     }

@@ -1,6 +1,6 @@
 //! The server and the services of a run: started as separate processes, and killed with this one.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -172,7 +172,8 @@ fn abide(setting: &Setting, Addresses { ingress, admin, .. }: Addresses) -> Comm
         format!("--max-service-protocol-version={}", setting.protocol),
     ];
     let data = setting.dir.join("data");
-    Abide { program: binary("abide"), data, ingress, admin, flags }.command()
+    let sql = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    Abide { program: binary("abide"), data, ingress, admin, sql, flags }.command()
 }
 
 fn restate(setting: &Setting, addresses: Addresses) -> Result<Command> {

@@ -39,6 +39,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) admin_address: Option<Address>,
 
+    /// Address for psql and other PostgreSQL clients [default: 127.0.0.1:9071].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) sql_address: Option<Address>,
+
     /// Number of partitions of a new data directory. An existing one keeps its own [default: 2].
     #[arg(long, value_name = "N")]
     pub(crate) partitions: Option<u16>,

@@ -2,6 +2,7 @@
 //! values.
 
 pub(crate) mod settings;
+pub(crate) mod sql;
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -27,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) ingress_address: Address,
     /// The address where the admin API listens.
     pub(crate) admin_address: Address,
+    /// The settings of SQL.
+    pub(crate) sql: sql::Sql,
     /// Number of partitions of a new data directory. `None` if not configured.
     pub(crate) partitions: Option<u16>,
     /// Newest service protocol version to use.
@@ -107,6 +110,7 @@ impl Config {
             partition: partition(&set)?,
             access: access(&set)?,
             endpoint_tls: endpoint_tls(&set)?,
+            sql: sql::resolve(serve, &set)?,
             count_unsent_attempts: set.count_unsent_attempts.unwrap_or(false),
             data_dir: serve
                 .data_dir
@@ -303,6 +307,10 @@ mod tests {
             ("data-dir", config.data_dir.display().to_string()),
             ("ingress-address", config.ingress_address.to_string()),
             ("admin-address", config.admin_address.to_string()),
+            ("sql-address", config.sql.address.to_string()),
+            ("sql-trust-everyone", "false".to_owned()),
+            ("sql-queries-max", config.sql.queries_max.to_string()),
+            ("sql-query-seconds", config.sql.query_timeout.as_secs().to_string()),
             ("partitions", DEFAULT_PARTITIONS.to_string()),
             ("attempts-max", config.attempts_max.to_string()),
             ("connections-max", config.connections_max.to_string()),
@@ -359,6 +367,14 @@ mod tests {
             ("dropped-headers = 'a:b'", "dropped-headers: 'a:b' is not a header name"),
             ("admin-address = '9070'", "'9070' is not an address: expected HOST:PORT"),
             ("atempts-max = 1", "unknown field `atempts-max`"),
+            (
+                "sql-address = '0.0.0.0:1'",
+                "sql-address is 0.0.0.0:1, which other machines can reach",
+            ),
+            ("sql-users = 'ann'", "sql-users: expected NAME:PASSWORD"),
+            ("sql-key-file = 'x'", "sql-certificate-file and sql-key-file must be set together"),
+            ("sql-queries-max = 0", "sql-queries-max is 0, expected 1 to 1000"),
+            ("sql-query-seconds = 0", "sql-query-seconds is 0, expected 1 to 86400"),
         ] {
             std::fs::write(&path, text).unwrap();
             let serve = Serve { config: Some(path.clone()), ..Serve::default() };

@@ -20,6 +20,8 @@ pub(crate) struct Shares {
     pub(crate) ingress: usize,
     /// From operators.
     pub(crate) admin: usize,
+    /// For SQL.
+    pub(crate) sql: usize,
     /// To endpoints.
     pub(crate) endpoints: usize,
 }
@@ -57,8 +59,8 @@ pub(crate) fn take(partitions: u16, wanted: Shares) -> Result<Shares> {
     Ok(shares)
 }
 
-/// Of what `limit` leaves, up to half goes to the ingress, up to an eighth to the admin API, and
-/// the rest, up to what is wanted, to connections to endpoints.
+/// Of what `limit` leaves, up to half goes to the ingress, up to an eighth each to the admin API and
+/// to SQL, and the rest, up to what is wanted, to connections to endpoints.
 fn share(limit: u64, partitions: u16, wanted: Shares) -> Shares {
     let left = limit.saturating_sub(OWN + 2 * u64::from(partitions));
     let share = |part: u64, wanted: usize| {
@@ -66,9 +68,10 @@ fn share(limit: u64, partitions: u16, wanted: Shares) -> Shares {
         wanted.min(most).max(1)
     };
     let (ingress, admin) = (share(2, wanted.ingress), share(8, wanted.admin));
-    let rest = left.saturating_sub((ingress + admin) as u64);
+    let sql = share(8, wanted.sql);
+    let rest = left.saturating_sub((ingress + admin + sql) as u64);
     let endpoints = wanted.endpoints.min(usize::try_from(rest).unwrap_or(usize::MAX)).max(1);
-    Shares { ingress, admin, endpoints }
+    Shares { ingress, admin, sql, endpoints }
 }
 
 #[cfg(test)]
@@ -77,16 +80,17 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_for_everything_else() {
-        let wanted = Shares { ingress: 4096, admin: 256, endpoints: 10_000 };
+        let wanted = Shares { ingress: 4096, admin: 256, sql: 1024, endpoints: 10_000 };
         assert_eq!(share(ENOUGH, 2, wanted), wanted);
-        assert_eq!(share(1024, 2, wanted), Shares { ingress: 478, admin: 119, endpoints: 359 });
+        let few = Shares { ingress: 478, admin: 119, sql: 119, endpoints: 240 };
+        assert_eq!(share(1024, 2, wanted), few);
         for partitions in [1, 2, 64] {
             for limit in [LEAST + 2 * u64::from(partitions), 1024, 4096] {
-                let Shares { ingress, admin, endpoints } = share(limit, partitions, wanted);
-                let all = (ingress + admin + endpoints) as u64;
+                let Shares { ingress, admin, sql, endpoints } = share(limit, partitions, wanted);
+                let all = (ingress + admin + sql + endpoints) as u64;
                 let taken = all + OWN + 2 * u64::from(partitions);
                 assert!(taken <= limit, "{limit} {partitions}: {taken}");
-                assert!(ingress > 0 && admin > 0 && endpoints > 0);
+                assert!(ingress > 0 && admin > 0 && sql > 0 && endpoints > 0);
             }
         }
     }

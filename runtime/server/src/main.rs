@@ -15,7 +15,9 @@ mod edges;
 mod node;
 mod panics;
 mod shutdown;
+mod sql;
 mod telemetry;
+mod wire;
 
 use std::process::ExitCode;
 

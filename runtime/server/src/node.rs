@@ -29,7 +29,8 @@ use crate::{
     edges::NodeEdges,
     panics,
     shutdown::{Reason, Shutdown},
-    telemetry,
+    sql, telemetry,
+    wire::sql::Snapshots,
 };
 
 /// The start of 2020. This software did not exist before.
@@ -43,6 +44,9 @@ const ADMIN_CONNECTIONS_MAX: usize = 128;
 /// not count request heads there, so that operators are never refused. All of them together must
 /// therefore be affordable.
 const ADMIN_STREAMS_MAX: u32 = 16;
+
+/// Largest number of concurrent connections for SQL: dashboards keep many open that do nothing.
+const SQL_CONNECTIONS_MAX: usize = 1024;
 
 /// Minimum number of connections to endpoints, however few attempts there may be, if the limit of
 /// open files allows it.
@@ -70,8 +74,10 @@ async fn serve(config: Config) -> Result<()> {
     // Bind the ports first: a second server fails on them before it touches any data.
     let ingress_listener = bind("ingress", &config.ingress_address).await?;
     let admin_listener = bind("admin", &config.admin_address).await?;
+    let sql_listener = bind("server of SQL", &config.sql.address).await?;
     let ingress_address = ingress_listener.local_addr().context("the ingress has no address")?;
     let admin_address = admin_listener.local_addr().context("the admin has no address")?;
+    let sql_address = sql_listener.local_addr().context("the server of SQL has no address")?;
     let wanted = config.partitions.unwrap_or(DEFAULT_PARTITIONS);
     let data_dir = DataDir::open(&config.data_dir, wanted)?;
     if config.partitions.is_some_and(|wanted| wanted != data_dir.partitions) {
@@ -83,6 +89,7 @@ async fn serve(config: Config) -> Result<()> {
     let wanted = Shares {
         ingress: config.connections_max,
         admin: ADMIN_CONNECTIONS_MAX,
+        sql: SQL_CONNECTIONS_MAX,
         // An attempt needs at most one, and some idle ones stay open for a while.
         endpoints: config.attempts_max.max(ENDPOINT_CONNECTIONS_MIN),
     };
@@ -118,6 +125,7 @@ async fn serve(config: Config) -> Result<()> {
         },
         access: Arc::new(config.access.clone()),
     };
+    let snapshots = Snapshots { partitions: partitions.clone(), registry: registry.clone() };
     let admin = Admin {
         partitions,
         registry,
@@ -148,11 +156,22 @@ async fn serve(config: Config) -> Result<()> {
         until(&shutdown),
     ));
 
+    let (sql, _engine) = sql::Running::start(
+        sql_listener,
+        &config.sql,
+        (shares.sql, budget.sql),
+        Arc::new(snapshots),
+        until(&shutdown),
+    )
+    .await?;
+
     // Marks a new directory, so that one created for a mistyped path is noticed.
-    announce((ingress_address, admin_address), &data_dir, !data_dir.is_in_use, started);
+    let addresses = (ingress_address, admin_address, sql_address);
+    announce(addresses, &data_dir, !data_dir.is_in_use, started);
     let reason = shutdown.started().await;
     // Stop in reverse order: first requests and attempts, then records.
-    let under_way = async { tokio::join!(ingress_server, admin_server, invoker.stop()) };
+    let under_way =
+        async { tokio::join!(ingress_server, admin_server, sql.stopped(), invoker.stop()) };
     if reason == Reason::Signal && tokio::time::timeout(SHUTDOWN_TIMEOUT, under_way).await.is_err()
     {
         tracing::info!(
@@ -193,6 +212,8 @@ struct Budget {
     outgoing: usize,
     /// For messages from attempts.
     incoming: usize,
+    /// For queries.
+    sql: usize,
 }
 
 impl Budget {
@@ -202,9 +223,10 @@ impl Budget {
             requests: quarter - sixteenth,
             admin: sixteenth,
             results: eighth,
-            answers: quarter,
+            answers: quarter - sixteenth,
             outgoing: quarter,
             incoming: eighth,
+            sql: sixteenth,
         }
     }
 }
@@ -334,15 +356,17 @@ async fn bind(what: &str, address: &Address) -> Result<TcpListener> {
 
 /// Prints what the person who started the server needs to know.
 fn announce(
-    (ingress, admin): (SocketAddr, SocketAddr),
+    (ingress, admin, sql): (SocketAddr, SocketAddr, SocketAddr),
     data_dir: &DataDir,
     is_new: bool,
     started: Instant,
 ) {
     telemetry::print(format_args!(
-        "abide {} ready in {} ms\n  ingress  http://{ingress}\n  admin    http://{admin}\n  data     {} ({} partitions{})",
+        "abide {} ready in {} ms\n  ingress  http://{ingress}\n  admin    http://{admin}\n  sql      psql -h {} -p {}\n  data     {} ({} partitions{})",
         env!("CARGO_PKG_VERSION"),
         started.elapsed().as_millis(),
+        sql.ip(),
+        sql.port(),
         data_dir.path.display(),
         data_dir.partitions,
         if is_new { ", new" } else { "" },

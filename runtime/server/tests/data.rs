@@ -123,6 +123,7 @@ async fn used(dir: &Path) {
 async fn complaint(dir: &Path) -> String {
     let abide = Command::new(env!("CARGO_BIN_EXE_abide"))
         .args(["serve", "--ingress-address=127.0.0.1:0", "--admin-address=127.0.0.1:0"])
+        .args(["--sql-address=127.0.0.1:0"])
         .arg("--data-dir")
         .arg(dir)
         .stdout(Stdio::null())

@@ -162,6 +162,7 @@ fn a_free_port_is_printed_and_a_bad_variable_is_named() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_abide"));
         command.arg("serve").arg("--data-dir").arg(dir.path());
         command.args(["--ingress-address=localhost:0", "--admin-address=127.0.0.1:0"]);
+        command.args(["--sql-address=127.0.0.1:0"]);
         command
     };
     let refused = serve().env("ABIDE_PARTITIONS", "many").output().unwrap();

@@ -1,13 +1,15 @@
 //! Invocations, one or many. Their texts come from clients and handlers and may be as large as a
 //! message, so the query says how much of each to return.
 
+mod select;
+
 use protocol::{DeploymentId, InvocationId};
 use runtime_core::{
     Lsn, effect,
     model::invocation::{
         AttemptFailure, Invocation as Row, RelatedCommand, Status, StatusKind, WaitingFor,
     },
-    tables::Tables,
+    tables::{Order, Tables},
     time::Timestamp,
 };
 
@@ -16,6 +18,8 @@ use crate::{
     page::{Budget, Page},
     text,
 };
+
+pub use select::{Detail, Filter, Select, Selected};
 
 /// An invocation, without its journal and result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,30 +127,52 @@ impl View for List {
     type Output = Page<(Lsn, Invocation), Lsn>;
 
     fn read(self, tables: &Tables<'_>) -> Self::Output {
-        let Self { statuses, after, budget: Budget { rows_max, bytes_max }, text_bytes_max } = self;
-        let (mut lsns, mut rest_after) = (Vec::new(), None);
-        for kind in statuses {
-            let (found, rest) = tables.some_by_status(kind, after, rows_max);
-            lsns.extend(found);
-            // Beyond the first of these positions, an index has not been read yet.
-            rest_after = [rest_after, rest].into_iter().flatten().min();
-        }
-        lsns.sort_unstable();
-        lsns.retain(|lsn| rest_after.is_none_or(|rest| *lsn <= rest));
-        let (mut rows, mut bytes) = (Vec::new(), 0);
-        let mut last = after;
-        for lsn in lsns {
-            if rows.len() == rows_max || bytes >= bytes_max {
-                rest_after = Some(last);
-                break;
-            }
-            let (row, row_bytes) = row_named(tables, lsn);
-            bytes += row_bytes;
-            last = lsn;
-            rows.push((lsn, Invocation::of(&row, text_bytes_max)));
-        }
-        Page { rows, rest_after }
+        let Self { statuses, after, budget, text_bytes_max } = self;
+        let page = in_statuses(tables, &statuses, (Some(after), Order::Ascending), budget);
+        let show = |(lsn, row): (Lsn, Box<Row>)| (lsn, Invocation::of(&row, text_bytes_max));
+        Page { rows: page.rows.into_iter().map(show).collect(), rest_after: page.rest_after }
     }
+}
+
+/// The invocations in some statuses, in order of creation. Reads no other row, and at most
+/// `rows_max` entries of each status's index.
+fn in_statuses(
+    tables: &Tables<'_>,
+    kinds: &[StatusKind],
+    (after, order): (Option<Lsn>, Order),
+    Budget { rows_max, bytes_max }: Budget,
+) -> Page<(Lsn, Box<Row>), Lsn> {
+    let (mut lsns, mut rest_after): (Vec<Lsn>, Option<Lsn>) = (Vec::new(), None);
+    let is_before = |a: Lsn, b: Lsn| match order {
+        Order::Ascending => a < b,
+        Order::Descending => a > b,
+    };
+    for kind in kinds {
+        let (found, rest) = tables.some_by_status(*kind, after, order, rows_max);
+        lsns.extend(found);
+        // Beyond the first of these positions, an index has not been read yet.
+        rest_after = match (rest_after, rest) {
+            (Some(a), Some(b)) => Some(if is_before(a, b) { a } else { b }),
+            (known, rest) => known.or(rest),
+        };
+    }
+    lsns.sort_unstable();
+    if order == Order::Descending {
+        lsns.reverse();
+    }
+    lsns.retain(|lsn| rest_after.is_none_or(|rest| !is_before(rest, *lsn)));
+    let (mut rows, mut bytes, mut last) = (Vec::new(), 0, after);
+    for lsn in lsns {
+        if rows.len() == rows_max || bytes >= bytes_max {
+            rest_after = last;
+            break;
+        }
+        let (row, row_bytes) = row_named(tables, lsn);
+        bytes += row_bytes;
+        last = Some(lsn);
+        rows.push((lsn, row));
+    }
+    Page { rows, rest_after }
 }
 
 /// The row of an invocation that another row refers to, and its size in bytes.

@@ -6,12 +6,14 @@ use protocol::{
     wire::{self, WireError},
 };
 use runtime_core::{
+    Lsn,
     tables::{Tables, journal::JournalEntry},
     time::Timestamp,
 };
 
 use crate::{
     View,
+    invocation::row_named,
     page::{Budget, Cursor, Page},
 };
 
@@ -90,5 +92,35 @@ impl View for List {
         let Some(lsn) = tables.invocation_lsn(self.invocation) else { return Page::empty() };
         let walk = tables.walk_journal(lsn, self.after.as_ref().map(Cursor::key), self.budget);
         Page::of(walk, |_, (index, row)| Entry::of(index, row))
+    }
+}
+
+/// Reads the journals of all invocations, in the order in which these were created.
+#[derive(Debug, Clone)]
+pub struct All {
+    /// The cursor to continue from.
+    pub after: Option<Cursor>,
+    /// Limit on how much to read.
+    pub budget: Budget,
+}
+
+impl View for All {
+    type Output = Page<(InvocationId, Entry)>;
+
+    fn read(self, tables: &Tables<'_>) -> Self::Output {
+        let walk = tables.walk_journals(self.after.as_ref().map(Cursor::key), self.budget);
+        let mut last: Option<(Lsn, InvocationId)> = None;
+        Page::of(walk, |walk, (lsn, index, row)| {
+            let id = match last {
+                Some((known, id)) if known == lsn => id,
+                Some(_) | None => {
+                    let (row, bytes) = row_named(tables, lsn);
+                    walk.count(bytes);
+                    row.id
+                }
+            };
+            last = Some((lsn, id));
+            (id, Entry::of(index, row))
+        })
     }
 }

@@ -34,6 +34,10 @@ impl Cursor {
         digits.map(byte).collect::<Option<_>>().map(Self)
     }
 
+    pub(crate) fn of(key: &[u8]) -> Self {
+        Self(key.to_vec())
+    }
+
     pub(crate) fn key(&self) -> &[u8] {
         &self.0
     }

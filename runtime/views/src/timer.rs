@@ -1,7 +1,10 @@
 //! Timers: what is due at a given time.
 
 use protocol::{InvocationId, journal::CompletionId};
-use runtime_core::{tables::Tables, time::Timestamp};
+use runtime_core::{
+    tables::{Order, Tables},
+    time::Timestamp,
+};
 
 use crate::{
     View, invocation,
@@ -23,9 +26,11 @@ pub struct Timer {
     pub completion: Option<CompletionId>,
 }
 
-/// Reads all timers, the next one to fire first.
+/// Reads all timers, ordered by when they fire.
 #[derive(Debug, Clone)]
 pub struct List {
+    /// From the next one to fire on, or from the last one on.
+    pub order: Order,
     /// The cursor to continue from.
     pub after: Option<Cursor>,
     /// Limit on how much to read.
@@ -36,7 +41,8 @@ impl View for List {
     type Output = Page<Timer>;
 
     fn read(self, tables: &Tables<'_>) -> Page<Timer> {
-        let walk = tables.walk_timers(self.after.as_ref().map(Cursor::key), self.budget);
+        let walk =
+            tables.walk_timers(self.order, self.after.as_ref().map(Cursor::key), self.budget);
         Page::of(walk, |walk, (key, kind)| {
             let (waiting, bytes) = invocation::row_named(tables, key.invocation);
             walk.count(bytes);

@@ -212,6 +212,24 @@ pub enum StatusKind {
     Completed = 7,
 }
 
+impl StatusKind {
+    /// All statuses.
+    pub const ALL: [Self; 7] = [
+        Self::Scheduled,
+        Self::Inboxed,
+        Self::Running,
+        Self::BackingOff,
+        Self::Suspended,
+        Self::Paused,
+        Self::Completed,
+    ];
+
+    /// The status that is stored as this byte.
+    pub fn of(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
+    }
+}
+
 impl Status {
     /// Whether it has completed and its retention has expired by `now`: from then on it counts as
     /// absent, whether or not it has been removed.

@@ -6,7 +6,8 @@ use protocol::{DeploymentId, Target};
 use super::{
     Key, Row, Table, Tables,
     key::KeyReader,
-    walk::{Budget, Range, Walk},
+    slots::Order,
+    walk::{Budget, Range, Walk, Within},
 };
 use crate::model::{ids::Lsn, invocation::StatusKind};
 
@@ -15,25 +16,72 @@ impl Tables<'_> {
     pub fn by_status(&self, status: StatusKind, from: Lsn, limit: usize) -> Vec<Lsn> {
         let prefix = Table::IndexStatus.key().u8(status as u8).done();
         let rows = self.scan(&prefix, &status_key(status, from), limit);
-        rows.iter().filter_map(|(key, _)| indexed_by_status(key)).collect()
+        rows.iter().filter_map(|(key, _)| Some(indexed_by_status(key)?.1)).collect()
     }
 
-    /// The same, after an invocation and reading at most `rows_max` rows, counting those that have
-    /// been removed; and the invocation to continue after, if there may be more.
+    /// The same in either direction, after an invocation and reading at most `rows_max` rows,
+    /// counting those that have been removed; and the invocation to continue after, if there may be
+    /// more.
     pub fn some_by_status(
         &self,
         status: StatusKind,
-        after: Lsn,
+        after: Option<Lsn>,
+        order: Order,
         rows_max: usize,
     ) -> (Vec<Lsn>, Option<Lsn>) {
         let prefix = Table::IndexStatus.key().u8(status as u8).done();
-        let after = status_key(status, after);
+        let after = after.map(|after| status_key(status, after));
         // An entry takes only a few bytes, so a limit on their number is enough.
         let budget = Budget { rows_max, bytes_max: usize::MAX };
-        let read = |key: &[u8], _| indexed_by_status(key);
-        let mut walk = Walk::new(self, Range::of(prefix, Some(&after)), budget, read);
+        let read = |key: &[u8], _| indexed_by_status(key).map(|(_, lsn)| lsn);
+        let range = Range { order, ..Range::of(prefix, after.as_deref()) };
+        let mut walk = Walk::new(self, range, budget, read);
         let found = walk.by_ref().collect();
-        (found, walk.rest_after().and_then(|key| indexed_by_status(&key)))
+        let rest_after = walk.rest_after().and_then(|key| indexed_by_status(&key));
+        (found, rest_after.map(|(_, lsn)| lsn))
+    }
+
+    /// The status of each invocation, ordered by status, then by creation.
+    pub fn walk_statuses(
+        &self,
+        after: Option<&[u8]>,
+        budget: Budget,
+    ) -> Walk<'_, (StatusKind, Lsn)> {
+        let range = Range::of(Table::IndexStatus.key().done(), after);
+        Walk::new(self, range, budget, |key, _| indexed_by_status(key))
+    }
+
+    /// The targets of invocations, ordered by service, key and creation.
+    pub fn walk_targets(
+        &self,
+        within: &Within,
+        order: Order,
+        after: Option<&[u8]>,
+        budget: Budget,
+    ) -> Walk<'_, (String, String, Lsn)> {
+        let prefix = Table::IndexTarget.key().within(within).done();
+        let range = Range { order, ..Range::of(prefix, after) };
+        Walk::new(self, range, budget, |key, _| {
+            let mut reader = KeyReader::new(key);
+            Some((reader.text()?, reader.text()?, reader.lsn()?))
+        })
+    }
+
+    /// The invocations that are pinned to a deployment, ordered by creation.
+    pub fn walk_deployment(
+        &self,
+        deployment: DeploymentId,
+        order: Order,
+        after: Option<&[u8]>,
+        budget: Budget,
+    ) -> Walk<'_, Lsn> {
+        let prefix = Table::IndexDeployment.key().u128(deployment.0).done();
+        let range = Range { order, ..Range::of(prefix, after) };
+        Walk::new(self, range, budget, |key, _| {
+            let mut reader = KeyReader::new(key);
+            reader.u128()?;
+            reader.lsn()
+        })
     }
 
     pub(crate) fn index_status(&mut self, status: StatusKind, invocation: Lsn) {
@@ -68,10 +116,9 @@ impl Tables<'_> {
     }
 }
 
-fn indexed_by_status(key: &[u8]) -> Option<Lsn> {
+fn indexed_by_status(key: &[u8]) -> Option<(StatusKind, Lsn)> {
     let mut reader = KeyReader::new(key);
-    reader.u8()?;
-    reader.lsn()
+    Some((StatusKind::of(reader.u8()?)?, reader.lsn()?))
 }
 
 fn status_key(status: StatusKind, invocation: Lsn) -> Key {

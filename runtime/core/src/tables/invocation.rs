@@ -5,7 +5,13 @@
 
 use protocol::InvocationId;
 
-use super::{Row, Table, Tables, row::expect_row};
+use super::{
+    Row, Table, Tables,
+    key::KeyReader,
+    row::expect_row,
+    slots::Order,
+    walk::{Budget, Range, Walk},
+};
 use crate::model::{ids::Lsn, invocation::Invocation};
 
 impl Tables<'_> {
@@ -22,6 +28,19 @@ impl Tables<'_> {
     /// The LSN that created the invocation with this id.
     pub fn invocation_lsn(&self, id: InvocationId) -> Option<Lsn> {
         self.get(&id_key(id)).map(|row| expect_row!(row, Lsn))
+    }
+
+    /// All invocations, ordered by creation.
+    pub fn walk_invocations(
+        &self,
+        order: Order,
+        after: Option<&[u8]>,
+        budget: Budget,
+    ) -> Walk<'_, (Lsn, Box<Invocation>)> {
+        let range = Range { order, ..Range::of(Table::Invocation.key().done(), after) };
+        Walk::new(self, range, budget, |key, row| {
+            Some((KeyReader::new(key).lsn()?, expect_row!(row, Invocation)))
+        })
     }
 
     pub(crate) fn invocation_mut(&mut self, lsn: Lsn) -> Option<&mut Invocation> {

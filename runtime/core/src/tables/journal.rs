@@ -58,6 +58,19 @@ impl Tables<'_> {
         })
     }
 
+    /// The entries of all invocations, ordered by the creation of the invocation, then by index.
+    pub fn walk_journals(
+        &self,
+        after: Option<&[u8]>,
+        budget: Budget,
+    ) -> Walk<'_, (Lsn, EntryIndex, JournalEntry)> {
+        let range = Range::of(Table::Journal.key().done(), after);
+        Walk::new(self, range, budget, |key, row| {
+            let mut reader = KeyReader::new(key);
+            Some((reader.lsn()?, reader.u32()?, expect_row!(row, Journal)))
+        })
+    }
+
     pub(crate) fn append_journal(&mut self, invocation: Lsn, index: EntryIndex, row: JournalEntry) {
         let is_first = row.entry.ty == MessageType::INPUT_COMMAND;
         assert!(is_first == (index == 0), "{invocation:?}: entry {index} is a {:?}", row.entry.ty);

@@ -6,6 +6,7 @@ use super::{
     Key, Row, Table, Tables,
     key::KeyReader,
     row::expect_row,
+    slots::Order,
     walk::{Budget, Range, Walk},
 };
 use crate::{
@@ -37,12 +38,20 @@ impl Tables<'_> {
     }
 
     /// All timers, ordered by time.
-    pub fn walk_timers(&self, after: Option<&[u8]>, budget: Budget) -> Walk<'_, (TimerKey, Timer)> {
+    pub fn walk_timers(
+        &self,
+        order: Order,
+        after: Option<&[u8]>,
+        budget: Budget,
+    ) -> Walk<'_, (TimerKey, Timer)> {
         let prefix = Table::Timer.key().done();
         let floor = self.live.hints.floor(&prefix);
-        Walk::new(self, Range { from: floor, ..Range::of(prefix, after) }, budget, |key, row| {
-            Some((decode_key(key)?, expect_row!(row, Timer)))
-        })
+        Walk::new(
+            self,
+            Range { from: floor, order, ..Range::of(prefix, after) },
+            budget,
+            |key, row| Some((decode_key(key)?, expect_row!(row, Timer))),
+        )
     }
 
     pub(crate) fn timer(&self, timer: &TimerKey) -> Option<Timer> {

@@ -20,6 +20,13 @@ pub(crate) struct Settings {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) ingress_address: Option<Address>,
     pub(crate) admin_address: Option<Address>,
+    pub(crate) sql_address: Option<Address>,
+    pub(crate) sql_users: Option<List>,
+    pub(crate) sql_trust_everyone: Option<bool>,
+    pub(crate) sql_certificate_file: Option<PathBuf>,
+    pub(crate) sql_key_file: Option<PathBuf>,
+    pub(crate) sql_queries_max: Option<usize>,
+    pub(crate) sql_query_seconds: Option<u64>,
     pub(crate) partitions: Option<u16>,
     pub(crate) max_service_protocol_version: Option<u16>,
     pub(crate) attempts_max: Option<usize>,
@@ -46,10 +53,17 @@ pub(crate) struct Settings {
 }
 
 /// All keys, as written in a file.
-pub(crate) const KEYS: [&str; 26] = [
+pub(crate) const KEYS: [&str; 33] = [
     "data-dir",
     "ingress-address",
     "admin-address",
+    "sql-address",
+    "sql-users",
+    "sql-trust-everyone",
+    "sql-certificate-file",
+    "sql-key-file",
+    "sql-queries-max",
+    "sql-query-seconds",
     "partitions",
     "max-service-protocol-version",
     "attempts-max",
@@ -240,6 +254,12 @@ impl Address {
     /// An address that only this machine can reach.
     pub(crate) fn local(port: u16) -> Self {
         Self { host: Ipv4Addr::LOCALHOST.to_string(), port }
+    }
+
+    /// Whether only this machine can reach it.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let resolved = self.resolve().unwrap_or_default();
+        !resolved.is_empty() && resolved.iter().all(|address| address.ip().is_loopback())
     }
 
     /// Resolves the address to socket addresses, in the order in which to try them.

@@ -5,6 +5,7 @@ use protocol::{InvocationId, journal::Command};
 use runtime_core::{
     event::Event,
     model::{invocation::Invoke, timer::TimerKey},
+    tables::Order,
     time::Timestamp,
 };
 
@@ -15,7 +16,7 @@ use crate::{
 };
 
 fn list(after: Option<Cursor>, budget: Budget) -> List {
-    List { after, budget }
+    List { order: Order::Ascending, after, budget }
 }
 
 fn told(timer: &Timer) -> (u64, InvocationId, Kind, Option<u32>) {

@@ -1,0 +1,95 @@
+//! The settings of SQL: where, for whom, and how much.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use sql_introspection::pgwire::{Access, Tls, User};
+
+use super::{
+    settings::{Address, List, Settings},
+    within,
+};
+use crate::args::Serve;
+
+/// The port that comparable servers had for PostgreSQL clients.
+const PORT: u16 = 9071;
+/// A few dashboards and a person; each query may use memory and a core.
+const DEFAULT_QUERIES_MAX: usize = 8;
+/// More queries than this only get into each other's way.
+const QUERIES_MAX: usize = 1000;
+/// A minute: more than a person waits.
+const DEFAULT_QUERY_SECONDS: u64 = 60;
+/// A day. What a query reads is kept in memory and in the files until it ends.
+const QUERY_SECONDS_MAX: u64 = 86_400;
+
+/// The settings of SQL.
+#[derive(Debug, Clone)]
+pub(crate) struct Sql {
+    /// The address where PostgreSQL clients connect.
+    pub(crate) address: Address,
+    /// Who may connect.
+    pub(crate) access: Access,
+    /// The certificate to present, if connections may be encrypted.
+    pub(crate) tls: Option<Tls>,
+    /// Number of queries that run at once.
+    pub(crate) queries_max: usize,
+    /// How long a query may take.
+    pub(crate) query_timeout: Duration,
+}
+
+/// Resolves the settings.
+///
+/// # Errors
+/// Returns an error that names the setting if a value is not valid.
+pub(super) fn resolve(serve: &Serve, set: &Settings) -> Result<Sql> {
+    let address = serve.sql_address.clone().or_else(|| set.sql_address.clone());
+    let address = address.unwrap_or_else(|| Address::local(PORT));
+    let queries_max = set.sql_queries_max.unwrap_or(DEFAULT_QUERIES_MAX);
+    within("sql-queries-max", queries_max, 1..=QUERIES_MAX)?;
+    let seconds = set.sql_query_seconds.unwrap_or(DEFAULT_QUERY_SECONDS);
+    within("sql-query-seconds", seconds, 1..=QUERY_SECONDS_MAX)?;
+    Ok(Sql {
+        access: access(&address, set)?,
+        address,
+        tls: tls(set)?,
+        queries_max,
+        query_timeout: Duration::from_secs(seconds),
+    })
+}
+
+fn access(address: &Address, set: &Settings) -> Result<Access> {
+    if let Some(List(users)) = &set.sql_users {
+        let user = |text: &String| match text.split_once(':') {
+            Some((name, password)) if !name.is_empty() && !password.is_empty() => {
+                Ok(User::new(name.to_owned(), password))
+            }
+            Some(_) | None => bail!("sql-users: expected NAME:PASSWORD for each user"),
+        };
+        return Ok(Access::Users(users.iter().map(user).collect::<Result<_>>()?));
+    }
+    ensure!(
+        set.sql_trust_everyone == Some(true) || address.is_loopback(),
+        "sql-address is {address}, which other machines can reach without a password: set \
+         sql-users, or sql-trust-everyone = true if whoever can reach it may read everything"
+    );
+    Ok(Access::Trust)
+}
+
+fn tls(set: &Settings) -> Result<Option<Tls>> {
+    let pem = |path: &Path| {
+        std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+    };
+    match (&set.sql_certificate_file, &set.sql_key_file) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => {
+            let certificate = pem(certificate).context("sql-certificate-file")?;
+            let key = pem(key).context("sql-key-file")?;
+            let tls = Tls::new(&certificate, &key);
+            Ok(Some(tls.context("sql-certificate-file and sql-key-file")?))
+        }
+        (Some(_), None) | (None, Some(_)) => bail!(
+            "sql-certificate-file and sql-key-file must be set together, and one of them is missing"
+        ),
+    }
+}

@@ -1,0 +1,78 @@
+//! Runs SQL on threads of its own, which leave the cores to everything else.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use sql_introspection::{
+    Engine, Source,
+    pgwire::{Server, Settings},
+};
+use tokio::{net::TcpListener, runtime, task::JoinHandle};
+
+use crate::{config::sql::Sql, panics};
+
+/// How much the threads give way to others, on the scale of the system's `nice`.
+const NICE: i32 = 10;
+
+/// The number of a connection's open queries: a result that is being read, and a cursor or two.
+const QUERIES_OF_CONNECTION_MAX: usize = 3;
+
+/// SQL, running.
+pub(crate) struct Running {
+    runtime: runtime::Runtime,
+    server: JoinHandle<()>,
+}
+
+impl Running {
+    /// Starts the threads and serves `listener`.
+    ///
+    /// # Errors
+    /// Returns an error if the system cannot start threads.
+    pub(crate) async fn start(
+        listener: TcpListener,
+        settings: &Sql,
+        (connections_max, memory_bytes): (usize, usize),
+        source: Arc<dyn Source>,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(Self, Arc<Engine>)> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let runtime = runtime::Builder::new_multi_thread()
+            .enable_all()
+            .worker_threads(threads)
+            // A panic ends a connection, as it ends a request elsewhere.
+            .thread_name(panics::EDGE_THREAD)
+            .on_thread_start(|| {
+                if let Err(error) = rustix::process::nice(NICE) {
+                    tracing::debug!(%error, "the priority of SQL's threads cannot be lowered");
+                }
+            })
+            .build()
+            .context("the threads of SQL cannot be started")?;
+        let engine = runtime.spawn(Engine::new(
+            source,
+            sql_introspection::Settings {
+                memory_bytes,
+                queries_max: settings.queries_max,
+                query_timeout: settings.query_timeout,
+                threads,
+            },
+        ));
+        let engine = Arc::new(engine.await?.context("the tables of SQL cannot be set up")?);
+        let limits = Settings {
+            connections_max,
+            queries_max: QUERIES_OF_CONNECTION_MAX.min(settings.queries_max),
+        };
+        let server =
+            Server::new(Arc::clone(&engine), settings.access.clone(), settings.tls.clone(), limits);
+        let server = runtime.spawn(server.serve(listener, shutdown));
+        Ok((Self { runtime, server }, engine))
+    }
+
+    /// Waits until the server has ended. It does once its shutdown has begun.
+    pub(crate) async fn stopped(self) {
+        if let Err(error) = self.server.await {
+            tracing::error!("the server of SQL has ended early: {error}");
+        }
+        self.runtime.shutdown_background();
+    }
+}

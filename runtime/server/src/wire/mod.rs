@@ -1,0 +1,3 @@
+//! Implements what leaf crates ask of the runtime.
+
+pub(crate) mod sql;

@@ -1,0 +1,263 @@
+//! Invocations.
+
+use protocol::{
+    DeploymentId, InvocationId, ServiceKind, TerminalFailure, journal::NotificationId,
+    journal::notification::SignalId, wire::MessageType,
+};
+use runtime_core::{
+    effect,
+    model::invocation::{
+        AttemptFailure, Invocation as Row, Source, Status as RowStatus, StatusKind, WaitingFor,
+    },
+    time::Timestamp,
+};
+use runtime_views::{
+    invocation::{Detail, Filter, Select, Selected},
+    page::Within,
+};
+use sql_introspection::{
+    Scan, Unavailable,
+    source::{Cursor, Page, PageLimit, Wanted},
+    tables::{Failure, Invocation, InvocationFilter, InvokedBy, Status, invocation::Part},
+};
+
+use super::{Snapshot, budget, cursor, nothing, page, within};
+
+impl Scan<Invocation> for Snapshot {
+    fn scan(
+        &self,
+        partition: u16,
+        wanted: &Wanted<Invocation>,
+        after: Option<&Cursor>,
+        limit: PageLimit,
+    ) -> Result<Page<Invocation>, Unavailable> {
+        let Some(filter) = self.select(partition, &wanted.filter) else { return Ok(nothing()) };
+        let only = |part| wanted.parts.iter().all(|wanted| *wanted == part);
+        let detail = if only(Part::Status) {
+            Detail::Status
+        } else if only(Part::Object) {
+            Detail::Object
+        } else {
+            Detail::Row
+        };
+        let order = wanted.order.map(super::order);
+        let select = Select { filter, detail, order, after: cursor(after), budget: budget(limit) };
+        Ok(page(self.read(partition, select), |found| self.invocation(found)))
+    }
+}
+
+impl Snapshot {
+    /// What to select in a partition; `None` if nothing of it can match.
+    fn select(&self, partition: u16, filter: &InvocationFilter) -> Option<Filter> {
+        let ids = match &filter.ids {
+            Some(ids) => {
+                let ids = ids.iter().filter_map(|id| id.parse::<InvocationId>().ok());
+                let ids: Vec<_> =
+                    ids.filter(|id| self.is_of(partition, id.partition_key)).collect();
+                if ids.is_empty() {
+                    return None;
+                }
+                Some(ids)
+            }
+            None => None,
+        };
+        let statuses = filter
+            .statuses
+            .as_ref()
+            .map(|statuses| statuses.iter().map(|status| kind(*status)).collect::<Vec<_>>());
+        if statuses.as_ref().is_some_and(Vec::is_empty) {
+            return None;
+        }
+        let deployment = match filter.deployments.as_deref() {
+            Some([]) => return None,
+            Some([one]) => Some(one.parse::<DeploymentId>().ok()?),
+            Some(_) | None => None,
+        };
+        let within = match &ids {
+            Some(_) => Within::All,
+            None => within(filter.services.as_deref(), filter.keys.as_deref())?,
+        };
+        Some(Filter {
+            ids,
+            within,
+            statuses,
+            deployment,
+            created_from: Timestamp(filter.created_at.from),
+            created_until: Timestamp(filter.created_at.until),
+        })
+    }
+
+    fn invocation(&self, found: Selected) -> Invocation {
+        match found {
+            Selected::Status(kind) => Invocation { status: status(kind), ..Invocation::default() },
+            Selected::Object(service, key) => Invocation {
+                alias: self.alias(&service),
+                key: (!key.is_empty()).then_some(key),
+                service,
+                ..Invocation::default()
+            },
+            Selected::Row(_, row) => self.of_row(*row),
+        }
+    }
+
+    fn of_row(&self, row: Row) -> Invocation {
+        let kind = row.status.kind();
+        let failures =
+            u64::from(effect::failures(row.retry_count, row.policy_attempts, row.unsent));
+        let retry_count = match kind {
+            StatusKind::Running => Some(failures + 1),
+            StatusKind::BackingOff | StatusKind::Paused => Some(failures),
+            StatusKind::Scheduled
+            | StatusKind::Inboxed
+            | StatusKind::Suspended
+            | StatusKind::Completed => None,
+        };
+        let next_retry_at = match &row.status {
+            RowStatus::Waiting(WaitingFor::Retry { at }) => Some(at.0),
+            RowStatus::Waiting(
+                WaitingFor::Start { .. }
+                | WaitingFor::Object { .. }
+                | WaitingFor::Notification { .. },
+            )
+            | RowStatus::Running { .. }
+            | RowStatus::Paused
+            | RowStatus::Completed { .. } => None,
+        };
+        let (awaited_completions, awaited_signals) = awaited(&row.status);
+        let completion = row.status.completion();
+        let completed_at = match &row.status {
+            RowStatus::Completed { at, .. } => Some(at.0),
+            RowStatus::Waiting(_) | RowStatus::Running { .. } | RowStatus::Paused => None,
+        };
+        Invocation {
+            partition_key: row.id.partition_key.0,
+            id: row.id.to_string(),
+            status: status(kind),
+            alias: self.alias(&row.target.service),
+            service_kind: service_kind(row.service_kind),
+            invoked_by: invoked_by(row.source),
+            pinned_deployment: row.pin.map(|pin| pin.deployment.to_string()),
+            pinned_protocol_version: row.pin.map(|pin| pin.protocol.number()),
+            journal_size: row.journal_len,
+            journal_commands: row.commands,
+            journal_bytes: row.journal_bytes,
+            created_at: row.created_at.0,
+            modified_at: row.modified_at.0,
+            scheduled_start_at: row.start_at.map(|at| at.0),
+            running_at: row.running_at.map(|at| at.0),
+            completed_at,
+            expires_at: completion.and_then(|end| end.expires_at).map(|at| at.0),
+            completion_retention_ms: row.retention.completion_ms,
+            journal_retention_ms: row.retention.journal_ms,
+            awaited_completions,
+            awaited_signals,
+            retry_count,
+            last_start_at: (kind == StatusKind::Running).then_some(row.modified_at.0),
+            next_retry_at,
+            last_failure: row.last_failure.map(|failure| last_failure(*failure)),
+            completion: completion.map(|end| match &end.result {
+                Ok(_) => Ok(()),
+                Err(failure) => Err(failure_text(failure)),
+            }),
+            result_bytes: completion
+                .and_then(|end| end.result.as_ref().ok())
+                .map(|value| value.len() as u64),
+            key: (!row.target.key.is_empty()).then_some(row.target.key),
+            service: row.target.service,
+            handler: row.target.handler,
+            scope: row.scope,
+            limit_key: row.limit_key,
+            idempotency_key: row.idempotency_key,
+        }
+    }
+}
+
+/// A failure as `[code] message`.
+pub(super) fn failure_text(failure: &TerminalFailure) -> String {
+    format!("[{}] {}", failure.code, failure.message)
+}
+
+fn last_failure(failure: AttemptFailure) -> Failure {
+    let mut text = format!("[{}] {}", failure.code, failure.message);
+    if !failure.stacktrace.is_empty() {
+        text.push('\n');
+        text.push_str(&failure.stacktrace);
+    }
+    let command = failure.related_command;
+    Failure {
+        text,
+        error_code: failure.error_code,
+        command_index: command.as_ref().and_then(|command| command.index).map(u64::from),
+        command_type: command.as_ref().and_then(|command| command.ty).map(|ty| {
+            let ty = u16::try_from(ty).map_or("Unknown", |ty| MessageType(ty).name());
+            ty.trim_end_matches("Command").to_owned()
+        }),
+        command_name: command.and_then(|command| command.name),
+    }
+}
+
+fn invoked_by(source: Source) -> InvokedBy {
+    let invocation = |id: InvocationId, target: protocol::Target| InvokedBy::Invocation {
+        id: id.to_string(),
+        target: target.to_string(),
+        service: target.service,
+    };
+    match source {
+        Source::IngressCall { .. } | Source::IngressSend { .. } => InvokedBy::Ingress,
+        Source::Call { caller, caller_target } => invocation(caller.id, caller_target),
+        Source::OneWayCall { caller, caller_target }
+        | Source::Sent { caller, caller_target, .. } => invocation(caller, caller_target),
+        Source::Producer { name, .. } => InvokedBy::Producer(name),
+    }
+}
+
+/// The numbers of the completions and of the signals that it is suspended on.
+fn awaited(status: &RowStatus) -> (Vec<u32>, Vec<u32>) {
+    let (mut completions, mut signals) = (Vec::new(), Vec::new());
+    if let RowStatus::Waiting(WaitingFor::Notification { awaiting, .. }) = status {
+        for leaf in awaiting.all_leaves() {
+            match leaf {
+                NotificationId::Completion(id) => completions.push(*id),
+                NotificationId::Signal(SignalId::Index(index)) => signals.push(*index),
+                NotificationId::Signal(SignalId::Name(_)) => (),
+            }
+        }
+    }
+    for numbers in [&mut completions, &mut signals] {
+        numbers.sort_unstable();
+        numbers.dedup();
+    }
+    (completions, signals)
+}
+
+pub(super) fn service_kind(kind: ServiceKind) -> &'static str {
+    match kind {
+        ServiceKind::Service => "service",
+        ServiceKind::VirtualObject => "virtual_object",
+        ServiceKind::Workflow => "workflow",
+    }
+}
+
+fn status(kind: StatusKind) -> Status {
+    match kind {
+        StatusKind::Scheduled => Status::Scheduled,
+        StatusKind::Inboxed => Status::Pending,
+        StatusKind::Running => Status::Running,
+        StatusKind::BackingOff => Status::BackingOff,
+        StatusKind::Suspended => Status::Suspended,
+        StatusKind::Paused => Status::Paused,
+        StatusKind::Completed => Status::Completed,
+    }
+}
+
+fn kind(status: Status) -> StatusKind {
+    match status {
+        Status::Scheduled => StatusKind::Scheduled,
+        Status::Pending => StatusKind::Inboxed,
+        Status::Running => StatusKind::Running,
+        Status::BackingOff => StatusKind::BackingOff,
+        Status::Suspended => StatusKind::Suspended,
+        Status::Paused => StatusKind::Paused,
+        Status::Completed => StatusKind::Completed,
+    }
+}

@@ -1,0 +1,138 @@
+//! Journals.
+
+use bytes::Bytes;
+use protocol::{
+    InvocationId,
+    journal::{Command, NotificationResult, command::CallRequest},
+};
+use runtime_views::{
+    journal::{All, Content, Entry, List},
+    page::Cursor as ViewCursor,
+};
+use sql_introspection::{
+    Scan, Unavailable,
+    source::{Cursor, Page, PageLimit, Wanted},
+    tables::{JournalEntry, OfInvocations},
+};
+
+use super::{Snapshot, budget, cursor, invocation::failure_text, nothing, page};
+
+impl Scan<JournalEntry> for Snapshot {
+    fn scan(
+        &self,
+        partition: u16,
+        wanted: &Wanted<JournalEntry>,
+        after: Option<&Cursor>,
+        limit: PageLimit,
+    ) -> Result<Page<JournalEntry>, Unavailable> {
+        let Some(ids) = self.ids(partition, &wanted.filter) else {
+            let all = All { after: cursor(after), budget: budget(limit) };
+            let found = self.read(partition, all);
+            return Ok(page(found, |(id, entry)| record(id, entry)));
+        };
+        // The cursor says which of the ids comes next, and where in its journal.
+        let (at, inside) =
+            after.and_then(|cursor| cursor.0.split_once('/')).map_or((0, None), |(at, inside)| {
+                (at.parse::<usize>().unwrap_or(0), ViewCursor::parse(inside))
+            });
+        let Some(id) = ids.get(at) else { return Ok(nothing()) };
+        let list = List { invocation: *id, after: inside, budget: budget(limit) };
+        let found = page(self.read(partition, list), |entry| record(*id, entry));
+        let rest_after = match found.rest_after {
+            Some(inside) => Some(Cursor(format!("{at}/{}", inside.0))),
+            None if at + 1 < ids.len() => Some(Cursor(format!("{}/", at + 1))),
+            None => None,
+        };
+        Ok(Page { rest_after, ..found })
+    }
+}
+
+impl Snapshot {
+    /// The wanted invocations that a partition owns; `None` if all are wanted.
+    pub(super) fn ids(&self, partition: u16, filter: &OfInvocations) -> Option<Vec<InvocationId>> {
+        let ids = filter.ids.as_ref()?.iter().filter_map(|id| id.parse::<InvocationId>().ok());
+        Some(ids.filter(|id| self.is_of(partition, id.partition_key)).collect())
+    }
+}
+
+fn record(id: InvocationId, entry: Entry) -> JournalEntry {
+    let ty = entry.stored.ty;
+    let name = ty.name();
+    let class = if ty.is_notification() { "Notification" } else { "Command" };
+    let endings = ["Completion", "Notification", "Command"];
+    let name = endings.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    let mut record = JournalEntry {
+        partition_key: id.partition_key.0,
+        invocation: id.to_string(),
+        index: entry.index,
+        entry_type: format!("{class}: {name}"),
+        raw: entry.stored.body.clone(),
+        appended_at: entry.at.0,
+        ..JournalEntry::default()
+    };
+    match entry.content() {
+        Ok(Content::Command(named)) => {
+            record.name = (!named.name.is_empty()).then_some(named.name);
+            fill_from_command(&mut record, named.command);
+        }
+        Ok(Content::Notification(notification)) => {
+            fill_from_result(&mut record, notification.result);
+        }
+        // Its type and its bytes are there.
+        Err(_) => (),
+    }
+    record
+}
+
+fn fill_from_command(record: &mut JournalEntry, command: Command) {
+    match command {
+        Command::Input { value, .. } | Command::SetState { value, .. } => {
+            record.value = Some(value);
+        }
+        Command::Output { result } => fill(record, result),
+        Command::GetEagerState { value, .. } => record.value = value,
+        Command::GetPromise { key, .. } | Command::PeekPromise { key, .. } => {
+            record.promise_name = Some(key);
+        }
+        Command::CompletePromise { key, result, .. } => {
+            record.promise_name = Some(key);
+            fill(record, result);
+        }
+        Command::Sleep { wake_up_time_ms, .. } => record.sleep_wakeup_at = Some(wake_up_time_ms),
+        Command::Call { request, .. } | Command::OneWayCall { request, .. } => {
+            fill_from_call(record, request);
+        }
+        Command::SendSignal { target, result, .. } => {
+            record.invoked_id = Some(target);
+            fill_from_result(record, result);
+        }
+        Command::CompleteAwakeable { result, .. } => fill(record, result),
+        Command::ClearState { .. }
+        | Command::ClearAllState
+        | Command::GetLazyState { .. }
+        | Command::GetLazyStateKeys { .. }
+        | Command::GetEagerStateKeys { .. }
+        | Command::Run { .. }
+        | Command::AttachInvocation { .. }
+        | Command::GetInvocationOutput { .. } => (),
+    }
+}
+
+fn fill_from_call(record: &mut JournalEntry, request: CallRequest) {
+    let target = protocol::Target::new(request.service, request.key, request.handler);
+    record.invoked_target = Some(target.to_string());
+    record.value = Some(request.parameter);
+}
+
+fn fill_from_result(record: &mut JournalEntry, result: NotificationResult) {
+    match result {
+        NotificationResult::Void | NotificationResult::StateKeys(_) => (),
+        NotificationResult::Value(value) => record.value = Some(value),
+        NotificationResult::Failure(failure) => record.failure = Some(failure_text(&failure)),
+        NotificationResult::InvocationId(id) => record.invoked_id = Some(id),
+    }
+}
+
+fn fill(record: &mut JournalEntry, result: Result<Bytes, protocol::TerminalFailure>) {
+    fill_from_result(record, result.into());
+}

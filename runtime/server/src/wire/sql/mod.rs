@@ -1,0 +1,154 @@
+//! Records for SQL, read from snapshots of all partitions.
+
+mod invocation;
+mod journal;
+mod object;
+mod registry;
+mod waiting;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::{
+    FutureExt,
+    future::{BoxFuture, try_join_all},
+};
+use protocol::PartitionKey;
+use runtime_core::{
+    Partition, PartitionId,
+    registry::{RegistrySnapshot, Service},
+    tables::Order,
+};
+use runtime_partition::{Partitions, RowSnapshot, Stopped};
+use runtime_schema::SharedRegistry;
+use runtime_views::{
+    View,
+    page::{Budget, Cursor, Page, Within},
+};
+use sql_introspection::{
+    Rows, Source, Unavailable,
+    source::{self, Direction, PageLimit},
+    tables::ObjectFilter,
+};
+
+/// Takes snapshots of all partitions.
+pub(crate) struct Snapshots {
+    pub(crate) partitions: Partitions,
+    pub(crate) registry: SharedRegistry,
+}
+
+impl Source for Snapshots {
+    fn snapshot(&self) -> BoxFuture<'_, Result<Arc<dyn Rows>, Unavailable>> {
+        async {
+            let all = (0..self.partitions.count()).map(PartitionId);
+            let taken = all.map(|partition| self.partitions.snapshot(partition));
+            let partitions = try_join_all(taken).await.map_err(|Stopped| Unavailable::Stopping)?;
+            let registry = self.registry.snapshot();
+            let aliases = aliases(&registry);
+            let snapshot =
+                Snapshot { count: self.partitions.count(), partitions, registry, aliases };
+            Ok(Arc::new(snapshot) as Arc<dyn Rows>)
+        }
+        .boxed()
+    }
+}
+
+/// Name of the service metadata that holds its alias.
+const ALIAS: &str = "abide.alias";
+
+/// The aliases of services, by name.
+fn aliases(registry: &RegistrySnapshot) -> BTreeMap<String, String> {
+    let services = registry.services_after(None);
+    let alias = |(name, known): (&str, &Service)| {
+        let metadata = &known.definition().metadata;
+        let (_, alias) = metadata.iter().find(|(key, _)| key == ALIAS)?;
+        Some((name.to_owned(), alias.clone()))
+    };
+    services.filter_map(alias).collect()
+}
+
+/// All rows of one moment.
+struct Snapshot {
+    count: u16,
+    partitions: Vec<RowSnapshot>,
+    registry: Arc<RegistrySnapshot>,
+    aliases: BTreeMap<String, String>,
+}
+
+impl Rows for Snapshot {
+    fn partitions(&self) -> u16 {
+        self.count
+    }
+}
+
+impl Snapshot {
+    fn read<V: View>(&self, partition: u16, view: V) -> V::Output {
+        self.partitions[usize::from(partition)].read(view)
+    }
+
+    /// Whether a partition owns a key.
+    fn is_of(&self, partition: u16, key: PartitionKey) -> bool {
+        Partition::owner(self.count, key) == PartitionId(partition)
+    }
+
+    fn alias(&self, service: &str) -> Option<String> {
+        self.aliases.get(service).cloned()
+    }
+
+    /// The objects that a filter leaves; `None` if it leaves none.
+    fn within(&self, filter: &ObjectFilter) -> Option<Within> {
+        let mut services = filter.services.clone();
+        if let Some(aliases) = &filter.aliases {
+            // A name that is nobody's alias is that of a service without one.
+            let names = aliases.iter().flat_map(|alias| {
+                let named = self.aliases.iter().filter(move |(_, known)| *known == alias);
+                named.map(|(name, _)| name.clone()).chain([alias.clone()])
+            });
+            let names: Vec<String> = names.collect();
+            services = Some(match services {
+                Some(services) => services.into_iter().filter(|it| names.contains(it)).collect(),
+                None => names,
+            });
+        }
+        within(services.as_deref(), filter.keys.as_deref())
+    }
+}
+
+/// The objects of some services with some keys, as far as a single range of rows can say it; `None`
+/// if there are none.
+fn within(services: Option<&[String]>, keys: Option<&[String]>) -> Option<Within> {
+    match (services, keys) {
+        (Some([]), _) | (_, Some([])) => None,
+        (Some([service]), Some([key])) => {
+            Some(Within::Key { service: service.clone(), key: key.clone() })
+        }
+        (Some([service]), _) => Some(Within::Service(service.clone())),
+        (Some(_) | None, _) => Some(Within::All),
+    }
+}
+
+fn order(direction: Direction) -> Order {
+    match direction {
+        Direction::Ascending => Order::Ascending,
+        Direction::Descending => Order::Descending,
+    }
+}
+
+fn budget(limit: PageLimit) -> Budget {
+    Budget { rows_max: limit.rows_max, bytes_max: limit.bytes_max }
+}
+
+fn cursor(after: Option<&source::Cursor>) -> Option<Cursor> {
+    after.and_then(|cursor| Cursor::parse(&cursor.0))
+}
+
+fn nothing<R>() -> source::Page<R> {
+    source::Page { records: Vec::new(), rest_after: None }
+}
+
+fn page<T, R>(found: Page<T>, record: impl FnMut(T) -> R) -> source::Page<R> {
+    source::Page {
+        records: found.rows.into_iter().map(record).collect(),
+        rest_after: found.rest_after.map(|cursor| source::Cursor(cursor.to_string())),
+    }
+}

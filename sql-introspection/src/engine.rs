@@ -1,0 +1,267 @@
+//! A query from its text to its rows.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use datafusion::{
+    arrow::{array::RecordBatch, datatypes::SchemaRef},
+    common::{DataFusionError, ParamValues},
+    execution::{
+        SendableRecordBatchStream, SessionState,
+        disk_manager::{DiskManagerBuilder, DiskManagerMode},
+        memory_pool::{FairSpillPool, TrackConsumersPool},
+        runtime_env::RuntimeEnvBuilder,
+    },
+    logical_expr::LogicalPlan,
+    physical_plan::execute_stream,
+    prelude::{SQLOptions, SessionConfig, SessionContext},
+    sql::{parser::Statement as EngineStatement, sqlparser::ast::Statement},
+};
+use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use futures::Stream;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::AbortHandle,
+};
+
+use crate::{catalog, error::SqlError, snapshot::QuerySnapshot, source::Source};
+
+/// Limits on queries.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Memory for the intermediate results of all queries, in bytes.
+    pub memory_bytes: usize,
+    /// Number of queries that run at once. Others wait for one of them to end.
+    pub queries_max: usize,
+    /// How long a query may take, waiting included.
+    pub query_timeout: Duration,
+    /// Number of threads that a query uses at most.
+    pub threads: usize,
+}
+
+/// Runs queries.
+pub struct Engine {
+    state: SessionState,
+    source: Arc<dyn Source>,
+    parser: PostgresCompatibilityParser,
+    running: Arc<Semaphore>,
+    settings: Settings,
+}
+
+/// How many of the largest users of memory an error names.
+const NAMED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).unwrap();
+
+/// How much is read ahead of each partition where their rows are merged in order.
+const READ_AHEAD_BYTES: usize = 1 << 20;
+
+impl Engine {
+    /// Sets the tables up.
+    ///
+    /// # Errors
+    /// Returns an error if the catalogue cannot be built, which is a fault of this software.
+    pub async fn new(source: Arc<dyn Source>, settings: Settings) -> Result<Self, SqlError> {
+        let pool = FairSpillPool::new(settings.memory_bytes);
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(TrackConsumersPool::new(pool, NAMED_CONSUMERS)))
+            .with_disk_manager_builder(disk)
+            .build_arc()?;
+        let config = SessionConfig::new()
+            .with_default_catalog_and_schema(catalog::DATABASE, catalog::SCHEMA)
+            .with_information_schema(true)
+            .with_target_partitions(settings.threads);
+        let mut config = config;
+        let options = config.options_mut();
+        // Rows that are read ahead where a source keeps an order: a batch or two are enough.
+        options.execution.sort_pushdown_buffer_capacity = READ_AHEAD_BYTES;
+        let context = SessionContext::new_with_config_rt(config, runtime);
+        let state = catalog::set_up(&context).await?;
+        Ok(Self {
+            state,
+            source,
+            parser: PostgresCompatibilityParser::new(),
+            running: Arc::new(Semaphore::new(settings.queries_max)),
+            settings,
+        })
+    }
+
+    /// Parses statements that are separated by semicolons.
+    ///
+    /// # Errors
+    /// Returns an error if the text is not SQL.
+    pub fn parse(&self, sql: &str) -> Result<Vec<Statement>, SqlError> {
+        let parsed = self.parser.parse(sql);
+        let mut statements = parsed.map_err(|error| DataFusionError::SQL(Box::new(error), None))?;
+        statements.iter_mut().for_each(catalog::rewrite);
+        Ok(statements)
+    }
+
+    /// Plans a statement.
+    ///
+    /// # Errors
+    /// Returns an error if it refers to what does not exist, or would change something.
+    pub async fn plan(&self, statement: Statement) -> Result<LogicalPlan, SqlError> {
+        if let Some(what) = changes(&statement) {
+            return Err(SqlError::read_only(what));
+        }
+        let statement = EngineStatement::Statement(Box::new(statement));
+        let plan = self.state.statement_to_plan(statement).await?;
+        let allowed = SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
+        allowed.verify_plan(&plan)?;
+        Ok(plan)
+    }
+
+    /// Runs a plan. Its rows are of one moment after the call, but for each partition another.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot start.
+    pub async fn run(
+        &self,
+        plan: LogicalPlan,
+        parameters: Option<ParamValues>,
+    ) -> Result<Batches, SqlError> {
+        let seconds = self.settings.query_timeout.as_secs();
+        let deadline = tokio::time::Instant::now() + self.settings.query_timeout;
+        let too_long = |_| SqlError::too_long(seconds);
+        let start = async {
+            let permit = Arc::clone(&self.running).acquire_owned().await;
+            let permit = permit.map_err(|_| SqlError::new("57P01", "the server is stopping"))?;
+            let plan = match parameters {
+                Some(values) => plan.replace_params_with_values(&values)?,
+                None => plan,
+            };
+            let mut state = self.state.clone();
+            QuerySnapshot::add(state.config_mut(), &self.source);
+            state.mark_start_execution();
+            let plan = state.create_physical_plan(&plan).await?;
+            Ok::<_, SqlError>((execute_stream(plan, state.task_ctx())?, permit))
+        };
+        let (stream, permit) =
+            tokio::time::timeout_at(deadline, start).await.map_err(too_long)??;
+        Ok(Batches::new(stream, permit, deadline, seconds))
+    }
+}
+
+/// Runs queries of one client, which may have only so many at a time.
+#[derive(Debug, Clone)]
+pub struct Client {
+    engine: Arc<Engine>,
+    running: Arc<Semaphore>,
+}
+
+impl Client {
+    /// A client of an engine. All clones share its number of queries.
+    pub fn new(engine: &Arc<Engine>, queries_max: usize) -> Self {
+        Self { engine: Arc::clone(engine), running: Arc::new(Semaphore::new(queries_max)) }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Runs a plan; see [`Engine::run`].
+    ///
+    /// # Errors
+    /// Returns an error if the client has too many queries open, or the query cannot start.
+    pub async fn run(
+        &self,
+        plan: LogicalPlan,
+        parameters: Option<ParamValues>,
+    ) -> Result<Batches, SqlError> {
+        let own = Arc::clone(&self.running).try_acquire_owned().map_err(|_| {
+            SqlError::new("53400", "this connection has too many queries open")
+                .hint("read the results of the others to their end, or close them")
+        })?;
+        let mut batches = self.engine.run(plan, parameters).await?;
+        batches.own = Some(own);
+        Ok(batches)
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Engine {:?}", self.settings)
+    }
+}
+
+/// What a statement would do, if it would change something.
+fn changes(statement: &Statement) -> Option<&'static str> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the engine refuses the others by itself")]
+    match statement {
+        Statement::Insert(_) => Some("INSERT"),
+        Statement::Update(_) => Some("UPDATE"),
+        Statement::Delete(_) => Some("DELETE"),
+        Statement::Merge(_) => Some("MERGE"),
+        Statement::Truncate(_) => Some("TRUNCATE"),
+        Statement::CreateTable(_) | Statement::CreateView { .. } => Some("CREATE"),
+        Statement::Drop { .. } => Some("DROP"),
+        Statement::AlterTable { .. } => Some("ALTER"),
+        Statement::Copy { .. } => Some("COPY"),
+        _ => None,
+    }
+}
+
+/// The rows of a query, in batches. They are read only as fast as they are taken.
+pub struct Batches {
+    schema: SchemaRef,
+    /// Taken away when the time is over, even if nobody polls.
+    running: Arc<Mutex<Option<Running>>>,
+    seconds: u64,
+    watch: AbortHandle,
+    /// The client's own permit.
+    own: Option<OwnedSemaphorePermit>,
+}
+
+struct Running {
+    stream: SendableRecordBatchStream,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Batches {
+    fn new(
+        stream: SendableRecordBatchStream,
+        permit: OwnedSemaphorePermit,
+        deadline: tokio::time::Instant,
+        seconds: u64,
+    ) -> Self {
+        let schema = stream.schema();
+        let running = Arc::new(Mutex::new(Some(Running { stream, _permit: permit })));
+        let watched = Arc::clone(&running);
+        let watch = tokio::spawn(async move {
+            tokio::time::sleep_until(deadline).await;
+            watched.lock().unwrap_or_else(PoisonError::into_inner).take();
+        });
+        Self { schema, running, seconds, watch: watch.abort_handle(), own: None }
+    }
+
+    /// Columns of the rows.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+}
+
+impl Stream for Batches {
+    type Item = Result<RecordBatch, SqlError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Running { stream, .. }) = &mut *running else {
+            return Poll::Ready(Some(Err(SqlError::too_long(self.seconds))));
+        };
+        let polled = Pin::new(stream).poll_next(context);
+        polled.map(|batch| batch.map(|batch| batch.map_err(SqlError::from)))
+    }
+}
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        self.watch.abort();
+    }
+}

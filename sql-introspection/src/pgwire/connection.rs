@@ -1,0 +1,115 @@
+//! The messages of one connection, from its first to its last.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use pgwire::{
+    api::{ClientInfo, NoopHandler, PgWireConnectionState},
+    error::PgWireError,
+    messages::PgWireFrontendMessage,
+    tokio::server::{PgWireMessageServerCodec, negotiate_tls, process_error, process_message},
+};
+use tokio::{net::TcpStream, sync::Notify, time::timeout};
+use tokio_util::codec::{Framed, FramedParts};
+
+use super::{
+    bounded::Bounded,
+    cancel::Cancels,
+    session::{Prepared, Session},
+    startup::{Access, Startup},
+    tls::Tls,
+};
+use crate::engine::Client;
+
+/// How long a client may take until it is let in.
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What all connections share.
+pub(super) struct Shared {
+    pub(super) access: Access,
+    pub(super) tls: Option<Tls>,
+    pub(super) cancels: Cancels,
+}
+
+/// Serves one connection until its end.
+pub(super) async fn serve(stream: TcpStream, shared: &Shared, client: Client) -> io::Result<()> {
+    let acceptor = shared.tls.as_ref().map(|tls| tls.acceptor.clone());
+    let negotiated = timeout(STARTUP_TIMEOUT, negotiate_tls::<Prepared>(stream, acceptor));
+    let Ok(Some(framed)) = negotiated.await.unwrap_or(Ok(None)) else { return Ok(()) };
+    let mut connection = bound(framed);
+    let cancelled = Arc::new(Notify::new());
+    let session = Arc::new(Session::new(client, Arc::clone(&cancelled)));
+    let tls = shared.tls.as_ref().filter(|_| connection.is_secure());
+    let startup = Startup::new(&shared.access, tls).map_err(io::Error::other)?;
+    let startup = Arc::new(startup);
+    let cancels = Arc::new(shared.cancels.clone());
+    let nothing = Arc::new(NoopHandler);
+    let mut registered = None;
+    let until_let_in = tokio::time::sleep(STARTUP_TIMEOUT);
+    tokio::pin!(until_let_in);
+    loop {
+        connection.get_mut().message_begins();
+        let is_let_in = !matches!(
+            connection.state(),
+            PgWireConnectionState::AwaitingStartup
+                | PgWireConnectionState::AuthenticationInProgress
+        );
+        if is_let_in && registered.is_none() {
+            let (pid, secret) = connection.pid_and_secret_key();
+            registered = Some(shared.cancels.register(pid, &secret, &cancelled));
+        }
+        let message = tokio::select! {
+            () = &mut until_let_in, if !is_let_in => return Ok(()),
+            message = connection.next() => message,
+        };
+        let message = match message {
+            None | Some(Ok(PgWireFrontendMessage::Terminate(_))) => return Ok(()),
+            Some(Err(error)) => {
+                process_error(&mut connection, error, false).await?;
+                return Ok(());
+            }
+            Some(Ok(message)) => message,
+        };
+        let is_last = matches!(message, PgWireFrontendMessage::CancelRequest(_));
+        let is_extended = message.is_extended_query();
+        let processed = process_message(
+            message,
+            &mut connection,
+            Arc::clone(&startup),
+            Arc::clone(&session),
+            Arc::clone(&session),
+            Arc::clone(&nothing),
+            Arc::clone(&cancels),
+        );
+        if let Err(error) = processed.await {
+            let is_fatal = is_fatal(&error) || !is_let_in;
+            process_error(&mut connection, error, is_extended).await?;
+            if is_fatal {
+                return Ok(());
+            }
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether a connection ends with an error.
+fn is_fatal(error: &PgWireError) -> bool {
+    // All others concern a single message.
+    matches!(error, PgWireError::UserError(info) if info.is_fatal())
+        || matches!(error, PgWireError::IoError(_))
+}
+
+/// Bounds what is read before a message is complete.
+fn bound<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
+    framed: Framed<S, PgWireMessageServerCodec<Prepared>>,
+) -> Framed<Bounded<S>, PgWireMessageServerCodec<Prepared>> {
+    let old = framed.into_parts();
+    let mut parts = FramedParts::new(Bounded::new(old.io), old.codec);
+    parts.read_buf = old.read_buf;
+    parts.write_buf = old.write_buf;
+    Framed::from_parts(parts)
+}

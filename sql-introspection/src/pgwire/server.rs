@@ -1,0 +1,74 @@
+//! Accepts connections.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
+
+use super::{
+    cancel::Cancels,
+    connection::{self, Shared},
+    startup::Access,
+    tls::Tls,
+};
+use crate::engine::{Client, Engine};
+
+/// Limits of the server.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Number of connections at a time. Further ones wait to be accepted.
+    pub connections_max: usize,
+    /// Number of queries that one connection may have open.
+    pub queries_max: usize,
+}
+
+/// Serves the PostgreSQL protocol.
+pub struct Server {
+    engine: Arc<Engine>,
+    shared: Arc<Shared>,
+    settings: Settings,
+}
+
+impl Server {
+    /// A server of an engine's tables.
+    pub fn new(engine: Arc<Engine>, access: Access, tls: Option<Tls>, settings: Settings) -> Self {
+        let shared = Shared { access, tls, cancels: Cancels::default() };
+        Self { engine, shared: Arc::new(shared), settings }
+    }
+
+    /// Serves until `shutdown` resolves; then ends all connections.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let permits = Arc::new(Semaphore::new(self.settings.connections_max));
+        let mut connections = JoinSet::new();
+        tokio::pin!(shutdown);
+        loop {
+            let accepted = async {
+                // The semaphore is never closed.
+                let permit = Arc::clone(&permits).acquire_owned().await.ok();
+                (listener.accept().await, permit)
+            };
+            let (accepted, permit) = tokio::select! {
+                () = &mut shutdown => break,
+                Some(_) = connections.join_next() => continue,
+                accepted = accepted => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let client = Client::new(&self.engine, self.settings.queries_max);
+                    let shared = Arc::clone(&self.shared);
+                    connections.spawn(async move {
+                        if let Err(error) = connection::serve(stream, &shared, client).await {
+                            tracing::debug!("a connection for SQL has ended: {error}");
+                        }
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!("cannot accept a connection for SQL: {error}");
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+            }
+        }
+        connections.shutdown().await;
+    }
+}

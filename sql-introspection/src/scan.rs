@@ -1,0 +1,334 @@
+//! A table as the engine sees it, and a scan of it: pages of records, turned into batches.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::{
+    arrow::{
+        array::{RecordBatch, RecordBatchOptions},
+        compute::SortOptions,
+        datatypes::SchemaRef,
+    },
+    catalog::{Session, TableProvider},
+    common::{DataFusionError, Result, tree_node::TreeNodeRecursion},
+    execution::{
+        TaskContext,
+        memory_pool::{MemoryConsumer, MemoryReservation},
+    },
+    logical_expr::{Expr, TableProviderFilterPushDown, TableType},
+    physical_expr::{
+        EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr, expressions::Column,
+    },
+    physical_plan::{
+        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
+        SendableRecordBatchStream, SortOrderPushdownResult,
+        execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions},
+        stream::RecordBatchStreamAdapter,
+    },
+};
+use futures::stream;
+
+use crate::{
+    pushdown::Constraints,
+    snapshot::QuerySnapshot,
+    source::{Cursor, Direction, PageLimit, Record, Rows, Scan, Wanted},
+    table::Table,
+};
+
+/// Records in the first batch of a scan: what a query with a small limit needs.
+const FIRST_ROWS: usize = 64;
+/// Records in a batch of a long scan.
+const ROWS_MAX: usize = 2048;
+/// Bytes of records in a batch.
+const BYTES_MAX: usize = 2 << 20;
+
+/// A table, ready to be queried.
+pub(crate) struct TableSource<R: Record> {
+    table: Arc<Table<R>>,
+    schema: SchemaRef,
+}
+
+impl<R: Record> TableSource<R> {
+    pub(crate) fn new(table: Table<R>) -> Self {
+        Self { schema: table.schema(), table: Arc::new(table) }
+    }
+}
+
+impl<R: Record> fmt::Debug for TableSource<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.table.info.name)
+    }
+}
+
+#[async_trait]
+impl<R: Record> TableProvider for TableSource<R>
+where
+    dyn Rows: Scan<R>,
+{
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        let answer = |filter: &&Expr| {
+            let known = Constraints::of([*filter]);
+            let is_used = known.columns().any(|column| self.table.info.pushed.contains(&column));
+            if is_used {
+                // The source may return more than what matches.
+                TableProviderFilterPushDown::Inexact
+            } else {
+                TableProviderFilterPushDown::Unsupported
+            }
+        };
+        Ok(filters.iter().map(answer).collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let rows = QuerySnapshot::of(state)?.rows().await?;
+        let columns: Vec<usize> = match projection {
+            Some(columns) => columns.clone(),
+            None => (0..self.table.columns.len()).collect(),
+        };
+        let mut parts = Vec::new();
+        for part in columns.iter().flat_map(|column| self.table.columns[*column].parts) {
+            if !parts.contains(part) {
+                parts.push(*part);
+            }
+        }
+        let filter = (self.table.filter)(&Constraints::of(filters));
+        let partitions = if self.table.info.is_partitioned { rows.partitions() } else { 1 };
+        let schema = Arc::new(self.schema.project(&columns)?);
+        let properties = properties(Arc::clone(&schema), partitions, None);
+        Ok(Arc::new(TableScan {
+            table: Arc::clone(&self.table),
+            schema,
+            columns,
+            wanted: Wanted { filter, parts, order: None },
+            rows,
+            limit,
+            properties,
+        }))
+    }
+}
+
+fn properties(
+    schema: SchemaRef,
+    partitions: u16,
+    order: Option<LexOrdering>,
+) -> Arc<PlanProperties> {
+    let mut equivalence = EquivalenceProperties::new(schema);
+    equivalence.add_orderings(order);
+    let partitioning = Partitioning::UnknownPartitioning(usize::from(partitions));
+    let (emission, boundedness) = (EmissionType::Incremental, Boundedness::Bounded);
+    Arc::new(PlanProperties::new(equivalence, partitioning, emission, boundedness))
+}
+
+/// The scan of a table.
+struct TableScan<R: Record> {
+    table: Arc<Table<R>>,
+    schema: SchemaRef,
+    columns: Vec<usize>,
+    wanted: Wanted<R>,
+    rows: Arc<dyn Rows>,
+    /// Records to read of each partition.
+    limit: Option<usize>,
+    properties: Arc<PlanProperties>,
+}
+
+impl<R: Record> Clone for TableScan<R> {
+    fn clone(&self) -> Self {
+        Self {
+            table: Arc::clone(&self.table),
+            schema: Arc::clone(&self.schema),
+            columns: self.columns.clone(),
+            wanted: self.wanted.clone(),
+            rows: Arc::clone(&self.rows),
+            limit: self.limit,
+            properties: Arc::clone(&self.properties),
+        }
+    }
+}
+
+impl<R: Record> TableScan<R> {
+    fn partitions(&self) -> u16 {
+        // The number comes from a u16.
+        u16::try_from(self.properties.output_partitioning().partition_count()).unwrap_or(u16::MAX)
+    }
+
+    /// The direction in which the source has to read so that the records are in this order, if it
+    /// can.
+    fn direction(&self, order: &[PhysicalSortExpr]) -> Option<Direction> {
+        let [by] = order else { return None };
+        let column = (&*by.expr as &dyn Any).downcast_ref::<Column>()?;
+        let source_order = (self.table.order)(&self.wanted.filter)?;
+        // The columns that order records are never null, so it doesn't matter where nulls go.
+        let SortOptions { descending, nulls_first: _ } = by.options;
+        let direction = if descending { Direction::Descending } else { Direction::Ascending };
+        (column.name() == source_order).then_some(direction)
+    }
+
+    fn batch(&self, records: &[R]) -> Result<RecordBatch> {
+        let arrays = self.columns.iter().map(|column| self.table.columns[*column].array(records));
+        let options = RecordBatchOptions::new().with_row_count(Some(records.len()));
+        let schema = Arc::clone(&self.schema);
+        Ok(RecordBatch::try_new_with_options(schema, arrays.collect(), &options)?)
+    }
+}
+
+impl<R: Record> fmt::Debug for TableScan<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.table.info.name, self.wanted)
+    }
+}
+
+impl<R: Record> DisplayAs for TableScan<R> {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {:?}", self.table.info.name, self.wanted)?;
+        self.limit.map_or(Ok(()), |limit| write!(f, ", limit {limit}"))
+    }
+}
+
+impl<R: Record> ExecutionPlan for TableScan<R>
+where
+    dyn Rows: Scan<R>,
+{
+    fn name(&self) -> &'static str {
+        "TableScan"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn supports_limit_pushdown(&self) -> bool {
+        true
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        self.limit
+    }
+
+    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        Some(Arc::new(Self { limit, ..self.clone() }))
+    }
+
+    fn try_pushdown_sort(
+        &self,
+        order: &[PhysicalSortExpr],
+    ) -> Result<SortOrderPushdownResult<Arc<dyn ExecutionPlan>>> {
+        let Some(direction) = self.direction(order) else {
+            return Ok(SortOrderPushdownResult::Unsupported);
+        };
+        let order = LexOrdering::new(order.iter().cloned());
+        let inner = Arc::new(Self {
+            wanted: Wanted { order: Some(direction), ..self.wanted.clone() },
+            properties: properties(Arc::clone(&self.schema), self.partitions(), order),
+            ..self.clone()
+        });
+        Ok(SortOrderPushdownResult::Exact { inner })
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let partition = u16::try_from(partition)
+            .map_err(|_| DataFusionError::Internal(format!("there is no partition {partition}")))?;
+        let memory = MemoryConsumer::new(format!("scan of {}", self.table.info.name))
+            .register(context.memory_pool());
+        let pages = Pages {
+            scan: self.clone(),
+            partition,
+            next: Some(None),
+            rows_max: FIRST_ROWS,
+            rows_left: self.limit.unwrap_or(usize::MAX),
+            memory,
+        };
+        let batches = stream::try_unfold(pages, |mut pages| async move {
+            Ok(pages.next()?.map(|batch| (batch, pages)))
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches)))
+    }
+}
+
+/// The pages of one partition.
+struct Pages<R: Record> {
+    scan: TableScan<R>,
+    partition: u16,
+    /// Where the next page begins; `None` after the last one.
+    next: Option<Option<Cursor>>,
+    rows_max: usize,
+    rows_left: usize,
+    /// Memory of the last batch.
+    memory: MemoryReservation,
+}
+
+impl<R: Record> Pages<R>
+where
+    dyn Rows: Scan<R>,
+{
+    fn next(&mut self) -> Result<Option<RecordBatch>> {
+        while let Some(after) = self.next.take().filter(|_| self.rows_left > 0) {
+            let limit =
+                PageLimit { rows_max: self.rows_max.min(self.rows_left), bytes_max: BYTES_MAX };
+            self.rows_max = (self.rows_max * 2).min(ROWS_MAX);
+            let rows: &dyn Rows = &*self.scan.rows;
+            let page = rows
+                .scan(self.partition, &self.scan.wanted, after.as_ref(), limit)
+                .map_err(|error| DataFusionError::External(Box::new(error)))?;
+            self.next = page.rest_after.map(Some);
+            if page.records.is_empty() {
+                continue;
+            }
+            let batch = self.scan.batch(&page.records)?;
+            let batch = batch.slice(0, batch.num_rows().min(self.rows_left));
+            self.rows_left -= batch.num_rows();
+            self.memory.try_resize(batch.get_array_memory_size())?;
+            return Ok(Some(batch));
+        }
+        self.memory.free();
+        Ok(None)
+    }
+}

@@ -1,0 +1,57 @@
+//! The tables, one file for those over the same records.
+
+pub mod absent;
+pub mod invocation;
+pub mod journal;
+pub mod object;
+pub mod promise;
+pub mod registry;
+pub mod state;
+pub mod waiting;
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+
+use crate::{
+    scan::TableSource,
+    source::{Record, Rows, Scan},
+    table::{Description, Table},
+};
+
+pub use invocation::{Failure, Invocation, InvocationFilter, InvokedBy, Status};
+pub use journal::{JournalEntry, OfInvocations};
+pub use object::{InvocationEntry, Lock, ObjectFilter};
+pub use promise::Promise;
+pub use registry::{Deployment, Service};
+pub use state::State;
+pub use waiting::{Timer, Wait};
+
+/// All tables, in the order in which a person would look at them.
+pub(crate) fn all() -> Vec<(Description, Arc<dyn TableProvider>)> {
+    let mut all = vec![
+        with_rows(invocation::sys_invocation()),
+        with_rows(state::state()),
+        with_rows(journal::sys_journal()),
+        with_rows(invocation::sys_status()),
+        with_rows(waiting::sys_wait()),
+        with_rows(registry::sys_service()),
+        with_rows(registry::sys_deployment()),
+        with_rows(object::sys_keyed_service_status()),
+        with_rows(object::sys_inbox()),
+        with_rows(promise::sys_promise()),
+        with_rows(waiting::sys_timer()),
+        with_rows(object::sys_locks()),
+        with_rows(invocation::sys_invocation_status()),
+        with_rows(invocation::sys_invocation_state()),
+    ];
+    all.extend(absent::all());
+    all
+}
+
+fn with_rows<R: Record>(table: Table<R>) -> (Description, Arc<dyn TableProvider>)
+where
+    dyn Rows: Scan<R>,
+{
+    (table.description(), Arc::new(TableSource::new(table)))
+}

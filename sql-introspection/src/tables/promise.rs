@@ -1,0 +1,81 @@
+//! Durable promises of workflows.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::{
+    column::Column,
+    json,
+    source::Record,
+    table::{Table, TableInfo},
+};
+
+use super::object::{ObjectFilter, Whole};
+
+/// A promise.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the columns document them")]
+pub struct Promise {
+    pub partition_key: u64,
+    pub service: String,
+    pub service_key: String,
+    pub key: String,
+    /// `None` until it is completed; a failure as `[code] message`.
+    pub result: Option<Result<Bytes, String>>,
+    pub waiting: u32,
+}
+
+impl Record for Promise {
+    type Filter = ObjectFilter;
+    type Part = Whole;
+}
+
+impl Promise {
+    fn value(&self) -> Option<&[u8]> {
+        self.result.as_ref()?.as_ref().ok().map(|value| &value[..])
+    }
+}
+
+/// `sys_promise`.
+pub(crate) fn sys_promise() -> Table<Promise> {
+    Table {
+        info: TableInfo {
+            name: "sys_promise",
+            comment: "Promises of workflows that are awaited or completed.",
+            pushed: &["service_name", "service_key"],
+            is_partitioned: true,
+        },
+        columns: vec![
+            Column::u64("partition_key", "Hash that selects the partition.", |it: &Promise| {
+                Some(it.partition_key)
+            }),
+            Column::no_text("scope", "Always null: promises belong to no scope."),
+            Column::text("service_name", "Name of the workflow's service.", |it| {
+                Some((&it.service).into())
+            }),
+            Column::text("service_key", "Key of the workflow.", |it| {
+                Some((&it.service_key).into())
+            }),
+            Column::text("key", "Name of the promise.", |it| Some((&it.key).into())),
+            Column::bool("completed", "Whether it is completed.", |it| Some(it.result.is_some())),
+            Column::bytes("completion_success_value", "Its value.", Promise::value),
+            Column::text("completion_success_value_utf8", "Its value, if it is UTF-8.", |it| {
+                std::str::from_utf8(it.value()?).ok().map(Cow::from)
+            }),
+            Column::text("completion_failure", "Its failure, as [code] message.", |it| {
+                it.result.as_ref()?.as_ref().err().map(Cow::from)
+            }),
+            Column::text("completion_success_value_json", "Its value, if it is JSON.", |it| {
+                json::checked(it.value()?).map(Cow::from)
+            }),
+            Column::u32("waiting", "How many invocations wait for it.", |it| Some(it.waiting)),
+        ],
+        filter: |constraints| ObjectFilter {
+            services: constraints.texts("service_name"),
+            aliases: None,
+            keys: constraints.texts("service_key"),
+        },
+        order: |_| None,
+    }
+}
