@@ -29,6 +29,8 @@ pub mod header {
 pub mod content_type {
     /// JSON (RFC 8259): the default for values, and the type of error bodies.
     pub const JSON: &str = "application/json";
+    /// Rows as an Arrow IPC stream. Source: the media types registered with IANA.
+    pub const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
 }
 
 /// Response status codes that are not registered for HTTP.

@@ -99,6 +99,22 @@ impl Engine {
         Ok(statements)
     }
 
+    /// Parses and plans a text that has to be a single statement.
+    ///
+    /// # Errors
+    /// See [`Self::parse`] and [`Self::plan`].
+    pub async fn plan_one(&self, sql: &str) -> Result<LogicalPlan, SqlError> {
+        let mut statements = self.parse(sql)?.into_iter();
+        match (statements.next(), statements.next()) {
+            (Some(statement), None) => self.plan(statement).await,
+            (None, _) => Err(SqlError::new("42601", "the query is empty")),
+            (Some(_), Some(_)) => Err(SqlError::new(
+                "42601",
+                "there is more than one statement; send them one by one",
+            )),
+        }
+    }
+
     /// Plans a statement.
     ///
     /// # Errors

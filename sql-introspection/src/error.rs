@@ -50,16 +50,6 @@ impl SqlError {
     pub(crate) fn cancelled() -> Self {
         Self::new("57014", "canceling statement due to user request")
     }
-
-    /// Whether the fault is the server's.
-    pub fn is_internal(&self) -> bool {
-        self.code.starts_with("XX")
-    }
-
-    /// Whether the query is wrong, and not its data or its moment.
-    pub fn is_in_query(&self) -> bool {
-        self.code.starts_with("42") || self.code.starts_with("0A") || self.code.starts_with("25")
-    }
 }
 
 impl From<DataFusionError> for SqlError {

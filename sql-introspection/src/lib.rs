@@ -6,13 +6,15 @@
 //!
 //! Reading order: [`source`] (what is read), [`tables`] (which columns there are), [`column`],
 //! `table`, `pushdown` (what of a query's conditions reaches the source), `scan` (pages become
-//! batches), [`engine`] (a query from its text to its rows), [`error`].
+//! batches), [`engine`] (a query from its text to its rows), [`error`]. For clients: [`output`]
+//! (JSON and Arrow), [`pgwire`].
 
 mod catalog;
 pub mod column;
 pub mod engine;
 pub mod error;
 mod json;
+pub mod output;
 pub mod pgwire;
 mod pushdown;
 mod scan;

@@ -14,7 +14,7 @@ use runtime_schema::{
 };
 use serde::Serialize;
 
-use crate::{discovery::DiscoveryError, text};
+use crate::{discovery::DiscoveryError, query::QueryError, text};
 
 /// The longest message, in bytes. Some messages repeat an address, others a misplaced piece of
 /// JSON.
@@ -101,6 +101,9 @@ pub enum Refusal {
     /// What the endpoint offers can't be registered.
     #[error(transparent)]
     Registration(#[from] RegistrationError),
+    /// A query has no answer.
+    #[error(transparent)]
+    Query(#[from] QueryError),
     /// The partition could not process the request.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -182,7 +185,12 @@ impl Refusal {
                 RegistrationError::KindChanged { .. } | RegistrationError::Full(_),
             ) => StatusCode::CONFLICT,
             Self::Registration(_) => StatusCode::BAD_REQUEST,
-            Self::Request(RequestError::Stopped(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Query(QueryError::Wrong(_)) => StatusCode::BAD_REQUEST,
+            Self::Query(QueryError::Busy(_)) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Query(QueryError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Query(QueryError::Stopping(_)) | Self::Request(RequestError::Stopped(_)) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Request(RequestError::DiskFull) => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
@@ -206,6 +214,7 @@ impl Refusal {
             | Self::Host(_)
             | Self::CrossSite
             | Self::NotImplemented(_)
+            | Self::Query(_)
             | Self::Request(_) => None,
         }
     }

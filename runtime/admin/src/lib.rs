@@ -1,7 +1,7 @@
 //! The operator API: deployments, services, invocations.
 //!
 //! Reading order: [`server`] (routes), `access` (which requests are let in), one file per resource
-//! (`deployments`, `services`, `invocations`, `health`, `serdes`), [`metadata`] (the representation
+//! (`deployments`, `services`, `invocations`, `query`, `health`, `serdes`), [`metadata`] (the representation
 //! of services), [`versions`], `unoffered` (what is not supported yet), [`extract`] (path, query
 //! and body of a request), [`discovery`] (how endpoints are called), [`error`] (the single place
 //! where a refusal becomes a status), [`openapi`].
@@ -16,6 +16,7 @@ pub mod invocations;
 pub mod metadata;
 mod nulls;
 pub mod openapi;
+pub mod query;
 pub mod serdes;
 pub mod server;
 pub mod services;
@@ -30,6 +31,7 @@ use runtime_partition::{Clock, Partitions, budget::Share};
 use runtime_schema::SharedRegistry;
 
 pub use discovery::{Discovered, Discovery, DiscoveryError, EndpointProbe};
+pub use query::{Queries, QueryError, RowFormat};
 pub use server::serve;
 
 /// Everything that handling a request may need.
@@ -43,6 +45,8 @@ pub struct Admin {
     pub clock: Arc<dyn Clock>,
     /// Calls endpoints outside of attempts.
     pub discovery: Arc<dyn Discovery>,
+    /// Runs queries in SQL.
+    pub queries: Arc<dyn Queries>,
     /// The ingress address that clients see, with a trailing slash.
     pub ingress_url: String,
     /// Memory for the bodies of requests.

@@ -2,11 +2,16 @@
 
 use utoipa::OpenApi;
 
-use crate::{deployments, error::ErrorBody, extract::Json, health, invocations, serdes, services};
+use crate::{
+    deployments, error::ErrorBody, extract::Json, health, invocations, query, serdes, services,
+};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Abide admin API", description = "Deployments, services and invocations."),
+    info(
+        title = "Abide admin API",
+        description = "Deployments, services, invocations, and SQL about all of them."
+    ),
     paths(
         deployments::register,
         deployments::list,
@@ -22,6 +27,7 @@ use crate::{deployments, error::ErrorBody, extract::Json, health, invocations, s
         invocations::cancel,
         invocations::kill,
         invocations::purge,
+        query::query,
         serdes::decode,
         serdes::encode,
         health::health,

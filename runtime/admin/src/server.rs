@@ -11,7 +11,8 @@ use runtime_http::Limits;
 use tokio::net::TcpListener;
 
 use crate::{
-    Admin, access, deployments, health, invocations, openapi, serdes, services, unoffered, versions,
+    Admin, access, deployments, health, invocations, openapi, query, serdes, services, unoffered,
+    versions,
 };
 
 /// Serves until `shutdown` resolves.
@@ -39,6 +40,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/invocations/{invocation}/cancel", patch(invocations::cancel))
         .route("/invocations/{invocation}/kill", patch(invocations::kill))
         .route("/invocations/{invocation}/purge", patch(invocations::purge))
+        .route("/query", post(query::query))
         .merge(serdes())
         .merge(unoffered::routes())
         .route("/health", get(health::health))

@@ -14,8 +14,7 @@ use axum::{
 use crate::{Admin, error::Refusal, versions};
 
 /// Unsupported paths, and the feature behind each. `docs/api.md` has the list for users.
-const UNOFFERED: [(&str, &str); 12] = [
-    ("/query", "SQL; GET /invocations lists invocations"),
+const UNOFFERED: [(&str, &str); 11] = [
     (
         "/internal/invocations_batch_operations/{operation}",
         "operations on many invocations at once",
@@ -52,8 +51,8 @@ const ELSEWHERE: [(&str, &str); 3] = [
 ];
 
 /// The hint for every other path.
-const OFFERED: &str = "this API has /deployments, /services, /invocations, /health and /version, and \
-                       /openapi describes all of it";
+const OFFERED: &str = "this API has /deployments, /services, /invocations, /query, /health and \
+                       /version, and /openapi describes all of it";
 
 /// Refuses every other unknown path.
 pub(crate) async fn no_such_path(State(admin): State<Admin>, uri: Uri) -> Refusal {

@@ -126,21 +126,31 @@ async fn serve(config: Config) -> Result<()> {
         access: Arc::new(config.access.clone()),
     };
     let snapshots = Snapshots { partitions: partitions.clone(), registry: registry.clone() };
-    let admin = Admin {
-        partitions,
-        registry,
-        clock,
-        discovery: Arc::new(HttpDiscovery(config.endpoint_tls.clone())),
-        ingress_url: format!("http://{ingress_address}/"),
-        memory: Share::new(budget.admin),
-        hosts: config.access.hosts.clone(),
-        version: env!("CARGO_PKG_VERSION"),
-    };
     let until = |shutdown: &Shutdown| {
         let shutdown = shutdown.clone();
         async move {
             shutdown.started().await;
         }
+    };
+    let (sql, engine) = sql::Running::start(
+        sql_listener,
+        &config.sql,
+        (shares.sql, budget.sql),
+        Arc::new(snapshots),
+        until(&shutdown),
+    )
+    .await?;
+
+    let admin = Admin {
+        partitions,
+        registry,
+        clock,
+        discovery: Arc::new(HttpDiscovery(config.endpoint_tls.clone())),
+        queries: Arc::new(sql.for_admin(&engine, &config.sql)),
+        ingress_url: format!("http://{ingress_address}/"),
+        memory: Share::new(budget.admin),
+        hosts: config.access.hosts.clone(),
+        version: env!("CARGO_PKG_VERSION"),
     };
     let limits = |connections_max| Limits { connections_max, ..Limits::default() };
     let ingress_server = tokio::spawn(runtime_ingress::serve(
@@ -155,15 +165,6 @@ async fn serve(config: Config) -> Result<()> {
         admin,
         until(&shutdown),
     ));
-
-    let (sql, _engine) = sql::Running::start(
-        sql_listener,
-        &config.sql,
-        (shares.sql, budget.sql),
-        Arc::new(snapshots),
-        until(&shutdown),
-    )
-    .await?;
 
     // Marks a new directory, so that one created for a mistyped path is noticed.
     let addresses = (ingress_address, admin_address, sql_address);
