@@ -64,7 +64,7 @@ impl From<DataFusionError> for SqlError {
             DataFusionError::NotImplemented(message) => Self::new("0A000", short(message)),
             DataFusionError::ResourcesExhausted(message) => {
                 Self::new("53200", format!("the query needs too much memory: {}", short(message)))
-                    .hint("select or sort less, or raise sql-memory-bytes")
+                    .hint("select or sort less, or raise memory-budget-bytes")
             }
             DataFusionError::ArrowError(arrow, _) => Self::of_arrow(arrow),
             DataFusionError::Execution(message) | DataFusionError::Configuration(message) => {

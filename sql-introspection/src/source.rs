@@ -21,7 +21,7 @@ pub enum Unavailable {
     /// oldest.
     #[error(
         "the queries under way keep too many changed rows in memory, and this is the oldest of \
-         them; run it again, or raise sql-memory-bytes"
+         them; run it again, or raise memory-budget-bytes"
     )]
     Crowded,
 }

@@ -22,6 +22,12 @@ impl RowSnapshot {
         self.0.applied()
     }
 
+    /// The changed rows that it keeps in memory: for each layer, what tells it from others, and its
+    /// size in bytes. Snapshots share layers.
+    pub fn layers(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.0.layer_bytes()
+    }
+
     /// Evaluates a view on the calling thread.
     pub fn read<V: View>(&self, view: V) -> V::Output {
         view.read(&Tables::new(&mut Overlay::default(), &self.0))

@@ -125,7 +125,7 @@ async fn serve(config: Config) -> Result<()> {
         },
         access: Arc::new(config.access.clone()),
     };
-    let snapshots = Snapshots { partitions: partitions.clone(), registry: registry.clone() };
+    let snapshots = Snapshots::new(partitions.clone(), registry.clone(), budget.snapshots);
     let until = |shutdown: &Shutdown| {
         let shutdown = shutdown.clone();
         async move {
@@ -135,7 +135,7 @@ async fn serve(config: Config) -> Result<()> {
     let (sql, engine) = sql::Running::start(
         sql_listener,
         &config.sql,
-        (shares.sql, budget.sql),
+        (shares.sql, budget.queries),
         Arc::new(snapshots),
         until(&shutdown),
     )
@@ -213,8 +213,10 @@ struct Budget {
     outgoing: usize,
     /// For messages from attempts.
     incoming: usize,
-    /// For queries.
-    sql: usize,
+    /// For what queries work on.
+    queries: usize,
+    /// For changed rows that queries still read.
+    snapshots: usize,
 }
 
 impl Budget {
@@ -225,9 +227,10 @@ impl Budget {
             admin: sixteenth,
             results: eighth,
             answers: quarter - sixteenth,
-            outgoing: quarter,
+            outgoing: quarter - sixteenth,
             incoming: eighth,
-            sql: sixteenth,
+            queries: sixteenth,
+            snapshots: sixteenth,
         }
     }
 }

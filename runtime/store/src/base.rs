@@ -126,6 +126,12 @@ impl Slots for FileSlots<'_> {
 }
 
 impl Base {
+    /// The address and the estimated size in bytes of each frozen layer.
+    pub fn layer_bytes(&self) -> impl Iterator<Item = (usize, usize)> {
+        let layers = self.frozen.iter();
+        layers.map(|layer| (Arc::as_ptr(&layer.rows).addr(), layer.rows.size_bytes()))
+    }
+
     fn layers(&self) -> Layers<'_> {
         Layers { frozen: &self.frozen, file: &self.file }
     }

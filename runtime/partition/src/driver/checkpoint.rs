@@ -8,7 +8,9 @@ use super::{Driver, log_id};
 
 impl Driver {
     pub(super) fn maybe_checkpoint(&mut self) {
-        if self.schedule.is_due(self.clock.now_us(), self.unwritten_bytes()) {
+        // A reader that would add a layer too many waits for this one.
+        let is_awaited = !self.holders.is_empty() && !self.schedule.is_running();
+        if is_awaited || self.schedule.is_due(self.clock.now_us(), self.unwritten_bytes()) {
             let inbox = Arc::clone(&self.inbox);
             self.checkpoint(move |done| inbox.put(|lanes| lanes.notices.checkpoint = Some(done)));
         }

@@ -44,6 +44,8 @@ use crate::{
     observer::Observer,
 };
 
+#[cfg(test)]
+pub(crate) use read::LAYERS_MAX;
 pub(crate) use recover::{Folded, Surroundings};
 use refused_starts::RefusedStarts;
 use set_aside::SetAside;

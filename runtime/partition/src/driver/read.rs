@@ -8,8 +8,8 @@ use super::Driver;
 use crate::lanes::{Read, SendReply};
 
 /// Frozen layers that rows may be read through. At this limit, and if rows have changed since, a
-/// reader that wants to hold rows waits for a checkpoint to write the layers.
-const LAYERS_MAX: usize = 8;
+/// reader that wants to hold rows waits for a checkpoint to write the layers, which starts at once.
+pub(crate) const LAYERS_MAX: usize = 8;
 
 impl Driver {
     /// Answers reads, including earlier ones that had to wait.

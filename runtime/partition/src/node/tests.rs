@@ -17,6 +17,7 @@ use runtime_store::sim_backend::SimBackend;
 use super::*;
 use crate::{
     checkpoint::{CheckpointThread, OnDone},
+    driver::LAYERS_MAX,
     lanes::Read,
     test_support::{Nobody, Still},
 };
@@ -262,5 +263,45 @@ fn the_clock_starts_behind_the_last_stamp() {
         let clock = Arc::new(Still::default());
         recover(tables(applied), log(5, applied), Arc::clone(&clock) as _).unwrap();
         assert_eq!(clock.now_us(), stamp(5).0);
+    }
+}
+
+/// Otherwise queries would wait for the schedule, which may be seconds away.
+#[test]
+fn a_reader_that_finds_too_many_layers_has_them_written_at_once() {
+    let log = log(5, 0);
+    let parts = Parts {
+        stores: vec![Store::open_backend(SimBackend::default(), 0, 1).unwrap()],
+        log: Arc::clone(&log) as _,
+        clock: Arc::new(Still::default()),
+        derivation: Derivation::Plain,
+        checkpoints: Arc::new(AtOnce),
+        observer: None,
+        settings: Settings {
+            checkpoint_interval: Duration::from_secs(3600),
+            ..Settings::default()
+        },
+    };
+    let mut node = Node::recover(parts, |_| Arc::new(Nobody)).unwrap();
+    let partitions = node.partitions().clone();
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut held = Vec::new();
+    for request in 0..4 * LAYERS_MAX as u64 {
+        let proposed = partitions.propose(PartitionId(0), record(100 + request).event);
+        assert!(Box::pin(proposed).as_mut().poll(&mut cx).is_ready());
+        let mut reader = Box::pin(partitions.snapshot(PartitionId(0)));
+        let mut turns = 0;
+        let rows = loop {
+            if let std::task::Poll::Ready(rows) = reader.as_mut().poll(&mut cx) {
+                break rows.unwrap();
+            }
+            node.drivers_mut()[0].turn(Duration::ZERO);
+            log.commit();
+            turns += 1;
+            assert!(turns < 10, "reader {request} still waits");
+        };
+        assert_eq!(rows.applied(), Lsn(6 + request), "it has what was proposed before");
+        assert!(rows.layers().count() <= LAYERS_MAX);
+        held.push(rows);
     }
 }

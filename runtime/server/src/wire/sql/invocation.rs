@@ -42,7 +42,7 @@ impl Scan<Invocation> for Snapshot {
         };
         let order = wanted.order.map(super::order);
         let select = Select { filter, detail, order, after: cursor(after), budget: budget(limit) };
-        Ok(page(self.read(partition, select), |found| self.invocation(found)))
+        Ok(page(self.read(partition, select)?, |found| self.invocation(found)))
     }
 }
 

@@ -27,7 +27,7 @@ impl Scan<JournalEntry> for Snapshot {
     ) -> Result<Page<JournalEntry>, Unavailable> {
         let Some(ids) = self.ids(partition, &wanted.filter) else {
             let all = All { after: cursor(after), budget: budget(limit) };
-            let found = self.read(partition, all);
+            let found = self.read(partition, all)?;
             return Ok(page(found, |(id, entry)| record(id, entry)));
         };
         // The cursor says which of the ids comes next, and where in its journal.
@@ -37,7 +37,7 @@ impl Scan<JournalEntry> for Snapshot {
             });
         let Some(id) = ids.get(at) else { return Ok(nothing()) };
         let list = List { invocation: *id, after: inside, budget: budget(limit) };
-        let found = page(self.read(partition, list), |entry| record(*id, entry));
+        let found = page(self.read(partition, list)?, |entry| record(*id, entry));
         let rest_after = match found.rest_after {
             Some(inside) => Some(Cursor(format!("{at}/{}", inside.0))),
             None if at + 1 < ids.len() => Some(Cursor(format!("{}/", at + 1))),

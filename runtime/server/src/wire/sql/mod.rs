@@ -4,54 +4,30 @@ mod invocation;
 mod journal;
 mod object;
 mod registry;
+mod snapshots;
 mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::{
-    FutureExt,
-    future::{BoxFuture, try_join_all},
-};
 use protocol::PartitionKey;
 use runtime_core::{
     Partition, PartitionId,
     registry::{RegistrySnapshot, Service},
     tables::Order,
 };
-use runtime_partition::{Partitions, RowSnapshot, Stopped};
-use runtime_schema::SharedRegistry;
 use runtime_views::{
     View,
     page::{Budget, Cursor, Page, Within},
 };
 use sql_introspection::{
-    Rows, Source, Unavailable,
+    Rows, Unavailable,
     source::{self, Direction, PageLimit},
     tables::ObjectFilter,
 };
 
-/// Takes snapshots of all partitions.
-pub(crate) struct Snapshots {
-    pub(crate) partitions: Partitions,
-    pub(crate) registry: SharedRegistry,
-}
-
-impl Source for Snapshots {
-    fn snapshot(&self) -> BoxFuture<'_, Result<Arc<dyn Rows>, Unavailable>> {
-        async {
-            let all = (0..self.partitions.count()).map(PartitionId);
-            let taken = all.map(|partition| self.partitions.snapshot(partition));
-            let partitions = try_join_all(taken).await.map_err(|Stopped| Unavailable::Stopping)?;
-            let registry = self.registry.snapshot();
-            let aliases = aliases(&registry);
-            let snapshot =
-                Snapshot { count: self.partitions.count(), partitions, registry, aliases };
-            Ok(Arc::new(snapshot) as Arc<dyn Rows>)
-        }
-        .boxed()
-    }
-}
+use snapshots::Held;
+pub(crate) use snapshots::Snapshots;
 
 /// Name of the service metadata that holds its alias.
 const ALIAS: &str = "abide.alias";
@@ -70,7 +46,7 @@ fn aliases(registry: &RegistrySnapshot) -> BTreeMap<String, String> {
 /// All rows of one moment.
 struct Snapshot {
     count: u16,
-    partitions: Vec<RowSnapshot>,
+    held: Arc<Held>,
     registry: Arc<RegistrySnapshot>,
     aliases: BTreeMap<String, String>,
 }
@@ -82,8 +58,8 @@ impl Rows for Snapshot {
 }
 
 impl Snapshot {
-    fn read<V: View>(&self, partition: u16, view: V) -> V::Output {
-        self.partitions[usize::from(partition)].read(view)
+    fn read<V: View>(&self, partition: u16, view: V) -> Result<V::Output, Unavailable> {
+        Ok(self.held.rows()?[usize::from(partition)].read(view))
     }
 
     /// Whether a partition owns a key.

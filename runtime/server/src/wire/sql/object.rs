@@ -25,7 +25,7 @@ impl Scan<State> for Snapshot {
     ) -> Result<Page<State>, Unavailable> {
         let Some(within) = self.within(&wanted.filter) else { return Ok(nothing()) };
         let list = state::List { within, after: cursor(after), budget: budget(limit) };
-        Ok(page(self.read(partition, list), |entry| State {
+        Ok(page(self.read(partition, list)?, |entry| State {
             partition_key: PartitionKey::of_key(&entry.key).0,
             alias: self.alias(&entry.service),
             service: entry.service,
@@ -56,7 +56,7 @@ impl Scan<Lock> for Snapshot {
             Some(Within::All) => None,
             Some(Within::Service(service)) => Some(service),
             Some(Within::Key { service, key }) => {
-                let found = self.read(partition, object::One { service, key });
+                let found = self.read(partition, object::One { service, key })?;
                 return Ok(Page {
                     records: found.map(lock).into_iter().collect(),
                     rest_after: None,
@@ -64,7 +64,7 @@ impl Scan<Lock> for Snapshot {
             }
         };
         let list = object::List { service, after: cursor(after), budget: budget(limit) };
-        Ok(page(self.read(partition, list), lock))
+        Ok(page(self.read(partition, list)?, lock))
     }
 }
 
@@ -78,7 +78,7 @@ impl Scan<InvocationEntry> for Snapshot {
     ) -> Result<Page<InvocationEntry>, Unavailable> {
         let Some(within) = self.within(&wanted.filter) else { return Ok(nothing()) };
         let list = inbox::List { within, after: cursor(after), budget: budget(limit) };
-        Ok(page(self.read(partition, list), |entry| InvocationEntry {
+        Ok(page(self.read(partition, list)?, |entry| InvocationEntry {
             partition_key: entry.invocation.partition_key.0,
             service: entry.service,
             key: entry.key,
@@ -99,7 +99,7 @@ impl Scan<Promise> for Snapshot {
     ) -> Result<Page<Promise>, Unavailable> {
         let Some(within) = self.within(&wanted.filter) else { return Ok(nothing()) };
         let list = promise::List { within, after: cursor(after), budget: budget(limit) };
-        Ok(page(self.read(partition, list), |it| {
+        Ok(page(self.read(partition, list)?, |it| {
             let (result, waiting) = match it.state {
                 PromiseState::Pending { waiting } => (None, waiting),
                 PromiseState::Completed(result) => {

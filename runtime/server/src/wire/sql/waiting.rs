@@ -25,7 +25,7 @@ impl Scan<Timer> for Snapshot {
     ) -> Result<Page<Timer>, Unavailable> {
         let order = super::order(wanted.order.unwrap_or(Direction::Ascending));
         let list = timer::List { after: cursor(after), order, budget: budget(limit) };
-        Ok(page(self.read(partition, list), |it| Timer {
+        Ok(page(self.read(partition, list)?, |it| Timer {
             at: it.at.0,
             invocation: it.invocation.to_string(),
             kind: match it.kind {
@@ -66,18 +66,18 @@ impl Scan<Wait> for Snapshot {
             after: cursor(after),
             budget: budget(limit),
         };
-        let found = page(self.read(partition, select), |found| match found {
+        let found = page(self.read(partition, select)?, |found| match found {
             Selected::Row(_, row) => self.waits(partition, *row),
-            Selected::Status(_) | Selected::Object(..) => Vec::new(),
+            Selected::Status(_) | Selected::Object(..) => Ok(Vec::new()),
         });
-        let records = found.records.into_iter().flatten().collect();
-        Ok(Page { records, rest_after: found.rest_after })
+        let records = found.records.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(Page { records: records.concat(), rest_after: found.rest_after })
     }
 }
 
 impl Snapshot {
     /// What an invocation waits for.
-    fn waits(&self, partition: u16, row: Row) -> Vec<Wait> {
+    fn waits(&self, partition: u16, row: Row) -> Result<Vec<Wait>, Unavailable> {
         let one = |kind| Wait {
             invocation: row.id.to_string(),
             target: row.target.to_string(),
@@ -87,7 +87,7 @@ impl Snapshot {
             signal: None,
             waits_for: None,
         };
-        match self.read(partition, wait::One(row.id)) {
+        Ok(match self.read(partition, wait::One(row.id))? {
             None => Vec::new(),
             Some(wait::Wait::Start { at }) => {
                 vec![Wait { until: Some(at.0), ..one("start time") }]
@@ -112,7 +112,7 @@ impl Snapshot {
                 };
                 answers.into_iter().map(answer).collect()
             }
-        }
+        })
     }
 }
 
