@@ -10,7 +10,7 @@ use datafusion::{
     arrow::{array::RecordBatch, datatypes::SchemaRef},
     common::{DataFusionError, ParamValues},
     execution::{
-        SendableRecordBatchStream, SessionState,
+        SendableRecordBatchStream, SessionState, SessionStateBuilder,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
         memory_pool::{FairSpillPool, TrackConsumersPool},
         runtime_env::RuntimeEnvBuilder,
@@ -25,9 +25,12 @@ use futures::Stream;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::AbortHandle,
+    time::{Sleep, sleep_until},
 };
 
-use crate::{catalog, error::SqlError, snapshot::QuerySnapshot, source::Source};
+use crate::{
+    catalog, cooperation::GiveWay, error::SqlError, snapshot::QuerySnapshot, source::Source,
+};
 
 /// Limits on queries.
 #[derive(Debug, Clone)]
@@ -79,6 +82,9 @@ impl Engine {
         options.execution.sort_pushdown_buffer_capacity = READ_AHEAD_BYTES;
         let context = SessionContext::new_with_config_rt(config, runtime);
         let state = catalog::set_up(&context).await?;
+        let state = SessionStateBuilder::new_from_existing(state)
+            .with_physical_optimizer_rule(Arc::new(GiveWay))
+            .build();
         Ok(Self {
             state,
             source,
@@ -230,6 +236,8 @@ pub struct Batches {
     /// Taken away when the time is over, even if nobody polls.
     running: Arc<Mutex<Option<Running>>>,
     seconds: u64,
+    /// Wakes who waits for rows.
+    deadline: Pin<Box<Sleep>>,
     watch: AbortHandle,
     /// The client's own permit.
     own: Option<OwnedSemaphorePermit>,
@@ -251,10 +259,11 @@ impl Batches {
         let running = Arc::new(Mutex::new(Some(Running { stream, _permit: permit })));
         let watched = Arc::clone(&running);
         let watch = tokio::spawn(async move {
-            tokio::time::sleep_until(deadline).await;
+            sleep_until(deadline).await;
             watched.lock().unwrap_or_else(PoisonError::into_inner).take();
         });
-        Self { schema, running, seconds, watch: watch.abort_handle(), own: None }
+        let deadline = Box::pin(sleep_until(deadline));
+        Self { schema, running, seconds, deadline, watch: watch.abort_handle(), own: None }
     }
 
     /// Columns of the rows.
@@ -266,8 +275,12 @@ impl Batches {
 impl Stream for Batches {
     type Item = Result<RecordBatch, SqlError>;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let is_over = self.deadline.as_mut().poll(context).is_ready();
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_over {
+            running.take();
+        }
         let Some(Running { stream, .. }) = &mut *running else {
             return Poll::Ready(Some(Err(SqlError::too_long(self.seconds))));
         };

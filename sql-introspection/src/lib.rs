@@ -11,6 +11,7 @@
 
 mod catalog;
 pub mod column;
+mod cooperation;
 pub mod engine;
 pub mod error;
 mod json;

@@ -16,8 +16,10 @@ use datafusion::{
 #[derive(Debug)]
 pub(super) struct SystemTables(pub(super) Arc<dyn SchemaProvider>);
 
-/// The table that lacks the options of tables.
+/// The table that lacks columns: the options of tables, and who may use them. Both are lists of
+/// texts, and null for all tables here.
 const LACKING: &str = "pg_class";
+const LACKED: [&str; 2] = ["reloptions", "relacl"];
 
 #[async_trait]
 impl SchemaProvider for SystemTables {
@@ -27,15 +29,16 @@ impl SchemaProvider for SystemTables {
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let Some(table) = self.0.table(name).await? else { return Ok(None) };
-        let options = "reloptions";
-        if name != LACKING || table.schema().field_with_name(options).is_ok() {
+        if name != LACKING {
             return Ok(Some(table));
         }
         let known = table.schema();
         let mut columns: Vec<Expr> =
             known.fields().iter().map(|field| col(field.name().as_str())).collect();
         let texts = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
-        columns.push(lit(ScalarValue::try_from(&texts)?).alias(options));
+        for lacked in LACKED.iter().filter(|name| known.field_with_name(name).is_err()) {
+            columns.push(lit(ScalarValue::try_from(&texts)?).alias(*lacked));
+        }
         let plan = LogicalPlanBuilder::scan(name, provider_as_source(table), None)?;
         let plan = plan.project(columns)?.build()?;
         Ok(Some(Arc::new(ViewTable::new(plan, None))))

@@ -80,6 +80,26 @@ pub(crate) async fn start_under(
     start_as(dir, more, |command| quiet(limited(command))).await
 }
 
+/// Starts the server with environment variables. Returns how, so that it can be started again,
+/// which also has its addresses.
+pub(crate) async fn start_under_settings(
+    dir: &Path,
+    settings: &[(&str, &str)],
+) -> (Process, Server, Abide) {
+    let abide = abide(dir, &[]);
+    let process = start_again(&abide, settings).await;
+    let server = Server::new(abide.ingress, abide.admin);
+    (process, server, abide)
+}
+
+/// Starts a server on the addresses and the data of an earlier one.
+pub(crate) async fn start_again(abide: &Abide, settings: &[(&str, &str)]) -> Process {
+    let mut command = quiet(serve(abide));
+    command.envs(settings.iter().copied());
+    let process = Process::spawn("abide", command).unwrap();
+    ready(process, abide.admin).await.unwrap()
+}
+
 async fn start_as(
     dir: &Path,
     more: &[&str],

@@ -30,7 +30,7 @@ use snapshots::Held;
 pub(crate) use snapshots::Snapshots;
 
 /// Name of the service metadata that holds its alias.
-const ALIAS: &str = "abide.alias";
+const ALIAS: &str = "alias";
 
 /// The aliases of services, by name.
 fn aliases(registry: &RegistrySnapshot) -> BTreeMap<String, String> {

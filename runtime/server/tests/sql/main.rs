@@ -1,0 +1,13 @@
+//! SQL, asked as people and tools do: with the real `psql`, over the admin API, and by clients that
+//! misbehave.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod access;
+mod bad_input;
+mod catalogue;
+mod originals;
+mod psql;
+mod read_your_writes;
+#[path = "../support/mod.rs"]
+mod support;
