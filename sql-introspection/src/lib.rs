@@ -28,3 +28,6 @@ pub use engine::{Client, Engine, Settings};
 pub use error::SqlError;
 pub use pushdown::TimeRange;
 pub use source::{Rows, Scan, Source, Unavailable};
+
+#[cfg(test)]
+mod tests;

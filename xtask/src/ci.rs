@@ -11,6 +11,10 @@ use crate::{
 pub(crate) fn run() -> Result<()> {
     step("format", || cargo(&["fmt", "--all", "--", "--check"]))?;
     step("tidy", tidy::run)?;
+    step("psql", || match std::process::Command::new("psql").arg("--version").status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) | Err(_) => Err("the tests need psql: install PostgreSQL's client".into()),
+    })?;
     step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     step("documentation", || {
         let warnings = [("RUSTDOCFLAGS", "-D warnings")];

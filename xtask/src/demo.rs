@@ -107,6 +107,7 @@ fn watch(setup: &mut Setup, orders: &[String], say: &dyn Fn(&str)) -> Result<()>
 
 fn print_what_to_try(setting: &Setting) {
     let (ingress, admin) = (setting.abide.ingress, setting.abide.admin);
+    let sql = setting.abide.sql.port();
     println!(
         "
 Everything is left running. Try, in another terminal:
@@ -125,6 +126,8 @@ Everything is left running. Try, in another terminal:
   # what operators see
   curl {admin}/services
   curl '{admin}/invocations?status=completed'
+  psql -h localhost -p {sql} -c \
+    \"select service_key, value_json -> -1 ->> 'status' as status from state\"
 
 Ctrl-C ends it all."
     );

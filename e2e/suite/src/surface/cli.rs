@@ -57,6 +57,17 @@ pub async fn check(bed: &TestBed) -> Result<Vec<String>> {
     run(&["deployments", "describe", id], &[id, "Bidirectional Stream", "Revision: 1 [Latest]"])?;
     run(&["services", "list"], &["Cell", "virtual object", "Flow", "workflow", id])?;
     run(&["services", "describe", "Cell"], &["VirtualObject", "add_then_fail", id])?;
+    // From here on: what the tool asks in SQL.
+    let invocation = bed.server.send_to("/Cell/of-cli/add", serde_json::json!(3)).await?;
+    let attach = format!("/restate/invocation/{invocation}/attach");
+    bed.server.get(&attach).await?.ok()?;
+    run(&["deployments", "list", "--extra"], &[id, "Active"])?;
+    run(&["services", "status"], &["Cell", "add", "SUSPENDED"])?;
+    run(&["invocations", "list", "--all"], &[&invocation, "Cell/of-cli/add", "completed"])?;
+    run(&["invocations", "describe", &invocation], &["Cell/of-cli/add", "Input", "Output"])?;
+    run(&["state", "get", "Cell", "of-cli"], &["of-cli", "3"])?;
+    let query = "select target, status from sys_invocation where target_service_key = 'of-cli'";
+    run(&["sql", query], &["Cell/of-cli/add", "completed"])?;
     // A forced registration is not tested: the tool warns about it whatever the server responds.
     run(&["whoami"], &["Admin base URL"])?;
     Ok(done)

@@ -6,13 +6,18 @@ use proptest::prelude::*;
 use protocol::TerminalFailure;
 use runtime_core::{
     Lsn,
-    model::invocation::{AfterFailure, StatusKind},
+    model::{
+        ids::AttemptRef,
+        invocation::{AfterFailure, Invocation as Row, Status, StatusKind},
+    },
+    tables::Order,
+    time::Timestamp,
 };
 
-use super::support::{Fixture, budgets, id};
+use super::support::{Fixture, budgets, call_object, id};
 use crate::{
-    invocation::{List, One},
-    page::Budget,
+    invocation::{Detail, Filter, List, One, Select, Selected},
+    page::{Budget, Within},
 };
 
 #[test]
@@ -135,4 +140,132 @@ fn entries_that_have_left_an_index_count_as_read() {
     assert_eq!((first.rows.len(), first.rest_after), (0, Some(lsns[99])));
     let last = fixture.view(list(lsns[250]));
     assert_eq!((last.rows.len(), last.rest_after), (1, None));
+}
+
+/// Applies the steps to invocations of a few objects.
+fn objects(steps: &[Step]) -> (Fixture, Vec<Lsn>) {
+    let (mut fixture, mut lsns) = (Fixture::default(), Vec::new());
+    for step in steps {
+        match step {
+            Step::Invoke => {
+                let nth = lsns.len();
+                let (service, key) = (["A", "B"][nth % 2], ["x", "y", "z"][nth % 3]);
+                lsns.push(fixture.apply(call_object(nth as u128, service, key)));
+            }
+            Step::Pause(n) | Step::End(n) => {
+                let Some(lsn) = lsns.get(*n).copied() else { continue };
+                let tables = fixture.tables();
+                let Status::Running { attempt } = tables.invocation(lsn).unwrap().status else {
+                    continue;
+                };
+                let failure = TerminalFailure::new(409, "enough");
+                let next = match step {
+                    Step::End(_) => AfterFailure::Fail(failure),
+                    Step::Invoke | Step::Pause(_) | Step::Freeze => AfterFailure::Pause,
+                };
+                fixture.fail_attempt(AttemptRef { invocation: lsn, attempt }, next);
+            }
+            Step::Freeze => fixture.freeze(),
+        }
+    }
+    (fixture, lsns)
+}
+
+/// Whether an invocation matches a filter.
+fn matches(filter: &Filter, row: &Row) -> bool {
+    let is_within = match &filter.within {
+        Within::All => true,
+        Within::Service(service) => row.target.service == *service,
+        Within::Key { service, key } => row.target.service == *service && row.target.key == *key,
+    };
+    let is_named = filter.ids.as_ref().is_none_or(|ids| ids.contains(&row.id));
+    let kind = row.status.kind();
+    let has_status = filter.statuses.as_ref().is_none_or(|wanted| wanted.contains(&kind));
+    let is_of_time = (filter.created_from..=filter.created_until).contains(&row.created_at);
+    is_within && is_named && has_status && is_of_time
+}
+
+fn filter() -> impl Strategy<Value = Filter> {
+    let ids = proptest::option::weighted(0.2, proptest::collection::vec(0..70u128, 0..5));
+    let within = prop_oneof![
+        3 => Just(Within::All),
+        2 => Just(Within::Service("A".to_owned())),
+        2 => Just(Within::Key { service: "B".to_owned(), key: "y".to_owned() }),
+    ];
+    let statuses = proptest::option::of(proptest::sample::subsequence(
+        &[StatusKind::Running, StatusKind::Inboxed, StatusKind::Paused, StatusKind::Completed][..],
+        0..4,
+    ));
+    let times = (prop_oneof![Just(0), 0..150u64], prop_oneof![Just(u64::MAX), 0..150u64]);
+    (ids, within, statuses, times).prop_map(|(ids, within, statuses, (from, until))| Filter {
+        ids: ids.map(|uuids| uuids.into_iter().map(id).collect()),
+        within,
+        statuses,
+        created_from: Timestamp(from),
+        created_until: Timestamp(until),
+        ..Filter::ALL
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_index_is_chosen_a_selection_has_all_that_matches_once_and_in_order(
+        steps in proptest::collection::vec(step(), 0..120),
+        filter in filter(),
+        order in proptest::option::of(prop_oneof![Just(Order::Ascending), Just(Order::Descending)]),
+        budget in budgets(),
+    ) {
+        let (mut fixture, lsns) = objects(&steps);
+        let all = lsns.iter().map(|lsn| (*lsn, fixture.tables().invocation(*lsn).unwrap()));
+        let mut expected: Vec<Lsn> = all
+            .filter(|(_, row)| matches(&filter, row))
+            .map(|(lsn, _)| lsn)
+            .collect();
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let select = Select {
+                filter: filter.clone(), detail: Detail::Row, order, after, budget,
+            };
+            let page = fixture.view(select);
+            prop_assert!(page.rows.len() <= budget.rows_max);
+            for selected in page.rows {
+                let Selected::Row(lsn, row) = selected else { panic!("{selected:?}") };
+                // More than what matches may be selected.
+                if matches(&filter, &row) {
+                    found.push(lsn);
+                }
+            }
+            after = page.rest_after;
+            if after.is_none() {
+                break;
+            }
+        }
+        match order {
+            Some(Order::Ascending) if filter.ids.is_none() => (),
+            Some(Order::Descending) if filter.ids.is_none() => expected.reverse(),
+            Some(_) | None => {
+                let by_id = filter.ids.iter().flatten();
+                let named_twice = by_id.clone().any(|a| by_id.clone().filter(|b| a == *b).count() > 1);
+                found.sort_unstable();
+                if named_twice {
+                    found.dedup();
+                }
+            }
+        }
+        prop_assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn counts_of_statuses_and_objects_read_no_row() {
+    let mut fixture = Fixture::default();
+    (0..50).for_each(|uuid| _ = fixture.apply(call_object(uuid, "A", "x")));
+    fixture.freeze();
+    let budget = Budget { rows_max: usize::MAX, bytes_max: usize::MAX };
+    let select = |detail| Select { filter: Filter::ALL, detail, order: None, after: None, budget };
+    let statuses = fixture.view(select(Detail::Status)).rows;
+    let inboxed = Selected::Status(StatusKind::Inboxed);
+    assert_eq!(statuses.iter().filter(|it| **it == inboxed).count(), 49);
+    let objects = fixture.view(select(Detail::Object)).rows;
+    assert_eq!(objects, vec![Selected::Object("A".to_owned(), "x".to_owned()); 50]);
 }

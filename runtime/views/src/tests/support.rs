@@ -156,6 +156,10 @@ impl Fixture {
 
     /// Fails its only attempt with a long message. What follows depends on `next`.
     pub(super) fn fail(&mut self, lsn: Lsn, next: AfterFailure) {
+        self.fail_attempt(first_attempt(lsn), next);
+    }
+
+    pub(super) fn fail_attempt(&mut self, attempt: AttemptRef, next: AfterFailure) {
         let failure = AttemptFailure {
             code: 500,
             error_code: None,
@@ -163,7 +167,7 @@ impl Fixture {
             stacktrace: String::new(),
             related_command: None,
         };
-        self.apply(Event::AttemptFailed { attempt: first_attempt(lsn), failure, next });
+        self.apply(Event::AttemptFailed { attempt, failure, next });
     }
 
     /// Issues a command from its first attempt.
