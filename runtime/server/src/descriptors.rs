@@ -59,16 +59,16 @@ pub(crate) fn take(partitions: u16, wanted: Shares) -> Result<Shares> {
     Ok(shares)
 }
 
-/// Of what `limit` leaves, up to half goes to the ingress, up to an eighth each to the admin API and
-/// to SQL, and the rest, up to what is wanted, to connections to endpoints.
+/// Of what `limit` leaves, up to half goes to the ingress, up to a sixteenth each to the admin API
+/// and to SQL, and the rest, up to what is wanted, to connections to endpoints.
 fn share(limit: u64, partitions: u16, wanted: Shares) -> Shares {
     let left = limit.saturating_sub(OWN + 2 * u64::from(partitions));
     let share = |part: u64, wanted: usize| {
         let most = usize::try_from(left / part).unwrap_or(usize::MAX);
         wanted.min(most).max(1)
     };
-    let (ingress, admin) = (share(2, wanted.ingress), share(8, wanted.admin));
-    let sql = share(8, wanted.sql);
+    let (ingress, admin) = (share(2, wanted.ingress), share(16, wanted.admin));
+    let sql = share(16, wanted.sql);
     let rest = left.saturating_sub((ingress + admin + sql) as u64);
     let endpoints = wanted.endpoints.min(usize::try_from(rest).unwrap_or(usize::MAX)).max(1);
     Shares { ingress, admin, sql, endpoints }
@@ -82,7 +82,7 @@ mod tests {
     fn connections_leave_descriptors_for_everything_else() {
         let wanted = Shares { ingress: 4096, admin: 256, sql: 1024, endpoints: 10_000 };
         assert_eq!(share(ENOUGH, 2, wanted), wanted);
-        let few = Shares { ingress: 478, admin: 119, sql: 119, endpoints: 240 };
+        let few = Shares { ingress: 478, admin: 59, sql: 59, endpoints: 360 };
         assert_eq!(share(1024, 2, wanted), few);
         for partitions in [1, 2, 64] {
             for limit in [LEAST + 2 * u64::from(partitions), 1024, 4096] {
