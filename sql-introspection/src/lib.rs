@@ -4,7 +4,7 @@
 //! [`Source`], which the server implements over snapshots that block no writer and contain nothing
 //! that a crash could revert.
 //!
-//! Reading order: [`source`] (what is read), [`tables`] (which columns there are), [`column`],
+//! Reading order: [`source`] (what is read), [`tables`] (which columns there are), [`mod@column`],
 //! `table`, `pushdown` (what of a query's conditions reaches the source), `scan` (pages become
 //! batches), [`engine`] (a query from its text to its rows), [`error`]. For clients: [`output`]
 //! (JSON and Arrow), [`pgwire`].

@@ -17,7 +17,8 @@ use tokio_util::codec::{Framed, FramedParts};
 use super::{
     bounded::Bounded,
     cancel::Cancels,
-    session::{Prepared, Session},
+    prepared::Prepared,
+    session::Session,
     startup::{Access, Startup},
     tls::Tls,
 };

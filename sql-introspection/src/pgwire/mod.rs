@@ -1,16 +1,21 @@
 //! The PostgreSQL wire protocol: connections, sessions, and who may connect.
 //!
-//! Reading order: [`server`] (accepts connections), `connection` (the messages of one),
-//! `startup` (who connects), `session` (statements and cursors), `rows` (batches as messages),
-//! `cancel`.
+//! Reading order: [`server`] (accepts connections), `connection` (the messages of one, which
+//! `bounded` keeps small), `startup` (who connects), `statement` (what one asks for), `session` (how
+//! it is executed), `settings`, `cursor`. How statements come: `simple`, `prepared` and `extended`.
+//! `rows` (batches as messages), `cancel`, `tls`.
 
 mod bounded;
 mod cancel;
 mod connection;
+mod cursor;
+mod extended;
+mod prepared;
 mod rows;
 pub mod server;
 mod session;
 mod settings;
+mod simple;
 mod startup;
 mod statement;
 mod tls;

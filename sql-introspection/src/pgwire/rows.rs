@@ -7,11 +7,14 @@ use datafusion::arrow::{
     array::{RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema},
 };
-use futures::{Stream, StreamExt, stream};
+use futures::{Sink, SinkExt, Stream, StreamExt, stream};
 use pgwire::{
-    api::{portal::Format, results::FieldInfo},
+    api::{
+        portal::Format,
+        results::{FieldInfo, Tag},
+    },
     error::{ErrorInfo, PgWireError, PgWireResult},
-    messages::data::DataRow,
+    messages::{PgWireBackendMessage, data::DataRow, response::CommandComplete},
 };
 
 use crate::error::SqlError;
@@ -25,8 +28,27 @@ pub(super) fn fields(schema: &Schema, format: &Format) -> Result<Arc<Vec<FieldIn
         let what = format!("{columns} columns were asked for in {} formats", formats.len());
         return Err(SqlError::new("08P01", what));
     }
-    let fields = arrow_schema_to_pg_fields(schema, format, None);
+    let named = schema
+        .fields()
+        .iter()
+        .map(|field| Arc::unwrap_or_clone(Arc::clone(field)).with_name(column_name(field.name())));
+    let named = Schema::new(named.collect::<Vec<_>>());
+    let fields = arrow_schema_to_pg_fields(&named, format, None);
     fields.map(Arc::new).map_err(|error| SqlError::new("0A000", error.to_string()))
+}
+
+/// What PostgreSQL calls a column that has no name of its own: the engine calls it by the whole
+/// expression.
+fn column_name(expression: &str) -> &str {
+    let Some((function, _)) = expression.split_once('(') else { return expression };
+    let is_word =
+        !function.is_empty() && function.chars().all(|it| it.is_ascii_alphanumeric() || it == '_');
+    match is_word && expression.ends_with(')') {
+        // The engine writes a literal as its type around its value.
+        true if function.starts_with(|it: char| it.is_ascii_uppercase()) => "?column?",
+        true => function,
+        false => expression,
+    }
 }
 
 /// The rows of a query as messages.
@@ -46,6 +68,16 @@ pub(super) fn rows(
     })
 }
 
+/// Says that a statement is done.
+pub(super) async fn complete<C>(client: &mut C, tag: Tag) -> PgWireResult<()>
+where
+    C: Sink<PgWireBackendMessage> + Unpin,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
+    client.feed(PgWireBackendMessage::CommandComplete(CommandComplete::from(tag))).await?;
+    Ok(())
+}
+
 /// A single text under a name, as one batch.
 pub(super) fn single(name: &str, value: &str) -> Result<RecordBatch, SqlError> {
     let schema = Schema::new(vec![Field::new(name, DataType::Utf8, true)]);
@@ -60,5 +92,25 @@ impl From<SqlError> for PgWireError {
         let mut info = ErrorInfo::new(severity.to_owned(), error.code.to_owned(), error.message);
         info.hint = error.hint;
         Self::UserError(Box::new(info))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_called_as_in_postgresql() {
+        for (expression, name) in [
+            ("id", "id"),
+            ("count(*)", "count"),
+            ("max(state.key_length)", "max"),
+            ("current_database()", "current_database"),
+            ("Int64(1)", "?column?"),
+            ("total (EUR)", "total (EUR)"),
+            ("state.key_length + Int64(1)", "state.key_length + Int64(1)"),
+        ] {
+            assert_eq!(column_name(expression), name, "{expression}");
+        }
     }
 }

@@ -27,6 +27,8 @@ async fn psql_describes_databases_schemas_tables_and_columns() {
         let said = rig.psql(command);
         assert!(!said.contains("ERROR"), "{command}: {said}");
     }
+    let counted = rig.psql("select count(*), current_schema() from sys_service");
+    assert!(counted.contains(" count | current_schema "), "{counted}");
     let expanded = rig.psql("\\x\nselect name, ty from sys_service order by name limit 1");
     assert!(!expanded.contains("ERROR"), "{expanded}");
 }

@@ -1,0 +1,94 @@
+//! Queries as text: several statements in one message, answered one after the other.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{Sink, SinkExt};
+use pgwire::{
+    api::{
+        ClientInfo, ClientPortalStore, PgWireConnectionState,
+        portal::Format,
+        query::{SimpleQueryHandler, send_query_response, send_ready_for_query},
+        results::{QueryResponse, Response, Tag},
+        store::PortalStore,
+    },
+    error::{PgWireError, PgWireResult},
+    messages::{PgWireBackendMessage, response::EmptyQueryResponse, simplequery::Query},
+};
+
+use super::{
+    rows::{complete, fields, rows},
+    session::{Answer, Session},
+    statement::Statement,
+};
+use crate::error::SqlError;
+
+impl Session {
+    async fn simple<C>(&self, client: &mut C, sql: &str) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let statements = self.client.engine().parse(sql)?;
+        if statements.is_empty() {
+            client
+                .feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))
+                .await?;
+        }
+        for statement in statements {
+            let statement = Statement::of(statement)?;
+            let tag = self.tag(&statement, client.transaction_status());
+            self.deallocate(client, &statement);
+            let prepared = self.prepare(statement).await?;
+            let (answer, after) = self.execute(prepared, None, client.transaction_status()).await?;
+            client.set_transaction_status(after);
+            match answer {
+                Answer::Done => complete(client, Tag::new(tag)).await?,
+                Answer::Rows { schema, batches } => {
+                    let fields = fields(&schema, &Format::UnifiedText)?;
+                    let mut response =
+                        QueryResponse::new(Arc::clone(&fields), rows(batches, fields));
+                    response.set_command_tag(tag);
+                    send_query_response(client, response, true).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SimpleQueryHandler for Session {
+    async fn on_query<C>(&self, client: &mut C, query: Query) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        if !matches!(client.state(), PgWireConnectionState::ReadyForQuery) {
+            return Err(PgWireError::NotReadyForQuery);
+        }
+        client.set_state(PgWireConnectionState::QueryInProgress);
+        tokio::select! {
+            answered = self.simple(client, &query.query) => answered?,
+            () = self.cancelled.notified() => return Err(SqlError::cancelled().into()),
+        }
+        client.set_state(PgWireConnectionState::ReadyForQuery);
+        let status = client.transaction_status();
+        send_ready_for_query(client, status).await
+    }
+
+    async fn do_query<C>(&self, _: &mut C, _: &str) -> PgWireResult<Vec<Response>>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        Err(SqlError::new("XX000", "queries are answered by on_query").into())
+    }
+}
