@@ -126,6 +126,42 @@ async fn what_does_not_fit_in_memory_is_refused() {
 }
 
 #[tokio::test]
+async fn little_does_not_grow_without_bounds() {
+    let memory = Memory::of(10);
+    for expression in [
+        "repeat('x', 2000000000)",
+        "repeat(id, 1000000000)",
+        "lpad('x', 2000000000)",
+        "rpad('x', 2000000000, 'ab')",
+        "array_repeat(1, 2000000000)",
+        "range(2000000000)",
+        "range(0, 2000000000, 2)",
+        "generate_series(1, 2000000000)",
+        "array_resize(make_array(1), 2000000000)",
+    ] {
+        let error =
+            rows(&memory, &format!("select length({expression}) from sys_invocation")).await;
+        let error = match error {
+            // Arrays have a length of their own.
+            Err(error) if error.code != "53200" => {
+                let sql = format!("select array_length({expression}) from sys_invocation");
+                rows(&memory, &sql).await.unwrap_err()
+            }
+            Err(error) => error,
+            Ok(rows) => panic!("{expression}: {} rows", rows.len()),
+        };
+        assert_eq!(error.code, "53200", "{expression}: {error}");
+    }
+    assert_eq!(column(&memory, "select length(repeat('ab', 1000))").await, ["2000"]);
+    assert_eq!(column(&memory, "select lpad('7', 3, '0')").await, ["007"]);
+    assert_eq!(column(&memory, "select array_length(range(1, 5))").await, ["4"]);
+    assert_eq!(column(&memory, "select count(*) from generate_series(1, 5)").await, ["5"]);
+    let days = "select array_length(generate_series(timestamp '2026-01-01', \
+                timestamp '2026-12-31', interval '1 day'))";
+    assert_eq!(column(&memory, days).await, ["365"]);
+}
+
+#[tokio::test]
 async fn rows_are_json_or_arrow() {
     let memory = Memory::of(3000);
     let client = Client::new(&engine(&memory).await, 1);

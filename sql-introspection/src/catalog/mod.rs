@@ -3,6 +3,7 @@
 
 mod comments;
 mod functions;
+mod growth;
 mod rewrite;
 mod system_tables;
 
@@ -45,6 +46,7 @@ pub(crate) async fn set_up(context: &SessionContext) -> Result<SessionState, Sql
         database.register_schema(SYSTEM, Arc::new(SystemTables(system)))?;
     }
     functions::register(context);
+    growth::register(context);
     comments::register(context, &descriptions).await?;
     let mut state = context.state();
     datafusion_functions_json::register_all(&mut state)?;
