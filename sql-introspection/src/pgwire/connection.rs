@@ -19,6 +19,7 @@ use super::{
     cancel::Cancels,
     prepared::Prepared,
     session::Session,
+    shared_bytes::SharedBytes,
     startup::{Access, Startup},
     tls::Tls,
 };
@@ -32,6 +33,10 @@ pub(super) struct Shared {
     pub(super) access: Access,
     pub(super) tls: Option<Tls>,
     pub(super) cancels: Cancels,
+    /// For large messages under way.
+    pub(super) large_messages: SharedBytes,
+    /// For the texts of prepared statements.
+    pub(super) prepared: SharedBytes,
 }
 
 /// Serves one connection until its end.
@@ -39,9 +44,9 @@ pub(super) async fn serve(stream: TcpStream, shared: &Shared, client: Client) ->
     let acceptor = shared.tls.as_ref().map(|tls| tls.acceptor.clone());
     let negotiated = timeout(STARTUP_TIMEOUT, negotiate_tls::<Prepared>(stream, acceptor));
     let Ok(Some(framed)) = negotiated.await.unwrap_or(Ok(None)) else { return Ok(()) };
-    let mut connection = bound(framed);
+    let mut connection = bound(framed, &shared.large_messages);
     let cancelled = Arc::new(Notify::new());
-    let session = Arc::new(Session::new(client, Arc::clone(&cancelled)));
+    let session = Arc::new(Session::new(client, Arc::clone(&cancelled), &shared.prepared));
     let tls = shared.tls.as_ref().filter(|_| connection.is_secure());
     let startup = Startup::new(&shared.access, tls).map_err(io::Error::other)?;
     let startup = Arc::new(startup);
@@ -107,9 +112,10 @@ fn is_fatal(error: &PgWireError) -> bool {
 /// Bounds what is read before a message is complete.
 fn bound<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
     framed: Framed<S, PgWireMessageServerCodec<Prepared>>,
+    large_messages: &SharedBytes,
 ) -> Framed<Bounded<S>, PgWireMessageServerCodec<Prepared>> {
     let old = framed.into_parts();
-    let mut parts = FramedParts::new(Bounded::new(old.io), old.codec);
+    let mut parts = FramedParts::new(Bounded::new(old.io, large_messages), old.codec);
     parts.read_buf = old.read_buf;
     parts.write_buf = old.write_buf;
     Framed::from_parts(parts)

@@ -113,14 +113,7 @@ impl ExtendedQueryHandler for Session {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let name = message.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
-        {
-            let mut kept = self.kept();
-            if kept.statements.len() >= PREPARED_MAX && !kept.statements.contains(&name) {
-                let what = format!("a session may have {PREPARED_MAX} prepared statements");
-                return Err(SqlError::new("53400", what).hint("close some of them").into());
-            }
-            kept.statements.insert(name.clone());
-        }
+        self.kept().note_statement(name.clone(), message.query.len())?;
         let parse = async {
             let mut statements = self.client.engine().parse(&message.query)?.into_iter();
             let Some(statement) = statements.next() else { return Ok(None) };
@@ -227,7 +220,7 @@ impl ExtendedQueryHandler for Session {
         let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
         if message.target_type == TARGET_TYPE_BYTE_STATEMENT {
             client.portal_store().rm_statement(name);
-            self.kept().statements.remove(name);
+            self.kept().forget_statement(name);
         } else {
             client.portal_store().rm_portal(name);
             let mut kept = self.kept();

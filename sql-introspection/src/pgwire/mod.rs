@@ -3,7 +3,7 @@
 //! Reading order: [`server`] (accepts connections), `connection` (the messages of one, which
 //! `bounded` keeps small), `startup` (who connects), `statement` (what one asks for), `session` (how
 //! it is executed), `settings`, `cursor`. How statements come: `simple`, `prepared` and `extended`.
-//! `rows` (batches as messages), `cancel`, `tls`.
+//! `rows` (batches as messages), `cancel`, `shared_bytes`, `tls`.
 
 mod bounded;
 mod cancel;
@@ -15,6 +15,7 @@ mod rows;
 pub mod server;
 mod session;
 mod settings;
+mod shared_bytes;
 mod simple;
 mod startup;
 mod statement;

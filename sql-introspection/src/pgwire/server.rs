@@ -6,8 +6,10 @@ use std::sync::Arc;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 
 use super::{
+    bounded,
     cancel::Cancels,
     connection::{self, Shared},
+    shared_bytes::SharedBytes,
     startup::Access,
     tls::Tls,
 };
@@ -22,6 +24,10 @@ pub struct Settings {
     pub queries_max: usize,
 }
 
+/// The texts of the prepared statements of all connections, in bytes. A plan takes more than its
+/// text.
+const PREPARED_BYTES_MAX: usize = 8 << 20;
+
 /// Serves the PostgreSQL protocol.
 pub struct Server {
     engine: Arc<Engine>,
@@ -32,7 +38,13 @@ pub struct Server {
 impl Server {
     /// A server of an engine's tables.
     pub fn new(engine: Arc<Engine>, access: Access, tls: Option<Tls>, settings: Settings) -> Self {
-        let shared = Shared { access, tls, cancels: Cancels::default() };
+        let shared = Shared {
+            access,
+            tls,
+            cancels: Cancels::default(),
+            large_messages: bounded::large_messages(),
+            prepared: SharedBytes::new(PREPARED_BYTES_MAX),
+        };
         Self { engine, shared: Arc::new(shared), settings }
     }
 

@@ -23,6 +23,7 @@ use super::{
     prepared::{Prepared, parameters},
     rows::single,
     settings::SessionSettings,
+    shared_bytes::{SharedBytes, Taken},
     statement::Statement,
 };
 use crate::{engine::Client, error::SqlError};
@@ -39,11 +40,12 @@ pub(super) struct Session {
 }
 
 /// What a session keeps between messages.
-#[derive(Default)]
 pub(super) struct Kept {
     pub(super) settings: SessionSettings,
     pub(super) cursors: HashMap<String, Arc<tokio::sync::Mutex<Cursor>>>,
-    pub(super) statements: HashSet<String>,
+    /// The prepared statements, and the sizes of their texts in bytes.
+    statements: HashMap<String, usize>,
+    statement_bytes: Taken,
     pub(super) portals: HashSet<String>,
 }
 
@@ -55,9 +57,47 @@ pub(super) enum Answer {
     Done,
 }
 
+impl Kept {
+    /// Makes room for a prepared statement with a text of so many bytes.
+    ///
+    /// # Errors
+    /// Returns an error if there are too many, or they take too much.
+    pub(super) fn note_statement(&mut self, name: String, bytes: usize) -> Result<(), SqlError> {
+        if self.statements.len() >= PREPARED_MAX && !self.statements.contains_key(&name) {
+            let what = format!("a session may have {PREPARED_MAX} prepared statements");
+            return Err(SqlError::new("53400", what).hint("close some of them"));
+        }
+        let old = self.statements.insert(name.clone(), bytes);
+        let all = self.statements.values().sum();
+        if !self.statement_bytes.resize(all) {
+            match old {
+                Some(bytes) => _ = self.statements.insert(name, bytes),
+                None => _ = self.statements.remove(&name),
+            }
+            let what = "the prepared statements of all connections take too much memory";
+            return Err(SqlError::new("53200", what).hint("close some of them"));
+        }
+        Ok(())
+    }
+
+    /// Releases what a prepared statement takes.
+    pub(super) fn forget_statement(&mut self, name: &str) {
+        self.statements.remove(name);
+        let all = self.statements.values().sum();
+        self.statement_bytes.resize(all);
+    }
+}
+
 impl Session {
-    pub(super) fn new(client: Client, cancelled: Arc<Notify>) -> Self {
-        Self { client, cancelled, kept: Mutex::default() }
+    pub(super) fn new(client: Client, cancelled: Arc<Notify>, prepared: &SharedBytes) -> Self {
+        let kept = Kept {
+            settings: SessionSettings::default(),
+            cursors: HashMap::new(),
+            statements: HashMap::new(),
+            statement_bytes: prepared.take(),
+            portals: HashSet::new(),
+        };
+        Self { client, cancelled, kept: Mutex::new(kept) }
     }
 
     pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -210,11 +250,11 @@ impl Session {
         let mut kept = self.kept();
         let names: Vec<String> = match name {
             Some(name) => vec![name.clone()],
-            None => kept.statements.iter().cloned().collect(),
+            None => kept.statements.keys().cloned().collect(),
         };
         for name in names {
             client.portal_store().rm_statement(&name);
-            kept.statements.remove(&name);
+            kept.forget_statement(&name);
         }
     }
 
