@@ -23,8 +23,24 @@ const QUERIES_OF_CONNECTION_MAX: usize = 3;
 
 /// SQL, running.
 pub(crate) struct Running {
-    runtime: runtime::Runtime,
+    threads: Threads,
     server: JoinHandle<()>,
+}
+
+/// The threads of SQL. They end when this is dropped.
+struct Threads {
+    /// `None` once it has been dropped.
+    runtime: Option<runtime::Runtime>,
+    handle: runtime::Handle,
+}
+
+impl Drop for Threads {
+    /// Waits for no thread, since this one may be one that must not wait.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Running {
@@ -39,10 +55,10 @@ impl Running {
         source: Arc<dyn Source>,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(Self, Arc<Engine>)> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = runtime::Builder::new_multi_thread()
             .enable_all()
-            .worker_threads(threads)
+            .worker_threads(cores)
             // A panic ends a connection, as it ends a request elsewhere.
             .thread_name(panics::EDGE_THREAD)
             .on_thread_start(|| {
@@ -52,13 +68,14 @@ impl Running {
             })
             .build()
             .context("the threads of SQL cannot be started")?;
-        let engine = runtime.spawn(Engine::new(
+        let threads = Threads { handle: runtime.handle().clone(), runtime: Some(runtime) };
+        let engine = threads.handle.spawn(Engine::new(
             source,
             sql_introspection::Settings {
                 memory_bytes,
                 queries_max: settings.queries_max,
                 query_timeout: settings.query_timeout,
-                threads,
+                threads: cores,
             },
         ));
         let engine = Arc::new(engine.await?.context("the tables of SQL cannot be set up")?);
@@ -68,8 +85,8 @@ impl Running {
         };
         let server =
             Server::new(Arc::clone(&engine), settings.access.clone(), settings.tls.clone(), limits);
-        let server = runtime.spawn(server.serve(listener, shutdown));
-        Ok((Self { runtime, server }, engine))
+        let server = threads.handle.spawn(server.serve(listener, shutdown));
+        Ok((Self { threads, server }, engine))
     }
 
     /// Waits until the server has ended. It does once its shutdown has begun.
@@ -77,7 +94,6 @@ impl Running {
         if let Err(error) = self.server.await {
             tracing::error!("the server of SQL has ended early: {error}");
         }
-        self.runtime.shutdown_background();
     }
 }
 
@@ -99,7 +115,7 @@ impl Running {
         let queries_max = QUERIES_OF_ADMIN_MAX.min(settings.queries_max);
         AdminQueries {
             client: Client::new(engine, queries_max),
-            threads: self.runtime.handle().clone(),
+            threads: self.threads.handle.clone(),
         }
     }
 }
