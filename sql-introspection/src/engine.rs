@@ -175,12 +175,21 @@ impl Engine {
 pub struct Client {
     engine: Arc<Engine>,
     running: Arc<Semaphore>,
+    /// Whether a query beyond the number waits for another one to end. A connection that holds
+    /// queries open would wait for itself.
+    waits: bool,
 }
 
 impl Client {
     /// A client of an engine. All clones share its number of queries.
     pub fn new(engine: &Arc<Engine>, queries_max: usize) -> Self {
-        Self { engine: Arc::clone(engine), running: Arc::new(Semaphore::new(queries_max)) }
+        let running = Arc::new(Semaphore::new(queries_max));
+        Self { engine: Arc::clone(engine), running, waits: false }
+    }
+
+    /// The same, for requests that are independent of each other: they wait for their turn.
+    pub fn of_many(engine: &Arc<Engine>, queries_max: usize) -> Self {
+        Self { waits: true, ..Self::new(engine, queries_max) }
     }
 
     /// The engine.
@@ -197,13 +206,28 @@ impl Client {
         plan: LogicalPlan,
         parameters: Option<ParamValues>,
     ) -> Result<Batches, SqlError> {
-        let own = Arc::clone(&self.running).try_acquire_owned().map_err(|_| {
-            SqlError::new("53400", "this connection has too many queries open")
-                .hint("read the results of the others to their end, or close them")
-        })?;
+        let own = self.turn().await?;
         let mut batches = self.engine.run(plan, parameters).await?;
         batches.own = Some(own);
         Ok(batches)
+    }
+}
+
+impl Client {
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, SqlError> {
+        let running = Arc::clone(&self.running);
+        if !self.waits {
+            return running.try_acquire_owned().map_err(|_| {
+                SqlError::new("53400", "this connection has too many queries open")
+                    .hint("read the results of the others to their end, or close them")
+            });
+        }
+        let limit = self.engine.settings.query_timeout;
+        match tokio::time::timeout(limit, running.acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) => Err(SqlError::new("57P01", "the server is stopping")),
+            Err(_) => Err(SqlError::too_long(limit.as_secs())),
+        }
     }
 }
 

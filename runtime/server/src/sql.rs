@@ -114,7 +114,7 @@ impl Running {
     pub(crate) fn for_admin(&self, engine: &Arc<Engine>, settings: &Sql) -> AdminQueries {
         let queries_max = QUERIES_OF_ADMIN_MAX.min(settings.queries_max);
         AdminQueries {
-            client: Client::new(engine, queries_max),
+            client: Client::of_many(engine, queries_max),
             threads: self.threads.handle.clone(),
         }
     }

@@ -241,8 +241,8 @@ async fn what_is_not_offered_yet_says_so() {
         let uri = format!("{}{path}", server.admin);
         server.send(method, &uri, &[], "").await.unwrap()
     };
-    let sql = ask(Method::POST, "/v4/query").await;
-    sql.expect_failure(501, "this server does not support it yet: SQL").unwrap();
+    let rules = ask(Method::GET, "/v4/limits/rules").await;
+    rules.expect_failure(501, "this server does not support it yet: flow control").unwrap();
     ask(Method::GET, "/nothing").await.expect_failure(404, "path '/nothing' not found").unwrap();
     ask(Method::GET, "/v1/services").await.expect_failure(400, "use /v3 to /v4").unwrap();
 }
