@@ -19,7 +19,7 @@ fn start(data_dir: &Path, more: &[&str]) -> Process {
 /// The lines that it prints when it is ready.
 fn greeting(abide: &mut Process) -> String {
     let mut lines = BufReader::new(abide.take_stdout().unwrap()).lines();
-    let greeting: Vec<String> = lines.by_ref().take(4).map(Result::unwrap).collect();
+    let greeting: Vec<String> = lines.by_ref().take(5).map(Result::unwrap).collect();
     greeting.join("\n")
 }
 
@@ -37,6 +37,7 @@ fn it_says_where_it_is_and_stops_when_it_is_told_to() {
     let greeting = greeting(&mut abide);
     assert!(greeting.contains("ready in"), "{greeting}");
     assert!(greeting.contains("ingress  http://127.0.0.1:"), "{greeting}");
+    assert!(greeting.contains("sql      psql -h 127.0.0.1 -p "), "{greeting}");
     assert!(greeting.contains("(3 partitions, new)"), "{greeting}");
     abide.terminate().unwrap();
     assert!(abide.wait().unwrap().success());
