@@ -139,34 +139,21 @@ impl Engine {
         Ok(plan)
     }
 
-    /// Runs a plan. Its rows are of one moment after the call, but for each partition another.
-    ///
-    /// # Errors
-    /// Returns an error if it cannot start.
-    pub async fn run(
+    async fn start(
         &self,
         plan: LogicalPlan,
         parameters: Option<ParamValues>,
-    ) -> Result<Batches, SqlError> {
-        let seconds = self.settings.query_timeout.as_secs();
-        let deadline = tokio::time::Instant::now() + self.settings.query_timeout;
-        let too_long = |_| SqlError::too_long(seconds);
-        let start = async {
-            let permit = Arc::clone(&self.running).acquire_owned().await;
-            let permit = permit.map_err(|_| SqlError::new("57P01", "the server is stopping"))?;
-            let plan = match parameters {
-                Some(values) => plan.replace_params_with_values(&values)?,
-                None => plan,
-            };
-            let mut state = self.state.clone();
-            QuerySnapshot::add(state.config_mut(), &self.source);
-            state.mark_start_execution();
-            let plan = state.create_physical_plan(&plan).await?;
-            Ok::<_, SqlError>((execute_stream(plan, state.task_ctx())?, permit))
+    ) -> Result<Running, SqlError> {
+        let permit = turn(&self.running).await?;
+        let plan = match parameters {
+            Some(values) => plan.replace_params_with_values(&values)?,
+            None => plan,
         };
-        let (stream, permit) =
-            tokio::time::timeout_at(deadline, start).await.map_err(too_long)??;
-        Ok(Batches::new(stream, permit, deadline, seconds))
+        let mut state = self.state.clone();
+        QuerySnapshot::add(state.config_mut(), &self.source);
+        state.mark_start_execution();
+        let plan = state.create_physical_plan(&plan).await?;
+        Ok(Running { stream: execute_stream(plan, state.task_ctx())?, _permit: permit })
     }
 }
 
@@ -197,7 +184,8 @@ impl Client {
         &self.engine
     }
 
-    /// Runs a plan; see [`Engine::run`].
+    /// Runs a plan. Its rows are of one moment after the call, but for each partition another.
+    /// The time limit counts from the call, so it includes the wait for a turn.
     ///
     /// # Errors
     /// Returns an error if the client has too many queries open, or the query cannot start.
@@ -206,29 +194,32 @@ impl Client {
         plan: LogicalPlan,
         parameters: Option<ParamValues>,
     ) -> Result<Batches, SqlError> {
-        let own = self.turn().await?;
-        let mut batches = self.engine.run(plan, parameters).await?;
-        batches.own = Some(own);
-        Ok(batches)
+        let limit = self.engine.settings.query_timeout;
+        let deadline = tokio::time::Instant::now() + limit;
+        let start = async {
+            let own = self.turn().await?;
+            Ok::<_, SqlError>((own, self.engine.start(plan, parameters).await?))
+        };
+        let seconds = limit.as_secs();
+        let too_long = |_| SqlError::too_long(seconds);
+        let (own, running) = tokio::time::timeout_at(deadline, start).await.map_err(too_long)??;
+        Ok(Batches::new(running, own, deadline, seconds))
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, SqlError> {
+        if self.waits {
+            return turn(&self.running).await;
+        }
+        Arc::clone(&self.running).try_acquire_owned().map_err(|_| {
+            SqlError::new("53400", "this connection has too many queries open")
+                .hint("read the results of the others to their end, or close them")
+        })
     }
 }
 
-impl Client {
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, SqlError> {
-        let running = Arc::clone(&self.running);
-        if !self.waits {
-            return running.try_acquire_owned().map_err(|_| {
-                SqlError::new("53400", "this connection has too many queries open")
-                    .hint("read the results of the others to their end, or close them")
-            });
-        }
-        let limit = self.engine.settings.query_timeout;
-        match tokio::time::timeout(limit, running.acquire_owned()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) => Err(SqlError::new("57P01", "the server is stopping")),
-            Err(_) => Err(SqlError::too_long(limit.as_secs())),
-        }
-    }
+async fn turn(running: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, SqlError> {
+    let turn = Arc::clone(running).acquire_owned().await;
+    turn.map_err(|_| SqlError::new("57P01", "the server is stopping"))
 }
 
 impl fmt::Debug for Engine {
@@ -264,7 +255,7 @@ pub struct Batches {
     deadline: Pin<Box<Sleep>>,
     watch: AbortHandle,
     /// The client's own permit.
-    own: Option<OwnedSemaphorePermit>,
+    _own: OwnedSemaphorePermit,
 }
 
 struct Running {
@@ -274,20 +265,20 @@ struct Running {
 
 impl Batches {
     fn new(
-        stream: SendableRecordBatchStream,
-        permit: OwnedSemaphorePermit,
+        running: Running,
+        own: OwnedSemaphorePermit,
         deadline: tokio::time::Instant,
         seconds: u64,
     ) -> Self {
-        let schema = stream.schema();
-        let running = Arc::new(Mutex::new(Some(Running { stream, _permit: permit })));
+        let schema = running.stream.schema();
+        let running = Arc::new(Mutex::new(Some(running)));
         let watched = Arc::clone(&running);
         let watch = tokio::spawn(async move {
             sleep_until(deadline).await;
             watched.lock().unwrap_or_else(PoisonError::into_inner).take();
         });
         let deadline = Box::pin(sleep_until(deadline));
-        Self { schema, running, seconds, deadline, watch: watch.abort_handle(), own: None }
+        Self { schema, running, seconds, deadline, watch: watch.abort_handle(), _own: own }
     }
 
     /// Columns of the rows.

@@ -132,6 +132,14 @@ async fn serve(config: Config) -> Result<()> {
             shutdown.started().await;
         }
     };
+    let limits = |connections_max| Limits { connections_max, ..Limits::default() };
+    let ingress_server = tokio::spawn(runtime_ingress::serve(
+        ingress_listener,
+        Limits { pressure, body_pressure, ..limits(shares.ingress) },
+        ingress,
+        until(&shutdown),
+    ));
+    // After the ingress, whose first answer need not wait for the catalogue.
     let (sql, engine) = sql::Running::start(
         sql_listener,
         &config.sql,
@@ -152,13 +160,6 @@ async fn serve(config: Config) -> Result<()> {
         hosts: config.access.hosts.clone(),
         version: env!("CARGO_PKG_VERSION"),
     };
-    let limits = |connections_max| Limits { connections_max, ..Limits::default() };
-    let ingress_server = tokio::spawn(runtime_ingress::serve(
-        ingress_listener,
-        Limits { pressure, body_pressure, ..limits(shares.ingress) },
-        ingress,
-        until(&shutdown),
-    ));
     let admin_server = tokio::spawn(runtime_admin::serve(
         admin_listener,
         Limits { streams_max: ADMIN_STREAMS_MAX, ..limits(shares.admin) },
