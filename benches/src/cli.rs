@@ -76,6 +76,12 @@ pub struct RunArgs {
     /// Rows per invocation of the store-size test.
     #[arg(long, default_value_t = 1000)]
     pub rows_per_call: u64,
+    /// Number of retained invocations that the parts `sql` and `dashboards` begin with.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub invocations: u64,
+    /// Number of dashboards, each of which asks all of its queries once per second.
+    #[arg(long, default_value_t = 10)]
+    pub dashboards: u64,
     /// First port to use; a run needs twelve consecutive ports.
     #[arg(long, default_value_t = 23_000)]
     pub port: u16,

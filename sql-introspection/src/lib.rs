@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`source`] (what is read), [`tables`] (which columns there are), [`mod@column`],
 //! `table`, `pushdown` (what of a query's conditions reaches the source), `scan` (pages become
-//! batches), [`engine`] (a query from its text to its rows), [`error`]. For clients: [`output`]
+//! batches), [`engine`] (a query from its text to its rows), [`error`], [`feed`] (changes as they happen). For clients: [`output`]
 //! (JSON and Arrow), [`pgwire`].
 
 mod catalog;
@@ -14,6 +14,7 @@ pub mod column;
 mod cooperation;
 pub mod engine;
 pub mod error;
+pub mod feed;
 mod json;
 pub mod output;
 pub mod pgwire;

@@ -3,5 +3,6 @@
 
 pub mod closed_loop;
 pub mod connection;
+pub mod query;
 pub mod request;
 pub mod response;

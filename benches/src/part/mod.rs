@@ -2,11 +2,14 @@
 
 mod bench;
 mod cell;
+mod dashboards;
 mod fsyncs;
 mod idle;
 mod load;
 mod restart;
+mod retained;
 mod rows;
+mod sql;
 
 use crate::cli::RunArgs;
 use crate::report;
@@ -24,6 +27,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<String> {
             Part::Fsyncs => Box::pin(fsyncs::run(&mut bench)).await?,
             Part::Restart => Box::pin(restart::run(&mut bench)).await?,
             Part::Rows => Box::pin(rows::run(&mut bench)).await?,
+            Part::Sql => Box::pin(sql::run(&mut bench)).await?,
+            Part::Dashboards => Box::pin(dashboards::run(&mut bench)).await?,
         }
     }
     bench.progress(&format!("raw figures are in {}", bench.recorder.path().display()));

@@ -1,5 +1,5 @@
-//! Tables of the cost of a server in a given state: idle, with suspended invocations, restarted, or
-//! with a large store.
+//! Tables of the cost of a server in a given state: idle, with suspended invocations, restarted,
+//! with a large store, or with people who look at it.
 
 use crate::sample::{Metric, Part, Subject};
 
@@ -30,12 +30,25 @@ const ROWS: [Column; 8] = [
     ("first answer after kill -9, ms", Metric::FirstAnswerMs),
     ("rows/s while filling", Metric::RowsPerSecond),
 ];
+const SQL: [Column; 3] =
+    [("p50 ms", Metric::P50Ms), ("p99 ms", Metric::P99Ms), ("times asked", Metric::Queries)];
+const DASHBOARDS: [Column; 7] = [
+    ("requests/s", Metric::RequestsPerSecond),
+    ("p50 ms", Metric::P50Ms),
+    ("p99 ms", Metric::P99Ms),
+    ("server CPU µs", Metric::ServerCpuUs),
+    ("RSS MB", Metric::RssMb),
+    ("queries answered", Metric::Queries),
+    ("errors", Metric::Errors),
+];
 
 pub(super) fn render(figures: &Figures) -> String {
     [
         section(figures, Part::Idle, "Idle", &IDLE),
         section(figures, Part::Restart, "Restart with invocations suspended", &RESTART),
         section(figures, Part::Rows, "Echo on an empty and on a full store", &ROWS),
+        section(figures, Part::Sql, "Queries on many retained invocations", &SQL),
+        section(figures, Part::Dashboards, "Workloads beside dashboards", &DASHBOARDS),
     ]
     .concat()
 }

@@ -48,6 +48,10 @@ pub enum Part {
     Restart,
     /// An empty store compared with a large one.
     Rows,
+    /// SQL queries on many retained invocations.
+    Sql,
+    /// The workloads with and without dashboards that poll in SQL.
+    Dashboards,
 }
 
 /// A metric and its unit.
@@ -71,6 +75,7 @@ pub enum Metric {
     FirstAnswerMs,
     RecoveryCpuMs,
     RowsPerSecond,
+    Queries,
 }
 
 impl Part {

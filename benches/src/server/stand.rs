@@ -72,6 +72,11 @@ impl Stand {
         self.ports.ingress()
     }
 
+    /// The address to ask queries at.
+    pub fn admin(&self) -> SocketAddr {
+        self.ports.admin()
+    }
+
     /// Creates a meter for this server and its services.
     pub fn meter(&self) -> Meter {
         Meter {

@@ -14,7 +14,7 @@ use runtime_schema::{
 };
 use serde::Serialize;
 
-use crate::{discovery::DiscoveryError, query::QueryError, text};
+use crate::{changes::FollowError, discovery::DiscoveryError, query::QueryError, text};
 
 /// The longest message, in bytes. Some messages repeat an address, others a misplaced piece of
 /// JSON.
@@ -104,6 +104,9 @@ pub enum Refusal {
     /// A query has no answer.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// Changes cannot be followed.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
     /// The partition could not process the request.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -185,8 +188,12 @@ impl Refusal {
                 RegistrationError::KindChanged { .. } | RegistrationError::Full(_),
             ) => StatusCode::CONFLICT,
             Self::Registration(_) => StatusCode::BAD_REQUEST,
-            Self::Query(QueryError::Wrong(_)) => StatusCode::BAD_REQUEST,
-            Self::Query(QueryError::Busy(_)) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Query(QueryError::Wrong(_)) | Self::Follow(FollowError::NoSuchChannel(_)) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Query(QueryError::Busy(_)) | Self::Follow(FollowError::Busy(_)) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Query(QueryError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Query(QueryError::Stopping(_)) | Self::Request(RequestError::Stopped(_)) => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -215,6 +222,7 @@ impl Refusal {
             | Self::CrossSite
             | Self::NotImplemented(_)
             | Self::Query(_)
+            | Self::Follow(_)
             | Self::Request(_) => None,
         }
     }

@@ -1,12 +1,13 @@
 //! The operator API: deployments, services, invocations.
 //!
 //! Reading order: [`server`] (routes), `access` (which requests are let in), one file per resource
-//! (`deployments`, `services`, `invocations`, `query`, `health`, `serdes`), [`metadata`] (the representation
+//! (`deployments`, `services`, `invocations`, `query`, `changes`, `health`, `serdes`), [`metadata`] (the representation
 //! of services), [`versions`], `unoffered` (what is not supported yet), [`extract`] (path, query
 //! and body of a request), [`discovery`] (how endpoints are called), [`error`] (the single place
 //! where a refusal becomes a status), [`openapi`].
 
 mod access;
+pub mod changes;
 pub mod deployments;
 pub mod discovery;
 pub mod error;
@@ -30,6 +31,7 @@ use runtime_http::Hosts;
 use runtime_partition::{Clock, Partitions, budget::Share};
 use runtime_schema::SharedRegistry;
 
+pub use changes::ChangeFeed;
 pub use discovery::{Discovered, Discovery, DiscoveryError, EndpointProbe};
 pub use query::{Queries, QueryError, RowFormat};
 pub use server::serve;
@@ -47,6 +49,8 @@ pub struct Admin {
     pub discovery: Arc<dyn Discovery>,
     /// Runs queries in SQL.
     pub queries: Arc<dyn Queries>,
+    /// Changes as they become durable.
+    pub changes: Arc<dyn ChangeFeed>,
     /// The ingress address that clients see, with a trailing slash.
     pub ingress_url: String,
     /// Memory for the bodies of requests.

@@ -3,7 +3,8 @@
 use utoipa::OpenApi;
 
 use crate::{
-    deployments, error::ErrorBody, extract::Json, health, invocations, query, serdes, services,
+    changes, deployments, error::ErrorBody, extract::Json, health, invocations, query, serdes,
+    services,
 };
 
 #[derive(OpenApi)]
@@ -28,6 +29,7 @@ use crate::{
         invocations::kill,
         invocations::purge,
         query::query,
+        changes::follow,
         serdes::decode,
         serdes::encode,
         health::health,

@@ -11,8 +11,8 @@ use runtime_http::Limits;
 use tokio::net::TcpListener;
 
 use crate::{
-    Admin, access, deployments, health, invocations, openapi, query, serdes, services, unoffered,
-    versions,
+    Admin, access, changes, deployments, health, invocations, openapi, query, serdes, services,
+    unoffered, versions,
 };
 
 /// Serves until `shutdown` resolves.
@@ -41,6 +41,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/invocations/{invocation}/kill", patch(invocations::kill))
         .route("/invocations/{invocation}/purge", patch(invocations::purge))
         .route("/query", post(query::query))
+        .route("/changes", get(changes::follow))
         .merge(serdes())
         .merge(unoffered::routes())
         .route("/health", get(health::health))

@@ -21,7 +21,8 @@ pub struct RowChange {
 pub struct DurableBatch<'a> {
     /// Partition that stored the batch.
     pub partition: PartitionId,
-    /// The records in order, contiguous with those of the batch before.
+    /// The records in order, contiguous with those of the batch before if the observer has been
+    /// watching.
     pub records: &'a [Record],
     /// The rows that are different after all of the records, in key order.
     pub changes: &'a [RowChange],
@@ -33,6 +34,12 @@ pub struct DurableBatch<'a> {
 /// not reported: an observer that needs it reads it, and is notified of everything that comes
 /// after.
 pub trait Observer: Send + Sync + 'static {
+    /// Whether it wants the next batches; asked before each. Batches applied while it is not
+    /// watching are not reported, even if they become durable later.
+    fn is_watching(&self) -> bool {
+        true
+    }
+
     /// Called when a batch is durable. Must not block, because it runs on the log's thread.
     fn durable(&self, batch: &DurableBatch<'_>);
 }

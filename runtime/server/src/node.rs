@@ -14,7 +14,7 @@ use runtime_ingress::{Ingress, Memory};
 use runtime_invoker::Invoker;
 use runtime_log::{FileLog, Log, LogOptions, OpenError, Owner};
 use runtime_partition::{
-    Clock, Node, NodeClock, budget::Share, checkpoint::CheckpointThread, node::Parts,
+    Clock, Node, NodeClock, Observer, budget::Share, checkpoint::CheckpointThread, node::Parts,
     node::store_file,
 };
 use runtime_schema::SharedRegistry;
@@ -30,7 +30,7 @@ use crate::{
     panics,
     shutdown::{Reason, Shutdown},
     sql, telemetry,
-    wire::sql::Snapshots,
+    wire::{changes::Changes, sql::Snapshots},
 };
 
 /// The start of 2020. This software did not exist before.
@@ -98,8 +98,14 @@ async fn serve(config: Config) -> Result<()> {
     let registry = SharedRegistry::new(config.defaults.clone());
     let clock: Arc<dyn Clock> = Arc::new(NodeClock::start());
     check_time(clock.wall_us())?;
-    let (mut node, invoker) =
-        recover(&config, &data_dir, shares.endpoints, &registry, Arc::clone(&clock))?;
+    let (changes, keeper) = Changes::new();
+    let (mut node, invoker) = recover(
+        &config,
+        &data_dir,
+        shares.endpoints,
+        (&registry, Arc::clone(&changes) as _),
+        Arc::clone(&clock),
+    )?;
     data_dir.note_use()?;
     let stopped = shutdown.clone();
     node.spawn(move |partition| {
@@ -145,9 +151,11 @@ async fn serve(config: Config) -> Result<()> {
         &config.sql,
         (shares.sql, budget.queries),
         Arc::new(snapshots),
+        Arc::clone(&changes) as _,
         until(&shutdown),
     )
     .await?;
+    sql.spawn(keeper.run(until(&shutdown)));
 
     let admin = Admin {
         partitions,
@@ -155,6 +163,7 @@ async fn serve(config: Config) -> Result<()> {
         clock,
         discovery: Arc::new(HttpDiscovery(config.endpoint_tls.clone())),
         queries: Arc::new(sql.for_admin(&engine, &config.sql)),
+        changes,
         ingress_url: format!("http://{ingress_address}/"),
         memory: Share::new(budget.admin),
         hosts: config.access.hosts.clone(),
@@ -240,7 +249,7 @@ fn recover(
     config: &Config,
     data_dir: &DataDir,
     connections_max: usize,
-    registry: &SharedRegistry,
+    (registry, observer): (&SharedRegistry, Arc<dyn Observer>),
     clock: Arc<dyn Clock>,
 ) -> Result<(Node, Arc<Invoker>)> {
     let (log, stores) = open(config, data_dir)?;
@@ -250,7 +259,7 @@ fn recover(
         clock: Arc::clone(&clock),
         derivation: data_dir.derivation,
         checkpoints: Arc::new(CheckpointThread::spawn()?),
-        observer: None,
+        observer: Some(observer),
         settings: config.partition.clone(),
     };
     let budget = Budget::of(config.memory_budget_bytes);

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use runtime_admin::{Queries, QueryError, RowFormat, query::Rows};
 use sql_introspection::{
-    Client, Engine, Source, SqlError, output,
+    Client, Engine, Source, SqlError,
+    feed::Feed,
+    output,
     pgwire::{Server, Settings},
 };
 use tokio::{net::TcpListener, runtime, sync::mpsc, task::JoinHandle};
@@ -53,6 +55,7 @@ impl Running {
         settings: &Sql,
         (connections_max, memory_bytes): (usize, usize),
         source: Arc<dyn Source>,
+        feed: Arc<dyn Feed>,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(Self, Arc<Engine>)> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -83,10 +86,15 @@ impl Running {
             connections_max,
             queries_max: QUERIES_OF_CONNECTION_MAX.min(settings.queries_max),
         };
-        let server =
-            Server::new(Arc::clone(&engine), settings.access.clone(), settings.tls.clone(), limits);
+        let (access, tls) = (settings.access.clone(), settings.tls.clone());
+        let server = Server::new(Arc::clone(&engine), feed, access, tls, limits);
         let server = threads.handle.spawn(server.serve(listener, shutdown));
         Ok((Self { threads, server }, engine))
+    }
+
+    /// Runs a task beside the queries.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.threads.handle.spawn(task);
     }
 
     /// Waits until the server has ended. It does once its shutdown has begun.

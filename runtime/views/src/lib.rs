@@ -5,12 +5,13 @@
 //! (how lists are read in turns), [`invocation`], [`result`] (how an invocation ended),
 //! [`journal`]. Virtual objects and workflows: [`state`], [`object`], [`inbox`], [`promise`]. Work
 //! in progress: [`timer`], [`outbox`], [`producer`], [`wait`] (why an invocation does not make
-//! progress). From the registry: [`deployment`], [`service`]. Idempotency keys have no rows of
+//! progress). From the registry: [`deployment`], [`service`]. As it happens: [`change`]. Idempotency keys have no rows of
 //! their own, because an invocation's id is derived from its key.
 //!
 //! **Invariant:** views are pure and bounded: in one turn of a partition, a view reads no more rows
 //! and bytes than its budget allows.
 
+pub mod change;
 pub mod deployment;
 pub mod inbox;
 pub mod invocation;

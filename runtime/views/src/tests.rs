@@ -1,5 +1,6 @@
 //! Records in, views out. Lists are read in turns of any size, over rows in all layers.
 
+mod change;
 mod invocation;
 mod journal;
 mod objects;

@@ -4,11 +4,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{SinkExt, StreamExt};
 use pgwire::{
     api::{ClientInfo, NoopHandler, PgWireConnectionState},
     error::PgWireError,
-    messages::PgWireFrontendMessage,
+    messages::{
+        PgWireBackendMessage, PgWireFrontendMessage,
+        response::{NotificationResponse, TransactionStatus},
+    },
     tokio::server::{PgWireMessageServerCodec, negotiate_tls, process_error, process_message},
 };
 use tokio::{net::TcpStream, sync::Notify, time::timeout};
@@ -23,7 +26,10 @@ use super::{
     startup::{Access, Startup},
     tls::Tls,
 };
-use crate::engine::Client;
+use crate::{
+    engine::Client,
+    feed::{Feed, Notification},
+};
 
 /// How long a client may take until it is let in.
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -37,6 +43,7 @@ pub(super) struct Shared {
     pub(super) large_messages: SharedBytes,
     /// For the texts of prepared statements.
     pub(super) prepared: SharedBytes,
+    pub(super) feed: Arc<dyn Feed>,
 }
 
 /// Serves one connection until its end.
@@ -46,7 +53,9 @@ pub(super) async fn serve(stream: TcpStream, shared: &Shared, client: Client) ->
     let Ok(Some(framed)) = negotiated.await.unwrap_or(Ok(None)) else { return Ok(()) };
     let mut connection = bound(framed, &shared.large_messages);
     let cancelled = Arc::new(Notify::new());
-    let session = Arc::new(Session::new(client, Arc::clone(&cancelled), &shared.prepared));
+    let feed = Arc::clone(&shared.feed);
+    let session = Session::new(client, Arc::clone(&cancelled), &shared.prepared, feed);
+    let session = Arc::new(session);
     let tls = shared.tls.as_ref().filter(|_| connection.is_secure());
     let startup = Startup::new(&shared.access, tls).map_err(io::Error::other)?;
     let startup = Arc::new(startup);
@@ -66,9 +75,18 @@ pub(super) async fn serve(stream: TcpStream, shared: &Shared, client: Client) ->
             let (pid, secret) = connection.pid_and_secret_key();
             registered = Some(shared.cancels.register(pid, &secret, &cancelled));
         }
-        let message = tokio::select! {
-            () = &mut until_let_in, if !is_let_in => return Ok(()),
-            message = connection.next() => message,
+        let is_idle = connection.transaction_status() == TransactionStatus::Idle;
+        let message = loop {
+            tokio::select! {
+                () = &mut until_let_in, if !is_let_in => return Ok(()),
+                message = connection.next() => break message,
+                notification = session.listening.next(), if is_let_in && is_idle => {
+                    let (pid, _) = connection.pid_and_secret_key();
+                    let Notification { channel, payload } = notification;
+                    let notification = NotificationResponse::new(pid, channel, payload);
+                    connection.send(PgWireBackendMessage::NotificationResponse(notification)).await?;
+                }
+            }
         };
         let message = match message {
             None | Some(Ok(PgWireFrontendMessage::Terminate(_))) => return Ok(()),

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`server`] (accepts connections), `connection` (the messages of one, which
 //! `bounded` keeps small), `startup` (who connects), `statement` (what one asks for), `session` (how
-//! it is executed), `settings`, `cursor`. How statements come: `simple`, `prepared` and `extended`.
+//! it is executed), `settings`, `cursor`, `listening`. How statements come: `simple`, `prepared` and `extended`.
 //! `rows` (batches as messages), `cancel`, `shared_bytes`, `tls`.
 
 mod bounded;
@@ -10,6 +10,7 @@ mod cancel;
 mod connection;
 mod cursor;
 mod extended;
+mod listening;
 mod prepared;
 mod rows;
 pub mod server;

@@ -13,7 +13,10 @@ use super::{
     startup::Access,
     tls::Tls,
 };
-use crate::engine::{Client, Engine};
+use crate::{
+    engine::{Client, Engine},
+    feed::Feed,
+};
 
 /// Limits of the server.
 #[derive(Debug, Clone, Copy)]
@@ -37,13 +40,20 @@ pub struct Server {
 
 impl Server {
     /// A server of an engine's tables.
-    pub fn new(engine: Arc<Engine>, access: Access, tls: Option<Tls>, settings: Settings) -> Self {
+    pub fn new(
+        engine: Arc<Engine>,
+        feed: Arc<dyn Feed>,
+        access: Access,
+        tls: Option<Tls>,
+        settings: Settings,
+    ) -> Self {
         let shared = Shared {
             access,
             tls,
             cancels: Cancels::default(),
             large_messages: bounded::large_messages(),
             prepared: SharedBytes::new(PREPARED_BYTES_MAX),
+            feed,
         };
         Self { engine, shared: Arc::new(shared), settings }
     }

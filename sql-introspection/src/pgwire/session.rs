@@ -20,13 +20,14 @@ use tokio::sync::Notify;
 
 use super::{
     cursor::Cursor,
+    listening::Listening,
     prepared::{Prepared, parameters},
     rows::single,
     settings::SessionSettings,
     shared_bytes::{SharedBytes, Taken},
     statement::Statement,
 };
-use crate::{engine::Client, error::SqlError};
+use crate::{engine::Client, error::SqlError, feed::Feed};
 
 /// Prepared statements and portals that a session may have, each.
 pub(super) const PREPARED_MAX: usize = 1024;
@@ -36,6 +37,7 @@ pub(super) struct Session {
     pub(super) client: Client,
     /// Woken to cancel what is running.
     pub(super) cancelled: Arc<Notify>,
+    pub(super) listening: Listening,
     kept: Mutex<Kept>,
 }
 
@@ -89,7 +91,12 @@ impl Kept {
 }
 
 impl Session {
-    pub(super) fn new(client: Client, cancelled: Arc<Notify>, prepared: &SharedBytes) -> Self {
+    pub(super) fn new(
+        client: Client,
+        cancelled: Arc<Notify>,
+        prepared: &SharedBytes,
+        feed: Arc<dyn Feed>,
+    ) -> Self {
         let kept = Kept {
             settings: SessionSettings::default(),
             cursors: HashMap::new(),
@@ -97,7 +104,8 @@ impl Session {
             statement_bytes: prepared.take(),
             portals: HashSet::new(),
         };
-        Self { client, cancelled, kept: Mutex::new(kept) }
+        let listening = Listening::new(feed);
+        Self { client, cancelled, listening, kept: Mutex::new(kept) }
     }
 
     pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -124,7 +132,9 @@ impl Session {
             | Statement::Fetch(..)
             | Statement::Close(_)
             | Statement::Discard
-            | Statement::Deallocate(_) => None,
+            | Statement::Deallocate(_)
+            | Statement::Listen(_)
+            | Statement::Unlisten(_) => None,
         };
         let parameters = plan.as_ref().map_or(Ok(Vec::new()), parameters)?;
         let schema = match &statement {
@@ -141,7 +151,9 @@ impl Session {
             | Statement::Declare(..)
             | Statement::Close(_)
             | Statement::Discard
-            | Statement::Deallocate(_) => None,
+            | Statement::Deallocate(_)
+            | Statement::Listen(_)
+            | Statement::Unlisten(_) => None,
         };
         Ok(Prepared { statement, plan, parameters, schema })
     }
@@ -229,9 +241,18 @@ impl Session {
                 Answer::Done
             }
             Statement::Discard => {
+                self.listening.unlisten(None).await;
                 let mut kept = self.kept();
                 kept.cursors.clear();
                 kept.settings.reset(None);
+                Answer::Done
+            }
+            Statement::Listen(channel) => {
+                self.listening.listen(&channel).await?;
+                Answer::Done
+            }
+            Statement::Unlisten(channel) => {
+                self.listening.unlisten(channel.as_deref()).await;
                 Answer::Done
             }
             // Their store belongs to the connection: see `deallocate`.

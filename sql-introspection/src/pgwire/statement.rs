@@ -34,6 +34,10 @@ pub(super) enum Statement {
     Discard,
     /// `DEALLOCATE`; all prepared statements, or one.
     Deallocate(Option<String>),
+    /// `LISTEN`.
+    Listen(String),
+    /// `UNLISTEN`; all channels, or one.
+    Unlisten(Option<String>),
 }
 
 impl Statement {
@@ -86,8 +90,13 @@ impl Statement {
                 let is_all = name.value.eq_ignore_ascii_case("all");
                 Self::Deallocate((!is_all).then_some(name.value))
             }
-            Parsed::LISTEN { .. } | Parsed::UNLISTEN { .. } | Parsed::NOTIFY { .. } => {
-                return Err(SqlError::new("0A000", "notifications are not supported yet"));
+            Parsed::LISTEN { channel } => Self::Listen(channel.value),
+            Parsed::UNLISTEN { channel } => {
+                Self::Unlisten((channel.value != "*").then_some(channel.value))
+            }
+            Parsed::NOTIFY { .. } => {
+                return Err(SqlError::new("25006", "only the server notifies: SQL is read-only")
+                    .hint("LISTEN follows what it does"));
             }
             other => Self::Query(Box::new(other)),
         })
@@ -129,6 +138,8 @@ impl Statement {
             Self::Close(_) => "CLOSE CURSOR",
             Self::Discard => "DISCARD ALL",
             Self::Deallocate(_) => "DEALLOCATE",
+            Self::Listen(_) => "LISTEN",
+            Self::Unlisten(_) => "UNLISTEN",
         }
     }
 }

@@ -116,7 +116,7 @@ impl Tables<'_> {
     }
 }
 
-fn indexed_by_status(key: &[u8]) -> Option<(StatusKind, Lsn)> {
+pub(super) fn indexed_by_status(key: &[u8]) -> Option<(StatusKind, Lsn)> {
     let mut reader = KeyReader::new(key);
     Some((StatusKind::of(reader.u8()?)?, reader.lsn()?))
 }

@@ -62,12 +62,16 @@ impl Overlay {
         std::mem::replace(self, Self { hints, watched, ..Self::default() })
     }
 
-    /// Starts recording which keys are written.
-    pub fn watch(&mut self) {
-        self.watched.get_or_insert_default();
+    /// Starts or stops recording which keys are written.
+    pub fn watch(&mut self, is_watched: bool) {
+        if is_watched {
+            self.watched.get_or_insert_default();
+        } else {
+            self.watched = None;
+        }
     }
 
-    /// The keys written since the last call, in order; empty unless [`Overlay::watch`] was called.
+    /// The keys written since the last call, in order; empty unless they are being recorded.
     pub fn take_watched(&mut self) -> Vec<Key> {
         let mut keys = self.watched.as_mut().map(std::mem::take).unwrap_or_default();
         keys.sort_unstable();

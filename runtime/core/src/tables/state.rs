@@ -78,10 +78,8 @@ impl Tables<'_> {
     ) -> Walk<'_, StateEntry> {
         let prefix = Table::State.key().within(within).done();
         Walk::new(self, Range::of(prefix, after), budget, |key, row| {
-            let mut reader = KeyReader::new(key);
-            let (service, object) = (reader.text()?, reader.text()?);
-            let state_key = Bytes::copy_from_slice(reader.tail());
-            Some(StateEntry { service, key: object, state_key, value: expect_row!(row, Bytes) })
+            let (service, key, state_key) = entry_of(key)?;
+            Some(StateEntry { service, key, state_key, value: expect_row!(row, Bytes) })
         })
     }
 
@@ -107,6 +105,12 @@ fn prefix(service: &str, key: &str) -> Key {
 fn entry_key(service: &str, key: &str, state_key: &[u8]) -> Key {
     let builder = Table::State.key().bytes(service.as_bytes()).bytes(key.as_bytes());
     builder.tail(state_key).done()
+}
+
+/// The service, the object key and the state key in a row's key.
+pub(super) fn entry_of(row_key: &[u8]) -> Option<(String, String, Bytes)> {
+    let mut reader = KeyReader::new(row_key);
+    Some((reader.text()?, reader.text()?, Bytes::copy_from_slice(reader.tail())))
 }
 
 fn state_key_of(row_key: &[u8]) -> Bytes {

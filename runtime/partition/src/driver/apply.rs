@@ -45,7 +45,9 @@ impl Driver {
         let mut stamp = self.clock.take(count as u64);
         let mut payloads: Vec<Bytes> = Vec::with_capacity(count);
         let mut effects = Vec::new();
-        let mut observed = self.observer.as_ref().map(|_| Observed::default());
+        let observer = self.observer.as_ref().filter(|observer| observer.is_watching()).cloned();
+        self.live.watch(observer.is_some());
+        let mut observed = observer.as_ref().map(|_| Observed::default());
         let mut tables = Tables::new(&mut self.live, self.store.base());
         let (mut left_bytes, mut effect_bytes) = (self.settings.added_bytes_max, 0);
         let (mut again, mut events) = (again.into_iter(), events.into_iter());
@@ -111,7 +113,7 @@ impl Driver {
             observed.changes = self.changes();
         }
         let dispatch = Arc::clone(&self.dispatch);
-        let (partition, observer) = (self.partition.id, self.observer.clone());
+        let partition = self.partition.id;
         self.append(first_lsn, payloads, effect_bytes, move || {
             if let (Some(observer), Some(Observed { records, changes })) = (observer, &observed) {
                 let effects = &effects;

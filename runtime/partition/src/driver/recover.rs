@@ -90,9 +90,6 @@ impl Driver {
         let next_timer = tables.next_timer(Timestamp(0));
         let next_expiry = tables.next_expiry(Timestamp(0)).map(|(at, _, _)| at);
         let results_due = obligations::results(&tables).into_iter().collect();
-        if observer.is_some() {
-            live.watch();
-        }
         let schedule = Schedule::new(&settings, clock.now_us());
         Self {
             partition,

@@ -6,6 +6,7 @@
 mod access;
 mod bad_input;
 mod catalogue;
+mod listen;
 mod originals;
 mod psql;
 mod read_your_writes;

@@ -14,6 +14,7 @@ use protocol::{
 };
 use runtime_core::{
     Lsn, Partition, PartitionId,
+    effect::Effect,
     event::{Event, ProposedCommand, Record},
     model::{
         ids::{AttemptRef, RequestId},
@@ -29,6 +30,7 @@ use runtime_core::{
 
 use crate::{
     View,
+    change::Change,
     page::{Budget, Cursor, Page},
 };
 
@@ -130,12 +132,29 @@ impl Fixture {
     }
 
     pub(super) fn apply(&mut self, event: Event) -> Lsn {
+        self.apply_for(event, &mut Vec::new())
+    }
+
+    fn apply_for(&mut self, event: Event, effects: &mut Vec<Effect>) -> Lsn {
         self.applied += 1;
         self.stamp_ms += 1;
         let record = Record::new(Lsn(self.applied), Stamp(self.stamp_ms * 1000), event);
         let mut tables = Tables::new(&mut self.live, &self.below);
-        self.partition.apply(&mut tables, &record, &mut Vec::new());
+        self.partition.apply(&mut tables, &record, effects);
         record.lsn
+    }
+
+    /// Applies one batch of events; returns the changes that listeners are told of.
+    pub(super) fn changes(&mut self, events: Vec<Event>) -> Vec<Change> {
+        self.live.watch(true);
+        let mut effects = Vec::new();
+        for event in events {
+            self.apply_for(event, &mut effects);
+        }
+        let keys = self.live.take_watched();
+        self.live.watch(false);
+        let rows = keys.iter().map(|key| (key, self.live.get(key).and_then(|it| it.row.as_ref())));
+        Change::of_batch(rows, &effects)
     }
 
     /// Writes the frozen rows to the file and freezes the live ones.
@@ -181,10 +200,7 @@ impl Fixture {
         command: Command,
         callee: Option<Callee>,
     ) -> Lsn {
-        let entry = wire::command::encode(&NamedCommand::from(command), ProtocolVersion::V6);
-        let command = ProposedCommand::decode(entry).unwrap();
-        let attempt = first_attempt(lsn);
-        self.apply(Event::CommandProposed { attempt, command, callee: callee.map(Box::new) })
+        self.apply(command_event(lsn, command, callee))
     }
 
     /// Ends it from its first attempt.
@@ -280,6 +296,14 @@ pub(super) fn id(uuid: u128) -> InvocationId {
 
 pub(super) fn first_attempt(lsn: Lsn) -> AttemptRef {
     AttemptRef { invocation: lsn, attempt: lsn }
+}
+
+/// A command from an invocation's first attempt.
+pub(super) fn command_event(lsn: Lsn, command: Command, callee: Option<Callee>) -> Event {
+    let entry = wire::command::encode(&NamedCommand::from(command), ProtocolVersion::V6);
+    let command = ProposedCommand::decode(entry).unwrap();
+    let attempt = first_attempt(lsn);
+    Event::CommandProposed { attempt, command, callee: callee.map(Box::new) }
 }
 
 /// A call to a plain handler.

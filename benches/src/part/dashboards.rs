@@ -1,0 +1,111 @@
+//! The workloads with and without dashboards next to them, in turn, on many retained invocations.
+
+use std::cell::Cell as Counter;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::load::query::QueryConnection;
+use crate::sample::{Metric, Part};
+use crate::server::{ServerKind, Stand, Tracing};
+use crate::workload::Workload;
+
+use super::bench::{Bench, subject};
+use super::cell::Cell;
+use super::retained;
+
+/// How often a dashboard asks all of its queries.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// What one dashboard shows: how much there is of what, what fails, and what happened last.
+const QUERIES: [&str; 4] = [
+    "select status, count(*) from sys_invocation group by status",
+    "select target_service_name, count(*) from sys_invocation group by target_service_name",
+    "select target, retry_count, last_failure from sys_invocation where status = 'backing-off' limit 20",
+    "select id, target, status, created_at from sys_invocation order by created_at desc limit 20",
+];
+
+pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
+    for server in bench.servers_in_turn(0) {
+        let what = format!("dashboards: {}", server.name());
+        bench.progress(&what);
+        let outcome = measure(bench, server).await;
+        bench.note_failure(&what, outcome)?;
+    }
+    Ok(())
+}
+
+async fn measure(bench: &mut Bench, server: ServerKind) -> anyhow::Result<()> {
+    let stand = bench.start(server, Tracing::Off).await?;
+    let outcome = measure_on(bench, &stand, server).await;
+    stand.stop().await.and(outcome)
+}
+
+async fn measure_on(bench: &mut Bench, stand: &Stand, server: ServerKind) -> anyhow::Result<()> {
+    retained::fill(stand, bench.args.invocations).await?;
+    for round in 0..bench.args.rounds {
+        for workload in bench.args.workloads.clone() {
+            for concurrency in bench.args.concurrency.clone() {
+                for dashboards in [0, bench.args.dashboards] {
+                    let what = format!("{workload}, {dashboards} dashboards");
+                    bench.progress(&format!("round {round}, {what} on {}", server.name()));
+                    let cell = cell(bench, workload, concurrency);
+                    let values = beside(stand, cell, dashboards).await?;
+                    let subject = subject(Part::Dashboards, server, what, concurrency);
+                    bench.recorder.samples(&subject, round, &values)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn cell(bench: &Bench, workload: Workload, concurrency: u64) -> Cell {
+    Cell {
+        workload,
+        concurrency,
+        warm: Duration::from_secs_f64(bench.args.warm),
+        measured: Duration::from_secs_f64(bench.args.seconds),
+    }
+}
+
+/// Measures a workload next to a number of dashboards.
+async fn beside(stand: &Stand, cell: Cell, dashboards: u64) -> anyhow::Result<Vec<(Metric, f64)>> {
+    let mut polls = JoinSet::new();
+    let answered = Rc::new(Counter::new(0));
+    for _ in 0..dashboards {
+        polls.spawn_local(poll(stand.admin(), answered.clone()));
+    }
+    let measured = tokio::select! {
+        measured = cell.measure(stand) => measured?,
+        // A dashboard never ends, except because of an error.
+        Some(ended) = polls.join_next() => return Err(ended?),
+    };
+    let mut values = measured.values();
+    values.push((Metric::Queries, f64::from(answered.get())));
+    Ok(values)
+}
+
+/// Refreshes one dashboard until a query fails. A refresh that takes longer than [`REFRESH`] is
+/// followed by the next one at once.
+async fn poll(admin: SocketAddr, answered: Rc<Counter<u32>>) -> anyhow::Error {
+    let outcome: std::io::Result<()> = async {
+        let mut connection = QueryConnection::open(admin).await?;
+        let mut ticks = tokio::time::interval(REFRESH);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            for sql in QUERIES {
+                connection.ask(sql).await?;
+                answered.set(answered.get() + 1);
+            }
+        }
+    }
+    .await;
+    match outcome {
+        Ok(()) => anyhow::anyhow!("a dashboard stopped"),
+        Err(error) => anyhow::Error::new(error).context("a dashboard's query failed"),
+    }
+}
