@@ -265,6 +265,7 @@ impl World {
             related_command: None,
         };
         let next = AfterFailure::Retry { delay_ms: self.random.below(50), counts: true };
-        self.propose(partition, Event::AttemptFailed { attempt, failure, next }, false)
+        let event = Event::AttemptFailedOn { attempt, deployment: None, failure, next };
+        self.propose(partition, event, false)
     }
 }

@@ -130,7 +130,7 @@ fn attempt_of(event: &mut Event) -> Option<&mut AttemptRef> {
         | Event::RunProposed { attempt, .. }
         | Event::AttemptSuspended { attempt, .. }
         | Event::AttemptEnded { attempt }
-        | Event::AttemptFailed { attempt, .. }
+        | Event::AttemptFailedOn { attempt, .. }
         | Event::DeploymentPinned { attempt, .. } => Some(attempt),
         _ => None,
     }

@@ -146,7 +146,7 @@ impl Task {
                 Output::Send(bytes) => self.to_sdk.push_back(bytes),
                 Output::HalfClose | Output::Finish => self.is_request_closed = true,
                 Output::Propose(event) => {
-                    if let Event::AttemptFailed { failure, .. } = &event
+                    if let Event::AttemptFailedOn { failure, .. } = &event
                         && failure.error_code.is_none()
                         && SDK_FAULTS.contains(&failure.code)
                     {

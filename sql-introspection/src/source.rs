@@ -7,8 +7,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use crate::tables::{
-    Deployment, Invocation, InvocationEntry, JournalEntry, Lock, Promise, Service, State, Timer,
-    Wait,
+    Attempt, Deployment, Invocation, InvocationEntry, JournalEntry, Lock, Promise, Service, State,
+    Timer, Wait,
 };
 
 /// Why rows cannot be read.
@@ -46,6 +46,7 @@ pub trait Rows:
     + Scan<Promise>
     + Scan<Timer>
     + Scan<Wait>
+    + Scan<Attempt>
     + Scan<Deployment>
     + Scan<Service>
     + Send

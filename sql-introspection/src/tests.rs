@@ -42,6 +42,23 @@ async fn a_small_limit_reads_little_of_a_large_table() {
 }
 
 #[tokio::test]
+async fn usage_adds_up_what_other_tables_show() {
+    let memory = Memory::of(10);
+    let sql = "select service_name, service_key, invocations, state_entries, state_bytes \
+               from sys_usage order by 1, 2";
+    // A state key of 5 bytes and a value of 16 for each order.
+    let expected = [
+        ["Greeter", "", "10", "0", "0"],
+        ["Order", "1", "0", "1", "21"],
+        ["Order", "2", "0", "1", "21"],
+    ];
+    assert_eq!(rows(&memory, sql).await.unwrap(), expected);
+    let of_one = "select sum(total_bytes) from sys_usage where service_name = 'Order'";
+    assert_eq!(column(&memory, of_one).await, ["42"]);
+    assert_eq!(memory.wanted().filter.services, Some(vec!["Order".to_owned()]));
+}
+
+#[tokio::test]
 async fn orders_hold_across_partitions_and_pages() {
     let memory = Memory::of(5000);
     for (direction, first) in [("asc", 0), ("desc", 4999)] {

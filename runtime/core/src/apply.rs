@@ -43,6 +43,10 @@ impl Partition {
             Event::AttemptFailed { attempt, failure, next } => {
                 invocation::fail::apply(&mut cx, *attempt, failure, next);
             }
+            Event::AttemptFailedOn { attempt, deployment, failure, next } => {
+                invocation::incident::attempt_failed(&mut cx, *attempt, *deployment, failure);
+                invocation::fail::apply(&mut cx, *attempt, failure, next);
+            }
             Event::TimerFired { timer } => timer::fired(&mut cx, timer),
             Event::SignalReceived { target, signal, result } => {
                 invocation::signal::apply(&mut cx, *target, signal, result);

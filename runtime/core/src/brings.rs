@@ -36,6 +36,7 @@ impl Event {
             | Self::RunProposed { .. }
             | Self::AttemptSuspended { .. }
             | Self::AttemptFailed { .. }
+            | Self::AttemptFailedOn { .. }
             | Self::TimerFired { .. }
             | Self::SignalReceived { .. }
             | Self::SignalRequested { .. }

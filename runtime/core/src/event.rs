@@ -70,7 +70,7 @@ pub enum Event {
     },
     /// The SDK ended the invocation; its Output command is in the journal.
     AttemptEnded { attempt: AttemptRef },
-    /// The attempt failed.
+    /// The attempt failed. Superseded by [`Event::AttemptFailedOn`].
     AttemptFailed { attempt: AttemptRef, failure: AttemptFailure, next: AfterFailure },
     /// A timer is due.
     TimerFired { timer: TimerKey },
@@ -139,6 +139,14 @@ pub enum Event {
     Produced { request: RequestId, invoke: Box<Invoke> },
     /// Invocations still wait for a result that is passed on to a few of them at a time.
     ResultDue { of: Lsn },
+    /// The attempt failed, and this is kept as an incident.
+    AttemptFailedOn {
+        attempt: AttemptRef,
+        /// Where it ran; `None` if no deployment could run it.
+        deployment: Option<DeploymentId>,
+        failure: AttemptFailure,
+        next: AfterFailure,
+    },
 }
 
 impl Event {
@@ -152,7 +160,8 @@ impl Event {
             | Self::RunProposed { attempt, .. }
             | Self::AttemptSuspended { attempt, .. }
             | Self::AttemptEnded { attempt }
-            | Self::AttemptFailed { attempt, .. } => Some(*attempt),
+            | Self::AttemptFailed { attempt, .. }
+            | Self::AttemptFailedOn { attempt, .. } => Some(*attempt),
             Self::Invoked(_)
             | Self::Produced { .. }
             | Self::TimerFired { .. }
@@ -236,11 +245,13 @@ pub enum Rules {
     /// The rules of event format 5: a result that many wait for is passed on in several records,
     /// and a record that removes finished invocations frees about as many bytes as it may.
     V5,
+    /// The rules of event format 6: those of format 5, extended to new events.
+    V6,
 }
 
 impl Rules {
     /// The rules for new records.
-    pub const CURRENT: Self = Self::V5;
+    pub const CURRENT: Self = Self::V6;
 
     /// The first byte of a record's payload.
     fn format(self) -> u8 {
@@ -250,11 +261,12 @@ impl Rules {
             Self::V3 => 3,
             Self::V4 => 4,
             Self::V5 => 5,
+            Self::V6 => 6,
         }
     }
 
     fn of_format(format: u8) -> Option<Self> {
-        let all = [Self::V1, Self::V2, Self::V3, Self::V4, Self::V5];
+        let all = [Self::V1, Self::V2, Self::V3, Self::V4, Self::V5, Self::V6];
         all.into_iter().find(|rules| rules.format() == format)
     }
 }
@@ -263,7 +275,7 @@ impl Rules {
 #[derive(Debug, thiserror::Error)]
 pub enum EventDecodeError {
     /// Written by a newer version of this software.
-    #[error("event format {0} is unknown: this version reads formats 1 to 5")]
+    #[error("event format {0} is unknown: this version reads formats 1 to 6")]
     UnknownFormat(u8),
     /// The payload does not match its format.
     #[error("event cannot be decoded: {0}")]

@@ -20,10 +20,12 @@ use crate::{
         invocation::{Invocation, Status, StatusKind, WaitingFor},
         timer::{Timer, TimerKey},
     },
+    size,
     tables::{
         Key, Row, Table, Tables,
         completion::{CompletionState, Deliveries, Delivery},
         expiry::{Expiring, ROWS_BYTES},
+        incident,
         key::KeyReader,
     },
     time::Timestamp,
@@ -62,7 +64,7 @@ pub fn check(tables: &Tables<'_>) -> Checked {
                 Some(Row::Retained(bytes)) => bytes,
                 Some(_) | None => ROWS_BYTES, // Format 1; the row is checked elsewhere.
             };
-            retained += bytes + invocation.journal_bytes;
+            retained += bytes + purge::bytes_with_journal(&invocation);
         }
     }
     let counted = tables.meta().retained_bytes;
@@ -74,6 +76,7 @@ pub fn check(tables: &Tables<'_>) -> Checked {
     }
     ensure!(statuses.is_empty(), "not indexed by status: {statuses:?}");
     check_journals(tables)?;
+    check_incidents(tables)?;
     check_objects(tables)?;
     check_timers(tables)?;
     check_notifications(tables)?;
@@ -276,6 +279,30 @@ fn check_journals(tables: &Tables<'_>) -> Checked {
             known = Some(lsn);
         }
     }
+    Ok(())
+}
+
+/// The latest incidents of each invocation are kept, and counted.
+fn check_incidents(tables: &Tables<'_>) -> Checked {
+    let mut kept: BTreeMap<Lsn, (Vec<u32>, u64)> = BTreeMap::new();
+    for (key, row) in rows(tables, Table::Incident) {
+        let mut reader = KeyReader::new(&key);
+        let (lsn, number) = reader.lsn().zip(reader.u32()).ok_or("an incident has a broken key")?;
+        let Row::Incident(incident) = row else { return Err(format!("an incident is {row:?}")) };
+        let (numbers, bytes) = kept.entry(lsn).or_default();
+        numbers.push(number);
+        *bytes += size::of_incident(&incident);
+    }
+    for (key, row) in rows(tables, Table::Invocation) {
+        let lsn = KeyReader::new(&key).lsn().ok_or("an invocation has a broken key")?;
+        let Row::Invocation(invocation) = row else { continue };
+        let (numbers, bytes) = kept.remove(&lsn).unwrap_or_default();
+        let expected: Vec<u32> = incident::kept(invocation.incidents).collect();
+        ensure!(numbers == expected, "{lsn:?} has incidents {numbers:?}, not {expected:?}");
+        let counted = invocation.incident_bytes;
+        ensure!(bytes == counted, "the incidents of {lsn:?} take {bytes} bytes, not {counted}");
+    }
+    ensure!(kept.is_empty(), "incidents without their invocations: {kept:?}");
     Ok(())
 }
 

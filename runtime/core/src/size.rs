@@ -7,10 +7,14 @@ use crate::{
     effect::{Answer, Effect, StartAttempt},
     event::Event,
     model::{
+        incident::{Happened, Incident},
         invocation::{AttemptFailure, Invoke},
         message::Message,
     },
 };
+
+/// What an incident takes besides its texts, in bytes: an estimate.
+const INCIDENT_OVERHEAD_BYTES: u64 = 200;
 
 impl Event {
     /// Estimates the bytes in the event whose length a client, an SDK or a peer chose. Its record
@@ -22,7 +26,9 @@ impl Event {
                 command.entry().body.len()
             }
             Self::RunProposed { result, .. } => of_result(result),
-            Self::AttemptFailed { failure, .. } => of_attempt_failure(failure),
+            Self::AttemptFailed { failure, .. } | Self::AttemptFailedOn { failure, .. } => {
+                of_attempt_failure(failure)
+            }
             Self::SignalReceived { result, .. } | Self::SignalRequested { result, .. } => {
                 of_notification(result)
             }
@@ -121,6 +127,12 @@ pub(crate) fn of_result(result: &Result<Bytes, TerminalFailure>) -> usize {
 fn of_failure(failure: &TerminalFailure) -> usize {
     let metadata = failure.metadata.iter().map(|(key, value)| key.len() + value.len());
     failure.message.len() + metadata.sum::<usize>()
+}
+
+/// What it takes to keep an incident, in bytes.
+pub(crate) fn of_incident(incident: &Incident) -> u64 {
+    let Happened::AttemptFailed { failure, .. } = &incident.what;
+    INCIDENT_OVERHEAD_BYTES + of_attempt_failure(failure) as u64
 }
 
 pub(crate) fn of_attempt_failure(failure: &AttemptFailure) -> usize {

@@ -6,6 +6,7 @@ mod decoding;
 mod ends;
 mod formats;
 mod happenings;
+mod incidents;
 mod invariants;
 mod kill;
 mod laws;

@@ -26,7 +26,7 @@ pub(crate) fn note(
     has_stored: bool,
     event: &Event,
 ) {
-    if let Event::AttemptFailed { failure, next, .. } = event {
+    if let Event::AttemptFailedOn { failure, next, .. } = event {
         // An attempt that has stored something ends the series of failures before it.
         let before = if has_stored { 0 } else { start.failures() };
         failed(start, deployment, before.saturating_add(1), failure, next);

@@ -65,7 +65,8 @@ impl Lane {
             | Event::RunProposed { .. }
             | Event::AttemptSuspended { .. }
             | Event::AttemptEnded { .. }
-            | Event::AttemptFailed { .. } => Self::Running,
+            | Event::AttemptFailed { .. }
+            | Event::AttemptFailedOn { .. } => Self::Running,
             Event::SignalReceived { .. } | Event::SignalRequested { .. } => Self::Results,
             Event::TimerFired { .. }
             | Event::CancelRequested { .. }

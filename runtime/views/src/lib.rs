@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`text`] (status names, and cutting long texts), [`rfc3339`] (times), [`page`]
 //! (how lists are read in turns), [`invocation`], [`result`] (how an invocation ended),
-//! [`journal`]. Virtual objects and workflows: [`state`], [`object`], [`inbox`], [`promise`]. Work
+//! [`journal`], [`incident`] (attempts that failed). Virtual objects and workflows: [`state`], [`object`], [`inbox`], [`promise`]. Work
 //! in progress: [`timer`], [`outbox`], [`producer`], [`wait`] (why an invocation does not make
 //! progress). From the registry: [`deployment`], [`service`]. As it happens: [`change`]. Idempotency keys have no rows of
 //! their own, because an invocation's id is derived from its key.
@@ -14,6 +14,7 @@
 pub mod change;
 pub mod deployment;
 pub mod inbox;
+pub mod incident;
 pub mod invocation;
 pub mod journal;
 pub mod object;

@@ -120,7 +120,7 @@ impl TestAttempt {
             matches!(proposal, Event::CommandProposed { .. } | Event::TimedCommandProposed { .. });
         self.commands += u32::from(is_command);
         stepped.has_grown |= is_command || matches!(proposal, Event::RunProposed { .. });
-        if let Event::AttemptFailed { failure, .. } = proposal {
+        if let Event::AttemptFailedOn { failure, .. } = proposal {
             let message = Some(failure.message.clone());
             match failure.code {
                 code::JOURNAL_MISMATCH => stepped.mistake = message,

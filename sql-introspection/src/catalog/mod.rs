@@ -41,6 +41,12 @@ pub(crate) async fn set_up(context: &SessionContext) -> Result<SessionState, Sql
         .catalog(DATABASE)
         .ok_or_else(|| SqlError::new("XX000", "the engine has been set up without its database"))?;
     database.register_schema(SCHEMA, Arc::new(schema))?;
+    let usage = tables::usage::description();
+    let view = context.sql(tables::usage::QUERY).await?.into_view();
+    if let Some(schema) = database.schema(SCHEMA) {
+        schema.register_table(usage.name.to_owned(), view)?;
+    }
+    descriptions.push(usage);
     setup_pg_catalog(context, DATABASE, EmptyContextProvider).map_err(|error| *error)?;
     if let Some(system) = database.schema(SYSTEM) {
         database.register_schema(SYSTEM, Arc::new(SystemTables(system)))?;

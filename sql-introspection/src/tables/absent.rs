@@ -41,18 +41,6 @@ type Absent = (&'static str, &'static str, &'static [(&'static str, Type)]);
 
 const ABSENT: &[Absent] = &[
     (
-        "sys_journal_events",
-        "Always empty: sys_invocation has the failure of the last attempt.",
-        &[
-            ("partition_key", Number),
-            ("id", Text),
-            ("after_journal_entry_index", Number32),
-            ("appended_at", Time),
-            ("event_type", Text),
-            ("event_json", Text),
-        ],
-    ),
-    (
         "sys_rules",
         "Always empty: there is no flow control.",
         &[

@@ -1,12 +1,14 @@
 //! The tables, one file for those over the same records.
 
 pub mod absent;
+pub mod attempt;
 pub mod invocation;
 pub mod journal;
 pub mod object;
 pub mod promise;
 pub mod registry;
 pub mod state;
+pub(crate) mod usage;
 pub mod waiting;
 
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use crate::{
     table::{Description, Table},
 };
 
+pub use attempt::{Attempt, AttemptFilter, Failed};
 pub use invocation::{Failure, Invocation, InvocationFilter, InvokedBy, Status};
 pub use journal::{JournalEntry, OfInvocations};
 pub use object::{InvocationEntry, Lock, ObjectFilter};
@@ -35,6 +38,8 @@ pub(crate) fn all() -> Vec<(Description, Arc<dyn TableProvider>)> {
         with_rows(journal::sys_journal()),
         with_rows(invocation::sys_status()),
         with_rows(waiting::sys_wait()),
+        with_rows(attempt::sys_attempt()),
+        with_rows(attempt::sys_journal_events()),
         with_rows(registry::sys_service()),
         with_rows(registry::sys_deployment()),
         with_rows(object::sys_keyed_service_status()),

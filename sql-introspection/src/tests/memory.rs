@@ -12,8 +12,8 @@ use crate::{
     Engine, Settings,
     source::{Cursor, Direction, Page, PageLimit, Record, Rows, Scan, Source, Unavailable, Wanted},
     tables::{
-        Deployment, Invocation, InvocationEntry, JournalEntry, Lock, Promise, Service, State,
-        Status, Timer, Wait,
+        Attempt, Deployment, Invocation, InvocationEntry, JournalEntry, Lock, Promise, Service,
+        State, Status, Timer, Wait,
     },
 };
 
@@ -167,4 +167,14 @@ macro_rules! nothing_of {
     };
 }
 
-nothing_of!(JournalEntry, InvocationEntry, Lock, Promise, Timer, Wait, Deployment, Service);
+nothing_of!(
+    Attempt,
+    JournalEntry,
+    InvocationEntry,
+    Lock,
+    Promise,
+    Timer,
+    Wait,
+    Deployment,
+    Service
+);

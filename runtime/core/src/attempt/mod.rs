@@ -308,7 +308,7 @@ impl Attempt {
         // A failure stores no entry: the deployment may never have been reached, so the next
         // attempt is free to choose another.
         assert!(self.state != State::Ended, "{:?} has ended, but proposes {event:?}", self.name);
-        let stores = !matches!(event, Event::AttemptFailed { .. });
+        let stores = !matches!(event, Event::AttemptFailedOn { .. });
         if stores && std::mem::take(&mut self.is_pin_owed) {
             let (attempt, pin) = (self.name, self.options.pin);
             self.outputs.push(Output::Propose(Event::DeploymentPinned { attempt, pin }));
@@ -324,8 +324,11 @@ impl Attempt {
 
     fn fail(&mut self, fault: Fault, entropy: &mut dyn Entropy) {
         let next = retry::decide(&self.options, &self.start, &fault, entropy);
+        let is_placed = !matches!(fault, Fault::Deployment { .. });
+        let deployment = is_placed.then_some(self.options.pin.deployment);
         let failure: AttemptFailure = fault.into_failure();
-        self.propose(Event::AttemptFailed { attempt: self.name, failure, next });
+        let attempt = self.name;
+        self.propose(Event::AttemptFailedOn { attempt, deployment, failure, next });
         self.finish();
     }
 }

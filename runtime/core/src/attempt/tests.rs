@@ -174,7 +174,7 @@ fn command(attempt: &mut Attempt, command: Command) -> Vec<Event> {
 }
 
 pub(super) fn failure(events: &[Event]) -> (&AttemptFailure, &AfterFailure) {
-    let [Event::AttemptFailed { failure, next, .. }] = events else { panic!("{events:?}") };
+    let [Event::AttemptFailedOn { failure, next, .. }] = events else { panic!("{events:?}") };
     (failure, next)
 }
 

@@ -98,6 +98,8 @@ fn create(cx: &mut Context<'_, '_>, invoke: &Invoke, start_at: Option<Timestamp>
             unsent: 0,
             cancel_pending: false,
             last_failure: None,
+            incidents: 0,
+            incident_bytes: 0,
         },
     );
 }

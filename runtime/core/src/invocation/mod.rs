@@ -23,6 +23,7 @@ pub(crate) mod attach;
 pub(crate) mod cancel;
 pub(crate) mod complete;
 pub(crate) mod fail;
+pub(crate) mod incident;
 pub(crate) mod invoke;
 pub(crate) mod kill;
 pub(crate) mod notify;

@@ -24,7 +24,7 @@ const PROMISE_WITHOUT_RUN_MS: u64 = 30 * 24 * 3_600_000;
 pub(crate) fn retain(cx: &mut Context<'_, '_>, lsn: Lsn, expires_at: Timestamp) {
     let (at, follows) = (cx.at, cx.follows(Rules::V2));
     let invocation = super::expect(cx.tables, lsn);
-    let (retention, journal_bytes) = (invocation.retention, invocation.journal_bytes);
+    let (retention, journal_bytes) = (invocation.retention, bytes_with_journal(invocation));
     assert!(expires_at > at, "{lsn:?} ended at {at:?} and is kept until {expires_at:?}");
     let completion = invocation.status.completion();
     let result_bytes = completion.map_or(0, |completion| completion.result_bytes());
@@ -106,7 +106,8 @@ pub(crate) fn remove(cx: &mut Context<'_, '_>, lsn: Lsn) {
     assert!(completed_at <= cx.at, "{:?}: {lsn:?} has ended at {completed_at:?}", cx.lsn);
     let (id, target) = (invocation.id, invocation.target.clone());
     let (kind, retention) = (invocation.handler_kind, invocation.retention);
-    let (journal_len, journal_bytes) = (invocation.journal_len, invocation.journal_bytes);
+    let (journal_len, journal_bytes) = (invocation.journal_len, bytes_with_journal(invocation));
+    let incidents = invocation.incidents;
     let (pin, is_promised) = (invocation.pin, is_promised(invocation));
     if let Some(expires_at) = expires_at {
         let bytes = cx.tables.take_expiry_of_all(expires_at, lsn);
@@ -118,6 +119,7 @@ pub(crate) fn remove(cx: &mut Context<'_, '_>, lsn: Lsn) {
         release(cx, bytes + journal_bytes);
     }
     cx.tables.delete_journal(lsn, journal_len);
+    cx.tables.delete_incidents(lsn, incidents);
     cx.tables.unindex_status(StatusKind::Completed, lsn);
     cx.tables.unindex_target(&target, lsn);
     if let Some(pin) = pin {
@@ -128,6 +130,11 @@ pub(crate) fn remove(cx: &mut Context<'_, '_>, lsn: Lsn) {
         cx.tables.delete_promises(&target.service, &target.key);
     }
     cx.tables.delete_invocation(lsn, id);
+}
+
+/// What is removed with its journal, in bytes.
+pub(crate) fn bytes_with_journal(invocation: &Invocation) -> u64 {
+    invocation.journal_bytes + invocation.incident_bytes
 }
 
 /// Removes the journal of a finished invocation, when it expires or earlier; status and result
@@ -151,11 +158,14 @@ fn forget_journal(cx: &mut Context<'_, '_>, lsn: Lsn, retention: Retention, ende
 fn remove_journal(cx: &mut Context<'_, '_>, lsn: Lsn) {
     let follows = cx.follows(Rules::V2);
     let invocation = super::expect(cx.tables, lsn);
-    let (len, bytes) = (invocation.journal_len, invocation.journal_bytes);
+    let (len, bytes) = (invocation.journal_len, bytes_with_journal(invocation));
     let (ended_at, is_promised) = (ended_at(invocation), is_promised(invocation));
+    let incidents = std::mem::take(&mut invocation.incidents);
     invocation.journal_len = 0;
     invocation.journal_bytes = 0;
+    invocation.incident_bytes = 0;
     cx.tables.delete_journal(lsn, len);
+    cx.tables.delete_incidents(lsn, incidents);
     release(cx, bytes);
     if follows && !is_promised {
         cx.tables.put_early(Expiring::All, ended_at, lsn);

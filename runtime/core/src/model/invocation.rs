@@ -162,6 +162,10 @@ pub struct Invocation {
     /// Whether a stored cancellation is still pending: since then, no attempt has stored anything
     /// or suspended after seeing it.
     pub cancel_pending: bool,
+    /// Number of incidents so far; the latest ones are kept.
+    pub incidents: u32,
+    /// What the kept ones take, in bytes.
+    pub incident_bytes: u64,
 }
 
 /// Where an invocation is in its lifecycle.

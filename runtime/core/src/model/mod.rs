@@ -3,6 +3,7 @@
 
 pub mod deployment;
 pub mod ids;
+pub mod incident;
 pub mod invocation;
 pub mod message;
 pub mod producer;

@@ -55,6 +55,8 @@ pub enum Table {
     Producer = 20,
     /// By the LSN that their waiter rows begin with: results that are still being passed on.
     SharedResult = 21,
+    /// By invocation and number: what happened to it beside its journal.
+    Incident = 22,
 }
 
 /// Builds a key part by part.

@@ -9,6 +9,7 @@ pub mod completion;
 pub mod deployment;
 pub mod expiry;
 mod hints;
+pub mod incident;
 pub mod index;
 pub mod invocation;
 pub mod journal;

@@ -9,7 +9,7 @@ use super::{
     journal::JournalEntry,
     meta::Meta,
     object::Object,
-    old_formats::InvocationV2,
+    old_formats::{InvocationV2, InvocationV5},
     outbox::Outgoing,
     promise::Promise,
     shared_result::SharedResult,
@@ -18,6 +18,7 @@ use crate::{
     model::{
         deployment::StoredDeployment,
         ids::Lsn,
+        incident::Incident,
         invocation::{CallRef, Invocation},
         producer::Position,
         timer::Timer,
@@ -64,18 +65,22 @@ pub enum Row {
     Retained(u64),
     /// See [`PromiseName`].
     PromiseName(Box<PromiseName>),
-    /// See [`Invocation`]. From here on: format 3.
-    Invocation(Box<Invocation>),
+    /// See [`InvocationV5`]. Never in memory either. From here on: format 3.
+    InvocationV5(Box<InvocationV5>),
     /// See [`Position`]. From here on: format 4.
     Position(Position),
     /// See [`SharedResult`]. From here on: format 5.
     SharedResult(SharedResult),
+    /// See [`Invocation`]. From here on: format 6.
+    Invocation(Box<Invocation>),
+    /// See [`Incident`].
+    Incident(Box<Incident>),
 }
 
 /// Version of the row encoding, and the first byte of every stored value. Rows are read in every
 /// format and written in this one. Each format only adds variants to the previous one, at any level
 /// of nesting.
-pub const ROW_FORMAT: u8 = 5;
+pub const ROW_FORMAT: u8 = 6;
 
 /// A stored row could not be decoded.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +123,8 @@ impl Row {
     /// Converts rows of older formats to their current type.
     fn thaw(self) -> Self {
         match self {
-            Self::InvocationV2(old) => Self::Invocation(Box::new((*old).into())),
+            Self::InvocationV2(old) => Self::Invocation(Box::new(InvocationV5::from(*old).into())),
+            Self::InvocationV5(old) => Self::Invocation(Box::new((*old).into())),
             row @ (Self::Unit
             | Self::Lsn(_)
             | Self::Bytes(_)
@@ -138,7 +144,8 @@ impl Row {
             | Self::PromiseName(_)
             | Self::Invocation(_)
             | Self::Position(_)
-            | Self::SharedResult(_)) => row,
+            | Self::SharedResult(_)
+            | Self::Incident(_)) => row,
         }
     }
 
@@ -163,7 +170,10 @@ impl Row {
                 let failure = invocation.last_failure.as_deref().map(size::of_attempt_failure);
                 600 + result.unwrap_or(0) + failure.unwrap_or(0)
             }
-            Self::InvocationV2(_) => 600,
+            Self::InvocationV2(_) | Self::InvocationV5(_) => 600,
+            Self::Incident(incident) => {
+                usize::try_from(size::of_incident(incident)).unwrap_or(usize::MAX)
+            }
             Self::Promise(promise) => match &**promise {
                 Promise::Completed(result) => 200 + size::of_result(result),
                 Promise::Pending(waiting) => 200 + size_of_val(&waiting[..]),

@@ -143,7 +143,7 @@ fn an_overlay_counts_results_and_failures() {
     let name = attempt(created, created);
     let before = fixture.live.size_bytes();
     let mut event = failed(name, AfterFailure::Retry { delay_ms: 0, counts: true });
-    let Event::AttemptFailed { failure, .. } = &mut event else { unreachable!("it is one") };
+    let Event::AttemptFailedOn { failure, .. } = &mut event else { unreachable!("it is one") };
     (failure.message, failure.stacktrace) = ("y".repeat(5_000), "x".repeat(30_000));
     fixture.apply(event);
     assert!(fixture.live.size_bytes() > before + 35_000);

@@ -20,6 +20,7 @@ use crate::{
             ServiceDefinition, ServiceOptions, StoredDeployment,
         },
         ids::{Lsn, PartitionId, RequestId},
+        incident::{Happened, Incident},
         invocation::{
             AfterFailure, AttemptFailure, CallRef, Callee, Completion, Invocation, Pin,
             RelatedCommand, Retention, Source, Status, WaitingFor,
@@ -35,7 +36,7 @@ use crate::{
         journal::JournalEntry,
         meta::Meta,
         object::Object,
-        old_formats::InvocationV2,
+        old_formats::{InvocationV2, InvocationV5},
         outbox::Outgoing,
         promise::Promise,
         shared_result::SharedResult,
@@ -308,7 +309,41 @@ fn events_3() -> Vec<(&'static str, Event)> {
     vec![("AttemptFailed unsent", Event::AttemptFailed { attempt: name, failure: broken(), next })]
 }
 
-/// Rows that use what format 3 introduced: the current form of an invocation, in every state.
+/// Events that use what format 6 introduced.
+fn events_6() -> Vec<(&'static str, Event)> {
+    let name = attempt(Lsn(300), Lsn(301));
+    let failed = |deployment| Event::AttemptFailedOn {
+        attempt: name,
+        deployment,
+        failure: broken(),
+        next: AfterFailure::RetryUnsent { delay_ms: 5 },
+    };
+    vec![
+        ("AttemptFailedOn", failed(Some(DeploymentId(9)))),
+        ("AttemptFailedOn nothing", failed(None)),
+    ]
+}
+
+/// Rows that use what format 6 introduced: the current form of an invocation, and incidents.
+fn rows_6() -> Vec<(&'static str, Row)> {
+    let told = |row| {
+        let Row::Invocation(row) = row else { panic!("{row:?} is no invocation") };
+        Row::Invocation(Box::new(Invocation { incidents: 300, incident_bytes: 4000, ..*row }))
+    };
+    let incident = Incident {
+        at: Timestamp(15),
+        journal_len: 4,
+        what: Happened::AttemptFailed {
+            started_at: Timestamp(12),
+            deployment: Some(DeploymentId(9)),
+            failure: broken(),
+        },
+    };
+    let invocations = rows_3().into_iter().map(|(name, row)| (name, told(row)));
+    invocations.chain([("Incident", Row::Incident(Box::new(incident)))]).collect()
+}
+
+/// Rows that use what format 3 introduced: an invocation in every state.
 fn rows_3() -> Vec<(&'static str, Row)> {
     let told = |row| {
         let Row::Invocation(row) = row else { panic!("{row:?} is no invocation") };
@@ -360,6 +395,43 @@ fn invocation(status: Status) -> Row {
         last_failure: Some(Box::new(broken())),
         unsent: 0,
         cancel_pending: false,
+        incidents: 0,
+        incident_bytes: 0,
+    }))
+}
+
+/// The row as formats 3 to 5 wrote it.
+fn frozen_5(row: &Row) -> Row {
+    let Row::Invocation(row) = row.clone() else { return row.clone() };
+    Row::InvocationV5(Box::new(InvocationV5 {
+        id: row.id,
+        target: row.target,
+        service_kind: row.service_kind,
+        handler_kind: row.handler_kind,
+        source: row.source,
+        status: row.status,
+        pin: row.pin,
+        idempotency_key: row.idempotency_key,
+        scope: row.scope,
+        limit_key: row.limit_key,
+        retention: row.retention,
+        random_seed: row.random_seed,
+        created_at: row.created_at,
+        modified_at: row.modified_at,
+        start_at: row.start_at,
+        running_at: row.running_at,
+        journal_len: row.journal_len,
+        commands: row.commands,
+        journal_bytes: row.journal_bytes,
+        last_entry_at: row.last_entry_at,
+        output: row.output,
+        has_notifications: row.has_notifications,
+        has_waiters: row.has_waiters,
+        retry_count: row.retry_count,
+        policy_attempts: row.policy_attempts,
+        last_failure: row.last_failure,
+        unsent: row.unsent,
+        cancel_pending: row.cancel_pending,
     }))
 }
 
@@ -518,28 +590,23 @@ fn what_format_1_has_written_is_read_and_written_the_same() {
     check("event3 ", of(Rules::V3, events_3()), record, |record| record.encode().to_vec());
     check("event4 ", of(Rules::V4, events_4()), record, |record| record.encode().to_vec());
     check("event5 ", of(Rules::V5, events_5()), record, |record| record.encode().to_vec());
+    check("event6 ", of(Rules::V6, events_6()), record, |record| record.encode().to_vec());
     let row = |bytes: &[u8]| Row::decode(bytes).unwrap();
     // Rows are written in the newest format: those that have not changed differ only in that byte.
-    let written = |format| {
+    let written = |format, frozen: fn(&Row) -> Row| {
         move |row: &Row| {
             let mut bytes = frozen(row).encode(Vec::new());
-            assert_eq!(std::mem::replace(&mut bytes[0], format), 5);
+            assert_eq!(std::mem::replace(&mut bytes[0], format), 6);
             bytes
         }
     };
-    check("row ", rows(), row, written(1));
-    check("row2 ", rows_2(), row, written(2));
+    check("row ", rows(), row, written(1, frozen));
+    check("row2 ", rows_2(), row, written(2, frozen));
+    check("row3 ", rows_3(), row, written(3, frozen_5));
+    check("row4 ", rows_4(), row, written(4, frozen_5));
+    check("row5 ", rows_5(), row, written(5, frozen_5));
     // Current forms need no freezing.
-    let unfrozen = |format| {
-        move |row: &Row| {
-            let mut bytes = row.encode(Vec::new());
-            assert_eq!(std::mem::replace(&mut bytes[0], format), 5);
-            bytes
-        }
-    };
-    check("row3 ", rows_3(), row, unfrozen(3));
-    check("row4 ", rows_4(), row, unfrozen(4));
-    check("row5 ", rows_5(), row, |row| row.encode(Vec::new()));
+    check("row6 ", rows_6(), row, written(6, Row::clone));
 }
 
 #[test]
@@ -551,7 +618,8 @@ fn a_record_keeps_the_rules_it_was_made_under() {
             Some(("event2", _)) => Rules::V2,
             Some(("event3", _)) => Rules::V3,
             Some(("event4", _)) => Rules::V4,
-            _ => Rules::V5,
+            Some(("event5", _)) => Rules::V5,
+            _ => Rules::V6,
         };
         let record = Record::decode(Lsn(1), &unhex(bytes)).unwrap();
         assert_eq!((record.rules, hex(&record.encode())), (rules, (*bytes).to_owned()), "{name}");
@@ -560,9 +628,9 @@ fn a_record_keeps_the_rules_it_was_made_under() {
 
 #[test]
 fn a_newer_format_is_refused_by_its_number() {
-    for unknown in [0, 6, 9] {
+    for unknown in [0, 7, 9] {
         let refused = Record::decode(Lsn(1), &[unknown, 0]).unwrap_err();
-        let expected = "this version reads formats 1 to 5";
+        let expected = "this version reads formats 1 to 6";
         assert_eq!(refused.to_string(), format!("event format {unknown} is unknown: {expected}"));
         let refused = Row::decode(&[unknown]).unwrap_err();
         assert_eq!(refused.to_string(), format!("row format {unknown} is unknown: {expected}"));

@@ -29,7 +29,7 @@ use crate::{
 
 fn rows(fixture: &mut Fixture) -> Vec<(Vec<u8>, crate::tables::Row)> {
     let tables = fixture.tables();
-    let tables_by_number = (Table::Meta as u8)..=(Table::SharedResult as u8);
+    let tables_by_number = (Table::Meta as u8)..=(Table::Incident as u8);
     tables_by_number
         .flat_map(|table| tables.scan(&[table], &[table], usize::MAX))
         .map(|(key, row)| (key.to_vec(), row))
@@ -265,7 +265,7 @@ proptest! {
                     Some(Row::Unit) => ROWS_BYTES,
                     other => panic!("{other:?}"),
                 };
-                rows + row.journal_bytes
+                rows + row.journal_bytes + row.incident_bytes
             }).sum();
             prop_assert_eq!(tables.retained().bytes, counted);
             // Each has exactly one row for early removal, if any.

@@ -268,7 +268,7 @@ pub(super) fn failed(attempt: AttemptRef, next: AfterFailure) -> Event {
         stacktrace: String::new(),
         related_command: None,
     };
-    Event::AttemptFailed { attempt, failure, next }
+    Event::AttemptFailedOn { attempt, deployment: None, failure, next }
 }
 
 pub(super) fn sleep(until_ms: u64, completion: u32) -> Command {

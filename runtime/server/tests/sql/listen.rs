@@ -31,10 +31,9 @@ impl Session {
         let all = Arc::clone(&said);
         std::thread::spawn(move || {
             let mut piece = [0; 4096];
-            while let Ok(1..) = output.read(&mut piece).map(|read| {
+            while let Ok(read @ 1..) = output.read(&mut piece) {
                 all.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..read]));
-                read
-            }) {}
+            }
         });
         Self { input, said, process }
     }
@@ -149,7 +148,7 @@ impl Events {
                 let (Some(name), Some(data)) = (name, data) else { continue };
                 return (name, serde_json::from_str(&data).unwrap());
             }
-            let frame = self.body.frame().await.expect("the stream has ended").unwrap();
+            let frame = self.body.frame().await.unwrap().unwrap();
             let data = frame.into_data().unwrap();
             self.text.push_str(std::str::from_utf8(&data).unwrap());
         }

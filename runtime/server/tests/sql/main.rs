@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod attempts;
 mod bad_input;
 mod catalogue;
 mod listen;

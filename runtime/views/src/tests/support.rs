@@ -186,7 +186,7 @@ impl Fixture {
             stacktrace: String::new(),
             related_command: None,
         };
-        self.apply(Event::AttemptFailed { attempt, failure, next });
+        self.apply(Event::AttemptFailedOn { attempt, deployment: None, failure, next });
     }
 
     /// Issues a command from its first attempt.

@@ -49,18 +49,10 @@ impl Scan<Invocation> for Snapshot {
 impl Snapshot {
     /// What to select in a partition; `None` if nothing of it can match.
     fn select(&self, partition: u16, filter: &InvocationFilter) -> Option<Filter> {
-        let ids = match &filter.ids {
-            Some(ids) => {
-                let ids = ids.iter().filter_map(|id| id.parse::<InvocationId>().ok());
-                let ids: Vec<_> =
-                    ids.filter(|id| self.is_of(partition, id.partition_key)).collect();
-                if ids.is_empty() {
-                    return None;
-                }
-                Some(ids)
-            }
-            None => None,
-        };
+        let ids = self.ids(partition, filter.ids.as_ref());
+        if ids.as_ref().is_some_and(Vec::is_empty) {
+            return None;
+        }
         let statuses = filter
             .statuses
             .as_ref()
@@ -188,12 +180,15 @@ fn last_failure(failure: AttemptFailure) -> Failure {
         text,
         error_code: failure.error_code,
         command_index: command.as_ref().and_then(|command| command.index).map(u64::from),
-        command_type: command.as_ref().and_then(|command| command.ty).map(|ty| {
-            let ty = u16::try_from(ty).map_or("Unknown", |ty| MessageType(ty).name());
-            ty.trim_end_matches("Command").to_owned()
-        }),
+        command_type: command.as_ref().and_then(|command| command.ty).map(command_type),
         command_name: command.and_then(|command| command.name),
     }
+}
+
+/// The name of a command's type code.
+pub(super) fn command_type(ty: u32) -> String {
+    let ty = u16::try_from(ty).map_or("Unknown", |ty| MessageType(ty).name());
+    ty.trim_end_matches("Command").to_owned()
 }
 
 fn invoked_by(source: Source) -> InvokedBy {

@@ -5,17 +5,14 @@ use protocol::{
     InvocationId,
     journal::{Command, NotificationResult, command::CallRequest},
 };
-use runtime_views::{
-    journal::{All, Content, Entry, List},
-    page::Cursor as ViewCursor,
-};
+use runtime_views::journal::{All, Content, Entry, List};
 use sql_introspection::{
     Scan, Unavailable,
     source::{Cursor, Page, PageLimit, Wanted},
-    tables::{JournalEntry, OfInvocations},
+    tables::JournalEntry,
 };
 
-use super::{Snapshot, budget, cursor, invocation::failure_text, nothing, page};
+use super::{Snapshot, budget, cursor, invocation::failure_text, of_each, page};
 
 impl Scan<JournalEntry> for Snapshot {
     fn scan(
@@ -25,33 +22,15 @@ impl Scan<JournalEntry> for Snapshot {
         after: Option<&Cursor>,
         limit: PageLimit,
     ) -> Result<Page<JournalEntry>, Unavailable> {
-        let Some(ids) = self.ids(partition, &wanted.filter) else {
+        let Some(ids) = self.ids(partition, wanted.filter.ids.as_ref()) else {
             let all = All { after: cursor(after), budget: budget(limit) };
             let found = self.read(partition, all)?;
             return Ok(page(found, |(id, entry)| record(id, entry)));
         };
-        // The cursor says which of the ids comes next, and where in its journal.
-        let (at, inside) =
-            after.and_then(|cursor| cursor.0.split_once('/')).map_or((0, None), |(at, inside)| {
-                (at.parse::<usize>().unwrap_or(0), ViewCursor::parse(inside))
-            });
-        let Some(id) = ids.get(at) else { return Ok(nothing()) };
-        let list = List { invocation: *id, after: inside, budget: budget(limit) };
-        let found = page(self.read(partition, list)?, |entry| record(*id, entry));
-        let rest_after = match found.rest_after {
-            Some(inside) => Some(Cursor(format!("{at}/{}", inside.0))),
-            None if at + 1 < ids.len() => Some(Cursor(format!("{}/", at + 1))),
-            None => None,
-        };
-        Ok(Page { rest_after, ..found })
-    }
-}
-
-impl Snapshot {
-    /// The wanted invocations that a partition owns; `None` if all are wanted.
-    pub(super) fn ids(&self, partition: u16, filter: &OfInvocations) -> Option<Vec<InvocationId>> {
-        let ids = filter.ids.as_ref()?.iter().filter_map(|id| id.parse::<InvocationId>().ok());
-        Some(ids.filter(|id| self.is_of(partition, id.partition_key)).collect())
+        of_each(&ids, after, |invocation, after| {
+            let list = List { invocation, after, budget: budget(limit) };
+            Ok(page(self.read(partition, list)?, |entry| record(invocation, entry)))
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Records for SQL, read from snapshots of all partitions.
 
+mod attempt;
 mod invocation;
 mod journal;
 mod object;
@@ -10,7 +11,7 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::PartitionKey;
+use protocol::{InvocationId, PartitionKey};
 use runtime_core::{
     Partition, PartitionId,
     registry::{RegistrySnapshot, Service},
@@ -67,6 +68,12 @@ impl Snapshot {
         Partition::owner(self.count, key) == PartitionId(partition)
     }
 
+    /// The invocations among `ids` that a partition owns; `None` if all are wanted.
+    fn ids(&self, partition: u16, ids: Option<&Vec<String>>) -> Option<Vec<InvocationId>> {
+        let ids = ids?.iter().filter_map(|id| id.parse::<InvocationId>().ok());
+        Some(ids.filter(|id| self.is_of(partition, id.partition_key)).collect())
+    }
+
     fn alias(&self, service: &str) -> Option<String> {
         self.aliases.get(service).cloned()
     }
@@ -101,6 +108,27 @@ fn within(services: Option<&[String]>, keys: Option<&[String]>) -> Option<Within
         (Some([service]), _) => Some(Within::Service(service.clone())),
         (Some(_) | None, _) => Some(Within::All),
     }
+}
+
+/// Reads what belongs to each of some invocations in turn. The cursor says which of them comes next,
+/// and where in what belongs to it.
+fn of_each<R>(
+    ids: &[InvocationId],
+    after: Option<&source::Cursor>,
+    read: impl FnOnce(InvocationId, Option<Cursor>) -> Result<source::Page<R>, Unavailable>,
+) -> Result<source::Page<R>, Unavailable> {
+    let (at, inside) =
+        after.and_then(|cursor| cursor.0.split_once('/')).map_or((0, None), |(at, inside)| {
+            (at.parse::<usize>().unwrap_or(0), Cursor::parse(inside))
+        });
+    let Some(id) = ids.get(at) else { return Ok(nothing()) };
+    let found = read(*id, inside)?;
+    let rest_after = match found.rest_after {
+        Some(inside) => Some(source::Cursor(format!("{at}/{}", inside.0))),
+        None if at + 1 < ids.len() => Some(source::Cursor(format!("{}/", at + 1))),
+        None => None,
+    };
+    Ok(source::Page { rest_after, ..found })
 }
 
 fn order(direction: Direction) -> Order {

@@ -55,7 +55,7 @@ impl Scan<Wait> for Snapshot {
         after: Option<&Cursor>,
         limit: PageLimit,
     ) -> Result<Page<Wait>, Unavailable> {
-        let ids = self.ids(partition, &wanted.filter);
+        let ids = self.ids(partition, wanted.filter.ids.as_ref());
         if ids.as_ref().is_some_and(Vec::is_empty) {
             return Ok(nothing());
         }

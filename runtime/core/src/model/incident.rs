@@ -1,0 +1,32 @@
+//! What happened to an invocation beside its journal, kept for people to read.
+
+use protocol::{DeploymentId, journal::EntryIndex};
+use serde::{Deserialize, Serialize};
+
+use super::invocation::AttemptFailure;
+use crate::time::Timestamp;
+
+/// An incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// When it happened.
+    pub at: Timestamp,
+    /// The number of journal entries at that time.
+    pub journal_len: EntryIndex,
+    /// What happened.
+    pub what: Happened,
+}
+
+/// What happened. The order of the variants is persisted: append only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Happened {
+    /// An attempt failed.
+    AttemptFailed {
+        /// When it started.
+        started_at: Timestamp,
+        /// Where it ran, if it had chosen.
+        deployment: Option<DeploymentId>,
+        /// Why, with its texts cut.
+        failure: AttemptFailure,
+    },
+}

@@ -1,0 +1,170 @@
+//! Attempts: `sys_attempt`, and `sys_journal_events` as comparable servers show what failed.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    column::Column,
+    pushdown::Constraints,
+    source::Record,
+    table::{Table, TableInfo},
+};
+
+use super::object::Whole;
+
+/// An attempt: one under way, or one that failed. Times are milliseconds since the epoch.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "the columns document them")]
+pub struct Attempt {
+    pub partition_key: u64,
+    pub invocation: String,
+    pub deployment: Option<String>,
+    pub started_at: u64,
+    /// The number of journal entries when it ended, or now.
+    pub journal_len: u32,
+    /// `None` while it is under way.
+    pub failed: Option<Failed>,
+}
+
+/// How an attempt failed.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "the columns document them")]
+pub struct Failed {
+    pub at: u64,
+    pub code: u32,
+    pub error_code: Option<String>,
+    pub message: String,
+    pub stacktrace: String,
+    pub command_index: Option<u32>,
+    pub command_name: Option<String>,
+    pub command_type: Option<String>,
+}
+
+/// Which attempts to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AttemptFilter {
+    /// Only of these invocations.
+    pub ids: Option<Vec<String>>,
+    /// Only those that failed.
+    pub failed: bool,
+}
+
+impl Record for Attempt {
+    type Filter = AttemptFilter;
+    type Part = Whole;
+}
+
+type Col = Column<Attempt>;
+
+/// `sys_attempt`.
+pub(crate) fn sys_attempt() -> Table<Attempt> {
+    Table {
+        info: TableInfo {
+            name: "sys_attempt",
+            comment: "Attempts under way, and the last 16 of each invocation that failed.",
+            pushed: &["id"],
+            is_partitioned: true,
+        },
+        columns: vec![
+            partition_key(),
+            id(),
+            Col::text("outcome", "running or failed.", |it| {
+                Some(if it.failed.is_some() { "failed" } else { "running" }.into())
+            }),
+            Col::text("deployment_id", "Where it runs or ran, once it had chosen.", |it| {
+                it.deployment.as_deref().map(Cow::from)
+            }),
+            Col::time("started_at", "When it started.", |it| Some(it.started_at)),
+            Col::time("ended_at", "When it failed.", |it| Some(it.failed.as_ref()?.at)),
+            Col::i64("duration_ms", "How long it took until it failed, in milliseconds.", |it| {
+                let taken = it.failed.as_ref()?.at.saturating_sub(it.started_at);
+                i64::try_from(taken).ok()
+            }),
+            Col::u32("journal_size", "Entries in the journal when it failed, or so far.", |it| {
+                Some(it.journal_len)
+            }),
+            Col::text("failure", "Why it failed, as [code] message; 1 KiB is kept.", |it| {
+                let failed = it.failed.as_ref()?;
+                Some(format!("[{}] {}", failed.code, failed.message).into())
+            }),
+            Col::text("failure_error_code", "The runtime's code for it, such as RT0001.", |it| {
+                it.failed.as_ref()?.error_code.as_deref().map(Cow::from)
+            }),
+            Col::text("failure_stacktrace", "Where it failed; 4 KiB is kept.", |it| {
+                let stacktrace = &it.failed.as_ref()?.stacktrace;
+                (!stacktrace.is_empty()).then(|| stacktrace.into())
+            }),
+            Col::u32("failure_command_index", "The command that failed.", |it| {
+                it.failed.as_ref()?.command_index
+            }),
+            Col::text("failure_command_name", "Its name.", |it| {
+                it.failed.as_ref()?.command_name.as_deref().map(Cow::from)
+            }),
+            Col::text("failure_command_type", "Its type.", |it| {
+                it.failed.as_ref()?.command_type.as_deref().map(Cow::from)
+            }),
+        ],
+        filter: |constraints| AttemptFilter { ids: constraints.texts("id"), failed: false },
+        order: |_| None,
+    }
+}
+
+/// `sys_journal_events`.
+pub(crate) fn sys_journal_events() -> Table<Attempt> {
+    Table {
+        info: TableInfo {
+            name: "sys_journal_events",
+            comment: "What happened beside journals: attempts that failed, the last 16 of each invocation.",
+            pushed: &["id"],
+            is_partitioned: true,
+        },
+        columns: vec![
+            partition_key(),
+            id(),
+            Col::u32(
+                "after_journal_entry_index",
+                "The last entry of the journal at that time.",
+                |it| it.journal_len.checked_sub(1),
+            ),
+            Col::time("appended_at", "When it happened.", |it| Some(it.failed.as_ref()?.at)),
+            Col::text("event_type", "TransientError: an attempt failed.", |it| {
+                it.failed.as_ref().map(|_| "TransientError".into())
+            }),
+            Col::text("event_json", "What happened.", |it| Some(event(it.failed.as_ref()?).into())),
+        ],
+        filter: |constraints: &Constraints| AttemptFilter {
+            ids: constraints.texts("id"),
+            failed: true,
+        },
+        order: |_| None,
+    }
+}
+
+fn partition_key() -> Col {
+    Col::u64("partition_key", "Hash that selects the partition.", |it| Some(it.partition_key))
+}
+
+fn id() -> Col {
+    Col::text("id", "The invocation.", |it| Some((&it.invocation).into()))
+}
+
+/// A failure as comparable servers write it.
+fn event(failed: &Failed) -> String {
+    let mut fields = Map::new();
+    let mut add = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            fields.insert(name.to_owned(), value);
+        }
+    };
+    add("ty", Some("TransientError".into()));
+    add("error_code", Some(failed.code.into()));
+    add("error_message", Some(failed.message.as_str().into()));
+    let stacktrace = Some(failed.stacktrace.as_str()).filter(|it| !it.is_empty());
+    add("error_stacktrace", stacktrace.map(Value::from));
+    add("restate_doc_error_code", failed.error_code.as_deref().map(Value::from));
+    add("related_command_index", failed.command_index.map(Value::from));
+    add("related_command_name", failed.command_name.as_deref().map(Value::from));
+    add("related_command_type", failed.command_type.as_deref().map(Value::from));
+    Value::Object(fields).to_string()
+}
