@@ -117,6 +117,11 @@ impl<R: Record> Column<R> {
         Self::new(name, comment, Value::Time(value))
     }
 
+    /// The hash that says which partition owns a record.
+    pub fn partition_key(value: fn(&R) -> Option<u64>) -> Self {
+        Self::u64("partition_key", "Hash that selects the partition.", value)
+    }
+
     /// A column of durations, in milliseconds.
     pub fn duration(
         name: &'static str,

@@ -219,28 +219,39 @@ fn access(set: &Settings) -> Result<Access> {
 
 /// The files are read once, at startup. A changed certificate needs a restart.
 fn endpoint_tls(set: &Settings) -> Result<Tls> {
-    let pem = |path: &Path| {
-        std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
-    };
-    let authorities = set.endpoint_ca_file.as_deref().map(pem).transpose();
+    let authorities = set.endpoint_ca_file.as_deref().map(read_file).transpose();
     let authorities = authorities.context("endpoint-ca-file")?;
-    let named = (&set.endpoint_client_certificate_file, &set.endpoint_client_key_file);
-    let identity = match named {
-        (None, None) => None,
-        (Some(certificates), Some(key)) => Some((
-            pem(certificates).context("endpoint-client-certificate-file")?,
-            pem(key).context("endpoint-client-key-file")?,
-        )),
-        (Some(_), None) | (None, Some(_)) => bail!(
-            "endpoint-client-certificate-file and endpoint-client-key-file must be set together, and \
-             one of them is missing"
-        ),
-    };
+    let certificate = (CLIENT_CERTIFICATE, set.endpoint_client_certificate_file.as_deref());
+    let identity = read_pair(certificate, (CLIENT_KEY, set.endpoint_client_key_file.as_deref()))?;
     // Parse each file on its own first, so that the error names the right one.
     Tls::new(authorities.as_deref(), None).context("endpoint-ca-file")?;
     let identity = identity.as_ref().map(|(certificates, key)| Identity { certificates, key });
     Tls::new(authorities.as_deref(), identity)
-        .context("endpoint-client-certificate-file and endpoint-client-key-file")
+        .with_context(|| format!("{CLIENT_CERTIFICATE} and {CLIENT_KEY}"))
+}
+
+const CLIENT_CERTIFICATE: &str = "endpoint-client-certificate-file";
+const CLIENT_KEY: &str = "endpoint-client-key-file";
+
+/// Reads the files of a certificate and its key, which two settings name together or not at all.
+fn read_pair(
+    certificate: (&str, Option<&Path>),
+    key: (&str, Option<&Path>),
+) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+    let read = |name: &str, path: &Path| read_file(path).with_context(|| name.to_owned());
+    match (certificate, key) {
+        ((_, None), (_, None)) => Ok(None),
+        ((name, Some(path)), (key_name, Some(key_path))) => {
+            Ok(Some((read(name, path)?, read(key_name, key_path)?)))
+        }
+        ((name, _), (key_name, _)) => {
+            bail!("{name} and {key_name} must be set together, and one of them is missing")
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
 fn put<T>(target: &mut T, value: Option<T>) {

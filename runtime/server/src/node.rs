@@ -30,7 +30,7 @@ use crate::{
     panics,
     shutdown::{Reason, Shutdown},
     sql, telemetry,
-    wire::{changes::Changes, sql::Snapshots},
+    wire::{changes::Changes, queries::AdminQueries, sql::Snapshots},
 };
 
 /// The start of 2020. This software did not exist before.
@@ -155,14 +155,14 @@ async fn serve(config: Config) -> Result<()> {
         until(&shutdown),
     )
     .await?;
-    sql.spawn(keeper.run(until(&shutdown)));
+    sql.handle().spawn(keeper.run(until(&shutdown)));
 
     let admin = Admin {
         partitions,
         registry,
         clock,
         discovery: Arc::new(HttpDiscovery(config.endpoint_tls.clone())),
-        queries: Arc::new(sql.for_admin(&engine, &config.sql)),
+        queries: Arc::new(AdminQueries::new(&engine, config.sql.queries_max, sql.handle())),
         changes,
         ingress_url: format!("http://{ingress_address}/"),
         memory: Share::new(budget.admin),

@@ -3,7 +3,10 @@
 
 use protocol::{
     InvocationId,
-    journal::{NotificationId, NotificationKind},
+    journal::{
+        NotificationId, NotificationKind,
+        notification::{CANCEL_SIGNAL, SignalId},
+    },
 };
 use runtime_core::{
     Lsn,
@@ -13,6 +16,8 @@ use runtime_core::{
 };
 
 use crate::{View, invocation::row_named};
+
+const CANCELLATION: NotificationId = NotificationId::Signal(SignalId::Index(CANCEL_SIGNAL));
 
 /// What an invocation waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +85,10 @@ impl View for One {
                     if !answers.iter().any(|known| known.id == *id) {
                         answers.extend(awaited(tables, lsn, id));
                     }
+                }
+                // Handlers also wait for their cancellation, which says nothing about this wait.
+                if answers.len() > 1 {
+                    answers.retain(|it| it.id != CANCELLATION);
                 }
                 Wait::Answers(answers)
             }

@@ -11,7 +11,7 @@ use pgwire::{
         ClientInfo, ClientPortalStore, DEFAULT_NAME, PgWireConnectionState, Type,
         portal::{Format, Portal, PortalExecutionState},
         query::{ExtendedQueryHandler, send_describe_response, send_partial_query_response},
-        results::{DescribePortalResponse, QueryResponse, Response, Tag},
+        results::{DescribePortalResponse, Response, Tag},
         stmt::StoredStatement,
         store::{Entry, PortalStore},
     },
@@ -28,8 +28,8 @@ use pgwire::{
 
 use super::{
     prepared::{Prepared, Preparer, bound},
-    rows::{complete, fields, rows},
-    session::{Answer, PREPARED_MAX, Session},
+    rows::{complete, fields},
+    session::{PREPARED_MAX, Reply, Session},
     statement::Statement,
 };
 use crate::error::SqlError;
@@ -61,23 +61,13 @@ impl Session {
         let mut state = state.lock().await;
         if matches!(*state, PortalExecutionState::Initial) {
             let prepared = portal.statement.statement.clone();
-            let tag = self.tag(&prepared.statement, client.transaction_status());
-            self.deallocate(client, &prepared.statement);
-            let parameters = bound(&portal)?;
-            let status = client.transaction_status();
-            let (answer, after) = self.execute(prepared, Some(parameters), status).await?;
-            client.set_transaction_status(after);
-            match answer {
-                Answer::Done => {
+            let parameters = Some(bound(&portal)?);
+            let format = &portal.result_column_format;
+            match self.reply(client, prepared, parameters, format).await? {
+                Reply::Rows(rows) => *state = PortalExecutionState::Suspended(rows),
+                Reply::Done(tag) => {
                     *state = PortalExecutionState::Finished;
-                    return complete(client, Tag::new(tag)).await;
-                }
-                Answer::Rows { schema, batches } => {
-                    let fields = fields(&schema, &portal.result_column_format)?;
-                    let mut response =
-                        QueryResponse::new(Arc::clone(&fields), rows(batches, fields));
-                    response.set_command_tag(tag);
-                    *state = PortalExecutionState::Suspended(response);
+                    return complete(client, tag).await;
                 }
             }
         }
@@ -119,15 +109,11 @@ impl ExtendedQueryHandler for Session {
             let Some(statement) = statements.next() else { return Ok(None) };
             if statements.next().is_some() {
                 let what = "cannot insert multiple commands into a prepared statement";
-                return Err(SqlError::new("42601", what));
+                return Err(SqlError::new("42601", what).into());
             }
             Ok(Some(self.prepare(Statement::of(statement)?).await?))
         };
-        let parsed = tokio::select! {
-            parsed = parse => parsed?,
-            () = self.cancelled.notified() => return Err(SqlError::cancelled().into()),
-        };
-        match parsed {
+        match self.unless_cancelled(parse).await? {
             None => client.portal_store().put_empty_statement(&name),
             Some(prepared) => {
                 let types = message.type_oids.iter().map(|oid| Type::from_oid(*oid)).collect();
@@ -182,10 +168,7 @@ impl ExtendedQueryHandler for Session {
             return Err(PgWireError::NotReadyForQuery);
         }
         client.set_state(PgWireConnectionState::QueryInProgress);
-        tokio::select! {
-            answered = self.extended(client, message) => answered?,
-            () = self.cancelled.notified() => return Err(SqlError::cancelled().into()),
-        }
+        self.unless_cancelled(self.extended(client, message)).await?;
         client.set_state(PgWireConnectionState::ReadyForQuery);
         Ok(())
     }

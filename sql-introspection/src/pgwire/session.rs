@@ -13,7 +13,13 @@ use futures::{
     stream::{self, BoxStream},
 };
 use pgwire::{
-    api::{ClientPortalStore, store::PortalStore},
+    api::{
+        ClientInfo, ClientPortalStore,
+        portal::Format,
+        results::{QueryResponse, Tag},
+        store::PortalStore,
+    },
+    error::PgWireResult,
     messages::response::TransactionStatus,
 };
 use tokio::sync::Notify;
@@ -22,7 +28,7 @@ use super::{
     cursor::Cursor,
     listening::Listening,
     prepared::{Prepared, parameters},
-    rows::single,
+    rows::{fields, rows, single},
     settings::SessionSettings,
     shared_bytes::{SharedBytes, Taken},
     statement::Statement,
@@ -36,7 +42,7 @@ pub(super) const PREPARED_MAX: usize = 1024;
 pub(super) struct Session {
     pub(super) client: Client,
     /// Woken to cancel what is running.
-    pub(super) cancelled: Arc<Notify>,
+    cancelled: Arc<Notify>,
     pub(super) listening: Listening,
     kept: Mutex<Kept>,
 }
@@ -52,11 +58,19 @@ pub(super) struct Kept {
 }
 
 /// What a statement is answered with.
-pub(super) enum Answer {
+enum Answer {
     /// Rows.
     Rows { schema: SchemaRef, batches: BoxStream<'static, Result<RecordBatch, SqlError>> },
     /// Nothing but that it was done.
     Done,
+}
+
+/// What a client is sent for a statement.
+pub(super) enum Reply {
+    /// Rows.
+    Rows(QueryResponse),
+    /// Only the tag, which says what was done.
+    Done(Tag),
 }
 
 impl Kept {
@@ -119,41 +133,18 @@ impl Session {
 
     /// Plans a statement, as far as there is something to plan.
     pub(super) async fn prepare(&self, statement: Statement) -> Result<Prepared, SqlError> {
-        let plan = match &statement {
-            Statement::Query(query) | Statement::Declare(_, query) => {
-                Some(self.client.engine().plan((**query).clone()).await?)
-            }
-            Statement::Begin
-            | Statement::Commit
-            | Statement::Rollback
-            | Statement::Set(..)
-            | Statement::Reset(_)
-            | Statement::Show(_)
-            | Statement::Fetch(..)
-            | Statement::Close(_)
-            | Statement::Discard
-            | Statement::Deallocate(_)
-            | Statement::Listen(_)
-            | Statement::Unlisten(_) => None,
+        let plan = match statement.query() {
+            Some(query) => Some(self.client.engine().plan(query.clone()).await?),
+            None => None,
         };
         let parameters = plan.as_ref().map_or(Ok(Vec::new()), parameters)?;
-        let schema = match &statement {
-            Statement::Query(_) => plan.as_ref().map(|plan| Arc::clone(plan.schema().inner())),
-            Statement::Show(name) => {
+        let schema = match (&statement, &plan) {
+            (Statement::Query(_), Some(plan)) => Some(Arc::clone(plan.schema().inner())),
+            (Statement::Show(name), _) => {
                 Some(single(name, &self.kept().settings.show(name)?)?.schema())
             }
-            Statement::Fetch(name, _) => Some(self.cursor(name)?.lock().await.schema()),
-            Statement::Begin
-            | Statement::Commit
-            | Statement::Rollback
-            | Statement::Set(..)
-            | Statement::Reset(_)
-            | Statement::Declare(..)
-            | Statement::Close(_)
-            | Statement::Discard
-            | Statement::Deallocate(_)
-            | Statement::Listen(_)
-            | Statement::Unlisten(_) => None,
+            (Statement::Fetch(name, _), _) => Some(self.cursor(name)?.lock().await.schema()),
+            _ => None,
         };
         Ok(Prepared { statement, plan, parameters, schema })
     }
@@ -168,7 +159,7 @@ impl Session {
 
     /// Executes a statement whose transaction is in this status. Returns its answer, and the status
     /// afterwards.
-    pub(super) async fn execute(
+    async fn execute(
         &self,
         prepared: Prepared,
         parameters: Option<ParamValues>,
@@ -231,9 +222,8 @@ impl Session {
                 Answer::Rows { schema, batches: batches.boxed() }
             }
             Statement::Close(Some(name)) => {
-                let cursor = self.cursor(&name)?;
+                self.cursor(&name)?;
                 self.kept().cursors.remove(&name);
-                drop(cursor);
                 Answer::Done
             }
             Statement::Close(None) => {
@@ -261,8 +251,47 @@ impl Session {
         Ok((answer, after))
     }
 
+    /// Executes a statement for a client and notes what it does to its transaction.
+    pub(super) async fn reply<C>(
+        &self,
+        client: &mut C,
+        prepared: Prepared,
+        parameters: Option<ParamValues>,
+        format: &Format,
+    ) -> PgWireResult<Reply>
+    where
+        C: ClientInfo + ClientPortalStore,
+        C::PortalStore: PortalStore,
+    {
+        let tag = self.tag(&prepared.statement, client.transaction_status());
+        self.deallocate(client, &prepared.statement);
+        let status = client.transaction_status();
+        let (answer, after) = self.execute(prepared, parameters, status).await?;
+        client.set_transaction_status(after);
+        Ok(match answer {
+            Answer::Done => Reply::Done(Tag::new(tag)),
+            Answer::Rows { schema, batches } => {
+                let fields = fields(&schema, format)?;
+                let mut response = QueryResponse::new(Arc::clone(&fields), rows(batches, fields));
+                response.set_command_tag(tag);
+                Reply::Rows(response)
+            }
+        })
+    }
+
+    /// Does some work unless the client cancels it.
+    pub(super) async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = PgWireResult<T>>,
+    ) -> PgWireResult<T> {
+        tokio::select! {
+            done = work => done,
+            () = self.cancelled.notified() => Err(SqlError::cancelled().into()),
+        }
+    }
+
     /// Removes the prepared statements that a statement names.
-    pub(super) fn deallocate<C>(&self, client: &C, statement: &Statement)
+    fn deallocate<C>(&self, client: &C, statement: &Statement)
     where
         C: ClientPortalStore,
         C::PortalStore: PortalStore,
@@ -280,7 +309,7 @@ impl Session {
     }
 
     /// The tag that tells the client what a statement has done.
-    pub(super) fn tag(&self, statement: &Statement, status: TransactionStatus) -> &'static str {
+    fn tag(&self, statement: &Statement, status: TransactionStatus) -> &'static str {
         match (statement, status) {
             (Statement::Commit, TransactionStatus::Error) => Statement::Rollback.tag(),
             _ => statement.tag(),

@@ -1,7 +1,6 @@
 //! Queries as text: several statements in one message, answered one after the other.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{Sink, SinkExt};
@@ -10,7 +9,7 @@ use pgwire::{
         ClientInfo, ClientPortalStore, PgWireConnectionState,
         portal::Format,
         query::{SimpleQueryHandler, send_query_response, send_ready_for_query},
-        results::{QueryResponse, Response, Tag},
+        results::Response,
         store::PortalStore,
     },
     error::{PgWireError, PgWireResult},
@@ -18,8 +17,8 @@ use pgwire::{
 };
 
 use super::{
-    rows::{complete, fields, rows},
-    session::{Answer, Session},
+    rows::complete,
+    session::{Reply, Session},
     statement::Statement,
 };
 use crate::error::SqlError;
@@ -39,21 +38,10 @@ impl Session {
                 .await?;
         }
         for statement in statements {
-            let statement = Statement::of(statement)?;
-            let tag = self.tag(&statement, client.transaction_status());
-            self.deallocate(client, &statement);
-            let prepared = self.prepare(statement).await?;
-            let (answer, after) = self.execute(prepared, None, client.transaction_status()).await?;
-            client.set_transaction_status(after);
-            match answer {
-                Answer::Done => complete(client, Tag::new(tag)).await?,
-                Answer::Rows { schema, batches } => {
-                    let fields = fields(&schema, &Format::UnifiedText)?;
-                    let mut response =
-                        QueryResponse::new(Arc::clone(&fields), rows(batches, fields));
-                    response.set_command_tag(tag);
-                    send_query_response(client, response, true).await?;
-                }
+            let prepared = self.prepare(Statement::of(statement)?).await?;
+            match self.reply(client, prepared, None, &Format::UnifiedText).await? {
+                Reply::Rows(rows) => send_query_response(client, rows, true).await?,
+                Reply::Done(tag) => complete(client, tag).await?,
             }
         }
         Ok(())
@@ -73,10 +61,7 @@ impl SimpleQueryHandler for Session {
             return Err(PgWireError::NotReadyForQuery);
         }
         client.set_state(PgWireConnectionState::QueryInProgress);
-        tokio::select! {
-            answered = self.simple(client, &query.query) => answered?,
-            () = self.cancelled.notified() => return Err(SqlError::cancelled().into()),
-        }
+        Box::pin(self.unless_cancelled(self.simple(client, &query.query))).await?;
         client.set_state(PgWireConnectionState::ReadyForQuery);
         let status = client.transaction_status();
         send_ready_for_query(client, status).await

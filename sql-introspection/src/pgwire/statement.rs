@@ -123,6 +123,25 @@ impl Statement {
         })
     }
 
+    /// The query that has to be planned.
+    pub(super) fn query(&self) -> Option<&Parsed> {
+        match self {
+            Self::Query(query) | Self::Declare(_, query) => Some(query),
+            Self::Begin
+            | Self::Commit
+            | Self::Rollback
+            | Self::Set(..)
+            | Self::Reset(_)
+            | Self::Show(_)
+            | Self::Fetch(..)
+            | Self::Close(_)
+            | Self::Discard
+            | Self::Deallocate(_)
+            | Self::Listen(_)
+            | Self::Unlisten(_) => None,
+        }
+    }
+
     /// The tag that tells the client what was done.
     pub(super) fn tag(&self) -> &'static str {
         match self {

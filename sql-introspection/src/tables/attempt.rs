@@ -67,7 +67,7 @@ pub(crate) fn sys_attempt() -> Table<Attempt> {
             is_partitioned: true,
         },
         columns: vec![
-            partition_key(),
+            Col::partition_key(|it| Some(it.partition_key)),
             id(),
             Col::text("outcome", "running or failed.", |it| {
                 Some(if it.failed.is_some() { "failed" } else { "running" }.into())
@@ -120,7 +120,7 @@ pub(crate) fn sys_journal_events() -> Table<Attempt> {
             is_partitioned: true,
         },
         columns: vec![
-            partition_key(),
+            Col::partition_key(|it| Some(it.partition_key)),
             id(),
             Col::u32(
                 "after_journal_entry_index",
@@ -139,10 +139,6 @@ pub(crate) fn sys_journal_events() -> Table<Attempt> {
         },
         order: |_| None,
     }
-}
-
-fn partition_key() -> Col {
-    Col::u64("partition_key", "Hash that selects the partition.", |it| Some(it.partition_key))
 }
 
 fn id() -> Col {

@@ -59,11 +59,7 @@ pub(crate) fn sys_journal() -> Table<JournalEntry> {
             is_partitioned: true,
         },
         columns: vec![
-            Column::u64(
-                "partition_key",
-                "Hash that selects the partition.",
-                |it: &JournalEntry| Some(it.partition_key),
-            ),
+            Column::partition_key(|it: &JournalEntry| Some(it.partition_key)),
             Column::text("id", "The invocation.", |it| Some((&it.invocation).into())),
             Column::u32("index", "Position of the entry, from 0.", |it| Some(it.index)),
             Column::text(

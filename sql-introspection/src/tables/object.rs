@@ -75,9 +75,7 @@ pub(crate) fn sys_keyed_service_status() -> Table<Lock> {
             is_partitioned: true,
         },
         columns: vec![
-            Column::u64("partition_key", "Hash that selects the partition.", |it: &Lock| {
-                Some(it.partition_key)
-            }),
+            Column::partition_key(|it: &Lock| Some(it.partition_key)),
             Column::text("service_name", "Name of the service.", |it| Some((&it.service).into())),
             Column::text("service_key", "Key of the virtual object or workflow.", |it| {
                 Some((&it.key).into())
@@ -102,9 +100,7 @@ pub(crate) fn sys_locks() -> Table<Lock> {
             is_partitioned: true,
         },
         columns: vec![
-            Column::u64("partition_key", "Hash that selects the partition.", |it: &Lock| {
-                Some(it.partition_key)
-            }),
+            Column::partition_key(|it: &Lock| Some(it.partition_key)),
             Column::no_text("scope", "Always null: locks belong to no scope."),
             Column::text("lock_name", "Service and key, as service/key.", |it| {
                 Some(format!("{}/{}", it.service, it.key).into())
@@ -133,11 +129,7 @@ pub(crate) fn sys_inbox() -> Table<InvocationEntry> {
             is_partitioned: true,
         },
         columns: vec![
-            Column::u64(
-                "partition_key",
-                "Hash that selects the partition.",
-                |it: &InvocationEntry| Some(it.partition_key),
-            ),
+            Column::partition_key(|it: &InvocationEntry| Some(it.partition_key)),
             Column::text("service_name", "Name of the service.", |it| Some((&it.service).into())),
             Column::text("service_key", "Key of the virtual object.", |it| Some((&it.key).into())),
             Column::text("id", "The invocation that waits.", |it| Some((&it.invocation).into())),

@@ -47,9 +47,7 @@ pub(crate) fn sys_promise() -> Table<Promise> {
             is_partitioned: true,
         },
         columns: vec![
-            Column::u64("partition_key", "Hash that selects the partition.", |it: &Promise| {
-                Some(it.partition_key)
-            }),
+            Column::partition_key(|it: &Promise| Some(it.partition_key)),
             Column::no_text("scope", "Always null: promises belong to no scope."),
             Column::text("service_name", "Name of the workflow's service.", |it| {
                 Some((&it.service).into())

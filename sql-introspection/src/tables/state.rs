@@ -46,9 +46,7 @@ pub(crate) fn state() -> Table<State> {
             is_partitioned: true,
         },
         columns: vec![
-            Column::u64("partition_key", "Hash that selects the partition.", |it: &State| {
-                Some(it.partition_key)
-            }),
+            Column::partition_key(|it: &State| Some(it.partition_key)),
             Column::no_text("scope", "Always null: state belongs to no scope."),
             Column::text("service_name", "Name of the service.", |it| Some((&it.service).into())),
             Column::text("service_key", "Key of the virtual object or workflow.", |it| {

@@ -1,12 +1,12 @@
 //! The settings of SQL: where, for whom, and how much.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use sql_introspection::pgwire::{Access, Tls, User};
 
 use super::{
+    read_pair,
     settings::{Address, List, Settings},
     within,
 };
@@ -77,19 +77,12 @@ fn access(address: &Address, set: &Settings) -> Result<Access> {
 }
 
 fn tls(set: &Settings) -> Result<Option<Tls>> {
-    let pem = |path: &Path| {
-        std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
-    };
-    match (&set.sql_certificate_file, &set.sql_key_file) {
-        (None, None) => Ok(None),
-        (Some(certificate), Some(key)) => {
-            let certificate = pem(certificate).context("sql-certificate-file")?;
-            let key = pem(key).context("sql-key-file")?;
-            let tls = Tls::new(&certificate, &key);
-            Ok(Some(tls.context("sql-certificate-file and sql-key-file")?))
-        }
-        (Some(_), None) | (None, Some(_)) => bail!(
-            "sql-certificate-file and sql-key-file must be set together, and one of them is missing"
-        ),
-    }
+    let certificate = (CERTIFICATE, set.sql_certificate_file.as_deref());
+    let key = (KEY, set.sql_key_file.as_deref());
+    let Some((certificate, key)) = read_pair(certificate, key)? else { return Ok(None) };
+    let tls = Tls::new(&certificate, &key);
+    Ok(Some(tls.with_context(|| format!("{CERTIFICATE} and {KEY}"))?))
 }
+
+const CERTIFICATE: &str = "sql-certificate-file";
+const KEY: &str = "sql-key-file";

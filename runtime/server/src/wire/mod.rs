@@ -1,4 +1,5 @@
 //! Implements what leaf crates ask of the runtime.
 
 pub(crate) mod changes;
+pub(crate) mod queries;
 pub(crate) mod sql;

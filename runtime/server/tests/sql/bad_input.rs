@@ -53,6 +53,31 @@ async fn a_wrong_query_gets_its_sqlstate() {
     assert_eq!(rig.value("select 1"), "1");
 }
 
+#[tokio::test]
+async fn a_query_over_http_ends_when_its_client_has_gone() {
+    let rig = Rig::start(&[]).await;
+    let body = json!({ "query": "select sum(value) from generate_series(1, 1000000000000)" });
+    let body = body.to_string();
+    let request = format!(
+        "POST /query HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // As many as there may be at once.
+    for _ in 0..4 {
+        let mut client = TcpStream::connect(rig.abide.admin).unwrap();
+        client.write_all(request.as_bytes()).unwrap();
+        client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let answer = client.read(&mut [0]);
+        assert!(answer.is_err(), "it is still running: {answer:?}");
+    }
+    let uri = format!("{}/query", rig.server.admin);
+    let headers = [("content-type", "application/json"), ("accept", "application/json")];
+    let body = json!({ "query": "select 1 as one" }).to_string();
+    let answer = rig.server.send(http::Method::POST, &uri, &headers, body).await.unwrap();
+    assert_eq!(answer.ok().unwrap()["rows"], json!([{ "one": 1 }]));
+}
+
 /// Speaks to the server in bytes; returns what it answers until it hangs up or has nothing to say.
 fn speak(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();

@@ -11,5 +11,6 @@ mod listen;
 mod originals;
 mod psql;
 mod read_your_writes;
+mod session;
 #[path = "../support/mod.rs"]
 mod support;

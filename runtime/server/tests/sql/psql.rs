@@ -58,6 +58,13 @@ impl Rig {
         said(&psql(self.abide.sql).args(["-c", command]).output().unwrap())
     }
 
+    /// The same for lines that are typed one after the other.
+    pub(crate) fn typed(&self, lines: &[&str]) -> String {
+        let mut command = psql(self.abide.sql);
+        lines.iter().for_each(|line| _ = command.args(["-c", line]));
+        said(&command.output().unwrap())
+    }
+
     /// The same, as rows of fields without decoration.
     pub(crate) fn rows(&self, command: &str) -> Vec<Vec<String>> {
         let out = psql(self.abide.sql).args(["-A", "-t", "-c", command]).output().unwrap();

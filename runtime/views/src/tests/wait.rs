@@ -1,7 +1,9 @@
 //! Tests of why invocations wait.
 
 use protocol::journal::{
-    Awaiting, Command, NotificationId, NotificationKind, awaiting::Combinator,
+    Awaiting, Command, NotificationId, NotificationKind,
+    awaiting::Combinator,
+    notification::{CANCEL_SIGNAL, SignalId},
 };
 use runtime_core::{
     event::Event,
@@ -45,7 +47,9 @@ fn a_handler_waits_for_what_has_not_come() {
         fixture.command(lsn, Command::Sleep { wake_up_time_ms: at.0, completion });
     }
     let ids = [1, 2].map(NotificationId::Completion);
-    let awaiting = Awaiting::node(Combinator::AllCompleted, ids.to_vec(), Vec::new());
+    let all = Awaiting::node(Combinator::AllCompleted, ids.to_vec(), Vec::new());
+    let cancelled = NotificationId::Signal(SignalId::Index(CANCEL_SIGNAL));
+    let awaiting = Awaiting::node(Combinator::FirstCompleted, vec![cancelled], vec![all]);
     let attempt = first_attempt(lsn);
     fixture.apply(Event::AttemptSuspended { attempt, awaiting, seen: 3 });
     let sleep = |completion, at| Awaited {

@@ -53,10 +53,11 @@ impl Snapshot {
         if ids.as_ref().is_some_and(Vec::is_empty) {
             return None;
         }
-        let statuses = filter
-            .statuses
-            .as_ref()
-            .map(|statuses| statuses.iter().map(|status| kind(*status)).collect::<Vec<_>>());
+        let kinds = |wanted: &Vec<Status>| {
+            let kinds = StatusKind::ALL.into_iter();
+            kinds.filter(|kind| wanted.contains(&status(*kind))).collect::<Vec<_>>()
+        };
+        let statuses = filter.statuses.as_ref().map(kinds);
         if statuses.as_ref().is_some_and(Vec::is_empty) {
             return None;
         }
@@ -242,17 +243,5 @@ fn status(kind: StatusKind) -> Status {
         StatusKind::Suspended => Status::Suspended,
         StatusKind::Paused => Status::Paused,
         StatusKind::Completed => Status::Completed,
-    }
-}
-
-fn kind(status: Status) -> StatusKind {
-    match status {
-        Status::Scheduled => StatusKind::Scheduled,
-        Status::Pending => StatusKind::Inboxed,
-        Status::Running => StatusKind::Running,
-        Status::BackingOff => StatusKind::BackingOff,
-        Status::Suspended => StatusKind::Suspended,
-        Status::Paused => StatusKind::Paused,
-        Status::Completed => StatusKind::Completed,
     }
 }
