@@ -10,13 +10,13 @@ use rustyline::{
 };
 use tokio::{
     runtime::Runtime,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 use super::{
     completion::Names,
     history,
-    script::{Script, Step},
+    script::Script,
     session::{Flow, Session, say},
 };
 use crate::error::{Error, complain};
@@ -33,7 +33,10 @@ pub(crate) fn prompt(runtime: &Runtime, mut session: Session) -> Result<(), Erro
         _ = editor.load_history(file);
     }
     say(&format!("{}; \\? lists the commands, \\q leaves\n", session.client.url()))?;
+    let _within = runtime.enter();
     loop {
+        // From here on, so that a Ctrl-C right after a line is not lost, nor ends the process.
+        let mut interrupts = signal(SignalKind::interrupt()).map_err(Error::Start)?;
         let text = match editor.readline(PROMPT) {
             Ok(text) => text,
             Err(ReadlineError::Interrupted) => continue,
@@ -46,7 +49,7 @@ pub(crate) fn prompt(runtime: &Runtime, mut session: Session) -> Result<(), Erro
             _ = editor.append_history(file);
         }
         for step in Script::of(&text).all() {
-            match runtime.block_on(uninterrupted(&mut session, step)) {
+            match runtime.block_on(uninterrupted(&mut interrupts, session.step(step))) {
                 Ok(Some(Flow::Next)) => (),
                 Ok(Some(Flow::Quit)) => return Ok(()),
                 Ok(None) => break,
@@ -60,10 +63,12 @@ pub(crate) fn prompt(runtime: &Runtime, mut session: Session) -> Result<(), Erro
 }
 
 /// Carries out a step, unless Ctrl-C interrupts it: `None`.
-async fn uninterrupted(session: &mut Session, step: Step<'_>) -> Result<Option<Flow>, Error> {
-    let mut interrupts = signal(SignalKind::interrupt()).map_err(Error::Start)?;
+async fn uninterrupted(
+    interrupts: &mut Signal,
+    step: impl Future<Output = Result<Flow, Error>>,
+) -> Result<Option<Flow>, Error> {
     tokio::select! {
-        flow = session.step(step) => flow.map(Some),
+        flow = step => flow.map(Some),
         _ = interrupts.recv() => Ok(None),
     }
 }
