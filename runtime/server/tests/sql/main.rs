@@ -1,11 +1,12 @@
-//! SQL, asked as people and tools do: with the real `psql`, over the admin API, and by clients that
-//! misbehave.
+//! SQL, asked as people and tools do: with the real `psql`, with `abide sql`, over the admin API,
+//! and by clients that misbehave.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
 mod bad_input;
 mod catalogue;
+mod cli;
 mod originals;
 mod psql;
 mod read_your_writes;
