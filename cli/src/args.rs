@@ -29,7 +29,8 @@ Exit codes:
   0  the query was answered, or the reader of the output has gone
   1  the query failed
   2  the command line is wrong
-  3  the admin API cannot be reached";
+  3  the admin API cannot be reached
+Ctrl-C ends it by its signal, which shells show as 130.";
 
 /// The flags of `abide sql`.
 #[derive(Debug, clap::Args)]

@@ -113,3 +113,97 @@ impl Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::thread;
+
+    use arrow::{
+        array::{ArrayRef, Int64Array},
+        ipc::writer::StreamWriter,
+    };
+
+    use super::*;
+
+    /// A stream of three batches of two rows.
+    fn stream() -> Vec<u8> {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+        let mut writer = StreamWriter::try_new(Vec::new(), batch.schema_ref()).unwrap();
+        (0..3).for_each(|_| writer.write(&batch).unwrap());
+        writer.into_inner().unwrap()
+    }
+
+    /// How many rows there are in an answer that is sent in these chunks, each as it is.
+    async fn rows_in(head: &str, chunks: Vec<Vec<u8>>) -> Result<usize, ClientError> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let head = head.to_owned();
+        let server = thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") {
+                let mut byte = [0];
+                connection.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            connection.write_all(head.as_bytes()).unwrap();
+            for chunk in chunks {
+                connection.write_all(format!("{:x}\r\n", chunk.len()).as_bytes()).unwrap();
+                connection.write_all(&[&chunk, b"\r\n".as_slice()].concat()).unwrap();
+            }
+            request
+        });
+        let count = async {
+            let mut rows = Client::new(url).query("select 1").await?;
+            let mut count = 0;
+            while let Some(batch) = rows.next().await? {
+                count += batch.num_rows();
+            }
+            Ok(count)
+        };
+        let count = count.await;
+        let request = String::from_utf8(server.join().unwrap()).unwrap();
+        assert!(request.starts_with("POST /query HTTP/1.1\r\n"), "{request}");
+        assert!(request.ends_with("\r\n\r\n{\"query\":\"select 1\"}"), "{request}");
+        count
+    }
+
+    const ARROW: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.apache.arrow.stream\r\n\
+                         transfer-encoding: chunked\r\n\r\n";
+
+    #[tokio::test]
+    async fn rows_are_decoded_however_they_are_cut() {
+        let stream = stream();
+        for length in [1, 7, 64, stream.len()] {
+            let mut chunks: Vec<_> = stream.chunks(length).map(<[u8]>::to_vec).collect();
+            chunks.push(Vec::new());
+            assert_eq!(rows_in(ARROW, chunks).await.unwrap(), 6, "in pieces of {length}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_ends_early_is_not_taken_for_a_whole_one() {
+        let stream = stream();
+        let cut = stream[..stream.len() - 100].to_vec();
+        for chunks in [vec![cut.clone()], vec![cut, Vec::new()]] {
+            let error = rows_in(ARROW, chunks).await.unwrap_err();
+            assert!(matches!(error, ClientError::BrokenOff(_)), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn other_servers_are_told_apart() {
+        let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\r\n";
+        let missing = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+        for head in [page, missing] {
+            let error = rows_in(head, Vec::new()).await.unwrap_err();
+            assert!(matches!(error, ClientError::NotAdmin { .. }), "{error}");
+        }
+        let error = rows_in("220 smtp.example.com ESMTP\r\n", Vec::new()).await.unwrap_err();
+        assert!(matches!(error, ClientError::Unreachable { .. }), "{error}");
+    }
+}

@@ -116,7 +116,9 @@ impl Names {
             return (begin, matching(word, COMMANDS));
         }
         if BEFORE_TABLES.contains(&previous.to_lowercase().as_str()) {
-            return (begin, matching(word, self.0.keys()));
+            // Tables of other schemas are many, and seldom meant.
+            let tables = self.0.keys().filter(|table| !word.is_empty() || !table.contains('.'));
+            return (begin, matching(word, tables));
         }
         if let Some((table, column)) = word.rsplit_once('.') {
             let of_table = self.0.get(&table.to_lowercase());
@@ -184,7 +186,8 @@ mod tests {
     fn tables_come_after_from_and_join() {
         assert_eq!(words("select * from s|"), ["state", "sys_service"]);
         assert_eq!(words("select * FROM state JOIN sys|"), ["sys_service"]);
-        assert_eq!(words("select * from |"), ["pg_catalog.pg_class", "state", "sys_service"]);
+        assert_eq!(words("select * from |"), ["state", "sys_service"]);
+        assert_eq!(words("select * from p|"), ["pg_catalog.pg_class"]);
         assert_eq!(words("select * from pg_catalog.pg|"), ["pg_catalog.pg_class"]);
         assert_eq!(words("\\d st|"), ["state"]);
     }

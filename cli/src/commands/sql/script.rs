@@ -177,6 +177,22 @@ mod tests {
     }
 
     #[test]
+    fn any_text_can_be_split() {
+        let alphabet = ["a", "E", "'", "\"", "$", "\\", ";", "--", "/*", "*/", "\n", "漢"];
+        let mut texts = vec![String::new()];
+        for _ in 0..4 {
+            let longer = |text: String| alphabet.map(|it| text.clone() + it);
+            texts = texts.into_iter().flat_map(longer).collect();
+            for text in &texts {
+                for step in Script::of(text).all() {
+                    let (Step::Statement(part) | Step::Command(part)) = step;
+                    assert!(!part.is_empty() && text.contains(part), "{text:?}: {part:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn comments_alone_are_nothing() {
         assert_eq!(statements("-- a;\n/* b; */"), [""]);
         assert_eq!(statements("-- a\nselect 1;"), ["select 1", ""]);
