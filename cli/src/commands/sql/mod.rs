@@ -4,6 +4,7 @@ mod completion;
 mod describe;
 mod history;
 pub(crate) mod interval;
+mod printer;
 mod prompt;
 mod script;
 mod session;
@@ -15,8 +16,9 @@ use std::io::{self, IsTerminal};
 use tokio::runtime::Builder;
 
 use self::{
+    printer::{Printer, is_to_terminal},
     script::{Script, Step},
-    session::{Flow, Session, is_to_terminal},
+    session::{Flow, Session},
 };
 use crate::{
     args::Sql,
@@ -28,7 +30,8 @@ use crate::{
 pub(crate) fn run(sql: &Sql) -> Result<(), Error> {
     let script = script(sql)?;
     let format = sql.format.resolve(is_to_terminal());
-    let mut session = Session::new(Client::new(sql.server.admin.clone()), format);
+    let client = Client::new(sql.server.admin.clone());
+    let mut session = Session::new(Printer { client, format });
     // The worker closes connections while the prompt waits for the user.
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(Error::Start)?;
@@ -37,7 +40,7 @@ pub(crate) fn run(sql: &Sql) -> Result<(), Error> {
     match (sql.watch, steps.as_slice()) {
         (_, []) => Err(UsageError::NoQuery.into()),
         (Some(every), [Step::Statement(statement)]) => {
-            runtime.block_on(watch::watch(&session, statement, every))
+            runtime.block_on(watch::watch(&session.printer, statement, every))
         }
         (Some(_), steps) => Err(UsageError::NotOne(steps.len()).into()),
         (None, steps) => {

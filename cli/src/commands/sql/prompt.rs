@@ -16,8 +16,9 @@ use tokio::{
 use super::{
     completion::Names,
     history,
+    printer::say,
     script::Script,
-    session::{Flow, Session, say},
+    session::{Flow, Session},
 };
 use crate::error::{Error, complain};
 
@@ -25,14 +26,14 @@ const PROMPT: &str = "abide> ";
 
 /// Reads and carries out statements and commands until the user leaves.
 pub(crate) fn prompt(runtime: &Runtime, mut session: Session) -> Result<(), Error> {
-    let names = runtime.block_on(Names::fetch(&session.client))?;
+    let names = runtime.block_on(Names::fetch(&session.printer.client))?;
     let mut editor = editor(names)?;
     let history = history::file();
     if let Some(file) = &history {
         // The first time, there is none.
         _ = editor.load_history(file);
     }
-    say(&format!("{}; \\? lists the commands, \\q leaves\n", session.client.url()))?;
+    say(&format!("{}; \\? lists the commands, \\q leaves\n", session.printer.client.url()))?;
     let _within = runtime.enter();
     loop {
         // From here on, so that a Ctrl-C right after a line is not lost, nor ends the process.

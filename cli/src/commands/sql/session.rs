@@ -1,12 +1,16 @@
 //! Statements and commands, carried out one after the other.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 
-use super::{describe, interval, script::Step, watch};
+use super::{
+    describe, interval,
+    printer::{Printer, say},
+    script::Step,
+    watch,
+};
 use crate::{
-    client::Client,
     error::{Error, UsageError},
-    output::{self, Format, OutputError},
+    output::{Format, OutputError},
 };
 
 /// The commands, as `\?` shows them.
@@ -33,15 +37,14 @@ pub(crate) enum Flow {
 /// What outlives a statement.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) client: Client,
-    pub(crate) format: Format,
+    pub(crate) printer: Printer,
     /// The statement that `\watch` repeats.
     last: Option<String>,
 }
 
 impl Session {
-    pub(crate) fn new(client: Client, format: Format) -> Self {
-        Self { client, format, last: None }
+    pub(crate) fn new(printer: Printer) -> Self {
+        Self { printer, last: None }
     }
 
     /// Carries out a step.
@@ -49,7 +52,7 @@ impl Session {
         let command = match step {
             Step::Statement(statement) => {
                 self.last = Some(statement.to_owned());
-                self.print(statement, self.format).await?;
+                self.printer.print(statement).await?;
                 return Ok(Flow::Next);
             }
             Step::Command(command) => command,
@@ -66,7 +69,7 @@ impl Session {
                 let seconds = if seconds.is_empty() { interval::PAUSE } else { seconds };
                 let every = seconds.parse().map_err(UsageError::from)?;
                 let last = self.last.as_deref().ok_or(UsageError::NothingToWatch)?;
-                watch::watch(self, last, every).await?;
+                watch::watch(&self.printer, last, every).await?;
             }
             ("\\?", _) => say(COMMANDS)?,
             (name, _) => return Err(UsageError::NoCommand(name.to_owned()).into()),
@@ -74,51 +77,23 @@ impl Session {
         Ok(Flow::Next)
     }
 
-    /// Runs a statement, and writes its rows to a writer.
-    pub(crate) async fn write(
-        &self,
-        statement: &str,
-        format: Format,
-        to: &mut dyn Write,
-    ) -> Result<(), Error> {
-        let mut rows = self.client.query(statement).await?;
-        let mut output = output::begin(format, rows.schema(), to)?;
-        while let Some(batch) = rows.next().await? {
-            output.rows(&batch)?;
-        }
-        Ok(output.end()?)
-    }
-
-    async fn print(&self, statement: &str, format: Format) -> Result<(), Error> {
-        self.write(statement, format, &mut io::stdout()).await
-    }
-
     /// Prints tables or columns. They have few properties, and are read as a list.
     async fn list(&self, statement: &str) -> Result<(), Error> {
-        let is_expanded = self.format == Format::Expanded;
-        self.print(statement, if is_expanded { Format::Table } else { self.format }).await
+        let format = match self.printer.format {
+            Format::Expanded => Format::Table,
+            format @ (Format::Table | Format::Json | Format::Csv) => format,
+        };
+        self.printer.write(statement, format, &mut io::stdout()).await
     }
 
     fn toggle_expanded(&mut self) -> Result<(), OutputError> {
-        let (format, said) = match self.format {
+        let (format, said) = match self.printer.format {
             Format::Expanded => (Format::Table, "rows are lines of a table\n"),
             Format::Table | Format::Json | Format::Csv => {
                 (Format::Expanded, "rows are lists of columns\n")
             }
         };
-        self.format = format;
+        self.printer.format = format;
         say(said)
     }
-}
-
-/// Whether rows are read from a terminal.
-pub(crate) fn is_to_terminal() -> bool {
-    io::stdout().is_terminal()
-}
-
-/// Writes a text to standard output.
-pub(crate) fn say(text: &str) -> Result<(), OutputError> {
-    let mut stdout = io::stdout();
-    stdout.write_all(text.as_bytes())?;
-    Ok(stdout.flush()?)
 }

@@ -1,12 +1,10 @@
 //! A query again and again: in one place on a terminal, one answer after the other elsewhere.
 
-use std::io;
-
 use jiff::{Timestamp, Unit};
 
 use super::{
     interval::Interval,
-    session::{Session, is_to_terminal, say},
+    printer::{Printer, is_to_terminal, say},
 };
 use crate::{
     error::{Error, complain},
@@ -17,16 +15,16 @@ use crate::{
 /// mistake would only be repeated. Later ones are shown and tried again, as a server that restarts
 /// comes back.
 pub(crate) async fn watch(
-    session: &Session,
+    printer: &Printer,
     statement: &str,
     every: Interval,
 ) -> Result<(), Error> {
     let mut is_first = true;
     loop {
         let round = if is_to_terminal() {
-            draw(session, statement, every, is_first).await
+            draw(printer, statement, every, is_first).await
         } else {
-            print(session, statement, every).await
+            print(printer, statement, every).await
         };
         match round {
             Err(error) if is_first || error.is_reader_gone() => return Err(error),
@@ -40,7 +38,7 @@ pub(crate) async fn watch(
 
 /// Draws a round over the one before.
 async fn draw(
-    session: &Session,
+    printer: &Printer,
     statement: &str,
     every: Interval,
     is_first: bool,
@@ -48,7 +46,7 @@ async fn draw(
     let header = header(statement, every);
     let mut screen = Screen::of_terminal();
     screen.push(header.as_bytes());
-    match session.write(statement, session.format, &mut screen).await {
+    match printer.write(statement, printer.format, &mut screen).await {
         Err(error) if is_first => return Err(error),
         Err(error) => {
             screen = Screen::of_terminal();
@@ -65,14 +63,14 @@ async fn draw(
 
 /// Prints a round below the one before. Tables have a header of their own; JSON and CSV remain what
 /// a program can read.
-async fn print(session: &Session, statement: &str, every: Interval) -> Result<(), Error> {
-    let (header, end) = match session.format {
+async fn print(printer: &Printer, statement: &str, every: Interval) -> Result<(), Error> {
+    let (header, end) = match printer.format {
         Format::Table | Format::Expanded => (header(statement, every), "\n"),
         Format::Csv => (String::new(), "\n"),
         Format::Json => (String::new(), ""),
     };
     say(&header)?;
-    session.write(statement, session.format, &mut io::stdout()).await?;
+    printer.print(statement).await?;
     say(end)?;
     Ok(())
 }
