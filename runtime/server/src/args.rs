@@ -19,6 +19,10 @@ pub(crate) enum Verb {
     /// Run the server. Needs no configuration: data goes to ./abide-data.
     #[command(after_help = all_settings())]
     Serve(Serve),
+
+    /// What is asked of a server, here or elsewhere, over its admin API.
+    #[command(flatten)]
+    Client(cli::Command),
 }
 
 #[derive(Debug, Default, clap::Args)]

@@ -35,10 +35,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     panics::end_the_process();
     let Args { verb } = Args::parse();
-    let outcome = match verb {
-        Verb::Serve(serve) => run(&serve),
+    let serve = match verb {
+        Verb::Serve(serve) => serve,
+        Verb::Client(command) => return cli::run(&command),
     };
-    match outcome {
+    match run(&serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The whole error chain on one line: what was attempted, and why it failed.

@@ -126,7 +126,9 @@ impl Environment {
         let known: Vec<String> = KEYS.iter().map(|key| variable(key)).collect();
         let is_known = |name: &str| name == CONFIG_VARIABLE || known.iter().any(|one| one == name);
         let others = self.0.keys().map(String::as_str);
-        others.filter(|name| *name != crate::telemetry::VARIABLE && !is_known(name)).collect()
+        // The command line's own is no setting of a server, but no mistake either.
+        let elsewhere = [crate::telemetry::VARIABLE, cli::ADMIN_URL_VARIABLE];
+        others.filter(|name| !elsewhere.contains(name) && !is_known(name)).collect()
     }
 
     /// The value of a variable, unless it is empty.
@@ -345,6 +347,7 @@ mod tests {
             ("ABIDE_LAZY_STATE", "true"),
             ("ABIDE_INGRESS_ADDRESS", "localhost:1"),
             ("ABIDE_DROPPED_HEADERS", "x-a, x-b"),
+            ("ABIDE_ADMIN_URL", "http://localhost:1"),
             ("ABIDE_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
         ]);
         let settings = read(None, &environment).unwrap();

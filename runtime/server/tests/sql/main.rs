@@ -1,5 +1,5 @@
-//! SQL, asked as people and tools do: with the real `psql`, over the admin API, and by clients that
-//! misbehave.
+//! SQL, asked as people and tools do: with the real `psql`, with `abide sql`, over the admin API,
+//! and by clients that misbehave.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -7,6 +7,7 @@ mod access;
 mod attempts;
 mod bad_input;
 mod catalogue;
+mod cli;
 mod listen;
 mod originals;
 mod psql;

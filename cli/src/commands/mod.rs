@@ -1,0 +1,3 @@
+//! The nouns of the command line.
+
+pub(crate) mod sql;

@@ -1,0 +1,47 @@
+//! What `\d` asks, in `information_schema`, which every server with SQL has.
+
+/// The statement that lists the tables.
+pub(crate) const TABLES: &str = "\
+    select table_schema as schema, table_name as table, table_type as type \
+    from information_schema.tables \
+    where table_schema not in ('information_schema', 'pg_catalog') order by 1, 2";
+
+/// The statement that lists all columns, for completion.
+pub(crate) const COLUMNS: &str = "\
+    select table_schema, table_name, column_name from information_schema.columns";
+
+/// The statement that lists the columns of a table, which may be written with its schema.
+pub(crate) fn table(name: &str) -> String {
+    let (schema, table) = match name.split_once('.') {
+        Some((schema, table)) => (Some(schema), table),
+        None => (None, name),
+    };
+    let schema =
+        schema.map(|it| format!(" and table_schema = {}", literal(it))).unwrap_or_default();
+    format!(
+        "select column_name as column, data_type as type, is_nullable as nullable \
+         from information_schema.columns where table_name = {}{schema} \
+         order by table_schema, ordinal_position",
+        literal(table)
+    )
+}
+
+/// A name as a literal: in lower case, unless it is quoted.
+fn literal(name: &str) -> String {
+    let quoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+    let name = quoted.map_or_else(|| name.to_lowercase(), |name| name.replace("\"\"", "\""));
+    format!("'{}'", name.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_literals_in_lower_case_unless_they_are_quoted() {
+        assert!(table("State").contains("table_name = 'state' order"));
+        assert!(table("\"A\"\"b'c\"").contains("table_name = 'A\"b''c' order"));
+        let qualified = "table_name = 'pg_class' and table_schema = 'pg_catalog' order";
+        assert!(table("pg_catalog.pg_class").contains(qualified));
+    }
+}

@@ -1,0 +1,76 @@
+//! `abide sql`: queries from the command line, from files and at a prompt.
+
+mod completion;
+mod describe;
+mod history;
+pub(crate) mod interval;
+mod printer;
+mod prompt;
+mod script;
+mod session;
+mod watch;
+
+use std::fs;
+use std::io::{self, IsTerminal};
+
+use tokio::runtime::Builder;
+
+use self::{
+    printer::{Printer, is_to_terminal},
+    script::{Script, Step},
+    session::{Flow, Session},
+};
+use crate::{
+    args::Sql,
+    client::Client,
+    error::{Error, UsageError},
+};
+
+/// Runs the queries that were given, or opens the prompt.
+pub(crate) fn run(sql: &Sql) -> Result<(), Error> {
+    let script = script(sql)?;
+    let format = sql.format.resolve(is_to_terminal());
+    let client = Client::new(sql.server.admin.clone());
+    let mut session = Session::new(Printer { client, format });
+    // The worker closes connections while the prompt waits for the user.
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(Error::Start)?;
+    let Some(script) = script else { return prompt::prompt(&runtime, session) };
+    let steps = Script::of(&script).all();
+    match (sql.watch, steps.as_slice()) {
+        (_, []) => Err(UsageError::NoQuery.into()),
+        (Some(every), [Step::Statement(statement)]) => {
+            runtime.block_on(watch::watch(&session.printer, statement, every))
+        }
+        (Some(_), steps) => Err(UsageError::NotOne(steps.len()).into()),
+        (None, steps) => {
+            for step in steps {
+                if runtime.block_on(session.step(*step))? == Flow::Quit {
+                    break;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The queries that were given; `None` if someone sits at a terminal to type them.
+fn script(sql: &Sql) -> Result<Option<String>, UsageError> {
+    let stdin = || io::read_to_string(io::stdin()).map_err(unreadable("standard input"));
+    let is_interactive = io::stdin().is_terminal() && is_to_terminal();
+    match (sql.query.as_deref(), &sql.file) {
+        (Some("-"), _) => stdin().map(Some),
+        (Some(query), _) => Ok(Some(query.to_owned())),
+        (None, Some(file)) => {
+            let text = fs::read_to_string(file);
+            text.map(Some).map_err(unreadable(&file.display().to_string()))
+        }
+        (None, None) if !is_interactive => stdin().map(Some),
+        (None, None) if sql.watch.is_some() => Err(UsageError::NoQuery),
+        (None, None) => Ok(None),
+    }
+}
+
+fn unreadable(what: &str) -> impl FnOnce(io::Error) -> UsageError {
+    move |cause| UsageError::Unreadable { what: what.to_owned(), cause }
+}

@@ -1,0 +1,99 @@
+//! Statements and commands, carried out one after the other.
+
+use std::io;
+
+use super::{
+    describe, interval,
+    printer::{Printer, say},
+    script::Step,
+    watch,
+};
+use crate::{
+    error::{Error, UsageError},
+    output::{Format, OutputError},
+};
+
+/// The commands, as `\?` shows them.
+const COMMANDS: &str = "\
+\\d             list the tables
+\\d TABLE       list the columns of a table
+\\dt            list the tables
+\\watch [SECS]  repeat the last query every so many seconds, 2 unless given, until Ctrl-C
+\\x             show each row as a list of its columns, or as a line of a table again
+\\q             leave; so does Ctrl-D
+\\?             this list
+Statements end with a semicolon. Ctrl-C cancels the one that runs.
+";
+
+/// Whether there is more to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// Go on with the next step.
+    Next,
+    /// Leave.
+    Quit,
+}
+
+/// What outlives a statement.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) printer: Printer,
+    /// The statement that `\watch` repeats.
+    last: Option<String>,
+}
+
+impl Session {
+    pub(crate) fn new(printer: Printer) -> Self {
+        Self { printer, last: None }
+    }
+
+    /// Carries out a step.
+    pub(crate) async fn step(&mut self, step: Step<'_>) -> Result<Flow, Error> {
+        let command = match step {
+            Step::Statement(statement) => {
+                self.last = Some(statement.to_owned());
+                self.printer.print(statement).await?;
+                return Ok(Flow::Next);
+            }
+            Step::Command(command) => command,
+        };
+        let (name, argument) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+        // As after a statement, a semicolon does no harm.
+        let argument = argument.trim_end_matches(';').trim();
+        match (name.trim_end_matches(';'), argument) {
+            ("\\q", _) => return Ok(Flow::Quit),
+            ("\\d" | "\\dt", "") => self.list(describe::TABLES).await?,
+            ("\\d" | "\\dt", table) => self.list(&describe::table(table)).await?,
+            ("\\x", _) => self.toggle_expanded()?,
+            ("\\watch", seconds) => {
+                let seconds = if seconds.is_empty() { interval::PAUSE } else { seconds };
+                let every = seconds.parse().map_err(UsageError::from)?;
+                let last = self.last.as_deref().ok_or(UsageError::NothingToWatch)?;
+                watch::watch(&self.printer, last, every).await?;
+            }
+            ("\\?", _) => say(COMMANDS)?,
+            (name, _) => return Err(UsageError::NoCommand(name.to_owned()).into()),
+        }
+        Ok(Flow::Next)
+    }
+
+    /// Prints tables or columns. They have few properties, and are read as a list.
+    async fn list(&self, statement: &str) -> Result<(), Error> {
+        let format = match self.printer.format {
+            Format::Expanded => Format::Table,
+            format @ (Format::Table | Format::Json | Format::Csv) => format,
+        };
+        self.printer.write(statement, format, &mut io::stdout()).await
+    }
+
+    fn toggle_expanded(&mut self) -> Result<(), OutputError> {
+        let (format, said) = match self.printer.format {
+            Format::Expanded => (Format::Table, "rows are lines of a table\n"),
+            Format::Table | Format::Json | Format::Csv => {
+                (Format::Expanded, "rows are lists of columns\n")
+            }
+        };
+        self.printer.format = format;
+        say(said)
+    }
+}
