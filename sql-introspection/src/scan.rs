@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::{
     arrow::{
-        array::{RecordBatch, RecordBatchOptions},
-        compute::SortOptions,
+        array::{RecordBatch, RecordBatchOptions, UInt32Array},
+        compute::{SortOptions, take},
         datatypes::SchemaRef,
     },
     catalog::{Session, TableProvider},
@@ -33,7 +33,7 @@ use futures::stream;
 use crate::{
     pushdown::Constraints,
     snapshot::QuerySnapshot,
-    source::{Cursor, Direction, PageLimit, Record, Rows, Scan, Wanted},
+    source::{Cursor, Direction, Page, PageLimit, Record, Rows, Scan, Wanted},
     table::Table,
 };
 
@@ -41,6 +41,8 @@ use crate::{
 const FIRST_ROWS: usize = 64;
 /// Records in a batch of a long scan.
 const ROWS_MAX: usize = 2048;
+/// The same where one record stands for many.
+const COUNTED_ROWS_MAX: usize = 16 * 1024;
 /// Bytes of records in a batch.
 const BYTES_MAX: usize = 2 << 20;
 
@@ -182,12 +184,27 @@ impl<R: Record> TableScan<R> {
         (column.name() == source_order).then_some(direction)
     }
 
-    fn batch(&self, records: &[R]) -> Result<RecordBatch> {
-        let arrays = self.columns.iter().map(|column| self.table.columns[*column].array(records));
-        let options = RecordBatchOptions::new().with_row_count(Some(records.len()));
+    fn batch(&self, page: &Page<R>) -> Result<RecordBatch> {
+        let arrays =
+            self.columns.iter().map(|column| self.table.columns[*column].array(&page.records));
+        let options = RecordBatchOptions::new().with_row_count(Some(page.records.len()));
         let schema = Arc::clone(&self.schema);
-        Ok(RecordBatch::try_new_with_options(schema, arrays.collect(), &options)?)
+        let batch = RecordBatch::try_new_with_options(schema, arrays.collect(), &options)?;
+        match &page.counts {
+            None => Ok(batch),
+            Some(counts) => repeated(&batch, counts),
+        }
     }
+}
+
+/// Each row as often as it is counted.
+fn repeated(batch: &RecordBatch, counts: &[usize]) -> Result<RecordBatch> {
+    let indices = (0u32..).zip(counts).flat_map(|(row, count)| std::iter::repeat_n(row, *count));
+    let indices = UInt32Array::from_iter_values(indices);
+    let columns = batch.columns().iter().map(|column| take(column, &indices, None));
+    let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(indices.len()));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
 }
 
 impl<R: Record> fmt::Debug for TableScan<R> {
@@ -313,16 +330,17 @@ where
         while let Some(after) = self.next.take().filter(|_| self.rows_left > 0) {
             let limit =
                 PageLimit { rows_max: self.rows_max.min(self.rows_left), bytes_max: BYTES_MAX };
-            self.rows_max = (self.rows_max * 2).min(ROWS_MAX);
             let rows: &dyn Rows = &*self.scan.rows;
             let page = rows
                 .scan(self.partition, &self.scan.wanted, after.as_ref(), limit)
                 .map_err(|error| DataFusionError::External(Box::new(error)))?;
-            self.next = page.rest_after.map(Some);
+            let rows_max = if page.counts.is_some() { COUNTED_ROWS_MAX } else { ROWS_MAX };
+            self.rows_max = (self.rows_max * 2).min(rows_max);
+            self.next = page.rest_after.clone().map(Some);
             if page.records.is_empty() {
                 continue;
             }
-            let batch = self.scan.batch(&page.records)?;
+            let batch = self.scan.batch(&page)?;
             let batch = batch.slice(0, batch.num_rows().min(self.rows_left));
             self.rows_left -= batch.num_rows();
             self.memory.try_resize(batch.get_array_memory_size())?;

@@ -129,6 +129,8 @@ pub struct PageLimit {
 pub struct Page<R> {
     /// The records.
     pub records: Vec<R>,
+    /// How many in a row each of them stands for, if that is not one each.
+    pub counts: Option<Vec<usize>>,
     /// Where to continue; `None` at the end.
     pub rest_after: Option<Cursor>,
 }

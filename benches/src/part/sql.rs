@@ -20,18 +20,21 @@ const REPETITIONS_MIN: u64 = 5;
 /// Times above this are recorded as this value.
 const LATENCY_US_MAX: u64 = 600_000_000;
 
-/// A question that operators ask. `ID` stands for one of the invocations and `KEY` for one of the
-/// objects, a different one each time.
+/// A question that operators ask. `{id}` stands for one of the invocations and `{key}` for one
+/// of the objects, a different one each time.
 struct Question {
     name: &'static str,
     sql: &'static str,
 }
 
 const QUESTIONS: [Question; 8] = [
-    Question { name: "one invocation by id", sql: "select * from sys_invocation where id = 'ID'" },
+    Question {
+        name: "one invocation by id",
+        sql: "select * from sys_invocation where id = '{id}'",
+    },
     Question {
         name: "invocations of one key",
-        sql: "select id, status, created_at from sys_invocation where target_service_name = 'Counter' and target_service_key = 'KEY'",
+        sql: "select id, status, created_at from sys_invocation where target_service_name = 'Counter' and target_service_key = '{key}'",
     },
     Question {
         name: "count by status",
@@ -47,11 +50,11 @@ const QUESTIONS: [Question; 8] = [
     },
     Question {
         name: "journal of one invocation",
-        sql: "select * from sys_journal where id = 'ID'",
+        sql: "select * from sys_journal where id = '{id}'",
     },
     Question {
         name: "state of one key",
-        sql: "select * from state where service_name = 'Counter' and service_key = 'KEY'",
+        sql: "select * from state where service_name = 'Counter' and service_key = '{key}'",
     },
     Question { name: "select 1", sql: "select 1" },
 ];
@@ -87,7 +90,7 @@ async fn measure_on(bench: &mut Bench, stand: &Stand, server: ServerKind) -> any
             {
                 let id = &ids[usize::try_from(random.below(ids.len() as u64))?];
                 let key = format!("k{}", random.below(COUNTER_KEYS));
-                let time = connection.ask(&sql.replace("ID", id).replace("KEY", &key)).await?;
+                let time = connection.ask(&sql.replace("{id}", id).replace("{key}", &key)).await?;
                 times_us.saturating_record(u64::try_from(time.as_micros())?.max(1));
             }
             let quantile_ms = |quantile| times_us.value_at_quantile(quantile) as f64 / 1e3;

@@ -70,6 +70,30 @@ impl<T> Page<T> {
     }
 }
 
+impl<T> Page<T> {
+    /// Collects the rows of a walk; those that are the same and follow each other become one, with
+    /// their number.
+    pub(crate) fn of_runs<R>(
+        mut walk: Walk<'_, R>,
+        is_same: impl Fn(&R, &R) -> bool,
+        show: impl Fn(R, usize) -> T,
+    ) -> Self {
+        let (mut rows, mut run) = (Vec::new(), None);
+        for row in walk.by_ref() {
+            run = match run {
+                Some((known, count)) if is_same(&known, &row) => Some((known, count + 1)),
+                Some((known, count)) => {
+                    rows.push(show(known, count));
+                    Some((row, 1))
+                }
+                None => Some((row, 1)),
+            };
+        }
+        rows.extend(run.map(|(known, count)| show(known, count)));
+        Self { rows, rest_after: walk.rest_after().map(|key| Cursor(key.to_vec())) }
+    }
+}
+
 impl<T, C> Page<T, C> {
     /// Collects rows that are already in memory, each with its key.
     pub(crate) fn of_known(

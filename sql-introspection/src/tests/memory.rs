@@ -94,7 +94,7 @@ fn page<R>(
     let until = numbers.len().min(from + limit.rows_max);
     let records = numbers[from..until].iter().map(|number| record(*number)).collect();
     let rest_after = (until < numbers.len()).then(|| Cursor(until.to_string()));
-    Page { records, rest_after }
+    Page { records, counts: None, rest_after }
 }
 
 impl Scan<Invocation> for Memory {
@@ -161,7 +161,7 @@ macro_rules! nothing_of {
             where
                 $record: Record,
             {
-                Ok(Page { records: Vec::new(), rest_after: None })
+                Ok(Page { records: Vec::new(), counts: None, rest_after: None })
             }
         })*
     };

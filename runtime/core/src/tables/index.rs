@@ -67,6 +67,21 @@ impl Tables<'_> {
         })
     }
 
+    /// The object of each invocation, in the same order. Many of them follow each other.
+    pub fn walk_indexed_objects(
+        &self,
+        within: &Within,
+        after: Option<&[u8]>,
+        budget: Budget,
+    ) -> Walk<'_, EncodedObject> {
+        let prefix = Table::IndexTarget.key().within(within).done();
+        Walk::new(self, Range::of(prefix, after), budget, |key, _| {
+            // The key ends with the invocation.
+            let (object, _) = key.split_last_chunk::<8>()?;
+            Some(EncodedObject(Key::from_slice(object)))
+        })
+    }
+
     /// The invocations that are pinned to a deployment, ordered by creation.
     pub fn walk_deployment(
         &self,
@@ -113,6 +128,24 @@ impl Tables<'_> {
 
     pub(crate) fn unindex_deployment(&mut self, deployment: DeploymentId, invocation: Lsn) {
         self.delete(deployment_key(deployment, invocation));
+    }
+}
+
+/// A service and a key, which can be compared without being decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedObject(Key);
+
+impl EncodedObject {
+    /// The service and the key; the latter is empty for a plain service.
+    ///
+    /// # Panics
+    /// Never panics: only keys of the index become one.
+    pub fn decode(&self) -> (String, String) {
+        let mut reader = KeyReader::new(&self.0);
+        match (reader.text(), reader.text()) {
+            (Some(service), Some(key)) => (service, key),
+            (_, _) => panic!("{:?} is not an object of the index", self.0),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use protocol::{DeploymentId, InvocationId};
 use runtime_core::{
     Lsn,
     model::invocation::{Invocation, StatusKind},
-    tables::{Order, Tables},
+    tables::{Order, Tables, index::EncodedObject},
     time::Timestamp,
 };
 
@@ -58,10 +58,11 @@ pub enum Detail {
 /// A selected invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selected {
-    /// For [`Detail::Status`].
-    Status(StatusKind),
-    /// For [`Detail::Object`]: its service, and its key, which is empty for a plain service.
-    Object(String, String),
+    /// For [`Detail::Status`]: so many invocations in a row that are in this status.
+    Status(StatusKind, usize),
+    /// For [`Detail::Object`]: a service, and a key, which is empty for a plain service, and so many
+    /// invocations of them in a row.
+    Object(String, String, usize),
     /// With the LSN that created it. More than was asked for, if its row was read anyway.
     Row(Lsn, Box<Invocation>),
 }
@@ -151,13 +152,16 @@ impl Select {
 
     fn statuses(&self, tables: &Tables<'_>) -> Page<Selected> {
         let walk = tables.walk_statuses(self.after(), self.budget);
-        Page::of(walk, |_, (kind, _)| Selected::Status(kind))
+        let is_same = |known: &(StatusKind, Lsn), next: &(StatusKind, Lsn)| known.0 == next.0;
+        Page::of_runs(walk, is_same, |(kind, _), count| Selected::Status(kind, count))
     }
 
     fn objects(&self, tables: &Tables<'_>) -> Page<Selected> {
-        let walk =
-            tables.walk_targets(&self.filter.within, Order::Ascending, self.after(), self.budget);
-        Page::of(walk, |_, (service, key, _)| Selected::Object(service, key))
+        let walk = tables.walk_indexed_objects(&self.filter.within, self.after(), self.budget);
+        Page::of_runs(walk, EncodedObject::eq, |object, count| {
+            let (service, key) = object.decode();
+            Selected::Object(service, key, count)
+        })
     }
 
     fn by_target(&self, tables: &Tables<'_>) -> Page<Selected> {

@@ -264,8 +264,12 @@ fn counts_of_statuses_and_objects_read_no_row() {
     let budget = Budget { rows_max: usize::MAX, bytes_max: usize::MAX };
     let select = |detail| Select { filter: Filter::ALL, detail, order: None, after: None, budget };
     let statuses = fixture.view(select(Detail::Status)).rows;
-    let inboxed = Selected::Status(StatusKind::Inboxed);
-    assert_eq!(statuses.iter().filter(|it| **it == inboxed).count(), 49);
+    let expected = [(StatusKind::Inboxed, 49), (StatusKind::Running, 1)];
+    assert_eq!(statuses, expected.map(|(kind, count)| Selected::Status(kind, count)));
+    let of_another = fixture.apply(call_object(50, "A", "y"));
+    fixture.end(of_another);
     let objects = fixture.view(select(Detail::Object)).rows;
-    assert_eq!(objects, vec![Selected::Object("A".to_owned(), "x".to_owned()); 50]);
+    let expected = [("x", 50), ("y", 1)];
+    let object = |(key, count): (&str, usize)| Selected::Object("A".into(), key.into(), count);
+    assert_eq!(objects, expected.map(object));
 }

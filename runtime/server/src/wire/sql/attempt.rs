@@ -77,9 +77,9 @@ impl Snapshot {
             Selected::Row(_, row) if row.status.kind() == StatusKind::Running => {
                 Some(running(*row))
             }
-            Selected::Row(..) | Selected::Status(_) | Selected::Object(..) => None,
+            Selected::Row(..) | Selected::Status(..) | Selected::Object(..) => None,
         });
-        Ok(Page { records: records.collect(), rest_after: found.rest_after })
+        Ok(Page { records: records.collect(), counts: None, rest_after: found.rest_after })
     }
 }
 

@@ -42,7 +42,13 @@ impl Scan<Invocation> for Snapshot {
         };
         let order = wanted.order.map(super::order);
         let select = Select { filter, detail, order, after: cursor(after), budget: budget(limit) };
-        Ok(page(self.read(partition, select)?, |found| self.invocation(found)))
+        let found = self.read(partition, select)?;
+        let count = |found: &Selected| match found {
+            Selected::Status(_, count) | Selected::Object(_, _, count) => Some(*count),
+            Selected::Row(..) => None,
+        };
+        let counts = found.rows.iter().map(count).collect();
+        Ok(Page { counts, ..page(found, |found| self.invocation(found)) })
     }
 }
 
@@ -82,8 +88,10 @@ impl Snapshot {
 
     fn invocation(&self, found: Selected) -> Invocation {
         match found {
-            Selected::Status(kind) => Invocation { status: status(kind), ..Invocation::default() },
-            Selected::Object(service, key) => Invocation {
+            Selected::Status(kind, _) => {
+                Invocation { status: status(kind), ..Invocation::default() }
+            }
+            Selected::Object(service, key, _) => Invocation {
                 alias: self.alias(&service),
                 key: (!key.is_empty()).then_some(key),
                 service,

@@ -147,12 +147,13 @@ fn cursor(after: Option<&source::Cursor>) -> Option<Cursor> {
 }
 
 fn nothing<R>() -> source::Page<R> {
-    source::Page { records: Vec::new(), rest_after: None }
+    source::Page { records: Vec::new(), counts: None, rest_after: None }
 }
 
 fn page<T, R>(found: Page<T>, record: impl FnMut(T) -> R) -> source::Page<R> {
     source::Page {
         records: found.rows.into_iter().map(record).collect(),
+        counts: None,
         rest_after: found.rest_after.map(|cursor| source::Cursor(cursor.to_string())),
     }
 }

@@ -58,6 +58,7 @@ impl Scan<Lock> for Snapshot {
             Some(Within::Key { service, key }) => {
                 let found = self.read(partition, object::One { service, key })?;
                 return Ok(Page {
+                    counts: None,
                     records: found.map(lock).into_iter().collect(),
                     rest_after: None,
                 });

@@ -29,7 +29,7 @@ impl Scan<Deployment> for Snapshot {
             sdk: it.sdk,
         });
         let rest_after = found.rest_after.map(|id| Cursor(id.to_string()));
-        Ok(Page { records: records.collect(), rest_after })
+        Ok(Page { records: records.collect(), counts: None, rest_after })
     }
 }
 
@@ -52,6 +52,10 @@ impl Scan<Service> for Snapshot {
             deployment: it.deployment.to_string(),
             handlers: it.handlers.into_iter().map(|handler| handler.name).collect(),
         });
-        Ok(Page { records: records.collect(), rest_after: found.rest_after.map(Cursor) })
+        Ok(Page {
+            records: records.collect(),
+            counts: None,
+            rest_after: found.rest_after.map(Cursor),
+        })
     }
 }
