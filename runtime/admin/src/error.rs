@@ -14,7 +14,12 @@ use runtime_schema::{
 };
 use serde::Serialize;
 
-use crate::{changes::FollowError, discovery::DiscoveryError, query::QueryError, text};
+use crate::{
+    changes::FollowError,
+    discovery::DiscoveryError,
+    query::{QueryError, QueryFault},
+    text,
+};
 
 /// The longest message, in bytes. Some messages repeat an address, others a misplaced piece of
 /// JSON.
@@ -155,6 +160,9 @@ pub struct ErrorBody {
     pub message: String,
     /// The API's code for the error, if it has one.
     pub restate_code: Option<String>,
+    /// The SQLSTATE of a query that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
 }
 
 impl From<Stopped> for Refusal {
@@ -188,16 +196,15 @@ impl Refusal {
                 RegistrationError::KindChanged { .. } | RegistrationError::Full(_),
             ) => StatusCode::CONFLICT,
             Self::Registration(_) => StatusCode::BAD_REQUEST,
-            Self::Query(QueryError::Wrong(_)) | Self::Follow(FollowError::NoSuchChannel(_)) => {
-                StatusCode::BAD_REQUEST
-            }
-            Self::Query(QueryError::Busy(_)) | Self::Follow(FollowError::Busy(_)) => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
-            Self::Query(QueryError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Query(QueryError::Stopping(_)) | Self::Request(RequestError::Stopped(_)) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Query(error) => match error.fault {
+                QueryFault::Wrong => StatusCode::BAD_REQUEST,
+                QueryFault::Busy => StatusCode::TOO_MANY_REQUESTS,
+                QueryFault::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+                QueryFault::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            },
+            Self::Follow(FollowError::NoSuchChannel(_)) => StatusCode::BAD_REQUEST,
+            Self::Follow(FollowError::Busy(_)) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Request(RequestError::Stopped(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Request(RequestError::DiskFull) => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
@@ -232,7 +239,11 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let restate_code = self.restate_code().map(str::to_owned);
         let message = runtime_views::text::cut(&self.to_string(), MESSAGE_BYTES_MAX);
-        let body = ErrorBody { message, restate_code };
+        let code = match &self {
+            Self::Query(error) => Some(error.code),
+            _ => None,
+        };
+        let body = ErrorBody { message, restate_code, code };
         (self.status(), Json(body)).into_response()
     }
 }

@@ -33,7 +33,7 @@ use runtime_schema::SharedRegistry;
 
 pub use changes::ChangeFeed;
 pub use discovery::{Discovered, Discovery, DiscoveryError, EndpointProbe};
-pub use query::{Queries, QueryError, RowFormat};
+pub use query::{Queries, QueryError, QueryFault, RowFormat};
 pub use server::serve;
 
 /// Everything that handling a request may need.

@@ -32,19 +32,27 @@ pub enum RowFormat {
 
 /// Why a query has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum QueryError {
+#[error("{message}")]
+pub struct QueryError {
+    /// Whose fault it is.
+    pub fault: QueryFault,
+    /// Its SQLSTATE.
+    pub code: &'static str,
+    /// What is wrong, and what to do about it.
+    pub message: String,
+}
+
+/// Whose fault it is that a query has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryFault {
     /// The query is wrong.
-    #[error("{0}")]
-    Wrong(String),
+    Wrong,
     /// There is no room for the query now.
-    #[error("{0}")]
-    Busy(String),
+    Busy,
     /// The node is stopping.
-    #[error("{0}")]
-    Stopping(String),
+    Stopping,
     /// The server is at fault.
-    #[error("{0}")]
-    Failed(String),
+    Failed,
 }
 
 /// The rows of a query, encoded. An error ends them early.

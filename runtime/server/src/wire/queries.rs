@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use runtime_admin::{Queries, QueryError, RowFormat, query::Rows};
+use runtime_admin::{Queries, QueryError, QueryFault, RowFormat, query::Rows};
 use sql_introspection::{Client, Engine, SqlError, output};
 use tokio::{runtime, sync::mpsc};
 
@@ -89,14 +89,15 @@ async fn start(
 }
 
 fn refusal(error: &SqlError) -> QueryError {
-    let text = match &error.hint {
+    let message = match &error.hint {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
     };
-    match error.code {
-        "57P01" => QueryError::Stopping(text),
-        "53400" | "57014" | "72000" => QueryError::Busy(text),
-        code if code.starts_with("XX") => QueryError::Failed(text),
-        _ => QueryError::Wrong(text),
-    }
+    let fault = match error.code {
+        "57P01" => QueryFault::Stopping,
+        "53400" | "57014" | "72000" => QueryFault::Busy,
+        code if code.starts_with("XX") => QueryFault::Failed,
+        _ => QueryFault::Wrong,
+    };
+    QueryError { fault, code: error.code, message }
 }

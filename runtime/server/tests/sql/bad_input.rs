@@ -71,11 +71,30 @@ async fn a_query_over_http_ends_when_its_client_has_gone() {
         let answer = client.read(&mut [0]);
         assert!(answer.is_err(), "it is still running: {answer:?}");
     }
+    let answer = over_http(&rig, "select 1 as one").await;
+    assert_eq!(answer.ok().unwrap()["rows"], json!([{ "one": 1 }]));
+}
+
+async fn over_http(rig: &Rig, query: &str) -> e2e_client::HttpResponse {
     let uri = format!("{}/query", rig.server.admin);
     let headers = [("content-type", "application/json"), ("accept", "application/json")];
-    let body = json!({ "query": "select 1 as one" }).to_string();
-    let answer = rig.server.send(http::Method::POST, &uri, &headers, body).await.unwrap();
-    assert_eq!(answer.ok().unwrap()["rows"], json!([{ "one": 1 }]));
+    let body = json!({ "query": query }).to_string();
+    rig.server.send(http::Method::POST, &uri, &headers, body).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_error_over_http_has_its_sqlstate() {
+    let rig = Rig::start(&[("ABIDE_SQL_QUERY_SECONDS", "1")]).await;
+    let endless = "select sum(value) from generate_series(1, 1000000000000)";
+    for (query, status, code) in [
+        ("select nope from state", 400, "42703"),
+        ("drop table state", 400, "25006"),
+        (endless, 429, "57014"),
+    ] {
+        let answer = over_http(&rig, query).await;
+        let said: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!((answer.status.as_u16(), &said["code"]), (status, &json!(code)), "{said}");
+    }
 }
 
 /// Speaks to the server in bytes; returns what it answers until it hangs up or has nothing to say.
