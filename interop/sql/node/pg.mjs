@@ -85,7 +85,8 @@ async function results_have_the_types_of_their_columns() {
   }))
   await connected(async (client) => {
     await each(OUTPUTS, async (key, expected) => {
-      for (const binary of [false, true]) assert.deepEqual(await value(client, OUTPUT, [key], { binary }), expected)
+      // The driver reads bytes as text only.
+      assert.deepEqual(await value(client, OUTPUT, [key]), expected)
     })
     const { rows } = await client.query("select public, handlers, alias from sys_service where name = 'List'")
     assert.deepEqual(rows, [{ public: true, handlers: ['append', 'all'], alias: null }])

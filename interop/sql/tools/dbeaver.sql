@@ -199,7 +199,6 @@ ORDER BY p.proname;
 SELECT * FROM pg_default_acl WHERE defaclnamespace = :schema;
 
 -- What is in a table.
--- names Lab/send_many
 SELECT si.* FROM public.sys_invocation si LIMIT 200;
 
 -- How many rows there are.
