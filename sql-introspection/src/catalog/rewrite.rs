@@ -3,9 +3,12 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, CastKind, DataType, Expr, Function, FunctionArguments, ObjectName, Query,
-    Statement, Value, visit_expressions_mut, visit_relations,
+    ArrayElemTypeDef, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Statement, Value,
+    visit_expressions_mut, visit_relations,
 };
+
+use super::SCHEMA;
 
 /// Rewrites a statement.
 pub(crate) fn rewrite(statement: &mut Statement) {
@@ -17,8 +20,58 @@ pub(crate) fn rewrite(statement: &mut Statement) {
         {
             *expr = no_texts();
         }
+        if let Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } =
+            expr
+            && let Some(Value::SingleQuotedString(escape)) =
+                escape_char.as_ref().map(|it| &it.value)
+            && escape != BACKSLASH
+            && escape.chars().count() == 1
+        {
+            **pattern = escaped_by_backslash(pattern, escape);
+            *escape_char = None;
+        }
+        // What the parser makes of Grafana's look at the search path, which is the only schema.
+        if let Expr::InList { expr, list, .. } = expr
+            && expr.to_string().eq_ignore_ascii_case("quote_ident(table_schema)")
+            && list.iter().all(|it| it.to_string() == "''")
+        {
+            let schema = Value::SingleQuotedString(SCHEMA.to_owned());
+            *list = vec![Expr::Value(schema.into())];
+        }
         ControlFlow::<()>::Continue(())
     });
+}
+
+/// The only character that the engine knows as an escape in patterns.
+const BACKSLASH: &str = r"\";
+
+/// A pattern in which backslashes escape what another character has escaped, and stand for
+/// themselves no more.
+fn escaped_by_backslash(pattern: &Expr, escape: &str) -> Expr {
+    let replaced = |text: Expr, from: &str, to: &str| {
+        let text_of = |text: &str| Expr::Value(Value::SingleQuotedString(text.to_owned()).into());
+        call("replace", [text, text_of(from), text_of(to)])
+    };
+    let doubled = replaced(pattern.clone(), BACKSLASH, r"\\");
+    replaced(doubled, escape, BACKSLASH)
+}
+
+fn call(name: &str, arguments: impl IntoIterator<Item = Expr>) -> Expr {
+    let argument = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: arguments.into_iter().map(argument).collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
 }
 
 /// Whether a query reads only what describes the database. Where clients make an array of that, of
