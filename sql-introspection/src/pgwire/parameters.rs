@@ -18,7 +18,7 @@ use pgwire::{
         Type,
         portal::{Format, Portal},
     },
-    error::PgWireResult,
+    error::{PgWireError, PgWireResult},
 };
 
 use super::prepared::Prepared;
@@ -186,5 +186,13 @@ pub(super) fn bound(portal: &Portal<Prepared>) -> PgWireResult<ParamValues> {
         let what = format!("{given} parameters were bound with {} formats", formats.len());
         return Err(SqlError::new("08P01", what).into());
     }
-    arrow_pg::datatypes::df::deserialize_parameters(portal, &types)
+    arrow_pg::datatypes::df::deserialize_parameters(portal, &types).map_err(|error| match error {
+        PgWireError::FailedToParseParameter(what) if what.to_string().contains(NO_TIME) => {
+            SqlError::new("22007", format!("invalid value for a parameter: {what}")).into()
+        }
+        other => other,
+    })
 }
+
+/// What the library says of a text that is no time. It has one SQLSTATE for all bad values.
+const NO_TIME: &str = "Unable to parse datetime";

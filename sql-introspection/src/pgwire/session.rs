@@ -13,15 +13,18 @@ use futures::{
     stream::{self, BoxStream},
 };
 use pgwire::{
-    api::{ClientPortalStore, store::PortalStore},
+    api::{ClientPortalStore, Type, store::PortalStore},
     messages::response::TransactionStatus,
 };
 use tokio::sync::Notify;
 
 use super::{
     cursor::Cursor,
-    prepared::{Prepared, parameters},
+    names,
+    parameters::typed,
+    prepared::Prepared,
     rows::single,
+    session_functions,
     settings::SessionSettings,
     shared_bytes::{SharedBytes, Taken},
     statement::Statement,
@@ -30,6 +33,9 @@ use crate::{engine::Client, error::SqlError};
 
 /// Prepared statements and portals that a session may have, each.
 pub(super) const PREPARED_MAX: usize = 1024;
+
+/// Savepoints that a transaction may have.
+const SAVEPOINTS_MAX: usize = 1024;
 
 /// A session.
 pub(super) struct Session {
@@ -41,12 +47,15 @@ pub(super) struct Session {
 
 /// What a session keeps between messages.
 pub(super) struct Kept {
+    user: String,
     pub(super) settings: SessionSettings,
     pub(super) cursors: HashMap<String, Arc<tokio::sync::Mutex<Cursor>>>,
     /// The prepared statements, and the sizes of their texts in bytes.
     statements: HashMap<String, usize>,
     statement_bytes: Taken,
     pub(super) portals: HashSet<String>,
+    /// The savepoints of the transaction, the last one last.
+    savepoints: Vec<String>,
 }
 
 /// What a statement is answered with.
@@ -80,6 +89,14 @@ impl Kept {
         Ok(())
     }
 
+    /// Where the last savepoint of a name is.
+    fn savepoint(&self, name: &str) -> Result<usize, SqlError> {
+        self.savepoints
+            .iter()
+            .rposition(|it| it == name)
+            .ok_or_else(|| SqlError::new("3B001", format!("savepoint \"{name}\" does not exist")))
+    }
+
     /// Releases what a prepared statement takes.
     pub(super) fn forget_statement(&mut self, name: &str) {
         self.statements.remove(name);
@@ -91,13 +108,25 @@ impl Kept {
 impl Session {
     pub(super) fn new(client: Client, cancelled: Arc<Notify>, prepared: &SharedBytes) -> Self {
         let kept = Kept {
+            user: String::new(),
             settings: SessionSettings::default(),
             cursors: HashMap::new(),
             statements: HashMap::new(),
             statement_bytes: prepared.take(),
             portals: HashSet::new(),
+            savepoints: Vec::new(),
         };
         Self { client, cancelled, kept: Mutex::new(kept) }
+    }
+
+    /// Takes over who a client is, and the settings that it has sent with its first message.
+    ///
+    /// # Errors
+    /// Returns an error if results could not be what the client then expects.
+    pub(super) fn start(&self, parameters: &HashMap<String, String>) -> Result<(), SqlError> {
+        let mut kept = self.kept();
+        kept.user = parameters.get("user").cloned().unwrap_or_default();
+        kept.settings.start(parameters)
     }
 
     pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -106,18 +135,36 @@ impl Session {
 
     /// Forgets everything that was opened in a transaction.
     fn end_transaction(&self) {
-        self.kept().cursors.clear();
+        let mut kept = self.kept();
+        kept.cursors.clear();
+        kept.savepoints.clear();
     }
 
-    /// Plans a statement, as far as there is something to plan.
-    pub(super) async fn prepare(&self, statement: Statement) -> Result<Prepared, SqlError> {
+    /// Plans a statement, as far as there is something to plan, with parameters of the types that
+    /// the client declares.
+    pub(super) async fn prepare(
+        &self,
+        statement: Statement,
+        declared: &[Option<Type>],
+    ) -> Result<Prepared, SqlError> {
         let plan = match &statement {
             Statement::Query(query) | Statement::Declare(_, query) => {
-                Some(self.client.engine().plan((**query).clone()).await?)
+                let mut query = (**query).clone();
+                names::give(&mut query);
+                {
+                    let mut kept = self.kept();
+                    let Kept { user, settings, .. } = &mut *kept;
+                    session_functions::answer(&mut query, user, settings)?;
+                }
+                Some(self.client.engine().plan(query).await?)
             }
             Statement::Begin
             | Statement::Commit
             | Statement::Rollback
+            | Statement::Savepoint(_)
+            | Statement::Release(_)
+            | Statement::RollbackTo(_)
+            | Statement::Unlisten
             | Statement::Set(..)
             | Statement::Reset(_)
             | Statement::Show(_)
@@ -126,7 +173,13 @@ impl Session {
             | Statement::Discard
             | Statement::Deallocate(_) => None,
         };
-        let parameters = plan.as_ref().map_or(Ok(Vec::new()), parameters)?;
+        let (plan, parameters) = match plan {
+            Some(plan) => {
+                let (plan, parameters) = typed(plan, declared)?;
+                (Some(plan), parameters)
+            }
+            None => (None, Vec::new()),
+        };
         let schema = match &statement {
             Statement::Query(_) => plan.as_ref().map(|plan| Arc::clone(plan.schema().inner())),
             Statement::Show(name) => {
@@ -136,6 +189,10 @@ impl Session {
             Statement::Begin
             | Statement::Commit
             | Statement::Rollback
+            | Statement::Savepoint(_)
+            | Statement::Release(_)
+            | Statement::RollbackTo(_)
+            | Statement::Unlisten
             | Statement::Set(..)
             | Statement::Reset(_)
             | Statement::Declare(..)
@@ -163,7 +220,8 @@ impl Session {
         status: TransactionStatus,
     ) -> Result<(Answer, TransactionStatus), SqlError> {
         let Prepared { statement, plan, .. } = prepared;
-        let is_end = matches!(statement, Statement::Commit | Statement::Rollback);
+        let is_end =
+            matches!(statement, Statement::Commit | Statement::Rollback | Statement::RollbackTo(_));
         if status == TransactionStatus::Error && !is_end {
             return Err(SqlError::new(
                 "25P02",
@@ -184,6 +242,32 @@ impl Session {
             Statement::Commit | Statement::Rollback => {
                 self.end_transaction();
                 after = TransactionStatus::Idle;
+                Answer::Done
+            }
+            Statement::Savepoint(name) => {
+                if status == TransactionStatus::Idle {
+                    let what = "SAVEPOINT can only be used in transaction blocks";
+                    return Err(SqlError::new("25P01", what));
+                }
+                let mut kept = self.kept();
+                if kept.savepoints.len() >= SAVEPOINTS_MAX {
+                    let what = format!("a transaction may have {SAVEPOINTS_MAX} savepoints");
+                    return Err(SqlError::new("53400", what).hint("release some of them"));
+                }
+                kept.savepoints.push(name);
+                Answer::Done
+            }
+            Statement::Release(name) => {
+                let mut kept = self.kept();
+                let at = kept.savepoint(&name)?;
+                kept.savepoints.truncate(at);
+                Answer::Done
+            }
+            Statement::RollbackTo(name) => {
+                let mut kept = self.kept();
+                let at = kept.savepoint(&name)?;
+                kept.savepoints.truncate(at + 1);
+                after = TransactionStatus::Transaction;
                 Answer::Done
             }
             Statement::Set(name, value) => {
@@ -234,8 +318,8 @@ impl Session {
                 kept.settings.reset(None);
                 Answer::Done
             }
-            // Their store belongs to the connection: see `deallocate`.
-            Statement::Deallocate(_) => Answer::Done,
+            // Nobody listens. The store of statements belongs to the connection: see `deallocate`.
+            Statement::Unlisten | Statement::Deallocate(_) => Answer::Done,
         };
         Ok((answer, after))
     }

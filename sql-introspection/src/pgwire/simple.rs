@@ -42,7 +42,7 @@ impl Session {
             let statement = Statement::of(statement)?;
             let tag = self.tag(&statement, client.transaction_status());
             self.deallocate(client, &statement);
-            let prepared = self.prepare(statement).await?;
+            let prepared = self.prepare(statement, &[]).await?;
             let (answer, after) = self.execute(prepared, None, client.transaction_status()).await?;
             client.set_transaction_status(after);
             match answer {

@@ -18,6 +18,14 @@ pub(super) enum Statement {
     Commit,
     /// `ROLLBACK`.
     Rollback,
+    /// `SAVEPOINT`.
+    Savepoint(String),
+    /// `RELEASE` of a savepoint.
+    Release(String),
+    /// `ROLLBACK TO` a savepoint. There is nothing to undo but the failure of a transaction.
+    RollbackTo(String),
+    /// `UNLISTEN`.
+    Unlisten,
     /// `SET`, with the value as text.
     Set(String, String),
     /// `RESET`; all settings, or one.
@@ -44,12 +52,9 @@ impl Statement {
             Parsed::StartTransaction { .. } => Self::Begin,
             Parsed::Commit { .. } => Self::Commit,
             Parsed::Rollback { savepoint: None, .. } => Self::Rollback,
-            Parsed::Rollback { .. }
-            | Parsed::Savepoint { .. }
-            | Parsed::ReleaseSavepoint { .. } => {
-                return Err(SqlError::new("0A000", "savepoints are not supported")
-                    .hint("SQL is read-only here, so there is nothing to go back to"));
-            }
+            Parsed::Rollback { savepoint: Some(name), .. } => Self::RollbackTo(name.value),
+            Parsed::Savepoint { name } => Self::Savepoint(name.value),
+            Parsed::ReleaseSavepoint { name } => Self::Release(name.value),
             Parsed::Set(set) => Self::of_set(&set)?,
             Parsed::Reset(reset) => {
                 let text = reset.to_string();
@@ -86,7 +91,8 @@ impl Statement {
                 let is_all = name.value.eq_ignore_ascii_case("all");
                 Self::Deallocate((!is_all).then_some(name.value))
             }
-            Parsed::LISTEN { .. } | Parsed::UNLISTEN { .. } | Parsed::NOTIFY { .. } => {
+            Parsed::UNLISTEN { .. } => Self::Unlisten,
+            Parsed::LISTEN { .. } | Parsed::NOTIFY { .. } => {
                 return Err(SqlError::new("0A000", "notifications are not supported yet"));
             }
             other => Self::Query(Box::new(other)),
@@ -120,7 +126,10 @@ impl Statement {
             Self::Query(_) => "SELECT",
             Self::Begin => "BEGIN",
             Self::Commit => "COMMIT",
-            Self::Rollback => "ROLLBACK",
+            Self::Rollback | Self::RollbackTo(_) => "ROLLBACK",
+            Self::Savepoint(_) => "SAVEPOINT",
+            Self::Release(_) => "RELEASE",
+            Self::Unlisten => "UNLISTEN",
             Self::Set(..) => "SET",
             Self::Reset(_) => "RESET",
             Self::Show(_) => "SHOW",
