@@ -30,13 +30,19 @@ pub(crate) fn rewrite(statement: &mut Statement) {
             **pattern = escaped_by_backslash(pattern, escape);
             *escape_char = None;
         }
+        if let Expr::Cast { expr, data_type: DataType::Bytea, .. } = expr
+            && let Expr::Value(literal) = &**expr
+            && let Value::SingleQuotedString(text) = &literal.value
+            && let Some(hex) = text.strip_prefix(r"\x")
+        {
+            **expr = call("decode", [text_of(hex), text_of("hex")]);
+        }
         // What the parser makes of Grafana's look at the search path, which is the only schema.
         if let Expr::InList { expr, list, .. } = expr
             && expr.to_string().eq_ignore_ascii_case("quote_ident(table_schema)")
             && list.iter().all(|it| it.to_string() == "''")
         {
-            let schema = Value::SingleQuotedString(SCHEMA.to_owned());
-            *list = vec![Expr::Value(schema.into())];
+            *list = vec![text_of(SCHEMA)];
         }
         ControlFlow::<()>::Continue(())
     });
@@ -48,12 +54,13 @@ const BACKSLASH: &str = r"\";
 /// A pattern in which backslashes escape what another character has escaped, and stand for
 /// themselves no more.
 fn escaped_by_backslash(pattern: &Expr, escape: &str) -> Expr {
-    let replaced = |text: Expr, from: &str, to: &str| {
-        let text_of = |text: &str| Expr::Value(Value::SingleQuotedString(text.to_owned()).into());
-        call("replace", [text, text_of(from), text_of(to)])
-    };
+    let replaced = |text, from, to| call("replace", [text, text_of(from), text_of(to)]);
     let doubled = replaced(pattern.clone(), BACKSLASH, r"\\");
     replaced(doubled, escape, BACKSLASH)
+}
+
+fn text_of(text: &str) -> Expr {
+    Expr::Value(Value::SingleQuotedString(text.to_owned()).into())
 }
 
 fn call(name: &str, arguments: impl IntoIterator<Item = Expr>) -> Expr {
