@@ -4,6 +4,7 @@
 mod comments;
 mod functions;
 mod growth;
+mod json_object;
 mod lookups;
 mod rewrite;
 mod system_tables;
@@ -51,6 +52,7 @@ pub(crate) async fn set_up(context: &SessionContext) -> Result<SessionState, Sql
     let with = |descriptions| SystemTables { tables: Arc::clone(&system), descriptions };
     database.register_schema(SYSTEM, Arc::new(with(None)))?;
     functions::register(context);
+    json_object::register(context);
     growth::register(context);
     let descriptions = comments::register(context, &descriptions).await?;
     database.register_schema(SYSTEM, Arc::new(with(Some(descriptions))))?;
