@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Statement, Value,
-    visit_expressions_mut, visit_relations,
+    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, ObjectName, Query, SelectItem,
+    SetExpr, Statement, Value, visit_expressions_mut, visit_relations,
 };
 
 use super::SCHEMA;
@@ -30,6 +30,11 @@ pub(crate) fn rewrite(statement: &mut Statement) {
             **pattern = escaped_by_backslash(pattern, escape);
             *escape_char = None;
         }
+        if let Expr::Subquery(query) = expr
+            && is_of_catalogue(query)
+        {
+            take_first(query);
+        }
         if let Expr::Cast { expr, data_type: DataType::Bytea, .. } = expr
             && let Expr::Value(literal) = &**expr
             && let Value::SingleQuotedString(text) = &literal.value
@@ -47,6 +52,29 @@ pub(crate) fn rewrite(statement: &mut Statement) {
         ControlFlow::<()>::Continue(())
     });
 }
+
+/// Makes a query for a single value an aggregate: the engine has to know that there is one at most.
+fn take_first(query: &mut Query) {
+    let SetExpr::Select(select) = &mut *query.body else { return };
+    let is_grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
+    let [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] =
+        &mut select.projection[..]
+    else {
+        return;
+    };
+    if query.limit_clause.is_none() && !is_grouped && !is_aggregate(expr) {
+        *expr = call("first_value", [expr.clone()]);
+    }
+}
+
+fn is_aggregate(expr: &Expr) -> bool {
+    let Expr::Function(Function { name, .. }) = expr else { return false };
+    AGGREGATES.contains(&name.to_string().to_lowercase().as_str())
+}
+
+/// Aggregates with which clients ask about the catalogue.
+const AGGREGATES: [&str; 8] =
+    ["array_agg", "bool_and", "bool_or", "count", "first_value", "max", "min", "string_agg"];
 
 /// The only character that the engine knows as an escape in patterns.
 const BACKSLASH: &str = r"\";
