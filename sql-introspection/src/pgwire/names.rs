@@ -138,9 +138,9 @@ mod tests {
         let all: Vec<_> = select
             .projection
             .iter()
-            .map(|item| match item {
-                SelectItem::ExprWithAlias { alias, .. } => alias.value.clone(),
-                other => other.to_string(),
+            .map(|item| {
+                let SelectItem::ExprWithAlias { alias, .. } = item else { return item.to_string() };
+                alias.value.clone()
             })
             .collect();
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len(), "{all:?}");

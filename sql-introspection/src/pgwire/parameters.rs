@@ -54,12 +54,12 @@ pub(super) fn typed(
     }
     let typed = plan.transform_up_with_subqueries(|node| {
         let typed = node.map_expressions(|expr| {
-            expr.transform_up(|expr| match expr {
-                Expr::Placeholder(Placeholder { id, .. }) => {
-                    let field = known.get(&id).map(|ty| Arc::new(Field::new("", ty.clone(), true)));
-                    Ok(Transformed::yes(Expr::Placeholder(Placeholder { id, field })))
-                }
-                other => Ok(Transformed::no(other)),
+            expr.transform_up(|expr| {
+                let Expr::Placeholder(Placeholder { id, .. }) = expr else {
+                    return Ok(Transformed::no(expr));
+                };
+                let field = known.get(&id).map(|ty| Arc::new(Field::new("", ty.clone(), true)));
+                Ok(Transformed::yes(Expr::Placeholder(Placeholder { id, field })))
             })
         })?;
         typed.map_data(LogicalPlan::recompute_schema)
@@ -70,11 +70,9 @@ pub(super) fn typed(
 /// What a parameter is, given what the query tells of it and what the client declares.
 fn chosen(told: &DataType, declared: Option<DataType>) -> DataType {
     match (told, declared) {
+        (DataType::Null, None) => DataType::Utf8,
         // A client declares times in microseconds; columns that are found by time have others.
-        (DataType::Timestamp(..), Some(DataType::Timestamp(..))) | (_, None) => match told {
-            DataType::Null => DataType::Utf8,
-            told => told.clone(),
-        },
+        (DataType::Timestamp(..), Some(DataType::Timestamp(..))) | (_, None) => told.clone(),
         (_, Some(declared)) => declared,
     }
 }
@@ -132,6 +130,7 @@ fn note_told(expr: &Expr, schema: &DFSchema, note: &mut impl FnMut(&Expr, DataTy
 /// A type that has each value that a client may send: PostgreSQL's numbers are signed, so a value
 /// that an unsigned column cannot have is no error, but equals none of its values.
 fn wide(ty: DataType) -> DataType {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are as wide as PostgreSQL's")]
     match ty {
         DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => DataType::Int64,
         DataType::UInt64 => NUMERIC,
@@ -186,11 +185,13 @@ pub(super) fn bound(portal: &Portal<Prepared>) -> PgWireResult<ParamValues> {
         let what = format!("{given} parameters were bound with {} formats", formats.len());
         return Err(SqlError::new("08P01", what).into());
     }
-    arrow_pg::datatypes::df::deserialize_parameters(portal, &types).map_err(|error| match error {
-        PgWireError::FailedToParseParameter(what) if what.to_string().contains(NO_TIME) => {
-            SqlError::new("22007", format!("invalid value for a parameter: {what}")).into()
+    arrow_pg::datatypes::df::deserialize_parameters(portal, &types).map_err(|error| {
+        if let PgWireError::FailedToParseParameter(what) = &error
+            && what.to_string().contains(NO_TIME)
+        {
+            return SqlError::new("22007", format!("invalid value for a parameter: {what}")).into();
         }
-        other => other,
+        error
     })
 }
 
