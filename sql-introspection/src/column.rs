@@ -14,7 +14,7 @@ use datafusion::arrow::{
 use crate::source::Record;
 
 /// All times are in UTC.
-const UTC: &str = "+00:00";
+pub(crate) const UTC: &str = "+00:00";
 
 /// A column of a table over records of type `R`.
 pub struct Column<R: Record> {

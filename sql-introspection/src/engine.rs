@@ -29,7 +29,8 @@ use tokio::{
 };
 
 use crate::{
-    catalog, cooperation::GiveWay, error::SqlError, snapshot::QuerySnapshot, source::Source,
+    catalog, column::UTC, cooperation::GiveWay, error::SqlError, snapshot::QuerySnapshot,
+    source::Source,
 };
 
 /// Limits on queries.
@@ -80,6 +81,8 @@ impl Engine {
         let options = config.options_mut();
         // Rows that are read ahead where a source keeps an order: a batch or two are enough.
         options.execution.sort_pushdown_buffer_capacity = READ_AHEAD_BYTES;
+        // Without a zone, now() and timestamptz would be times without one.
+        options.execution.time_zone = Some(UTC.to_owned());
         let context = SessionContext::new_with_config_rt(config, runtime);
         let state = catalog::set_up(&context).await?;
         let state = SessionStateBuilder::new_from_existing(state)
@@ -99,7 +102,7 @@ impl Engine {
     /// # Errors
     /// Returns an error if the text is not SQL.
     pub fn parse(&self, sql: &str) -> Result<Vec<Statement>, SqlError> {
-        let parsed = self.parser.parse(sql);
+        let parsed = self.parser.parse(&catalog::tolerable(sql));
         let mut statements = parsed.map_err(|error| DataFusionError::SQL(Box::new(error), None))?;
         statements.iter_mut().for_each(catalog::rewrite);
         Ok(statements)

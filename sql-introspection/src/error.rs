@@ -140,6 +140,7 @@ impl SqlError {
         let code = match error {
             ArrowError::DivideByZero => "22012",
             ArrowError::ArithmeticOverflow(_) => "22003",
+            ArrowError::ParseError(message) if message.contains("parsing timestamp") => "22007",
             ArrowError::CastError(_) | ArrowError::ParseError(_) => "22P02",
             ArrowError::NotYetImplemented(_)
             | ArrowError::ExternalError(_)

@@ -29,6 +29,7 @@ pub(crate) fn run() -> Result<()> {
         forward("e2e-suite", "e2e-suite", &arguments)
     })?;
     step("the official command line", || forward("e2e-suite", "surface", &["--cli".to_owned()]))?;
+    step("drivers", || forward("e2e-suite", "drivers", &[]))?;
     step("chaos, small", || chaos::run(&["--orders", "60", "--kills", "20"].map(str::to_owned)))
 }
 

@@ -32,6 +32,7 @@ cargo xtask <chore>
   interop [...]                   services on the official SDKs, against abide or the real server
   surface [--record] [--cli]      each request of the API compared with the real server; --record records
                                   the real server again, --cli runs its command line tool against ours
+  drivers [--only NAME]           PostgreSQL's drivers and tools against our server
   faults <run> [...]              kills, full disks, wall clock steps, failing disks
   attacks                         hostile and faulty clients next to a well-behaved one
   fuzz [--target stream|text] [--seconds N]
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         "sim" => forward("sim", "sim", rest),
         "interop" => forward("e2e-suite", "e2e-suite", rest),
         "surface" => forward("e2e-suite", "surface", rest),
+        "drivers" => forward("e2e-suite", "drivers", rest),
         "bench" => forward("benches", "benches", rest),
         "mutants" => mutants::run(rest),
         "loom" => ci::loom(),

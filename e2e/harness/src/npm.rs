@@ -2,9 +2,8 @@
 //! programs.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::{Error, Result};
+use crate::{Error, Result, install::run};
 
 /// The Restate release that everything is compared with.
 pub const RESTATE_VERSION: &str = "1.7.12";
@@ -20,7 +19,7 @@ pub fn restate(program: &str, dir: &Path) -> Result<PathBuf> {
     }
     std::fs::create_dir_all(dir).map_err(Error::about(dir.display()))?;
     let package = format!("@restatedev/{program}@{RESTATE_VERSION}");
-    npm(dir, &["install", "--no-audit", "--no-fund", "--prefix", ".", &package])?;
+    run(Path::new("npm"), &["install", "--no-audit", "--no-fund", "--prefix", ".", &package], dir)?;
     let missing = || Error::new(format!("npm has no build of {program} for this machine"));
     find(program, dir).ok_or_else(missing)
 }
@@ -33,7 +32,7 @@ pub fn packages(dir: &Path) -> Result<()> {
     if dir.join("node_modules").exists() {
         return Ok(());
     }
-    npm(dir, &["ci", "--no-audit", "--no-fund"])
+    run(Path::new("npm"), &["ci", "--no-audit", "--no-fund"], dir)
 }
 
 /// Finds a program. The package itself contains a JavaScript launcher; the binary is in a package
@@ -44,13 +43,4 @@ fn find(program: &str, dir: &Path) -> Option<PathBuf> {
     let mut programs =
         packages.filter(|path| !path.ends_with(program)).map(|path| path.join("bin").join(program));
     programs.find(|path| path.exists())
-}
-
-fn npm(dir: &Path, arguments: &[&str]) -> Result<()> {
-    let status = Command::new("npm").args(arguments).current_dir(dir).status();
-    let status = status.map_err(Error::about("npm is required, but cannot be started"))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(Error::new(format!("npm {arguments:?} in {}: {status}", dir.display())))
 }

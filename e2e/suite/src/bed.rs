@@ -1,6 +1,6 @@
 //! The server and the services of a run: started as separate processes, and killed with this one.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -77,6 +77,8 @@ struct Addresses {
     /// Address for communication between nodes of the real server.
     node: SocketAddr,
     services: SocketAddr,
+    /// Address for PostgreSQL clients of our server.
+    sql: SocketAddr,
 }
 
 impl TestBed {
@@ -105,6 +107,7 @@ impl TestBed {
             admin: ports::free()?,
             node: ports::free()?,
             services: ports::free()?,
+            sql: ports::free()?,
         };
         let runtime = start_runtime(&setting, addresses)?;
         let services = start_services(&setting, addresses.services)?;
@@ -116,6 +119,11 @@ impl TestBed {
     /// The URI of the services.
     pub fn services_uri(&self) -> String {
         format!("http://{}", self.addresses.services)
+    }
+
+    /// Where PostgreSQL clients connect to our server.
+    pub fn sql(&self) -> SocketAddr {
+        self.addresses.sql
     }
 
     /// The directory for data and logs.
@@ -165,14 +173,13 @@ fn start_runtime(setting: &Setting, addresses: Addresses) -> Result<Process> {
     Ok(Process::start("the runtime", command, &setting.dir.join("runtime.log"))?)
 }
 
-fn abide(setting: &Setting, Addresses { ingress, admin, .. }: Addresses) -> Command {
+fn abide(setting: &Setting, Addresses { ingress, admin, sql, .. }: Addresses) -> Command {
     let flags = vec![
         format!("--partitions={}", setting.partitions),
         format!("--inactivity-timeout-ms={}", setting.inactivity_ms()),
         format!("--max-service-protocol-version={}", setting.protocol),
     ];
     let data = setting.dir.join("data");
-    let sql = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Abide { program: binary("abide"), data, ingress, admin, sql, flags }.command()
 }
 

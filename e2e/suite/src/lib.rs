@@ -2,11 +2,13 @@
 //! SDK.
 //!
 //! Reading order: [`behaviours`] (the list, one file per theme), [`bed`] (starting the server and
-//! the services), [`runner`], [`surface`] (the requests of the API, one by one).
+//! the services), [`runner`], [`surface`] (the requests of the API, one by one), [`drivers`]
+//! (PostgreSQL's drivers and tools).
 //!
 //! The same list is run against the real server, which shows that it tests the right things.
 
 pub mod bed;
 pub mod behaviours;
+pub mod drivers;
 pub mod runner;
 pub mod surface;

@@ -239,10 +239,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let restate_code = self.restate_code().map(str::to_owned);
         let message = runtime_views::text::cut(&self.to_string(), MESSAGE_BYTES_MAX);
-        let code = match &self {
-            Self::Query(error) => Some(error.code),
-            _ => None,
-        };
+        let code = if let Self::Query(error) = &self { Some(error.code) } else { None };
         let body = ErrorBody { message, restate_code, code };
         (self.status(), Json(body)).into_response()
     }

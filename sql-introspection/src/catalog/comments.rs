@@ -1,4 +1,4 @@
-//! What the tables and their columns mean, for `\d+` and `\dt+`.
+//! What the tables and their columns mean, for `\d+` and `\dt+`, and as a table for other tools.
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -6,17 +6,22 @@ use std::sync::Arc;
 
 use datafusion::{
     arrow::{
-        array::{ArrayRef, AsArray, StringArray},
+        array::{ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray},
         datatypes::{DataType, Int32Type},
     },
-    common::Result,
+    catalog::TableProvider,
+    common::{DataFusionError, Result},
+    datasource::MemTable,
     logical_expr::{
         ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
     },
     prelude::SessionContext,
 };
 
-use super::functions::{argument, number};
+use super::{
+    functions::{argument, number},
+    system_tables::DESCRIPTIONS,
+};
 use crate::{error::SqlError, table::Description};
 
 /// Comments by the object's oid and the column's number, which is 0 for the table itself.
@@ -70,11 +75,11 @@ impl ScalarUDFImpl for Comment {
     }
 }
 
-/// Registers the functions, once the tables are there.
+/// Registers the functions, once the tables are there, and returns the table of comments.
 pub(super) async fn register(
     context: &SessionContext,
     descriptions: &[Description],
-) -> Result<(), SqlError> {
+) -> Result<Arc<dyn TableProvider>, SqlError> {
     // A table keeps the oid that it is given when it is first listed.
     let listed = context
         .sql("select cast(oid as int), cast(relname as varchar) from pg_catalog.pg_class")
@@ -82,12 +87,16 @@ pub(super) async fn register(
         .collect()
         .await?;
     let mut comments = Comments::new();
+    let mut of_tables = None;
     for batch in &listed {
         let oids = batch.column(0).as_primitive::<Int32Type>();
         let names = datafusion::arrow::compute::cast(batch.column(1), &DataType::Utf8)
-            .map_err(datafusion::common::DataFusionError::from)?;
+            .map_err(DataFusionError::from)?;
         for (oid, name) in oids.iter().zip(names.as_string::<i32>()) {
             let (Some(oid), Some(name)) = (oid, name) else { continue };
+            if name == CLASSES {
+                of_tables = Some(oid);
+            }
             let Some(known) = descriptions.iter().find(|it| it.name == name) else { continue };
             let oid = i64::from(oid);
             comments.insert((oid, 0), known.comment);
@@ -95,6 +104,7 @@ pub(super) async fn register(
             comments.extend(columns.map(|(comment, column)| ((oid, column), *comment)));
         }
     }
+    let table = table(context, &comments, of_tables).await?;
     let comments = Arc::new(comments);
     for (name, is_of_column) in [("col_description", true), ("obj_description", false)] {
         let signature = Signature::variadic_any(Volatility::Immutable);
@@ -106,5 +116,33 @@ pub(super) async fn register(
             signature,
         }));
     }
-    Ok(())
+    Ok(table)
+}
+
+/// The table of tables, whose oid says that a comment is on one.
+const CLASSES: &str = "pg_class";
+
+/// The comments as a table, with the columns that it has in the library.
+async fn table(
+    context: &SessionContext,
+    comments: &Comments,
+    of_tables: Option<i32>,
+) -> Result<Arc<dyn TableProvider>, SqlError> {
+    let schema = context.table_provider(format!("pg_catalog.{DESCRIPTIONS}")).await?.schema();
+    let numbers = |number: fn(&(i64, i64)) -> i64| {
+        Arc::new(comments.keys().map(number).collect::<Int64Array>()) as ArrayRef
+    };
+    let columns = schema.fields().iter().map(|field| {
+        let column: ArrayRef = match field.name().as_str() {
+            "objoid" => numbers(|(object, _)| *object),
+            "objsubid" => numbers(|(_, column)| *column),
+            "classoid" => Arc::new(Int32Array::from(vec![of_tables; comments.len()])),
+            _ => Arc::new(comments.values().copied().map(Some).collect::<StringArray>()),
+        };
+        datafusion::arrow::compute::cast(&column, field.data_type())
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>().map_err(DataFusionError::from)?;
+    let batch =
+        RecordBatch::try_new(Arc::clone(&schema), columns).map_err(DataFusionError::from)?;
+    Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
 }

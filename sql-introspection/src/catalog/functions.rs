@@ -76,6 +76,7 @@ pub(super) fn register(context: &SessionContext) {
         ("version", text(&version)),
         ("pg_is_in_recovery", ScalarValue::Boolean(Some(false))),
         ("pg_is_other_temp_schema", ScalarValue::Boolean(Some(false))),
+        ("pg_advisory_unlock_all", ScalarValue::Utf8(None)),
         ("pg_my_temp_schema", ScalarValue::Int32(Some(0))),
         ("pg_tablespace_location", text("")),
         ("pg_char_to_encoding", ScalarValue::Int32(Some(6))),

@@ -4,8 +4,11 @@
 mod comments;
 mod functions;
 mod growth;
+mod json_object;
+mod lookups;
 mod rewrite;
 mod system_tables;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -20,6 +23,7 @@ use crate::{error::SqlError, tables};
 
 pub(crate) use rewrite::rewrite;
 use system_tables::SystemTables;
+pub(crate) use tokens::tolerable;
 
 /// The only database. Clients may ask for any other by name, and get this one.
 pub(crate) const DATABASE: &str = "abide";
@@ -48,12 +52,17 @@ pub(crate) async fn set_up(context: &SessionContext) -> Result<SessionState, Sql
     }
     descriptions.push(usage);
     setup_pg_catalog(context, DATABASE, EmptyContextProvider).map_err(|error| *error)?;
-    if let Some(system) = database.schema(SYSTEM) {
-        database.register_schema(SYSTEM, Arc::new(SystemTables(system)))?;
-    }
+    let system = database.schema(SYSTEM).ok_or_else(|| {
+        SqlError::new("XX000", "the engine has been set up without its catalogue")
+    })?;
+    let with = |descriptions| SystemTables { tables: Arc::clone(&system), descriptions };
+    database.register_schema(SYSTEM, Arc::new(with(None)))?;
     functions::register(context);
+    json_object::register(context);
     growth::register(context);
-    comments::register(context, &descriptions).await?;
+    let descriptions = comments::register(context, &descriptions).await?;
+    database.register_schema(SYSTEM, Arc::new(with(Some(descriptions))))?;
+    lookups::register(context).await?;
     let mut state = context.state();
     datafusion_functions_json::register_all(&mut state)?;
     Ok(state)

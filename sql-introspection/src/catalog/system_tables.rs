@@ -12,9 +12,16 @@ use datafusion::{
     prelude::{Expr, col, lit},
 };
 
-/// Adds columns to some of the tables.
+/// Adds columns to some of the tables, and the comments on ours.
 #[derive(Debug)]
-pub(super) struct SystemTables(pub(super) Arc<dyn SchemaProvider>);
+pub(super) struct SystemTables {
+    pub(super) tables: Arc<dyn SchemaProvider>,
+    /// Takes the place of the library's, which is about PostgreSQL's own functions.
+    pub(super) descriptions: Option<Arc<dyn TableProvider>>,
+}
+
+/// The table of comments.
+pub(super) const DESCRIPTIONS: &str = "pg_description";
 
 /// The table that lacks columns: the options of tables, and who may use them. Both are lists of
 /// texts, and null for all tables here.
@@ -24,11 +31,14 @@ const LACKED: [&str; 2] = ["reloptions", "relacl"];
 #[async_trait]
 impl SchemaProvider for SystemTables {
     fn table_names(&self) -> Vec<String> {
-        self.0.table_names()
+        self.tables.table_names()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let Some(table) = self.0.table(name).await? else { return Ok(None) };
+        if name == DESCRIPTIONS && self.descriptions.is_some() {
+            return Ok(self.descriptions.clone());
+        }
+        let Some(table) = self.tables.table(name).await? else { return Ok(None) };
         if name != LACKING {
             return Ok(Some(table));
         }
@@ -45,6 +55,6 @@ impl SchemaProvider for SystemTables {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.0.table_exist(name)
+        self.tables.table_exist(name)
     }
 }

@@ -25,7 +25,8 @@ pub(super) struct Registered {
 }
 
 impl Cancels {
-    /// Registers a connection: whoever presents the key wakes those who wait for `cancelled`.
+    /// Registers a connection: whoever presents the key wakes who waits for `cancelled`, or who waits
+    /// for it next, since a statement comes in several messages and takes its time to be planned.
     pub(super) fn register(
         &self,
         pid: i32,
@@ -54,7 +55,7 @@ impl CancelHandler for Cancels {
         let key = (request.pid, request.secret_key.to_bytes());
         // A wrong key is ignored, so that guessing keys teaches nothing.
         if let Some(cancelled) = self.all().get(&key) {
-            cancelled.notify_waiters();
+            cancelled.notify_one();
         }
     }
 }

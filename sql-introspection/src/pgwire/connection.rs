@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
+use futures::{FutureExt, SinkExt, StreamExt};
 use pgwire::{
     api::{ClientInfo, NoopHandler, PgWireConnectionState},
     error::PgWireError,
@@ -62,6 +62,7 @@ pub(super) async fn serve(stream: TcpStream, shared: &Shared, client: Client) ->
     let cancels = Arc::new(shared.cancels.clone());
     let nothing = Arc::new(NoopHandler);
     let mut registered = None;
+    let mut is_idle = true;
     let until_let_in = tokio::time::sleep(STARTUP_TIMEOUT);
     tokio::pin!(until_let_in);
     loop {
@@ -74,13 +75,17 @@ pub(super) async fn serve(stream: TcpStream, shared: &Shared, client: Client) ->
         if is_let_in && registered.is_none() {
             let (pid, secret) = connection.pid_and_secret_key();
             registered = Some(shared.cancels.register(pid, &secret, &cancelled));
+            if let Err(error) = session.start(connection.metadata()) {
+                process_error(&mut connection, error.into(), false).await?;
+                return Ok(());
+            }
         }
-        let is_idle = connection.transaction_status() == TransactionStatus::Idle;
+        let is_outside = connection.transaction_status() == TransactionStatus::Idle;
         let message = loop {
             tokio::select! {
                 () = &mut until_let_in, if !is_let_in => return Ok(()),
                 message = connection.next() => break message,
-                notification = session.listening.next(), if is_let_in && is_idle => {
+                notification = session.listening.next(), if is_let_in && is_outside => {
                     let (pid, _) = connection.pid_and_secret_key();
                     let Notification { channel, payload } = notification;
                     let notification = NotificationResponse::new(pid, channel, payload);
@@ -96,6 +101,12 @@ pub(super) async fn serve(stream: TcpStream, shared: &Shared, client: Client) ->
             }
             Some(Ok(message)) => message,
         };
+        // What was cancelled while nothing ran must not end what begins now.
+        if is_idle {
+            let _ = cancelled.notified().now_or_never();
+        }
+        is_idle =
+            matches!(message, PgWireFrontendMessage::Query(_) | PgWireFrontendMessage::Sync(_));
         let is_last = matches!(message, PgWireFrontendMessage::CancelRequest(_));
         let is_extended = message.is_extended_query();
         let processed = process_message(

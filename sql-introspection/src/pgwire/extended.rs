@@ -27,7 +27,8 @@ use pgwire::{
 };
 
 use super::{
-    prepared::{Prepared, Preparer, bound},
+    parameters::bound,
+    prepared::{Prepared, Preparer},
     rows::{complete, fields},
     session::{PREPARED_MAX, Reply, Session},
     statement::Statement,
@@ -104,6 +105,8 @@ impl ExtendedQueryHandler for Session {
     {
         let name = message.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
         self.kept().note_statement(name.clone(), message.query.len())?;
+        let declared = message.type_oids.iter().map(|oid| Type::from_oid(*oid));
+        let types: Vec<_> = declared.map(|ty| ty.filter(|ty| *ty != Type::UNKNOWN)).collect();
         let parse = async {
             let mut statements = self.client.engine().parse(&message.query)?.into_iter();
             let Some(statement) = statements.next() else { return Ok(None) };
@@ -111,12 +114,11 @@ impl ExtendedQueryHandler for Session {
                 let what = "cannot insert multiple commands into a prepared statement";
                 return Err(SqlError::new("42601", what).into());
             }
-            Ok(Some(self.prepare(Statement::of(statement)?).await?))
+            Ok(Some(self.prepare(Statement::of(statement)?, &types).await?))
         };
-        match self.unless_cancelled(parse).await? {
+        match Box::pin(self.unless_cancelled(parse)).await? {
             None => client.portal_store().put_empty_statement(&name),
             Some(prepared) => {
-                let types = message.type_oids.iter().map(|oid| Type::from_oid(*oid)).collect();
                 let stored = StoredStatement::new(name, prepared, types);
                 client.portal_store().put_statement(Arc::new(stored));
             }

@@ -2,8 +2,9 @@
 //!
 //! Reading order: [`server`] (accepts connections), `connection` (the messages of one, which
 //! `bounded` keeps small), `startup` (who connects), `statement` (what one asks for), `session` (how
-//! it is executed), `settings`, `cursor`, `listening`. How statements come: `simple`, `prepared` and `extended`.
-//! `rows` (batches as messages), `cancel`, `shared_bytes`, `tls`.
+//! it is executed), `session_functions`, `settings`, `cursor`, `listening`. How statements come:
+//! `simple`, `prepared`, `parameters` and `extended`. `names` (what columns are called), `rows`
+//! (batches as messages), `cancel`, `shared_bytes`, `tls`.
 
 mod bounded;
 mod cancel;
@@ -11,10 +12,13 @@ mod connection;
 mod cursor;
 mod extended;
 mod listening;
+mod names;
+mod parameters;
 mod prepared;
 mod rows;
 pub mod server;
 mod session;
+mod session_functions;
 mod settings;
 mod shared_bytes;
 mod simple;

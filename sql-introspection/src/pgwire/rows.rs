@@ -17,6 +17,7 @@ use pgwire::{
     messages::{PgWireBackendMessage, data::DataRow, response::CommandComplete},
 };
 
+use super::names;
 use crate::error::SqlError;
 
 /// Columns as messages describe them.
@@ -40,6 +41,7 @@ pub(super) fn fields(schema: &Schema, format: &Format) -> Result<Arc<Vec<FieldIn
 /// What PostgreSQL calls a column that has no name of its own: the engine calls it by the whole
 /// expression.
 fn column_name(expression: &str) -> &str {
+    let expression = names::shown(expression);
     let Some((function, _)) = expression.split_once('(') else { return expression };
     let is_word =
         !function.is_empty() && function.chars().all(|it| it.is_ascii_alphanumeric() || it == '_');

@@ -14,7 +14,7 @@ use futures::{
 };
 use pgwire::{
     api::{
-        ClientInfo, ClientPortalStore,
+        ClientInfo, ClientPortalStore, Type,
         portal::Format,
         results::{QueryResponse, Tag},
         store::PortalStore,
@@ -27,8 +27,11 @@ use tokio::sync::Notify;
 use super::{
     cursor::Cursor,
     listening::Listening,
-    prepared::{Prepared, parameters},
+    names,
+    parameters::typed,
+    prepared::Prepared,
     rows::{fields, rows, single},
+    session_functions,
     settings::SessionSettings,
     shared_bytes::{SharedBytes, Taken},
     statement::Statement,
@@ -37,6 +40,9 @@ use crate::{engine::Client, error::SqlError, feed::Feed};
 
 /// Prepared statements and portals that a session may have, each.
 pub(super) const PREPARED_MAX: usize = 1024;
+
+/// Savepoints that a transaction may have.
+const SAVEPOINTS_MAX: usize = 1024;
 
 /// A session.
 pub(super) struct Session {
@@ -49,12 +55,15 @@ pub(super) struct Session {
 
 /// What a session keeps between messages.
 pub(super) struct Kept {
+    user: String,
     pub(super) settings: SessionSettings,
     pub(super) cursors: HashMap<String, Arc<tokio::sync::Mutex<Cursor>>>,
     /// The prepared statements, and the sizes of their texts in bytes.
     statements: HashMap<String, usize>,
     statement_bytes: Taken,
     pub(super) portals: HashSet<String>,
+    /// The savepoints of the transaction, the last one last.
+    savepoints: Vec<String>,
 }
 
 /// What a statement is answered with.
@@ -96,6 +105,14 @@ impl Kept {
         Ok(())
     }
 
+    /// Where the last savepoint of a name is.
+    fn savepoint(&self, name: &str) -> Result<usize, SqlError> {
+        self.savepoints
+            .iter()
+            .rposition(|it| it == name)
+            .ok_or_else(|| SqlError::new("3B001", format!("savepoint \"{name}\" does not exist")))
+    }
+
     /// Releases what a prepared statement takes.
     pub(super) fn forget_statement(&mut self, name: &str) {
         self.statements.remove(name);
@@ -112,14 +129,26 @@ impl Session {
         feed: Arc<dyn Feed>,
     ) -> Self {
         let kept = Kept {
+            user: String::new(),
             settings: SessionSettings::default(),
             cursors: HashMap::new(),
             statements: HashMap::new(),
             statement_bytes: prepared.take(),
             portals: HashSet::new(),
+            savepoints: Vec::new(),
         };
         let listening = Listening::new(feed);
         Self { client, cancelled, listening, kept: Mutex::new(kept) }
+    }
+
+    /// Takes over who a client is, and the settings that it has sent with its first message.
+    ///
+    /// # Errors
+    /// Returns an error if results could not be what the client then expects.
+    pub(super) fn start(&self, parameters: &HashMap<String, String>) -> Result<(), SqlError> {
+        let mut kept = self.kept();
+        kept.user = parameters.get("user").cloned().unwrap_or_default();
+        kept.settings.start(parameters)
     }
 
     pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -128,16 +157,32 @@ impl Session {
 
     /// Forgets everything that was opened in a transaction.
     fn end_transaction(&self) {
-        self.kept().cursors.clear();
+        let mut kept = self.kept();
+        kept.cursors.clear();
+        kept.savepoints.clear();
     }
 
-    /// Plans a statement, as far as there is something to plan.
-    pub(super) async fn prepare(&self, statement: Statement) -> Result<Prepared, SqlError> {
-        let plan = match statement.query() {
-            Some(query) => Some(self.client.engine().plan(query.clone()).await?),
-            None => None,
+    /// Plans a statement, as far as there is something to plan, with parameters of the types that
+    /// the client declares.
+    pub(super) async fn prepare(
+        &self,
+        statement: Statement,
+        declared: &[Option<Type>],
+    ) -> Result<Prepared, SqlError> {
+        let (plan, parameters) = match statement.query() {
+            Some(query) => {
+                let mut query = query.clone();
+                names::give(&mut query);
+                {
+                    let mut kept = self.kept();
+                    let Kept { user, settings, .. } = &mut *kept;
+                    session_functions::answer(&mut query, user, settings)?;
+                }
+                let (plan, parameters) = typed(self.client.engine().plan(query).await?, declared)?;
+                (Some(plan), parameters)
+            }
+            None => (None, Vec::new()),
         };
-        let parameters = plan.as_ref().map_or(Ok(Vec::new()), parameters)?;
         let schema = match (&statement, &plan) {
             (Statement::Query(_), Some(plan)) => Some(Arc::clone(plan.schema().inner())),
             (Statement::Show(name), _) => {
@@ -166,7 +211,8 @@ impl Session {
         status: TransactionStatus,
     ) -> Result<(Answer, TransactionStatus), SqlError> {
         let Prepared { statement, plan, .. } = prepared;
-        let is_end = matches!(statement, Statement::Commit | Statement::Rollback);
+        let is_end =
+            matches!(statement, Statement::Commit | Statement::Rollback | Statement::RollbackTo(_));
         if status == TransactionStatus::Error && !is_end {
             return Err(SqlError::new(
                 "25P02",
@@ -187,6 +233,32 @@ impl Session {
             Statement::Commit | Statement::Rollback => {
                 self.end_transaction();
                 after = TransactionStatus::Idle;
+                Answer::Done
+            }
+            Statement::Savepoint(name) => {
+                if status == TransactionStatus::Idle {
+                    let what = "SAVEPOINT can only be used in transaction blocks";
+                    return Err(SqlError::new("25P01", what));
+                }
+                let mut kept = self.kept();
+                if kept.savepoints.len() >= SAVEPOINTS_MAX {
+                    let what = format!("a transaction may have {SAVEPOINTS_MAX} savepoints");
+                    return Err(SqlError::new("53400", what).hint("release some of them"));
+                }
+                kept.savepoints.push(name);
+                Answer::Done
+            }
+            Statement::Release(name) => {
+                let mut kept = self.kept();
+                let at = kept.savepoint(&name)?;
+                kept.savepoints.truncate(at);
+                Answer::Done
+            }
+            Statement::RollbackTo(name) => {
+                let mut kept = self.kept();
+                let at = kept.savepoint(&name)?;
+                kept.savepoints.truncate(at + 1);
+                after = TransactionStatus::Transaction;
                 Answer::Done
             }
             Statement::Set(name, value) => {

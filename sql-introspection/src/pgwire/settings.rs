@@ -1,6 +1,6 @@
 //! Settings of a session. Clients set and ask for many; few change anything here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::error::SqlError;
 
@@ -22,6 +22,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("integer_datetimes", "on"),
     ("intervalstyle", "postgres"),
     ("is_superuser", "off"),
+    ("jit", "off"),
     ("lock_timeout", "0"),
     ("max_identifier_length", "63"),
     ("max_index_keys", "32"),
@@ -39,14 +40,41 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("transaction_read_only", "on"),
 ];
 
+/// The encodings that are UTF-8, or part of it.
+const ENCODINGS: [&str; 4] = ["utf8", "unicode", "sqlascii", "default"];
+
 /// How many settings of other names a session keeps.
 const OTHERS_MAX: usize = 64;
 
+/// What the first message of a client has besides settings.
+const NO_SETTINGS: [&str; 4] = ["user", "database", "options", "replication"];
+
 /// The settings of a session.
 #[derive(Debug, Default)]
-pub(super) struct SessionSettings(BTreeMap<String, String>);
+pub(super) struct SessionSettings {
+    set: BTreeMap<String, String>,
+    /// What is in force again after a reset.
+    started: BTreeMap<String, String>,
+}
 
 impl SessionSettings {
+    /// Takes over the settings of a client's first message: its own, and those in its `options`,
+    /// written as for the command line of PostgreSQL's server.
+    ///
+    /// # Errors
+    /// As [`Self::set`].
+    pub(super) fn start(&mut self, parameters: &HashMap<String, String>) -> Result<(), SqlError> {
+        let options = parameters.get("options").map(String::as_str).unwrap_or_default();
+        let is_setting = |name: &str| !NO_SETTINGS.contains(&name) && !name.starts_with("_pq_");
+        let own = parameters.iter().filter(|(name, _)| is_setting(name));
+        let own = own.map(|(name, value)| (name.clone(), value.clone()));
+        for (name, value) in of_options(options).into_iter().chain(own) {
+            self.set(name.to_lowercase(), value)?;
+        }
+        self.started = self.set.clone();
+        Ok(())
+    }
+
     /// Changes a setting.
     ///
     /// # Errors
@@ -55,7 +83,8 @@ impl SessionSettings {
         let value = value.trim().to_owned();
         let is = |accepted: &[&str]| accepted.iter().any(|it| it.eq_ignore_ascii_case(&value));
         let is_accepted = match name.as_str() {
-            "client_encoding" => is(&["utf8", "utf-8", "unicode", "sql_ascii", "default"]),
+            // As in PostgreSQL, only letters and digits tell encodings apart: asyncpg sends 'utf-8'.
+            "client_encoding" => ENCODINGS.contains(&letters_and_digits(&value).as_str()),
             "standard_conforming_strings" => is(&["on", "true", "1", "default"]),
             "bytea_output" => is(&["hex", "default"]),
             "timezone" => is(&[
@@ -84,18 +113,22 @@ impl SessionSettings {
         if !is_accepted {
             return Ok(());
         }
-        if self.0.len() >= OTHERS_MAX && !self.0.contains_key(&name) {
+        if self.set.len() >= OTHERS_MAX && !self.set.contains_key(&name) {
             return Err(SqlError::new("53400", format!("a session may set {OTHERS_MAX} settings")));
         }
-        self.0.insert(name, value);
+        self.set.insert(name, value);
         Ok(())
     }
 
-    /// Forgets what was set.
+    /// Goes back to what the session started with.
     pub(super) fn reset(&mut self, name: Option<&str>) {
-        match name {
-            Some(name) => _ = self.0.remove(name),
-            None => self.0.clear(),
+        let Some(name) = name else {
+            self.set = self.started.clone();
+            return;
+        };
+        match self.started.get(name) {
+            Some(value) => _ = self.set.insert(name.to_owned(), value.clone()),
+            None => _ = self.set.remove(name),
         }
     }
 
@@ -105,12 +138,67 @@ impl SessionSettings {
     /// Returns an error if there is no such setting.
     pub(super) fn show(&self, name: &str) -> Result<String, SqlError> {
         let default = || DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-        match self.0.get(name).map(String::as_str).or_else(default) {
+        match self.set.get(name).map(String::as_str).or_else(default) {
             Some(value) => Ok(value.to_owned()),
             None => Err(SqlError::new(
                 "42704",
                 format!("unrecognized configuration parameter \"{name}\""),
             )),
         }
+    }
+}
+
+fn letters_and_digits(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
+}
+
+/// The settings in `-c name=value --name=value`, where a backslash quotes the next character.
+fn of_options(options: &str) -> Vec<(String, String)> {
+    let mut words = vec![String::new()];
+    let mut characters = options.chars();
+    while let Some(character) = characters.next() {
+        let last = words.len() - 1;
+        match character {
+            ' ' => words.push(String::new()),
+            '\\' => words[last].extend(characters.next()),
+            other => words[last].push(other),
+        }
+    }
+    let setting = |word: &str| {
+        let word = word.trim_start_matches("-c").trim_start_matches("--");
+        let (name, value) = word.split_once('=')?;
+        // Dashes and underscores are the same there.
+        Some((name.replace('-', "_"), value.to_owned()))
+    };
+    words.iter().filter_map(|word| setting(word)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_those_of_a_command_line() {
+        let options = r"-c geqo=off  -cwork_mem=1\ MB --search-path=a -c broken";
+        let settings = of_options(options);
+        let settings: Vec<_> =
+            settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(settings, [("geqo", "off"), ("work_mem", "1 MB"), ("search_path", "a")]);
+    }
+
+    #[test]
+    fn a_reset_goes_back_to_the_start() {
+        let mut settings = SessionSettings::default();
+        let parameters = [("application_name", "a"), ("user", "b")];
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        settings.start(&parameters).unwrap();
+        settings.set("application_name".into(), "c".into()).unwrap();
+        settings.set("geqo".into(), "off".into()).unwrap();
+        assert_eq!(settings.show("application_name").unwrap(), "c");
+        settings.reset(Some("application_name"));
+        assert_eq!(settings.show("application_name").unwrap(), "a");
+        settings.reset(None);
+        assert_eq!(settings.show("application_name").unwrap(), "a");
+        assert!(settings.show("geqo").is_err() && settings.show("user").is_err());
     }
 }

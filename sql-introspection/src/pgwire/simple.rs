@@ -38,7 +38,7 @@ impl Session {
                 .await?;
         }
         for statement in statements {
-            let prepared = self.prepare(Statement::of(statement)?).await?;
+            let prepared = self.prepare(Statement::of(statement)?, &[]).await?;
             match self.reply(client, prepared, None, &Format::UnifiedText).await? {
                 Reply::Rows(rows) => send_query_response(client, rows, true).await?,
                 Reply::Done(tag) => complete(client, tag).await?,

@@ -18,6 +18,12 @@ pub(super) enum Statement {
     Commit,
     /// `ROLLBACK`.
     Rollback,
+    /// `SAVEPOINT`.
+    Savepoint(String),
+    /// `RELEASE` of a savepoint.
+    Release(String),
+    /// `ROLLBACK TO` a savepoint. There is nothing to undo but the failure of a transaction.
+    RollbackTo(String),
     /// `SET`, with the value as text.
     Set(String, String),
     /// `RESET`; all settings, or one.
@@ -48,12 +54,9 @@ impl Statement {
             Parsed::StartTransaction { .. } => Self::Begin,
             Parsed::Commit { .. } => Self::Commit,
             Parsed::Rollback { savepoint: None, .. } => Self::Rollback,
-            Parsed::Rollback { .. }
-            | Parsed::Savepoint { .. }
-            | Parsed::ReleaseSavepoint { .. } => {
-                return Err(SqlError::new("0A000", "savepoints are not supported")
-                    .hint("SQL is read-only here, so there is nothing to go back to"));
-            }
+            Parsed::Rollback { savepoint: Some(name), .. } => Self::RollbackTo(name.value),
+            Parsed::Savepoint { name } => Self::Savepoint(name.value),
+            Parsed::ReleaseSavepoint { name } => Self::Release(name.value),
             Parsed::Set(set) => Self::of_set(&set)?,
             Parsed::Reset(reset) => {
                 let text = reset.to_string();
@@ -130,6 +133,9 @@ impl Statement {
             Self::Begin
             | Self::Commit
             | Self::Rollback
+            | Self::Savepoint(_)
+            | Self::Release(_)
+            | Self::RollbackTo(_)
             | Self::Set(..)
             | Self::Reset(_)
             | Self::Show(_)
@@ -148,7 +154,9 @@ impl Statement {
             Self::Query(_) => "SELECT",
             Self::Begin => "BEGIN",
             Self::Commit => "COMMIT",
-            Self::Rollback => "ROLLBACK",
+            Self::Rollback | Self::RollbackTo(_) => "ROLLBACK",
+            Self::Savepoint(_) => "SAVEPOINT",
+            Self::Release(_) => "RELEASE",
             Self::Set(..) => "SET",
             Self::Reset(_) => "RESET",
             Self::Show(_) => "SHOW",

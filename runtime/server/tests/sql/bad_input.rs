@@ -38,7 +38,7 @@ async fn a_wrong_query_gets_its_sqlstate() {
         ("set client_encoding to latin1", "22023"),
         ("show no_such_setting", "42704"),
         ("fetch 1 from nobody", "34000"),
-        ("savepoint a", "0A000"),
+        ("savepoint a", "25P01"),
         ("select partition_key from sys_invocation a, state b", "42702"),
     ] {
         assert_eq!(code(&rig, statement), expected, "{statement}");

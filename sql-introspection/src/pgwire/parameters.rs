@@ -1,0 +1,199 @@
+//! The types of a statement's parameters: what the client declares, or what the query tells.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::{
+    arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit},
+    common::{
+        DFSchema, ParamValues, Result,
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    },
+    logical_expr::{
+        Cast, Expr, ExprSchemable, LogicalPlan, TryCast, expr::Placeholder, utils::merge_schema,
+    },
+};
+use pgwire::{
+    api::{
+        Type,
+        portal::{Format, Portal},
+    },
+    error::{PgWireError, PgWireResult},
+};
+
+use super::prepared::Prepared;
+use crate::{column::UTC, error::SqlError};
+
+/// The protocol counts parameters in two bytes.
+const PARAMETERS_MAX: usize = 65_535;
+
+/// Types by the names of parameters, such as `$1`.
+type Types = BTreeMap<String, DataType>;
+
+/// Gives the parameters of a plan their types, and returns these in order. A type that neither the
+/// client nor the query tells is text, as in PostgreSQL.
+pub(super) fn typed(
+    plan: LogicalPlan,
+    declared: &[Option<Type>],
+) -> Result<(LogicalPlan, Vec<DataType>), SqlError> {
+    let mut known = told(&plan)?;
+    let mut types = Vec::new();
+    for (name, told) in &mut known {
+        let number = name.strip_prefix('$').and_then(|it| it.parse::<usize>().ok());
+        let Some(number @ 1..=PARAMETERS_MAX) = number else {
+            return Err(SqlError::new("42P02", format!("there is no parameter {name}"))
+                .hint("parameters are written $1, $2 and so on"));
+        };
+        let declared = declared.get(number - 1).and_then(Option::as_ref).and_then(declared_type);
+        *told = chosen(told, declared);
+        types.resize(types.len().max(number), DataType::Utf8);
+        types[number - 1] = told.clone();
+    }
+    if known.is_empty() {
+        return Ok((plan, types));
+    }
+    let typed = plan.transform_up_with_subqueries(|node| {
+        let typed = node.map_expressions(|expr| {
+            expr.transform_up(|expr| {
+                let Expr::Placeholder(Placeholder { id, .. }) = expr else {
+                    return Ok(Transformed::no(expr));
+                };
+                let field = known.get(&id).map(|ty| Arc::new(Field::new("", ty.clone(), true)));
+                Ok(Transformed::yes(Expr::Placeholder(Placeholder { id, field })))
+            })
+        })?;
+        typed.map_data(LogicalPlan::recompute_schema)
+    })?;
+    Ok((typed.data, types))
+}
+
+/// What a parameter is, given what the query tells of it and what the client declares.
+fn chosen(told: &DataType, declared: Option<DataType>) -> DataType {
+    match (told, declared) {
+        (DataType::Null, None) => DataType::Utf8,
+        // A client declares times in microseconds; columns that are found by time have others.
+        (DataType::Timestamp(..), Some(DataType::Timestamp(..))) | (_, None) => told.clone(),
+        (_, Some(declared)) => declared,
+    }
+}
+
+/// What a query tells of its parameters, by what they are compared with, cast to or used for. Those
+/// of which it tells nothing have the type Null.
+fn told(plan: &LogicalPlan) -> Result<Types> {
+    let mut types = Types::new();
+    let mut note = |expr: &Expr, ty: DataType| {
+        if let Expr::Placeholder(Placeholder { id, .. }) = expr {
+            let known = types.entry(id.clone()).or_insert(DataType::Null);
+            if *known == DataType::Null {
+                *known = wide(ty);
+            }
+        }
+    };
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Limit(limit) = node {
+            let counts = [&limit.skip, &limit.fetch].into_iter().flatten();
+            counts.for_each(|count| note(count, DataType::Int64));
+        }
+        let schema = merge_schema(&node.inputs());
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                note_told(expr, &schema, &mut note);
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(types)
+}
+
+fn note_told(expr: &Expr, schema: &DFSchema, note: &mut impl FnMut(&Expr, DataType)) {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the engine infers what others tell")]
+    match expr {
+        Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => {
+            note(expr, field.data_type().clone());
+        }
+        // `element = any($1)`
+        Expr::ScalarFunction(function) if function.name() == "array_has" => {
+            if let [list, element] = &function.args[..]
+                && let Ok(element) = element.get_type(schema)
+            {
+                note(list, DataType::List(Arc::new(Field::new_list_field(wide(element), true))));
+            }
+        }
+        Expr::Placeholder(Placeholder { field, .. }) => {
+            let ty = field.as_ref().map_or(DataType::Null, |field| field.data_type().clone());
+            note(expr, ty);
+        }
+        _ => (),
+    }
+}
+
+/// A type that has each value that a client may send: PostgreSQL's numbers are signed, so a value
+/// that an unsigned column cannot have is no error, but equals none of its values.
+fn wide(ty: DataType) -> DataType {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are as wide as PostgreSQL's")]
+    match ty {
+        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => DataType::Int64,
+        DataType::UInt64 => NUMERIC,
+        other => other,
+    }
+}
+
+/// Room for all that fits into 64 bits, and for fractions.
+const NUMERIC: DataType = DataType::Decimal128(38, 10);
+
+/// What a declared type is to the engine.
+fn declared_type(ty: &Type) -> Option<DataType> {
+    let list = |element: Type| {
+        let element = declared_type(&element)?;
+        Some(DataType::List(Arc::new(Field::new_list_field(element, true))))
+    };
+    match *ty {
+        Type::BOOL => Some(DataType::Boolean),
+        Type::INT2 => Some(DataType::Int16),
+        Type::INT4 => Some(DataType::Int32),
+        Type::INT8 => Some(DataType::Int64),
+        Type::FLOAT4 => Some(DataType::Float32),
+        Type::FLOAT8 => Some(DataType::Float64),
+        Type::NUMERIC => Some(NUMERIC),
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME => Some(DataType::Utf8),
+        Type::BYTEA => Some(DataType::Binary),
+        Type::DATE => Some(DataType::Date32),
+        Type::TIMESTAMP => Some(DataType::Timestamp(TimeUnit::Microsecond, None)),
+        Type::TIMESTAMPTZ => Some(DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()))),
+        Type::INTERVAL => Some(DataType::Interval(IntervalUnit::MonthDayNano)),
+        Type::BOOL_ARRAY => list(Type::BOOL),
+        Type::INT2_ARRAY => list(Type::INT2),
+        Type::INT4_ARRAY => list(Type::INT4),
+        Type::INT8_ARRAY => list(Type::INT8),
+        Type::FLOAT8_ARRAY => list(Type::FLOAT8),
+        Type::TEXT_ARRAY | Type::VARCHAR_ARRAY => list(Type::TEXT),
+        _ => None,
+    }
+}
+
+/// The values of a portal's parameters.
+pub(super) fn bound(portal: &Portal<Prepared>) -> PgWireResult<ParamValues> {
+    let types: Vec<_> = portal.statement.statement.parameters.iter().map(Some).collect();
+    let (wanted, given) = (types.len(), portal.parameter_len());
+    if wanted != given {
+        let what = format!("the statement has {wanted} parameters, and {given} were bound");
+        return Err(SqlError::new("08P01", what).into());
+    }
+    if let Format::Individual(formats) = &portal.parameter_format
+        && formats.len() != given
+    {
+        let what = format!("{given} parameters were bound with {} formats", formats.len());
+        return Err(SqlError::new("08P01", what).into());
+    }
+    arrow_pg::datatypes::df::deserialize_parameters(portal, &types).map_err(|error| {
+        if let PgWireError::FailedToParseParameter(what) = &error
+            && what.to_string().contains(NO_TIME)
+        {
+            return SqlError::new("22007", format!("invalid value for a parameter: {what}")).into();
+        }
+        error
+    })
+}
+
+/// What the library says of a text that is no time. It has one SQLSTATE for all bad values.
+const NO_TIME: &str = "Unable to parse datetime";
