@@ -33,7 +33,7 @@ use futures::stream;
 use crate::{
     pushdown::Constraints,
     snapshot::QuerySnapshot,
-    source::{Cursor, Direction, Page, PageLimit, Record, Rows, Scan, Wanted},
+    source::{Cursor, Direction, PageLimit, Record, Rows, Scan, Wanted},
     table::Table,
 };
 
@@ -41,7 +41,7 @@ use crate::{
 const FIRST_ROWS: usize = 64;
 /// Records in a batch of a long scan.
 const ROWS_MAX: usize = 2048;
-/// The same where one record stands for many.
+/// Rows in a batch where one record stands for many.
 const COUNTED_ROWS_MAX: usize = 16 * 1024;
 /// Bytes of records in a batch.
 const BYTES_MAX: usize = 2 << 20;
@@ -184,27 +184,47 @@ impl<R: Record> TableScan<R> {
         (column.name() == source_order).then_some(direction)
     }
 
-    fn batch(&self, page: &Page<R>) -> Result<RecordBatch> {
-        let arrays =
-            self.columns.iter().map(|column| self.table.columns[*column].array(&page.records));
-        let options = RecordBatchOptions::new().with_row_count(Some(page.records.len()));
+    fn batch(&self, records: &[R]) -> Result<RecordBatch> {
+        let arrays = self.columns.iter().map(|column| self.table.columns[*column].array(records));
+        let options = RecordBatchOptions::new().with_row_count(Some(records.len()));
         let schema = Arc::clone(&self.schema);
-        let batch = RecordBatch::try_new_with_options(schema, arrays.collect(), &options)?;
-        match &page.counts {
-            None => Ok(batch),
-            Some(counts) => repeated(&batch, counts),
-        }
+        Ok(RecordBatch::try_new_with_options(schema, arrays.collect(), &options)?)
     }
 }
 
-/// Each row as often as it is counted.
-fn repeated(batch: &RecordBatch, counts: &[usize]) -> Result<RecordBatch> {
-    let indices = (0u32..).zip(counts).flat_map(|(row, count)| std::iter::repeat_n(row, *count));
-    let indices = UInt32Array::from_iter_values(indices);
-    let columns = batch.columns().iter().map(|column| take(column, &indices, None));
-    let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(indices.len()));
-    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
+/// Rows that each stand for several, as many batches as that takes.
+struct Counted {
+    batch: RecordBatch,
+    /// How often each row is still to come.
+    counts: Vec<u64>,
+    /// The row that comes next.
+    row: usize,
+}
+
+impl Counted {
+    /// The next rows; `None` at the end.
+    fn next(&mut self) -> Result<Option<RecordBatch>> {
+        let mut indices = Vec::new();
+        while indices.len() < COUNTED_ROWS_MAX
+            && let Some(left) = self.counts.get_mut(self.row)
+        {
+            let room = (COUNTED_ROWS_MAX - indices.len()) as u64;
+            let count = room.min(*left);
+            // A page has far fewer rows than this type can count, and a batch even fewer.
+            let row = u32::try_from(self.row).unwrap_or(u32::MAX);
+            indices.extend((0..count).map(|_| row));
+            *left -= count;
+            self.row += usize::from(*left == 0);
+        }
+        if indices.is_empty() {
+            return Ok(None);
+        }
+        let indices = UInt32Array::from(indices);
+        let columns = self.batch.columns().iter().map(|column| take(column, &indices, None));
+        let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(indices.len()));
+        Ok(Some(RecordBatch::try_new_with_options(self.batch.schema(), columns, &options)?))
+    }
 }
 
 impl<R: Record> fmt::Debug for TableScan<R> {
@@ -301,6 +321,7 @@ where
             next: Some(None),
             rows_max: FIRST_ROWS,
             rows_left: self.limit.unwrap_or(usize::MAX),
+            counted: None,
             memory,
         };
         let batches = stream::try_unfold(pages, |mut pages| async move {
@@ -318,6 +339,8 @@ struct Pages<R: Record> {
     next: Option<Option<Cursor>>,
     rows_max: usize,
     rows_left: usize,
+    /// What is left of a page whose records stand for many.
+    counted: Option<Counted>,
     /// Memory of the last batch.
     memory: MemoryReservation,
 }
@@ -327,20 +350,11 @@ where
     dyn Rows: Scan<R>,
 {
     fn next(&mut self) -> Result<Option<RecordBatch>> {
-        while let Some(after) = self.next.take().filter(|_| self.rows_left > 0) {
-            let limit =
-                PageLimit { rows_max: self.rows_max.min(self.rows_left), bytes_max: BYTES_MAX };
-            let rows: &dyn Rows = &*self.scan.rows;
-            let page = rows
-                .scan(self.partition, &self.scan.wanted, after.as_ref(), limit)
-                .map_err(|error| DataFusionError::External(Box::new(error)))?;
-            let rows_max = if page.counts.is_some() { COUNTED_ROWS_MAX } else { ROWS_MAX };
-            self.rows_max = (self.rows_max * 2).min(rows_max);
-            self.next = page.rest_after.clone().map(Some);
-            if page.records.is_empty() {
+        while self.rows_left > 0 {
+            let Some(batch) = self.read()? else { break };
+            if batch.num_rows() == 0 {
                 continue;
             }
-            let batch = self.scan.batch(&page)?;
             let batch = batch.slice(0, batch.num_rows().min(self.rows_left));
             self.rows_left -= batch.num_rows();
             self.memory.try_resize(batch.get_array_memory_size())?;
@@ -348,5 +362,55 @@ where
         }
         self.memory.free();
         Ok(None)
+    }
+
+    /// The next batch, which may be empty; `None` at the end.
+    fn read(&mut self) -> Result<Option<RecordBatch>> {
+        if let Some(counted) = &mut self.counted
+            && let Some(batch) = counted.next()?
+        {
+            return Ok(Some(batch));
+        }
+        self.counted = None;
+        let Some(after) = self.next.take() else { return Ok(None) };
+        let limit = PageLimit { rows_max: self.rows_max.min(self.rows_left), bytes_max: BYTES_MAX };
+        self.rows_max = (self.rows_max * 2).min(ROWS_MAX);
+        let rows: &dyn Rows = &*self.scan.rows;
+        let page = rows
+            .scan(self.partition, &self.scan.wanted, after.as_ref(), limit)
+            .map_err(|error| DataFusionError::External(Box::new(error)))?;
+        self.next = page.rest_after.map(Some);
+        let batch = self.scan.batch(&page.records)?;
+        let Some(counts) = page.counts else { return Ok(Some(batch)) };
+        let mut counted = Counted { batch, counts, row: 0 };
+        let first = counted.next()?;
+        self.counted = Some(counted);
+        Ok(Some(first.unwrap_or_else(|| RecordBatch::new_empty(Arc::clone(&self.scan.schema)))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::{
+        array::{AsArray, StringArray},
+        datatypes::{DataType, Field, Schema},
+    };
+
+    use super::*;
+
+    #[test]
+    fn rows_come_as_often_as_they_are_counted_in_batches_of_bounded_size() {
+        let schema = Arc::new(Schema::new(vec![Field::new("status", DataType::Utf8, true)]));
+        let values = Arc::new(StringArray::from(vec!["a", "b", "c", "d"]));
+        let batch = RecordBatch::try_new(schema, vec![values]).unwrap();
+        let expected = [3, 40_000, 0, 2];
+        let mut counted = Counted { batch, counts: expected.to_vec(), row: 0 };
+        let mut found = String::new();
+        while let Some(batch) = counted.next().unwrap() {
+            assert!((1..=COUNTED_ROWS_MAX).contains(&batch.num_rows()));
+            found.extend(batch.column(0).as_string::<i32>().iter().flatten());
+        }
+        let rows = ["a", "b", "c", "d"].into_iter().zip(expected);
+        assert!(found == rows.map(|(it, count)| it.repeat(count as usize)).collect::<String>());
     }
 }

@@ -130,7 +130,7 @@ pub struct Page<R> {
     /// The records.
     pub records: Vec<R>,
     /// How many in a row each of them stands for, if that is not one each.
-    pub counts: Option<Vec<usize>>,
+    pub counts: Option<Vec<u64>>,
     /// Where to continue; `None` at the end.
     pub rest_after: Option<Cursor>,
 }

@@ -27,6 +27,7 @@ use crate::{
         expiry::{Expiring, ROWS_BYTES},
         incident,
         key::KeyReader,
+        tally::Tally,
     },
     time::Timestamp,
 };
@@ -77,6 +78,7 @@ pub fn check(tables: &Tables<'_>) -> Checked {
     ensure!(statuses.is_empty(), "not indexed by status: {statuses:?}");
     check_journals(tables)?;
     check_incidents(tables)?;
+    check_tallies(tables)?;
     check_objects(tables)?;
     check_timers(tables)?;
     check_notifications(tables)?;
@@ -279,6 +281,23 @@ fn check_journals(tables: &Tables<'_>) -> Checked {
             known = Some(lsn);
         }
     }
+    Ok(())
+}
+
+/// Invocations are counted by service and status.
+fn check_tallies(tables: &Tables<'_>) -> Checked {
+    let mut counts: BTreeMap<String, Tally> = BTreeMap::new();
+    for (_, row) in rows(tables, Table::Invocation) {
+        let Row::Invocation(invocation) = row else { continue };
+        counts.entry(invocation.target.service).or_default().add(invocation.status.kind());
+    }
+    let mut tallies = BTreeMap::new();
+    for (key, row) in rows(tables, Table::Tally) {
+        let service = KeyReader::new(&key).text().ok_or("a tally has a broken key")?;
+        let Row::Tally(tally) = row else { return Err(format!("a tally is {row:?}")) };
+        tallies.insert(service, *tally);
+    }
+    ensure!(tallies == counts, "invocations are counted as {tallies:?}, but are {counts:?}");
     Ok(())
 }
 

@@ -76,7 +76,7 @@ impl<T> Page<T> {
     pub(crate) fn of_runs<R>(
         mut walk: Walk<'_, R>,
         is_same: impl Fn(&R, &R) -> bool,
-        show: impl Fn(R, usize) -> T,
+        show: impl Fn(R, u64) -> T,
     ) -> Self {
         let (mut rows, mut run) = (Vec::new(), None);
         for row in walk.by_ref() {

@@ -137,8 +137,10 @@ pub struct Failure {
 pub enum Part {
     /// Its status.
     Status,
-    /// Its service and key.
-    Object,
+    /// Its service.
+    Service,
+    /// Its key.
+    Key,
     /// Everything else.
     Rest,
 }

@@ -136,8 +136,10 @@ fn change_status(
     invocation.modified_at = at;
     change(invocation);
     if old != new {
+        let service = invocation.target.service.clone();
         cx.tables.unindex_status(old, lsn);
         cx.tables.index_status(new, lsn);
+        cx.tables.tally(&service, Some(old), Some(new));
     }
 }
 

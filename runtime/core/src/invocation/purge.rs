@@ -121,6 +121,7 @@ pub(crate) fn remove(cx: &mut Context<'_, '_>, lsn: Lsn) {
     cx.tables.delete_journal(lsn, journal_len);
     cx.tables.delete_incidents(lsn, incidents);
     cx.tables.unindex_status(StatusKind::Completed, lsn);
+    cx.tables.tally(&target.service, Some(StatusKind::Completed), None);
     cx.tables.unindex_target(&target, lsn);
     if let Some(pin) = pin {
         cx.tables.unindex_deployment(pin.deployment, lsn);

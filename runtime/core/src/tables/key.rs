@@ -57,6 +57,8 @@ pub enum Table {
     SharedResult = 21,
     /// By invocation and number: what happened to it beside its journal.
     Incident = 22,
+    /// By service: how many invocations are in each status.
+    Tally = 23,
 }
 
 /// Builds a key part by part.

@@ -27,6 +27,7 @@ pub mod shared_result;
 pub mod slots;
 mod snapshot;
 pub mod state;
+pub mod tally;
 pub mod timer;
 mod wait;
 pub mod waiter;

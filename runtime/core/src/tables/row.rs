@@ -13,6 +13,7 @@ use super::{
     outbox::Outgoing,
     promise::Promise,
     shared_result::SharedResult,
+    tally::Tally,
 };
 use crate::{
     model::{
@@ -75,6 +76,8 @@ pub enum Row {
     Invocation(Box<Invocation>),
     /// See [`Incident`].
     Incident(Box<Incident>),
+    /// See [`Tally`].
+    Tally(Box<Tally>),
 }
 
 /// Version of the row encoding, and the first byte of every stored value. Rows are read in every
@@ -145,7 +148,8 @@ impl Row {
             | Self::Invocation(_)
             | Self::Position(_)
             | Self::SharedResult(_)
-            | Self::Incident(_)) => row,
+            | Self::Incident(_)
+            | Self::Tally(_)) => row,
         }
     }
 
@@ -163,6 +167,7 @@ impl Row {
             | Self::Waiter(_)
             | Self::Position(_)
             | Self::Timer(_) => 0,
+            Self::Tally(tally) => size_of_val(&**tally),
             Self::Bytes(bytes) => bytes.len(),
             Self::Journal(entry) => entry.entry.body.len(),
             Self::Invocation(invocation) => {

@@ -23,7 +23,7 @@ use crate::{
         incident::{Happened, Incident},
         invocation::{
             AfterFailure, AttemptFailure, CallRef, Callee, Completion, Invocation, Pin,
-            RelatedCommand, Retention, Source, Status, WaitingFor,
+            RelatedCommand, Retention, Source, Status, StatusKind, WaitingFor,
         },
         message::Message,
         producer::Position,
@@ -40,6 +40,7 @@ use crate::{
         outbox::Outgoing,
         promise::Promise,
         shared_result::SharedResult,
+        tally::Tally,
     },
     time::{Stamp, Timestamp},
 };
@@ -340,7 +341,12 @@ fn rows_6() -> Vec<(&'static str, Row)> {
         },
     };
     let invocations = rows_3().into_iter().map(|(name, row)| (name, told(row)));
-    invocations.chain([("Incident", Row::Incident(Box::new(incident)))]).collect()
+    let mut tally = Tally::default();
+    tally.add(StatusKind::Running);
+    (0..300).for_each(|_| tally.add(StatusKind::Completed));
+    let others =
+        [("Incident", Row::Incident(Box::new(incident))), ("Tally", Row::Tally(Box::new(tally)))];
+    invocations.chain(others).collect()
 }
 
 /// Rows that use what format 3 introduced: an invocation in every state.

@@ -137,6 +137,7 @@ fn fold(partition: Partition, store: &Store, log: &dyn Log) -> Result<(Overlay, 
     }
     let mut effects = Vec::new();
     let mut tables = Tables::new(&mut live, store.base());
+    tables.tally_if_missing();
     for stored in log.read(log_id(partition.id), runtime_log::Lsn(applied.0 + 1)) {
         let (lsn, payload) = stored.map_err(|source| StartError::Log { partition: id, source })?;
         check_next(partition.id, applied, lsn.0)?;

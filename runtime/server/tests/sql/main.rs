@@ -8,6 +8,7 @@ mod attempts;
 mod bad_input;
 mod catalogue;
 mod cli;
+mod counts;
 mod listen;
 mod originals;
 mod psql;

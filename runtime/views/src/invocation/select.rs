@@ -47,9 +47,10 @@ impl Filter {
 /// How much to read of each invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// Its status, from an index: without a filter on anything else, no row is read.
-    Status,
-    /// Its service and key, likewise.
+    /// Its service and status: without a filter on anything else, no row is read, since tallies
+    /// say how many there are.
+    Tally,
+    /// Its service and key, from an index, likewise.
     Object,
     /// Everything but its journal.
     Row,
@@ -58,11 +59,11 @@ pub enum Detail {
 /// A selected invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selected {
-    /// For [`Detail::Status`]: so many invocations in a row that are in this status.
-    Status(StatusKind, usize),
+    /// For [`Detail::Tally`]: so many invocations of a service in a status.
+    Tally(String, StatusKind, u64),
     /// For [`Detail::Object`]: a service, and a key, which is empty for a plain service, and so many
     /// invocations of them in a row.
-    Object(String, String, usize),
+    Object(String, String, u64),
     /// With the LSN that created it. More than was asked for, if its row was read anyway.
     Row(Lsn, Box<Invocation>),
 }
@@ -90,14 +91,17 @@ impl View for Select {
         let Filter { ids, within, statuses, deployment, created_from, created_until } =
             &self.filter;
         let is_any_time = *created_from == Timestamp(0) && *created_until == Timestamp(u64::MAX);
-        let is_any_object = *within == Within::All && ids.is_none() && deployment.is_none();
-        let is_unfiltered = is_any_object && is_any_time && statuses.is_none();
         let few_statuses =
             statuses.as_deref().filter(|kinds| !kinds.contains(&StatusKind::Completed));
         match (ids, within, deployment) {
             (Some(ids), _, _) => self.by_id(tables, ids),
-            (None, Within::All, None) if is_unfiltered && self.detail == Detail::Status => {
-                self.statuses(tables)
+            (None, Within::All, None) if self.detail == Detail::Tally && is_any_time => {
+                self.tallies(tables, None)
+            }
+            (None, Within::Service(service), None)
+                if self.detail == Detail::Tally && is_any_time =>
+            {
+                self.tallies(tables, Some(service))
             }
             (None, _, None)
                 if self.detail == Detail::Object && is_any_time && statuses.is_none() =>
@@ -150,10 +154,16 @@ impl Select {
         Page { rows, rest_after: None }
     }
 
-    fn statuses(&self, tables: &Tables<'_>) -> Page<Selected> {
-        let walk = tables.walk_statuses(self.after(), self.budget);
-        let is_same = |known: &(StatusKind, Lsn), next: &(StatusKind, Lsn)| known.0 == next.0;
-        Page::of_runs(walk, is_same, |(kind, _), count| Selected::Status(kind, count))
+    fn tallies(&self, tables: &Tables<'_>, service: Option<&str>) -> Page<Selected> {
+        let walk = tables.walk_tallies(service, self.after(), self.budget);
+        let Page { rows, rest_after } = Page::of(walk, |_, tally| tally);
+        let statuses = self.filter.statuses.as_ref();
+        let is_wanted = |status| statuses.is_none_or(|statuses| statuses.contains(&status));
+        let rows = rows.into_iter().flat_map(|(service, tally)| {
+            let counts = tally.counts().filter(|(status, _)| is_wanted(*status));
+            counts.map(move |(status, count)| Selected::Tally(service.clone(), status, count))
+        });
+        Page { rows: rows.collect(), rest_after }
     }
 
     fn objects(&self, tables: &Tables<'_>) -> Page<Selected> {

@@ -257,19 +257,23 @@ proptest! {
 }
 
 #[test]
-fn counts_of_statuses_and_objects_read_no_row() {
+fn counts_read_no_row() {
     let mut fixture = Fixture::default();
     (0..50).for_each(|uuid| _ = fixture.apply(call_object(uuid, "A", "x")));
     fixture.freeze();
     let budget = Budget { rows_max: usize::MAX, bytes_max: usize::MAX };
     let select = |detail| Select { filter: Filter::ALL, detail, order: None, after: None, budget };
-    let statuses = fixture.view(select(Detail::Status)).rows;
-    let expected = [(StatusKind::Inboxed, 49), (StatusKind::Running, 1)];
-    assert_eq!(statuses, expected.map(|(kind, count)| Selected::Status(kind, count)));
+    let tally = |status, count| Selected::Tally("A".to_owned(), status, count);
+    let tallies = fixture.view(select(Detail::Tally)).rows;
+    assert_eq!(tallies, [tally(StatusKind::Inboxed, 49), tally(StatusKind::Running, 1)]);
+    let statuses = Some(vec![StatusKind::Running, StatusKind::Paused]);
+    let filter = Filter { statuses, within: Within::Service("A".to_owned()), ..Filter::ALL };
+    let running = Select { filter, ..select(Detail::Tally) };
+    assert_eq!(fixture.view(running).rows, [tally(StatusKind::Running, 1)]);
     let of_another = fixture.apply(call_object(50, "A", "y"));
     fixture.end(of_another);
     let objects = fixture.view(select(Detail::Object)).rows;
     let expected = [("x", 50), ("y", 1)];
-    let object = |(key, count): (&str, usize)| Selected::Object("A".into(), key.into(), count);
+    let object = |(key, count): (&str, u64)| Selected::Object("A".into(), key.into(), count);
     assert_eq!(objects, expected.map(object));
 }

@@ -10,7 +10,8 @@ use crate::column::Column;
 pub(super) type Col = Column<Invocation>;
 
 pub(super) const STATUS: &[Part] = &[Part::Status];
-pub(super) const OBJECT: &[Part] = &[Part::Object];
+pub(super) const SERVICE: &[Part] = &[Part::Service];
+pub(super) const KEY: &[Part] = &[Part::Key];
 pub(super) const REST: &[Part] = &[Part::Rest];
 
 pub(super) fn status_column() -> Column<Invocation> {
@@ -48,11 +49,11 @@ pub(super) fn durable() -> Vec<Column<Invocation>> {
         })
         .of(REST),
         Col::text("target_service_name", "Name of the service.", |it| Some((&it.service).into()))
-            .of(OBJECT),
+            .of(SERVICE),
         Col::text("target_service_key", "Key of the virtual object or workflow.", |it| {
             it.key.as_deref().map(Cow::from)
         })
-        .of(OBJECT),
+        .of(KEY),
         Col::text("target_handler_name", "Name of the handler.", |it| Some((&it.handler).into()))
             .of(REST),
         Col::text("target_service_ty", "service, virtual_object or workflow.", |it| {

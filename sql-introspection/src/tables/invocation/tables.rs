@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::{
     Invocation, InvocationFilter, Status,
     columns::{
-        Col, OBJECT, REST, STATUS, completion_failure, completion_result, durable, of_attempts,
-        status_column,
+        Col, KEY, REST, SERVICE, STATUS, completion_failure, completion_result, durable,
+        of_attempts, status_column,
     },
 };
 use crate::{
@@ -159,12 +159,12 @@ pub(crate) fn sys_status() -> Table<Invocation> {
             Col::text("service", "Name of the service, or its alias if it has one.", |it| {
                 Some(it.alias.as_deref().unwrap_or(&it.service).into())
             })
-            .of(OBJECT),
+            .of(SERVICE),
             Col::text("method", "Name of the handler.", |it| Some((&it.handler).into())).of(REST),
             Col::text("service_key_utf8", "Key of the virtual object or workflow.", |it| {
                 it.key.as_deref().map(Cow::from)
             })
-            .of(OBJECT),
+            .of(KEY),
             Col::text("id", "Id of the invocation.", |it| Some((&it.id).into())).of(REST),
             status_column(),
             Col::text("invoked_by_service", "Service of the caller, if it is one.", |it| {

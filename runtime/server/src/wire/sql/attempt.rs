@@ -77,7 +77,7 @@ impl Snapshot {
             Selected::Row(_, row) if row.status.kind() == StatusKind::Running => {
                 Some(running(*row))
             }
-            Selected::Row(..) | Selected::Status(..) | Selected::Object(..) => None,
+            Selected::Row(..) | Selected::Tally(..) | Selected::Object(..) => None,
         });
         Ok(Page { records: records.collect(), counts: None, rest_after: found.rest_after })
     }

@@ -32,10 +32,10 @@ impl Scan<Invocation> for Snapshot {
         limit: PageLimit,
     ) -> Result<Page<Invocation>, Unavailable> {
         let Some(filter) = self.select(partition, &wanted.filter) else { return Ok(nothing()) };
-        let only = |part| wanted.parts.iter().all(|wanted| *wanted == part);
-        let detail = if only(Part::Status) {
-            Detail::Status
-        } else if only(Part::Object) {
+        let only = |parts: [Part; 2]| wanted.parts.iter().all(|wanted| parts.contains(wanted));
+        let detail = if only([Part::Service, Part::Status]) {
+            Detail::Tally
+        } else if only([Part::Service, Part::Key]) {
             Detail::Object
         } else {
             Detail::Row
@@ -44,7 +44,7 @@ impl Scan<Invocation> for Snapshot {
         let select = Select { filter, detail, order, after: cursor(after), budget: budget(limit) };
         let found = self.read(partition, select)?;
         let count = |found: &Selected| match found {
-            Selected::Status(_, count) | Selected::Object(_, _, count) => Some(*count),
+            Selected::Tally(_, _, count) | Selected::Object(_, _, count) => Some(*count),
             Selected::Row(..) => None,
         };
         let counts = found.rows.iter().map(count).collect();
@@ -88,9 +88,12 @@ impl Snapshot {
 
     fn invocation(&self, found: Selected) -> Invocation {
         match found {
-            Selected::Status(kind, _) => {
-                Invocation { status: status(kind), ..Invocation::default() }
-            }
+            Selected::Tally(service, kind, _) => Invocation {
+                alias: self.alias(&service),
+                service,
+                status: status(kind),
+                ..Invocation::default()
+            },
             Selected::Object(service, key, _) => Invocation {
                 alias: self.alias(&service),
                 key: (!key.is_empty()).then_some(key),

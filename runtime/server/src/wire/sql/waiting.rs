@@ -68,7 +68,7 @@ impl Scan<Wait> for Snapshot {
         };
         let found = page(self.read(partition, select)?, |found| match found {
             Selected::Row(_, row) => self.waits(partition, *row),
-            Selected::Status(..) | Selected::Object(..) => Ok(Vec::new()),
+            Selected::Tally(..) | Selected::Object(..) => Ok(Vec::new()),
         });
         let records = found.records.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(Page { records: records.concat(), counts: None, rest_after: found.rest_after })
