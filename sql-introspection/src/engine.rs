@@ -10,12 +10,12 @@ use datafusion::{
     arrow::{array::RecordBatch, datatypes::SchemaRef},
     common::{DataFusionError, ParamValues},
     execution::{
-        SendableRecordBatchStream, SessionState, SessionStateBuilder,
+        FunctionRegistry, SendableRecordBatchStream, SessionState, SessionStateBuilder,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
         memory_pool::{FairSpillPool, TrackConsumersPool},
         runtime_env::RuntimeEnvBuilder,
     },
-    logical_expr::LogicalPlan,
+    logical_expr::{LogicalPlan, planner::ExprPlanner},
     physical_plan::execute_stream,
     prelude::{SQLOptions, SessionConfig, SessionContext},
     sql::{parser::Statement as EngineStatement, sqlparser::ast::Statement},
@@ -29,8 +29,8 @@ use tokio::{
 };
 
 use crate::{
-    catalog, column::UTC, cooperation::GiveWay, error::SqlError, snapshot::QuerySnapshot,
-    source::Source,
+    catalog, column::UTC, comparisons::Comparisons, cooperation::GiveWay, error::SqlError,
+    existence::Existence, snapshot::QuerySnapshot, source::Source,
 };
 
 /// Limits on queries.
@@ -75,7 +75,6 @@ impl Engine {
             .build_arc()?;
         let config = SessionConfig::new()
             .with_default_catalog_and_schema(catalog::DATABASE, catalog::SCHEMA)
-            .with_information_schema(true)
             .with_target_partitions(settings.threads);
         let mut config = config;
         let options = config.options_mut();
@@ -84,8 +83,12 @@ impl Engine {
         // Without a zone, now() and timestamptz would be times without one.
         options.execution.time_zone = Some(UTC.to_owned());
         let context = SessionContext::new_with_config_rt(config, runtime);
-        let state = catalog::set_up(&context).await?;
+        let mut state = catalog::set_up(&context).await?;
+        let comparisons = Arc::new(Comparisons::new());
+        state.register_expr_planner(Arc::clone(&comparisons) as Arc<dyn ExprPlanner>)?;
+        state.register_function_rewrite(comparisons)?;
         let state = SessionStateBuilder::new_from_existing(state)
+            .with_analyzer_rule(Arc::new(Existence))
             .with_physical_optimizer_rule(Arc::new(GiveWay))
             .build();
         Ok(Self {

@@ -11,9 +11,11 @@
 
 mod catalog;
 pub mod column;
+mod comparisons;
 mod cooperation;
 pub mod engine;
 pub mod error;
+mod existence;
 pub mod feed;
 mod json;
 pub mod output;

@@ -1,6 +1,7 @@
 //! Queries over records in memory, and how many of them each reads.
 
 mod memory;
+mod postgres;
 
 use std::time::Duration;
 

@@ -1,4 +1,8 @@
 import java.math.BigDecimal;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.sql.Array;
 import java.sql.Connection;
@@ -68,6 +72,7 @@ final class Drivers {
     checks.put("savepoints", () -> connected("", Drivers::savepoints));
     checks.put("a batch is refused as a write", () -> connected("", Drivers::batchIsRefused));
     checks.put("connection parameters", Drivers::hasParameters);
+    checks.put("changes are heard", () -> connected("", Drivers::hearsChanges));
     checks.put("metadata: the server", () -> connected("", Drivers::describesServer));
     checks.put("metadata: schemas and tables", () -> connected("", Drivers::listsTables));
     checks.put("metadata: columns", () -> connected("", Drivers::describesColumns));
@@ -309,6 +314,26 @@ final class Drivers {
     });
   }
 
+  static void hearsChanges(Connection connection) throws Exception {
+    String channel = "state:Cell/listened";
+    try (var statement = connection.createStatement()) {
+      statement.execute("listen \"" + channel + "\"");
+      var change = HttpRequest.newBuilder(URI.create(System.getenv("INGRESS") + "/Cell/listened/set"))
+          .header("content-type", "application/json")
+          .POST(HttpRequest.BodyPublishers.ofString("{\"k\":\"a\",\"v\":1}"))
+          .build();
+      var response = HttpClient.newHttpClient().send(change, HttpResponse.BodyHandlers.ofString());
+      equal(response.statusCode(), 200);
+      // Returns as soon as there is one.
+      var heard = connection.unwrap(PGConnection.class).getNotifications(30_000);
+      equal(heard.length, 1);
+      equal(heard[0].getName(), channel);
+      equal(heard[0].getParameter(), "{\"service\":\"Cell\",\"key\":\"listened\",\"name\":\"a\"}");
+      statement.execute("unlisten *");
+    }
+    equal(one(connection, "select 'a'"), "a");
+  }
+
   static void describesServer(Connection connection) throws Exception {
     DatabaseMetaData server = connection.getMetaData();
     equal(server.getDatabaseProductName(), "PostgreSQL");
@@ -333,7 +358,7 @@ final class Drivers {
     equal(column(server.getTables(null, "public", "sys\\_journal", types), "REMARKS"),
         List.of("Journals: a row for each entry."));
     equal(column(server.getTables(null, "public", "%", new String[] {"VIEW"}), "TABLE_NAME"),
-        List.of());
+        List.of("sys_usage"));
   }
 
   static void describesColumns(Connection connection) throws Exception {

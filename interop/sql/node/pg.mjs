@@ -1,10 +1,14 @@
 // `pg`, which sends values as text and lets the server find out their types.
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import pg from 'pg'
 import Cursor from 'pg-cursor'
 import QueryStream from 'pg-query-stream'
-import { BAD_VALUES, BYTES, CONDITIONS, ENDLESS, ERRORS, MANY, MANY_ROWS, MOMENT, OUTPUT, OUTPUTS, VALUES } from './rows.mjs'
+import {
+  BAD_VALUES, BYTES, CHANNEL, CONDITIONS, ENDLESS, ERRORS, HEARD, MANY, MANY_ROWS, MOMENT, OUTPUT, OUTPUTS, PATIENCE_MS,
+  VALUES, change,
+} from './rows.mjs'
 
 async function connected(use, settings = {}) {
   const client = new pg.Client(settings)
@@ -203,6 +207,18 @@ function connection_parameters() {
   }, settings)
 }
 
+function changes_are_heard() {
+  return connected(async (client) => {
+    await client.query(`listen "${CHANNEL}"`)
+    const heard = once(client, 'notification', { signal: AbortSignal.timeout(PATIENCE_MS) })
+    await change()
+    const [{ channel, payload }] = await heard
+    assert.deepEqual([channel, JSON.parse(payload)], [CHANNEL, HEARD])
+    await client.query('unlisten *')
+    assert.equal(await value(client, "select 'a'"), 'a')
+  })
+}
+
 export const checks = [
   parameters_of_each_type_come_back,
   null_parameters_keep_their_places,
@@ -218,4 +234,5 @@ export const checks = [
   a_failed_transaction_is_rolled_back,
   a_pool_serves_many_queries_at_once,
   connection_parameters,
+  changes_are_heard,
 ]

@@ -24,7 +24,7 @@ export const VALUES = [
 // The number of rows that a condition with a parameter is true of.
 export const CONDITIONS = [
   [1, "state where service_name = 'Cell' and value = $1", Buffer.from('9007199254740993')],
-  [4, 'state where service_name = any($1)', ['Cell', 'Nobody']],
+  [5, 'state where service_name = any($1)', ['Cell', 'Nobody']],
   [0, 'state where service_name = any($1)', []],
   [0, 'state where service_name = any($1)', ['with "quotes", and {braces}']],
   [1, "state where service_name = 'Cell' and value_length = $1", 16],
@@ -73,3 +73,16 @@ export const BAD_VALUES = [
   ['22P02', 'sys_service where public = $1', 'perhaps'],
   ['22P02', 'state where value_length = $1', 'x'],
 ]
+
+// A channel, what is heard on it after `change`, and how long to wait for it.
+export const CHANNEL = 'state:Cell/listened'
+export const HEARD = { service: 'Cell', key: 'listened', name: 'a' }
+export const PATIENCE_MS = 30_000
+
+// Changes the state that the channel is about.
+export async function change() {
+  const body = JSON.stringify({ k: 'a', v: 1 })
+  const headers = { 'content-type': 'application/json' }
+  const response = await fetch(`${process.env.INGRESS}/Cell/listened/set`, { method: 'POST', headers, body })
+  if (!response.ok) throw new Error(await response.text())
+}

@@ -2,13 +2,15 @@
 
 import asyncio
 import datetime
+import json
 from decimal import Decimal
 
 import asyncpg
 
 from checks import each, equal
 from rows import (
-    BAD_VALUES, CONDITIONS, DAY, ENDLESS, ERRORS, MANY, MANY_ROWS, MOMENT, OUTPUT, OUTPUTS, VALUES,
+    BAD_VALUES, CHANNEL, CONDITIONS, DAY, ENDLESS, ERRORS, HEARD, MANY, MANY_ROWS, MOMENT, OUTPUT,
+    OUTPUTS, PATIENCE, VALUES, change,
 )
 
 
@@ -223,3 +225,16 @@ def check_types_are_looked_up():
         equal(tuple(row), (23, "int4"))
 
     run(looks_up)
+
+
+def check_changes_are_heard():
+    async def hears(connection):
+        heard = asyncio.Queue()
+        listener = lambda _, pid, channel, payload: heard.put_nowait((channel, json.loads(payload)))
+        await connection.add_listener(CHANNEL, listener)
+        await asyncio.to_thread(change)
+        equal(await asyncio.wait_for(heard.get(), PATIENCE), (CHANNEL, HEARD))
+        await connection.remove_listener(CHANNEL, listener)
+        equal(await connection.fetchval("select 1"), 1)
+
+    run(hears)

@@ -1,6 +1,7 @@
 """psycopg 3, which binds parameters on the server and prepares statements by itself."""
 
 import datetime
+import json
 import threading
 from decimal import Decimal
 
@@ -11,8 +12,8 @@ from psycopg.types import TypeInfo
 
 from checks import each, equal
 from rows import (
-    BAD_VALUES, BYTES, CONDITIONS, DAY, ENDLESS, ERRORS, MANY, MANY_ROWS, MOMENT, OUTPUT, OUTPUTS,
-    VALUES,
+    BAD_VALUES, BYTES, CHANNEL, CONDITIONS, DAY, ENDLESS, ERRORS, HEARD, MANY, MANY_ROWS, MOMENT,
+    OUTPUT, OUTPUTS, PATIENCE, VALUES, change,
 )
 
 
@@ -310,3 +311,13 @@ def check_types_are_looked_up_by_name():
 
     each([("text", 25, 1009), ("timestamptz", 1184, 1185), ("bytea", 17, 1001), ("hstore",)],
          is_found)
+
+
+def check_changes_are_heard():
+    with connect() as connection:
+        connection.execute(f'listen "{CHANNEL}"')
+        change()
+        heard = list(connection.notifies(timeout=PATIENCE, stop_after=1))
+        equal([(it.channel, json.loads(it.payload)) for it in heard], [(CHANNEL, HEARD)])
+        connection.execute("unlisten *")
+        equal(one(connection, "select 1"), 1)

@@ -1,6 +1,9 @@
 """What all programs know: the rows that `e2e/suite/src/drivers/rows.rs` makes, and queries on them."""
 
 import datetime
+import json
+import os
+import urllib.request
 from decimal import Decimal
 
 MOMENT = datetime.datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=datetime.timezone.utc)
@@ -27,10 +30,10 @@ VALUES = [
 
 # Conditions with a parameter, and how many rows they are true of.
 CONDITIONS = [
-    (4, "state where service_name = 'Cell' and service_key <> $1", ""),
+    (5, "state where service_name = 'Cell' and service_key <> $1", ""),
     (1, "state where service_name = 'Cell' and value = $1", b"9007199254740993"),
     (0, "state where service_name = 'Cell' and value = $1", b""),
-    (4, "state where service_name = any($1)", ["Cell", "Nobody"]),
+    (5, "state where service_name = any($1)", ["Cell", "Nobody"]),
     (0, "state where service_name = any($1)", []),
     (1, "state where service_name = 'Cell' and value_length = $1", 16),
     (0, "state where service_name = 'Cell' and value_length = $1", -1),
@@ -101,3 +104,19 @@ BAD_VALUES = [
     ("22P02", "sys_service where public = $1", "perhaps"),
     ("22P02", "state where value_length = $1", "x"),
 ]
+
+# A channel, and what is heard on it after `change`.
+CHANNEL = "state:Cell/listened"
+HEARD = {"service": "Cell", "key": "listened", "name": "a"}
+# How long to wait for it, in seconds.
+PATIENCE = 30
+
+
+def change():
+    """Changes the state that the channel is about."""
+    call = urllib.request.Request(
+        os.environ["INGRESS"] + "/Cell/listened/set",
+        data=json.dumps({"k": "a", "v": 1}).encode(),
+        headers={"content-type": "application/json"},
+    )
+    urllib.request.urlopen(call).close()

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use datafusion::{
     arrow::{
-        array::{ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray},
-        datatypes::{DataType, Int32Type},
+        array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray},
+        datatypes::DataType,
     },
     catalog::TableProvider,
     common::{DataFusionError, Result},
@@ -20,7 +20,7 @@ use datafusion::{
 
 use super::{
     functions::{argument, number},
-    system_tables::DESCRIPTIONS,
+    oids::oids,
 };
 use crate::{error::SqlError, table::Description};
 
@@ -80,29 +80,18 @@ pub(super) async fn register(
     context: &SessionContext,
     descriptions: &[Description],
 ) -> Result<Arc<dyn TableProvider>, SqlError> {
-    // A table keeps the oid that it is given when it is first listed.
-    let listed = context
-        .sql("select cast(oid as int), cast(relname as varchar) from pg_catalog.pg_class")
-        .await?
-        .collect()
-        .await?;
     let mut comments = Comments::new();
     let mut of_tables = None;
-    for batch in &listed {
-        let oids = batch.column(0).as_primitive::<Int32Type>();
-        let names = datafusion::arrow::compute::cast(batch.column(1), &DataType::Utf8)
-            .map_err(DataFusionError::from)?;
-        for (oid, name) in oids.iter().zip(names.as_string::<i32>()) {
-            let (Some(oid), Some(name)) = (oid, name) else { continue };
-            if name == CLASSES {
-                of_tables = Some(oid);
-            }
-            let Some(known) = descriptions.iter().find(|it| it.name == name) else { continue };
-            let oid = i64::from(oid);
-            comments.insert((oid, 0), known.comment);
-            let columns = known.column_comments.iter().zip(1..);
-            comments.extend(columns.map(|(comment, column)| ((oid, column), *comment)));
+    // A table keeps the oid that it is given when it is first listed.
+    for (oid, [name]) in oids(context, "select oid, relname from pg_catalog.pg_class").await? {
+        if name == CLASSES {
+            of_tables = Some(oid);
         }
+        let Some(known) = descriptions.iter().find(|it| it.name == name) else { continue };
+        let oid = i64::from(oid);
+        comments.insert((oid, 0), known.comment);
+        let columns = known.column_comments.iter().zip(1..);
+        comments.extend(columns.map(|(comment, column)| ((oid, column), *comment)));
     }
     let table = table(context, &comments, of_tables).await?;
     let comments = Arc::new(comments);
@@ -128,7 +117,7 @@ async fn table(
     comments: &Comments,
     of_tables: Option<i32>,
 ) -> Result<Arc<dyn TableProvider>, SqlError> {
-    let schema = context.table_provider(format!("pg_catalog.{DESCRIPTIONS}")).await?.schema();
+    let schema = context.table_provider("pg_catalog.pg_description").await?.schema();
     let numbers = |number: fn(&(i64, i64)) -> i64| {
         Arc::new(comments.keys().map(number).collect::<Int64Array>()) as ArrayRef
     };

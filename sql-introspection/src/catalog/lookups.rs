@@ -1,28 +1,32 @@
-//! `to_regtype(name)` and `to_regclass(name)`: the oid of a type or a table, or null.
+//! `to_regtype(name)` and `to_regclass(name)`: the oid of a type or a table, or null. And
+//! `pg_table_is_visible(oid)`: whether a table is found without its schema.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::{
     arrow::{
-        array::{ArrayRef, AsArray, Int32Array},
-        datatypes::{DataType, Int32Type},
+        array::{ArrayRef, BooleanArray, Int32Array},
+        datatypes::DataType,
     },
-    common::{DataFusionError, Result},
+    common::Result,
     logical_expr::{
         ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
     },
     prelude::SessionContext,
 };
 
-use super::functions::argument;
+use super::{
+    functions::{argument, number},
+    oids::oids,
+};
 use crate::error::SqlError;
 
 /// A function, and the query that lists what it finds.
 const LOOKUPS: [(&str, &str); 2] = [
-    ("to_regtype", "select cast(oid as int), cast(typname as varchar) from pg_catalog.pg_type"),
-    ("to_regclass", "select cast(oid as int), cast(relname as varchar) from pg_catalog.pg_class"),
+    ("to_regtype", "select oid, typname from pg_catalog.pg_type"),
+    ("to_regclass", "select oid, relname from pg_catalog.pg_class"),
 ];
 
 /// Names of types in SQL that the catalogue knows by others.
@@ -88,26 +92,60 @@ impl ScalarUDFImpl for Lookup {
     fn invoke_with_args(&self, called: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let found = |row| {
             let name = argument(&called.args, 0, row)?;
-            self.oid(name.try_as_str()??)
+            // What already is an oid stays one.
+            match name.try_as_str() {
+                Some(name) => self.oid(name?),
+                None => i32::try_from(number(&name)?).ok(),
+            }
         };
         let oids: Int32Array = (0..called.number_rows).map(found).collect();
         Ok(ColumnarValue::Array(Arc::new(oids) as ArrayRef))
     }
 }
 
+/// The tables that are found with their schema only.
+const HIDDEN: &str = "select c.oid, c.relname from pg_catalog.pg_class c \
+    join pg_catalog.pg_namespace n on c.relnamespace = n.oid where nspname = 'information_schema'";
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct IsVisible {
+    hidden: BTreeSet<i64>,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for IsVisible {
+    fn name(&self) -> &'static str {
+        "pg_table_is_visible"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, called: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let is_visible = |row| {
+            let oid = argument(&called.args, 0, row)?;
+            Some(!self.hidden.contains(&number(&oid)?))
+        };
+        let visible: BooleanArray = (0..called.number_rows).map(is_visible).collect();
+        Ok(ColumnarValue::Array(Arc::new(visible) as ArrayRef))
+    }
+}
+
 /// Registers the functions, once the tables are there.
 pub(super) async fn register(context: &SessionContext) -> Result<(), SqlError> {
     for (name, listing) in LOOKUPS {
-        let mut oids = BTreeMap::new();
-        for batch in context.sql(listing).await?.collect().await? {
-            let names = datafusion::arrow::compute::cast(batch.column(1), &DataType::Utf8)
-                .map_err(DataFusionError::from)?;
-            let numbers = batch.column(0).as_primitive::<Int32Type>();
-            let both = numbers.iter().zip(names.as_string::<i32>());
-            oids.extend(both.filter_map(|(oid, name)| Some((name?.to_owned(), oid?))));
-        }
-        let signature = Signature::string(1, Volatility::Immutable);
+        let listed = oids(context, listing).await?;
+        let oids = listed.into_iter().map(|(oid, [name])| (name, oid)).collect();
+        let signature = Signature::any(1, Volatility::Immutable);
         context.register_udf(ScalarUDF::new_from_impl(Lookup { name, oids, signature }));
     }
+    let hidden = oids::<1>(context, HIDDEN).await?.into_iter().map(|(oid, _)| oid.into()).collect();
+    let signature = Signature::any(1, Volatility::Immutable);
+    context.register_udf(ScalarUDF::new_from_impl(IsVisible { hidden, signature }));
     Ok(())
 }

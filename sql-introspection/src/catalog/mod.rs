@@ -1,29 +1,41 @@
 //! The catalogue: the tables themselves, and PostgreSQL's system tables about them, for `\d` and
 //! for tools.
 
+mod array_calls;
+mod arrays;
+mod attributes;
 mod comments;
+mod current_setting;
 mod functions;
 mod growth;
+mod information_schema;
 mod json_object;
 mod lookups;
+mod oids;
 mod rewrite;
+mod subqueries;
 mod system_tables;
+mod text_functions;
 mod tokens;
+mod types;
 
 use std::sync::Arc;
 
 use datafusion::{
     catalog::{MemorySchemaProvider, SchemaProvider},
-    execution::SessionState,
+    execution::{SessionState, SessionStateBuilder},
     prelude::SessionContext,
 };
 use datafusion_pg_catalog::pg_catalog::{context::EmptyContextProvider, setup_pg_catalog};
 
 use crate::{error::SqlError, tables};
 
+use information_schema::INFORMATION;
 pub(crate) use rewrite::rewrite;
 use system_tables::SystemTables;
 pub(crate) use tokens::tolerable;
+use types::Types;
+pub(crate) use types::is_oid_list;
 
 /// The only database. Clients may ask for any other by name, and get this one.
 pub(crate) const DATABASE: &str = "abide";
@@ -55,13 +67,25 @@ pub(crate) async fn set_up(context: &SessionContext) -> Result<SessionState, Sql
     let system = database.schema(SYSTEM).ok_or_else(|| {
         SqlError::new("XX000", "the engine has been set up without its catalogue")
     })?;
-    let with = |descriptions| SystemTables { tables: Arc::clone(&system), descriptions };
-    database.register_schema(SYSTEM, Arc::new(with(None)))?;
+    let state = SessionStateBuilder::new_from_existing(context.state());
+    *context.state_ref().write() = state.with_type_planner(Arc::new(Types)).build();
     functions::register(context);
+    text_functions::register(context);
+    arrays::register(context);
+    current_setting::register(context);
     json_object::register(context);
     growth::register(context);
-    let descriptions = comments::register(context, &descriptions).await?;
-    database.register_schema(SYSTEM, Arc::new(with(Some(descriptions))))?;
+    let catalogs = Arc::clone(context.state().catalog_list());
+    let information = information_schema::schema(context, catalogs).await?;
+    database.register_schema(INFORMATION, Arc::clone(&information))?;
+    let mut system = SystemTables::new(context, system).await?;
+    database.register_schema(SYSTEM, Arc::new(system.clone()))?;
+    let attributes = attributes::table(context, &*database).await?;
+    system.own.insert("pg_attribute", attributes);
+    let comments = comments::register(context, &descriptions).await?;
+    system.own.insert("pg_description", comments);
+    database.register_schema(SYSTEM, Arc::new(system))?;
+    information_schema::describe_columns(context, &*information).await?;
     lookups::register(context).await?;
     let mut state = context.state();
     datafusion_functions_json::register_all(&mut state)?;

@@ -11,12 +11,13 @@ use datafusion::sql::sqlparser::{
 use super::SYSTEM;
 
 /// Words without which nothing is changed, in lower case.
-const SIGNS: [&str; 4] = ["deferrable", "regclass", "regproc", "unlisten"];
+const SIGNS: [&str; 5] = ["'{", "deferrable", "regclass", "regproc", "unlisten"];
 
 /// Takes out of each statement whether a transaction is deferrable, and the block around UNLISTEN
 /// with which asyncpg's pool spares servers that nobody listens to: neither makes a difference here.
 /// Says that the system tables are in their own schema, where the parser's lookup of a name as
-/// regclass does not look, and what functions are called there.
+/// regclass does not look, and what functions are called there. Puts arrays that are written as texts
+/// into parentheses, where the parser does not split them at each comma.
 pub(crate) fn tolerable(sql: &str) -> Cow<'_, str> {
     let lower = sql.to_ascii_lowercase();
     if !SIGNS.iter().any(|sign| lower.contains(sign)) {
@@ -53,10 +54,12 @@ fn statement(tokens: &[Token]) -> String {
 }
 
 /// The text with `'pg_class'::regclass` as `'pg_catalog.pg_class'::regclass`, and with functions as
-/// the texts that the system tables have for them: `'array_in'::regproc` as `'array_in'`.
+/// the texts that the system tables have for them: `'array_in'::regproc` as `'array_in'`. The array
+/// in `'{a,b}'::text[]` or `any('{a,b}')` becomes `('{a,b}')`.
 fn with_schemas(tokens: &[Token]) -> String {
     let mut text = String::new();
     let mut rest = tokens;
+    let mut is_argument = false;
     while let [token, after @ ..] = rest {
         rest = after;
         let literal = match (token, after) {
@@ -72,10 +75,20 @@ fn with_schemas(tokens: &[Token]) -> String {
                 text.push_str(&Token::SingleQuotedString(name.to_owned()).to_string());
                 rest = &after[2..];
             }
+            _ if is_array(token) && (is_argument || after.first() == Some(&Token::DoubleColon)) => {
+                text.push_str(&format!("({token})"));
+            }
             _ => text.push_str(&token.to_string()),
+        }
+        if !matches!(token, Token::Whitespace(_)) {
+            is_argument = *token == Token::LParen;
         }
     }
     text
+}
+
+fn is_array(token: &Token) -> bool {
+    matches!(token, Token::SingleQuotedString(text) if text.starts_with('{'))
 }
 
 fn is_system_table(name: &str) -> bool {
@@ -104,6 +117,8 @@ mod tests {
             ),
             (r"select E'\\', 'pg_am'::regclass", r"select E'\\', 'pg_am'::regclass"),
             ("select 'state'::regclass, 'pg_class'", "select 'state'::regclass, 'pg_class'"),
+            ("select a = any( '{a}')", "select a = any( ('{a}'))"),
+            ("select '{1,2}'::int[], '{}'", "select ('{1,2}')::int[], '{}'"),
         ] {
             assert_eq!(tolerable(sql), expected);
         }

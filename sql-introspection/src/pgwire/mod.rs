@@ -27,6 +27,6 @@ mod statement;
 mod tls;
 
 pub use server::{Server, Settings};
-pub(crate) use settings::SERVER_VERSION;
+pub(crate) use settings::{SERVER_VERSION, default_setting};
 pub use startup::{Access, User};
 pub use tls::{Tls, TlsError};

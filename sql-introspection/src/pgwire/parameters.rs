@@ -37,7 +37,7 @@ pub(super) fn typed(
     declared: &[Option<Type>],
 ) -> Result<(LogicalPlan, Vec<DataType>), SqlError> {
     let mut known = told(&plan)?;
-    let mut types = Vec::new();
+    let mut numbered = BTreeMap::new();
     for (name, told) in &mut known {
         let number = name.strip_prefix('$').and_then(|it| it.parse::<usize>().ok());
         let Some(number @ 1..=PARAMETERS_MAX) = number else {
@@ -46,9 +46,18 @@ pub(super) fn typed(
         };
         let declared = declared.get(number - 1).and_then(Option::as_ref).and_then(declared_type);
         *told = chosen(told, declared);
-        types.resize(types.len().max(number), DataType::Utf8);
-        types[number - 1] = told.clone();
+        numbered.insert(number, told.clone());
     }
+    // What has been rewritten may need fewer parameters than the client declares.
+    let count = numbered.keys().max().copied().unwrap_or(0).max(declared.len());
+    let of_number = |number: usize| {
+        let unused = || {
+            let declared = declared.get(number - 1).and_then(Option::as_ref);
+            chosen(&DataType::Null, declared.and_then(declared_type))
+        };
+        numbered.get(&number).cloned().unwrap_or_else(unused)
+    };
+    let types = (1..=count).map(of_number).collect();
     if known.is_empty() {
         return Ok((plan, types));
     }
@@ -134,12 +143,16 @@ fn wide(ty: DataType) -> DataType {
     match ty {
         DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => DataType::Int64,
         DataType::UInt64 => NUMERIC,
+        DataType::Duration(_) => INTERVAL,
         other => other,
     }
 }
 
 /// Room for all that fits into 64 bits, and for fractions.
 const NUMERIC: DataType = DataType::Decimal128(38, 10);
+
+/// An interval that may have months and days.
+const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 
 /// What a declared type is to the engine.
 fn declared_type(ty: &Type) -> Option<DataType> {
@@ -160,7 +173,7 @@ fn declared_type(ty: &Type) -> Option<DataType> {
         Type::DATE => Some(DataType::Date32),
         Type::TIMESTAMP => Some(DataType::Timestamp(TimeUnit::Microsecond, None)),
         Type::TIMESTAMPTZ => Some(DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()))),
-        Type::INTERVAL => Some(DataType::Interval(IntervalUnit::MonthDayNano)),
+        Type::INTERVAL => Some(INTERVAL),
         Type::BOOL_ARRAY => list(Type::BOOL),
         Type::INT2_ARRAY => list(Type::INT2),
         Type::INT4_ARRAY => list(Type::INT4),

@@ -13,7 +13,7 @@ use pgwire::{
 };
 
 use super::{rows::fields, statement::Statement};
-use crate::error::SqlError;
+use crate::{catalog, error::SqlError};
 
 /// A statement that was prepared.
 #[derive(Debug, Clone)]
@@ -47,7 +47,11 @@ impl QueryParser for Preparer {
     }
 
     fn get_parameter_types(&self, prepared: &Prepared) -> PgWireResult<Vec<Type>> {
-        prepared.parameters.iter().map(arrow_pg::datatypes::into_pg_type).collect()
+        let described = |ty: &DataType| match catalog::is_oid_list(ty) {
+            true => Ok(Type::OID_ARRAY),
+            false => arrow_pg::datatypes::into_pg_type(ty),
+        };
+        prepared.parameters.iter().map(described).collect()
     }
 
     fn get_result_schema(

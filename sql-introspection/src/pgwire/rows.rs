@@ -2,10 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow_pg::{datatypes::arrow_schema_to_pg_fields, row_encoder::RowEncoder};
-use datafusion::arrow::{
-    array::{RecordBatch, StringArray},
-    datatypes::{DataType, Field, Schema},
+use arrow_pg::{
+    datatypes::{PG_OID_ALIAS_KEY, arrow_schema_to_pg_fields},
+    row_encoder::RowEncoder,
+};
+use datafusion::{
+    arrow::{
+        array::{Array, ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray},
+        datatypes::{DataType, Field, Schema},
+        error::ArrowError,
+    },
+    common::DataFusionError,
 };
 use futures::{Sink, SinkExt, Stream, StreamExt, stream};
 use pgwire::{
@@ -29,10 +36,14 @@ pub(super) fn fields(schema: &Schema, format: &Format) -> Result<Arc<Vec<FieldIn
         let what = format!("{columns} columns were asked for in {} formats", formats.len());
         return Err(SqlError::new("08P01", what));
     }
-    let named = schema
-        .fields()
-        .iter()
-        .map(|field| Arc::unwrap_or_clone(Arc::clone(field)).with_name(column_name(field.name())));
+    let named = schema.fields().iter().map(|field| {
+        let mut named = Field::clone(field).with_name(column_name(field.name()));
+        // An oid that was cast to text keeps its mark.
+        if *field.data_type() != DataType::Int32 {
+            named.metadata_mut().remove(PG_OID_ALIAS_KEY);
+        }
+        named
+    });
     let named = Schema::new(named.collect::<Vec<_>>());
     let fields = arrow_schema_to_pg_fields(&named, format, None);
     fields.map(Arc::new).map_err(|error| SqlError::new("0A000", error.to_string()))
@@ -59,15 +70,44 @@ pub(super) fn rows(
     fields: Arc<Vec<FieldInfo>>,
 ) -> impl Stream<Item = PgWireResult<DataRow>> + Send {
     batches.flat_map(move |batch| {
-        let rows: Box<dyn Iterator<Item = PgWireResult<DataRow>> + Send> = match batch {
-            Ok(batch) => {
-                let mut encoder = RowEncoder::new(batch, Arc::clone(&fields));
-                Box::new(std::iter::from_fn(move || encoder.next_row()))
-            }
-            Err(error) => Box::new(std::iter::once(Err(error.into()))),
-        };
+        let rows: Box<dyn Iterator<Item = PgWireResult<DataRow>> + Send> =
+            match batch.and_then(with_null_intervals) {
+                Ok(batch) => {
+                    let mut encoder = RowEncoder::new(batch, Arc::clone(&fields));
+                    Box::new(std::iter::from_fn(move || encoder.next_row()))
+                }
+                Err(error) => Box::new(std::iter::once(Err(error.into()))),
+            };
         stream::iter(rows)
     })
+}
+
+/// Wraps the intervals that may be null: the library takes a null interval for an empty one, unless
+/// it is told of nulls by the array around it.
+fn with_null_intervals(batch: RecordBatch) -> Result<RecordBatch, SqlError> {
+    let is_wrapped = |column: &ArrayRef| {
+        matches!(column.data_type(), DataType::Interval(_)) && column.null_count() > 0
+    };
+    if !batch.columns().iter().any(is_wrapped) {
+        return Ok(batch);
+    }
+    let wrapped = |column: &ArrayRef| -> Result<ArrayRef, ArrowError> {
+        if !is_wrapped(column) {
+            return Ok(Arc::clone(column));
+        }
+        let row = |row: usize| i32::try_from(row).ok().filter(|_| column.is_valid(row));
+        let rows = (0..column.len()).map(row).collect::<Int32Array>();
+        Ok(Arc::new(DictionaryArray::try_new(rows, Arc::clone(column))?))
+    };
+    let columns = batch.columns().iter().map(wrapped).collect::<Result<Vec<_>, _>>();
+    let columns = columns.map_err(DataFusionError::from)?;
+    let named = batch.schema_ref().fields().iter().zip(&columns);
+    let fields = named.map(|(field, column)| {
+        Arc::unwrap_or_clone(Arc::clone(field)).with_data_type(column.data_type().clone())
+    });
+    let schema = Schema::new(fields.collect::<Vec<_>>());
+    let wrapped = RecordBatch::try_new(Arc::new(schema), columns);
+    Ok(wrapped.map_err(DataFusionError::from)?)
 }
 
 /// Says that a statement is done.

@@ -15,6 +15,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("client_encoding", "UTF8"),
     ("client_min_messages", "notice"),
     ("datestyle", "ISO, MDY"),
+    ("default_table_access_method", "heap"),
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_read_only", "on"),
     ("extra_float_digits", "1"),
@@ -39,6 +40,17 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("transaction_isolation", "read committed"),
     ("transaction_read_only", "on"),
 ];
+
+/// What a setting is unless a session sets it.
+///
+/// # Errors
+/// Returns an error if there is no such setting.
+pub(crate) fn default_setting(name: &str) -> Result<&'static str, SqlError> {
+    let known = DEFAULTS.iter().find(|(known, _)| *known == name);
+    known.map(|(_, value)| *value).ok_or_else(|| {
+        SqlError::new("42704", format!("unrecognized configuration parameter \"{name}\""))
+    })
+}
 
 /// The encodings that are UTF-8, or part of it.
 const ENCODINGS: [&str; 4] = ["utf8", "unicode", "sqlascii", "default"];
@@ -137,13 +149,9 @@ impl SessionSettings {
     /// # Errors
     /// Returns an error if there is no such setting.
     pub(super) fn show(&self, name: &str) -> Result<String, SqlError> {
-        let default = || DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-        match self.set.get(name).map(String::as_str).or_else(default) {
-            Some(value) => Ok(value.to_owned()),
-            None => Err(SqlError::new(
-                "42704",
-                format!("unrecognized configuration parameter \"{name}\""),
-            )),
+        match self.set.get(name) {
+            Some(value) => Ok(value.clone()),
+            None => default_setting(name).map(str::to_owned),
         }
     }
 }

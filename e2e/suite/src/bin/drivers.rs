@@ -64,7 +64,7 @@ async fn run(Args { only }: Args) -> Result<()> {
     let languages: [(&str, programs::Start); 3] =
         [("python", programs::in_python), ("node", programs::in_node), ("java", programs::in_java)];
     for (language, start) in languages.into_iter().filter(|(language, _)| is_wanted(language)) {
-        let outcome = programs::run(start(sql)?, |line| println!("{line}"));
+        let outcome = programs::run(start(sql, &bed.server.ingress)?, |line| println!("{line}"));
         note(format!("all of {language}"), outcome);
     }
     ensure!(faults.is_empty(), "{} faults: {}", faults.len(), faults.join("; "));

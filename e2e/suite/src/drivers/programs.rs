@@ -16,20 +16,24 @@ use super::client;
 /// The version of PostgreSQL's JDBC driver.
 const JDBC_VERSION: &str = "42.7.7";
 
-/// Makes the command for a program that connects to this address, installing what it needs.
-pub type Start = fn(SocketAddr) -> Result<Command>;
+/// Where a program finds the ingress, to change what it listens to.
+const INGRESS: &str = "INGRESS";
+
+/// Makes the command for a program that connects to this address and calls this ingress, installing
+/// what it needs.
+pub type Start = fn(SocketAddr, &str) -> Result<Command>;
 
 /// Python's drivers, SQLAlchemy, and psql's completion, which takes a terminal to test.
 ///
 /// # Errors
 /// Returns an error if the packages cannot be installed.
-pub fn in_python(sql: SocketAddr) -> Result<Command> {
+pub fn in_python(sql: SocketAddr, ingress: &str) -> Result<Command> {
     let dir = root().join("interop/sql/python");
     let python =
         python::environment(&dir.join("requirements.txt"), &target().join("drivers/venv"))?;
     let mut command = client(python, sql);
     // Nothing is written beside the sources.
-    command.arg("-B").arg(dir.join("main.py"));
+    command.env(INGRESS, ingress).arg("-B").arg(dir.join("main.py"));
     Ok(command)
 }
 
@@ -37,11 +41,11 @@ pub fn in_python(sql: SocketAddr) -> Result<Command> {
 ///
 /// # Errors
 /// Returns an error if the packages cannot be installed.
-pub fn in_node(sql: SocketAddr) -> Result<Command> {
+pub fn in_node(sql: SocketAddr, ingress: &str) -> Result<Command> {
     let dir = root().join("interop/sql/node");
     npm::packages(&dir)?;
     let mut command = client("node", sql);
-    command.arg("--no-deprecation").arg(dir.join("main.mjs"));
+    command.env(INGRESS, ingress).arg("--no-deprecation").arg(dir.join("main.mjs"));
     Ok(command)
 }
 
@@ -49,11 +53,15 @@ pub fn in_node(sql: SocketAddr) -> Result<Command> {
 ///
 /// # Errors
 /// Returns an error if the driver cannot be fetched.
-pub fn in_java(sql: SocketAddr) -> Result<Command> {
+pub fn in_java(sql: SocketAddr, ingress: &str) -> Result<Command> {
     let jar =
         maven::jar("org.postgresql", "postgresql", JDBC_VERSION, &target().join("drivers/java"))?;
     let mut command = client("java", sql);
-    command.arg("-cp").arg(jar).arg(root().join("interop/sql/java/Drivers.java"));
+    command
+        .env(INGRESS, ingress)
+        .arg("-cp")
+        .arg(jar)
+        .arg(root().join("interop/sql/java/Drivers.java"));
     Ok(command)
 }
 

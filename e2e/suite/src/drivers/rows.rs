@@ -24,6 +24,8 @@ pub async fn make(server: &Server) -> Result<()> {
     for (name, value) in entries {
         server.call("/Cell/kept/set", json!({ "k": name, "v": value })).await?;
     }
+    // Programs that listen change it.
+    server.call("/Cell/listened/set", json!({ "k": "a", "v": 0 })).await?;
     echo(server, "bytes", &[0, 1, 254, 255]).await?;
     echo(server, "empty", &[]).await?;
     let failed = json!({ "code": 409, "message": "refused" });

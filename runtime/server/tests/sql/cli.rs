@@ -95,7 +95,7 @@ async fn queries_come_from_arguments_files_and_standard_input() {
     std::fs::write(&file, script).unwrap();
     let from_file = printed(&rig, &["--csv", "--file", file.to_str().unwrap()]);
     assert!(from_file.starts_with(answers), "{from_file}");
-    assert!(from_file.contains("lock_name,Utf8,YES\n"), "{from_file}");
+    assert!(from_file.contains("lock_name,text,YES\n"), "{from_file}");
     for arguments in [&["--csv"][..], &["--csv", "-"]] {
         let mut command = abide(rig.abide.admin);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -1,0 +1,54 @@
+//! `current_setting(name)` of a name that is known only when the query runs. Calls with a literal are
+//! answered by the session, which may have set another value.
+
+use std::sync::Arc;
+
+use datafusion::{
+    arrow::{
+        array::{ArrayRef, StringArray},
+        datatypes::DataType,
+    },
+    common::{DataFusionError, Result},
+    logical_expr::{
+        ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    },
+    prelude::SessionContext,
+};
+
+use super::functions::argument;
+use crate::pgwire::default_setting;
+
+pub(super) fn register(context: &SessionContext) {
+    let signature = Signature::string(1, Volatility::Stable);
+    context.register_udf(ScalarUDF::new_from_impl(CurrentSetting(signature)));
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct CurrentSetting(Signature);
+
+impl ScalarUDFImpl for CurrentSetting {
+    fn name(&self) -> &'static str {
+        "current_setting"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke_with_args(&self, called: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let setting = |row| {
+            let name = argument(&called.args, 0, row);
+            let Some(name) = name.as_ref().and_then(|name| name.try_as_str().flatten()) else {
+                return Ok(None);
+            };
+            let known = default_setting(&name.to_lowercase());
+            known.map(Some).map_err(|error| DataFusionError::External(Box::new(error)))
+        };
+        let settings = (0..called.number_rows).map(setting).collect::<Result<StringArray>>()?;
+        Ok(ColumnarValue::Array(Arc::new(settings) as ArrayRef))
+    }
+}
