@@ -411,6 +411,11 @@ mod tests {
             found.extend(batch.column(0).as_string::<i32>().iter().flatten());
         }
         let rows = ["a", "b", "c", "d"].into_iter().zip(expected);
-        assert!(found == rows.map(|(it, count)| it.repeat(count as usize)).collect::<String>());
+        assert!(
+            found
+                == rows
+                    .map(|(it, count)| it.repeat(usize::try_from(count).unwrap()))
+                    .collect::<String>()
+        );
     }
 }
