@@ -32,13 +32,14 @@ const ROWS: [Column; 8] = [
 ];
 const SQL: [Column; 3] =
     [("p50 ms", Metric::P50Ms), ("p99 ms", Metric::P99Ms), ("times asked", Metric::Queries)];
-const DASHBOARDS: [Column; 7] = [
+const DASHBOARDS: [Column; 8] = [
     ("requests/s", Metric::RequestsPerSecond),
     ("p50 ms", Metric::P50Ms),
     ("p99 ms", Metric::P99Ms),
     ("server CPU µs", Metric::ServerCpuUs),
     ("RSS MB", Metric::RssMb),
     ("queries answered", Metric::Queries),
+    ("queries failed", Metric::QueryErrors),
     ("errors", Metric::Errors),
 ];
 

@@ -76,6 +76,7 @@ pub enum Metric {
     RecoveryCpuMs,
     RowsPerSecond,
     Queries,
+    QueryErrors,
 }
 
 impl Part {

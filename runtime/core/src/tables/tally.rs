@@ -66,8 +66,8 @@ impl Tables<'_> {
         to: Option<StatusKind>,
     ) {
         let key = row_key(service);
-        let mut tally = match self.get_mut(key.clone()) {
-            Some(Row::Tally(tally)) => **tally,
+        let tally = match self.get_mut(key.clone()) {
+            Some(Row::Tally(tally)) => tally,
             Some(other) => panic!("a tally is {other:?}"),
             None => {
                 let mut tally = Tally::default();
@@ -78,10 +78,8 @@ impl Tables<'_> {
         };
         from.into_iter().for_each(|from| tally.remove(from));
         to.into_iter().for_each(|to| tally.add(to));
-        if tally == Tally::default() {
+        if **tally == Tally::default() {
             self.delete(key);
-        } else if let Some(Row::Tally(known)) = self.get_mut(key) {
-            **known = tally;
         }
     }
 
