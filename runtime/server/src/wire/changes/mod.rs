@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use runtime_partition::{DurableBatch, Observer};
 use runtime_views::change::Change;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use latest::Latest;
 
@@ -38,6 +38,8 @@ pub(crate) struct Changes {
     on_the_way_bytes: AtomicUsize,
     /// Changes that found no room on the way, and that the task does not know of yet.
     lost: AtomicU64,
+    /// Tells the task of them: nothing else may arrive for a while.
+    has_lost: Notify,
     latest: Mutex<Latest>,
     /// Wakes the listeners; ends when the node stops.
     wake: watch::Receiver<()>,
@@ -61,6 +63,7 @@ impl Changes {
             on_the_way,
             on_the_way_bytes: AtomicUsize::new(0),
             lost: AtomicU64::new(0),
+            has_lost: Notify::new(),
             latest: Mutex::new(Latest::new(BYTES_MAX)),
             wake: woken,
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
@@ -92,6 +95,7 @@ impl Observer for Changes {
         if !has_room || self.on_the_way.try_send(changes).is_err() {
             self.on_the_way_bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.lost.fetch_add(count, Ordering::Relaxed);
+            self.has_lost.notify_one();
         }
     }
 }
@@ -105,6 +109,7 @@ impl Keeper {
             tokio::select! {
                 () = &mut shutdown => return,
                 _ = self.arriving.recv_many(&mut batches, BATCHES_MAX) => (),
+                () = self.changes.has_lost.notified() => (),
             }
             {
                 let mut latest = self.changes.latest();

@@ -92,6 +92,16 @@ async fn what_finds_no_room_on_the_way_is_told() {
 }
 
 #[tokio::test]
+async fn a_batch_that_is_lost_is_told_though_nothing_follows() {
+    let (changes, keeper) = Changes::new();
+    let mut listener = Listener::new(&changes);
+    listener.add("invocations").unwrap();
+    let _keeper = tokio::spawn(keeper.run(std::future::pending()));
+    batch(&changes, &["k".repeat(BYTES_MAX)]);
+    assert_eq!(listener.notice().await, Some(Notice::Missed(1)));
+}
+
+#[tokio::test]
 async fn listeners_end_with_the_node() {
     let (changes, keeper) = Changes::new();
     let mut listener = Listener::new(&changes);
