@@ -40,6 +40,31 @@ impl Bench {
         Stand::start(kind, &self.programs, ports, &self.args.data, tracing).await
     }
 
+    /// Measures on each server in turn, on an empty data directory. What fails is recorded.
+    pub(super) async fn on_each_server(
+        &mut self,
+        part: Part,
+        measure: impl AsyncFn(&mut Self, &mut Stand, ServerKind) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        for server in self.servers_in_turn(0) {
+            let what = format!("{}: {}", part.name(), server.name());
+            self.progress(&what);
+            let outcome = self.on_server(server, &measure).await;
+            self.note_failure(&what, outcome)?;
+        }
+        Ok(())
+    }
+
+    async fn on_server(
+        &mut self,
+        server: ServerKind,
+        measure: &impl AsyncFn(&mut Self, &mut Stand, ServerKind) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut stand = self.start(server, Tracing::Off).await?;
+        let outcome = measure(self, &mut stand, server).await;
+        stand.stop().await.and(outcome)
+    }
+
     /// Records a failed measurement for the report, so that the run can continue.
     pub(super) fn note_failure(
         &mut self,

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::load::query::QueryConnection;
 use crate::sample::{Metric, Part};
-use crate::server::{ServerKind, Stand, Tracing};
+use crate::server::{ServerKind, Stand};
 use crate::workload::Workload;
 
 use super::bench::{Bench, subject};
@@ -28,22 +28,10 @@ const QUERIES: [&str; 4] = [
 ];
 
 pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
-    for server in bench.servers_in_turn(0) {
-        let what = format!("dashboards: {}", server.name());
-        bench.progress(&what);
-        let outcome = measure(bench, server).await;
-        bench.note_failure(&what, outcome)?;
-    }
-    Ok(())
+    bench.on_each_server(Part::Dashboards, measure).await
 }
 
-async fn measure(bench: &mut Bench, server: ServerKind) -> anyhow::Result<()> {
-    let stand = bench.start(server, Tracing::Off).await?;
-    let outcome = measure_on(bench, &stand, server).await;
-    stand.stop().await.and(outcome)
-}
-
-async fn measure_on(bench: &mut Bench, stand: &Stand, server: ServerKind) -> anyhow::Result<()> {
+async fn measure(bench: &mut Bench, stand: &mut Stand, server: ServerKind) -> anyhow::Result<()> {
     retained::fill(stand, bench.args.invocations).await?;
     for round in 0..bench.args.rounds {
         for workload in bench.args.workloads.clone() {

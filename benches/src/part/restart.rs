@@ -7,7 +7,7 @@ use crate::load::closed_loop::{ClosedLoop, LoadResult};
 use crate::load::request::RequestTemplate;
 use crate::measure::process::ProcessUsage;
 use crate::sample::{Metric, Part};
-use crate::server::{ServerKind, Stand, Tracing};
+use crate::server::{ServerKind, Stand};
 
 use super::bench::{Bench, subject};
 
@@ -23,26 +23,10 @@ const SUSPENDED: &str = "suspended";
 const RESTARTED: &str = "restarted";
 
 pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
-    for server in bench.servers_in_turn(0) {
-        let what = format!("restart: {}", server.name());
-        bench.progress(&what);
-        let outcome = measure(bench, server).await;
-        bench.note_failure(&what, outcome)?;
-    }
-    Ok(())
+    bench.on_each_server(Part::Restart, measure).await
 }
 
-async fn measure(bench: &mut Bench, server: ServerKind) -> anyhow::Result<()> {
-    let mut stand = bench.start(server, Tracing::Off).await?;
-    let outcome = measure_on(bench, &mut stand, server).await;
-    stand.stop().await.and(outcome)
-}
-
-async fn measure_on(
-    bench: &mut Bench,
-    stand: &mut Stand,
-    server: ServerKind,
-) -> anyhow::Result<()> {
+async fn measure(bench: &mut Bench, stand: &mut Stand, server: ServerKind) -> anyhow::Result<()> {
     let calls = RequestTemplate::post("/Echo/echo", "\"hello\"");
     let outcome = send(stand, &calls, bench.args.restart_calls).await?;
     observe(bench, stand, server, AFTER_CALLS, outcome.errors)?;

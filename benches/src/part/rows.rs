@@ -8,7 +8,7 @@ use anyhow::ensure;
 use crate::load::closed_loop::ClosedLoop;
 use crate::load::request::{Key, RequestTemplate};
 use crate::sample::{Metric, Part};
-use crate::server::{ServerKind, Stand, Tracing};
+use crate::server::{ServerKind, Stand};
 use crate::workload::{Shape, Workload};
 
 use super::bench::{Bench, subject};
@@ -26,26 +26,10 @@ const EMPTY: &str = "empty";
 const FULL: &str = "full";
 
 pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
-    for server in bench.servers_in_turn(0) {
-        let what = format!("rows: {}", server.name());
-        bench.progress(&what);
-        let outcome = measure(bench, server).await;
-        bench.note_failure(&what, outcome)?;
-    }
-    Ok(())
+    bench.on_each_server(Part::Rows, measure).await
 }
 
-async fn measure(bench: &mut Bench, server: ServerKind) -> anyhow::Result<()> {
-    let mut stand = bench.start(server, Tracing::Off).await?;
-    let outcome = measure_on(bench, &mut stand, server).await;
-    stand.stop().await.and(outcome)
-}
-
-async fn measure_on(
-    bench: &mut Bench,
-    stand: &mut Stand,
-    server: ServerKind,
-) -> anyhow::Result<()> {
+async fn measure(bench: &mut Bench, stand: &mut Stand, server: ServerKind) -> anyhow::Result<()> {
     measure_state(bench, stand, server, EMPTY).await?;
     let rows_per_second = fill(bench, stand).await?;
     let values = [(Metric::RowsPerSecond, rows_per_second)];

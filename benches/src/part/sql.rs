@@ -7,7 +7,7 @@ use runtime_seeded::Random;
 
 use crate::load::query::QueryConnection;
 use crate::sample::{Metric, Part};
-use crate::server::{ServerKind, Stand, Tracing};
+use crate::server::{ServerKind, Stand};
 use crate::workload::COUNTER_KEYS;
 
 use super::bench::{Bench, subject};
@@ -60,22 +60,10 @@ const QUESTIONS: [Question; 8] = [
 ];
 
 pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
-    for server in bench.servers_in_turn(0) {
-        let what = format!("sql: {}", server.name());
-        bench.progress(&what);
-        let outcome = measure(bench, server).await;
-        bench.note_failure(&what, outcome)?;
-    }
-    Ok(())
+    bench.on_each_server(Part::Sql, measure).await
 }
 
-async fn measure(bench: &mut Bench, server: ServerKind) -> anyhow::Result<()> {
-    let stand = bench.start(server, Tracing::Off).await?;
-    let outcome = measure_on(bench, &stand, server).await;
-    stand.stop().await.and(outcome)
-}
-
-async fn measure_on(bench: &mut Bench, stand: &Stand, server: ServerKind) -> anyhow::Result<()> {
+async fn measure(bench: &mut Bench, stand: &mut Stand, server: ServerKind) -> anyhow::Result<()> {
     let ids = retained::fill(stand, bench.args.invocations).await?;
     tokio::time::sleep(SETTLE).await;
     let mut connection = QueryConnection::open(stand.admin()).await?;

@@ -1,11 +1,11 @@
 //! What happened to invocations beside their journals: attempts that failed.
 
 use protocol::InvocationId;
-use runtime_core::{Lsn, tables::Tables};
+use runtime_core::tables::Tables;
 
 use crate::{
     View,
-    invocation::row_named,
+    invocation::of_invocations,
     page::{Budget, Cursor, Page},
 };
 
@@ -46,18 +46,6 @@ impl View for All {
 
     fn read(self, tables: &Tables<'_>) -> Self::Output {
         let walk = tables.walk_incidents(self.after.as_ref().map(Cursor::key), self.budget);
-        let mut last: Option<(Lsn, InvocationId)> = None;
-        Page::of(walk, |walk, (lsn, _, incident)| {
-            let id = match last {
-                Some((known, id)) if known == lsn => id,
-                Some(_) | None => {
-                    let (row, bytes) = row_named(tables, lsn);
-                    walk.count(bytes);
-                    row.id
-                }
-            };
-            last = Some((lsn, id));
-            (id, incident)
-        })
+        of_invocations(tables, walk, |(lsn, _, incident)| (lsn, incident))
     }
 }

@@ -9,7 +9,7 @@ use runtime_core::{
     model::invocation::{
         AttemptFailure, Invocation as Row, RelatedCommand, Status, StatusKind, WaitingFor,
     },
-    tables::{Order, Tables},
+    tables::{Order, Tables, walk::Walk},
     time::Timestamp,
 };
 
@@ -185,6 +185,29 @@ pub(crate) fn row_named(tables: &Tables<'_>, lsn: Lsn) -> (Box<Row>, usize) {
     };
     let bytes = row_bytes(&row);
     (row, bytes)
+}
+
+/// Collects a walk over what belongs to invocations, in their order, and names each of them. `part`
+/// says to which invocation a row belongs, and what to show of it.
+pub(crate) fn of_invocations<R, T>(
+    tables: &Tables<'_>,
+    walk: Walk<'_, R>,
+    part: impl Fn(R) -> (Lsn, T),
+) -> Page<(InvocationId, T)> {
+    let mut last: Option<(Lsn, InvocationId)> = None;
+    Page::of(walk, |walk, row| {
+        let (lsn, shown) = part(row);
+        let id = match last {
+            Some((known, id)) if known == lsn => id,
+            Some(_) | None => {
+                let (row, bytes) = row_named(tables, lsn);
+                walk.count(bytes);
+                row.id
+            }
+        };
+        last = Some((lsn, id));
+        (id, shown)
+    })
 }
 
 /// The size of those parts of a row that may be large, in bytes.

@@ -6,14 +6,13 @@ use protocol::{
     wire::{self, WireError},
 };
 use runtime_core::{
-    Lsn,
     tables::{Tables, journal::JournalEntry},
     time::Timestamp,
 };
 
 use crate::{
     View,
-    invocation::row_named,
+    invocation::of_invocations,
     page::{Budget, Cursor, Page},
 };
 
@@ -109,18 +108,6 @@ impl View for All {
 
     fn read(self, tables: &Tables<'_>) -> Self::Output {
         let walk = tables.walk_journals(self.after.as_ref().map(Cursor::key), self.budget);
-        let mut last: Option<(Lsn, InvocationId)> = None;
-        Page::of(walk, |walk, (lsn, index, row)| {
-            let id = match last {
-                Some((known, id)) if known == lsn => id,
-                Some(_) | None => {
-                    let (row, bytes) = row_named(tables, lsn);
-                    walk.count(bytes);
-                    row.id
-                }
-            };
-            last = Some((lsn, id));
-            (id, Entry::of(index, row))
-        })
+        of_invocations(tables, walk, |(lsn, index, row)| (lsn, Entry::of(index, row)))
     }
 }
