@@ -243,7 +243,8 @@ struct Prompt {
 impl Prompt {
     fn open(rig: &Rig, state: &std::path::Path) -> Self {
         let mut script = Command::new("script");
-        let abide = concat!(env!("CARGO_BIN_EXE_abide"), " sql");
+        // In place of the shell that `script` starts: some shells would take a Ctrl-C for theirs.
+        let abide = concat!("exec ", env!("CARGO_BIN_EXE_abide"), " sql");
         script.args(["--quiet", "--return", "--command", abide, "/dev/null"]);
         script.env("ABIDE_ADMIN_URL", format!("http://{}", rig.abide.admin));
         script.env("XDG_STATE_HOME", state).env("TERM", "xterm");
