@@ -29,8 +29,8 @@ use tokio::{
 };
 
 use crate::{
-    catalog, column::UTC, comparisons::Comparisons, cooperation::GiveWay, error::SqlError,
-    existence::Existence, snapshot::QuerySnapshot, source::Source,
+    catalog, column::UTC, comparisons::Comparisons, cooperation::GiveWay, counting::Counting,
+    error::SqlError, existence::Existence, snapshot::QuerySnapshot, source::Source,
 };
 
 /// Limits on queries.
@@ -89,6 +89,7 @@ impl Engine {
         state.register_function_rewrite(comparisons)?;
         let state = SessionStateBuilder::new_from_existing(state)
             .with_analyzer_rule(Arc::new(Existence))
+            .with_optimizer_rule(Arc::new(Counting))
             .with_physical_optimizer_rule(Arc::new(GiveWay))
             .build();
         Ok(Self {

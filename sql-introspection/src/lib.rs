@@ -13,6 +13,7 @@ mod catalog;
 pub mod column;
 mod comparisons;
 mod cooperation;
+mod counting;
 pub mod engine;
 pub mod error;
 mod existence;

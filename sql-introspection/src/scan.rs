@@ -7,9 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::{
     arrow::{
-        array::{RecordBatch, RecordBatchOptions, UInt32Array},
-        compute::{SortOptions, take},
-        datatypes::SchemaRef,
+        array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions},
+        compute::SortOptions,
+        datatypes::{DataType, Field, Schema, SchemaRef},
     },
     catalog::{Session, TableProvider},
     common::{DataFusionError, Result, tree_node::TreeNodeRecursion},
@@ -33,7 +33,7 @@ use futures::stream;
 use crate::{
     pushdown::Constraints,
     snapshot::QuerySnapshot,
-    source::{Cursor, Direction, PageLimit, Record, Rows, Scan, Wanted},
+    source::{Cursor, Direction, Page, PageLimit, Record, Rows, Scan, Wanted},
     table::Table,
 };
 
@@ -41,8 +41,6 @@ use crate::{
 const FIRST_ROWS: usize = 64;
 /// Records in a batch of a long scan.
 const ROWS_MAX: usize = 2048;
-/// Rows in a batch where one record stands for many.
-const COUNTED_ROWS_MAX: usize = 16 * 1024;
 /// Bytes of records in a batch.
 const BYTES_MAX: usize = 2 << 20;
 
@@ -50,11 +48,28 @@ const BYTES_MAX: usize = 2 << 20;
 pub(crate) struct TableSource<R: Record> {
     table: Arc<Table<R>>,
     schema: SchemaRef,
+    /// Whether a record may stand for many rows, and says for how many in another column, the last.
+    is_counted: bool,
 }
+
+/// The column that says how many rows a record stands for. No statement can name it.
+const ROWS: &str = "rows of the record";
 
 impl<R: Record> TableSource<R> {
     pub(crate) fn new(table: Table<R>) -> Self {
-        Self { schema: table.schema(), table: Arc::new(table) }
+        Self { schema: table.schema(), table: Arc::new(table), is_counted: false }
+    }
+
+    /// The same table with a last column that says how many rows a record stands for; `None` if it
+    /// has that column already.
+    pub(crate) fn counted(&self) -> Option<Self> {
+        if self.is_counted {
+            return None;
+        }
+        let rows = Arc::new(Field::new(ROWS, DataType::Int64, false));
+        let fields = self.schema.fields().iter().cloned().chain([rows]);
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Some(Self { table: Arc::clone(&self.table), schema, is_counted: true })
     }
 }
 
@@ -104,23 +119,25 @@ where
         let rows = QuerySnapshot::of(state)?.rows().await?;
         let columns: Vec<usize> = match projection {
             Some(columns) => columns.clone(),
-            None => (0..self.table.columns.len()).collect(),
+            None => (0..self.schema.fields().len()).collect(),
         };
+        let schema = Arc::new(self.schema.project(&columns)?);
+        // That of the rows is beyond those of the table.
+        let of_table = columns.iter().filter_map(|column| self.table.columns.get(*column));
         let mut parts = Vec::new();
-        for part in columns.iter().flat_map(|column| self.table.columns[*column].parts) {
+        for part in of_table.flat_map(|column| column.parts) {
             if !parts.contains(part) {
                 parts.push(*part);
             }
         }
         let filter = (self.table.filter)(&Constraints::of(filters));
         let partitions = if self.table.info.is_partitioned { rows.partitions() } else { 1 };
-        let schema = Arc::new(self.schema.project(&columns)?);
         let properties = properties(Arc::clone(&schema), partitions, None);
         Ok(Arc::new(TableScan {
             table: Arc::clone(&self.table),
             schema,
             columns,
-            wanted: Wanted { filter, parts, order: None },
+            wanted: Wanted { filter, parts, order: None, is_counted: self.is_counted },
             rows,
             limit,
             properties,
@@ -184,47 +201,26 @@ impl<R: Record> TableScan<R> {
         (column.name() == source_order).then_some(direction)
     }
 
-    fn batch(&self, records: &[R]) -> Result<RecordBatch> {
-        let arrays = self.columns.iter().map(|column| self.table.columns[*column].array(records));
+    fn batch(&self, Page { records, counts, .. }: &Page<R>) -> Result<RecordBatch> {
+        let array = |column: &usize| match self.table.columns.get(*column) {
+            Some(column) => column.array(records),
+            None => rows(counts.as_ref(), records.len()),
+        };
+        let arrays = self.columns.iter().map(array);
         let options = RecordBatchOptions::new().with_row_count(Some(records.len()));
         let schema = Arc::clone(&self.schema);
         Ok(RecordBatch::try_new_with_options(schema, arrays.collect(), &options)?)
     }
 }
 
-/// Rows that each stand for several, as many batches as that takes.
-struct Counted {
-    batch: RecordBatch,
-    /// How often each row is still to come.
-    counts: Vec<u64>,
-    /// The row that comes next.
-    row: usize,
-}
-
-impl Counted {
-    /// The next rows; `None` at the end.
-    fn next(&mut self) -> Result<Option<RecordBatch>> {
-        let mut indices = Vec::new();
-        while indices.len() < COUNTED_ROWS_MAX
-            && let Some(left) = self.counts.get_mut(self.row)
-        {
-            let room = (COUNTED_ROWS_MAX - indices.len()) as u64;
-            let count = room.min(*left);
-            // A page has far fewer rows than this type can count, and a batch even fewer.
-            let row = u32::try_from(self.row).unwrap_or(u32::MAX);
-            indices.extend((0..count).map(|_| row));
-            *left -= count;
-            self.row += usize::from(*left == 0);
-        }
-        if indices.is_empty() {
-            return Ok(None);
-        }
-        let indices = UInt32Array::from(indices);
-        let columns = self.batch.columns().iter().map(|column| take(column, &indices, None));
-        let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(indices.len()));
-        Ok(Some(RecordBatch::try_new_with_options(self.batch.schema(), columns, &options)?))
-    }
+/// How many rows each of some records stands for: one, unless they are counted.
+fn rows(counts: Option<&Vec<u64>>, records: usize) -> ArrayRef {
+    // There are far fewer rows than this type can count.
+    let count = |count: &u64| i64::try_from(*count).unwrap_or(i64::MAX);
+    Arc::new(match counts {
+        Some(counts) => Int64Array::from_iter_values(counts.iter().map(count)),
+        None => Int64Array::from_value(1, records),
+    })
 }
 
 impl<R: Record> fmt::Debug for TableScan<R> {
@@ -321,7 +317,6 @@ where
             next: Some(None),
             rows_max: FIRST_ROWS,
             rows_left: self.limit.unwrap_or(usize::MAX),
-            counted: None,
             memory,
         };
         let batches = stream::try_unfold(pages, |mut pages| async move {
@@ -339,8 +334,6 @@ struct Pages<R: Record> {
     next: Option<Option<Cursor>>,
     rows_max: usize,
     rows_left: usize,
-    /// What is left of a page whose records stand for many.
-    counted: Option<Counted>,
     /// Memory of the last batch.
     memory: MemoryReservation,
 }
@@ -366,12 +359,6 @@ where
 
     /// The next batch, which may be empty; `None` at the end.
     fn read(&mut self) -> Result<Option<RecordBatch>> {
-        if let Some(counted) = &mut self.counted
-            && let Some(batch) = counted.next()?
-        {
-            return Ok(Some(batch));
-        }
-        self.counted = None;
         let Some(after) = self.next.take() else { return Ok(None) };
         let limit = PageLimit { rows_max: self.rows_max.min(self.rows_left), bytes_max: BYTES_MAX };
         self.rows_max = (self.rows_max * 2).min(ROWS_MAX);
@@ -379,43 +366,8 @@ where
         let page = rows
             .scan(self.partition, &self.scan.wanted, after.as_ref(), limit)
             .map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let batch = self.scan.batch(&page)?;
         self.next = page.rest_after.map(Some);
-        let batch = self.scan.batch(&page.records)?;
-        let Some(counts) = page.counts else { return Ok(Some(batch)) };
-        let mut counted = Counted { batch, counts, row: 0 };
-        let first = counted.next()?;
-        self.counted = Some(counted);
-        Ok(Some(first.unwrap_or_else(|| RecordBatch::new_empty(Arc::clone(&self.scan.schema)))))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use datafusion::arrow::{
-        array::{AsArray, StringArray},
-        datatypes::{DataType, Field, Schema},
-    };
-
-    use super::*;
-
-    #[test]
-    fn rows_come_as_often_as_they_are_counted_in_batches_of_bounded_size() {
-        let schema = Arc::new(Schema::new(vec![Field::new("status", DataType::Utf8, true)]));
-        let values = Arc::new(StringArray::from(vec!["a", "b", "c", "d"]));
-        let batch = RecordBatch::try_new(schema, vec![values]).unwrap();
-        let expected = [3, 40_000, 0, 2];
-        let mut counted = Counted { batch, counts: expected.to_vec(), row: 0 };
-        let mut found = String::new();
-        while let Some(batch) = counted.next().unwrap() {
-            assert!((1..=COUNTED_ROWS_MAX).contains(&batch.num_rows()));
-            found.extend(batch.column(0).as_string::<i32>().iter().flatten());
-        }
-        let rows = ["a", "b", "c", "d"].into_iter().zip(expected);
-        assert!(
-            found
-                == rows
-                    .map(|(it, count)| it.repeat(usize::try_from(count).unwrap()))
-                    .collect::<String>()
-        );
+        Ok(Some(batch))
     }
 }

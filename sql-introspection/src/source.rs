@@ -88,17 +88,22 @@ pub struct Wanted<R: Record> {
     pub parts: Vec<R::Part>,
     /// The direction of the type's own order, if the query needs it.
     pub order: Option<Direction>,
+    /// Whether a record may stand for many that are equal in the wanted parts.
+    pub is_counted: bool,
 }
 
 impl<R: Record> Clone for Wanted<R> {
     fn clone(&self) -> Self {
-        Self { filter: self.filter.clone(), parts: self.parts.clone(), order: self.order }
+        let Self { filter, parts, order, is_counted } = self;
+        let (filter, parts) = (filter.clone(), parts.clone());
+        Self { filter, parts, order: *order, is_counted: *is_counted }
     }
 }
 
 impl<R: Record> fmt::Debug for Wanted<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "filter {:?}, parts {:?}, order {:?}", self.filter, self.parts, self.order)
+        write!(f, "filter {:?}, parts {:?}, order {:?}", self.filter, self.parts, self.order)?;
+        f.write_str(if self.is_counted { ", counted" } else { "" })
     }
 }
 
@@ -129,7 +134,7 @@ pub struct PageLimit {
 pub struct Page<R> {
     /// The records.
     pub records: Vec<R>,
-    /// How many in a row each of them stands for, if that is not one each.
+    /// How many each of them stands for, if that is not one each.
     pub counts: Option<Vec<u64>>,
     /// Where to continue; `None` at the end.
     pub rest_after: Option<Cursor>,

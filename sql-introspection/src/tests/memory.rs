@@ -13,7 +13,7 @@ use crate::{
     source::{Cursor, Direction, Page, PageLimit, Record, Rows, Scan, Source, Unavailable, Wanted},
     tables::{
         Attempt, Deployment, Invocation, InvocationEntry, JournalEntry, Lock, Promise, Service,
-        State, Status, Timer, Wait,
+        State, Status, Timer, Wait, invocation::Part,
     },
 };
 
@@ -97,6 +97,17 @@ fn page<R>(
     Page { records, counts: None, rest_after }
 }
 
+fn invocation(number: usize) -> Invocation {
+    Invocation {
+        id: format!("inv_{number}"),
+        status: if number % 2 == 1 { Status::Running } else { Status::Completed },
+        service: "Greeter".to_owned(),
+        handler: "greet".to_owned(),
+        created_at: number as u64,
+        ..Invocation::default()
+    }
+}
+
 impl Scan<Invocation> for Memory {
     fn scan(
         &self,
@@ -115,14 +126,15 @@ impl Scan<Invocation> for Memory {
         if wanted.order == Some(Direction::Descending) {
             numbers.reverse();
         }
-        let found = page(&numbers, after, limit, |number| Invocation {
-            id: format!("inv_{number}"),
-            status: if number % 2 == 1 { Status::Running } else { Status::Completed },
-            service: "Greeter".to_owned(),
-            handler: "greet".to_owned(),
-            created_at: number as u64,
-            ..Invocation::default()
-        });
+        let found = if wanted.is_counted && wanted.parts.iter().all(|it| *it == Part::Status) {
+            let (odd, even): (Vec<usize>, Vec<_>) = numbers.iter().partition(|it| *it % 2 == 1);
+            let groups = [odd, even].into_iter().filter(|group| !group.is_empty());
+            let groups = groups.map(|group| (group[0], group.len() as u64));
+            let (firsts, counts): (Vec<_>, _) = groups.unzip();
+            Page { counts: Some(counts), ..page(&firsts, after, limit, invocation) }
+        } else {
+            page(&numbers, after, limit, invocation)
+        };
         self.0.read.fetch_add(found.records.len(), Ordering::Relaxed);
         Ok(found)
     }

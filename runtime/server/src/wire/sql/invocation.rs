@@ -32,10 +32,12 @@ impl Scan<Invocation> for Snapshot {
         limit: PageLimit,
     ) -> Result<Page<Invocation>, Unavailable> {
         let Some(filter) = self.select(partition, &wanted.filter) else { return Ok(nothing()) };
-        let only = |parts: [Part; 2]| wanted.parts.iter().all(|wanted| parts.contains(wanted));
-        let detail = if only([Part::Service, Part::Status]) {
+        let counted = |parts: [Part; 2]| {
+            wanted.is_counted && wanted.parts.iter().all(|wanted| parts.contains(wanted))
+        };
+        let detail = if counted([Part::Service, Part::Status]) {
             Detail::Tally
-        } else if only([Part::Service, Part::Key]) {
+        } else if counted([Part::Service, Part::Key]) {
             Detail::Object
         } else {
             Detail::Row
