@@ -58,6 +58,12 @@ impl World {
                     self.carry_out(at)?;
                 }
             }
+            EdgeRequest::Suspend(partition, name) => {
+                if let Some(at) = self.find(partition, name) {
+                    self.tasks[at].suspend();
+                    self.carry_out(at)?;
+                }
+            }
             EdgeRequest::Abort(partition, name) => {
                 if let Some(at) = self.find(partition, name) {
                     self.tasks.remove(at);
@@ -70,6 +76,7 @@ impl World {
 
     fn start(&mut self, partition: PartitionId, start: StartAttempt) -> Result<(), String> {
         self.pins.check(partition, &start)?;
+        self.operators.check_start(&start)?;
         let registry = self.registry.snapshot();
         let node = NodeOptions { message_bytes_max: 2 << 20, ..NodeOptions::default() };
         let placement =

@@ -30,6 +30,8 @@ pub(crate) enum FaultKind {
     MakeZombie,
     Kill,
     Cancel,
+    Pause,
+    Resume,
     Register,
 }
 
@@ -66,6 +68,8 @@ impl FaultWeights {
             (limits.operators, 4, FaultKind::Kill),
             (limits.operators, 4, FaultKind::Cancel),
             (limits.operators, 3, FaultKind::Register),
+            (limits.operators, 4, FaultKind::Pause),
+            (limits.operators, 4, FaultKind::Resume),
         ];
         let mut weights = Vec::new();
         for (is_allowed, most, strike) in most {
@@ -164,6 +168,8 @@ impl World {
             FaultKind::MakeZombie => self.make_zombie()?,
             FaultKind::Kill => self.end_an_invocation(true)?,
             FaultKind::Cancel => self.end_an_invocation(false)?,
+            FaultKind::Pause => self.pause_an_invocation()?,
+            FaultKind::Resume => self.resume_an_invocation()?,
             FaultKind::Register => self.register()?,
         }
         Ok(true)

@@ -1,14 +1,25 @@
-//! Operators: they kill and cancel invocations and register deployments while work is in progress.
+//! Operators: they kill, cancel, pause and resume invocations and register deployments while work is
+//! in progress.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use protocol::{DeploymentId, InvocationId, journal::Command, wire};
+use protocol::{
+    DeploymentId, InvocationId,
+    journal::{
+        Command, NotificationId,
+        notification::{CANCEL_SIGNAL, SignalId},
+    },
+    wire::{self, MessageType},
+};
 use runtime_core::{
     Lsn,
-    effect::{Control, Registered},
-    model::invocation::{Status, StatusKind, WaitingFor},
+    effect::{Registered, StartAttempt},
+    model::{
+        invocation::{Status, StatusKind, WaitingFor},
+        operation::{Operation, Operator, Outcome},
+    },
     tables::Tables,
     time::Timestamp,
 };
@@ -27,13 +38,16 @@ use crate::{
 enum Order {
     Kill(InvocationId),
     Cancel(InvocationId),
+    /// Its number tells whether anything else was asked of the invocation since.
+    Pause(InvocationId, u64),
+    Resume(InvocationId),
     Register(DeploymentId),
 }
 
 /// The node's answer to an order.
 #[derive(Debug)]
 enum Heard {
-    Control(Control),
+    Operated(Outcome),
     Registered(Registered),
 }
 
@@ -52,6 +66,40 @@ pub(crate) struct Operators {
     /// Deployments whose registration was acknowledged.
     registered: BTreeSet<DeploymentId>,
     next_deployment: u128,
+    /// What the operators are called in the audit.
+    number: u64,
+    /// The latest order that may let an invocation run again.
+    roused: BTreeMap<InvocationId, u64>,
+    /// Invocations whose pause was acknowledged, and that nobody has roused since.
+    paused: BTreeSet<InvocationId>,
+}
+
+impl Operators {
+    /// An order that may let an invocation run again is on its way.
+    fn rouse(&mut self, id: InvocationId) {
+        self.number += 1;
+        self.roused.insert(id, self.number);
+        self.paused.remove(&id);
+    }
+
+    /// Checks that an attempt is not one of an invocation that is known to be paused. Other
+    /// programs may cancel it, which its journal shows.
+    pub(crate) fn check_start(&self, start: &StartAttempt) -> Result<(), String> {
+        let is_cancelled = start.journal.iter().any(|entry| {
+            entry.ty == MessageType::SIGNAL_NOTIFICATION
+                && wire::notification::decode(entry).is_ok_and(|notification| {
+                    notification.id == NotificationId::Signal(SignalId::Index(CANCEL_SIGNAL))
+                })
+        });
+        if self.paused.contains(&start.id) && !is_cancelled {
+            return Err(format!("{} is paused, and {:?} is started", start.id, start.attempt));
+        }
+        Ok(())
+    }
+}
+
+fn operator() -> Operator {
+    Operator { name: "operator".to_owned(), reason: None }
 }
 
 /// Further deployments would not exercise anything new.
@@ -91,14 +139,68 @@ impl World {
             let partition = self.node()?.partitions().owner(id.partition_key);
             self.backing.cancel((partition, lsn), until, &mut self.stats);
         }
+        self.operators.rouse(id);
+        let operation = if is_kill { Operation::Kill } else { Operation::Cancel };
+        self.order(order, id, operation)
+    }
+
+    fn order(
+        &mut self,
+        order: Order,
+        id: InvocationId,
+        operation: Operation,
+    ) -> Result<(), String> {
         let partitions = self.node()?.partitions().clone();
         let asking = Box::pin(async move {
-            let control =
-                if is_kill { partitions.kill(id).await } else { partitions.cancel(id).await };
-            control.map(Heard::Control)
+            partitions.operate(operator(), id, operation).await.map(Heard::Operated)
         });
         self.operators.requests.push(Request { order, asking });
         Ok(())
+    }
+
+    /// Picks an invocation that has not ended, and pauses it.
+    pub(crate) fn pause_an_invocation(&mut self) -> Result<(), String> {
+        let at = self.any_partition()?;
+        let kind = LIVE[self.random.index(LIVE.len())];
+        let live = self.node()?.tables(at, |tables| ids(tables, kind));
+        if live.is_empty() {
+            return Ok(());
+        }
+        let id = live[self.random.index(live.len())];
+        self.stats.inject(Fault::Paused);
+        self.operators.number += 1;
+        let order = Order::Pause(id, self.operators.number);
+        self.order(order, id, Operation::Pause)
+    }
+
+    /// Picks an invocation that has not ended, and resumes it.
+    pub(crate) fn resume_an_invocation(&mut self) -> Result<(), String> {
+        let at = self.any_partition()?;
+        let kind = LIVE[self.random.index(LIVE.len())];
+        let live = self.node()?.tables(at, |tables| ids(tables, kind));
+        if live.is_empty() {
+            return Ok(());
+        }
+        let id = live[self.random.index(live.len())];
+        self.resume(id)
+    }
+
+    /// Resumes whatever is paused; returns whether anything is.
+    pub(crate) fn resume_all(&mut self) -> Result<bool, String> {
+        let mut has_resumed = false;
+        for at in 0..self.node()?.count() {
+            for id in self.node()?.tables(at, |tables| ids(tables, StatusKind::Paused)) {
+                has_resumed = true;
+                self.resume(id)?;
+            }
+        }
+        Ok(has_resumed)
+    }
+
+    fn resume(&mut self, id: InvocationId) -> Result<(), String> {
+        self.stats.inject(Fault::Resumed);
+        self.operators.rouse(id);
+        self.order(Order::Resume(id), id, Operation::Resume { onto: None })
     }
 
     /// Registers the same services again, on an endpoint with another protocol version.
@@ -149,14 +251,29 @@ impl World {
 
     fn hear_of(&mut self, order: Order, answer: &Heard) -> Result<(), String> {
         match (order, answer) {
-            (Order::Kill(id), Heard::Control(control)) => {
-                self.stats.bite(Fault::Killed, *control == Control::Ended);
-                self.is_ended_by_order(id, *control)
+            (Order::Kill(id), Heard::Operated(outcome)) => {
+                self.stats.bite(Fault::Killed, *outcome == Outcome::Done);
+                self.is_ended_by_order(id, *outcome)
             }
-            (Order::Cancel(id), Heard::Control(control)) => {
-                let bit = matches!(control, Control::Ended | Control::Signalled);
+            (Order::Cancel(id), Heard::Operated(outcome)) => {
+                let bit = matches!(outcome, Outcome::Done | Outcome::Requested);
                 self.stats.bite(Fault::Cancelled, bit);
-                self.is_ended_by_order(id, *control)
+                self.is_ended_by_order(id, *outcome)
+            }
+            (Order::Pause(id, number), Heard::Operated(outcome)) => {
+                let operators = &mut self.operators;
+                let is_roused = operators.roused.get(&id).is_some_and(|roused| *roused > number)
+                    || operators.requests.iter().any(|other| other.order.rouses(id));
+                if *outcome == Outcome::Done && !is_roused {
+                    operators.paused.insert(id);
+                }
+                let bit = matches!(outcome, Outcome::Done | Outcome::Requested);
+                self.stats.bite(Fault::Paused, bit);
+                Ok(())
+            }
+            (Order::Resume(_), Heard::Operated(outcome)) => {
+                self.stats.bite(Fault::Resumed, *outcome == Outcome::Done);
+                Ok(())
             }
             (Order::Register(id), Heard::Registered(Registered::New(new))) if id == *new => {
                 self.operators.registered.insert(id);
@@ -167,14 +284,14 @@ impl World {
     }
 
     /// Checks that an operation ended by an operator did not complete with a result of its own.
-    fn is_ended_by_order(&mut self, id: InvocationId, control: Control) -> Result<(), String> {
+    fn is_ended_by_order(&mut self, id: InvocationId, outcome: Outcome) -> Result<(), String> {
         let operation = self.operations.iter_mut().find(|operation| operation.id() == id);
         let Some(operation) = operation else { return Ok(()) };
-        match control {
-            Control::Ended => operation.is_ended = true,
-            Control::Signalled | Control::AlreadyCompleted => (),
-            Control::NotFound => {
-                return Err(format!("operation {} is not found", operation.number));
+        match outcome {
+            Outcome::Done => operation.is_ended = true,
+            Outcome::Requested | Outcome::Refused(StatusKind::Completed) => (),
+            Outcome::NotFound | Outcome::Refused(_) | Outcome::NotPinned => {
+                return Err(format!("operation {}: {outcome:?}", operation.number));
             }
         }
         match &operation.heard {
@@ -203,6 +320,22 @@ impl World {
             None => Ok(()),
         }
     }
+}
+
+impl Order {
+    /// Whether it may let the invocation run again.
+    fn rouses(self, id: InvocationId) -> bool {
+        match self {
+            Self::Kill(of) | Self::Cancel(of) | Self::Resume(of) => of == id,
+            Self::Pause(..) | Self::Register(_) => false,
+        }
+    }
+}
+
+/// Some invocations in a status.
+fn ids(tables: &Tables<'_>, kind: StatusKind) -> Vec<InvocationId> {
+    let lsns = tables.by_status(kind, Lsn(0), 8).into_iter();
+    lsns.filter_map(|lsn| Some(tables.invocation(lsn)?.id)).collect()
 }
 
 /// Returns invocations that may be ended: those that run numbered programs, not helpers, whose

@@ -67,6 +67,10 @@ pub enum Fault {
     Killed,
     /// An operator cancels an invocation.
     Cancelled,
+    /// An operator pauses an invocation.
+    Paused,
+    /// An operator resumes an invocation.
+    Resumed,
     /// A deployment is registered while invocations are under way.
     Registered,
     /// A client asks again for a result that has expired.
@@ -95,7 +99,7 @@ const FAULTS: usize = Fault::ALL.len();
 
 impl Fault {
     /// All faults, in declaration order.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 43] = [
         Self::PowerLoss,
         Self::LogPowerCut,
         Self::LogBytesLost,
@@ -126,6 +130,8 @@ impl Fault {
         Self::Zombie,
         Self::Killed,
         Self::Cancelled,
+        Self::Paused,
+        Self::Resumed,
         Self::Registered,
         Self::Expired,
         Self::Budget,
@@ -178,6 +184,8 @@ impl Fault {
             Self::Zombie => ("attempts given up but alive", "one still proposed something"),
             Self::Killed => ("kills requested", "an invocation was ended"),
             Self::Cancelled => ("cancellations requested", "an invocation was signalled or ended"),
+            Self::Paused => ("pauses requested", "an invocation was paused, or asked to suspend"),
+            Self::Resumed => ("resumptions requested", "an invocation ran again"),
             Self::Registered => ("deployments registered", "an invocation kept an older pin"),
             Self::Expired => {
                 ("short-lived results requested again", "one had expired and ran again")

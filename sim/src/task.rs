@@ -103,6 +103,11 @@ impl Task {
         self.attempt.notify(now_ms, index, entry);
     }
 
+    /// Asks it to suspend.
+    pub(crate) fn suspend(&mut self) {
+        self.attempt.half_close();
+    }
+
     /// Sends the SDK a frame it has already seen, bypassing the machine (sabotage).
     pub(crate) fn show_again(&mut self, frame: &Frame) {
         if !self.is_request_closed {

@@ -285,7 +285,7 @@ impl World {
             if let Some(fault) = self.outside.surroundings().faults.first() {
                 return Err(fault.clone());
             }
-            if is_busy {
+            if is_busy || self.resume_all()? {
                 continue;
             }
             if self.limits.lossy {

@@ -82,6 +82,9 @@ pub enum Refusal {
     /// The invocation is not in a state that allows the operation.
     #[error("{0}")]
     Conflict(String),
+    /// The invocation is not yet in a state that allows the operation.
+    #[error("{0}")]
+    TooEarly(String),
     /// The request is not meant for this server.
     #[error(transparent)]
     Host(HostError),
@@ -188,6 +191,7 @@ impl Refusal {
             | Self::Header(_)
             | Self::Limit(_) => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooEarly(_) => StatusCode::TOO_EARLY,
             Self::Host(error) => error.status(),
             Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
@@ -225,6 +229,7 @@ impl Refusal {
             | Self::Header(_)
             | Self::Limit(_)
             | Self::Conflict(_)
+            | Self::TooEarly(_)
             | Self::Host(_)
             | Self::CrossSite
             | Self::NotImplemented(_)

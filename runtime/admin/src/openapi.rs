@@ -3,8 +3,8 @@
 use utoipa::OpenApi;
 
 use crate::{
-    changes, deployments, error::ErrorBody, extract::Json, health, invocations, query, serdes,
-    services,
+    changes, deployments, error::ErrorBody, extract::Json, health, invocations,
+    invocations::operations, query, serdes, services,
 };
 
 #[derive(OpenApi)]
@@ -25,9 +25,12 @@ use crate::{
         invocations::list,
         invocations::get,
         invocations::delete,
-        invocations::cancel,
-        invocations::kill,
-        invocations::purge,
+        operations::cancel,
+        operations::kill,
+        operations::pause,
+        operations::resume,
+        operations::purge,
+        operations::purge_journal,
         query::query,
         changes::follow,
         serdes::decode,

@@ -11,8 +11,8 @@ use runtime_http::Limits;
 use tokio::net::TcpListener;
 
 use crate::{
-    Admin, access, changes, deployments, health, invocations, openapi, query, serdes, services,
-    unoffered, versions,
+    Admin, access, changes, deployments, health, invocations, invocations::operations, openapi,
+    query, serdes, services, unoffered, versions,
 };
 
 /// Serves until `shutdown` resolves.
@@ -37,9 +37,12 @@ pub fn router(admin: Admin) -> Router {
         .route("/services/{service}/handlers/{handler}", get(services::handler))
         .route("/invocations", get(invocations::list))
         .route("/invocations/{invocation}", get(invocations::get).delete(invocations::delete))
-        .route("/invocations/{invocation}/cancel", patch(invocations::cancel))
-        .route("/invocations/{invocation}/kill", patch(invocations::kill))
-        .route("/invocations/{invocation}/purge", patch(invocations::purge))
+        .route("/invocations/{invocation}/cancel", patch(operations::cancel))
+        .route("/invocations/{invocation}/kill", patch(operations::kill))
+        .route("/invocations/{invocation}/pause", patch(operations::pause))
+        .route("/invocations/{invocation}/resume", patch(operations::resume))
+        .route("/invocations/{invocation}/purge", patch(operations::purge))
+        .route("/invocations/{invocation}/purge-journal", patch(operations::purge_journal))
         .route("/query", post(query::query))
         .route("/changes", get(changes::follow))
         .merge(serdes())

@@ -81,6 +81,9 @@ impl Partition {
             Event::PurgeRequested { request, target } => {
                 invocation::purge::requested(&mut cx, *request, *target);
             }
+            Event::OperationRequested { request, operator, target, operation } => {
+                invocation::operate::requested(&mut cx, *request, operator, *target, *operation);
+            }
             Event::Produced { request, invoke } => {
                 producer_dedup::produced(&mut cx, *request, invoke);
             }

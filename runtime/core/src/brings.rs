@@ -47,6 +47,7 @@ impl Event {
             | Self::RetentionDue { .. }
             | Self::CleanupDue { .. }
             | Self::PurgeRequested { .. }
+            | Self::OperationRequested { .. }
             | Self::DeploymentRegistered { .. }
             | Self::DeploymentOffered { .. }
             | Self::DeploymentRemoved { .. } => Brings::Nothing,

@@ -17,6 +17,7 @@ use crate::{
         ids::{AttemptRef, Lsn, PartitionId, RequestId},
         invocation::{Completion, Pin},
         message::Message,
+        operation::Outcome,
     },
     time::{Stamp, Timestamp},
 };
@@ -34,6 +35,8 @@ pub enum Effect {
     SendNotification { attempt: AttemptRef, index: EntryIndex, entry: Entry },
     /// Abort an attempt; anything it still proposes is ignored.
     AbortAttempt { attempt: AttemptRef },
+    /// Ask an attempt to suspend as soon as it can.
+    SuspendAttempt { attempt: AttemptRef },
     /// A timer row for this time was written.
     ArmTimer { at: Timestamp },
     /// A finished invocation, a journal or a promise may be removed at this time.
@@ -93,6 +96,8 @@ pub struct StartAttempt {
     pub scope: Option<String>,
     /// Limit key within the scope.
     pub limit_key: Option<String>,
+    /// Whether it is asked to suspend right away, since its invocation is to be paused.
+    pub is_pausing: bool,
 }
 
 impl StartAttempt {
@@ -125,10 +130,8 @@ pub enum Answer {
     Completed { id: InvocationId, completion: Arc<Completion> },
     /// A workflow's `run` was called a second time.
     AlreadyInvoked { id: InvocationId },
-    /// A cancel or a kill is durable.
-    Control(Control),
-    /// The removal of a finished invocation is durable, or was refused.
-    Purged(Purged),
+    /// What has become of an operator's request; if it was done, that is durable.
+    Operated(Outcome),
     /// The outcome of a signal; if it was stored, it is durable.
     Signalled(SignalAnswer),
     /// The outcome of a registration.
@@ -176,28 +179,4 @@ pub enum SignalAnswer {
         /// The maximum number of bytes in signals.
         bytes_max: u64,
     },
-}
-
-/// The outcome of an operator's request to cancel or kill an invocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Control {
-    /// Done: the invocation has ended.
-    Ended,
-    /// Under way: the invocation has been signalled.
-    Signalled,
-    /// The invocation does not exist.
-    NotFound,
-    /// It had already ended.
-    AlreadyCompleted,
-}
-
-/// The outcome of an operator's request to remove a finished invocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purged {
-    /// It was removed.
-    Removed,
-    /// The invocation does not exist.
-    NotFound,
-    /// It has not ended, and only finished invocations can be removed.
-    NotCompleted,
 }

@@ -27,6 +27,7 @@ use crate::{
         ids::{AttemptRef, Lsn, PartitionId, RequestId},
         invocation::{AfterFailure, AttemptFailure, Callee, Invoke, Pin},
         message::Message,
+        operation::{Operation, Operator},
         timer::TimerKey,
     },
     time::Stamp,
@@ -147,6 +148,14 @@ pub enum Event {
         failure: AttemptFailure,
         next: AfterFailure,
     },
+    /// An operator asked something of an invocation. Supersedes the three requests above, of which
+    /// no audit is kept.
+    OperationRequested {
+        request: RequestId,
+        operator: Operator,
+        target: InvocationId,
+        operation: Operation,
+    },
 }
 
 impl Event {
@@ -174,6 +183,7 @@ impl Event {
             | Self::RetentionDue { .. }
             | Self::CleanupDue { .. }
             | Self::PurgeRequested { .. }
+            | Self::OperationRequested { .. }
             | Self::DeploymentRegistered { .. }
             | Self::DeploymentOffered { .. }
             | Self::DeploymentRemoved { .. }

@@ -137,6 +137,7 @@ fn check_row(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Checked 
     let is_more = tables.journal_entry(lsn, next).is_some();
     ensure!(!is_more, "{lsn:?} has more than {len} entries");
     check_attempts(tables, lsn, invocation)?;
+    check_pause(lsn, invocation)?;
     let timer = |completion, at| tables.timer(&TimerKey { at, invocation: lsn, completion });
     match &invocation.status {
         Status::Waiting(WaitingFor::Start { at }) => {
@@ -154,8 +155,12 @@ fn check_row(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Checked 
             let is_over = awaiting.is_resolved(&mut |id| tables.outcome(lsn, id, *seen));
             ensure!(!is_over, "{lsn:?} is suspended on a resolved tree: {awaiting:?} after {seen}");
         }
-        Status::Running { .. } | Status::Paused => {
+        Status::Running { .. } => {
             ensure!(invocation.running_at.is_some(), "{lsn:?} runs, but has never started");
+        }
+        Status::Paused => {
+            ensure!(invocation.running_at.is_some(), "{lsn:?} is paused, but has never started");
+            ensure!(invocation.pause.is_some(), "{lsn:?} is paused, but nobody knows why");
         }
         Status::Completed { at, completion } => {
             ensure!(completion.expires_at.is_some(), "{lsn:?} has ended, but has no expiry time");
@@ -171,13 +176,30 @@ fn check_row(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Checked 
     Ok(())
 }
 
+/// Only what runs or is paused has a reason for a pause.
+fn check_pause(lsn: Lsn, invocation: &Invocation) -> Checked {
+    let kind = invocation.status.kind();
+    let may_be = matches!(kind, StatusKind::Running | StatusKind::Paused);
+    ensure!(
+        may_be || invocation.pause.is_none(),
+        "{lsn:?} is {kind:?}, but has {:?}",
+        invocation.pause
+    );
+    Ok(())
+}
+
 /// The count of unsent attempts and the pending cancellation are not stale.
 fn check_attempts(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Checked {
     let kind = invocation.status.kind();
     if invocation.unsent > 0 {
-        // Any progress resets the count; the end of the invocation leaves it unchanged.
-        let may_be =
-            matches!(kind, StatusKind::Running | StatusKind::BackingOff | StatusKind::Completed);
+        // Any progress resets the count; a pause or the end of the invocation leaves it unchanged.
+        let may_be = matches!(
+            kind,
+            StatusKind::Running
+                | StatusKind::BackingOff
+                | StatusKind::Paused
+                | StatusKind::Completed
+        );
         ensure!(may_be, "{lsn:?} has {} unsent attempts, but is {kind:?}", invocation.unsent);
         ensure!(
             invocation.last_failure.is_some(),

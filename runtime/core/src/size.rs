@@ -10,6 +10,7 @@ use crate::{
         incident::{Happened, Incident},
         invocation::{AttemptFailure, Invoke},
         message::Message,
+        operation::Operator,
     },
 };
 
@@ -35,6 +36,7 @@ impl Event {
             Self::MessageReceived { message, .. } => of_message(message),
             Self::AttemptSuspended { awaiting, .. } => awaiting.size() * AWAITING_NODE_BYTES,
             Self::DeploymentRegistered { .. } | Self::DeploymentOffered { .. } => DEPLOYMENT_BYTES,
+            Self::OperationRequested { operator, .. } => of_operator(operator),
             Self::DeploymentPinned { .. }
             | Self::AttemptEnded { .. }
             | Self::TimerFired { .. }
@@ -74,6 +76,7 @@ impl Effect {
             Self::Answer { .. }
             | Self::OfferAttempt { .. }
             | Self::AbortAttempt { .. }
+            | Self::SuspendAttempt { .. }
             | Self::ArmTimer { .. }
             | Self::ResultDue { .. }
             | Self::ArmExpiry { .. }
@@ -131,8 +134,16 @@ fn of_failure(failure: &TerminalFailure) -> usize {
 
 /// What it takes to keep an incident, in bytes.
 pub(crate) fn of_incident(incident: &Incident) -> u64 {
-    let Happened::AttemptFailed { failure, .. } = &incident.what;
-    INCIDENT_OVERHEAD_BYTES + of_attempt_failure(failure) as u64
+    let texts = match &incident.what {
+        Happened::AttemptFailed { failure, .. } => of_attempt_failure(failure),
+        Happened::Paused { by } => by.as_ref().map_or(0, of_operator),
+        Happened::Resumed { by, .. } => of_operator(by),
+    };
+    INCIDENT_OVERHEAD_BYTES + texts as u64
+}
+
+pub(crate) fn of_operator(operator: &Operator) -> usize {
+    operator.name.len() + operator.reason.as_ref().map_or(0, String::len)
 }
 
 pub(crate) fn of_attempt_failure(failure: &AttemptFailure) -> usize {

@@ -12,6 +12,7 @@ mod kill;
 mod laws;
 mod lifecycle;
 mod objects;
+mod operations;
 mod partitions;
 mod producers;
 mod registry;

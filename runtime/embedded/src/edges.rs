@@ -23,6 +23,8 @@ pub enum EdgeRequest {
     Notify(PartitionId, AttemptRef, EntryIndex, Entry),
     /// Abort an attempt.
     Abort(PartitionId, AttemptRef),
+    /// Ask an attempt to suspend.
+    Suspend(PartitionId, AttemptRef),
 }
 
 /// How many attempts partitions wanted to start.
@@ -148,6 +150,10 @@ impl Edges for QueuedEdges {
 
     fn abort_attempt(&self, partition: PartitionId, attempt: AttemptRef) {
         lock(&self.requests).push_back(EdgeRequest::Abort(partition, attempt));
+    }
+
+    fn suspend_attempt(&self, partition: PartitionId, attempt: AttemptRef) {
+        lock(&self.requests).push_back(EdgeRequest::Suspend(partition, attempt));
     }
 
     fn publish_registry(&self, deployments: Vec<StoredDeployment>) {

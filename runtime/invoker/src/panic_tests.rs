@@ -49,6 +49,8 @@ impl Edges for Started {
 
     fn abort_attempt(&self, _: PartitionId, _: AttemptRef) {}
 
+    fn suspend_attempt(&self, _: PartitionId, _: AttemptRef) {}
+
     fn publish_registry(&self, _: Vec<StoredDeployment>) {}
 }
 

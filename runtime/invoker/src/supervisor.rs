@@ -129,6 +129,8 @@ pub(crate) enum Notice {
     Entry { index: EntryIndex, entry: Entry, unsent: Unsent },
     /// Another attempt needs its permit, or there is no memory for what it would be sent next.
     Yield,
+    /// Its invocation is to be paused.
+    Suspend,
     /// The partition no longer wants its output.
     Abort,
 }
@@ -273,6 +275,13 @@ impl Invoker {
     pub fn abort_attempt(&self, partition: PartitionId, attempt: AttemptRef) {
         if let Some(live) = self.attempts().get(&(partition, attempt)) {
             let _ = live.sender.send(Notice::Abort);
+        }
+    }
+
+    /// Asks an attempt to suspend as soon as it can, if it is in progress.
+    pub fn suspend_attempt(&self, partition: PartitionId, attempt: AttemptRef) {
+        if let Some(live) = self.attempts().get(&(partition, attempt)) {
+            let _ = live.sender.send(Notice::Suspend);
         }
     }
 

@@ -198,6 +198,7 @@ impl Conversation {
                         unsent = Some(of_entry);
                     }
                     Some(Notice::Yield) => self.attempt.yield_permit(),
+                    Some(Notice::Suspend) => self.attempt.half_close(),
                     Some(Notice::Abort) | None => return Ok(()),
                 },
                 () = &mut deadline => {

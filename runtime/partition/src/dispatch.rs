@@ -46,6 +46,9 @@ impl Dispatch {
                 Effect::AbortAttempt { attempt } => {
                     self.edges.abort_attempt(self.partition, attempt);
                 }
+                Effect::SuspendAttempt { attempt } => {
+                    self.edges.suspend_attempt(self.partition, attempt);
+                }
                 Effect::Answer { request, answer } => self.waiters.answer(request, answer),
                 Effect::Completed { id, completion } => self.waiters.completed(id, &completion),
                 Effect::Send { to, sequence, stamp, message } => {

@@ -63,6 +63,9 @@ pub trait Edges: Send + Sync + 'static {
     /// Aborts an attempt; does nothing if it is unknown.
     fn abort_attempt(&self, partition: PartitionId, attempt: AttemptRef);
 
+    /// Asks an attempt to suspend as soon as it can; does nothing if it is unknown.
+    fn suspend_attempt(&self, partition: PartitionId, attempt: AttemptRef);
+
     /// Publishes the registry's rows whenever they have changed, and once before the first attempt
     /// starts.
     fn publish_registry(&self, deployments: Vec<StoredDeployment>);

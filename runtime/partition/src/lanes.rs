@@ -76,6 +76,7 @@ impl Lane {
             | Event::RetentionDue { .. }
             | Event::CleanupDue { .. }
             | Event::PurgeRequested { .. }
+            | Event::OperationRequested { .. }
             | Event::ResultDue { .. }
             | Event::DeploymentRegistered { .. }
             | Event::DeploymentOffered { .. }

@@ -7,11 +7,12 @@ use loom::{sync::Arc, thread};
 use protocol::{InvocationId, PartitionKey, Target};
 use runtime_core::{
     Lsn,
-    effect::{Answer, Control},
+    effect::Answer,
     event::Event,
     model::{
         ids::{AttemptRef, RequestId},
         invocation::Completion,
+        operation::Outcome,
     },
 };
 
@@ -121,7 +122,7 @@ fn who_waits_for_an_answer_and_an_end_hears_the_first_of_them() {
         let mut place = waiters.wait(RequestId(1), Some(ID));
         let answering = thread::spawn({
             let waiters = Arc::clone(&waiters);
-            move || waiters.answer(RequestId(1), Answer::Control(Control::Ended))
+            move || waiters.answer(RequestId(1), Answer::Operated(Outcome::Done))
         });
         waiters.completed(ID, &completion());
         answering.join().unwrap();

@@ -9,12 +9,13 @@ use protocol::{
 };
 use runtime_core::{
     PartitionId, REGISTRY_PARTITION,
-    effect::{Answer, Control, Purged, Registered, SignalAnswer},
+    effect::{Answer, Registered, SignalAnswer},
     event::Event,
     model::{
         deployment::Deployment,
         ids::RequestId,
         invocation::{Completion, Invoke, Source, Status},
+        operation::{Operation, Operator, Outcome},
         producer::Position,
     },
     time::Timestamp,
@@ -96,8 +97,7 @@ impl Partitions {
             Reply::Answer(Answer::AlreadyInvoked { .. }) => Ok(CallAnswer::AlreadyInvoked),
             Reply::Answer(
                 other @ (Answer::Accepted { .. }
-                | Answer::Control(_)
-                | Answer::Purged(_)
+                | Answer::Operated(_)
                 | Answer::Signalled(_)
                 | Answer::Registered(_)
                 | Answer::Removed { .. }
@@ -156,33 +156,18 @@ impl Partitions {
         Ok(signalled)
     }
 
-    /// Asks an invocation to end.
-    pub async fn cancel(&self, target: InvocationId) -> Result<Control, RequestError> {
-        self.control(target, |request| Event::CancelRequested { request, target }).await
-    }
-
-    /// Ends an invocation and everything it has started.
-    pub async fn kill(&self, target: InvocationId) -> Result<Control, RequestError> {
-        self.control(target, |request| Event::KillRequested { request, target }).await
-    }
-
-    async fn control(
+    /// Does something to an invocation that an operator asks for.
+    pub async fn operate(
         &self,
+        operator: Operator,
         target: InvocationId,
-        event: impl FnOnce(RequestId) -> Event,
-    ) -> Result<Control, RequestError> {
-        let answer = self.answer(self.owner(target.partition_key), (), event).await?;
-        let Answer::Control(control) = answer else { wrong("an operator's request", &answer) };
-        Ok(control)
-    }
-
-    /// Removes an invocation that has ended, before its retention is over.
-    pub async fn purge(&self, target: InvocationId) -> Result<Purged, RequestError> {
+        operation: Operation,
+    ) -> Result<Outcome, RequestError> {
         let to = self.owner(target.partition_key);
-        let answer =
-            self.answer(to, (), |request| Event::PurgeRequested { request, target }).await?;
-        let Answer::Purged(purged) = answer else { wrong("a purge", &answer) };
-        Ok(purged)
+        let event = |request| Event::OperationRequested { request, operator, target, operation };
+        let answer = self.answer(to, (), event).await?;
+        let Answer::Operated(outcome) = answer else { wrong("an operation", &answer) };
+        Ok(outcome)
     }
 
     /// Registers a deployment.

@@ -30,6 +30,8 @@ impl Edges for Nobody {
 
     fn abort_attempt(&self, _: PartitionId, _: AttemptRef) {}
 
+    fn suspend_attempt(&self, _: PartitionId, _: AttemptRef) {}
+
     fn publish_registry(&self, _: Vec<StoredDeployment>) {}
 }
 

@@ -70,6 +70,8 @@ impl Edges for Idle {
 
     fn abort_attempt(&self, _: PartitionId, _: AttemptRef) {}
 
+    fn suspend_attempt(&self, _: PartitionId, _: AttemptRef) {}
+
     fn publish_registry(&self, _: Vec<StoredDeployment>) {}
 }
 

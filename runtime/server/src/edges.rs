@@ -44,6 +44,10 @@ impl Edges for NodeEdges {
         self.invoker.abort_attempt(partition, attempt);
     }
 
+    fn suspend_attempt(&self, partition: PartitionId, attempt: AttemptRef) {
+        self.invoker.suspend_attempt(partition, attempt);
+    }
+
     fn publish_registry(&self, deployments: Vec<StoredDeployment>) {
         self.registry.publish(deployments);
     }

@@ -3,11 +3,11 @@
 
 mod select;
 
-use protocol::{DeploymentId, InvocationId};
+use protocol::{DeploymentId, InvocationId, Target};
 use runtime_core::{
     Lsn, effect,
     model::invocation::{
-        AttemptFailure, Invocation as Row, RelatedCommand, Status, StatusKind, WaitingFor,
+        AttemptFailure, Invocation as Row, Pin, RelatedCommand, Status, StatusKind, WaitingFor,
     },
     tables::{Order, Tables, walk::Walk},
     time::Timestamp,
@@ -106,6 +106,19 @@ impl View for One {
     fn read(self, tables: &Tables<'_>) -> Option<Invocation> {
         let row = tables.invocation(tables.invocation_lsn(self.id)?)?;
         Some(Invocation::of(&row, self.text_bytes_max))
+    }
+}
+
+/// Reads what an invocation runs, and where it is pinned.
+#[derive(Debug, Clone, Copy)]
+pub struct Pinned(pub InvocationId);
+
+impl View for Pinned {
+    type Output = Option<(Target, Option<Pin>)>;
+
+    fn read(self, tables: &Tables<'_>) -> Self::Output {
+        let row = tables.invocation(tables.invocation_lsn(self.0)?)?;
+        Some((row.target, row.pin))
     }
 }
 

@@ -88,6 +88,11 @@ impl TestAttempt {
         self.attempt.notify(now_ms, index, entry);
     }
 
+    /// Asks it to suspend.
+    pub(crate) fn suspend(&mut self) {
+        self.attempt.half_close();
+    }
+
     /// Breaks the connection.
     pub(crate) fn cut(&mut self, random: &mut Random) {
         self.body = None;

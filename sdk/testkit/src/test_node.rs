@@ -237,6 +237,13 @@ impl TestNode {
                     attempt.notify(now_ms, index, entry.clone());
                 }
             }
+            EdgeRequest::Suspend(partition, name) => {
+                let attempts = self.attempts.iter_mut();
+                for attempt in attempts.filter(|one| (one.partition, one.name) == (partition, name))
+                {
+                    attempt.suspend();
+                }
+            }
             EdgeRequest::Abort(partition, name) => {
                 self.attempts.retain(|one| (one.partition, one.name) != (partition, name));
             }

@@ -1,14 +1,12 @@
-//! Invocations: get, list, cancel, kill, remove.
+//! Invocations: get and list, and what operators can do to them.
 
+pub mod operations;
 mod page;
 mod view;
 
 use axum::{extract::State, http::StatusCode};
 use protocol::InvocationId;
-use runtime_core::{
-    effect::{Control, Purged},
-    model::invocation::StatusKind,
-};
+use runtime_core::model::{invocation::StatusKind, operation::Operation};
 use runtime_views::{
     invocation,
     text::{STATUSES, status_of},
@@ -125,8 +123,8 @@ pub async fn get(
     seen.map(|seen| Json(seen.into())).ok_or_else(|| unknown(id))
 }
 
-/// Cancels, kills or removes an invocation. The older form of the three operations below, which
-/// does not report the outcome.
+/// Cancels, kills or removes an invocation. The older form of three operations, which does not
+/// report the outcome.
 #[utoipa::path(
     delete, path = "/invocations/{invocation}", params(Delete),
     responses((status = 202), (status = 400, body = ErrorBody))
@@ -138,73 +136,13 @@ pub async fn delete(
 ) -> Result<StatusCode, Refusal> {
     let mode = mode.map_or(Ok(Mode::Cancel), |name| Mode::parse(&name))?;
     let target = parse(&id)?;
-    match mode {
-        Mode::Cancel => admin.partitions.cancel(target).await.map(|_| ())?,
-        Mode::Kill => admin.partitions.kill(target).await.map(|_| ())?,
-        Mode::Purge => admin.partitions.purge(target).await.map(|_| ())?,
-    }
+    let operation = match mode {
+        Mode::Cancel => Operation::Cancel,
+        Mode::Kill => Operation::Kill,
+        Mode::Purge => Operation::Purge,
+    };
+    admin.partitions.operate(operations::operator(None)?, target, operation).await?;
     Ok(StatusCode::ACCEPTED)
-}
-
-/// Asks an invocation to end.
-#[utoipa::path(
-    patch, path = "/invocations/{invocation}/cancel",
-    responses(
-        (status = 200, description = "it had not started, and has ended"),
-        (status = 202, description = "it was asked to end"),
-        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)
-    )
-)]
-pub async fn cancel(
-    State(admin): State<Admin>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Refusal> {
-    let outcome = admin.partitions.cancel(parse(&id)?).await?;
-    code_of(outcome, id)
-}
-
-/// Ends an invocation and everything that it has started. No more user code runs.
-#[utoipa::path(
-    patch, path = "/invocations/{invocation}/kill",
-    responses((status = 200), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody))
-)]
-pub async fn kill(
-    State(admin): State<Admin>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Refusal> {
-    let outcome = admin.partitions.kill(parse(&id)?).await?;
-    code_of(outcome, id)
-}
-
-/// Removes a completed invocation with its journal and result, before its retention ends.
-#[utoipa::path(
-    patch, path = "/invocations/{invocation}/purge",
-    responses((status = 200), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody))
-)]
-pub async fn purge(
-    State(admin): State<Admin>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Refusal> {
-    match admin.partitions.purge(parse(&id)?).await? {
-        Purged::Removed => Ok(StatusCode::OK),
-        Purged::NotFound => Err(unknown(id)),
-        Purged::NotCompleted => Err(Refusal::Conflict(format!(
-            "invocation '{id}' has not ended, and only completed invocations can be removed; cancel or kill it first"
-        ))),
-    }
-}
-
-fn code_of(outcome: Control, id: String) -> Result<StatusCode, Refusal> {
-    match outcome {
-        Control::Ended => Ok(StatusCode::OK),
-        Control::Signalled => Ok(StatusCode::ACCEPTED),
-        Control::NotFound => Err(unknown(id)),
-        Control::AlreadyCompleted => {
-            let advice =
-                "there is nothing left to end; purge it to remove it before its retention is over";
-            Err(Refusal::Conflict(format!("invocation '{id}' has already completed: {advice}")))
-        }
-    }
 }
 
 fn parse(id: &str) -> Result<InvocationId, Refusal> {

@@ -167,7 +167,8 @@ impl Attempt {
         assert!(self.commands == 0, "{:?} is opened twice", self.name);
         self.last_frame_ms = now_ms;
         self.replay();
-        if !self.options.bidirectional || self.options.handler.inactivity_timeout_ms == 0 {
+        let is_asked = self.start.is_pausing || self.options.handler.inactivity_timeout_ms == 0;
+        if !self.options.bidirectional || is_asked {
             self.half_close();
         }
     }

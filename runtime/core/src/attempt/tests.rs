@@ -76,6 +76,7 @@ pub(super) fn start(commands: Vec<Command>) -> StartAttempt {
         idempotency_key: None,
         scope: None,
         limit_key: None,
+        is_pausing: false,
     }
 }
 

@@ -11,34 +11,41 @@ use protocol::{
 use super::{complete, notify::notify, signal_room, start_attempt};
 use crate::{
     context::Context,
-    effect::{Answer, Control, Effect},
+    effect::{Answer, Effect},
     event::Rules,
     model::{
         ids::{Lsn, RequestId},
         invocation::{Status, WaitingFor},
+        operation::Outcome,
         timer::TimerKey,
     },
 };
 
 /// An operator requests a cancellation.
 pub(crate) fn requested(cx: &mut Context<'_, '_>, request: RequestId, target: InvocationId) {
-    let control = apply(cx, target);
-    cx.emit(Effect::Answer { request, answer: Answer::Control(control) });
+    let outcome = apply(cx, target);
+    cx.emit(Effect::Answer { request, answer: Answer::Operated(outcome) });
 }
 
 /// An operator or another invocation requests a cancellation.
-pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) -> Control {
-    let Some(lsn) = cx.tables.invocation_lsn(target) else { return Control::NotFound };
+pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) -> Outcome {
+    match cx.tables.invocation_lsn(target) {
+        Some(lsn) => of(cx, lsn),
+        None => Outcome::NotFound,
+    }
+}
+
+pub(super) fn of(cx: &mut Context<'_, '_>, lsn: Lsn) -> Outcome {
     let status = super::expect(cx.tables, lsn).status.clone();
     match status {
-        Status::Completed { .. } => Control::AlreadyCompleted,
+        Status::Completed { .. } => Outcome::Refused(status.kind()),
         Status::Waiting(WaitingFor::Start { .. } | WaitingFor::Object { .. }) => {
             complete::complete(cx, lsn, Err(TerminalFailure::cancelled()));
-            Control::Ended
+            Outcome::Done
         }
         Status::Waiting(WaitingFor::Notification { .. }) | Status::Running { .. } => {
             tell(cx, lsn);
-            Control::Signalled
+            Outcome::Requested
         }
         Status::Waiting(WaitingFor::Retry { at }) => {
             // Only a newly stored cancellation cuts the backoff short, so that repeated requests
@@ -47,7 +54,7 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) -> Control {
                 cx.tables.delete_timer(&TimerKey { at, invocation: lsn, completion: 0 });
                 start_attempt(cx, lsn);
             }
-            Control::Signalled
+            Outcome::Requested
         }
         Status::Paused => {
             tell(cx, lsn);
@@ -56,7 +63,7 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) -> Control {
                 super::expect(cx.tables, lsn).policy_attempts = 0;
             }
             start_attempt(cx, lsn);
-            Control::Signalled
+            Outcome::Requested
         }
     }
 }

@@ -1,12 +1,12 @@
 //! An attempt failed: retry later, wait for an operator, or give up.
 
-use super::{complete, kill, running, set_status, set_waiting};
+use super::{complete, kill, pause, running, set_waiting};
 use crate::{
     context::Context,
     effect::Effect,
     model::{
         ids::{AttemptRef, Lsn},
-        invocation::{AfterFailure, AttemptFailure, Status, WaitingFor},
+        invocation::{AfterFailure, AttemptFailure, WaitingFor},
         timer::{Timer, TimerKey},
     },
 };
@@ -40,13 +40,17 @@ pub(crate) fn apply(
             back_off(cx, lsn, *delay_ms);
         }
         AfterFailure::RetryUnsent { delay_ms } => back_off(cx, lsn, *delay_ms),
-        AfterFailure::Pause => set_status(cx, lsn, Status::Paused),
+        AfterFailure::Pause => pause::after_attempt(cx, lsn, None),
         AfterFailure::Kill(failure) => kill::with(cx, lsn, failure.clone()),
         AfterFailure::Fail(failure) => complete::complete(cx, lsn, Err(failure.clone())),
     }
 }
 
+/// Waits for the next attempt, unless a pause was asked for.
 fn back_off(cx: &mut Context<'_, '_>, lsn: Lsn, delay_ms: u64) {
+    if super::expect(cx.tables, lsn).pause.is_some() {
+        return pause::after_attempt(cx, lsn, None);
+    }
     let at = cx.at.after_ms(delay_ms);
     set_waiting(cx, lsn, WaitingFor::Retry { at });
     let timer = TimerKey { at, invocation: lsn, completion: 0 };

@@ -36,7 +36,7 @@ pub(crate) fn attempt_failed(
 }
 
 /// Keeps an incident; the oldest one makes room for it.
-fn keep(cx: &mut Context<'_, '_>, lsn: Lsn, what: Happened) {
+pub(super) fn keep(cx: &mut Context<'_, '_>, lsn: Lsn, what: Happened) {
     let at = cx.at;
     let invocation = super::expect(cx.tables, lsn);
     let number = invocation.incidents;

@@ -101,6 +101,7 @@ fn create(cx: &mut Context<'_, '_>, invoke: &Invoke, start_at: Option<Timestamp>
             last_failure: None,
             incidents: 0,
             incident_bytes: 0,
+            pause: None,
         },
     );
 }

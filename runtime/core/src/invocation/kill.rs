@@ -9,29 +9,30 @@ use protocol::{
 use super::complete;
 use crate::{
     context::Context,
-    effect::{Answer, Control, Effect},
+    effect::{Answer, Effect},
     event::Rules,
     model::{
         ids::{AttemptRef, Lsn, RequestId},
-        invocation::{Source, Status},
+        invocation::{Source, Status, StatusKind},
         message::Message,
+        operation::Outcome,
     },
     outbox,
 };
 
 /// An operator requests a kill.
 pub(crate) fn requested(cx: &mut Context<'_, '_>, request: RequestId, target: InvocationId) {
-    let control = match cx.tables.invocation_lsn(target) {
-        None => Control::NotFound,
+    let outcome = match cx.tables.invocation_lsn(target) {
+        None => Outcome::NotFound,
         Some(lsn) => match super::expect(cx.tables, lsn).status {
-            Status::Completed { .. } => Control::AlreadyCompleted,
+            Status::Completed { .. } => Outcome::Refused(StatusKind::Completed),
             Status::Waiting(_) | Status::Running { .. } | Status::Paused => {
                 with(cx, lsn, TerminalFailure::killed());
-                Control::Ended
+                Outcome::Done
             }
         },
     };
-    cx.emit(Effect::Answer { request, answer: Answer::Control(control) });
+    cx.emit(Effect::Answer { request, answer: Answer::Operated(outcome) });
 }
 
 /// The invocation that started it was killed. Format 1 identified the target by id alone.

@@ -11,7 +11,7 @@
 //!        +-- Waiting(Notification) <-----------+  |  +--fail--> Waiting(Retry) --timer--> Running
 //!        |       (notify: resolved)               |  |
 //!        +-- Paused <----fail, out of attempts----+--+
-//!                (cancel)                         |
+//!          (resume, cancel)                       |
 //!                                                 +--end, kill--> Completed --retention--> (none)
 //! ```
 //!
@@ -27,8 +27,11 @@ pub(crate) mod incident;
 pub(crate) mod invoke;
 pub(crate) mod kill;
 pub(crate) mod notify;
+pub(crate) mod operate;
+mod pause;
 pub(crate) mod pin;
 pub(crate) mod purge;
+mod resume;
 pub(crate) mod signal;
 mod signal_room;
 pub(crate) mod suspend;
@@ -132,6 +135,9 @@ fn change_status(
     {
         assert!(before < attempt, "{record:?}: {lsn:?} is started again as {before:?}");
     }
+    if old == StatusKind::Paused || new == StatusKind::Completed {
+        invocation.pause = None;
+    }
     invocation.status = status;
     invocation.modified_at = at;
     change(invocation);
@@ -213,5 +219,6 @@ pub(crate) fn attempt_input(
         idempotency_key: invocation.idempotency_key,
         scope: invocation.scope,
         limit_key: invocation.limit_key,
+        is_pausing: invocation.pause.is_some(),
     }
 }

@@ -3,16 +3,25 @@
 use super::running;
 use crate::{
     context::Context,
-    model::{ids::AttemptRef, invocation::Pin},
+    model::{
+        ids::{AttemptRef, Lsn},
+        invocation::Pin,
+    },
 };
 
 pub(crate) fn apply(cx: &mut Context<'_, '_>, attempt: AttemptRef, pin: Pin) {
-    let Some(invocation) = running(cx.tables, attempt) else { return };
-    let old = invocation.pin.replace(pin);
+    if running(cx.tables, attempt).is_some() {
+        set(cx, attempt.invocation, pin);
+    }
+}
+
+/// Pins an invocation, and updates the index.
+pub(super) fn set(cx: &mut Context<'_, '_>, lsn: Lsn, pin: Pin) {
+    let old = super::expect(cx.tables, lsn).pin.replace(pin);
     if old.map(|old| old.deployment) != Some(pin.deployment) {
         if let Some(old) = old {
-            cx.tables.unindex_deployment(old.deployment, attempt.invocation);
+            cx.tables.unindex_deployment(old.deployment, lsn);
         }
-        cx.tables.index_deployment(pin.deployment, attempt.invocation);
+        cx.tables.index_deployment(pin.deployment, lsn);
     }
 }

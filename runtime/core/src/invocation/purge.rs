@@ -4,11 +4,12 @@ use protocol::{HandlerKind, InvocationId};
 
 use crate::{
     context::Context,
-    effect::{Answer, Effect, Purged},
+    effect::{Answer, Effect},
     event::Rules,
     model::{
         ids::{Lsn, RequestId},
         invocation::{Invocation, Retention, Status, StatusKind},
+        operation::Outcome,
     },
     shared_result,
     tables::expiry::{Expiring, PromiseName, ROWS_BYTES},
@@ -54,17 +55,22 @@ pub(crate) fn retain(cx: &mut Context<'_, '_>, lsn: Lsn, expires_at: Timestamp) 
 
 /// An operator asks to remove a finished invocation before it expires.
 pub(crate) fn requested(cx: &mut Context<'_, '_>, request: RequestId, target: InvocationId) {
-    let purged = match cx.tables.invocation_lsn(target) {
-        None => Purged::NotFound,
-        Some(lsn) => match super::expect(cx.tables, lsn).status {
-            Status::Completed { .. } => {
+    let outcome = match cx.tables.invocation_lsn(target) {
+        None => Outcome::NotFound,
+        Some(lsn) => match super::expect(cx.tables, lsn).status.kind() {
+            StatusKind::Completed => {
                 remove(cx, lsn);
-                Purged::Removed
+                Outcome::Done
             }
-            Status::Waiting(_) | Status::Running { .. } | Status::Paused => Purged::NotCompleted,
+            status @ (StatusKind::Scheduled
+            | StatusKind::Inboxed
+            | StatusKind::Running
+            | StatusKind::BackingOff
+            | StatusKind::Suspended
+            | StatusKind::Paused) => Outcome::Refused(status),
         },
     };
-    cx.emit(Effect::Answer { request, answer: Answer::Purged(purged) });
+    cx.emit(Effect::Answer { request, answer: Answer::Operated(outcome) });
 }
 
 /// Subtracts removed bytes from the total retained.
@@ -145,6 +151,13 @@ pub(crate) fn journal(cx: &mut Context<'_, '_>, lsn: Lsn) {
     let (retention, ended_at) = (invocation.retention, ended_at(invocation));
     forget_journal(cx, lsn, retention, ended_at);
     remove_journal(cx, lsn);
+}
+
+/// Removes the journal of a finished invocation now, if it is still there.
+pub(crate) fn journal_if_kept(cx: &mut Context<'_, '_>, lsn: Lsn) {
+    if super::expect(cx.tables, lsn).journal_len > 0 {
+        journal(cx, lsn);
+    }
 }
 
 /// Deletes the rows that schedule the journal's removal.

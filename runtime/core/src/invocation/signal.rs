@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{
     context::Context,
-    effect::{Answer, Control, Effect, SignalAnswer},
+    effect::{Answer, Effect, SignalAnswer},
     event::Rules,
-    model::{ids::RequestId, invocation::Status},
+    model::{ids::RequestId, invocation::Status, operation::Outcome},
 };
 
 /// A request from outside, which is answered with the outcome.
@@ -42,9 +42,9 @@ pub(crate) fn apply(
 ) -> SignalAnswer {
     if *signal == SignalId::Index(CANCEL_SIGNAL) {
         return match cancel::apply(cx, to) {
-            Control::Ended | Control::Signalled => SignalAnswer::Stored,
-            Control::NotFound => SignalAnswer::NotFound,
-            Control::AlreadyCompleted => SignalAnswer::AlreadyCompleted,
+            Outcome::Done | Outcome::Requested => SignalAnswer::Stored,
+            Outcome::NotFound => SignalAnswer::NotFound,
+            Outcome::Refused(_) | Outcome::NotPinned => SignalAnswer::AlreadyCompleted,
         };
     }
     let Some(lsn) = cx.tables.invocation_lsn(to) else { return SignalAnswer::NotFound };

@@ -2,7 +2,7 @@
 
 use protocol::journal::{Awaiting, EntryIndex};
 
-use super::{change_status, got_further, running, start_attempt};
+use super::{change_status, got_further, pause, running, start_attempt};
 use crate::{
     context::Context,
     model::{
@@ -25,12 +25,19 @@ pub(crate) fn apply(
     invocation.retry_count = 0;
     invocation.unsent = 0;
     let lsn = attempt.invocation;
+    let is_paused = invocation.pause.is_some();
     // Only entries that the attempt was not shown can resolve the tree: the attempt has already
     // taken the others into account.
-    if cx.tables.is_resolved(lsn, awaiting, seen) {
+    let is_resolved = cx.tables.is_resolved(lsn, awaiting, seen);
+    let waiting = WaitingFor::Notification { awaiting: awaiting.clone(), seen };
+    if is_paused {
+        if !is_resolved {
+            got_further(super::expect(cx.tables, lsn));
+        }
+        pause::after_attempt(cx, lsn, Some(waiting));
+    } else if is_resolved {
         start_attempt(cx, lsn);
     } else {
-        let waiting = WaitingFor::Notification { awaiting: awaiting.clone(), seen };
         change_status(cx, lsn, Status::Waiting(waiting), got_further);
     }
 }

@@ -3,7 +3,7 @@
 use protocol::{DeploymentId, journal::EntryIndex};
 use serde::{Deserialize, Serialize};
 
-use super::invocation::AttemptFailure;
+use super::{invocation::AttemptFailure, operation::Operator};
 use crate::time::Timestamp;
 
 /// An incident.
@@ -28,5 +28,17 @@ pub enum Happened {
         deployment: Option<DeploymentId>,
         /// Why, with its texts cut.
         failure: AttemptFailure,
+    },
+    /// It was paused.
+    Paused {
+        /// Who asked for it; `None` if its last failure did.
+        by: Option<Operator>,
+    },
+    /// It was resumed.
+    Resumed {
+        /// Who asked for it.
+        by: Operator,
+        /// The deployment that it was moved to.
+        onto: Option<DeploymentId>,
     },
 }

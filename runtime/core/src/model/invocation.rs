@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ids::{Lsn, RequestId},
+    operation::Pause,
     producer::Position,
 };
 use crate::time::Timestamp;
@@ -166,6 +167,8 @@ pub struct Invocation {
     pub incidents: u32,
     /// What the kept ones take, in bytes.
     pub incident_bytes: u64,
+    /// Why it is paused; or, while it runs, why it will be once its attempt ends.
+    pub pause: Option<Box<Pause>>,
 }
 
 /// Where an invocation is in its lifecycle.
@@ -176,7 +179,8 @@ pub enum Status {
     Waiting(WaitingFor),
     /// An attempt, identified by the LSN that started it, is running.
     Running { attempt: Lsn },
-    /// Out of attempts, or paused at the SDK's request: an operator must decide.
+    /// Out of attempts, or paused at the request of its handler or of an operator, who decides how
+    /// it goes on.
     Paused,
     /// Finished.
     Completed { at: Timestamp, completion: Arc<Completion> },
@@ -196,8 +200,8 @@ pub enum WaitingFor {
     Notification { awaiting: Awaiting, seen: EntryIndex },
 }
 
-/// The status as one byte, as stored in the index. Persisted: never renumber.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// The status as one byte, as stored in the index. Persisted: never renumber, never reorder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum StatusKind {
     /// Waits for its start time.

@@ -6,5 +6,6 @@ pub mod ids;
 pub mod incident;
 pub mod invocation;
 pub mod message;
+pub mod operation;
 pub mod producer;
 pub mod timer;

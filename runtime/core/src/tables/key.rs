@@ -59,6 +59,8 @@ pub enum Table {
     Incident = 22,
     /// By service: how many invocations are in each status.
     Tally = 23,
+    /// By number: what operators have asked for.
+    Audit = 24,
 }
 
 /// Builds a key part by part.

@@ -4,6 +4,7 @@
 //! [`Overlay`] of changes since the last checkpoint, on top of a [`Snapshot`] of older layers; it
 //! is encoded only when a checkpoint writes it.
 
+pub mod audit;
 pub mod changed;
 pub mod completion;
 pub mod deployment;

@@ -5,7 +5,10 @@ use protocol::{HandlerKind, InvocationId, ServiceKind, Target, journal::EntryInd
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::invocation::{AttemptFailure, Invocation, Pin, Retention, Source, Status},
+    model::{
+        invocation::{AttemptFailure, Invocation, Pin, Retention, Source, Status},
+        operation::Pause,
+    },
     time::Timestamp,
 };
 
@@ -113,6 +116,10 @@ impl From<InvocationV2> for InvocationV5 {
 
 impl From<InvocationV5> for Invocation {
     fn from(old: InvocationV5) -> Self {
+        // Nobody but its last failure could pause it.
+        let is_paused = matches!(old.status, Status::Paused);
+        let pause = Pause { at: old.modified_at, operator: None, waited_for: None };
+        let pause = is_paused.then(|| Box::new(pause));
         Self {
             id: old.id,
             target: old.target,
@@ -144,6 +151,7 @@ impl From<InvocationV5> for Invocation {
             cancel_pending: old.cancel_pending,
             incidents: 0,
             incident_bytes: 0,
+            pause,
         }
     }
 }

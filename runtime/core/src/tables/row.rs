@@ -21,6 +21,7 @@ use crate::{
         ids::Lsn,
         incident::Incident,
         invocation::{CallRef, Invocation},
+        operation::Audited,
         producer::Position,
         timer::Timer,
     },
@@ -78,6 +79,8 @@ pub enum Row {
     Incident(Box<Incident>),
     /// See [`Tally`].
     Tally(Box<Tally>),
+    /// See [`Audited`].
+    Audited(Box<Audited>),
 }
 
 /// Version of the row encoding, and the first byte of every stored value. Rows are read in every
@@ -149,7 +152,8 @@ impl Row {
             | Self::Position(_)
             | Self::SharedResult(_)
             | Self::Incident(_)
-            | Self::Tally(_)) => row,
+            | Self::Tally(_)
+            | Self::Audited(_)) => row,
         }
     }
 
@@ -173,11 +177,17 @@ impl Row {
             Self::Invocation(invocation) => {
                 let result = invocation.status.completion().map(|it| size::of_result(&it.result));
                 let failure = invocation.last_failure.as_deref().map(size::of_attempt_failure);
-                600 + result.unwrap_or(0) + failure.unwrap_or(0)
+                let pause = invocation.pause.as_deref().and_then(|it| it.operator.as_ref());
+                let pause = pause.map(size::of_operator);
+                600 + result.unwrap_or(0) + failure.unwrap_or(0) + pause.unwrap_or(0)
             }
             Self::InvocationV2(_) | Self::InvocationV5(_) => 600,
             Self::Incident(incident) => {
                 usize::try_from(size::of_incident(incident)).unwrap_or(usize::MAX)
+            }
+            Self::Audited(audited) => {
+                let target = audited.target.as_ref().map_or(0, |target| target.key.len());
+                200 + target + size::of_operator(&audited.operator)
             }
             Self::Promise(promise) => match &**promise {
                 Promise::Completed(result) => 200 + size::of_result(result),

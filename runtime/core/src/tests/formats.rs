@@ -26,6 +26,7 @@ use crate::{
             RelatedCommand, Retention, Source, Status, StatusKind, WaitingFor,
         },
         message::Message,
+        operation::{Audited, Operation, Operator, Outcome, Pause},
         producer::Position,
         timer::Timer,
     },
@@ -319,9 +320,25 @@ fn events_6() -> Vec<(&'static str, Event)> {
         failure: broken(),
         next: AfterFailure::RetryUnsent { delay_ms: 5 },
     };
+    let operation = |operation| Event::OperationRequested {
+        request: RequestId(5),
+        operator: operator(),
+        target: id(1),
+        operation,
+    };
     vec![
         ("AttemptFailedOn", failed(Some(DeploymentId(9)))),
         ("AttemptFailedOn nothing", failed(None)),
+        ("OperationRequested cancel", operation(Operation::Cancel)),
+        ("OperationRequested kill", operation(Operation::Kill)),
+        ("OperationRequested purge", operation(Operation::Purge)),
+        ("OperationRequested purge journal", operation(Operation::PurgeJournal)),
+        ("OperationRequested pause", operation(Operation::Pause)),
+        ("OperationRequested resume", operation(Operation::Resume { onto: None })),
+        (
+            "OperationRequested resume elsewhere",
+            operation(Operation::Resume { onto: Some(DeploymentId(9)) }),
+        ),
     ]
 }
 
@@ -331,21 +348,48 @@ fn rows_6() -> Vec<(&'static str, Row)> {
         let Row::Invocation(row) = row else { panic!("{row:?} is no invocation") };
         Row::Invocation(Box::new(Invocation { incidents: 300, incident_bytes: 4000, ..*row }))
     };
-    let incident = Incident {
-        at: Timestamp(15),
-        journal_len: 4,
-        what: Happened::AttemptFailed {
-            started_at: Timestamp(12),
-            deployment: Some(DeploymentId(9)),
-            failure: broken(),
-        },
+    let incident =
+        |what| Row::Incident(Box::new(Incident { at: Timestamp(15), journal_len: 4, what }));
+    let failed = Happened::AttemptFailed {
+        started_at: Timestamp(12),
+        deployment: Some(DeploymentId(9)),
+        failure: broken(),
+    };
+    let paused = |row| {
+        let Row::Invocation(row) = row else { panic!("{row:?} is no invocation") };
+        let waited_for = Some(WaitingFor::Retry { at: Timestamp(12) });
+        let pause = Pause { at: Timestamp(15), operator: Some(operator()), waited_for };
+        Row::Invocation(Box::new(Invocation { pause: Some(Box::new(pause)), ..*row }))
+    };
+    let audited = |status: Option<StatusKind>, outcome| {
+        Row::Audited(Box::new(Audited {
+            at: Timestamp(15),
+            operator: operator(),
+            operation: Operation::Pause,
+            invocation: id(1),
+            target: status.map(|_| Target::new("Counter", "ada", "add")),
+            status,
+            outcome,
+        }))
     };
     let invocations = rows_3().into_iter().map(|(name, row)| (name, told(row)));
     let mut tally = Tally::default();
     tally.add(StatusKind::Running);
     (0..300).for_each(|_| tally.add(StatusKind::Completed));
-    let others =
-        [("Incident", Row::Incident(Box::new(incident))), ("Tally", Row::Tally(Box::new(tally)))];
+    let resumed = Happened::Resumed { by: operator(), onto: Some(DeploymentId(9)) };
+    let running = Some(StatusKind::Running);
+    let others = [
+        ("Incident", incident(failed)),
+        ("Tally", Row::Tally(Box::new(tally))),
+        ("Invocation paused by an operator", paused(invocation(Status::Paused))),
+        ("Incident paused", incident(Happened::Paused { by: None })),
+        ("Incident resumed", incident(resumed)),
+        ("Audited requested", audited(running, Outcome::Requested)),
+        ("Audited done", audited(running, Outcome::Done)),
+        ("Audited not found", audited(None, Outcome::NotFound)),
+        ("Audited refused", audited(running, Outcome::Refused(StatusKind::Running))),
+        ("Audited not pinned", audited(running, Outcome::NotPinned)),
+    ];
     invocations.chain(others).collect()
 }
 
@@ -372,6 +416,9 @@ fn rows_2() -> Vec<(&'static str, Row)> {
 }
 
 fn invocation(status: Status) -> Row {
+    // What earlier formats tell of a pause: since when.
+    let pause = Pause { at: Timestamp(11), operator: None, waited_for: None };
+    let pause = matches!(status, Status::Paused).then(|| Box::new(pause));
     Row::Invocation(Box::new(Invocation {
         id: id(1),
         target: Target::new("Counter", "ada", "add"),
@@ -403,7 +450,12 @@ fn invocation(status: Status) -> Row {
         cancel_pending: false,
         incidents: 0,
         incident_bytes: 0,
+        pause,
     }))
+}
+
+fn operator() -> Operator {
+    Operator { name: "ada".to_owned(), reason: Some("too hot".to_owned()) }
 }
 
 /// The row as formats 3 to 5 wrote it.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use protocol::{
-    HandlerKind, ServiceKind,
+    DeploymentId, HandlerKind, ServiceKind,
     journal::{
         Awaiting, CallRequest, Combinator, Command, NotificationId, NotificationResult,
         notification::SignalId,
@@ -16,6 +16,7 @@ use crate::{
     model::{
         ids::{AttemptRef, Lsn, PartitionId, RequestId},
         invocation::{AfterFailure, Callee, Invoke, Retention, Source},
+        operation::{Operation, Operator},
         producer::Position,
     },
     obligations,
@@ -37,6 +38,7 @@ pub(super) enum Happening {
     RunProposed { pick: u8, completion: u8 },
     Cancel { id: u8 },
     Kill { id: u8 },
+    Operate { id: u8, what: u8 },
     Acknowledge { sequence: u8 },
     Retire { budget_bytes: u16 },
     Later { hours: u8 },
@@ -64,6 +66,7 @@ pub(super) fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(pick, completion)| Happening::RunProposed { pick, completion }),
         2 => (0..8u8).prop_map(|id| Happening::Cancel { id }),
         1 => (0..8u8).prop_map(|id| Happening::Kill { id }),
+        4 => (0..8u8, 0..8u8).prop_map(|(id, what)| Happening::Operate { id, what }),
         1 => (0..6u8).prop_map(|sequence| Happening::Acknowledge { sequence }),
         2 => any::<u16>().prop_map(|budget_bytes| Happening::Retire { budget_bytes }),
         1 => (0..40u8).prop_map(|hours| Happening::Later { hours }),
@@ -212,6 +215,22 @@ pub(super) fn events(
         }
         Happening::Cancel { id: n } => {
             vec![Event::CancelRequested { request: RequestId(1), target: id(u128::from(*n) + 1) }]
+        }
+        Happening::Operate { id: n, what } => {
+            let onto = Some(DeploymentId(2));
+            let operation = [
+                Operation::Cancel,
+                Operation::Kill,
+                Operation::Purge,
+                Operation::PurgeJournal,
+                Operation::Pause,
+                Operation::Pause,
+                Operation::Resume { onto: None },
+                Operation::Resume { onto },
+            ][usize::from(*what)];
+            let operator = Operator { name: "ada".to_owned(), reason: None };
+            let (request, target) = (RequestId(1), id(u128::from(*n) + 1));
+            vec![Event::OperationRequested { request, operator, target, operation }]
         }
         Happening::Kill { id: n } => {
             vec![Event::KillRequested { request: RequestId(1), target: id(u128::from(*n) + 1) }]

@@ -4,7 +4,7 @@ use protocol::DeploymentId;
 
 use super::support::*;
 use crate::{
-    event::Event,
+    event::{Event, Rules},
     invariants,
     model::{
         ids::{AttemptRef, Lsn, RequestId},
@@ -50,7 +50,9 @@ fn a_failed_attempt_is_kept_with_its_times_and_its_deployment() {
     fail(&mut fixture, name, &"ß".repeat(1000));
     let kept = incidents(&mut fixture, created);
     let [(0, Incident { at, journal_len: 1, what })] = &kept[..] else { panic!("{kept:?}") };
-    let Happened::AttemptFailed { started_at: since, deployment, failure } = what;
+    let Happened::AttemptFailed { started_at: since, deployment, failure } = what else {
+        panic!("{what:?}")
+    };
     assert_eq!((*since, at.0 - since.0 >= 5), (started_at, true));
     assert_eq!(*deployment, Some(DeploymentId(7)));
     assert_eq!((failure.message.len(), failure.stacktrace.len()), (1024, 4096));
@@ -102,7 +104,11 @@ fn an_attempt_that_no_deployment_could_run_shows_where_its_invocation_is_pinned(
     fixture.apply(Event::DeploymentPinned { attempt: name, pin });
     fixture.apply(failed(name, AfterFailure::Pause));
     let kept = incidents(&mut fixture, created);
-    let Happened::AttemptFailed { deployment, .. } = &kept[0].1.what;
+    let happened = kept.iter().map(|(_, incident)| &incident.what).collect::<Vec<_>>();
+    let [Happened::AttemptFailed { deployment, .. }, Happened::Paused { by: None }] = happened[..]
+    else {
+        panic!("{happened:?}")
+    };
     assert_eq!(*deployment, Some(DeploymentId(7)));
 }
 
@@ -117,6 +123,7 @@ fn only_the_running_attempt_leaves_one_and_events_of_earlier_formats_leave_none(
     let Event::AttemptFailedOn { failure, next, .. } = failed(second, AfterFailure::Pause) else {
         panic!("another event")
     };
+    fixture.rules = Rules::V5;
     fixture.apply(Event::AttemptFailed { attempt: second, failure, next });
     assert_eq!(incidents(&mut fixture, created).len(), 1);
 }

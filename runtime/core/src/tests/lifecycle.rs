@@ -146,7 +146,7 @@ fn kill_ends_it_and_all_that_it_started() {
     fixture.apply(Event::KillRequested { request: RequestId(5), target: id(1) });
     assert_eq!(
         fixture.effects(),
-        "abort 1@1\nfailed 409 killed\nexpiry 61003\nanswer 5 Ended\nabort 2@2\nfailed 409 killed"
+        "abort 1@1\nfailed 409 killed\nexpiry 61003\nanswer 5 Done\nabort 2@2\nfailed 409 killed"
     );
     assert!(fixture.tables().invocation(called).is_none(), "nothing of it was to be kept");
 }

@@ -112,7 +112,7 @@ fn purge_removes_what_has_ended_and_nothing_else() {
     let purge = Event::PurgeRequested { request: RequestId(2), target: id(1) };
     fixture.effects.clear();
     fixture.apply(purge.clone());
-    assert!(format!("{:?}", fixture.effects).contains("NotCompleted"), "{:?}", fixture.effects);
+    assert!(format!("{:?}", fixture.effects).contains("Refused(Running)"), "{:?}", fixture.effects);
     let name = attempt(created, created);
     fixture.apply(output(name, "x"));
     fixture.apply(ended(name));

@@ -121,7 +121,7 @@ fn a_cancellation_starts_what_backs_off_at_once_and_changes_no_count() {
         assert_eq!(
             fixture.effects(),
             format!(
-                "start 1@{} Greeter/greet entries=2 state=[] retries={retries}\nanswer 9 Signalled",
+                "start 1@{} Greeter/greet entries=2 state=[] retries={retries}\nanswer 9 Requested",
                 woken.0
             )
         );
@@ -144,7 +144,7 @@ fn a_repeated_cancellation_is_not_stored_and_wakes_nothing() {
     fixture.effects();
     for _ in 0..3 {
         fixture.apply(cancel());
-        assert_eq!(fixture.effects(), "answer 9 Signalled", "it has been told");
+        assert_eq!(fixture.effects(), "answer 9 Requested", "it has been told");
     }
     // Nor does one that another invocation sends.
     let result = protocol::journal::NotificationResult::Void;
@@ -208,7 +208,7 @@ fn logs_of_format_2_cancel_as_they_did() {
     fixture.effects();
     fixture.apply(cancel());
     fixture.apply(cancel());
-    assert_eq!(fixture.effects(), "answer 9 Signalled\nanswer 9 Signalled", "it backs off");
+    assert_eq!(fixture.effects(), "answer 9 Requested\nanswer 9 Requested", "it backs off");
     assert_eq!(cancels(&mut fixture, created), 2);
     fixture.now_ms = at_ms;
     let second = fixture.apply(timer(at_ms, created, 0));

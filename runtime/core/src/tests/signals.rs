@@ -157,7 +157,7 @@ fn a_journal_takes_a_bounded_number_of_bytes_from_outside() {
     assert_eq!(fixture.effects(), refused);
     // It can still be cancelled, and signals from other invocations are limited, too.
     fixture.apply(Event::CancelRequested { request: RequestId(8), target: id(1) });
-    assert_eq!(fixture.effects(), "notify 1@1 [5] Signal s1\nanswer 8 Signalled");
+    assert_eq!(fixture.effects(), "notify 1@1 [5] Signal s1\nanswer 8 Requested");
     let sender = fixture.apply(invoked(call(2)));
     let send = Command::SendSignal {
         target: id(1).to_string(),
@@ -185,7 +185,7 @@ fn a_journal_takes_a_bounded_number_of_signals() {
     }
     fixture.effects();
     fixture.apply(cancel());
-    assert_eq!(fixture.effects(), "answer 8 Signalled", "it has been told");
+    assert_eq!(fixture.effects(), "answer 8 Requested", "it has been told");
     let name = attempt(created, created);
     fixture.apply(output(name, "x"));
     fixture.apply(ended(name));

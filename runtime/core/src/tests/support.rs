@@ -151,6 +151,7 @@ fn render(effect: &Effect) -> String {
             format!("notify {} [{index}] {:?} {id}", attempt(name), notification.kind)
         }
         Effect::AbortAttempt { attempt: name } => format!("abort {}", attempt(name)),
+        Effect::SuspendAttempt { attempt: name } => format!("suspend {}", attempt(name)),
         Effect::ArmTimer { at } => format!("timer {}", at.0),
         Effect::ArmExpiry { at } => format!("expiry {}", at.0),
         Effect::Answer { request, answer } => {
@@ -158,8 +159,7 @@ fn render(effect: &Effect) -> String {
                 Answer::Accepted { duplicate, .. } => format!("accepted duplicate={duplicate}"),
                 Answer::Completed { completion, .. } => format!("stored {:?}", completion.result),
                 Answer::AlreadyInvoked { .. } => "already invoked".to_owned(),
-                Answer::Control(control) => format!("{control:?}"),
-                Answer::Purged(answer) => format!("{answer:?}"),
+                Answer::Operated(outcome) => format!("{outcome:?}"),
                 Answer::Signalled(answer) => format!("{answer:?}"),
                 Answer::Registered(answer) => format!("{answer:?}"),
                 Answer::Removed { existed } => format!("removed {existed}"),

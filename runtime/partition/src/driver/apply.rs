@@ -102,6 +102,7 @@ impl Driver {
                 Effect::StartAttempt(_)
                 | Effect::SendNotification { .. }
                 | Effect::AbortAttempt { .. }
+                | Effect::SuspendAttempt { .. }
                 | Effect::Answer { .. }
                 | Effect::Completed { .. }
                 | Effect::Send { .. }

@@ -50,11 +50,12 @@ impl Snapshot {
         let Some(ids) = ids else {
             let all = All { after: cursor(after), budget: budget(limit) };
             let found = self.read(partition, all)?;
-            return Ok(page(found, |(id, incident)| failed(id, incident)));
+            return Ok(attempts(page(found, |(id, incident)| failed(id, incident))));
         };
         of_each(ids, after, |invocation, after| {
             let list = List { invocation, after, budget: budget(limit) };
-            Ok(page(self.read(partition, list)?, |incident| failed(invocation, incident)))
+            let found = page(self.read(partition, list)?, |incident| failed(invocation, incident));
+            Ok(attempts(found))
         })
     }
 
@@ -83,10 +84,18 @@ impl Snapshot {
     }
 }
 
-fn failed(id: InvocationId, incident: Incident) -> Attempt {
-    let Happened::AttemptFailed { started_at, deployment, failure } = incident.what;
+/// The attempts among incidents.
+fn attempts(found: Page<Option<Attempt>>) -> Page<Attempt> {
+    let Page { records, counts, rest_after } = found;
+    Page { records: records.into_iter().flatten().collect(), counts, rest_after }
+}
+
+fn failed(id: InvocationId, incident: Incident) -> Option<Attempt> {
+    let Happened::AttemptFailed { started_at, deployment, failure } = incident.what else {
+        return None;
+    };
     let command = failure.related_command;
-    Attempt {
+    Some(Attempt {
         partition_key: id.partition_key.0,
         invocation: id.to_string(),
         deployment: deployment.map(|id| id.to_string()),
@@ -102,7 +111,7 @@ fn failed(id: InvocationId, incident: Incident) -> Attempt {
             command_type: command.as_ref().and_then(|command| command.ty).map(command_type),
             command_name: command.and_then(|command| command.name),
         }),
-    }
+    })
 }
 
 fn running(row: Row) -> Attempt {

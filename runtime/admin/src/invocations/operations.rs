@@ -1,0 +1,228 @@
+//! What operators can do to an invocation. Each operation is kept in the audit, with its reason and
+//! its outcome.
+
+use axum::{extract::State, http::StatusCode};
+use protocol::DeploymentId;
+use runtime_core::model::{
+    invocation::StatusKind,
+    operation::{Operation, Operator, Outcome},
+};
+use runtime_views::{invocation::Pinned, text};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{parse, unknown};
+use crate::{
+    Admin, deployments,
+    error::{ErrorBody, Refusal},
+    extract::{Path, Query},
+};
+
+/// Who asks, until there are roles: anyone who can reach the address.
+const LOCAL: &str = "local";
+/// The longest reason, in bytes. The audit keeps it.
+const REASON_BYTES_MAX: usize = 1 << 10;
+
+/// What can be said with any operation.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct Said {
+    /// Why it is done, for the audit: up to 1 KiB.
+    pub reason: Option<String>,
+}
+
+/// Options of resuming an invocation.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct Resume {
+    /// Where it goes on: `keep` (the default) for the deployment that it is pinned to, `latest` for
+    /// the latest one of its service, or the id of a deployment.
+    pub deployment: Option<String>,
+    /// Why it is done, for the audit: up to 1 KiB.
+    pub reason: Option<String>,
+}
+
+/// Asks an invocation to end.
+#[utoipa::path(
+    patch, path = "/invocations/{invocation}/cancel", params(Said),
+    responses(
+        (status = 200, description = "it had not started, and has ended"),
+        (status = 202, description = "it was asked to end"),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)
+    )
+)]
+pub async fn cancel(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(said): Query<Said>,
+) -> Result<StatusCode, Refusal> {
+    operate(&admin, id, said.reason, Operation::Cancel).await
+}
+
+/// Ends an invocation and everything that it has started. No more user code runs.
+#[utoipa::path(
+    patch, path = "/invocations/{invocation}/kill", params(Said),
+    responses((status = 200), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody))
+)]
+pub async fn kill(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(said): Query<Said>,
+) -> Result<StatusCode, Refusal> {
+    operate(&admin, id, said.reason, Operation::Kill).await
+}
+
+/// Removes a completed invocation with its journal and result, before its retention ends.
+#[utoipa::path(
+    patch, path = "/invocations/{invocation}/purge", params(Said),
+    responses((status = 200), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody))
+)]
+pub async fn purge(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(said): Query<Said>,
+) -> Result<StatusCode, Refusal> {
+    operate(&admin, id, said.reason, Operation::Purge).await
+}
+
+/// Removes the journal of a completed invocation before its retention ends. The result stays.
+#[utoipa::path(
+    patch, path = "/invocations/{invocation}/purge-journal", params(Said),
+    responses((status = 200), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody))
+)]
+pub async fn purge_journal(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(said): Query<Said>,
+) -> Result<StatusCode, Refusal> {
+    operate(&admin, id, said.reason, Operation::PurgeJournal).await
+}
+
+/// Pauses an invocation: none of its code runs until it is resumed. What arrives for it is kept.
+#[utoipa::path(
+    patch, path = "/invocations/{invocation}/pause", params(Said),
+    responses(
+        (status = 200, description = "it is paused"),
+        (status = 202, description = "it is running, and will be paused unless it ends first"),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)
+    )
+)]
+pub async fn pause(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(said): Query<Said>,
+) -> Result<StatusCode, Refusal> {
+    operate(&admin, id, said.reason, Operation::Pause).await
+}
+
+/// Resumes an invocation that is paused, or waits for its next attempt or for anything else: it
+/// runs now, and may move to another deployment.
+#[utoipa::path(
+    patch, path = "/invocations/{invocation}/resume", params(Resume),
+    responses(
+        (status = 200), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody),
+        (status = 425, body = ErrorBody, description = "it has not started yet")
+    )
+)]
+pub async fn resume(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(Resume { deployment, reason }): Query<Resume>,
+) -> Result<StatusCode, Refusal> {
+    let onto = match deployment.as_deref() {
+        None | Some("keep") => None,
+        Some(wanted) => Some(moved_to(&admin, &id, wanted).await?),
+    };
+    operate(&admin, id, reason, Operation::Resume { onto }).await
+}
+
+/// The deployment to move an invocation to, if it can go on there.
+async fn moved_to(admin: &Admin, id: &str, wanted: &str) -> Result<DeploymentId, Refusal> {
+    let target = parse(id)?;
+    let partition = admin.partitions.owner(target.partition_key);
+    let pinned = admin.partitions.read(partition, Pinned(target)).await?;
+    let (handler, pin) = pinned.ok_or_else(|| unknown(id.to_owned()))?;
+    let registry = admin.registry.snapshot();
+    let stored = if wanted == "latest" {
+        registry.latest_deployment(&handler.service).ok_or_else(|| {
+            Refusal::BadRequest(format!("no deployment offers the service '{}'", handler.service))
+        })?
+    } else {
+        let deployment = deployments::parse(wanted)?;
+        registry.deployment(deployment).ok_or_else(|| {
+            Refusal::BadRequest(format!("there is no deployment '{wanted}' to move to"))
+        })?
+    };
+    let deployment = &stored.deployment;
+    if deployment.handler(&handler.service, &handler.handler).is_none() {
+        return Err(Refusal::BadRequest(format!(
+            "deployment '{}' does not offer {}/{}",
+            deployment.id, handler.service, handler.handler
+        )));
+    }
+    let (min, max) = deployment.protocol_range;
+    let version = pin.map(|pin| pin.protocol.number());
+    if let Some(version) = version.filter(|version| !(min..=max).contains(version)) {
+        return Err(Refusal::BadRequest(format!(
+            "the invocation has begun in version {version} of the service protocol, and deployment \
+             '{}' speaks {min} to {max}; restart the invocation there instead",
+            deployment.id
+        )));
+    }
+    Ok(deployment.id)
+}
+
+/// Who asks for an operation, and why.
+pub(super) fn operator(reason: Option<String>) -> Result<Operator, Refusal> {
+    let reason = reason.filter(|reason| !reason.is_empty());
+    if let Some(length) = reason.as_ref().map(String::len).filter(|it| *it > REASON_BYTES_MAX) {
+        return Err(Refusal::BadRequest(format!(
+            "'reason' has {length} bytes, and the audit keeps up to {REASON_BYTES_MAX}"
+        )));
+    }
+    Ok(Operator { name: LOCAL.to_owned(), reason })
+}
+
+async fn operate(
+    admin: &Admin,
+    id: String,
+    reason: Option<String>,
+    operation: Operation,
+) -> Result<StatusCode, Refusal> {
+    let target = parse(&id)?;
+    match admin.partitions.operate(operator(reason)?, target, operation).await? {
+        Outcome::Done => Ok(StatusCode::OK),
+        Outcome::Requested => Ok(StatusCode::ACCEPTED),
+        Outcome::NotFound => Err(unknown(id)),
+        Outcome::NotPinned => Err(Refusal::Conflict(format!(
+            "invocation '{id}' has not begun anywhere yet, so it cannot be moved; resume it without \
+             'deployment', and it begins on the latest one"
+        ))),
+        Outcome::Refused(status) => Err(refused(&id, operation, status)),
+    }
+}
+
+/// Why an operation cannot be done to an invocation in this status, and what can.
+fn refused(id: &str, operation: Operation, status: StatusKind) -> Refusal {
+    let because = |why: &str| format!("invocation '{id}' is {}: {why}", text::status(status));
+    let has_not_started = matches!(status, StatusKind::Scheduled | StatusKind::Inboxed);
+    match operation {
+        Operation::Cancel | Operation::Kill => Refusal::Conflict(because(
+            "there is nothing left to end; purge it to remove it before its retention is over",
+        )),
+        Operation::Purge | Operation::PurgeJournal => Refusal::Conflict(because(
+            "only completed invocations can be removed, or their journals; cancel or kill it first",
+        )),
+        Operation::Pause if has_not_started => Refusal::Conflict(because(
+            "only what has started can be paused; cancel it if it should not start",
+        )),
+        Operation::Resume { .. } if has_not_started => {
+            Refusal::TooEarly(because("it starts by itself, and can be resumed from then on"))
+        }
+        Operation::Resume { .. } if status == StatusKind::Running => Refusal::Conflict(because(
+            "it can move to another deployment only between two attempts; pause it first",
+        )),
+        Operation::Pause | Operation::Resume { .. } => {
+            Refusal::Conflict(because("it has ended, and no more of its code will run"))
+        }
+    }
+}
