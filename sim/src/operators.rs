@@ -114,6 +114,9 @@ const LIVE: [StatusKind; 6] = [
     StatusKind::Paused,
 ];
 
+const STARTED: [StatusKind; 3] =
+    [StatusKind::Running, StatusKind::BackingOff, StatusKind::Suspended];
+
 impl World {
     /// Picks an invocation that has not ended, and kills or cancels it.
     pub(crate) fn end_an_invocation(&mut self, is_kill: bool) -> Result<(), String> {
@@ -158,10 +161,10 @@ impl World {
         Ok(())
     }
 
-    /// Picks an invocation that has not ended, and pauses it.
+    /// Picks an invocation that has started, and pauses it.
     pub(crate) fn pause_an_invocation(&mut self) -> Result<(), String> {
         let at = self.any_partition()?;
-        let kind = LIVE[self.random.index(LIVE.len())];
+        let kind = STARTED[self.random.index(STARTED.len())];
         let live = self.node()?.tables(at, |tables| ids(tables, kind));
         if live.is_empty() {
             return Ok(());

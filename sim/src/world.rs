@@ -115,7 +115,7 @@ impl World {
         let settings = settings(&limits, &mut random);
         let weights = FaultWeights::new(&mut random, &limits);
         let node = SimNode::recover(Media::new(partitions), &clock, settings.clone(), sabotage)?;
-        let has_large_results = limits.overload && random.chance(20);
+        let has_large_results = limits.overload && random.chance(40);
         let outside = handlers::Outside::new(Arc::clone(&clock), has_large_results);
         let defaults = Defaults {
             handler: HandlerSettings {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use crate::tables::{
-    Attempt, Deployment, Invocation, InvocationEntry, JournalEntry, Lock, Promise, Service, State,
-    Timer, Wait,
+    Attempt, Audited, Deployment, Event, Invocation, InvocationEntry, JournalEntry, Lock, Promise,
+    Service, State, Timer, Wait,
 };
 
 /// Why rows cannot be read.
@@ -47,6 +47,8 @@ pub trait Rows:
     + Scan<Timer>
     + Scan<Wait>
     + Scan<Attempt>
+    + Scan<Event>
+    + Scan<Audited>
     + Scan<Deployment>
     + Scan<Service>
     + Send
@@ -127,6 +129,14 @@ pub struct PageLimit {
     pub rows_max: usize,
     /// Their size in bytes; the last record may exceed it.
     pub bytes_max: usize,
+}
+
+impl<R> Page<R> {
+    /// The same page of other records.
+    pub fn map<T>(self, to: impl FnMut(R) -> T) -> Page<T> {
+        let Self { records, counts, rest_after } = self;
+        Page { records: records.into_iter().map(to).collect(), counts, rest_after }
+    }
 }
 
 /// Records in the order in which they were read.

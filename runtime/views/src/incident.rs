@@ -1,4 +1,4 @@
-//! What happened to invocations beside their journals: attempts that failed.
+//! What happened to invocations beside their journals: attempts that failed, pauses, resumptions.
 
 use protocol::InvocationId;
 use runtime_core::tables::Tables;

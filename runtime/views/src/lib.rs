@@ -3,7 +3,8 @@
 //!
 //! Reading order: [`text`] (status names, and cutting long texts), [`rfc3339`] (times), [`page`]
 //! (how lists are read in turns), [`invocation`], [`result`] (how an invocation ended),
-//! [`journal`], [`incident`] (attempts that failed). Virtual objects and workflows: [`state`], [`object`], [`inbox`], [`promise`]. Work
+//! [`journal`], [`incident`] (what happened beside it), [`audit`]
+//! (what operators asked for). Virtual objects and workflows: [`state`], [`object`], [`inbox`], [`promise`]. Work
 //! in progress: [`timer`], [`outbox`], [`producer`], [`wait`] (why an invocation does not make
 //! progress). From the registry: [`deployment`], [`service`]. As it happens: [`change`]. Idempotency keys have no rows of
 //! their own, because an invocation's id is derived from its key.
@@ -11,6 +12,7 @@
 //! **Invariant:** views are pure and bounded: in one turn of a partition, a view reads no more rows
 //! and bytes than its budget allows.
 
+pub mod audit;
 pub mod change;
 pub mod deployment;
 pub mod inbox;

@@ -1,17 +1,14 @@
-//! Attempts: `sys_attempt`, and `sys_journal_events` as comparable servers show what failed.
+//! Attempts: `sys_attempt`.
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
-
 use crate::{
     column::Column,
-    pushdown::Constraints,
     source::Record,
     table::{Table, TableInfo},
 };
 
-use super::object::Whole;
+use super::{journal::OfInvocations, object::Whole};
 
 /// An attempt: one under way, or one that failed. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, Default)]
@@ -41,17 +38,8 @@ pub struct Failed {
     pub command_type: Option<String>,
 }
 
-/// Which attempts to read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AttemptFilter {
-    /// Only of these invocations.
-    pub ids: Option<Vec<String>>,
-    /// Only those that failed.
-    pub failed: bool,
-}
-
 impl Record for Attempt {
-    type Filter = AttemptFilter;
+    type Filter = OfInvocations;
     type Part = Whole;
 }
 
@@ -105,62 +93,11 @@ pub(crate) fn sys_attempt() -> Table<Attempt> {
                 it.failed.as_ref()?.command_type.as_deref().map(Cow::from)
             }),
         ],
-        filter: |constraints| AttemptFilter { ids: constraints.texts("id"), failed: false },
-        order: |_| None,
-    }
-}
-
-/// `sys_journal_events`.
-pub(crate) fn sys_journal_events() -> Table<Attempt> {
-    Table {
-        info: TableInfo {
-            name: "sys_journal_events",
-            comment: "What happened beside journals: attempts that failed, the last 16 of each invocation.",
-            pushed: &["id"],
-            is_partitioned: true,
-        },
-        columns: vec![
-            Col::partition_key(|it| Some(it.partition_key)),
-            id(),
-            Col::u32(
-                "after_journal_entry_index",
-                "The last entry of the journal at that time.",
-                |it| it.journal_len.checked_sub(1),
-            ),
-            Col::time("appended_at", "When it happened.", |it| Some(it.failed.as_ref()?.at)),
-            Col::text("event_type", "TransientError: an attempt failed.", |it| {
-                it.failed.as_ref().map(|_| "TransientError".into())
-            }),
-            Col::text("event_json", "What happened.", |it| Some(event(it.failed.as_ref()?).into())),
-        ],
-        filter: |constraints: &Constraints| AttemptFilter {
-            ids: constraints.texts("id"),
-            failed: true,
-        },
+        filter: |constraints| OfInvocations { ids: constraints.texts("id") },
         order: |_| None,
     }
 }
 
 fn id() -> Col {
     Col::text("id", "The invocation.", |it| Some((&it.invocation).into()))
-}
-
-/// A failure as comparable servers write it.
-fn event(failed: &Failed) -> String {
-    let mut fields = Map::new();
-    let mut add = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            fields.insert(name.to_owned(), value);
-        }
-    };
-    add("ty", Some("TransientError".into()));
-    add("error_code", Some(failed.code.into()));
-    add("error_message", Some(failed.message.as_str().into()));
-    let stacktrace = Some(failed.stacktrace.as_str()).filter(|it| !it.is_empty());
-    add("error_stacktrace", stacktrace.map(Value::from));
-    add("restate_doc_error_code", failed.error_code.as_deref().map(Value::from));
-    add("related_command_index", failed.command_index.map(Value::from));
-    add("related_command_name", failed.command_name.as_deref().map(Value::from));
-    add("related_command_type", failed.command_type.as_deref().map(Value::from));
-    Value::Object(fields).to_string()
 }

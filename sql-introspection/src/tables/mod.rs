@@ -2,6 +2,8 @@
 
 pub mod absent;
 pub mod attempt;
+pub mod audit;
+pub mod event;
 pub mod invocation;
 pub mod journal;
 pub mod object;
@@ -21,7 +23,9 @@ use crate::{
     table::{Description, Table},
 };
 
-pub use attempt::{Attempt, AttemptFilter, Failed};
+pub use attempt::{Attempt, Failed};
+pub use audit::Audited;
+pub use event::Event;
 pub use invocation::{Failure, Invocation, InvocationFilter, InvokedBy, Status};
 pub use journal::{JournalEntry, OfInvocations};
 pub use object::{InvocationEntry, Lock, ObjectFilter};
@@ -39,7 +43,8 @@ pub(crate) fn all() -> Vec<(Description, Arc<dyn TableProvider>)> {
         with_rows(invocation::sys_status()),
         with_rows(waiting::sys_wait()),
         with_rows(attempt::sys_attempt()),
-        with_rows(attempt::sys_journal_events()),
+        with_rows(event::sys_journal_events()),
+        with_rows(audit::sys_audit()),
         with_rows(registry::sys_service()),
         with_rows(registry::sys_deployment()),
         with_rows(object::sys_keyed_service_status()),

@@ -12,8 +12,8 @@ use crate::{
     Engine, Settings,
     source::{Cursor, Direction, Page, PageLimit, Record, Rows, Scan, Source, Unavailable, Wanted},
     tables::{
-        Attempt, Deployment, Invocation, InvocationEntry, JournalEntry, Lock, Promise, Service,
-        State, Status, Timer, Wait, invocation::Part,
+        Attempt, Audited, Deployment, Event, Invocation, InvocationEntry, JournalEntry, Lock,
+        Promise, Service, State, Status, Timer, Wait, invocation::Part,
     },
 };
 
@@ -181,6 +181,8 @@ macro_rules! nothing_of {
 
 nothing_of!(
     Attempt,
+    Audited,
+    Event,
     JournalEntry,
     InvocationEntry,
     Lock,

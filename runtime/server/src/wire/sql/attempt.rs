@@ -1,9 +1,12 @@
 //! Attempts: those that failed, then those that are under way.
 
 use protocol::InvocationId;
-use runtime_core::model::invocation::{Invocation as Row, StatusKind};
+use runtime_core::{
+    model::invocation::{AttemptFailure, Invocation as Row, StatusKind},
+    time::Timestamp,
+};
 use runtime_views::{
-    incident::{All, Happened, Incident, List},
+    incident::{Happened, Incident},
     invocation::{Detail, Filter, Select, Selected},
 };
 use sql_introspection::{
@@ -12,7 +15,7 @@ use sql_introspection::{
     tables::{Attempt, Failed},
 };
 
-use super::{Snapshot, budget, cursor, invocation::command_type, of_each, page};
+use super::{Snapshot, budget, cursor, invocation::command_type, page};
 
 /// What the cursors of attempts under way begin with.
 const RUNNING: &str = "running:";
@@ -33,32 +36,14 @@ impl Scan<Attempt> for Snapshot {
             let rest_after = found.rest_after.map(|rest| Cursor(format!("{RUNNING}{}", rest.0)));
             return Ok(Page { rest_after, ..found });
         }
-        let found = self.failed(partition, ids.as_deref(), after, limit)?;
-        let next = (!wanted.filter.failed).then(|| Cursor(RUNNING.to_owned()));
-        Ok(Page { rest_after: found.rest_after.or(next), ..found })
+        let found = self.incidents(partition, ids.as_deref(), after, limit)?;
+        let records = found.records.into_iter().filter_map(of_incident).collect();
+        let rest_after = found.rest_after.or_else(|| Some(Cursor(RUNNING.to_owned())));
+        Ok(Page { records, counts: None, rest_after })
     }
 }
 
 impl Snapshot {
-    fn failed(
-        &self,
-        partition: u16,
-        ids: Option<&[InvocationId]>,
-        after: Option<&Cursor>,
-        limit: PageLimit,
-    ) -> Result<Page<Attempt>, Unavailable> {
-        let Some(ids) = ids else {
-            let all = All { after: cursor(after), budget: budget(limit) };
-            let found = self.read(partition, all)?;
-            return Ok(attempts(page(found, |(id, incident)| failed(id, incident))));
-        };
-        of_each(ids, after, |invocation, after| {
-            let list = List { invocation, after, budget: budget(limit) };
-            let found = page(self.read(partition, list)?, |incident| failed(invocation, incident));
-            Ok(attempts(found))
-        })
-    }
-
     fn running(
         &self,
         partition: u16,
@@ -84,34 +69,34 @@ impl Snapshot {
     }
 }
 
-/// The attempts among incidents.
-fn attempts(found: Page<Option<Attempt>>) -> Page<Attempt> {
-    let Page { records, counts, rest_after } = found;
-    Page { records: records.into_iter().flatten().collect(), counts, rest_after }
-}
-
-fn failed(id: InvocationId, incident: Incident) -> Option<Attempt> {
+/// The attempt of an incident, if it is one that failed.
+fn of_incident((id, incident): (InvocationId, Incident)) -> Option<Attempt> {
     let Happened::AttemptFailed { started_at, deployment, failure } = incident.what else {
         return None;
     };
-    let command = failure.related_command;
     Some(Attempt {
         partition_key: id.partition_key.0,
         invocation: id.to_string(),
         deployment: deployment.map(|id| id.to_string()),
         started_at: started_at.0,
         journal_len: incident.journal_len,
-        failed: Some(Failed {
-            at: incident.at.0,
-            code: failure.code,
-            error_code: failure.error_code,
-            message: failure.message,
-            stacktrace: failure.stacktrace,
-            command_index: command.as_ref().and_then(|command| command.index),
-            command_type: command.as_ref().and_then(|command| command.ty).map(command_type),
-            command_name: command.and_then(|command| command.name),
-        }),
+        failed: Some(failed(incident.at, failure)),
     })
+}
+
+/// A failure, and when it happened.
+pub(super) fn failed(at: Timestamp, failure: AttemptFailure) -> Failed {
+    let command = failure.related_command;
+    Failed {
+        at: at.0,
+        code: failure.code,
+        error_code: failure.error_code,
+        message: failure.message,
+        stacktrace: failure.stacktrace,
+        command_index: command.as_ref().and_then(|command| command.index),
+        command_type: command.as_ref().and_then(|command| command.ty).map(command_type),
+        command_name: command.and_then(|command| command.name),
+    }
 }
 
 fn running(row: Row) -> Attempt {

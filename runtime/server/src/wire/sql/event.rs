@@ -1,0 +1,113 @@
+//! What happened beside journals, and what operators have asked for.
+
+use protocol::InvocationId;
+use runtime_views::{
+    audit::{self, Operation, Operator, Outcome},
+    incident::{All, Happened, Incident, List},
+    text,
+};
+use sql_introspection::{
+    Scan, Unavailable,
+    source::{Cursor, Direction, Page, PageLimit, Wanted},
+    tables::{Audited, Event, event::What},
+};
+
+use super::{Snapshot, attempt, budget, cursor, of_each, order, page};
+
+impl Scan<Event> for Snapshot {
+    fn scan(
+        &self,
+        partition: u16,
+        wanted: &Wanted<Event>,
+        after: Option<&Cursor>,
+        limit: PageLimit,
+    ) -> Result<Page<Event>, Unavailable> {
+        let ids = self.ids(partition, wanted.filter.ids.as_ref());
+        let found = self.incidents(partition, ids.as_deref(), after, limit)?;
+        Ok(found.map(|(id, incident)| event(id, incident)))
+    }
+}
+
+impl Snapshot {
+    /// What happened to some invocations, or to all.
+    pub(super) fn incidents(
+        &self,
+        partition: u16,
+        ids: Option<&[InvocationId]>,
+        after: Option<&Cursor>,
+        limit: PageLimit,
+    ) -> Result<Page<(InvocationId, Incident)>, Unavailable> {
+        let Some(ids) = ids else {
+            let all = All { after: cursor(after), budget: budget(limit) };
+            return Ok(page(self.read(partition, all)?, |of| of));
+        };
+        of_each(ids, after, |invocation, after| {
+            let list = List { invocation, after, budget: budget(limit) };
+            Ok(page(self.read(partition, list)?, |incident| (invocation, incident)))
+        })
+    }
+}
+
+fn event(id: InvocationId, incident: Incident) -> Event {
+    Event {
+        partition_key: id.partition_key.0,
+        invocation: id.to_string(),
+        at: incident.at.0,
+        journal_len: incident.journal_len,
+        what: match incident.what {
+            Happened::AttemptFailed { failure, .. } => {
+                What::Failed(attempt::failed(incident.at, failure))
+            }
+            Happened::Paused { by } => What::Paused { by: by.map(named) },
+            Happened::Resumed { by, onto } => {
+                What::Resumed { by: named(by), onto: onto.map(|id| id.to_string()) }
+            }
+        },
+    }
+}
+
+fn named(Operator { name, reason }: Operator) -> (String, Option<String>) {
+    (name, reason)
+}
+
+impl Scan<Audited> for Snapshot {
+    fn scan(
+        &self,
+        partition: u16,
+        wanted: &Wanted<Audited>,
+        after: Option<&Cursor>,
+        limit: PageLimit,
+    ) -> Result<Page<Audited>, Unavailable> {
+        let order = order(wanted.order.unwrap_or(Direction::Ascending));
+        let list = audit::List { order, after: cursor(after), budget: budget(limit) };
+        Ok(page(self.read(partition, list)?, audited))
+    }
+}
+
+fn audited(of: audit::Audited) -> Audited {
+    let (operation, onto) = match of.operation {
+        Operation::Cancel => ("cancel", None),
+        Operation::Kill => ("kill", None),
+        Operation::Purge => ("purge", None),
+        Operation::PurgeJournal => ("purge-journal", None),
+        Operation::Pause => ("pause", None),
+        Operation::Resume { onto } => ("resume", onto),
+    };
+    Audited {
+        at: of.at.0,
+        operator: of.operator.name,
+        reason: of.operator.reason,
+        operation,
+        deployment: onto.map(|id| id.to_string()),
+        invocation: of.invocation.to_string(),
+        target: of.target.map(|target| (target.to_string(), target.service)),
+        status: of.status.map(text::status),
+        outcome: match of.outcome {
+            Outcome::Done => "done",
+            Outcome::Requested => "requested",
+            Outcome::NotFound => "not-found",
+            Outcome::Refused(_) => "refused",
+            Outcome::NotPinned => "not-pinned",
+        },
+    }
+}
