@@ -1,0 +1,226 @@
+//! What operators do to invocations, on the real binary with services on our SDK.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::sync::Arc;
+
+use abide_sdk::prelude::*;
+use anyhow::{Result as Any, ensure};
+use e2e_client::{HttpResponse, Server};
+use e2e_harness::{abide::Abide, process::Process};
+use http::Method;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use support::{serve_endpoint, start_again, start_under_settings};
+
+/// Waits for a person; a mended build says more.
+struct Desk {
+    greeting: Option<&'static str>,
+    begun: Arc<Notify>,
+    may_go_on: Arc<Notify>,
+}
+
+#[service(retry(
+    initial = "1ms",
+    max_interval = "1ms",
+    max_attempts = 2,
+    on_max_attempts = "pause"
+))]
+impl Desk {
+    /// Waits for an answer from outside.
+    pub async fn wait(&self, ctx: &Context) -> Result<String> {
+        let (id, answer) = ctx.awakeable::<String>();
+        ctx.run("publish", || async { Ok(id.to_string()) }).await?;
+        Ok(answer.await?)
+    }
+
+    /// Works until it may go on, and then waits for an answer from outside.
+    pub async fn work(&self, ctx: &Context) -> Result<String> {
+        let work = || async {
+            self.begun.notify_one();
+            self.may_go_on.notified().await;
+            Ok("worked".to_owned())
+        };
+        let done = ctx.run("work", work).await?;
+        ctx.sleep(std::time::Duration::from_millis(300)).await?;
+        Ok(done)
+    }
+
+    /// Fails unless it is mended.
+    pub async fn greet(&self, ctx: &Context) -> Result<String> {
+        ctx.run("before", || async { Ok(()) }).await?;
+        match self.greeting {
+            Some(greeting) => Ok(greeting.to_owned()),
+            None => Err(anyhow::anyhow!("no greeting is known").into()),
+        }
+    }
+}
+
+fn desk(greeting: Option<&'static str>) -> (Endpoint, Arc<Notify>, Arc<Notify>) {
+    let (begun, may_go_on) = (Arc::<Notify>::default(), Arc::<Notify>::default());
+    let desk = Desk { greeting, begun: Arc::clone(&begun), may_go_on: Arc::clone(&may_go_on) };
+    (Endpoint::new().bind(desk), begun, may_go_on)
+}
+
+struct Node {
+    process: Process,
+    server: Server,
+    abide: Abide,
+    _dir: tempfile::TempDir,
+}
+
+impl Node {
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (process, server, abide) = start_under_settings(dir.path(), &[]).await;
+        Self { process, server, abide, _dir: dir }
+    }
+
+    async fn crash(&mut self) {
+        self.process.kill().unwrap();
+        self.process = start_again(&self.abide, &[]).await;
+    }
+
+    async fn query(&self, sql: &str) -> Vec<Value> {
+        let uri = format!("http://{}/query", self.abide.admin);
+        let headers = [("accept", "application/json"), ("content-type", "application/json")];
+        let body = json!({ "query": sql }).to_string();
+        let answer = self.server.send(Method::POST, &uri, &headers, body).await.unwrap();
+        answer.ok().unwrap()["rows"].as_array().unwrap().clone()
+    }
+
+    async fn has_status(&self, id: &str, wanted: &str) -> Any<()> {
+        let sql = format!("select status from sys_invocation where id = '{id}'");
+        let found = self.query(&sql).await;
+        ensure!(found == [json!({ "status": wanted })], "{found:?} is not {wanted}");
+        Ok(())
+    }
+
+    async fn until(&self, id: &str, wanted: &str) {
+        self.server.eventually(|| self.has_status(id, wanted)).await.unwrap();
+    }
+
+    async fn operate(&self, id: &str, what: &str) -> HttpResponse {
+        self.server.control(id, what).await.unwrap()
+    }
+
+    async fn result(&self, id: &str) -> Value {
+        let answer = self.server.get(&format!("/restate/attach/{id}")).await.unwrap();
+        answer.ok().unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_paused_stays_so_through_a_crash_and_goes_on_when_it_is_resumed() {
+    let mut node = Node::start().await;
+    let (endpoint, begun, may_go_on) = desk(None);
+    serve_endpoint(&node.server, endpoint).await;
+
+    let waiting = node.server.send_to("/Desk/wait", Value::Null).await.unwrap();
+    let awakeable = node.server.eventually(|| async {
+        let sql = format!("select value_utf8 from sys_journal where id = '{waiting}' and value_utf8 like '\"sign_%'");
+        let found = node.query(&sql).await;
+        ensure!(found.len() == 1, "{found:?}");
+        Ok(found[0]["value_utf8"].as_str().unwrap().trim_matches('"').to_owned())
+    });
+    let awakeable = awakeable.await.unwrap();
+    let paused = node.operate(&waiting, "pause?reason=too%20early").await.status;
+    assert!([200, 202].contains(&paused.as_u16()), "it is suspended, or still streaming: {paused}");
+    node.until(&waiting, "paused").await;
+
+    let working = node.server.send_to("/Desk/work", Value::Null).await.unwrap();
+    begun.notified().await;
+    assert_eq!(node.operate(&working, "pause").await.status, 202);
+    may_go_on.notify_one();
+    node.until(&working, "paused").await;
+    assert_eq!(node.operate(&working, "pause").await.status, 200, "it is so already");
+
+    node.crash().await;
+    node.has_status(&waiting, "paused").await.unwrap();
+    node.has_status(&working, "paused").await.unwrap();
+    // What arrives meanwhile is kept.
+    let path = format!("/restate/awakeables/{awakeable}/resolve");
+    assert_eq!(node.server.post(&path, &json!("hello")).await.unwrap().status, 202);
+    node.has_status(&waiting, "paused").await.unwrap();
+    for (id, result) in [(&waiting, "hello"), (&working, "worked")] {
+        assert_eq!(node.operate(id, "resume").await.status, 200);
+        assert_eq!(node.result(id).await, json!(result));
+    }
+    let events =
+        format!("select event_type, event_json from sys_journal_events where id = '{waiting}'");
+    let events = node.query(&events).await;
+    let words: Vec<_> = events.iter().map(|event| event["event_type"].as_str().unwrap()).collect();
+    assert_eq!(words, ["Paused", "Resumed"]);
+    assert!(events[0]["event_json"].as_str().unwrap().contains("too early"), "{events:?}");
+    let audit = format!(
+        "select operation, reason, status_before, outcome from sys_audit where invocation_id = '{working}' order by at"
+    );
+    let expected = [
+        json!({ "operation": "pause", "reason": null, "status_before": "running", "outcome": "requested" }),
+        json!({ "operation": "pause", "reason": null, "status_before": "paused", "outcome": "done" }),
+        json!({ "operation": "resume", "reason": null, "status_before": "paused", "outcome": "done" }),
+    ];
+    assert_eq!(node.query(&audit).await, expected.map(without_nulls));
+}
+
+/// Rows leave out what is null.
+fn without_nulls(row: Value) -> Value {
+    let Value::Object(fields) = row else { return row };
+    fields
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_is_resumed_on_a_mended_deployment() {
+    let node = Node::start().await;
+    serve_endpoint(&node.server, desk(None).0).await;
+    let id = node.server.send_to("/Desk/greet", Value::Null).await.unwrap();
+    node.until(&id, "paused").await;
+    // It fails again where it is.
+    assert_eq!(node.operate(&id, "resume?deployment=keep").await.status, 200);
+    node.until(&id, "paused").await;
+    serve_endpoint(&node.server, desk(Some("welcome")).0).await;
+    for (deployment, status) in
+        [("dp_1", 400), ("dp_11nGQpCRmau6ypL82KH2TnP", 400), ("latest", 200)]
+    {
+        let what = format!("resume?deployment={deployment}");
+        assert_eq!(node.operate(&id, &what).await.status, status, "{deployment}");
+    }
+    assert_eq!(node.result(&id).await, json!("welcome"));
+    assert_eq!(node.operate(&id, "resume").await.status, 409);
+    assert_eq!(node.operate(&id, "pause").await.status, 409);
+    assert_eq!(node.operate(&id, "purge-journal").await.status, 200);
+    let left = format!("select count(*) as n from sys_journal where id = '{id}'");
+    assert_eq!(node.query(&left).await, [json!({ "n": 0 })]);
+    node.has_status(&id, "completed").await.unwrap();
+    assert_eq!(node.operate(&id, "purge").await.status, 200);
+    assert_eq!(node.operate(&id, "purge").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_not_started_says_so() {
+    let node = Node::start().await;
+    serve_endpoint(&node.server, desk(None).0).await;
+    let later = node.server.call("/Desk/greet/send?delay=1h", Value::Null).await.unwrap();
+    let later = later["invocationId"].as_str().unwrap().to_owned();
+    for (what, status, says) in [
+        ("pause", 409, "only what has started can be paused"),
+        ("resume", 425, "it starts by itself"),
+        ("purge-journal", 409, "only completed invocations"),
+        ("cancel?reason=", 200, ""),
+    ] {
+        let answer = node.server.control(&later, what).await.unwrap();
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert_eq!(answer.status, status, "{what}: {text}");
+        assert!(text.contains(says), "{what}: {text}");
+    }
+    let long = format!("pause?reason={}", "x".repeat(1025));
+    let answer = node.server.control(&later, &long).await.unwrap();
+    assert_eq!(answer.status, 400);
+}
