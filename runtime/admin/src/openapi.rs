@@ -3,8 +3,12 @@
 use utoipa::OpenApi;
 
 use crate::{
-    changes, deployments, error::ErrorBody, extract::Json, health, invocations,
-    invocations::operations, query, serdes, services,
+    changes, deployments,
+    error::ErrorBody,
+    extract::Json,
+    health, invocations,
+    invocations::{batch, operations},
+    query, serdes, services,
 };
 
 #[derive(OpenApi)]
@@ -31,6 +35,7 @@ use crate::{
         operations::resume,
         operations::purge,
         operations::purge_journal,
+        batch::batch,
         query::query,
         changes::follow,
         serdes::decode,

@@ -11,8 +11,9 @@ use runtime_http::Limits;
 use tokio::net::TcpListener;
 
 use crate::{
-    Admin, access, changes, deployments, health, invocations, invocations::operations, openapi,
-    query, serdes, services, unoffered, versions,
+    Admin, access, changes, deployments, health, invocations,
+    invocations::{batch, operations},
+    openapi, query, serdes, services, unoffered, versions,
 };
 
 /// Serves until `shutdown` resolves.
@@ -43,6 +44,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/invocations/{invocation}/resume", patch(operations::resume))
         .route("/invocations/{invocation}/purge", patch(operations::purge))
         .route("/invocations/{invocation}/purge-journal", patch(operations::purge_journal))
+        .route("/internal/invocations_batch_operations/{operation}", post(batch::batch))
         .route("/query", post(query::query))
         .route("/changes", get(changes::follow))
         .merge(serdes())

@@ -14,11 +14,7 @@ use axum::{
 use crate::{Admin, error::Refusal, versions};
 
 /// Unsupported paths, and the feature behind each. `docs/api.md` has the list for users.
-const UNOFFERED: [(&str, &str); 9] = [
-    (
-        "/internal/invocations_batch_operations/{operation}",
-        "operations on many invocations at once",
-    ),
+const UNOFFERED: [(&str, &str); 8] = [
     ("/invocations/{invocation}/restart-as-new", "restarting invocations"),
     ("/services/{service}/state", "changing state from outside"),
     ("/services/{service}/openapi", "the OpenAPI document of a service"),

@@ -1,5 +1,6 @@
 //! Invocations: get and list, and what operators can do to them.
 
+pub mod batch;
 pub mod operations;
 mod page;
 mod view;

@@ -128,15 +128,23 @@ pub async fn resume(
     Path(id): Path<String>,
     Query(Resume { deployment, reason }): Query<Resume>,
 ) -> Result<StatusCode, Refusal> {
-    let onto = match deployment.as_deref() {
-        None | Some("keep") => None,
-        Some(wanted) => Some(moved_to(&admin, &id, wanted).await?),
+    let onto = match &deployment {
+        Some(wanted) => moved_to(&admin, &id, wanted).await?,
+        None => None,
     };
     operate(&admin, id, reason, Operation::Resume { onto }).await
 }
 
-/// The deployment to move an invocation to, if it can go on there.
-async fn moved_to(admin: &Admin, id: &str, wanted: &str) -> Result<DeploymentId, Refusal> {
+/// The deployment to move an invocation to, if it can go on there; `None` to keep the one that it
+/// has.
+pub(super) async fn moved_to(
+    admin: &Admin,
+    id: &str,
+    wanted: &str,
+) -> Result<Option<DeploymentId>, Refusal> {
+    if wanted == "keep" {
+        return Ok(None);
+    }
     let target = parse(id)?;
     let partition = admin.partitions.owner(target.partition_key);
     let pinned = admin.partitions.read(partition, Pinned(target)).await?;
@@ -168,7 +176,7 @@ async fn moved_to(admin: &Admin, id: &str, wanted: &str) -> Result<DeploymentId,
             deployment.id
         )));
     }
-    Ok(deployment.id)
+    Ok(Some(deployment.id))
 }
 
 /// Who asks for an operation, and why.
@@ -182,7 +190,7 @@ pub(super) fn operator(reason: Option<String>) -> Result<Operator, Refusal> {
     Ok(Operator { name: LOCAL.to_owned(), reason })
 }
 
-async fn operate(
+pub(super) async fn operate(
     admin: &Admin,
     id: String,
     reason: Option<String>,
