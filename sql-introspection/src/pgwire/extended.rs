@@ -27,10 +27,11 @@ use pgwire::{
 };
 
 use super::{
+    execution::Reply,
     parameters::bound,
     prepared::{Prepared, Preparer},
     rows::{complete, fields},
-    session::{PREPARED_MAX, Reply, Session},
+    session::Session,
     statement::Statement,
 };
 use crate::error::SqlError;
@@ -136,14 +137,7 @@ impl ExtendedQueryHandler for Session {
     {
         let statement = message.statement_name.as_deref().unwrap_or(DEFAULT_NAME);
         let name = message.portal_name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
-        {
-            let mut kept = self.kept();
-            if kept.portals.len() >= PREPARED_MAX && !kept.portals.contains(&name) {
-                let what = format!("a session may have {PREPARED_MAX} portals");
-                return Err(SqlError::new("53400", what).hint("close some of them").into());
-            }
-            kept.portals.insert(name.clone());
-        }
+        self.kept().note_portal(name.clone())?;
         match client.portal_store().get_statement(statement) {
             Some(Entry::Value(statement)) => {
                 let portal = Portal::try_new(&message, statement)?;
@@ -208,9 +202,7 @@ impl ExtendedQueryHandler for Session {
             self.kept().forget_statement(name);
         } else {
             client.portal_store().rm_portal(name);
-            let mut kept = self.kept();
-            kept.portals.remove(name);
-            kept.cursors.remove(name);
+            self.kept().forget_portal(name);
         }
         client.send(PgWireBackendMessage::CloseComplete(CloseComplete::new())).await?;
         Ok(())

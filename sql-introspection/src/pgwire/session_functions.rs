@@ -8,8 +8,7 @@ use datafusion::sql::sqlparser::ast::{
     visit_expressions_mut,
 };
 
-use super::settings::SessionSettings;
-use crate::error::SqlError;
+use crate::{error::SqlError, session_settings::SessionSettings};
 
 /// Functions that return who has connected. Written without parentheses.
 const USER: [&str; 4] = ["current_user", "session_user", "current_role", "user"];

@@ -16,11 +16,7 @@ use pgwire::{
     messages::{PgWireBackendMessage, response::EmptyQueryResponse, simplequery::Query},
 };
 
-use super::{
-    rows::complete,
-    session::{Reply, Session},
-    statement::Statement,
-};
+use super::{execution::Reply, rows::complete, session::Session, statement::Statement};
 use crate::error::SqlError;
 
 impl Session {

@@ -9,18 +9,18 @@ use datafusion::{
         datatypes::DataType,
     },
     common::{DataFusionError, Result},
+    execution::FunctionRegistry,
     logical_expr::{
         ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
     },
-    prelude::SessionContext,
 };
 
-use super::functions::argument;
-use crate::pgwire::default_setting;
+use crate::{arguments::text, session_settings::default_setting};
 
-pub(super) fn register(context: &SessionContext) {
+pub(super) fn register(functions: &mut dyn FunctionRegistry) -> Result<()> {
     let signature = Signature::string(1, Volatility::Stable);
-    context.register_udf(ScalarUDF::new_from_impl(CurrentSetting(signature)));
+    functions.register_udf(Arc::new(ScalarUDF::new_from_impl(CurrentSetting(signature))))?;
+    Ok(())
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -41,10 +41,7 @@ impl ScalarUDFImpl for CurrentSetting {
 
     fn invoke_with_args(&self, called: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let setting = |row| {
-            let name = argument(&called.args, 0, row);
-            let Some(name) = name.as_ref().and_then(|name| name.try_as_str().flatten()) else {
-                return Ok(None);
-            };
+            let Some(name) = text(&called.args, 0, row) else { return Ok(None) };
             let known = default_setting(&name.to_lowercase());
             known.map(Some).map_err(|error| DataFusionError::External(Box::new(error)))
         };

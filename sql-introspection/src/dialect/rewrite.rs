@@ -7,10 +7,11 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArguments, Ident, ObjectName, Statement, Value, visit_expressions_mut,
 };
 
-use super::{SCHEMA, array_calls, subqueries};
+use super::{array_calls, subqueries};
+use crate::catalog::SCHEMA;
 
 /// Rewrites a statement.
-pub(crate) fn rewrite(statement: &mut Statement) {
+pub(super) fn rewrite(statement: &mut Statement) {
     let _ = visit_expressions_mut(statement, |expr| {
         subqueries::answer(expr);
         array_calls::rewrite(expr);

@@ -9,7 +9,7 @@ use crate::error::SqlError;
 pub(crate) const SERVER_VERSION: &str = "15.0";
 
 /// The settings that clients ask for, and their values unless they set others.
-const DEFAULTS: &[(&str, &str)] = &[
+pub(crate) const DEFAULTS: &[(&str, &str)] = &[
     ("application_name", ""),
     ("bytea_output", "hex"),
     ("client_encoding", "UTF8"),
@@ -63,7 +63,7 @@ const NO_SETTINGS: [&str; 4] = ["user", "database", "options", "replication"];
 
 /// The settings of a session.
 #[derive(Debug, Default)]
-pub(super) struct SessionSettings {
+pub(crate) struct SessionSettings {
     set: BTreeMap<String, String>,
     /// What is in force again after a reset.
     started: BTreeMap<String, String>,
@@ -75,7 +75,7 @@ impl SessionSettings {
     ///
     /// # Errors
     /// As [`Self::set`].
-    pub(super) fn start(&mut self, parameters: &HashMap<String, String>) -> Result<(), SqlError> {
+    pub(crate) fn start(&mut self, parameters: &HashMap<String, String>) -> Result<(), SqlError> {
         let options = parameters.get("options").map(String::as_str).unwrap_or_default();
         let is_setting = |name: &str| !NO_SETTINGS.contains(&name) && !name.starts_with("_pq_");
         let own = parameters.iter().filter(|(name, _)| is_setting(name));
@@ -91,7 +91,7 @@ impl SessionSettings {
     ///
     /// # Errors
     /// Returns an error if results could not be what the client then expects.
-    pub(super) fn set(&mut self, name: String, value: String) -> Result<(), SqlError> {
+    pub(crate) fn set(&mut self, name: String, value: String) -> Result<(), SqlError> {
         let value = value.trim().to_owned();
         let is = |accepted: &[&str]| accepted.iter().any(|it| it.eq_ignore_ascii_case(&value));
         let is_accepted = match name.as_str() {
@@ -133,7 +133,7 @@ impl SessionSettings {
     }
 
     /// Goes back to what the session started with.
-    pub(super) fn reset(&mut self, name: Option<&str>) {
+    pub(crate) fn reset(&mut self, name: Option<&str>) {
         let Some(name) = name else {
             self.set = self.started.clone();
             return;
@@ -148,7 +148,7 @@ impl SessionSettings {
     ///
     /// # Errors
     /// Returns an error if there is no such setting.
-    pub(super) fn show(&self, name: &str) -> Result<String, SqlError> {
+    pub(crate) fn show(&self, name: &str) -> Result<String, SqlError> {
         match self.set.get(name) {
             Some(value) => Ok(value.clone()),
             None => default_setting(name).map(str::to_owned),

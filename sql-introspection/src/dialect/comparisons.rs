@@ -6,10 +6,7 @@ use datafusion::{
     arrow::{
         array::{ArrayRef, AsArray, Decimal128Array},
         compute::cast,
-        datatypes::{
-            DataType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
-            TimeUnit,
-        },
+        datatypes::{DataType, Int64Type, IntervalMonthDayNanoType, IntervalUnit},
     },
     common::{DFSchema, Result, config::ConfigOptions, exec_err, tree_node::Transformed},
     logical_expr::{
@@ -20,15 +17,17 @@ use datafusion::{
     },
 };
 
+use crate::interval::{nanoseconds, unit_nanoseconds};
+
 /// Lets intervals of any kind be compared with each other, once the values of parameters are known,
 /// and truth values with texts.
 #[derive(Debug)]
-pub(crate) struct Comparisons {
+pub(super) struct Comparisons {
     length: Arc<ScalarUDF>,
 }
 
 impl Comparisons {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         let signature = Signature::any(1, Volatility::Immutable);
         Self { length: Arc::new(ScalarUDF::new_from_impl(Length(signature))) }
     }
@@ -95,25 +94,10 @@ fn is_comparison(op: Operator) -> bool {
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
-/// The length of an interval in nanoseconds. As in PostgreSQL, a month has thirty days and a day has
-/// twenty-four hours: the engine takes a day and twenty-four hours for different intervals.
+/// The length of an interval in nanoseconds: the engine takes a day and twenty-four hours for
+/// different intervals.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Length(Signature);
-
-fn length(interval: IntervalMonthDayNano) -> i128 {
-    const DAY: i128 = 24 * 60 * 60 * 1_000_000_000;
-    let days = i128::from(interval.months) * 30 + i128::from(interval.days);
-    days * DAY + i128::from(interval.nanoseconds)
-}
-
-fn nanoseconds(unit: TimeUnit) -> i128 {
-    match unit {
-        TimeUnit::Second => 1_000_000_000,
-        TimeUnit::Millisecond => 1_000_000,
-        TimeUnit::Microsecond => 1_000,
-        TimeUnit::Nanosecond => 1,
-    }
-}
 
 impl ScalarUDFImpl for Length {
     fn name(&self) -> &'static str {
@@ -136,11 +120,11 @@ impl ScalarUDFImpl for Length {
         let lengths: Decimal128Array = if let DataType::Duration(unit) = intervals.data_type() {
             let counts = cast(intervals, &DataType::Int64)?;
             let counts = counts.as_primitive::<Int64Type>().iter();
-            counts.map(|count| Some(i128::from(count?) * nanoseconds(*unit))).collect()
+            counts.map(|count| Some(i128::from(count?) * unit_nanoseconds(*unit))).collect()
         } else {
             let intervals = cast(intervals, &DataType::Interval(IntervalUnit::MonthDayNano))?;
             let intervals = intervals.as_primitive::<IntervalMonthDayNanoType>();
-            intervals.iter().map(|interval| interval.map(length)).collect()
+            intervals.iter().map(|interval| interval.map(nanoseconds)).collect()
         };
         let lengths = lengths.with_precision_and_scale(38, 0)?;
         Ok(ColumnarValue::Array(Arc::new(lengths) as ArrayRef))
