@@ -64,7 +64,7 @@ impl ScalarUDFImpl for Read {
 }
 
 /// The elements of an array, which may be null.
-fn elements(text: &str) -> Result<Vec<Option<String>>> {
+pub(super) fn elements(text: &str) -> Result<Vec<Option<String>>> {
     let malformed = || {
         let what = format!("malformed array literal: \"{text}\"");
         let hint = "write {a,b} or {\"a\",\"b\"}; an array of arrays is not supported";

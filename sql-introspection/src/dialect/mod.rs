@@ -2,28 +2,31 @@
 //! them, and it is taught comparisons and functions that it lacks.
 //!
 //! Reading order: `tokens` (what is changed in a text), `rewrite` with `subqueries` and `array_calls`
-//! (in what was parsed), [`names`] (what columns are called), `comparisons` and `existence` (in
-//! plans), and the functions: `arrays`, `json_object`, `setting_functions`,
-//! `text_functions`.
+//! (in what was parsed), [`names`] (what columns are called), `comparisons`, `intervals` and
+//! `existence` (in plans), and the functions: `arrays`, `json_object`, [`setting_functions`],
+//! `text_functions`, `to_char` with its `template`, `zones`.
 
 mod array_calls;
 mod arrays;
 mod comparisons;
 mod existence;
+mod intervals;
 mod json_object;
 pub(crate) mod names;
 mod rewrite;
-mod setting_functions;
+pub(crate) mod setting_functions;
 mod subqueries;
+mod template;
 mod text_functions;
+mod to_char;
 mod tokens;
+mod zones;
 
 use std::sync::Arc;
 
 use datafusion::{
     common::DataFusionError,
     execution::{FunctionRegistry, SessionState, SessionStateBuilder},
-    logical_expr::planner::ExprPlanner,
     sql::sqlparser::ast::Statement,
 };
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
@@ -32,6 +35,7 @@ use crate::error::SqlError;
 
 use comparisons::Comparisons;
 use existence::Existence;
+use intervals::Lengths;
 
 /// Reads statements.
 pub(crate) struct Parser(PostgresCompatibilityParser);
@@ -63,10 +67,12 @@ pub(crate) fn teach(mut state: SessionState) -> Result<SessionState, SqlError> {
     json_object::register(functions)?;
     setting_functions::register(functions)?;
     text_functions::register(functions)?;
+    to_char::register(functions)?;
+    zones::register(functions)?;
     datafusion_functions_json::register_all(functions)?;
-    let comparisons = Arc::new(Comparisons::new());
-    functions.register_expr_planner(Arc::clone(&comparisons) as Arc<dyn ExprPlanner>)?;
-    functions.register_function_rewrite(comparisons)?;
+    functions.register_expr_planner(Arc::new(Comparisons))?;
+    functions.register_function_rewrite(Arc::new(Comparisons))?;
     let state = SessionStateBuilder::new_from_existing(state);
-    Ok(state.with_analyzer_rule(Arc::new(Existence)).build())
+    let state = state.with_analyzer_rule(Arc::new(Existence));
+    Ok(state.with_analyzer_rule(Arc::new(Lengths)).build())
 }

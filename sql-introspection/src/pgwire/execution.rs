@@ -29,10 +29,10 @@ use super::{
     session::Session,
     statement::Statement,
 };
-use crate::error::SqlError;
+use crate::{error::SqlError, session_settings::Scope};
 
 /// What a statement is answered with.
-enum Answer {
+pub(super) enum Answer {
     /// Rows.
     Rows { schema: SchemaRef, batches: BoxStream<'static, Result<RecordBatch, SqlError>> },
     /// Nothing but that it was done.
@@ -78,7 +78,7 @@ impl Session {
 
     /// Executes a statement whose transaction is in this status. Returns its answer, and the status
     /// afterwards.
-    async fn execute(
+    pub(super) async fn execute(
         &self,
         prepared: Prepared,
         parameters: Option<ParamValues>,
@@ -106,6 +106,7 @@ impl Session {
             }
             Statement::Commit | Statement::Rollback => {
                 self.kept().end_transaction();
+                self.settings().end_transaction();
                 after = TransactionStatus::Idle;
                 Answer::Done
             }
@@ -126,16 +127,22 @@ impl Session {
                 after = TransactionStatus::Transaction;
                 Answer::Done
             }
-            Statement::Set(name, value) => {
-                self.kept().settings.set(name, value)?;
+            // As in PostgreSQL, outside of a transaction what is set for one has no effect.
+            Statement::Set { scope: Scope::Transaction, .. }
+                if status == TransactionStatus::Idle =>
+            {
+                Answer::Done
+            }
+            Statement::Set { name, value, scope } => {
+                self.settings().set(&name, value.as_deref(), scope)?;
                 Answer::Done
             }
             Statement::Reset(name) => {
-                self.kept().settings.reset(name.as_deref());
+                self.settings().reset(name.as_deref());
                 Answer::Done
             }
             Statement::Show(name) => {
-                let row = single(&name, &self.kept().settings.show(&name)?)?;
+                let row = single(&name, &self.settings().show(&name)?)?;
                 let schema = row.schema();
                 Answer::Rows { schema, batches: stream::iter([Ok(row)]).boxed() }
             }
@@ -169,9 +176,8 @@ impl Session {
             }
             Statement::Discard => {
                 self.listening.unlisten(None).await;
-                let mut kept = self.kept();
-                kept.cursors.clear();
-                kept.settings.reset(None);
+                self.kept().cursors.clear();
+                self.settings().reset(None);
                 Answer::Done
             }
             Statement::Listen(channel) => {

@@ -117,6 +117,7 @@ impl ExtendedQueryHandler for Session {
             }
             Ok(Some(self.prepare(Statement::of(statement)?, &types).await?))
         };
+        let parse = self.in_time(client.transaction_status(), parse);
         match Box::pin(self.unless_cancelled(parse)).await? {
             None => client.portal_store().put_empty_statement(&name),
             Some(prepared) => {
@@ -164,7 +165,9 @@ impl ExtendedQueryHandler for Session {
             return Err(PgWireError::NotReadyForQuery);
         }
         client.set_state(PgWireConnectionState::QueryInProgress);
-        self.unless_cancelled(self.extended(client, message)).await?;
+        let status = client.transaction_status();
+        let executed = self.in_time(status, self.extended(client, message));
+        Box::pin(self.unless_cancelled(executed)).await?;
         client.set_state(PgWireConnectionState::ReadyForQuery);
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::{
     cursor::Cursor,
     shared_bytes::{SharedBytes, Taken},
 };
-use crate::{error::SqlError, session_settings::SessionSettings};
+use crate::error::SqlError;
 
 /// Prepared statements and portals that a session may have, each.
 const PREPARED_MAX: usize = 1024;
@@ -21,7 +21,6 @@ const SAVEPOINTS_MAX: usize = 1024;
 pub(super) struct Kept {
     /// Who has connected.
     pub(super) user: String,
-    pub(super) settings: SessionSettings,
     pub(super) cursors: HashMap<String, Arc<Mutex<Cursor>>>,
     /// The prepared statements, and the sizes of their texts in bytes.
     statements: HashMap<String, usize>,
@@ -36,7 +35,6 @@ impl Kept {
     pub(super) fn new(prepared: &SharedBytes) -> Self {
         Self {
             user: String::new(),
-            settings: SessionSettings::default(),
             cursors: HashMap::new(),
             statements: HashMap::new(),
             statement_bytes: prepared.take(),

@@ -2,9 +2,9 @@
 //!
 //! Reading order: [`server`] (accepts connections), `connection` (the messages of one, which
 //! `bounded` keeps small), `startup` (who connects), `statement` (what one asks for), `session` (how
-//! it is prepared), `kept` (what stays between messages), `execution`, `session_functions`, `cursor`,
-//! `listening`. How statements come: `simple`, `prepared`, `parameters` and `extended`. `rows`
-//! (batches as messages), `cancel`, `shared_bytes`, `tls`.
+//! it is prepared), `kept` (what stays between messages), `execution`, `interruption`,
+//! `session_functions`, `cursor`, `listening`. How statements come: `simple`, `prepared`, `parameters`
+//! and `extended`. `rows` (batches as messages), `cancel`, `shared_bytes`, `tls`.
 
 mod bounded;
 mod cancel;
@@ -12,6 +12,7 @@ mod connection;
 mod cursor;
 mod execution;
 mod extended;
+mod interruption;
 mod kept;
 mod listening;
 mod parameters;
@@ -29,3 +30,6 @@ mod tls;
 pub use server::{Server, Settings};
 pub use startup::{Access, User};
 pub use tls::{Tls, TlsError};
+
+#[cfg(test)]
+mod tests;

@@ -4,21 +4,28 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pgwire::{api::Type, error::PgWireResult};
+use pgwire::api::Type;
 use tokio::sync::Notify;
 
 use super::{
     cursor::Cursor, kept::Kept, listening::Listening, parameters::typed, prepared::Prepared,
     rows::single, session_functions, shared_bytes::SharedBytes, statement::Statement,
 };
-use crate::{dialect::names, engine::Client, error::SqlError, feed::Feed};
+use crate::{
+    dialect::{names, setting_functions},
+    engine::Client,
+    error::SqlError,
+    feed::Feed,
+    session_settings::{SessionSettings, SharedSettings},
+};
 
 /// A session.
 pub(super) struct Session {
     pub(super) client: Client,
     /// Woken to cancel what is running.
-    cancelled: Arc<Notify>,
+    pub(super) cancelled: Arc<Notify>,
     pub(super) listening: Listening,
+    settings: SharedSettings,
     kept: Mutex<Kept>,
 }
 
@@ -30,7 +37,8 @@ impl Session {
         feed: Arc<dyn Feed>,
     ) -> Self {
         let listening = Listening::new(feed);
-        Self { client, cancelled, listening, kept: Mutex::new(Kept::new(prepared)) }
+        let (settings, kept) = (SharedSettings::default(), Mutex::new(Kept::new(prepared)));
+        Self { client, cancelled, listening, settings, kept }
     }
 
     /// Takes over who a client is, and the settings that it has sent with its first message.
@@ -38,9 +46,12 @@ impl Session {
     /// # Errors
     /// Returns an error if results could not be what the client then expects.
     pub(super) fn start(&self, parameters: &HashMap<String, String>) -> Result<(), SqlError> {
-        let mut kept = self.kept();
-        kept.user = parameters.get("user").cloned().unwrap_or_default();
-        kept.settings.start(parameters)
+        self.kept().user = parameters.get("user").cloned().unwrap_or_default();
+        self.settings().start(parameters)
+    }
+
+    pub(super) fn settings(&self) -> MutexGuard<'_, SessionSettings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -58,12 +69,10 @@ impl Session {
             Some(query) => {
                 let mut query = query.clone();
                 names::give(&mut query);
-                {
-                    let mut kept = self.kept();
-                    let Kept { user, settings, .. } = &mut *kept;
-                    session_functions::answer(&mut query, user, settings)?;
-                }
-                let (plan, parameters) = typed(self.client.engine().plan(query).await?, declared)?;
+                session_functions::answer(&mut query, &self.kept().user, &self.settings())?;
+                let plan = self.client.engine().plan(query).await?;
+                let plan = setting_functions::in_session(plan, &self.settings)?;
+                let (plan, parameters) = typed(plan, declared)?;
                 (Some(plan), parameters)
             }
             None => (None, Vec::new()),
@@ -71,7 +80,7 @@ impl Session {
         let schema = match (&statement, &plan) {
             (Statement::Query(_), Some(plan)) => Some(Arc::clone(plan.schema().inner())),
             (Statement::Show(name), _) => {
-                Some(single(name, &self.kept().settings.show(name)?)?.schema())
+                Some(single(name, &self.settings().show(name)?)?.schema())
             }
             (Statement::Fetch(name, _), _) => Some(self.cursor(name)?.lock().await.schema()),
             _ => None,
@@ -85,16 +94,5 @@ impl Session {
             .get(name)
             .map(Arc::clone)
             .ok_or_else(|| SqlError::new("34000", format!("cursor \"{name}\" does not exist")))
-    }
-
-    /// Does some work unless the client cancels it.
-    pub(super) async fn unless_cancelled<T>(
-        &self,
-        work: impl Future<Output = PgWireResult<T>>,
-    ) -> PgWireResult<T> {
-        tokio::select! {
-            done = work => done,
-            () = self.cancelled.notified() => Err(SqlError::cancelled().into()),
-        }
     }
 }
