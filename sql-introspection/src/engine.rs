@@ -8,19 +8,18 @@ use std::time::Duration;
 
 use datafusion::{
     arrow::{array::RecordBatch, datatypes::SchemaRef},
-    common::{DataFusionError, ParamValues},
+    common::ParamValues,
     execution::{
-        FunctionRegistry, SendableRecordBatchStream, SessionState, SessionStateBuilder,
+        SendableRecordBatchStream, SessionState, SessionStateBuilder,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
         memory_pool::{FairSpillPool, TrackConsumersPool},
         runtime_env::RuntimeEnvBuilder,
     },
-    logical_expr::{LogicalPlan, planner::ExprPlanner},
+    logical_expr::LogicalPlan,
     physical_plan::execute_stream,
     prelude::{SQLOptions, SessionConfig, SessionContext},
     sql::{parser::Statement as EngineStatement, sqlparser::ast::Statement},
 };
-use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use futures::Stream;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -29,8 +28,8 @@ use tokio::{
 };
 
 use crate::{
-    catalog, column::UTC, comparisons::Comparisons, cooperation::GiveWay, counting::Counting,
-    error::SqlError, existence::Existence, snapshot::QuerySnapshot, source::Source,
+    catalog, column::UTC, cooperation::GiveWay, counting::Counting, dialect, error::SqlError,
+    growth, snapshot::QuerySnapshot, source::Source,
 };
 
 /// Limits on queries.
@@ -50,7 +49,7 @@ pub struct Settings {
 pub struct Engine {
     state: SessionState,
     source: Arc<dyn Source>,
-    parser: PostgresCompatibilityParser,
+    parser: dialect::Parser,
     running: Arc<Semaphore>,
     settings: Settings,
 }
@@ -83,19 +82,16 @@ impl Engine {
         // Without a zone, now() and timestamptz would be times without one.
         options.execution.time_zone = Some(UTC.to_owned());
         let context = SessionContext::new_with_config_rt(config, runtime);
-        let mut state = catalog::set_up(&context).await?;
-        let comparisons = Arc::new(Comparisons::new());
-        state.register_expr_planner(Arc::clone(&comparisons) as Arc<dyn ExprPlanner>)?;
-        state.register_function_rewrite(comparisons)?;
+        let mut state = dialect::teach(catalog::set_up(&context).await?)?;
+        growth::bound(&mut state)?;
         let state = SessionStateBuilder::new_from_existing(state)
-            .with_analyzer_rule(Arc::new(Existence))
             .with_optimizer_rule(Arc::new(Counting))
             .with_physical_optimizer_rule(Arc::new(GiveWay))
             .build();
         Ok(Self {
             state,
             source,
-            parser: PostgresCompatibilityParser::new(),
+            parser: dialect::Parser::new(),
             running: Arc::new(Semaphore::new(settings.queries_max)),
             settings,
         })
@@ -106,10 +102,7 @@ impl Engine {
     /// # Errors
     /// Returns an error if the text is not SQL.
     pub fn parse(&self, sql: &str) -> Result<Vec<Statement>, SqlError> {
-        let parsed = self.parser.parse(&catalog::tolerable(sql));
-        let mut statements = parsed.map_err(|error| DataFusionError::SQL(Box::new(error), None))?;
-        statements.iter_mut().for_each(catalog::rewrite);
-        Ok(statements)
+        self.parser.parse(sql)
     }
 
     /// Parses and plans a text that has to be a single statement.

@@ -46,6 +46,11 @@ impl SqlError {
         .hint("select less, or raise the setting")
     }
 
+    /// The statement has taken longer than the client wanted it to.
+    pub(crate) fn out_of_time() -> Self {
+        Self::new("57014", "canceling statement due to statement timeout")
+    }
+
     /// The client asked for the query to be cancelled.
     pub(crate) fn cancelled() -> Self {
         Self::new("57014", "canceling statement due to user request")

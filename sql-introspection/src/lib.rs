@@ -6,23 +6,28 @@
 //!
 //! Reading order: [`source`] (what is read), [`tables`] (which columns there are), [`mod@column`],
 //! `table`, `pushdown` (what of a query's conditions reaches the source), `scan` (pages become
-//! batches), [`engine`] (a query from its text to its rows), [`error`], [`feed`] (changes as they happen). For clients: [`output`]
-//! (JSON and Arrow), [`pgwire`].
+//! batches), `catalog` (the tables, and PostgreSQL's about them), `dialect` (PostgreSQL's SQL),
+//! [`engine`] (a query from its text to its rows), [`error`], [`feed`] (changes as they happen). For
+//! clients: [`output`] (JSON and Arrow), [`pgwire`]. Each of `catalog`, `dialect`, `engine` and
+//! `pgwire` knows those before it.
 
+mod arguments;
 mod catalog;
 pub mod column;
-mod comparisons;
 mod cooperation;
 mod counting;
+mod dialect;
 pub mod engine;
 pub mod error;
-mod existence;
 pub mod feed;
+mod growth;
+mod interval;
 mod json;
 pub mod output;
 pub mod pgwire;
 mod pushdown;
 mod scan;
+mod session_settings;
 mod snapshot;
 pub mod source;
 mod table;

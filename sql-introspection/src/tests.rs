@@ -1,6 +1,6 @@
 //! Queries over records in memory, and how many of them each reads.
 
-mod memory;
+pub(crate) mod memory;
 mod postgres;
 
 use std::time::Duration;

@@ -84,6 +84,21 @@ def check_statements_tell_the_types_of_their_columns():
     run(tells)
 
 
+def check_settings_are_asked_when_a_statement_is_executed():
+    async def asks(connection):
+        ask = await connection.prepare("select current_setting($1)")
+        change = await connection.prepare("select set_config($1, $2, $3)")
+        equal(await ask.fetchval("statement_timeout"), "0")
+        equal(await change.fetchval("statement_timeout", "5000", False), "5s")
+        equal(await ask.fetchval("statement_timeout"), "5s")
+        async with connection.transaction():
+            await connection.execute("set local statement_timeout = '1min'")
+            equal(await ask.fetchval("statement_timeout"), "1min")
+        equal(await ask.fetchval("statement_timeout"), "5s")
+
+    run(asks)
+
+
 def check_parameters_are_compared_with_columns_of_each_type():
     async def is_compared(connection, expected, condition, value):
         equal(await connection.fetchval(f"select count(*) from {condition}", value), expected)

@@ -18,11 +18,12 @@ use datafusion::{
     prelude::SessionContext,
 };
 
-use super::{
-    functions::{argument, number},
-    oids::oids,
+use super::oids::oids;
+use crate::{
+    arguments::{argument, number},
+    error::SqlError,
+    table::Description,
 };
-use crate::{error::SqlError, table::Description};
 
 /// Comments by the object's oid and the column's number, which is 0 for the table itself.
 type Comments = BTreeMap<(i64, i64), &'static str>;

@@ -10,6 +10,8 @@ use datafusion::{
     prelude::SessionContext,
 };
 
+use crate::session_settings::SERVER_VERSION;
+
 /// A function that ignores its arguments.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Constant {
@@ -67,11 +69,8 @@ const NO_TEXT: [&str; 11] = [
 
 pub(super) fn register(context: &SessionContext) {
     let text = |text: &str| ScalarValue::Utf8(Some(text.to_owned()));
-    let version = format!(
-        "PostgreSQL {} (abide {}), read-only",
-        crate::pgwire::SERVER_VERSION,
-        env!("CARGO_PKG_VERSION")
-    );
+    let version =
+        format!("PostgreSQL {SERVER_VERSION} (abide {}), read-only", env!("CARGO_PKG_VERSION"));
     let mut constants = vec![
         ("version", text(&version)),
         ("pg_is_in_recovery", ScalarValue::Boolean(Some(false))),
@@ -95,21 +94,5 @@ pub(super) fn register(context: &SessionContext) {
             Volatility::Immutable,
         );
         context.register_udf(ScalarUDF::new_from_impl(Constant { name, value, signature }));
-    }
-}
-
-/// For functions that look at their arguments.
-pub(super) fn argument(arguments: &[ColumnarValue], at: usize, row: usize) -> Option<ScalarValue> {
-    match arguments.get(at)? {
-        ColumnarValue::Scalar(value) => Some(value.clone()),
-        ColumnarValue::Array(array) => ScalarValue::try_from_array(array, row).ok(),
-    }
-}
-
-/// A number, whatever its type.
-pub(super) fn number(value: &ScalarValue) -> Option<i64> {
-    match value.cast_to(&DataType::Int64) {
-        Ok(ScalarValue::Int64(number)) => number,
-        Ok(_) | Err(_) => None,
     }
 }

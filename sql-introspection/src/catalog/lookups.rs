@@ -17,11 +17,11 @@ use datafusion::{
     prelude::SessionContext,
 };
 
-use super::{
-    functions::{argument, number},
-    oids::oids,
+use super::oids::oids;
+use crate::{
+    arguments::{argument, number},
+    error::SqlError,
 };
-use crate::error::SqlError;
 
 /// A function, and the query that lists what it finds.
 const LOOKUPS: [(&str, &str); 2] = [

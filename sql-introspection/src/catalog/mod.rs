@@ -1,22 +1,13 @@
 //! The catalogue: the tables themselves, and PostgreSQL's system tables about them, for `\d` and
 //! for tools.
 
-mod array_calls;
-mod arrays;
 mod attributes;
 mod comments;
-mod current_setting;
 mod functions;
-mod growth;
 mod information_schema;
-mod json_object;
 mod lookups;
 mod oids;
-mod rewrite;
-mod subqueries;
 mod system_tables;
-mod text_functions;
-mod tokens;
 mod types;
 
 use std::sync::Arc;
@@ -31,9 +22,7 @@ use datafusion_pg_catalog::pg_catalog::{context::EmptyContextProvider, setup_pg_
 use crate::{error::SqlError, tables};
 
 use information_schema::INFORMATION;
-pub(crate) use rewrite::rewrite;
 use system_tables::SystemTables;
-pub(crate) use tokens::tolerable;
 use types::Types;
 pub(crate) use types::is_oid_list;
 
@@ -43,7 +32,7 @@ pub(crate) const DATABASE: &str = "abide";
 pub(crate) const SCHEMA: &str = "public";
 
 /// The schema of the system tables.
-const SYSTEM: &str = "pg_catalog";
+pub(crate) const SYSTEM: &str = "pg_catalog";
 
 /// Adds the tables, and returns the state to plan queries with.
 pub(crate) async fn set_up(context: &SessionContext) -> Result<SessionState, SqlError> {
@@ -70,24 +59,16 @@ pub(crate) async fn set_up(context: &SessionContext) -> Result<SessionState, Sql
     let state = SessionStateBuilder::new_from_existing(context.state());
     *context.state_ref().write() = state.with_type_planner(Arc::new(Types)).build();
     functions::register(context);
-    text_functions::register(context);
-    arrays::register(context);
-    current_setting::register(context);
-    json_object::register(context);
-    growth::register(context);
     let catalogs = Arc::clone(context.state().catalog_list());
     let information = information_schema::schema(context, catalogs).await?;
     database.register_schema(INFORMATION, Arc::clone(&information))?;
-    let mut system = SystemTables::new(context, system).await?;
-    database.register_schema(SYSTEM, Arc::new(system.clone()))?;
+    let system = Arc::new(SystemTables::new(context, system).await?);
+    database.register_schema(SYSTEM, Arc::clone(&system) as Arc<dyn SchemaProvider>)?;
     let attributes = attributes::table(context, &*database).await?;
-    system.own.insert("pg_attribute", attributes);
+    system.register_table("pg_attribute".to_owned(), attributes)?;
     let comments = comments::register(context, &descriptions).await?;
-    system.own.insert("pg_description", comments);
-    database.register_schema(SYSTEM, Arc::new(system))?;
+    system.register_table("pg_description".to_owned(), comments)?;
     information_schema::describe_columns(context, &*information).await?;
     lookups::register(context).await?;
-    let mut state = context.state();
-    datafusion_functions_json::register_all(&mut state)?;
-    Ok(state)
+    Ok(context.state())
 }

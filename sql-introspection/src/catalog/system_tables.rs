@@ -1,28 +1,27 @@
 //! PostgreSQL's system tables: the library's, and those of them that clients need otherwise.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::{
-    catalog::{SchemaProvider, TableProvider},
+    catalog::{MemorySchemaProvider, SchemaProvider, TableProvider},
     common::Result,
     prelude::SessionContext,
 };
 
-use crate::error::SqlError;
+use crate::{error::SqlError, session_settings::DEFAULTS};
 
 /// The library's tables, but for some.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct SystemTables {
-    pub(super) tables: Arc<dyn SchemaProvider>,
+    tables: Arc<dyn SchemaProvider>,
     /// Take the place of the library's tables of these names, or are missing there.
-    pub(super) own: BTreeMap<&'static str, Arc<dyn TableProvider>>,
+    own: MemorySchemaProvider,
 }
 
 /// Tables that differ from the library's in a few columns. Lists of numbers and of texts are texts
 /// there. The function of an aggregate is a name there, and null here if several have that name.
-const MENDED: [(&str, &str); 7] = [
+const MENDED: [(&str, &str); 6] = [
     (
         "pg_class",
         "select *, cast(null as varchar[]) as reloptions, cast(null as varchar[]) as relacl \
@@ -55,11 +54,6 @@ const MENDED: [(&str, &str); 7] = [
          from pg_catalog.pg_constraint",
     ),
     (
-        "pg_settings",
-        "select * from pg_catalog.pg_settings \
-         union all by name select 'max_index_keys' as name, '32' as setting",
-    ),
-    (
         "pg_aggregate",
         "with functions as (\
              select 'pg_catalog.' || proname as name, min(oid) as oid from pg_catalog.pg_proc \
@@ -78,15 +72,27 @@ const LACKING: [(&str, &str); 1] = [(
      where false",
 )];
 
+/// The query of `pg_settings`, in the columns of the library.
+fn settings() -> String {
+    let rows = DEFAULTS.iter().map(|(name, value)| format!("('{name}', '{value}')"));
+    let rows = rows.collect::<Vec<_>>().join(", ");
+    format!(
+        "select * from pg_catalog.pg_settings where false \
+         union all by name select * from (values {rows}) as settings (name, setting)"
+    )
+}
+
 impl SystemTables {
     /// Takes over the tables of the library.
     pub(super) async fn new(
         context: &SessionContext,
         tables: Arc<dyn SchemaProvider>,
     ) -> Result<Self, SqlError> {
-        let mut own = BTreeMap::new();
-        for (name, query) in MENDED.into_iter().chain(LACKING) {
-            own.insert(name, context.sql(query).await?.into_view());
+        let own = MemorySchemaProvider::new();
+        let settings = settings();
+        let queries = MENDED.into_iter().chain(LACKING).chain([("pg_settings", &*settings)]);
+        for (name, query) in queries {
+            own.register_table(name.to_owned(), context.sql(query).await?.into_view())?;
         }
         Ok(Self { tables, own })
     }
@@ -95,18 +101,29 @@ impl SystemTables {
 #[async_trait]
 impl SchemaProvider for SystemTables {
     fn table_names(&self) -> Vec<String> {
-        let lacking = LACKING.iter().map(|(name, _)| (*name).to_owned());
-        self.tables.table_names().into_iter().chain(lacking).collect()
+        let known = self.tables.table_names();
+        let lacking = self.own.table_names().into_iter().filter(|name| !known.contains(name));
+        let lacking: Vec<_> = lacking.collect();
+        known.into_iter().chain(lacking).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        match self.own.get(name) {
-            Some(table) => Ok(Some(Arc::clone(table))),
+        match self.own.table(name).await? {
+            Some(table) => Ok(Some(table)),
             None => self.tables.table(name).await,
         }
     }
 
+    /// Takes the place of a table of the library.
+    fn register_table(
+        &self,
+        name: String,
+        table: Arc<dyn TableProvider>,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        self.own.register_table(name, table)
+    }
+
     fn table_exist(&self, name: &str) -> bool {
-        self.own.contains_key(name) || self.tables.table_exist(name)
+        self.own.table_exist(name) || self.tables.table_exist(name)
     }
 }

@@ -27,10 +27,11 @@ use pgwire::{
 };
 
 use super::{
+    execution::Reply,
     parameters::bound,
     prepared::{Prepared, Preparer},
     rows::{complete, fields},
-    session::{PREPARED_MAX, Reply, Session},
+    session::Session,
     statement::Statement,
 };
 use crate::error::SqlError;
@@ -116,6 +117,7 @@ impl ExtendedQueryHandler for Session {
             }
             Ok(Some(self.prepare(Statement::of(statement)?, &types).await?))
         };
+        let parse = self.in_time(client.transaction_status(), parse);
         match Box::pin(self.unless_cancelled(parse)).await? {
             None => client.portal_store().put_empty_statement(&name),
             Some(prepared) => {
@@ -136,14 +138,7 @@ impl ExtendedQueryHandler for Session {
     {
         let statement = message.statement_name.as_deref().unwrap_or(DEFAULT_NAME);
         let name = message.portal_name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
-        {
-            let mut kept = self.kept();
-            if kept.portals.len() >= PREPARED_MAX && !kept.portals.contains(&name) {
-                let what = format!("a session may have {PREPARED_MAX} portals");
-                return Err(SqlError::new("53400", what).hint("close some of them").into());
-            }
-            kept.portals.insert(name.clone());
-        }
+        self.kept().note_portal(name.clone())?;
         match client.portal_store().get_statement(statement) {
             Some(Entry::Value(statement)) => {
                 let portal = Portal::try_new(&message, statement)?;
@@ -170,7 +165,9 @@ impl ExtendedQueryHandler for Session {
             return Err(PgWireError::NotReadyForQuery);
         }
         client.set_state(PgWireConnectionState::QueryInProgress);
-        self.unless_cancelled(self.extended(client, message)).await?;
+        let status = client.transaction_status();
+        let executed = self.in_time(status, self.extended(client, message));
+        Box::pin(self.unless_cancelled(executed)).await?;
         client.set_state(PgWireConnectionState::ReadyForQuery);
         Ok(())
     }
@@ -208,9 +205,7 @@ impl ExtendedQueryHandler for Session {
             self.kept().forget_statement(name);
         } else {
             client.portal_store().rm_portal(name);
-            let mut kept = self.kept();
-            kept.portals.remove(name);
-            kept.cursors.remove(name);
+            self.kept().forget_portal(name);
         }
         client.send(PgWireBackendMessage::CloseComplete(CloseComplete::new())).await?;
         Ok(())

@@ -2,24 +2,25 @@
 //!
 //! Reading order: [`server`] (accepts connections), `connection` (the messages of one, which
 //! `bounded` keeps small), `startup` (who connects), `statement` (what one asks for), `session` (how
-//! it is executed), `session_functions`, `settings`, `cursor`, `listening`. How statements come:
-//! `simple`, `prepared`, `parameters` and `extended`. `names` (what columns are called), `rows`
-//! (batches as messages), `cancel`, `shared_bytes`, `tls`.
+//! it is prepared), `kept` (what stays between messages), `execution`, `interruption`,
+//! `session_functions`, `cursor`, `listening`. How statements come: `simple`, `prepared`, `parameters`
+//! and `extended`. `rows` (batches as messages), `cancel`, `shared_bytes`, `tls`.
 
 mod bounded;
 mod cancel;
 mod connection;
 mod cursor;
+mod execution;
 mod extended;
+mod interruption;
+mod kept;
 mod listening;
-mod names;
 mod parameters;
 mod prepared;
 mod rows;
 pub mod server;
 mod session;
 mod session_functions;
-mod settings;
 mod shared_bytes;
 mod simple;
 mod startup;
@@ -27,6 +28,8 @@ mod statement;
 mod tls;
 
 pub use server::{Server, Settings};
-pub(crate) use settings::{SERVER_VERSION, default_setting};
 pub use startup::{Access, User};
 pub use tls::{Tls, TlsError};
+
+#[cfg(test)]
+mod tests;

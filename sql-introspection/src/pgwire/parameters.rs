@@ -10,7 +10,9 @@ use datafusion::{
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     logical_expr::{
-        Cast, Expr, ExprSchemable, LogicalPlan, TryCast, expr::Placeholder, utils::merge_schema,
+        Cast, Expr, ExprSchemable, LogicalPlan, TryCast, TypeSignature,
+        expr::{Placeholder, ScalarFunction},
+        utils::merge_schema,
     },
 };
 use pgwire::{
@@ -128,12 +130,38 @@ fn note_told(expr: &Expr, schema: &DFSchema, note: &mut impl FnMut(&Expr, DataTy
                 note(list, DataType::List(Arc::new(Field::new_list_field(wide(element), true))));
             }
         }
+        Expr::ScalarFunction(function) => {
+            for (argument, ty) in function.args.iter().zip(wanted(function)) {
+                note(argument, ty.clone());
+            }
+        }
         Expr::Placeholder(Placeholder { field, .. }) => {
             let ty = field.as_ref().map_or(DataType::Null, |field| field.data_type().clone());
             note(expr, ty);
         }
         _ => (),
     }
+}
+
+/// The types of a function's arguments, if it has only one choice of them.
+fn wanted(function: &ScalarFunction) -> &[DataType] {
+    let signature = &function.func.signature().type_signature;
+    let choices = if let TypeSignature::OneOf(choices) = signature {
+        &choices[..]
+    } else {
+        std::slice::from_ref(signature)
+    };
+    let mut found: &[DataType] = &[];
+    for choice in choices {
+        let TypeSignature::Exact(types) = choice else { return &[] };
+        if types.len() == function.args.len() {
+            if !found.is_empty() {
+                return &[];
+            }
+            found = types;
+        }
+    }
+    found
 }
 
 /// A type that has each value that a client may send: PostgreSQL's numbers are signed, so a value

@@ -24,8 +24,7 @@ use pgwire::{
     messages::{PgWireBackendMessage, data::DataRow, response::CommandComplete},
 };
 
-use super::names;
-use crate::error::SqlError;
+use crate::{dialect::names, error::SqlError};
 
 /// Columns as messages describe them.
 pub(super) fn fields(schema: &Schema, format: &Format) -> Result<Arc<Vec<FieldInfo>>, SqlError> {

@@ -1,15 +1,17 @@
-//! Functions whose answers depend on the session, which the engine does not know: their calls are
-//! replaced by the answers before a query is planned.
+//! Functions whose answers depend on the session: their calls are replaced by the answers before a
+//! query is planned. Settings are asked and changed when it runs, but for those that say which rows a
+//! function in FROM has: the engine wants to know that when it plans.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Statement, Value,
-    visit_expressions_mut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Statement, TableFactor, Value,
+    VisitMut, VisitorMut, visit_expressions_mut,
 };
 
-use super::settings::SessionSettings;
-use crate::error::SqlError;
+use crate::{
+    dialect::setting_functions::CURRENT_SETTING, error::SqlError, session_settings::SessionSettings,
+};
 
 /// Functions that return who has connected. Written without parentheses.
 const USER: [&str; 4] = ["current_user", "session_user", "current_role", "user"];
@@ -17,65 +19,80 @@ const USER: [&str; 4] = ["current_user", "session_user", "current_role", "user"]
 /// Replaces the calls in a statement.
 ///
 /// # Errors
-/// Returns an error if a setting does not exist, or cannot have a value.
+/// Returns an error if a setting does not exist.
 pub(super) fn answer(
     statement: &mut Statement,
     user: &str,
-    settings: &mut SessionSettings,
+    settings: &SessionSettings,
 ) -> Result<(), SqlError> {
-    let answered = visit_expressions_mut(statement, |expr| {
-        match answer_to(expr, user, settings) {
-            Ok(Some(value)) => *expr = Expr::Value(value.into()),
-            Ok(None) => (),
-            Err(error) => return ControlFlow::Break(error),
+    match statement.visit(&mut Answers { user, settings }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(*error),
+    }
+}
+
+struct Answers<'a> {
+    user: &'a str,
+    settings: &'a SessionSettings,
+}
+
+impl VisitorMut for Answers<'_> {
+    type Break = Box<SqlError>;
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Box<SqlError>> {
+        let is_function = matches!(
+            factor,
+            TableFactor::Table { args: Some(_), .. }
+                | TableFactor::Function { .. }
+                | TableFactor::TableFunction { .. }
+                | TableFactor::UNNEST { .. }
+        );
+        if !is_function {
+            return ControlFlow::Continue(());
+        }
+        visit_expressions_mut(factor, |expr| {
+            let Some(name) = setting(expr) else { return ControlFlow::Continue(()) };
+            match self.settings.show(name) {
+                Ok(value) => *expr = text(value),
+                Err(error) => return ControlFlow::Break(Box::new(error)),
+            }
+            ControlFlow::Continue(())
+        })
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Box<SqlError>> {
+        if is_user(expr) {
+            *expr = text(self.user.to_owned());
         }
         ControlFlow::Continue(())
-    });
-    match answered {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(error),
     }
 }
 
-fn answer_to(
-    expr: &Expr,
-    user: &str,
-    settings: &mut SessionSettings,
-) -> Result<Option<Value>, SqlError> {
-    let text = |text: String| Ok(Some(Value::SingleQuotedString(text)));
+fn text(text: String) -> Expr {
+    Expr::Value(Value::SingleQuotedString(text).into())
+}
+
+fn is_user(expr: &Expr) -> bool {
     if let Expr::Identifier(name) = expr {
-        let is_user = name.quote_style.is_none() && name.value.eq_ignore_ascii_case("user");
-        return if is_user { text(user.to_owned()) } else { Ok(None) };
+        return name.quote_style.is_none() && name.value.eq_ignore_ascii_case("user");
     }
-    let Expr::Function(Function { name, args, .. }) = expr else { return Ok(None) };
-    let name = name.to_string().to_lowercase();
-    let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
-    if USER.contains(&name) {
-        return text(user.to_owned());
-    }
-    let arguments: Vec<_> = match args {
-        FunctionArguments::List(list) => list.args.iter().filter_map(literal).collect(),
-        FunctionArguments::None | FunctionArguments::Subquery(_) => return Ok(None),
-    };
-    match (name, &arguments[..]) {
-        ("current_setting", [Value::SingleQuotedString(name)]) => {
-            text(settings.show(&name.to_lowercase())?)
-        }
-        ("current_setting", [Value::SingleQuotedString(name), Value::Boolean(true)]) => {
-            let shown = settings.show(&name.to_lowercase());
-            Ok(Some(shown.map_or(Value::Null, Value::SingleQuotedString)))
-        }
-        ("set_config", [Value::SingleQuotedString(name), Value::SingleQuotedString(value), _]) => {
-            settings.set(name.to_lowercase(), value.clone())?;
-            text(value.clone())
-        }
-        _ => Ok(None),
-    }
+    call(expr).is_some_and(|(name, _)| USER.contains(&name.as_str()))
 }
 
-fn literal(argument: &FunctionArg) -> Option<&Value> {
-    match argument {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value))) => Some(&value.value),
-        FunctionArg::Unnamed(_) | FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => None,
-    }
+/// The setting whose value a call returns.
+fn setting(expr: &Expr) -> Option<&str> {
+    let (name, FunctionArguments::List(list)) = call(expr)? else { return None };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(setting)))] = &list.args[..] else {
+        return None;
+    };
+    let Value::SingleQuotedString(setting) = &setting.value else { return None };
+    (name == CURRENT_SETTING).then_some(setting)
+}
+
+/// Name and arguments of a call.
+fn call(expr: &Expr) -> Option<(String, &FunctionArguments)> {
+    let Expr::Function(Function { name, args, .. }) = expr else { return None };
+    let name = name.to_string().to_lowercase();
+    let name = name.strip_prefix("pg_catalog.").map_or_else(|| name.clone(), str::to_owned);
+    Some((name, args))
 }

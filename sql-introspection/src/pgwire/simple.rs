@@ -16,11 +16,7 @@ use pgwire::{
     messages::{PgWireBackendMessage, response::EmptyQueryResponse, simplequery::Query},
 };
 
-use super::{
-    rows::complete,
-    session::{Reply, Session},
-    statement::Statement,
-};
+use super::{execution::Reply, rows::complete, session::Session, statement::Statement};
 use crate::error::SqlError;
 
 impl Session {
@@ -38,11 +34,15 @@ impl Session {
                 .await?;
         }
         for statement in statements {
-            let prepared = self.prepare(Statement::of(statement)?, &[]).await?;
-            match self.reply(client, prepared, None, &Format::UnifiedText).await? {
-                Reply::Rows(rows) => send_query_response(client, rows, true).await?,
-                Reply::Done(tag) => complete(client, tag).await?,
-            }
+            let status = client.transaction_status();
+            let answered = async {
+                let prepared = self.prepare(Statement::of(statement)?, &[]).await?;
+                match self.reply(client, prepared, None, &Format::UnifiedText).await? {
+                    Reply::Rows(rows) => send_query_response(client, rows, true).await,
+                    Reply::Done(tag) => complete(client, tag).await,
+                }
+            };
+            Box::pin(self.in_time(status, answered)).await?;
         }
         Ok(())
     }

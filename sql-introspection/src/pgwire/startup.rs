@@ -22,8 +22,8 @@ use pgwire::{
     messages::{PgWireBackendMessage, PgWireFrontendMessage},
 };
 
-use super::{settings::SERVER_VERSION, tls::Tls};
-use crate::error::SqlError;
+use super::tls::Tls;
+use crate::{error::SqlError, session_settings::SERVER_VERSION};
 
 /// Who may connect.
 #[derive(Debug, Clone)]

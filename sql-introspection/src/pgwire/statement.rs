@@ -2,10 +2,11 @@
 //! engine.
 
 use datafusion::sql::sqlparser::ast::{
-    CloseCursor, Expr, FetchDirection, Set, Statement as Parsed, Value, ValueWithSpan,
+    CloseCursor, ContextModifier, Expr, FetchDirection, Set, Statement as Parsed, Value,
+    ValueWithSpan,
 };
 
-use crate::error::SqlError;
+use crate::{error::SqlError, session_settings::Scope};
 
 /// A statement of a session.
 #[derive(Debug, Clone)]
@@ -24,8 +25,8 @@ pub(super) enum Statement {
     Release(String),
     /// `ROLLBACK TO` a savepoint. There is nothing to undo but the failure of a transaction.
     RollbackTo(String),
-    /// `SET`, with the value as text.
-    Set(String, String),
+    /// `SET`, with the value as text; `None` for the default.
+    Set { name: String, value: Option<String>, scope: Scope },
     /// `RESET`; all settings, or one.
     Reset(Option<String>),
     /// `SHOW` of a setting.
@@ -106,19 +107,32 @@ impl Statement {
     }
 
     fn of_set(set: &Set) -> Result<Self, SqlError> {
+        let in_session =
+            |name: &str, value| Self::Set { name: name.to_owned(), value, scope: Scope::Session };
         #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is of PostgreSQL")]
         Ok(match set {
-            Set::SingleAssignment { variable, values, .. } => {
-                let values: Vec<_> = values.iter().map(plain).collect();
-                Self::Set(variable.to_string().to_lowercase(), values.join(", "))
+            Set::SingleAssignment { scope, variable, values, .. } => {
+                let scope = match scope {
+                    Some(ContextModifier::Local) => Scope::Transaction,
+                    Some(ContextModifier::Session | ContextModifier::Global) | None => {
+                        Scope::Session
+                    }
+                };
+                let value = match &values[..] {
+                    [value] if is_default(value) => None,
+                    values => Some(values.iter().map(plain).collect::<Vec<_>>().join(", ")),
+                };
+                Self::Set { name: variable.to_string(), value, scope }
             }
-            Set::SetTimeZone { value, .. } => Self::Set("timezone".to_owned(), plain(value)),
+            Set::SetTimeZone { value, .. } => {
+                in_session("timezone", (!is_default(value)).then(|| plain(value)))
+            }
             Set::SetNames { charset_name, .. } => {
-                Self::Set("client_encoding".to_owned(), charset_name.value.clone())
+                in_session("client_encoding", Some(charset_name.value.clone()))
             }
             // Every transaction is the same: it reads, and sees each moment as it comes.
             Set::SetTransaction { .. } => {
-                Self::Set("transaction_isolation".to_owned(), "read committed".to_owned())
+                in_session("transaction_isolation", Some("read committed".to_owned()))
             }
             other => {
                 return Err(SqlError::new("0A000", format!("{other} is not supported")));
@@ -136,7 +150,7 @@ impl Statement {
             | Self::Savepoint(_)
             | Self::Release(_)
             | Self::RollbackTo(_)
-            | Self::Set(..)
+            | Self::Set { .. }
             | Self::Reset(_)
             | Self::Show(_)
             | Self::Fetch(..)
@@ -157,7 +171,7 @@ impl Statement {
             Self::Rollback | Self::RollbackTo(_) => "ROLLBACK",
             Self::Savepoint(_) => "SAVEPOINT",
             Self::Release(_) => "RELEASE",
-            Self::Set(..) => "SET",
+            Self::Set { .. } => "SET",
             Self::Reset(_) => "RESET",
             Self::Show(_) => "SHOW",
             Self::Declare(..) => "DECLARE CURSOR",
@@ -169,6 +183,11 @@ impl Statement {
             Self::Unlisten(_) => "UNLISTEN",
         }
     }
+}
+
+/// Whether a value is the word DEFAULT.
+fn is_default(value: &Expr) -> bool {
+    matches!(value, Expr::Identifier(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("default"))
 }
 
 /// A value as text, without quotes.

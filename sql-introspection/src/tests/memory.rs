@@ -21,7 +21,7 @@ const PARTITIONS: u16 = 3;
 
 /// Invocations `inv_0`, `inv_1` and so on, a millisecond apart, every second one running.
 #[derive(Clone)]
-pub(super) struct Memory(Arc<Inner>);
+pub(crate) struct Memory(Arc<Inner>);
 
 struct Inner {
     invocations: usize,
@@ -31,7 +31,7 @@ struct Inner {
 }
 
 impl Memory {
-    pub(super) fn of(invocations: usize) -> Self {
+    pub(crate) fn of(invocations: usize) -> Self {
         Self(Arc::new(Inner {
             invocations,
             read: AtomicUsize::new(0),
@@ -41,26 +41,26 @@ impl Memory {
     }
 
     /// How many invocations have been read since the last call.
-    pub(super) fn read(&self) -> usize {
+    pub(crate) fn read(&self) -> usize {
         self.0.read.swap(0, Ordering::Relaxed)
     }
 
     /// How many snapshots have been taken.
-    pub(super) fn snapshots(&self) -> usize {
+    pub(crate) fn snapshots(&self) -> usize {
         self.0.snapshots.load(Ordering::Relaxed)
     }
 
     /// What the last query wanted of invocations.
-    pub(super) fn wanted(&self) -> Wanted<Invocation> {
+    pub(crate) fn wanted(&self) -> Wanted<Invocation> {
         self.0.wanted.lock().unwrap().clone().unwrap()
     }
 }
 
-pub(super) async fn engine(memory: &Memory) -> Arc<Engine> {
+pub(crate) async fn engine(memory: &Memory) -> Arc<Engine> {
     engine_with(memory, Duration::from_secs(60), 8).await
 }
 
-pub(super) async fn engine_with(
+pub(crate) async fn engine_with(
     memory: &Memory,
     query_timeout: Duration,
     queries_max: usize,

@@ -14,5 +14,6 @@ mod originals;
 mod psql;
 mod read_your_writes;
 mod session;
+mod settings;
 #[path = "../support/mod.rs"]
 mod support;

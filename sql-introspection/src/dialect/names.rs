@@ -13,7 +13,7 @@ const END: char = '\u{1}';
 const REPEATED: &str = "__alias_";
 
 /// Names the columns of a query, each differently.
-pub(super) fn give(statement: &mut Statement) {
+pub(crate) fn give(statement: &mut Statement) {
     let Statement::Query(query) = statement else { return };
     let mut body = &mut *query.body;
     // The columns of a union are called as in its first query.
@@ -46,7 +46,7 @@ pub(super) fn give(statement: &mut Statement) {
 }
 
 /// The name that a client sees.
-pub(super) fn shown(name: &str) -> &str {
+pub(crate) fn shown(name: &str) -> &str {
     let name = name.split(END).next().unwrap_or(name);
     name.strip_prefix(REPEATED).unwrap_or(name)
 }

@@ -12,14 +12,13 @@ use datafusion::{
         datatypes::{DataType, Field, Fields},
     },
     common::{DataFusionError, Result, exec_err},
+    execution::FunctionRegistry,
     logical_expr::{
         ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
     },
-    prelude::SessionContext,
 };
 
-use super::functions::argument;
-use crate::error::SqlError;
+use crate::{arguments::text, error::SqlError};
 
 /// Reads the text of an array.
 pub(super) const READ: &str = "array_in";
@@ -28,11 +27,12 @@ pub(super) const READ: &str = "array_in";
 /// unnest these.
 pub(super) const NUMBERED: &str = "numbered_elements";
 
-pub(super) fn register(context: &SessionContext) {
-    let any = || Signature::any(1, Volatility::Immutable);
-    context
-        .register_udf(ScalarUDF::new_from_impl(Read(Signature::string(1, Volatility::Immutable))));
-    context.register_udf(ScalarUDF::new_from_impl(Numbered(any())));
+pub(super) fn register(functions: &mut dyn FunctionRegistry) -> Result<()> {
+    let read = Read(Signature::string(1, Volatility::Immutable));
+    functions.register_udf(Arc::new(ScalarUDF::new_from_impl(read)))?;
+    let numbered = Numbered(Signature::any(1, Volatility::Immutable));
+    functions.register_udf(Arc::new(ScalarUDF::new_from_impl(numbered)))?;
+    Ok(())
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -54,9 +54,8 @@ impl ScalarUDFImpl for Read {
     fn invoke_with_args(&self, called: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let mut lists = ListBuilder::new(StringBuilder::new());
         for row in 0..called.number_rows {
-            let text = argument(&called.args, 0, row);
-            match text.as_ref().and_then(|text| text.try_as_str().flatten()) {
-                Some(text) => lists.append_value(elements(text)?),
+            match text(&called.args, 0, row) {
+                Some(text) => lists.append_value(elements(&text)?),
                 None => lists.append_null(),
             }
         }
@@ -65,7 +64,7 @@ impl ScalarUDFImpl for Read {
 }
 
 /// The elements of an array, which may be null.
-fn elements(text: &str) -> Result<Vec<Option<String>>> {
+pub(super) fn elements(text: &str) -> Result<Vec<Option<String>>> {
     let malformed = || {
         let what = format!("malformed array literal: \"{text}\"");
         let hint = "write {a,b} or {\"a\",\"b\"}; an array of arrays is not supported";

@@ -7,10 +7,11 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArguments, Ident, ObjectName, Statement, Value, visit_expressions_mut,
 };
 
-use super::{SCHEMA, array_calls, subqueries};
+use super::{array_calls, subqueries, zones};
+use crate::catalog::SCHEMA;
 
 /// Rewrites a statement.
-pub(crate) fn rewrite(statement: &mut Statement) {
+pub(super) fn rewrite(statement: &mut Statement) {
     let _ = visit_expressions_mut(statement, |expr| {
         subqueries::answer(expr);
         array_calls::rewrite(expr);
@@ -23,6 +24,9 @@ pub(crate) fn rewrite(statement: &mut Statement) {
         {
             **pattern = escaped_by_backslash(pattern, escape);
             *escape_char = None;
+        }
+        if let Expr::AtTimeZone { timestamp, time_zone } = expr {
+            *expr = call(zones::TIME_ZONE, [(**time_zone).clone(), (**timestamp).clone()]);
         }
         if let Expr::Cast { expr: text, data_type: DataType::Regclass, .. } = expr {
             *expr = call("to_regclass", [(**text).clone()]);

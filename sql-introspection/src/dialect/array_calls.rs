@@ -2,23 +2,27 @@
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Value,
+    FunctionArguments, Value, ValueWithSpan,
 };
 
 use super::{
-    arrays::{NUMBERED, READ},
+    arrays::{NUMBERED, READ, elements},
     rewrite::{call, text_of},
 };
 
 /// Rewrites an expression.
 pub(super) fn rewrite(expr: &mut Expr) {
     if let Expr::Function(Function { name, args: FunctionArguments::List(list), .. }) = expr
-        && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(array))) = list.args.first_mut()
+        && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(array)), others @ ..] =
+            &mut list.args[..]
     {
         match name.to_string().to_lowercase().as_str() {
             "_pg_expandarray" => *expr = call("unnest", [call(NUMBERED, [array.clone()])]),
             "generate_subscripts" => *expr = call("unnest", [subscripts(array.clone())]),
-            "array_contains" => read(array),
+            "array_contains" => match one_of(array, others) {
+                Some(one_of) => *expr = one_of,
+                None => read(array),
+            },
             _ => (),
         }
     }
@@ -46,17 +50,40 @@ fn subscripts(array: Expr) -> Expr {
     call("generate_series", [first, bigint(call("array_length", [array]))])
 }
 
-/// Reads an array in a text. The text is in parentheses: see `tolerable`.
+/// `x = any('{a,b}')` as `x in ('a', 'b')`, where the elements are of whatever type `x` is; `None` if
+/// it is no such call.
+fn one_of(array: &Expr, others: &[FunctionArg]) -> Option<Expr> {
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))] = others else { return None };
+    let elements = elements(literal(array)?).ok()?;
+    let element = |element: Option<String>| match element {
+        Some(text) => text_of(&text),
+        None => Expr::Value(Value::Null.into()),
+    };
+    let list: Vec<_> = elements.into_iter().map(element).collect();
+    Some(if list.is_empty() {
+        Expr::Value(Value::Boolean(false).into())
+    } else {
+        let expr = Box::new(expr.clone());
+        Expr::Nested(Box::new(Expr::InList { expr, list, negated: false }))
+    })
+}
+
+/// Reads an array in a text.
 fn read(array: &mut Expr) {
-    let mut text = &*array;
-    while let Expr::Nested(inner) = text {
-        text = inner;
+    if let Some(text) = literal(array) {
+        *array = call(READ, [text_of(text)]);
     }
-    if let Expr::Value(literal) = text
-        && matches!(literal.value, Value::SingleQuotedString(_))
-    {
-        *array = call(READ, [text.clone()]);
+}
+
+/// A text that is written as it is. It is in parentheses: see `tolerable`.
+fn literal(mut expr: &Expr) -> Option<&str> {
+    while let Expr::Nested(inner) = expr {
+        expr = inner;
     }
+    let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = expr else {
+        return None;
+    };
+    Some(text)
 }
 
 /// Writes the name of a field as the engine expects it: `(pair).n` is `(pair).'n'` to it.

@@ -8,24 +8,24 @@ use datafusion::{
         datatypes::{DataType, Field},
     },
     common::{Result, ScalarValue, exec_err},
+    execution::FunctionRegistry,
     logical_expr::{
         ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
     },
-    prelude::SessionContext,
 };
 
-use super::functions::argument;
+use crate::arguments::argument;
 
-pub(super) fn register(context: &SessionContext) {
+pub(super) fn register(functions: &mut dyn FunctionRegistry) -> Result<()> {
     let signature = Signature::variadic_any(Volatility::Immutable);
-    context.register_udf(ScalarUDF::new_from_impl(Format(signature)));
+    functions.register_udf(Arc::new(ScalarUDF::new_from_impl(Format(signature))))?;
     let signature = Signature::any(2, Volatility::Immutable);
-    context.register_udf(ScalarUDF::new_from_impl(ConvertFrom(signature)));
-    let format_type = context.state_ref().read().scalar_functions().get("format_type").cloned();
-    if let Some(format_type) = format_type {
-        let signature = Signature::any(1, Volatility::Immutable);
-        context.register_udf(ScalarUDF::new_from_impl(TypeOf { format_type, signature }));
-    }
+    functions.register_udf(Arc::new(ScalarUDF::new_from_impl(ConvertFrom(signature))))?;
+    let format_type = functions.udf("format_type")?;
+    let signature = Signature::any(1, Volatility::Immutable);
+    let type_of = ScalarUDF::new_from_impl(TypeOf { format_type, signature });
+    functions.register_udf(Arc::new(type_of))?;
+    Ok(())
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

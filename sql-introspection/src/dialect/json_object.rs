@@ -8,14 +8,14 @@ use datafusion::{
         datatypes::DataType,
     },
     common::{Result, ScalarValue, exec_err},
+    execution::FunctionRegistry,
     logical_expr::{
         ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
     },
-    prelude::SessionContext,
 };
 use serde_json::{Map, Value};
 
-use super::functions::{argument, number};
+use crate::arguments::{argument, number};
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct BuildObject(Signature);
@@ -61,7 +61,8 @@ fn json(value: &ScalarValue) -> Value {
     }
 }
 
-pub(super) fn register(context: &SessionContext) {
+pub(super) fn register(functions: &mut dyn FunctionRegistry) -> Result<()> {
     let signature = Signature::variadic_any(Volatility::Immutable);
-    context.register_udf(ScalarUDF::new_from_impl(BuildObject(signature)));
+    functions.register_udf(Arc::new(ScalarUDF::new_from_impl(BuildObject(signature))))?;
+    Ok(())
 }

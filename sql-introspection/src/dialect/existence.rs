@@ -19,7 +19,7 @@ use datafusion::{
 
 /// Counts the rows instead.
 #[derive(Debug)]
-pub(crate) struct Existence;
+pub(super) struct Existence;
 
 impl AnalyzerRule for Existence {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {

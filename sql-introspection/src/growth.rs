@@ -7,13 +7,16 @@ use std::sync::Arc;
 use datafusion::{
     arrow::datatypes::{DataType, FieldRef, TimeUnit},
     common::{DataFusionError, Result, ScalarValue},
+    execution::FunctionRegistry,
     logical_expr::{
         ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     },
-    prelude::SessionContext,
 };
 
-use super::functions::{argument, number};
+use crate::{
+    arguments::{argument, number},
+    interval,
+};
 
 /// How much a function may return for one batch of rows, in bytes: twice the largest value that can
 /// be stored.
@@ -54,19 +57,19 @@ fn of_range(arguments: &[ScalarValue]) -> u64 {
     };
     // What is null or wrong, the function itself refuses.
     let (Some(from), Some(until), Some(step)) = (from, until, step) else { return 0 };
-    (from.abs_diff(until) / step.unsigned_abs().max(1)).saturating_mul(ELEMENT_BYTES)
+    let elements = from.abs_diff(until) / step.unsigned_abs().max(1);
+    u64::try_from(elements).unwrap_or(u64::MAX).saturating_mul(ELEMENT_BYTES)
 }
 
-/// A number as it is; a time or an interval in nanoseconds, a month as thirty days.
-fn nanoseconds(value: &ScalarValue) -> Option<i64> {
-    const DAY: i64 = 86_400_000_000_000;
+/// A number as it is; a time or an interval in nanoseconds.
+fn nanoseconds(value: &ScalarValue) -> Option<i128> {
     if let ScalarValue::IntervalMonthDayNano(Some(interval)) = value {
-        let days = i64::from(interval.months) * 30 + i64::from(interval.days);
-        return Some(days.saturating_mul(DAY).saturating_add(interval.nanoseconds));
+        return Some(interval::nanoseconds(*interval));
     }
     let is_time = value.data_type().is_temporal();
     let time = DataType::Timestamp(TimeUnit::Nanosecond, None);
-    if is_time { number(&value.cast_to(&time).ok()?) } else { number(value) }
+    let number = if is_time { number(&value.cast_to(&time).ok()?) } else { number(value) };
+    number.map(i128::from)
 }
 
 /// A function that is not called if it would return too much.
@@ -134,11 +137,12 @@ impl ScalarUDFImpl for Bounded {
 }
 
 /// Puts the bounds in place.
-pub(super) fn register(context: &SessionContext) {
+pub(crate) fn bound(functions: &mut dyn FunctionRegistry) -> Result<()> {
     for (name, estimate) in GROWING {
-        let known = context.state_ref().read().scalar_functions().get(name).map(Arc::clone);
-        if let Some(inner) = known {
-            context.register_udf(ScalarUDF::new_from_impl(Bounded { inner, estimate }));
-        }
+        // Those that there are: which ones depends on the engine.
+        let Ok(inner) = functions.udf(name) else { continue };
+        let bounded = ScalarUDF::new_from_impl(Bounded { inner, estimate });
+        functions.register_udf(Arc::new(bounded))?;
     }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::{
     tokenizer::{Token, Tokenizer},
 };
 
-use super::SYSTEM;
+use crate::catalog::SYSTEM;
 
 /// Words without which nothing is changed, in lower case.
 const SIGNS: [&str; 5] = ["'{", "deferrable", "regclass", "regproc", "unlisten"];
@@ -18,7 +18,7 @@ const SIGNS: [&str; 5] = ["'{", "deferrable", "regclass", "regproc", "unlisten"]
 /// Says that the system tables are in their own schema, where the parser's lookup of a name as
 /// regclass does not look, and what functions are called there. Puts arrays that are written as texts
 /// into parentheses, where the parser does not split them at each comma.
-pub(crate) fn tolerable(sql: &str) -> Cow<'_, str> {
+pub(super) fn tolerable(sql: &str) -> Cow<'_, str> {
     let lower = sql.to_ascii_lowercase();
     if !SIGNS.iter().any(|sign| lower.contains(sign)) {
         return Cow::Borrowed(sql);

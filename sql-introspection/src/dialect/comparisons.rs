@@ -1,0 +1,154 @@
+//! Comparisons that PostgreSQL knows, and the engine does not.
+
+use datafusion::{
+    arrow::datatypes::{DataType, IntervalUnit},
+    common::{
+        DFSchema, DataFusionError, Result, ScalarValue, config::ConfigOptions,
+        tree_node::Transformed,
+    },
+    logical_expr::{
+        Between, BinaryExpr, Expr, ExprSchemable, Operator,
+        expr::InList,
+        expr_rewriter::FunctionRewrite,
+        lit,
+        planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
+    },
+    sql::sqlparser::ast::BinaryOperator,
+};
+
+use super::intervals;
+use crate::error::SqlError;
+
+/// Lets intervals of any kind be compared with each other, once the values of parameters are known.
+/// Texts are truth values, intervals or bytes where they are compared with such.
+#[derive(Debug)]
+pub(super) struct Comparisons;
+
+impl FunctionRewrite for Comparisons {
+    fn name(&self) -> &'static str {
+        "comparisons"
+    }
+
+    fn rewrite(
+        &self,
+        mut expr: Expr,
+        schema: &DFSchema,
+        _: &ConfigOptions,
+    ) -> Result<Transformed<Expr>> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "others do not compare")]
+        let compared: Vec<&mut Expr> = match &mut expr {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(*op) => {
+                vec![&mut **left, &mut **right]
+            }
+            Expr::Between(Between { expr, low, high, .. }) => {
+                vec![&mut **expr, &mut **low, &mut **high]
+            }
+            Expr::InList(InList { expr, list, .. }) => {
+                std::iter::once(&mut **expr).chain(list).collect()
+            }
+            _ => return Ok(Transformed::no(expr)),
+        };
+        let is_changed = make_comparable(compared, schema)?;
+        Ok(Transformed::new_transformed(expr, is_changed))
+    }
+}
+
+/// Changes what is compared with each other until the engine compares it as PostgreSQL does. Returns
+/// whether anything was changed.
+fn make_comparable(mut compared: Vec<&mut Expr>, schema: &DFSchema) -> Result<bool> {
+    let types = compared.iter().map(|it| it.get_type(schema));
+    // What has no type yet is compared once it does.
+    let Ok(mut types) = types.collect::<Result<Vec<_>>>() else { return Ok(false) };
+    let mut is_changed = false;
+    if let Some(known) = types.iter().find(|ty| !ty.is_string() && !ty.is_null()).cloned() {
+        for (operand, ty) in compared.iter_mut().zip(&mut types) {
+            if let Some(meant) = meant(operand, &known)? {
+                *ty = meant.get_type(schema)?;
+                **operand = meant;
+                is_changed = true;
+            }
+        }
+    }
+    let is_interval = |ty: &DataType| matches!(ty, DataType::Interval(_));
+    let has_length = |ty: &DataType| is_interval(ty) || matches!(ty, DataType::Duration(_));
+    if types.iter().any(is_interval) && types.iter().all(|ty| has_length(ty) || ty.is_null()) {
+        for (operand, ty) in compared.into_iter().zip(&types) {
+            if has_length(ty) {
+                *operand = intervals::length(operand.clone());
+                is_changed = true;
+            }
+        }
+    }
+    Ok(is_changed)
+}
+
+/// What a literal text means where it is compared with a value of another type; `None` if the engine
+/// knows, too.
+fn meant(text: &Expr, compared_with: &DataType) -> Result<Option<Expr>> {
+    let Expr::Literal(ScalarValue::Utf8(Some(written)), _) = text else { return Ok(None) };
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the engine knows the others")]
+    Ok(match compared_with {
+        DataType::Interval(_) | DataType::Duration(_) => {
+            let interval = DataType::Interval(IntervalUnit::MonthDayNano);
+            Some(lit(ScalarValue::from(written.as_str()).cast_to(&interval)?))
+        }
+        DataType::Binary => match written.strip_prefix(r"\x") {
+            Some(digits) => Some(lit(ScalarValue::Binary(Some(bytes(digits)?)))),
+            None => None,
+        },
+        _ => None,
+    })
+}
+
+/// The bytes that hexadecimal digits stand for.
+fn bytes(digits: &str) -> Result<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2).map(|pair| match pair {
+        [high, low] => {
+            let digit = |digit: u8| char::from(digit).to_digit(16);
+            u8::try_from((digit(*high)? << 4) | digit(*low)?).ok()
+        }
+        _ => None,
+    });
+    pairs.collect::<Option<_>>().ok_or_else(|| {
+        let what = format!("invalid hexadecimal data: \"\\x{digits}\"");
+        DataFusionError::External(Box::new(SqlError::new("22023", what)))
+    })
+}
+
+impl ExprPlanner for Comparisons {
+    fn plan_binary_op(
+        &self,
+        mut compared: RawBinaryExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawBinaryExpr>> {
+        let RawBinaryExpr { left, op, right } = &mut compared;
+        let types = (left.get_type(schema), right.get_type(schema));
+        let (Ok(left_type), Ok(right_type)) = types else {
+            return Ok(PlannerResult::Original(compared));
+        };
+        let (text, with) = match (left_type.is_string(), right_type.is_string()) {
+            (true, false) => (left, right_type),
+            (false, true) => (right, left_type),
+            (true, true) | (false, false) => return Ok(PlannerResult::Original(compared)),
+        };
+        if with == DataType::Boolean {
+            *text = text.clone().cast_to(&DataType::Boolean, schema)?;
+        } else if compares(op)
+            && let Some(meant) = meant(text, &with)?
+        {
+            *text = meant;
+        }
+        Ok(PlannerResult::Original(compared))
+    }
+}
+
+fn is_comparison(op: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
+}
+
+/// The same before it is planned.
+fn compares(op: &BinaryOperator) -> bool {
+    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq)
+}
