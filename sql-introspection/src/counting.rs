@@ -1,6 +1,7 @@
 //! Counts without a row for each of what is counted: an aggregate that only counts reads records
 //! that stand for many rows, and adds up how many.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::{
@@ -23,7 +24,10 @@ use datafusion::{
     prelude::coalesce,
 };
 
-use crate::{scan::TableSource, tables::Invocation};
+use crate::{
+    scan::{ROWS, TableSource},
+    tables::Invocation,
+};
 
 /// Turns counts of rows into sums over records.
 #[derive(Debug)]
@@ -78,6 +82,11 @@ fn counted(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
         Fold::Same(_) | Fold::Sum(..) => Expr::Column(column),
     });
     let columns: Vec<_> = groups.into_iter().map(Expr::Column).chain(columns).collect();
+    // Computed columns may be called like others, which only an aggregate can tell apart.
+    let names = columns.iter().map(|column| column.schema_name().to_string());
+    if names.collect::<HashSet<_>>().len() < columns.len() {
+        return Ok(None);
+    }
     let plan = LogicalPlanBuilder::from(LogicalPlan::Aggregate(aggregate)).project(columns)?;
     Ok(Some(plan.build()?))
 }
@@ -147,6 +156,9 @@ fn rows_of(plan: &LogicalPlan) -> Result<Expr> {
 /// The same plan over records that stand for many rows, with another column, the last, that says how
 /// many; `None` if it does more than to select and compute, the same for equal rows.
 fn with_rows(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
+    if plan.schema().fields().iter().any(|field| field.name() == ROWS) {
+        return Ok(None);
+    }
     #[expect(clippy::wildcard_enum_match_arm, reason = "anything else may need each row")]
     Ok(match plan {
         LogicalPlan::TableScan(scan) if scan.fetch.is_none() => {

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use datafusion::{
     arrow::{array::RecordBatch, datatypes::SchemaRef},
-    common::ParamValues,
+    common::{ParamValues, plan_err, tree_node::TreeNodeRecursion},
     execution::{
         SendableRecordBatchStream, SessionState, SessionStateBuilder,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
         memory_pool::{FairSpillPool, TrackConsumersPool},
         runtime_env::RuntimeEnvBuilder,
     },
-    logical_expr::LogicalPlan,
+    logical_expr::{Expr, GroupingSet, LogicalPlan},
     physical_plan::execute_stream,
     prelude::{SQLOptions, SessionConfig, SessionContext},
     sql::{parser::Statement as EngineStatement, sqlparser::ast::Statement},
@@ -60,6 +60,12 @@ const NAMED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).u
 /// How much is read ahead of each partition where their rows are merged in order.
 const READ_AHEAD_BYTES: usize = 1 << 20;
 
+/// The engine's rules that hand conditions down in plans.
+const FILTER_PUSHDOWN: &str = "FilterPushdown";
+
+/// How many sets of columns a query may group its rows by. Each reads all rows.
+const GROUPING_SETS_MAX: usize = 1000;
+
 impl Engine {
     /// Sets the tables up.
     ///
@@ -84,8 +90,13 @@ impl Engine {
         let context = SessionContext::new_with_config_rt(config, runtime);
         let mut state = dialect::teach(catalog::set_up(&context).await?)?;
         growth::bound(&mut state)?;
+        // Our scans take no conditions of plans, and through a right join they reach the wrong side.
+        let physical = state.physical_optimizers().iter();
+        let physical = physical.filter(|rule| !rule.name().starts_with(FILTER_PUSHDOWN));
+        let physical = physical.cloned().collect();
         let state = SessionStateBuilder::new_from_existing(state)
             .with_optimizer_rule(Arc::new(Counting))
+            .with_physical_optimizer_rules(physical)
             .with_physical_optimizer_rule(Arc::new(GiveWay))
             .build();
         Ok(Self {
@@ -136,6 +147,16 @@ impl Engine {
             .with_allow_dml(false)
             .with_allow_statements(false);
         allowed.verify_plan(&plan)?;
+        plan.apply_with_subqueries(|node| {
+            let LogicalPlan::Aggregate(aggregate) = node else {
+                return Ok(TreeNodeRecursion::Continue);
+            };
+            let sets = aggregate.group_expr.iter().map(grouping_sets).product::<usize>();
+            if sets > GROUPING_SETS_MAX {
+                return plan_err!("{sets} grouping sets; up to {GROUPING_SETS_MAX} are computed");
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
         Ok(plan)
     }
 
@@ -225,6 +246,19 @@ async fn turn(running: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, SqlError
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Engine {:?}", self.settings)
+    }
+}
+
+/// How many sets of columns an expression stands for.
+fn grouping_sets(by: &Expr) -> usize {
+    let Expr::GroupingSet(sets) = by else { return 1 };
+    match sets {
+        GroupingSet::Rollup(columns) => columns.len() + 1,
+        GroupingSet::Cube(columns) => u32::try_from(columns.len())
+            .ok()
+            .and_then(|n| 2_usize.checked_pow(n))
+            .unwrap_or(usize::MAX),
+        GroupingSet::GroupingSets(sets) => sets.len(),
     }
 }
 

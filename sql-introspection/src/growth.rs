@@ -29,12 +29,21 @@ const ELEMENT_BYTES: u64 = 8;
 type Estimate = fn(&[ScalarValue]) -> u64;
 
 /// The functions, by the names that they are registered under.
-const GROWING: [(&str, Estimate); 7] = [
+const GROWING: [(&str, Estimate); 16] = [
     ("repeat", of_copies),
     ("lpad", of_copies),
     ("rpad", of_copies),
     ("array_repeat", of_copies),
     ("array_resize", of_copies),
+    ("replace", of_replaced),
+    ("regexp_replace", of_any_replaced),
+    ("translate", of_all),
+    ("overlay", of_all),
+    ("concat", of_all),
+    ("concat_ws", of_all),
+    ("array_concat", of_all),
+    ("array_append", of_all),
+    ("levenshtein", of_pairs),
     ("range", of_range),
     ("generate_series", of_range),
 ];
@@ -45,6 +54,36 @@ fn of_copies(arguments: &[ScalarValue]) -> u64 {
     let text = arguments.iter().filter_map(|it| it.try_as_str().flatten()).map(str::len).max();
     let bytes = text.map_or(ELEMENT_BYTES, |bytes| (bytes as u64).max(ELEMENT_BYTES));
     u64::try_from(copies).unwrap_or(0).saturating_mul(bytes)
+}
+
+fn bytes_of(argument: Option<&ScalarValue>) -> u64 {
+    let bytes = argument.map(|it| match it.try_as_str().flatten() {
+        Some(text) => text.len(),
+        None => it.size(),
+    });
+    bytes.unwrap_or(0) as u64
+}
+
+/// A text in which each place of another one is replaced.
+fn of_replaced(arguments: &[ScalarValue]) -> u64 {
+    let [text, from, to] = [0, 1, 2].map(|at| bytes_of(arguments.get(at)));
+    text.saturating_add((text / from.max(1)).saturating_mul(to))
+}
+
+/// A text in which each character may be replaced.
+fn of_any_replaced(arguments: &[ScalarValue]) -> u64 {
+    let [text, to] = [0, 2].map(|at| bytes_of(arguments.get(at)));
+    text.saturating_add((text + 1).saturating_mul(to))
+}
+
+/// All arguments together.
+fn of_all(arguments: &[ScalarValue]) -> u64 {
+    arguments.iter().map(|it| bytes_of(Some(it))).fold(0, u64::saturating_add)
+}
+
+/// Each character of a text with each of another: not what is returned, but what it takes.
+fn of_pairs(arguments: &[ScalarValue]) -> u64 {
+    bytes_of(arguments.first()).saturating_mul(bytes_of(arguments.get(1)))
 }
 
 /// The elements from the first to the second argument: numbers, or times whose step is an interval.

@@ -52,8 +52,9 @@ pub(crate) struct TableSource<R: Record> {
     is_counted: bool,
 }
 
-/// The column that says how many rows a record stands for. No statement can name it.
-const ROWS: &str = "rows of the record";
+/// The column that says how many rows a record stands for. A statement that calls another one so is
+/// not counted this way.
+pub(crate) const ROWS: &str = "rows of the record";
 
 impl<R: Record> TableSource<R> {
     pub(crate) fn new(table: Table<R>) -> Self {

@@ -15,6 +15,10 @@ use crate::{config::sql::Sql, panics};
 /// How much the threads give way to others, on the scale of the system's `nice`.
 const NICE: i32 = 10;
 
+/// The stack of a thread, in bytes: what plans a statement calls itself for each operator of a chain,
+/// with several KiB for each.
+const STACK_BYTES: usize = 32 << 20;
+
 /// The number of a connection's open queries: a result that is being read, and a cursor or two.
 const QUERIES_OF_CONNECTION_MAX: usize = 3;
 
@@ -57,6 +61,7 @@ impl Running {
         let runtime = runtime::Builder::new_multi_thread()
             .enable_all()
             .worker_threads(cores)
+            .thread_stack_size(STACK_BYTES)
             // A panic ends a connection, as it ends a request elsewhere.
             .thread_name(panics::EDGE_THREAD)
             .on_thread_start(|| {

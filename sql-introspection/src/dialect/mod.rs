@@ -1,7 +1,7 @@
 //! PostgreSQL's SQL, where the engine's differs: statements are changed until the engine understands
 //! them, and it is taught comparisons and functions that it lacks.
 //!
-//! Reading order: `tokens` (what is changed in a text), `rewrite` with `subqueries` and `array_calls`
+//! Reading order: `complexity` (what is refused), `tokens` (what is changed in a text), `rewrite` with `subqueries` and `array_calls`
 //! (in what was parsed), [`names`] (what columns are called), `comparisons`, `intervals` and
 //! `existence` (in plans), and the functions: `arrays`, `json_object`, [`setting_functions`],
 //! `text_functions`, `to_char` with its `template`, `zones`.
@@ -9,6 +9,7 @@
 mod array_calls;
 mod arrays;
 mod comparisons;
+mod complexity;
 mod existence;
 mod intervals;
 mod json_object;
@@ -22,14 +23,22 @@ mod to_char;
 mod tokens;
 mod zones;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::{
     common::DataFusionError,
     execution::{FunctionRegistry, SessionState, SessionStateBuilder},
-    sql::sqlparser::ast::Statement,
+    sql::sqlparser::{
+        ast::{ObjectName, Statement, visit_relations},
+        dialect::PostgreSqlDialect,
+        parser::Parser as SqlParser,
+    },
 };
-use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use datafusion_pg_catalog::sql::{
+    PostgresCompatibilityParser,
+    rules::{self, SqlStatementRewriteRule},
+};
 
 use crate::error::SqlError;
 
@@ -38,11 +47,31 @@ use existence::Existence;
 use intervals::Lengths;
 
 /// Reads statements.
-pub(crate) struct Parser(PostgresCompatibilityParser);
+pub(crate) struct Parser {
+    /// For questions about the catalogue. It knows those of many clients, and answers subqueries
+    /// among columns with null where it doesn't understand them: most are about what is not here.
+    of_catalogue: PostgresCompatibilityParser,
+    /// For all others: the same changes, but none that makes an answer wrong.
+    of_rows: Vec<Box<dyn SqlStatementRewriteRule>>,
+}
 
 impl Parser {
     pub(crate) fn new() -> Self {
-        Self(PostgresCompatibilityParser::new())
+        Self {
+            of_catalogue: PostgresCompatibilityParser::new(),
+            of_rows: vec![
+                Box::new(rules::AliasDuplicatedProjectionRewrite),
+                Box::new(rules::ResolveUnqualifiedIdentifier),
+                Box::new(rules::RewriteArrayAnyAllOperation),
+                Box::new(rules::StripCallableQualifier),
+                Box::new(rules::FixArrayLiteral),
+                Box::new(rules::CurrentUserVariableToSessionUserFunctionCall),
+                Box::new(rules::StripCollate),
+                Box::new(rules::RewritePgCatalogOperator),
+                Box::new(rules::RewriteRegCastToSubquery::new()),
+                Box::new(rules::FixVersionColumnName),
+            ],
+        }
     }
 
     /// Parses statements that are separated by semicolons.
@@ -50,11 +79,38 @@ impl Parser {
     /// # Errors
     /// Returns an error if the text is not SQL.
     pub(crate) fn parse(&self, sql: &str) -> Result<Vec<Statement>, SqlError> {
-        let parsed = self.0.parse(&tokens::tolerable(sql));
-        let mut statements = parsed.map_err(|error| DataFusionError::SQL(Box::new(error), None))?;
+        let text = tokens::tolerable(sql);
+        complexity::check_text(&text)?;
+        let plain = SqlParser::parse_sql(&PostgreSqlDialect {}, &text);
+        let mut statements = match plain {
+            Ok(statements) if !statements.iter().any(is_about_catalogue) => {
+                let changed = |statement| {
+                    self.of_rows.iter().fold(statement, |statement, rule| rule.rewrite(statement))
+                };
+                statements.into_iter().map(changed).collect()
+            }
+            Ok(_) | Err(_) => {
+                let parsed = self.of_catalogue.parse(&text);
+                parsed.map_err(|error| DataFusionError::SQL(Box::new(error), None))?
+            }
+        };
+        statements.iter().try_for_each(complexity::check)?;
         statements.iter_mut().for_each(rewrite::rewrite);
         Ok(statements)
     }
+}
+
+/// Whether a statement reads what describes the database.
+fn is_about_catalogue(statement: &Statement) -> bool {
+    let look = |name: &ObjectName| {
+        let name = name.to_string().to_lowercase();
+        if name.starts_with("pg_") || name.starts_with("information_schema.") {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    visit_relations(statement, look).is_break()
 }
 
 /// Teaches the engine what plans of such statements need.

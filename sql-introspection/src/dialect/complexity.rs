@@ -1,0 +1,128 @@
+//! Bounds statements that are small to send and large to understand: what reads and plans them calls
+//! itself for each operator of a chain, tries brackets several times, and plans a table expression
+//! once for each mention.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::{
+    ast::{ObjectName, Query, Statement, Visit, Visitor, visit_relations},
+    dialect::PostgreSqlDialect,
+    keywords::Keyword,
+    tokenizer::{Token, Tokenizer},
+};
+
+use crate::error::SqlError;
+
+/// Operators of a statement. A list of values has none, however long it is.
+const OPERATORS_MAX: usize = 1000;
+/// Queries of a statement that are united, intersected or subtracted.
+const SET_OPERATORS_MAX: usize = 200;
+/// How deep arrays may be nested. The time to read them doubles with each level.
+const BRACKETS_DEEP_MAX: usize = 16;
+/// Tables of a statement, each as often as it is planned.
+const TABLES_MAX: u64 = 500;
+
+/// Checks a text before it is parsed.
+pub(super) fn check_text(sql: &str) -> Result<(), SqlError> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).with_unescape(false).tokenize();
+    // The parser explains what is wrong with a text that has no tokens.
+    let Ok(tokens) = tokens else { return Ok(()) };
+    tokens.split(|token| *token == Token::SemiColon).try_for_each(check_tokens)
+}
+
+fn check_tokens(tokens: &[Token]) -> Result<(), SqlError> {
+    let (mut operators, mut set_operators, mut deep) = (0, 0, 0_usize);
+    for token in tokens {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "others neither nest nor chain")]
+        match token {
+            Token::LBracket => deep += 1,
+            Token::RBracket => deep = deep.saturating_sub(1),
+            Token::Word(word) => match word.keyword {
+                Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT => set_operators += 1,
+                Keyword::AND
+                | Keyword::OR
+                | Keyword::NOT
+                | Keyword::IS
+                | Keyword::LIKE
+                | Keyword::ILIKE
+                | Keyword::BETWEEN
+                | Keyword::COLLATE
+                | Keyword::JOIN => operators += 1,
+                _ => (),
+            },
+            Token::Whitespace(_)
+            | Token::Comma
+            | Token::Period
+            | Token::LParen
+            | Token::RParen
+            | Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::Placeholder(_)
+            | Token::EOF => (),
+            // The names of operators are many; everything else counts as one.
+            _ => operators += 1,
+        }
+        if deep > BRACKETS_DEEP_MAX {
+            return Err(too_complex(&format!("arrays nested in more than {BRACKETS_DEEP_MAX}")));
+        }
+    }
+    if operators > OPERATORS_MAX {
+        let found = format!("{operators} operators; up to {OPERATORS_MAX} are understood");
+        return Err(too_complex(&found).hint("use in (…) or any(…) for a list of values"));
+    }
+    if set_operators > SET_OPERATORS_MAX {
+        return Err(too_complex(&format!(
+            "{set_operators} set operators; up to {SET_OPERATORS_MAX} are understood"
+        )));
+    }
+    Ok(())
+}
+
+/// Checks what was parsed.
+pub(super) fn check(statement: &Statement) -> Result<(), SqlError> {
+    let mut tables = Tables::default();
+    let is_over = statement.visit(&mut tables).is_break();
+    if is_over || tables.mentioned(statement) > TABLES_MAX {
+        return Err(too_complex(&format!(
+            "more than {TABLES_MAX} tables, where those of a table expression count once for each \
+             mention"
+        )));
+    }
+    Ok(())
+}
+
+/// How many tables each table expression stands for.
+#[derive(Default)]
+struct Tables(HashMap<String, u64>);
+
+impl Tables {
+    fn mentioned(&self, within: &impl Visit) -> u64 {
+        let mut count = 0_u64;
+        let _ = visit_relations(within, |name: &ObjectName| {
+            let known = self.0.get(&name.to_string().to_lowercase()).copied();
+            count = count.saturating_add(known.unwrap_or(1));
+            ControlFlow::<()>::Continue(())
+        });
+        count
+    }
+}
+
+impl Visitor for Tables {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        for expression in query.with.iter().flat_map(|with| &with.cte_tables) {
+            let count = self.mentioned(&expression.query);
+            if count > TABLES_MAX {
+                return ControlFlow::Break(());
+            }
+            self.0.insert(expression.alias.name.to_string().to_lowercase(), count.max(1));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn too_complex(what: &str) -> SqlError {
+    SqlError::new("54001", format!("the statement is too complex: it has {what}"))
+}

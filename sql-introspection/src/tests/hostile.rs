@@ -1,0 +1,128 @@
+//! Statements that are small to send and large to answer, and those that were answered wrongly.
+
+use std::thread;
+
+use tokio::runtime;
+
+use super::{column, memory::Memory, rows};
+use crate::SqlError;
+
+/// As much as the threads of the server have.
+const STACK_BYTES: usize = 32 << 20;
+
+/// What a query is answered on a thread like those of the server.
+fn answer(sql: String) -> Result<Vec<Vec<String>>, SqlError> {
+    let thread = thread::Builder::new().stack_size(STACK_BYTES);
+    let asking = thread.spawn(move || {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(rows(&Memory::of(10), &sql))
+    });
+    asking.unwrap().join().unwrap()
+}
+
+#[test]
+fn what_would_take_too_much_to_understand_is_refused() {
+    let chain =
+        |operand: &str, operator: &str, count: usize| vec![operand; count + 1].join(operator);
+    let many = |operand, operator| format!("select {}", chain(operand, operator, 1001));
+    let arrays = format!("select {}1{}", "array[".repeat(17), "]".repeat(17));
+    let mut doubled = "with t0 as (select 1 as n)".to_owned();
+    for nth in 1..40 {
+        let before = nth - 1;
+        doubled += &format!(", t{nth} as (select a.n from t{before} a, t{before} b)");
+    }
+    for sql in [
+        many("1", "+"),
+        many("true", " or "),
+        many("true", " and "),
+        many("'a'", "||"),
+        format!("select 1{}", "::int".repeat(1001)),
+        chain("select 1", " union all ", 201),
+        chain("select 1", " intersect ", 201),
+        arrays,
+        format!("{doubled} select * from t39"),
+        format!("select * from ({doubled} select * from t39) x"),
+    ] {
+        let start: String = sql.chars().take(60).collect();
+        let refused = answer(sql).unwrap_err();
+        assert_eq!(refused.code, "54001", "{start}: {refused}");
+    }
+    let sets = "select count(*) from sys_invocation group by cube (id, status, target, handler, \
+                service_kind, key, scope, limit_key, idempotency_key, invoked_by, created_at)";
+    assert!(answer(sets.to_owned()).is_err());
+}
+
+#[test]
+fn what_is_long_and_not_more_is_answered() {
+    let sum = vec!["1"; 1000].join("+");
+    assert_eq!(answer(format!("select {sum}")).unwrap(), [["1000"]]);
+    let union = vec!["select 1 as n"; 200].join(" union all ");
+    assert_eq!(answer(format!("select sum(n) from ({union}) x")).unwrap(), [["200"]]);
+    let list = (0..5000).map(|nth| format!("'inv_{nth}'")).collect::<Vec<_>>().join(",");
+    let sql = format!("select count(*) from sys_invocation where id in ({list})");
+    assert_eq!(answer(sql).unwrap(), [["10"]]);
+}
+
+#[tokio::test]
+async fn functions_that_would_return_too_much_are_not_called() {
+    let memory = Memory::of(10);
+    let literal = "x".repeat(60_000);
+    for sql in [
+        format!("select length(replace(repeat('a', 100000), 'a', '{literal}'))"),
+        format!("select length(regexp_replace(repeat('a', 100000), 'a', '{literal}', 'g'))"),
+        "select levenshtein(repeat('a', 9000), repeat('b', 9000))".to_owned(),
+        "select array_length(array_concat(range(0, 4500000), range(0, 4500000)))".to_owned(),
+    ] {
+        let start: String = sql.chars().take(60).collect();
+        let refused = rows(&memory, &sql).await.unwrap_err();
+        assert_eq!(refused.code, "53200", "{start}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn subqueries_among_columns_have_their_values() {
+    let memory = Memory::of(100);
+    for (sql, expected) in [
+        (
+            "select v, (select count(*) from (values (1),(9),(9)) u(w) where w = v) from (values (1),(9)) t(v) order by 1",
+            vec![vec!["1", "1"], vec!["9", "2"]],
+        ),
+        (
+            "select s.word, (select count(*) from sys_invocation i where i.status = s.word) as n \
+          from (values ('running'), ('completed'), ('paused')) s(word) order by 1",
+            vec![vec!["completed", "50"], vec!["paused", "0"], vec!["running", "50"]],
+        ),
+        (
+            "select (select count(*) from sys_invocation where sys_invocation.status = 'running') as n",
+            vec![vec!["50"]],
+        ),
+        (
+            "select (select count(*) from (select * from sys_invocation) x where x.status = 'running') as n",
+            vec![vec!["50"]],
+        ),
+    ] {
+        assert_eq!(rows(&memory, sql).await.unwrap(), expected, "{sql}");
+    }
+    // There is no single value.
+    assert!(rows(&memory, "select (select id from sys_invocation) as id").await.is_err());
+}
+
+#[tokio::test]
+async fn a_condition_stays_on_its_side_of_a_right_join() {
+    let memory = Memory::of(10);
+    let sql = "select count(*) from (select u.c from (select 1::varchar as c from sys_invocation) t \
+               right join (select id as c from sys_invocation where length(id) > 2) u \
+               on t.c = u.c where t.c is null) x";
+    assert_eq!(column(&memory, sql).await, ["10"]);
+}
+
+#[tokio::test]
+async fn columns_may_be_called_like_others() {
+    let memory = Memory::of(10);
+    let grouped = "select count(*) from sys_invocation t \
+                   group by rollup (cast(t.status as varchar), t.status) order by 1";
+    assert_eq!(column(&memory, grouped).await, ["5", "5", "5", "5", "10"]);
+    let named = "select \"rows of the record\", count(*) from \
+                 (select status as \"rows of the record\" from sys_invocation) t group by 1 order by 1";
+    assert_eq!(rows(&memory, named).await.unwrap(), [["completed", "5"], ["running", "5"]]);
+}
