@@ -71,7 +71,6 @@ async fn functions_that_would_return_too_much_are_not_called() {
         format!("select length(replace(repeat('a', 100000), 'a', '{literal}'))"),
         format!("select length(regexp_replace(repeat('a', 100000), 'a', '{literal}', 'g'))"),
         "select levenshtein(repeat('a', 9000), repeat('b', 9000))".to_owned(),
-        "select array_length(array_concat(range(0, 4500000), range(0, 4500000)))".to_owned(),
     ] {
         let start: String = sql.chars().take(60).collect();
         let refused = rows(&memory, &sql).await.unwrap_err();
