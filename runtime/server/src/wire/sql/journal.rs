@@ -12,7 +12,7 @@ use sql_introspection::{
     tables::JournalEntry,
 };
 
-use super::{Snapshot, budget, cursor, invocation::failure_text, of_each, page};
+use super::{Snapshot, budget, cursor, of_each, page};
 
 impl Scan<JournalEntry> for Snapshot {
     fn scan(
@@ -36,15 +36,12 @@ impl Scan<JournalEntry> for Snapshot {
 
 fn record(id: InvocationId, entry: Entry) -> JournalEntry {
     let ty = entry.stored.ty;
-    let name = ty.name();
     let class = if ty.is_notification() { "Notification" } else { "Command" };
-    let endings = ["Completion", "Notification", "Command"];
-    let name = endings.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     let mut record = JournalEntry {
         partition_key: id.partition_key.0,
         invocation: id.to_string(),
         index: entry.index,
-        entry_type: format!("{class}: {name}"),
+        entry_type: format!("{class}: {}", ty.short_name()),
         raw: entry.stored.body.clone(),
         appended_at: entry.at.0,
         ..JournalEntry::default()
@@ -107,7 +104,7 @@ fn fill_from_result(record: &mut JournalEntry, result: NotificationResult) {
     match result {
         NotificationResult::Void | NotificationResult::StateKeys(_) => (),
         NotificationResult::Value(value) => record.value = Some(value),
-        NotificationResult::Failure(failure) => record.failure = Some(failure_text(&failure)),
+        NotificationResult::Failure(failure) => record.failure = Some(failure.to_string()),
         NotificationResult::InvocationId(id) => record.invoked_id = Some(id),
     }
 }
