@@ -1,5 +1,7 @@
 //! How an invocation ends when it does not return a value.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Terminal failure of an invocation, call or run; never retried.
@@ -11,6 +13,20 @@ pub struct TerminalFailure {
     pub message: String,
     /// User-defined key/value pairs, in the order given. Not on the wire below V6.
     pub metadata: Vec<(String, String)>,
+}
+
+impl fmt::Display for TerminalFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(f, self.code, &self.message)
+    }
+}
+
+/// Shows a failure, terminal or not, as `[code] message`.
+///
+/// # Errors
+/// Returns an error if the formatter does.
+pub fn show(f: &mut fmt::Formatter<'_>, code: u32, message: &str) -> fmt::Result {
+    write!(f, "[{code}] {message}")
 }
 
 impl TerminalFailure {

@@ -522,6 +522,7 @@ proptest! {
 }
 
 mod awaiting;
+mod names;
 
 #[test]
 fn manifests_are_asked_for_by_exact_content_types() {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::CompletionId;
-use crate::TerminalFailure;
+use crate::{TerminalFailure, wire};
 
 /// Identifies a signal. Number 1 is the cancel signal; awakeables are numbered from 17.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,6 +81,13 @@ pub enum NotificationKind {
     GetInvocationOutput,
     /// A signal, which includes awakeables.
     Signal,
+}
+
+impl NotificationKind {
+    /// Its name: that of the command that it completes, where there is only one.
+    pub fn name(self) -> &'static str {
+        wire::notification::type_of(self).short_name()
+    }
 }
 
 /// One notification: every kind has the same shape.

@@ -121,6 +121,14 @@ message_types! {
 }
 
 impl MessageType {
+    /// The name of an entry without its class: `Call` for the command and for its completion.
+    pub fn short_name(self) -> &'static str {
+        let name = self.name();
+        let classes: &[&str] =
+            if self.is_control() { &[] } else { &["Command", "Completion", "Notification"] };
+        classes.iter().find_map(|class| name.strip_suffix(class)).unwrap_or(name)
+    }
+
     /// Whether it is a journal command.
     pub fn is_command(self) -> bool {
         (0x0400..0x8000).contains(&self.0)

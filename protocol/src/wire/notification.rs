@@ -109,7 +109,8 @@ const KINDS: [(NotificationKind, MessageType); 12] = [
     (NotificationKind::Signal, MessageType::SIGNAL_NOTIFICATION),
 ];
 
-fn type_of(kind: NotificationKind) -> MessageType {
+/// The message type of a kind of notification.
+pub fn type_of(kind: NotificationKind) -> MessageType {
     let known = KINDS.iter().find(|(known, _)| *known == kind);
     // INVARIANT: the table contains every kind.
     known.map_or(MessageType::SIGNAL_NOTIFICATION, |(_, ty)| *ty)

@@ -6,8 +6,8 @@ use redb::{AccessGuard, ReadOnlyTable, StorageError};
 use runtime_core::{
     Lsn,
     tables::{
-        Key, Order, Overlay, Row, RowDecodeError, Slots, Snapshot, overlay::seek_layers,
-        row::ROW_FORMAT, slots::range,
+        Key, KeyRange, LayerSlots, Order, Overlay, Row, RowDecodeError, Slots, Snapshot,
+        overlay::seek_layers, row::ROW_FORMAT,
     },
 };
 
@@ -78,16 +78,10 @@ impl Snapshot for FileRows {
         key.starts_with(prefix).then(|| (Key::from_slice(key), decode(key, value.value())))
     }
 
-    fn add_slots<'a>(
-        &'a self,
-        from: &[u8],
-        before: &[u8],
-        order: Order,
-        layers: &mut Vec<Box<dyn Slots + 'a>>,
-    ) {
-        let rest = self.rows.range::<&[u8]>(range(from, before));
+    fn add_slots<'a>(&'a self, keys: KeyRange<'_>, layers: &mut LayerSlots<'a>) {
+        let rest = self.rows.range::<&[u8]>(keys.bounds());
         let rest = rest.unwrap_or_else(|error| self.stop(&error));
-        let mut slots = FileSlots { file: self, rest, order, current: None };
+        let mut slots = FileSlots { file: self, rest, order: keys.order, current: None };
         slots.advance();
         layers.push(Box::new(slots));
     }
@@ -138,17 +132,11 @@ impl Base {
 }
 
 impl<'a> Layers<'a> {
-    fn add_slots_of(
-        self,
-        from: &[u8],
-        before: &[u8],
-        order: Order,
-        layers: &mut Vec<Box<dyn Slots + 'a>>,
-    ) {
+    fn add_slots_of(self, keys: KeyRange<'_>, layers: &mut LayerSlots<'a>) {
         for layer in self.frozen.iter().rev() {
-            layers.push(Box::new(layer.rows.slots(from, before, order)));
+            layers.push(Box::new(layer.rows.slots(keys)));
         }
-        self.file.add_slots(from, before, order, layers);
+        self.file.add_slots(keys, layers);
     }
 }
 
@@ -165,14 +153,8 @@ impl Snapshot for Base {
         self.layers().seek(prefix, from)
     }
 
-    fn add_slots<'a>(
-        &'a self,
-        from: &[u8],
-        before: &[u8],
-        order: Order,
-        layers: &mut Vec<Box<dyn Slots + 'a>>,
-    ) {
-        self.layers().add_slots_of(from, before, order, layers);
+    fn add_slots<'a>(&'a self, keys: KeyRange<'_>, layers: &mut LayerSlots<'a>) {
+        self.layers().add_slots_of(keys, layers);
     }
 
     fn applied(&self) -> Lsn {
@@ -205,14 +187,8 @@ impl Snapshot for Layers<'_> {
         }
     }
 
-    fn add_slots<'a>(
-        &'a self,
-        from: &[u8],
-        before: &[u8],
-        order: Order,
-        layers: &mut Vec<Box<dyn Slots + 'a>>,
-    ) {
-        self.add_slots_of(from, before, order, layers);
+    fn add_slots<'a>(&'a self, keys: KeyRange<'_>, layers: &mut LayerSlots<'a>) {
+        self.add_slots_of(keys, layers);
     }
 
     fn applied(&self) -> Lsn {

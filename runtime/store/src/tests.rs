@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use runtime_core::{
     Lsn,
-    tables::{Key, Order, Overlay, Row, Snapshot, Table, Tables, slots::Merged},
+    tables::{Key, KeyRange, Order, Overlay, Row, Snapshot, Table, Tables, slots::Merged},
 };
 use runtime_seeded::chooser;
 
@@ -45,9 +45,9 @@ fn all(live: &mut Overlay, base: &dyn Snapshot) -> Model {
 
 /// Reads the same rows slot by slot, which also visits removed rows.
 fn stepped(tables: &dyn Snapshot, order: Order) -> Model {
-    let (from, before) = ([Table::State as u8], [Table::State as u8 + 1]);
+    let (from, before) = (&[Table::State as u8], &[Table::State as u8 + 1]);
     let mut layers = Vec::new();
-    tables.add_slots(&from, &before, order, &mut layers);
+    tables.add_slots(KeyRange { from, before, order }, &mut layers);
     let mut slots = Merged::new(layers, order);
     let (mut rows, mut last) = (Model::new(), None::<Key>);
     while let Some((key, row)) = slots.take() {

@@ -85,8 +85,7 @@ impl Invocation {
             journal_len: row.journal_len,
             idempotency_key: row.idempotency_key.as_deref().map(cut),
             last_failure,
-            completion_failure: failure
-                .map(|failure| cut(&format!("[{}] {}", failure.code, failure.message))),
+            completion_failure: failure.map(|failure| cut(&failure.to_string())),
         }
     }
 }

@@ -97,7 +97,7 @@ impl From<TerminalFailure> for Terminal {
 
 impl fmt::Display for Terminal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{}] {}", self.failure.code, self.failure.message)
+        fmt::Display::fmt(&self.failure, f)
     }
 }
 

@@ -44,9 +44,7 @@ fn command(command: &Command) -> String {
     match command {
         Command::Input { value, .. } => format!("Input {}", text(value)),
         Command::Output { result: Ok(value) } => format!("Output {}", text(value)),
-        Command::Output { result: Err(failure) } => {
-            format!("Output failure [{}] {}", failure.code, failure.message)
-        }
+        Command::Output { result: Err(failure) } => format!("Output failure {failure}"),
         Command::SetState { key, value } => format!("SetState {} = {}", text(key), text(value)),
         Command::Run { completion } => format!("Run {completion}"),
         // Omits the time, which differs between runs of a test.
@@ -106,7 +104,7 @@ fn name(signal: &SignalId) -> String {
 fn outcome(result: &Result<Bytes, TerminalFailure>) -> String {
     match result {
         Ok(value) => text(value),
-        Err(failure) => format!("failure [{}] {}", failure.code, failure.message),
+        Err(failure) => format!("failure {failure}"),
     }
 }
 
@@ -118,9 +116,7 @@ fn result(result: &NotificationResult) -> String {
     match result {
         NotificationResult::Void => "done".to_owned(),
         NotificationResult::Value(value) => text(value),
-        NotificationResult::Failure(failure) => {
-            format!("failure [{}] {}", failure.code, failure.message)
-        }
+        NotificationResult::Failure(failure) => format!("failure {failure}"),
         // Ids are random and differ between runs of a test.
         NotificationResult::InvocationId(_) => "an invocation".to_owned(),
         NotificationResult::StateKeys(keys) => list(keys),

@@ -12,8 +12,6 @@ use crate::{
     table::{Table, TableInfo},
 };
 
-use super::object::Whole;
-
 /// An entry of an invocation's journal.
 #[derive(Debug, Clone, Default)]
 #[expect(missing_docs, reason = "the columns document them")]
@@ -35,6 +33,19 @@ pub struct JournalEntry {
     /// The failure that it carries, as `[code] message`.
     pub failure: Option<String>,
     pub appended_at: u64,
+    /// If [`Part::Json`] was asked for and the entry can be decoded.
+    pub json: Option<String>,
+    /// Likewise, for [`Part::LiteJson`].
+    pub lite_json: Option<String>,
+}
+
+/// What of an entry is left out unless a query asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The decoded entry as JSON.
+    Json,
+    /// The same without its values.
+    LiteJson,
 }
 
 /// Of which invocations to read what belongs to them.
@@ -46,7 +57,7 @@ pub struct OfInvocations {
 
 impl Record for JournalEntry {
     type Filter = OfInvocations;
-    type Part = Whole;
+    type Part = Part;
 }
 
 /// `sys_journal`.
@@ -88,11 +99,18 @@ pub(crate) fn sys_journal() -> Table<JournalEntry> {
             Column::bytes("raw", "The entry as it is sent over the wire.", |it| Some(&it.raw)),
             Column::u64("raw_length", "Bytes in raw.", |it| Some(it.raw.len() as u64)),
             Column::u32("version", "Always 2: the version of the journal's format.", |_| Some(2)),
-            Column::no_text(
+            Column::text(
                 "entry_json",
-                "Always null for now: value, result, failure and the columns above have the content.",
-            ),
-            Column::no_text("entry_lite_json", "Always null for now, likewise."),
+                "The entry as JSON, values as arrays of bytes; of each entry up to 64 KiB.",
+                |it: &JournalEntry| it.json.as_deref().map(Cow::from),
+            )
+            .of(&[Part::Json]),
+            Column::text(
+                "entry_lite_json",
+                "The entry as JSON, without values and headers.",
+                |it: &JournalEntry| it.lite_json.as_deref().map(Cow::from),
+            )
+            .of(&[Part::LiteJson]),
             Column::time("appended_at", "When it was stored.", |it| Some(it.appended_at)),
             Column::bytes("value", "The value that it carries.", |it| it.value.as_deref()),
             Column::text("value_utf8", "The value, if it is UTF-8.", |it| {

@@ -1,11 +1,13 @@
 //! Invocations: how they are requested, what is stored about them, how their attempts fail and how
 //! they end.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use protocol::{
     DeploymentId, HandlerKind, InvocationId, ProtocolVersion, ServiceKind, Target, TerminalFailure,
+    failure,
     journal::{Awaiting, CompletionId, Entry, EntryIndex, NotificationKind},
 };
 use serde::{Deserialize, Serialize};
@@ -315,6 +317,13 @@ pub struct AttemptFailure {
     pub stacktrace: String,
     /// The command that the failure relates to.
     pub related_command: Option<RelatedCommand>,
+}
+
+/// Without the stack trace.
+impl fmt::Display for AttemptFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        failure::show(f, self.code, &self.message)
+    }
 }
 
 /// The journal command that a failure relates to.

@@ -39,7 +39,7 @@ use crate::{model::ids::Lsn, time::Stamp};
 pub use key::{Key, Table};
 pub use overlay::{Overlay, Slot};
 pub use row::{Row, RowDecodeError};
-pub use slots::{Order, Slots};
+pub use slots::{KeyRange, LayerSlots, Order, Slots};
 pub use snapshot::{Empty, Snapshot};
 
 /// The rows of one partition while records are applied.
@@ -189,15 +189,9 @@ impl Snapshot for Tables<'_> {
         Tables::seek(self, prefix, from)
     }
 
-    fn add_slots<'a>(
-        &'a self,
-        from: &[u8],
-        before: &[u8],
-        order: Order,
-        layers: &mut Vec<Box<dyn Slots + 'a>>,
-    ) {
-        layers.push(Box::new(self.live.slots(from, before, order)));
-        self.base.add_slots(from, before, order, layers);
+    fn add_slots<'a>(&'a self, keys: KeyRange<'_>, layers: &mut LayerSlots<'a>) {
+        layers.push(Box::new(self.live.slots(keys)));
+        self.base.add_slots(keys, layers);
     }
 
     fn applied(&self) -> Lsn {

@@ -8,7 +8,7 @@ use super::{
     key::Key,
     meter,
     row::Row,
-    slots::{self, InMemory, Order, Slots},
+    slots::{InMemory, KeyRange, Slots},
     snapshot::Snapshot,
 };
 
@@ -203,10 +203,10 @@ impl Overlay {
         self.bytes = change(self.bytes, old, new);
     }
 
-    /// The slots with keys from `from` on and before `before`.
-    pub fn slots<'a>(&'a self, from: &[u8], before: &[u8], order: Order) -> impl Slots + use<'a> {
-        let slots = self.slots.range::<[u8], _>(slots::range(from, before));
-        InMemory::new(slots.map(|(key, slot)| (key, slot.row.as_ref())), order)
+    /// The slots in a range of keys.
+    pub fn slots<'a>(&'a self, keys: KeyRange<'_>) -> impl Slots + use<'a> {
+        let slots = self.slots.range::<[u8], _>(keys.bounds());
+        InMemory::new(slots.map(|(key, slot)| (key, slot.row.as_ref())), keys.order)
     }
 
     /// The first slot at or after `from`, including tombstones.

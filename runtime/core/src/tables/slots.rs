@@ -1,4 +1,4 @@
-//! Reads the slots of a key range in order: of one layer, or of several layers at once.
+//! Reads the slots of a [`KeyRange`] in order: of one layer, or of several layers at once.
 
 use std::ops::Bound;
 
@@ -13,7 +13,26 @@ pub enum Order {
     Descending,
 }
 
-/// The slots of a layer in some range and [`Order`]. The current one can be looked at without
+/// Which keys to read, and from which end.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyRange<'k> {
+    /// The smallest key.
+    pub from: &'k [u8],
+    /// The first key that is too large.
+    pub before: &'k [u8],
+    /// The direction.
+    pub order: Order,
+}
+
+impl<'k> KeyRange<'k> {
+    /// The bounds for a map. The range is empty if they are in the wrong order.
+    pub fn bounds(self) -> (Bound<&'k [u8]>, Bound<&'k [u8]>) {
+        // A map panics if a range ends before it begins.
+        (Bound::Included(self.from.min(self.before)), Bound::Excluded(self.before))
+    }
+}
+
+/// The slots of a layer in some [`KeyRange`]. The current one can be looked at without
 /// reading its row, since a newer layer may replace it.
 pub trait Slots {
     /// Key of the current slot; `None` at the end.
@@ -26,6 +45,9 @@ pub trait Slots {
     /// Moves to the next slot.
     fn advance(&mut self);
 }
+
+/// The slots of several layers, the newest first.
+pub type LayerSlots<'a> = Vec<Box<dyn Slots + 'a>>;
 
 /// Slots that are in memory, in ascending order.
 pub struct InMemory<'a, I> {
@@ -62,16 +84,15 @@ impl<'a, I: DoubleEndedIterator<Item = (&'a Key, Option<&'a Row>)>> Slots for In
 
 /// The slots of several layers as if they were one: of slots with the same key, the newest counts.
 pub struct Merged<'a> {
-    /// The newest layer first.
-    layers: Vec<Box<dyn Slots + 'a>>,
+    layers: LayerSlots<'a>,
     order: Order,
     /// The layer that has the current slot.
     current: Option<usize>,
 }
 
 impl<'a> Merged<'a> {
-    /// Merges layers, the newest first, that are all read in the same order.
-    pub fn new(layers: Vec<Box<dyn Slots + 'a>>, order: Order) -> Self {
+    /// Merges layers that are all read in the same order.
+    pub fn new(layers: LayerSlots<'a>, order: Order) -> Self {
         let mut merged = Self { layers, order, current: None };
         merged.find();
         merged
@@ -106,10 +127,4 @@ impl<'a> Merged<'a> {
         }
         self.current = first.map(|(layer, _)| layer);
     }
-}
-
-/// The range from `from` to before `before`, which is empty if they are in the wrong order.
-pub fn range<'k>(from: &'k [u8], before: &'k [u8]) -> (Bound<&'k [u8]>, Bound<&'k [u8]>) {
-    // A map panics if a range ends before it begins.
-    (Bound::Included(from.min(before)), Bound::Excluded(before))
 }

@@ -3,7 +3,7 @@
 use super::{
     key::Key,
     row::Row,
-    slots::{Order, Slots},
+    slots::{KeyRange, LayerSlots},
 };
 use crate::model::ids::Lsn;
 
@@ -21,16 +21,9 @@ pub trait Snapshot {
     /// The first row at or after `from` whose key starts with `prefix`.
     fn seek(&self, prefix: &[u8], from: &[u8]) -> Option<(Key, Row)>;
 
-    /// Adds the slots of each of its layers, newest first, with keys from `from` on and before
-    /// `before`. A reader merges them ([`Merged`](super::slots::Merged)), and can count the
-    /// tombstones that it skips.
-    fn add_slots<'a>(
-        &'a self,
-        from: &[u8],
-        before: &[u8],
-        order: Order,
-        layers: &mut Vec<Box<dyn Slots + 'a>>,
-    );
+    /// Adds the slots of each of its layers, newest first. A reader merges them
+    /// ([`Merged`](super::slots::Merged)), and can count the tombstones that it skips.
+    fn add_slots<'a>(&'a self, keys: KeyRange<'_>, layers: &mut LayerSlots<'a>);
 
     /// The last record reflected in these rows: no key contains a later LSN.
     fn applied(&self) -> Lsn;
@@ -49,7 +42,7 @@ impl Snapshot for Empty {
         None
     }
 
-    fn add_slots<'a>(&'a self, _: &[u8], _: &[u8], _: Order, _: &mut Vec<Box<dyn Slots + 'a>>) {}
+    fn add_slots<'a>(&'a self, _: KeyRange<'_>, _: &mut LayerSlots<'a>) {}
 
     fn applied(&self) -> Lsn {
         Lsn(0)

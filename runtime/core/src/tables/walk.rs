@@ -7,7 +7,7 @@
 use super::{
     Key, Row, Snapshot,
     key::KeyBuilder,
-    slots::{Merged, Order},
+    slots::{KeyRange, Merged, Order},
 };
 
 /// How much of a partition's turn a reader may use. A row's size is known only once it has been
@@ -107,7 +107,7 @@ impl<'t, R> Walk<'t, R> {
         }
         let mut layers = Vec::new();
         if !is_over {
-            rows.add_slots(&from, &before, order, &mut layers);
+            rows.add_slots(KeyRange { from: &from, before: &before, order }, &mut layers);
         }
         let slots = Merged::new(layers, order);
         Self { slots, read, last: None, is_over, budget, rows_read: 0, bytes_read: 0 }

@@ -17,10 +17,7 @@ use crate::{
         ids::{AttemptRef, Lsn, Partition, PartitionId, RequestId},
         invocation::{AfterFailure, AttemptFailure, Callee, Invoke, Retention, Source},
     },
-    tables::{
-        Key, Order, Overlay, Row, Slots, Snapshot, Tables,
-        slots::{self, InMemory},
-    },
+    tables::{Key, KeyRange, LayerSlots, Overlay, Row, Snapshot, Tables, slots::InMemory},
     time::{Stamp, Timestamp},
 };
 
@@ -38,15 +35,9 @@ impl Snapshot for Memory {
         key.starts_with(prefix).then(|| (key.clone(), row.clone()))
     }
 
-    fn add_slots<'a>(
-        &'a self,
-        from: &[u8],
-        before: &[u8],
-        order: Order,
-        layers: &mut Vec<Box<dyn Slots + 'a>>,
-    ) {
-        let rows = self.0.range::<[u8], _>(slots::range(from, before));
-        layers.push(Box::new(InMemory::new(rows.map(|(key, row)| (key, Some(row))), order)));
+    fn add_slots<'a>(&'a self, keys: KeyRange<'_>, layers: &mut LayerSlots<'a>) {
+        let rows = self.0.range::<[u8], _>(keys.bounds()).map(|(key, row)| (key, Some(row)));
+        layers.push(Box::new(InMemory::new(rows, keys.order)));
     }
 
     fn applied(&self) -> Lsn {

@@ -9,6 +9,7 @@ mod bad_input;
 mod catalogue;
 mod cli;
 mod counts;
+mod journal;
 mod listen;
 mod originals;
 mod psql;

@@ -34,7 +34,7 @@ pub(crate) async fn start(dir: &Path) -> (Process, Server) {
 
 /// Starts the server with additional flags.
 pub(crate) async fn start_with(dir: &Path, more: &[&str]) -> (Process, Server) {
-    start_as(dir, more, quiet).await
+    start_on(dir, more, quiet).await
 }
 
 /// Serves an endpoint of our SDK from now on, and registers it.
@@ -48,12 +48,12 @@ pub(crate) async fn serve_endpoint(server: &Server, endpoint: Endpoint) {
 /// Starts the server with its log in a file.
 pub(crate) async fn start_logging(dir: &Path, log: &Path) -> (Process, Server) {
     let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
-    start_as(dir, &[], |command| saying(command, Stdio::null(), log.into())).await
+    start_on(dir, &[], |command| saying(command, Stdio::null(), log.into())).await
 }
 
 /// Starts the server with outputs that accept nothing: `/dev/full`, or a pipe without a reader.
 pub(crate) async fn start_saying(dir: &Path, output: &str) -> (Process, Server) {
-    start_as(dir, &[], |command| saying(command, deaf(output), deaf(output))).await
+    start_on(dir, &[], |command| saying(command, deaf(output), deaf(output))).await
 }
 
 /// The exit status of a start that is refused, with outputs that accept nothing.
@@ -77,7 +77,7 @@ pub(crate) async fn start_under(
             shell
         }
     };
-    start_as(dir, more, |command| quiet(limited(command))).await
+    start_on(dir, more, |command| quiet(limited(command))).await
 }
 
 /// Starts the server with environment variables. Returns how, so that it can be started again,
@@ -94,21 +94,27 @@ pub(crate) async fn start_under_settings(
 
 /// Starts a server on the addresses and the data of an earlier one.
 pub(crate) async fn start_again(abide: &Abide, settings: &[(&str, &str)]) -> Process {
-    let mut command = quiet(serve(abide));
-    command.envs(settings.iter().copied());
-    let process = Process::spawn("abide", command).unwrap();
-    ready(process, abide.admin).await.unwrap()
+    start_as(abide, |mut command| {
+        command.envs(settings.iter().copied());
+        quiet(command)
+    })
+    .await
 }
 
-async fn start_as(
+/// Starts the server on free ports.
+async fn start_on(
     dir: &Path,
     more: &[&str],
     how: impl FnOnce(Command) -> Command,
 ) -> (Process, Server) {
     let abide = abide(dir, more);
-    let process = Process::spawn("abide", how(serve(&abide))).unwrap();
-    let process = ready(process, abide.admin).await.unwrap();
+    let process = start_as(&abide, how).await;
     (process, Server::new(abide.ingress, abide.admin))
+}
+
+async fn start_as(abide: &Abide, how: impl FnOnce(Command) -> Command) -> Process {
+    let process = Process::spawn("abide", how(serve(abide))).unwrap();
+    ready(process, abide.admin).await.unwrap()
 }
 
 fn abide(dir: &Path, more: &[&str]) -> Abide {

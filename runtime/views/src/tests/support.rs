@@ -21,9 +21,8 @@ use runtime_core::{
         invocation::{AfterFailure, AttemptFailure, Callee, Invoke, Retention, Source},
     },
     tables::{
-        Key, Order, Overlay, Row, Slots, Snapshot, Tables,
-        overlay::seek_layers,
-        slots::{self, InMemory},
+        Key, KeyRange, LayerSlots, Overlay, Row, Snapshot, Tables, overlay::seek_layers,
+        slots::InMemory,
     },
     time::Stamp,
 };
@@ -53,16 +52,10 @@ impl Snapshot for File {
         key.starts_with(prefix).then(|| (key.clone(), row.clone()))
     }
 
-    fn add_slots<'a>(
-        &'a self,
-        from: &[u8],
-        before: &[u8],
-        order: Order,
-        layers: &mut Vec<Box<dyn Slots + 'a>>,
-    ) {
-        let rows = self.rows.range::<[u8], _>(slots::range(from, before));
+    fn add_slots<'a>(&'a self, keys: KeyRange<'_>, layers: &mut LayerSlots<'a>) {
+        let rows = self.rows.range::<[u8], _>(keys.bounds());
         let rows = rows.inspect(|_| self.looks.set(self.looks.get() + 1));
-        layers.push(Box::new(InMemory::new(rows.map(|(key, row)| (key, Some(row))), order)));
+        layers.push(Box::new(InMemory::new(rows.map(|(key, row)| (key, Some(row))), keys.order)));
     }
 
     fn applied(&self) -> Lsn {
@@ -93,15 +86,9 @@ impl Snapshot for Below {
         seek_layers(&self.frozen, &self.file, prefix, from)
     }
 
-    fn add_slots<'a>(
-        &'a self,
-        from: &[u8],
-        before: &[u8],
-        order: Order,
-        layers: &mut Vec<Box<dyn Slots + 'a>>,
-    ) {
-        layers.push(Box::new(self.frozen.slots(from, before, order)));
-        self.file.add_slots(from, before, order, layers);
+    fn add_slots<'a>(&'a self, keys: KeyRange<'_>, layers: &mut LayerSlots<'a>) {
+        layers.push(Box::new(self.frozen.slots(keys)));
+        self.file.add_slots(keys, layers);
     }
 
     fn applied(&self) -> Lsn {

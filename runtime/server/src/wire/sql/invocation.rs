@@ -1,7 +1,7 @@
 //! Invocations.
 
 use protocol::{
-    DeploymentId, InvocationId, ServiceKind, TerminalFailure, journal::NotificationId,
+    DeploymentId, InvocationId, ServiceKind, journal::NotificationId,
     journal::notification::SignalId, wire::MessageType,
 };
 use runtime_core::{
@@ -163,7 +163,7 @@ impl Snapshot {
             last_failure: row.last_failure.map(|failure| last_failure(*failure)),
             completion: completion.map(|end| match &end.result {
                 Ok(_) => Ok(()),
-                Err(failure) => Err(failure_text(failure)),
+                Err(failure) => Err(failure.to_string()),
             }),
             result_bytes: completion
                 .and_then(|end| end.result.as_ref().ok())
@@ -178,13 +178,8 @@ impl Snapshot {
     }
 }
 
-/// A failure as `[code] message`.
-pub(super) fn failure_text(failure: &TerminalFailure) -> String {
-    format!("[{}] {}", failure.code, failure.message)
-}
-
 fn last_failure(failure: AttemptFailure) -> Failure {
-    let mut text = format!("[{}] {}", failure.code, failure.message);
+    let mut text = failure.to_string();
     if !failure.stacktrace.is_empty() {
         text.push('\n');
         text.push_str(&failure.stacktrace);
@@ -201,8 +196,7 @@ fn last_failure(failure: AttemptFailure) -> Failure {
 
 /// The name of a command's type code.
 pub(super) fn command_type(ty: u32) -> String {
-    let ty = u16::try_from(ty).map_or("Unknown", |ty| MessageType(ty).name());
-    ty.trim_end_matches("Command").to_owned()
+    u16::try_from(ty).map_or("Unknown", |ty| MessageType(ty).short_name()).to_owned()
 }
 
 fn invoked_by(source: Source) -> InvokedBy {

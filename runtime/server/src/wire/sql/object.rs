@@ -13,7 +13,7 @@ use sql_introspection::{
     tables::{InvocationEntry, Lock, Promise, State},
 };
 
-use super::{Snapshot, budget, cursor, invocation::failure_text, nothing, page};
+use super::{Snapshot, budget, cursor, nothing, page};
 
 impl Scan<State> for Snapshot {
     fn scan(
@@ -104,7 +104,7 @@ impl Scan<Promise> for Snapshot {
             let (result, waiting) = match it.state {
                 PromiseState::Pending { waiting } => (None, waiting),
                 PromiseState::Completed(result) => {
-                    (Some(result.map_err(|failure| failure_text(&failure))), 0)
+                    (Some(result.map_err(|failure| failure.to_string())), 0)
                 }
             };
             Promise {

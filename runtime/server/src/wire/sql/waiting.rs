@@ -108,28 +108,10 @@ impl Snapshot {
                         }
                         NotificationId::Signal(SignalId::Name(name)) => (None, Some(name)),
                     };
-                    Wait { until: at.map(|at| at.0), completion, signal, ..one(kind_word(kind)) }
+                    Wait { until: at.map(|at| at.0), completion, signal, ..one(kind.name()) }
                 };
                 answers.into_iter().map(answer).collect()
             }
         })
-    }
-}
-
-fn kind_word(kind: protocol::journal::NotificationKind) -> &'static str {
-    use protocol::journal::NotificationKind as Kind;
-    match kind {
-        Kind::GetLazyState => "GetLazyState",
-        Kind::GetLazyStateKeys => "GetLazyStateKeys",
-        Kind::GetPromise => "GetPromise",
-        Kind::PeekPromise => "PeekPromise",
-        Kind::CompletePromise => "CompletePromise",
-        Kind::Sleep => "Sleep",
-        Kind::CallInvocationId => "CallInvocationId",
-        Kind::Call => "Call",
-        Kind::Run => "Run",
-        Kind::AttachInvocation => "AttachInvocation",
-        Kind::GetInvocationOutput => "GetInvocationOutput",
-        Kind::Signal => "Signal",
     }
 }

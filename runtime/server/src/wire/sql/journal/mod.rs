@@ -1,5 +1,11 @@
 //! Journals.
 
+mod entry_json;
+mod json;
+mod parts;
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 use protocol::{
     InvocationId,
@@ -9,10 +15,11 @@ use runtime_views::journal::{All, Content, Entry, List};
 use sql_introspection::{
     Scan, Unavailable,
     source::{Cursor, Page, PageLimit, Wanted},
-    tables::JournalEntry,
+    tables::{JournalEntry, journal::Part},
 };
 
-use super::{Snapshot, budget, cursor, invocation::failure_text, of_each, page};
+use self::parts::Detail;
+use super::{Snapshot, budget, cursor, of_each, page};
 
 impl Scan<JournalEntry> for Snapshot {
     fn scan(
@@ -25,42 +32,48 @@ impl Scan<JournalEntry> for Snapshot {
         let Some(ids) = self.ids(partition, wanted.filter.ids.as_ref()) else {
             let all = All { after: cursor(after), budget: budget(limit) };
             let found = self.read(partition, all)?;
-            return Ok(page(found, |(id, entry)| record(id, entry)));
+            return Ok(page(found, |(id, entry)| self.entry(id, entry, &wanted.parts)));
         };
         of_each(&ids, after, |invocation, after| {
             let list = List { invocation, after, budget: budget(limit) };
-            Ok(page(self.read(partition, list)?, |entry| record(invocation, entry)))
+            let found = self.read(partition, list)?;
+            Ok(page(found, |entry| self.entry(invocation, entry, &wanted.parts)))
         })
     }
 }
 
-fn record(id: InvocationId, entry: Entry) -> JournalEntry {
-    let ty = entry.stored.ty;
-    let name = ty.name();
-    let class = if ty.is_notification() { "Notification" } else { "Command" };
-    let endings = ["Completion", "Notification", "Command"];
-    let name = endings.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
-    let mut record = JournalEntry {
-        partition_key: id.partition_key.0,
-        invocation: id.to_string(),
-        index: entry.index,
-        entry_type: format!("{class}: {name}"),
-        raw: entry.stored.body.clone(),
-        appended_at: entry.at.0,
-        ..JournalEntry::default()
-    };
-    match entry.content() {
-        Ok(Content::Command(named)) => {
-            record.name = (!named.name.is_empty()).then_some(named.name);
-            fill_from_command(&mut record, named.command);
+impl Snapshot {
+    fn entry(&self, id: InvocationId, entry: Entry, parts: &[Part]) -> JournalEntry {
+        let ty = entry.stored.ty;
+        let class = if ty.is_notification() { "Notification" } else { "Command" };
+        let mut record = JournalEntry {
+            partition_key: id.partition_key.0,
+            invocation: id.to_string(),
+            index: entry.index,
+            entry_type: format!("{class}: {}", ty.short_name()),
+            raw: entry.stored.body.clone(),
+            appended_at: entry.at.0,
+            ..JournalEntry::default()
+        };
+        // Of an entry that this version can't decode, its type and its bytes are there.
+        let Ok(content) = entry.content() else { return record };
+        let json = |part, detail| {
+            let is_wanted = parts.contains(&part);
+            is_wanted.then(|| entry_json::text(ty, &content, detail, &self.registry)).flatten()
+        };
+        record.json = json(Part::Json, Detail::Full);
+        record.lite_json = json(Part::LiteJson, Detail::Lite);
+        match content {
+            Content::Command(named) => {
+                record.name = (!named.name.is_empty()).then_some(named.name);
+                fill_from_command(&mut record, named.command);
+            }
+            Content::Notification(notification) => {
+                fill_from_result(&mut record, notification.result);
+            }
         }
-        Ok(Content::Notification(notification)) => {
-            fill_from_result(&mut record, notification.result);
-        }
-        // Its type and its bytes are there.
-        Err(_) => (),
+        record
     }
-    record
 }
 
 fn fill_from_command(record: &mut JournalEntry, command: Command) {
@@ -107,7 +120,7 @@ fn fill_from_result(record: &mut JournalEntry, result: NotificationResult) {
     match result {
         NotificationResult::Void | NotificationResult::StateKeys(_) => (),
         NotificationResult::Value(value) => record.value = Some(value),
-        NotificationResult::Failure(failure) => record.failure = Some(failure_text(&failure)),
+        NotificationResult::Failure(failure) => record.failure = Some(failure.to_string()),
         NotificationResult::InvocationId(id) => record.invoked_id = Some(id),
     }
 }
