@@ -90,7 +90,7 @@ pub(crate) fn sys_journal() -> Table<JournalEntry> {
             Column::u32("version", "Always 2: the version of the journal's format.", |_| Some(2)),
             Column::no_text(
                 "entry_json",
-                "Always null for now: value, result, failure and the columns above have the content.",
+                "Always null for now: value, failure and the columns above have the content.",
             ),
             Column::no_text("entry_lite_json", "Always null for now, likewise."),
             Column::time("appended_at", "When it was stored.", |it| Some(it.appended_at)),
