@@ -395,12 +395,12 @@ fn announce(
 
 /// The command that connects to an address, as it can be pasted into a shell on this machine.
 fn psql(address: SocketAddr, user: Option<&str>) -> String {
-    let host = match address.ip() {
-        // Where one can listen, and not connect.
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        host => host,
+    // Where one can listen, and not connect.
+    let local = match address {
+        SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
+        SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
     };
+    let host = if address.ip().is_unspecified() { local } else { address.ip() };
     let user = user.map_or_else(String::new, |user| format!(" -U {}", shell_word(user)));
     format!("psql -h {host} -p {}{user}", address.port())
 }
