@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{
+    Subcommand,
+    error::{ContextKind, ContextValue},
+};
 
 use crate::{
     client::AdminUrl,
@@ -39,7 +42,11 @@ pub struct Sql {
     #[arg(conflicts_with = "file")]
     pub(crate) query: Option<String>,
 
-    /// File with queries.
+    /// What comes after the query, to say what is wrong with it.
+    #[arg(hide = true)]
+    pub(crate) more: Option<String>,
+
+    /// File with queries; `-` reads standard input.
     #[arg(short, long)]
     pub(crate) file: Option<PathBuf>,
 
@@ -108,4 +115,21 @@ pub(crate) struct ServerFlags {
         default_value_t = AdminUrl::default()
     )]
     pub(crate) admin: AdminUrl,
+}
+
+/// Says what to type instead of `-w5`, which clap takes for the flags `-w` and `-5`.
+#[must_use]
+pub fn explained(mut error: clap::Error) -> clap::Error {
+    let flag = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) => flag.strip_prefix('-').unwrap_or_default(),
+        _ => "",
+    };
+    let is_of_sql =
+        error.get(ContextKind::Usage).is_some_and(|usage| usage.to_string().contains(" sql "));
+    if is_of_sql && flag.starts_with(|it: char| it.is_ascii_digit()) {
+        let seconds = if flag.parse::<Interval>().is_ok() { flag } else { PAUSE };
+        let tip = format!("to repeat a query, write --watch={seconds}");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, Uri, header, uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header, uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -28,6 +28,10 @@ const REFUSAL_BYTES_MAX: usize = 64 << 10;
 const REFUSAL_CHARS_SHOWN: usize = 300;
 
 const JSON: &str = "application/json";
+
+/// The trailers of a query that fails after its first rows.
+const CODE_TRAILER: &str = "abide-query-code";
+const MESSAGE_TRAILER: &str = "abide-query-message";
 
 /// Where the admin API is: a URL, whose path goes before those of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,8 +122,14 @@ pub(crate) enum ClientError {
     /// The server refused.
     #[error("{0}")]
     Refused(Refusal),
-    /// The answer ended early. Nothing else can be said over HTTP once an answer has begun.
-    #[error("the server broke off its answer ({0}); its log says more")]
+    /// The query failed when some of its rows had already been sent.
+    #[error("the query failed after its first rows: {0}")]
+    Failed(Refusal),
+    /// The answer ended early, and nobody said why.
+    #[error(
+        "the server broke off its answer ({0}): perhaps the query failed after its first rows, or \
+         the server has stopped; the server's log says more"
+    )]
     BrokenOff(String),
 }
 
@@ -171,6 +181,16 @@ impl Refusal {
         let message = format!("the server answered {status}{colon}{text}");
         Self { status, message, code: None }
     }
+
+    /// Reads it from what follows an answer that has begun; `None` if nothing is wrong.
+    pub(crate) fn of_trailers(status: StatusCode, trailers: &HeaderMap) -> Option<Self> {
+        let text = |name: &str| {
+            trailers.get(name).map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
+        };
+        let code = text(CODE_TRAILER)?;
+        let message = text(MESSAGE_TRAILER).unwrap_or_else(|| "the server does not say why".into());
+        Some(Self { status, message, code: Some(code) })
+    }
 }
 
 /// A client of one admin API.
@@ -211,7 +231,7 @@ impl Client {
     ) -> Result<Response<Incoming>, ClientError> {
         let unreachable = |error: &dyn StdError| ClientError::Unreachable {
             url: self.url.clone(),
-            cause: root_cause(error),
+            cause: with_advice(root_cause(error)),
         };
         let body = serde_json::to_vec(body).map_err(|error| unreachable(&error))?;
         let url = self.url.at(path).map_err(|error| unreachable(&error))?;
@@ -220,6 +240,9 @@ impl Client {
             .uri(url)
             .header(header::CONTENT_TYPE, JSON)
             .header(header::ACCEPT, accept)
+            // So that an answer that has begun can still say why it ends.
+            .header(header::TE, "trailers")
+            .header(header::CONNECTION, "te")
             .body(Full::from(body))
             .map_err(|error| unreachable(&error))?;
         let response = self.http.request(request).await.map_err(|error| unreachable(&error))?;
@@ -257,9 +280,33 @@ pub(crate) fn root_cause(error: &dyn StdError) -> String {
     root.to_string()
 }
 
+/// The cause of a failed connection, with what helps where the words of TLS do not say it.
+fn with_advice(cause: String) -> String {
+    // As webpki calls a certificate that may sign others and is presented as a server's own.
+    let is_authority = cause.contains("CaUsedAsEndEntity");
+    let advice = if is_authority {
+        "; its certificate is one of an authority, perhaps because it has signed itself. Give the \
+         server a certificate that is signed by an authority, and name that in SSL_CERT_FILE"
+    } else if cause.contains("UnknownIssuer") {
+        "; SSL_CERT_FILE has to name the authority that has signed its certificate"
+    } else {
+        ""
+    };
+    cause + advice
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn certificates_that_are_not_trusted_come_with_advice() {
+        for cause in ["CaUsedAsEndEntity", "UnknownIssuer"] {
+            let said = with_advice(format!("invalid peer certificate: {cause}"));
+            assert!(said.contains("SSL_CERT_FILE"), "{said}");
+        }
+        assert_eq!(with_advice("connection refused".to_owned()), "connection refused");
+    }
 
     #[test]
     fn the_path_of_the_url_goes_before_those_of_the_api() {

@@ -51,6 +51,14 @@ pub(crate) enum UsageError {
         /// Why.
         cause: io::Error,
     },
+    /// The seconds of `--watch` are taken for the query.
+    #[error("the seconds belong to --watch after an equal sign: --watch={0}")]
+    LooseSeconds(String),
+    /// There are several arguments.
+    #[error(
+        "'{0}' comes after the query; several queries are one argument, with semicolons between"
+    )]
+    Superfluous(String),
     /// There are several queries to watch.
     #[error("--watch repeats a single query, not {0}")]
     NotOne(usize),

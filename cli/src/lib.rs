@@ -13,7 +13,7 @@ mod rows;
 
 use std::process::ExitCode;
 
-pub use args::{ADMIN_URL_VARIABLE, Command};
+pub use args::{ADMIN_URL_VARIABLE, Command, explained};
 
 /// Runs a command. What went wrong is on standard error when this returns.
 #[must_use]

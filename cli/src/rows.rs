@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::Serialize;
 
-use crate::client::{AdminUrl, Client, ClientError, root_cause};
+use crate::client::{AdminUrl, Client, ClientError, Refusal, root_cause};
 
 const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
 
@@ -55,6 +55,7 @@ impl Rows {
             return Err(not_admin(format!("it answered a query with {sent} instead of rows")));
         }
         let mut stream = Stream {
+            status: response.status(),
             body: response.into_body(),
             decoder: StreamDecoder::new(),
             piece: Buffer::default(),
@@ -89,6 +90,7 @@ impl Rows {
 
 #[derive(Debug)]
 struct Stream {
+    status: StatusCode,
     body: Incoming,
     decoder: StreamDecoder,
     /// What has arrived and is not decoded yet.
@@ -103,7 +105,16 @@ impl Stream {
                 return Ok(Some(batch));
             }
             match self.body.frame().await {
-                Some(Ok(frame)) => self.piece = frame.into_data().unwrap_or_default().into(),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(piece) => self.piece = piece.into(),
+                    Err(frame) => {
+                        let trailers = frame.trailers_ref();
+                        let failure = trailers.and_then(|it| Refusal::of_trailers(self.status, it));
+                        if let Some(failure) = failure {
+                            return Err(ClientError::Failed(failure));
+                        }
+                    }
+                },
                 Some(Err(error)) => return Err(ClientError::BrokenOff(root_cause(&error))),
                 None => {
                     self.decoder.finish().map_err(undecodable)?;
@@ -193,6 +204,15 @@ mod tests {
             let error = rows_in(ARROW, chunks).await.unwrap_err();
             assert!(matches!(error, ClientError::BrokenOff(_)), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_ends_early_may_say_why() {
+        let said = "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.apache.arrow.stream\r\n\
+                    transfer-encoding: chunked\r\ntrailer: abide-query-code, abide-query-message\r\n\r\n\
+                    0\r\nabide-query-code: 53200\r\nabide-query-message: too much ünï\r\n\r\n";
+        let error = rows_in(said, Vec::new()).await.unwrap_err().to_string();
+        assert_eq!(error, "the query failed after its first rows: too much ünï [53200]");
     }
 
     #[tokio::test]

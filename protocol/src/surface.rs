@@ -23,6 +23,10 @@ pub mod header {
     pub const ATTEMPT_OF: &str = "x-restate-invocation-id";
     /// On responses of an endpoint: name and version of its SDK. Source: the service protocol.
     pub const SERVER: &str = "x-restate-server";
+    /// Trailer: the SQLSTATE with which a query has failed after its first rows.
+    pub const QUERY_CODE: &str = "abide-query-code";
+    /// Trailer: the message that goes with it.
+    pub const QUERY_MESSAGE: &str = "abide-query-message";
 }
 
 /// Content types.

@@ -1,17 +1,23 @@
 //! Queries in SQL. The engine is injected; this is how its answers are sent over HTTP.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, Version, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures::Stream;
-use protocol::surface::content_type::{ARROW_STREAM, JSON};
+use futures::{Stream, StreamExt};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use protocol::surface::{
+    content_type::{ARROW_STREAM, JSON},
+    header::{QUERY_CODE, QUERY_MESSAGE},
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -90,6 +96,7 @@ pub struct QueryRequest {
 )]
 pub async fn query(
     State(admin): State<Admin>,
+    version: Version,
     headers: HeaderMap,
     Json(request): Json<QueryRequest>,
 ) -> Result<Response, Refusal> {
@@ -97,5 +104,31 @@ pub async fn query(
     let (format, content_type) =
         if is_json { (RowFormat::Json, JSON) } else { (RowFormat::Arrow, ARROW_STREAM) };
     let rows = admin.queries.run(request.query, format).await?;
-    Ok(([(header::CONTENT_TYPE, content_type)], Body::from_stream(rows)).into_response())
+    // Without chunks, an answer would end with trailers as one does that is complete.
+    let takes_trailers = version >= Version::HTTP_11
+        && headers.get(header::TE).is_some_and(|accepted| accepted == "trailers");
+    let content_type = [(header::CONTENT_TYPE, content_type)];
+    if !takes_trailers {
+        return Ok((content_type, Body::from_stream(rows)).into_response());
+    }
+    let frames = rows
+        .map(|piece| Ok::<_, Infallible>(piece.map_or_else(|error| trailers(&error), Frame::data)));
+    let announced = [(header::TRAILER, format!("{QUERY_CODE}, {QUERY_MESSAGE}"))];
+    Ok((content_type, announced, Body::new(StreamBody::new(frames))).into_response())
+}
+
+/// How much of a message is sent in a trailer, in bytes. Clients take little more.
+const TRAILER_BYTES_MAX: usize = 4096;
+
+/// Why rows end early, for a client that understands trailers. All others only see that they do.
+fn trailers(error: &QueryError) -> Frame<Bytes> {
+    let message = error.message.replace(|it: char| it.is_ascii_control(), " ");
+    let message = &message[..message.floor_char_boundary(TRAILER_BYTES_MAX)];
+    let mut trailers = HeaderMap::new();
+    trailers.insert(QUERY_CODE, HeaderValue::from_static(error.code));
+    // What is left of the message are bytes that a header may have.
+    if let Ok(message) = HeaderValue::from_bytes(message.as_bytes()) {
+        trailers.insert(QUERY_MESSAGE, message);
+    }
+    Frame::trailers(trailers)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::settings::{self, Address};
+use crate::config::settings::{self, Address, OrOff};
 
 /// A durable-execution runtime: handlers that finish exactly once in effect, whatever crashes.
 #[derive(Debug, Parser)]
@@ -43,9 +43,9 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) admin_address: Option<Address>,
 
-    /// Address for psql and other PostgreSQL clients [default: 127.0.0.1:9071].
+    /// Address for psql and other PostgreSQL clients, or off [default: 127.0.0.1:9071].
     #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) sql_address: Option<Address>,
+    pub(crate) sql_address: Option<OrOff>,
 
     /// Number of partitions of a new data directory. An existing one keeps its own [default: 2].
     #[arg(long, value_name = "N")]

@@ -318,7 +318,7 @@ mod tests {
             ("data-dir", config.data_dir.display().to_string()),
             ("ingress-address", config.ingress_address.to_string()),
             ("admin-address", config.admin_address.to_string()),
-            ("sql-address", config.sql.address.to_string()),
+            ("sql-address", config.sql.address.unwrap().to_string()),
             ("sql-trust-everyone", "false".to_owned()),
             ("sql-queries-max", config.sql.queries_max.to_string()),
             ("sql-query-seconds", config.sql.query_timeout.as_secs().to_string()),
@@ -382,7 +382,14 @@ mod tests {
                 "sql-address = '0.0.0.0:1'",
                 "sql-address is 0.0.0.0:1, which other machines can reach",
             ),
+            ("sql-address = 'on'", "'on' is not an address: expected HOST:PORT"),
             ("sql-users = 'ann'", "sql-users: expected NAME:PASSWORD"),
+            ("sql-users = ['a:b', 'a:c']", "sql-users names the user 'a' twice"),
+            ("sql-users = []", "sql-users is empty, so nobody could connect"),
+            (
+                "sql-address = '0.0.0.0:1'\nsql-users = []",
+                "sql-users is empty, so nobody could connect",
+            ),
             ("sql-key-file = 'x'", "sql-certificate-file and sql-key-file must be set together"),
             ("sql-queries-max = 0", "sql-queries-max is 0, expected 1 to 1000"),
             ("sql-query-seconds = 0", "sql-query-seconds is 0, expected 1 to 86400"),
@@ -392,5 +399,14 @@ mod tests {
             let refusal = format!("{:#}", resolve(&serve).unwrap_err());
             assert!(refusal.contains(says), "{refusal}");
         }
+    }
+
+    #[test]
+    fn sql_may_be_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("abide.toml");
+        std::fs::write(&path, "sql-address = 'off'").unwrap();
+        let serve = Serve { config: Some(path), ..Serve::default() };
+        assert_eq!(resolve(&serve).unwrap().sql.address, None);
     }
 }

@@ -34,7 +34,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     panics::end_the_process();
-    let Args { verb } = Args::parse();
+    let Args { verb } = Args::try_parse().unwrap_or_else(|error| cli::explained(error).exit());
     let serve = match verb {
         Verb::Serve(serve) => serve,
         Verb::Client(command) => return cli::run(&command),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -74,10 +74,14 @@ async fn serve(config: Config) -> Result<()> {
     // Bind the ports first: a second server fails on them before it touches any data.
     let ingress_listener = bind("ingress", &config.ingress_address).await?;
     let admin_listener = bind("admin", &config.admin_address).await?;
-    let sql_listener = bind("server of SQL", &config.sql.address).await?;
+    let sql_listener = match &config.sql.address {
+        Some(address) => Some(bind("server of SQL", address).await?),
+        None => None,
+    };
     let ingress_address = ingress_listener.local_addr().context("the ingress has no address")?;
     let admin_address = admin_listener.local_addr().context("the admin has no address")?;
-    let sql_address = sql_listener.local_addr().context("the server of SQL has no address")?;
+    let sql_address = sql_listener.as_ref().map(TcpListener::local_addr).transpose();
+    let sql_address = sql_address.context("the server of SQL has no address")?;
     let wanted = config.partitions.unwrap_or(DEFAULT_PARTITIONS);
     let data_dir = DataDir::open(&config.data_dir, wanted)?;
     if config.partitions.is_some_and(|wanted| wanted != data_dir.partitions) {
@@ -89,7 +93,7 @@ async fn serve(config: Config) -> Result<()> {
     let wanted = Shares {
         ingress: config.connections_max,
         admin: ADMIN_CONNECTIONS_MAX,
-        sql: SQL_CONNECTIONS_MAX,
+        sql: if sql_listener.is_some() { SQL_CONNECTIONS_MAX } else { 0 },
         // An attempt needs at most one, and some idle ones stay open for a while.
         endpoints: config.attempts_max.max(ENDPOINT_CONNECTIONS_MIN),
     };
@@ -177,7 +181,11 @@ async fn serve(config: Config) -> Result<()> {
     ));
 
     // Marks a new directory, so that one created for a mistyped path is noticed.
-    let addresses = (ingress_address, admin_address, sql_address);
+    let psql = sql_address.map_or_else(
+        || "off".to_owned(),
+        |address| psql(address, config.sql.first_user.as_deref()),
+    );
+    let addresses = (ingress_address, admin_address, psql);
     announce(addresses, &data_dir, !data_dir.is_in_use, started);
     let reason = shutdown.started().await;
     // Stop in reverse order: first requests and attempts, then records.
@@ -370,19 +378,51 @@ async fn bind(what: &str, address: &Address) -> Result<TcpListener> {
 
 /// Prints what the person who started the server needs to know.
 fn announce(
-    (ingress, admin, sql): (SocketAddr, SocketAddr, SocketAddr),
+    (ingress, admin, sql): (SocketAddr, SocketAddr, String),
     data_dir: &DataDir,
     is_new: bool,
     started: Instant,
 ) {
     telemetry::print(format_args!(
-        "abide {} ready in {} ms\n  ingress  http://{ingress}\n  admin    http://{admin}\n  sql      psql -h {} -p {}\n  data     {} ({} partitions{})",
+        "abide {} ready in {} ms\n  ingress  http://{ingress}\n  admin    http://{admin}\n  sql      {sql}\n  data     {} ({} partitions{})",
         env!("CARGO_PKG_VERSION"),
         started.elapsed().as_millis(),
-        sql.ip(),
-        sql.port(),
         data_dir.path.display(),
         data_dir.partitions,
         if is_new { ", new" } else { "" },
     ));
+}
+
+/// The command that connects to an address, as it can be pasted into a shell on this machine.
+fn psql(address: SocketAddr, user: Option<&str>) -> String {
+    // Where one can listen, and not connect.
+    let local = match address {
+        SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
+        SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
+    };
+    let host = if address.ip().is_unspecified() { local } else { address.ip() };
+    let user = user.map_or_else(String::new, |user| format!(" -U {}", shell_word(user)));
+    format!("psql -h {host} -p {}{user}", address.port())
+}
+
+/// A text as one word of a shell.
+fn shell_word(text: &str) -> String {
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.@".contains(&byte)) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_command_connects() {
+        let psql = |address: &str, user| psql(address.parse().unwrap(), user);
+        assert_eq!(psql("127.0.0.1:9071", None), "psql -h 127.0.0.1 -p 9071");
+        assert_eq!(psql("0.0.0.0:9071", Some("ann")), "psql -h 127.0.0.1 -p 9071 -U ann");
+        assert_eq!(psql("[::]:1", Some("o'neill")), "psql -h ::1 -p 1 -U 'o'\\''neill'");
+        assert_eq!(psql("10.0.0.5:1", None), "psql -h 10.0.0.5 -p 1");
+    }
 }

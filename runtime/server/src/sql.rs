@@ -25,7 +25,8 @@ const QUERIES_OF_CONNECTION_MAX: usize = 3;
 /// SQL, running.
 pub(crate) struct Running {
     threads: Threads,
-    server: JoinHandle<()>,
+    /// `None` if only the admin API asks.
+    server: Option<JoinHandle<()>>,
 }
 
 /// The threads of SQL. They end when this is dropped.
@@ -45,12 +46,12 @@ impl Drop for Threads {
 }
 
 impl Running {
-    /// Starts the threads and serves `listener`.
+    /// Starts the threads and serves `listener`, if there is one.
     ///
     /// # Errors
     /// Returns an error if the system cannot start threads.
     pub(crate) async fn start(
-        listener: TcpListener,
+        listener: Option<TcpListener>,
         settings: &Sql,
         (connections_max, memory_bytes): (usize, usize),
         source: Arc<dyn Source>,
@@ -88,7 +89,8 @@ impl Running {
         };
         let (access, tls) = (settings.access.clone(), settings.tls.clone());
         let server = Server::new(Arc::clone(&engine), feed, access, tls, limits);
-        let server = threads.handle.spawn(server.serve(listener, shutdown));
+        let server =
+            listener.map(|listener| threads.handle.spawn(server.serve(listener, shutdown)));
         Ok((Self { threads, server }, engine))
     }
 
@@ -99,7 +101,8 @@ impl Running {
 
     /// Waits until the server has ended. It does once its shutdown has begun.
     pub(crate) async fn stopped(self) {
-        if let Err(error) = self.server.await {
+        let Some(server) = self.server else { return };
+        if let Err(error) = server.await {
             tracing::error!("the server of SQL has ended early: {error}");
         }
     }

@@ -56,9 +56,8 @@ pub(super) async fn serve(stream: TcpStream, shared: &Shared, client: Client) ->
     let feed = Arc::clone(&shared.feed);
     let session = Session::new(client, Arc::clone(&cancelled), &shared.prepared, feed);
     let session = Arc::new(session);
-    let tls = shared.tls.as_ref().filter(|_| connection.is_secure());
-    let startup = Startup::new(&shared.access, tls).map_err(io::Error::other)?;
-    let startup = Arc::new(startup);
+    let startup = Startup::new(&shared.access, shared.tls.as_ref(), connection.is_secure());
+    let startup = Arc::new(startup.map_err(io::Error::other)?);
     let cancels = Arc::new(shared.cancels.clone());
     let nothing = Arc::new(NoopHandler);
     let mut registered = None;

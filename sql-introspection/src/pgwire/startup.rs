@@ -1,13 +1,14 @@
 //! Who connects, and how it shows that it may.
 
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::Sink;
 use pgwire::{
     api::{
-        ClientInfo, PidSecretKeyGenerator, RandomPidSecretKeyGenerator,
+        ClientInfo, METADATA_USER, PidSecretKeyGenerator, RandomPidSecretKeyGenerator,
         auth::{
             AuthSource, DefaultServerParameterProvider, LoginInfo, Password, StartupHandler,
             finish_authentication, protocol_negotiation,
@@ -18,7 +19,7 @@ use pgwire::{
             save_startup_parameters_to_metadata,
         },
     },
-    error::{PgWireError, PgWireResult},
+    error::{ErrorInfo, PgWireError, PgWireResult},
     messages::{PgWireBackendMessage, PgWireFrontendMessage},
 };
 
@@ -77,25 +78,59 @@ impl AuthSource for Users {
 }
 
 /// Lets one connection in, or not.
-pub(super) enum Startup {
+pub(super) struct Startup {
+    check: Check,
+    /// Whether there is a certificate, so that nobody needs to connect without TLS.
+    has_certificate: bool,
+}
+
+/// How a client shows that it may connect.
+enum Check {
     Trust(Arc<DefaultServerParameterProvider>),
     Scram(SASLAuthStartupHandler<DefaultServerParameterProvider>),
 }
 
 impl Startup {
-    pub(super) fn new(access: &Access, tls: Option<&Tls>) -> PgWireResult<Self> {
+    /// `tls` is the server's certificate; SCRAM binds to it if this connection is encrypted.
+    pub(super) fn new(access: &Access, tls: Option<&Tls>, is_secure: bool) -> PgWireResult<Self> {
         let parameters = Arc::new(parameters());
-        match access {
-            Access::Trust => Ok(Self::Trust(parameters)),
+        let check = match access {
+            Access::Trust => Check::Trust(parameters),
             Access::Users(users) => {
                 let mut scram = ScramAuth::new(Arc::new(Users(users.clone())));
-                if let Some(tls) = tls {
+                if let Some(tls) = tls.filter(|_| is_secure) {
                     scram.configure_certificate(&tls.certificates)?;
                 }
-                Ok(Self::Scram(SASLAuthStartupHandler::new(parameters).with_scram(scram)))
+                Check::Scram(SASLAuthStartupHandler::new(parameters).with_scram(scram))
             }
-        }
+        };
+        Ok(Self { check, has_certificate: tls.is_some() })
     }
+}
+
+/// Whether a client has to encrypt its connection. What leaves the machine holds payloads, and
+/// clients that only prefer TLS would not notice that something in between took it away. What stays
+/// on the machine nobody else can read.
+fn needs_tls(has_certificate: bool, peer: IpAddr) -> bool {
+    // A listener for IPv6 sees clients of IPv4 as ::ffff:127.0.0.1.
+    has_certificate && !peer.to_canonical().is_loopback()
+}
+
+/// How much of a user's name is shown. It comes from somebody who has not been let in.
+const NAME_CHARS_SHOWN: usize = 64;
+
+/// The name that a client gave, so that it fits on a line and nothing obeys it.
+fn shown_name(client: &impl ClientInfo) -> String {
+    let name = client.metadata().get(METADATA_USER).map_or("", String::as_str);
+    let mut shown: String = name.chars().take(NAME_CHARS_SHOWN).collect();
+    if shown.len() < name.len() {
+        shown.push('…');
+    }
+    shown.escape_debug().to_string()
+}
+
+fn fatal(code: &str, message: String) -> ErrorInfo {
+    ErrorInfo::new("FATAL".to_owned(), code.to_owned(), message)
 }
 
 fn parameters() -> DefaultServerParameterProvider {
@@ -118,19 +153,100 @@ impl StartupHandler for Startup {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        match self {
-            Self::Scram(scram) => scram.on_startup(client, message).await,
-            Self::Trust(parameters) => {
+        if let PgWireFrontendMessage::Startup(startup) = &message {
+            save_startup_parameters_to_metadata(client, startup);
+        }
+        let peer = client.socket_addr();
+        if needs_tls(self.has_certificate, peer.ip()) && !client.is_secure() {
+            let user = shown_name(client);
+            tracing::warn!(%user, %peer, "a connection for SQL was refused: it is not encrypted");
+            let message = "this server takes connections from other machines only with TLS";
+            let mut info = fatal("28000", message.to_owned());
+            info.hint = Some("connect with sslmode=require, or verify-full and sslrootcert".into());
+            return Err(PgWireError::UserError(Box::new(info)));
+        }
+        match &self.check {
+            Check::Scram(scram) => match scram.on_startup(client, message).await {
+                // SCRAM has a name of its own, which PostgreSQL's clients leave empty.
+                Err(PgWireError::InvalidPassword(_)) => {
+                    let user = shown_name(client);
+                    tracing::warn!(%user, %peer, "a connection for SQL was refused: wrong user or password");
+                    let message = format!("password authentication failed for user \"{user}\"");
+                    Err(PgWireError::UserError(Box::new(fatal("28P01", message))))
+                }
+                outcome => outcome,
+            },
+            Check::Trust(parameters) => {
                 let PgWireFrontendMessage::Startup(startup) = &message else {
                     let what = "expected a startup message";
                     return Err(SqlError::new("08P01", what).into());
                 };
                 protocol_negotiation(client, startup).await?;
-                save_startup_parameters_to_metadata(client, startup);
                 let (pid, secret) = RandomPidSecretKeyGenerator::default().generate(client);
                 client.set_pid_and_secret_key(pid, secret);
                 finish_authentication(client, &**parameters).await
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pgwire::{api::DefaultClient, messages::startup, tokio::server::PgWireMessageServerCodec};
+    use tokio_util::codec::Framed;
+
+    use super::*;
+
+    const REMOTE: &str = "192.0.2.7:5000";
+    const LOCAL: &str = "127.0.0.1:5000";
+
+    fn tls() -> Tls {
+        Tls::without_certificate()
+    }
+
+    /// What a client is told that starts like this.
+    async fn start(tls: Option<&Tls>, peer: &str, is_secure: bool) -> PgWireResult<()> {
+        let client = DefaultClient::<()>::new(peer.parse().unwrap(), is_secure);
+        let (stream, _other_end) = tokio::io::duplex(1 << 16);
+        let mut client = Framed::new(stream, PgWireMessageServerCodec::new(client));
+        let mut message = startup::Startup::new();
+        message.parameters.insert("user".to_owned(), "ann".to_owned());
+        let startup = Startup::new(&Access::Trust, tls, is_secure).unwrap();
+        startup.on_startup(&mut client, PgWireFrontendMessage::Startup(message)).await
+    }
+
+    #[tokio::test]
+    async fn other_machines_need_tls_where_there_is_a_certificate() {
+        let Err(PgWireError::UserError(refused)) = start(Some(&tls()), REMOTE, false).await else {
+            panic!("it was let in");
+        };
+        assert_eq!((refused.severity.as_str(), refused.code.as_str()), ("FATAL", "28000"));
+        assert!(refused.hint.unwrap().contains("sslmode=require"));
+        start(Some(&tls()), REMOTE, true).await.unwrap();
+        start(Some(&tls()), LOCAL, false).await.unwrap();
+        start(None, REMOTE, false).await.unwrap();
+    }
+
+    #[test]
+    fn addresses_of_this_machine_may_be_written_in_several_ways() {
+        let needs_tls = |peer: &str| needs_tls(true, peer.parse().unwrap());
+        for local in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"] {
+            assert!(!needs_tls(local), "{local}");
+        }
+        for remote in ["10.0.0.1", "192.168.1.1", "fe80::1", "::ffff:10.0.0.1", "0.0.0.0", "::"] {
+            assert!(needs_tls(remote), "{remote}");
+        }
+    }
+
+    #[test]
+    fn names_of_strangers_are_cut_and_escaped() {
+        let shown = |name: &str| {
+            let mut client = DefaultClient::<()>::new(LOCAL.parse().unwrap(), false);
+            client.metadata_mut().insert(METADATA_USER.to_owned(), name.to_owned());
+            shown_name(&client)
+        };
+        assert_eq!(shown("ann"), "ann");
+        assert_eq!(shown("a\n\u{1b}[2J\""), "a\\n\\u{1b}[2J\\\"");
+        assert_eq!(shown(&"漢".repeat(1000)), "漢".repeat(NAME_CHARS_SHOWN) + "…");
     }
 }

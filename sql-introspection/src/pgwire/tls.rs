@@ -47,6 +47,20 @@ impl Tls {
     }
 }
 
+#[cfg(test)]
+impl Tls {
+    /// For tests that encrypt nothing.
+    pub(super) fn without_certificate() -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
+        Self { acceptor: Arc::new(config).into(), certificates: Arc::from([]) }
+    }
+}
+
 /// Shows no secrets.
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

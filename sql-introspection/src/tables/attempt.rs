@@ -60,9 +60,12 @@ pub(crate) fn sys_attempt() -> Table<Attempt> {
             Col::text("outcome", "running or failed.", |it| {
                 Some(if it.failed.is_some() { "failed" } else { "running" }.into())
             }),
-            Col::text("deployment_id", "Where it runs or ran, once it had chosen.", |it| {
-                it.deployment.as_deref().map(Cow::from)
-            }),
+            Col::text(
+                "deployment_id",
+                "Where it runs or ran; null until an attempt of the invocation has stored something, \
+                 which is what pins it.",
+                |it| it.deployment.as_deref().map(Cow::from),
+            ),
             Col::time("started_at", "When it started.", |it| Some(it.started_at)),
             Col::time("ended_at", "When it failed.", |it| Some(it.failed.as_ref()?.at)),
             Col::i64("duration_ms", "How long it took until it failed, in milliseconds.", |it| {

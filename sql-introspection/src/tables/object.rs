@@ -70,16 +70,14 @@ pub(crate) fn sys_keyed_service_status() -> Table<Lock> {
     Table {
         info: TableInfo {
             name: "sys_keyed_service_status",
-            comment: "Virtual objects and workflows that are locked, and by which invocation.",
+            comment: "Virtual objects that are locked, and by which invocation. Workflows run once for each key, and need no lock.",
             pushed: PUSHED,
             is_partitioned: true,
         },
         columns: vec![
             Column::partition_key(|it: &Lock| Some(it.partition_key)),
             Column::text("service_name", "Name of the service.", |it| Some((&it.service).into())),
-            Column::text("service_key", "Key of the virtual object or workflow.", |it| {
-                Some((&it.key).into())
-            }),
+            Column::text("service_key", "Key of the virtual object.", |it| Some((&it.key).into())),
             Column::text("invocation_id", "The invocation that holds the lock.", |it| {
                 Some((&it.holder).into())
             }),
@@ -95,7 +93,7 @@ pub(crate) fn sys_locks() -> Table<Lock> {
     Table {
         info: TableInfo {
             name: "sys_locks",
-            comment: "The same locks as sys_keyed_service_status, under newer names.",
+            comment: "The same locks of virtual objects as sys_keyed_service_status, under newer names.",
             pushed: &[],
             is_partitioned: true,
         },

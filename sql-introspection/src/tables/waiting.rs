@@ -74,14 +74,17 @@ pub(crate) fn sys_wait() -> Table<Wait> {
     Table {
         info: TableInfo {
             name: "sys_wait",
-            comment: "What invocations wait for: a row for each thing.",
+            comment: "What invocations wait for that are not running: a row for each thing.",
             pushed: &["id"],
             is_partitioned: true,
         },
         columns: vec![
-            Column::text("id", "The invocation that waits.", |it: &Wait| {
-                Some((&it.invocation).into())
-            }),
+            Column::text(
+                "id",
+                "The invocation that waits: scheduled, pending, backing-off, suspended or paused. One that \
+                 waits while its attempt is still connected is running, and not here.",
+                |it: &Wait| Some((&it.invocation).into()),
+            ),
             Column::text("target", "What it runs.", |it| Some((&it.target).into())),
             Column::text(
                 "kind",

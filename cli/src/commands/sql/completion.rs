@@ -60,10 +60,10 @@ const KEYWORDS: [&str; 44] = [
 ];
 
 /// The commands.
-const COMMANDS: [&str; 6] = ["\\?", "\\d", "\\dt", "\\q", "\\watch", "\\x"];
+const COMMANDS: [&str; 7] = ["\\?", "\\d", "\\d+", "\\dt", "\\q", "\\watch", "\\x"];
 
 /// Words that a table follows.
-const BEFORE_TABLES: [&str; 4] = ["from", "join", "\\d", "\\dt"];
+const BEFORE_TABLES: [&str; 5] = ["from", "join", "\\d", "\\d+", "\\dt"];
 
 /// The tables of a server with their columns. Without any, only keywords are completed.
 #[derive(Debug, Default)]
@@ -190,6 +190,7 @@ mod tests {
         assert_eq!(words("select * from p|"), ["pg_catalog.pg_class"]);
         assert_eq!(words("select * from pg_catalog.pg|"), ["pg_catalog.pg_class"]);
         assert_eq!(words("\\d st|"), ["state"]);
+        assert_eq!(words("\\d+ st|"), ["state"]);
     }
 
     #[test]

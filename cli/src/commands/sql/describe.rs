@@ -1,4 +1,5 @@
-//! What `\d` asks, in `information_schema`, which every server with SQL has.
+//! What `\d` asks: `information_schema`, which every server with SQL has, and for descriptions
+//! `pg_catalog`.
 
 /// The statement that lists the tables.
 pub(crate) const TABLES: &str = "\
@@ -12,18 +13,34 @@ pub(crate) const COLUMNS: &str = "\
 
 /// The statement that lists the columns of a table, which may be written with its schema.
 pub(crate) fn table(name: &str) -> String {
-    let (schema, table) = match name.split_once('.') {
-        Some((schema, table)) => (Some(schema), table),
-        None => (None, name),
-    };
-    let schema =
-        schema.map(|it| format!(" and table_schema = {}", literal(it))).unwrap_or_default();
     format!(
         "select column_name as column, data_type as type, is_nullable as nullable \
-         from information_schema.columns where table_name = {}{schema} \
-         order by table_schema, ordinal_position",
-        literal(table)
+         from information_schema.columns where {} order by table_schema, ordinal_position",
+        is_table(name)
     )
+}
+
+/// The same with descriptions of the columns.
+pub(crate) fn documented_table(name: &str) -> String {
+    format!(
+        "select c.column_name as column, c.data_type as type, c.is_nullable as nullable, \
+         d.description from information_schema.columns c \
+         left join pg_catalog.pg_namespace n on n.nspname = c.table_schema \
+         left join pg_catalog.pg_class r on r.relname = c.table_name and r.relnamespace = n.oid \
+         left join pg_catalog.pg_description d on d.objoid = r.oid and d.objsubid = c.ordinal_position \
+         where {} order by c.table_schema, c.ordinal_position",
+        is_table(name)
+    )
+}
+
+/// The condition on columns that they are those of a table.
+fn is_table(name: &str) -> String {
+    match name.split_once('.') {
+        Some((schema, table)) => {
+            format!("table_name = {} and table_schema = {}", literal(table), literal(schema))
+        }
+        None => format!("table_name = {}", literal(name)),
+    }
 }
 
 /// A name as a literal: in lower case, unless it is quoted.

@@ -58,9 +58,19 @@ pub(crate) fn run(sql: &Sql) -> Result<(), Error> {
 fn script(sql: &Sql) -> Result<Option<String>, UsageError> {
     let stdin = || io::read_to_string(io::stdin()).map_err(unreadable("standard input"));
     let is_interactive = io::stdin().is_terminal() && is_to_terminal();
+    let is_number = |query: &&String| query.parse::<f64>().is_ok();
+    if let Some(seconds) = sql.query.as_ref().filter(is_number)
+        && sql.watch.is_some()
+    {
+        return Err(UsageError::LooseSeconds(seconds.clone()));
+    }
+    if let Some(more) = &sql.more {
+        return Err(UsageError::Superfluous(more.clone()));
+    }
     match (sql.query.as_deref(), &sql.file) {
         (Some("-"), _) => stdin().map(Some),
         (Some(query), _) => Ok(Some(query.to_owned())),
+        (None, Some(file)) if file.as_os_str() == "-" => stdin().map(Some),
         (None, Some(file)) => {
             let text = fs::read_to_string(file);
             text.map(Some).map_err(unreadable(&file.display().to_string()))

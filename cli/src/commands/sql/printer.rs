@@ -6,6 +6,7 @@ use crate::{
     client::Client,
     error::Error,
     output::{self, Format, OutputError},
+    rows::Rows,
 };
 
 /// Asks a server, and prints what it answers.
@@ -28,7 +29,16 @@ impl Printer {
         format: Format,
         to: &mut dyn Write,
     ) -> Result<(), Error> {
-        let mut rows = self.client.query(statement).await?;
+        let rows = self.client.query(statement).await?;
+        Self::write_rows(rows, format, to).await
+    }
+
+    /// Writes the rows of an answer in a format to a writer.
+    pub(crate) async fn write_rows(
+        mut rows: Rows,
+        format: Format,
+        to: &mut dyn Write,
+    ) -> Result<(), Error> {
         let mut output = output::begin(format, rows.schema(), to)?;
         while let Some(batch) = rows.next().await? {
             output.rows(&batch)?;

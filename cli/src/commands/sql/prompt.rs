@@ -17,7 +17,7 @@ use super::{
     completion::Names,
     history,
     printer::say,
-    script::Script,
+    script::{Script, Step},
     session::{Flow, Session},
 };
 use crate::error::{Error, complain};
@@ -53,7 +53,13 @@ pub(crate) fn prompt(runtime: &Runtime, mut session: Session) -> Result<(), Erro
             match runtime.block_on(uninterrupted(&mut interrupts, session.step(step))) {
                 Ok(Some(Flow::Next)) => (),
                 Ok(Some(Flow::Quit)) => return Ok(()),
-                Ok(None) => break,
+                Ok(None) => {
+                    // Ctrl-C is also how \watch ends.
+                    if matches!(step, Step::Statement(_)) {
+                        complain("cancelled");
+                    }
+                    break;
+                }
                 Err(error) => {
                     complain(error);
                     break;

@@ -9,14 +9,16 @@ use super::{
     watch,
 };
 use crate::{
+    client::ClientError,
     error::{Error, UsageError},
     output::{Format, OutputError},
+    rows::Rows,
 };
 
 /// The commands, as `\?` shows them.
 const COMMANDS: &str = "\
 \\d             list the tables
-\\d TABLE       list the columns of a table
+\\d TABLE       list the columns of a table; so does \\d+ TABLE
 \\dt            list the tables
 \\watch [SECS]  repeat the last query every so many seconds, 2 unless given, until Ctrl-C
 \\x             show each row as a list of its columns, or as a line of a table again
@@ -40,11 +42,13 @@ pub(crate) struct Session {
     pub(crate) printer: Printer,
     /// The statement that `\watch` repeats.
     last: Option<String>,
+    /// Whether rows have been printed, from which others have to be told apart.
+    has_answered: bool,
 }
 
 impl Session {
     pub(crate) fn new(printer: Printer) -> Self {
-        Self { printer, last: None }
+        Self { printer, last: None, has_answered: false }
     }
 
     /// Carries out a step.
@@ -52,7 +56,8 @@ impl Session {
         let command = match step {
             Step::Statement(statement) => {
                 self.last = Some(statement.to_owned());
-                self.printer.print(statement).await?;
+                let rows = self.printer.client.query(statement).await?;
+                self.answer(rows, self.printer.format).await?;
                 return Ok(Flow::Next);
             }
             Step::Command(command) => command,
@@ -62,8 +67,14 @@ impl Session {
         let argument = argument.trim_end_matches(';').trim();
         match (name.trim_end_matches(';'), argument) {
             ("\\q", _) => return Ok(Flow::Quit),
-            ("\\d" | "\\dt", "") => self.list(describe::TABLES).await?,
-            ("\\d" | "\\dt", table) => self.list(&describe::table(table)).await?,
+            ("\\d" | "\\d+" | "\\dt", "") => {
+                let rows = self.printer.client.query(describe::TABLES).await?;
+                self.list(rows).await?;
+            }
+            ("\\d" | "\\d+" | "\\dt", table) => {
+                let rows = self.columns(table).await?;
+                self.list(rows).await?;
+            }
             ("\\x", _) => self.toggle_expanded()?,
             ("\\watch", seconds) => {
                 let seconds = if seconds.is_empty() { interval::PAUSE } else { seconds };
@@ -77,13 +88,33 @@ impl Session {
         Ok(Flow::Next)
     }
 
+    /// The columns of a table, with their descriptions where the server has any.
+    async fn columns(&self, table: &str) -> Result<Rows, ClientError> {
+        match self.printer.client.query(&describe::documented_table(table)).await {
+            // Not every server has PostgreSQL's catalogue.
+            Err(ClientError::Refused(_)) => {
+                self.printer.client.query(&describe::table(table)).await
+            }
+            answer => answer,
+        }
+    }
+
     /// Prints tables or columns. They have few properties, and are read as a list.
-    async fn list(&self, statement: &str) -> Result<(), Error> {
+    async fn list(&mut self, rows: Rows) -> Result<(), Error> {
         let format = match self.printer.format {
             Format::Expanded => Format::Table,
             format @ (Format::Table | Format::Json | Format::Csv) => format,
         };
-        self.printer.write(statement, format, &mut io::stdout()).await
+        self.answer(rows, format).await
+    }
+
+    /// Prints rows. In CSV, nothing else shows where one answer ends and the next begins.
+    async fn answer(&mut self, rows: Rows, format: Format) -> Result<(), Error> {
+        if self.has_answered && format == Format::Csv {
+            say("\n")?;
+        }
+        self.has_answered = true;
+        Printer::write_rows(rows, format, &mut io::stdout()).await
     }
 
     fn toggle_expanded(&mut self) -> Result<(), OutputError> {

@@ -20,7 +20,7 @@ pub(crate) struct Settings {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) ingress_address: Option<Address>,
     pub(crate) admin_address: Option<Address>,
-    pub(crate) sql_address: Option<Address>,
+    pub(crate) sql_address: Option<OrOff>,
     pub(crate) sql_users: Option<List>,
     pub(crate) sql_trust_everyone: Option<bool>,
     pub(crate) sql_certificate_file: Option<PathBuf>,
@@ -310,6 +310,40 @@ impl TryFrom<String> for Address {
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}", self.host, self.port)
+    }
+}
+
+/// An address to listen on, or `off` for none.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum OrOff {
+    /// Nothing listens.
+    Off,
+    /// Where to listen.
+    At(Address),
+}
+
+/// A text that is neither an address nor `off`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}, or off")]
+pub(crate) struct NeitherAddressNorOff(BadAddress);
+
+impl FromStr for OrOff {
+    type Err = NeitherAddressNorOff;
+
+    fn from_str(text: &str) -> Result<Self, NeitherAddressNorOff> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        text.parse().map(Self::At).map_err(NeitherAddressNorOff)
+    }
+}
+
+impl TryFrom<String> for OrOff {
+    type Error = NeitherAddressNorOff;
+
+    fn try_from(text: String) -> Result<Self, NeitherAddressNorOff> {
+        text.parse()
     }
 }
 

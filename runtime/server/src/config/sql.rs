@@ -7,7 +7,7 @@ use sql_introspection::pgwire::{Access, Tls, User};
 
 use super::{
     read_pair,
-    settings::{Address, List, Settings},
+    settings::{Address, List, OrOff, Settings},
     within,
 };
 use crate::args::Serve;
@@ -26,10 +26,12 @@ const QUERY_SECONDS_MAX: u64 = 86_400;
 /// The settings of SQL.
 #[derive(Debug, Clone)]
 pub(crate) struct Sql {
-    /// The address where PostgreSQL clients connect.
-    pub(crate) address: Address,
+    /// The address where PostgreSQL clients connect, unless that is off.
+    pub(crate) address: Option<Address>,
     /// Who may connect.
     pub(crate) access: Access,
+    /// The first user, as whom the printed command connects.
+    pub(crate) first_user: Option<String>,
     /// The certificate to present, if connections may be encrypted.
     pub(crate) tls: Option<Tls>,
     /// Number of queries that run at once.
@@ -43,14 +45,19 @@ pub(crate) struct Sql {
 /// # Errors
 /// Returns an error that names the setting if a value is not valid.
 pub(super) fn resolve(serve: &Serve, set: &Settings) -> Result<Sql> {
-    let address = serve.sql_address.clone().or_else(|| set.sql_address.clone());
-    let address = address.unwrap_or_else(|| Address::local(PORT));
+    let address = match serve.sql_address.clone().or_else(|| set.sql_address.clone()) {
+        None => Some(Address::local(PORT)),
+        Some(OrOff::At(address)) => Some(address),
+        Some(OrOff::Off) => None,
+    };
     let queries_max = set.sql_queries_max.unwrap_or(DEFAULT_QUERIES_MAX);
     within("sql-queries-max", queries_max, 1..=QUERIES_MAX)?;
     let seconds = set.sql_query_seconds.unwrap_or(DEFAULT_QUERY_SECONDS);
     within("sql-query-seconds", seconds, 1..=QUERY_SECONDS_MAX)?;
+    let users = set.sql_users.as_ref().map(users).transpose()?;
     Ok(Sql {
-        access: access(&address, set)?,
+        first_user: users.as_ref().and_then(|users| Some(users.first()?.0.to_owned())),
+        access: access(address.as_ref(), users.as_deref(), set)?,
         address,
         tls: tls(set)?,
         queries_max,
@@ -58,21 +65,46 @@ pub(super) fn resolve(serve: &Serve, set: &Settings) -> Result<Sql> {
     })
 }
 
-fn access(address: &Address, set: &Settings) -> Result<Access> {
-    if let Some(List(users)) = &set.sql_users {
-        let user = |text: &String| match text.split_once(':') {
-            Some((name, password)) if !name.is_empty() && !password.is_empty() => {
-                Ok(User::new(name.to_owned(), password))
-            }
-            Some(_) | None => bail!("sql-users: expected NAME:PASSWORD for each user"),
-        };
-        return Ok(Access::Users(users.iter().map(user).collect::<Result<_>>()?));
-    }
+/// The names and passwords of the users, each name once: of two passwords, only one would work.
+fn users(List(users): &List) -> Result<Vec<(&str, &str)>> {
     ensure!(
-        set.sql_trust_everyone == Some(true) || address.is_loopback(),
-        "sql-address is {address}, which other machines can reach without a password: set \
-         sql-users, or sql-trust-everyone = true if whoever can reach it may read everything"
+        !users.is_empty(),
+        "sql-users is empty, so nobody could connect: name a user, leave it out, or set \
+         sql-address to off"
     );
+    let mut known: Vec<(&str, &str)> = Vec::new();
+    for user in users {
+        let parts = user.split_once(':');
+        let Some((name, password)) =
+            parts.filter(|(name, password)| !name.is_empty() && !password.is_empty())
+        else {
+            bail!("sql-users: expected NAME:PASSWORD for each user");
+        };
+        ensure!(
+            known.iter().all(|(other, _)| *other != name),
+            "sql-users names the user '{name}' twice: keep one of them"
+        );
+        known.push((name, password));
+    }
+    Ok(known)
+}
+
+fn access(
+    address: Option<&Address>,
+    users: Option<&[(&str, &str)]>,
+    set: &Settings,
+) -> Result<Access> {
+    if let Some(users) = users {
+        let user = |(name, password): &(&str, &str)| User::new((*name).to_owned(), password);
+        return Ok(Access::Users(users.iter().map(user).collect()));
+    }
+    if let Some(address) = address.filter(|address| !address.is_loopback()) {
+        ensure!(
+            set.sql_trust_everyone == Some(true),
+            "sql-address is {address}, which other machines can reach without a password: set \
+             sql-users, or sql-trust-everyone = true if whoever can reach it may read everything"
+        );
+    }
     Ok(Access::Trust)
 }
 

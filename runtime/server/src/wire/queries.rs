@@ -67,7 +67,15 @@ async fn answer(client: &Client, query: &str, format: RowFormat, reader: &Reader
         }
     };
     tokio::pin!(encoded);
+    let mut has_begun = false;
     while let Some(piece) = encoded.next().await {
+        // Most clients only see that the response ends.
+        if let Err(SqlError { code, message, .. }) = &piece
+            && has_begun
+        {
+            tracing::warn!(code, error = %message, "the answer to a query of the admin API was broken off");
+        }
+        has_begun = true;
         if reader.send(piece.map_err(|error| refusal(&error))).await.is_err() {
             return;
         }

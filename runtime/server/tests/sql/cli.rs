@@ -89,14 +89,19 @@ async fn rows_are_a_table_json_or_csv() {
 async fn queries_come_from_arguments_files_and_standard_input() {
     let rig = Rig::start(&[]).await;
     let script = "-- two\nselect ';' as a; select 2 as b;\n\\d sys_locks\n";
-    let answers = "a\n;\nb\n2\n";
+    let answers = "a\n;\n\nb\n2\n\ncolumn,type,nullable,description\n";
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("script.sql");
     std::fs::write(&file, script).unwrap();
     let from_file = printed(&rig, &["--csv", "--file", file.to_str().unwrap()]);
     assert!(from_file.starts_with(answers), "{from_file}");
-    assert!(from_file.contains("lock_name,text,YES\n"), "{from_file}");
-    for arguments in [&["--csv"][..], &["--csv", "-"]] {
+    let described = "lock_name,text,YES,\"Service and key, as service/key.\"\n";
+    assert!(from_file.contains(described), "{from_file}");
+    assert_eq!(
+        printed(&rig, &["--csv", &format!("\n{}", script.replace("\\d ", "\\d+ "))]),
+        from_file
+    );
+    for arguments in [&["--csv"][..], &["--csv", "-"], &["--csv", "-f", "-"]] {
         let mut command = abide(rig.abide.admin);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut abide = command.spawn().unwrap();
@@ -120,8 +125,26 @@ async fn the_exit_code_says_whose_fault_it_is() {
     assert_eq!(String::from_utf8_lossy(&half.stdout), "one\n1\n");
     assert!(complaint(&half, 1).contains("ivi"), "{}", said(&half));
 
+    // The rows up to the one that fails have been sent when it does.
+    let late = "select 1 / (50000 - value) as n from generate_series(1, 100000)";
+    let late = run(&["--csv", late]);
+    assert!(late.stdout.starts_with(b"n\n0\n"), "{}", said(&late));
+    let late = complaint(&late, 1);
+    assert!(late.starts_with("abide: the query failed after its first rows: "), "{late}");
+    assert!(late.contains("[22012]"), "{late}");
+
     for nothing in [&[][..], &["-- nothing"], &["--watch", "select 1; select 2"]] {
         complaint(&run(nothing), 2);
+    }
+    for (arguments, says) in [
+        (&["--watch", "1", "select 1"][..], "--watch=1"),
+        (&["-w", "0.5"], "--watch=0.5"),
+        (&["-w5", "select 1"], "--watch=5"),
+        (&["-w0.5", "select 1"], "--watch="),
+        (&["select 1", "select 2"], "'select 2' comes after the query"),
+    ] {
+        let said = complaint(&run(arguments), 2);
+        assert!(said.contains(says), "{arguments:?}: {said}");
     }
     let misplaced = run(&["--admin", "localhost:9070", "select 1"]);
     assert!(complaint(&misplaced, 2).contains("begins with http://"), "{}", said(&misplaced));
@@ -206,6 +229,7 @@ async fn the_prompt_completes_remembers_and_cancels() {
     // rustyline lets go of the terminal; from then on, Ctrl-C is a signal.
     prompt.wait_for("\u{1b}[?2004l");
     prompt.type_in("\u{3}");
+    prompt.wait_for("cancelled");
     prompt.wait_for(PROMPT);
     prompt.type_in("select 3 as three;\r");
     prompt.wait_for("three | 3");

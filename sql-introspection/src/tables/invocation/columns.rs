@@ -60,9 +60,13 @@ pub(super) fn durable() -> Vec<Column<Invocation>> {
             Some(it.service_kind.into())
         })
         .of(REST),
-        Col::text("scope", "Its flow-control scope.", |it| it.scope.as_deref().map(Cow::from))
-            .of(REST),
-        Col::text("limit_key", "Its limit key within the scope.", |it| {
+        Col::text(
+            "scope",
+            "The flow-control scope that its caller's SDK sent. Nothing is limited by it yet.",
+            |it| it.scope.as_deref().map(Cow::from),
+        )
+        .of(REST),
+        Col::text("limit_key", "The limit key that came with the scope.", |it| {
             it.limit_key.as_deref().map(Cow::from)
         })
         .of(REST),
@@ -70,7 +74,7 @@ pub(super) fn durable() -> Vec<Column<Invocation>> {
             it.idempotency_key.as_deref().map(Cow::from)
         })
         .of(REST),
-        Col::text("invoked_by", "ingress, service or subscription.", |it| {
+        Col::text("invoked_by", "ingress or service: a client, or another invocation.", |it| {
             Some(it.invoked_by.word().into())
         })
         .of(REST),
@@ -79,9 +83,11 @@ pub(super) fn durable() -> Vec<Column<Invocation>> {
         })
         .of(REST),
         Col::text("invoked_by_id", "Invocation that called it.", |it| it.invoked_by.id()).of(REST),
-        Col::text("invoked_by_subscription_id", "Producer that submitted it.", |it| {
-            it.invoked_by.subscription()
-        })
+        Col::text(
+            "invoked_by_subscription_id",
+            "Always null: there are no subscriptions yet.",
+            |it| it.invoked_by.subscription(),
+        )
         .of(REST),
         Col::text("invoked_by_target", "Target of the caller.", |it| it.invoked_by.target())
             .of(REST),
@@ -168,9 +174,12 @@ pub(super) fn of_attempts() -> Vec<Column<Invocation>> {
         )
         .of(REST),
         Col::no_text("last_attempt_server", "Always null: sys_deployment has the SDK's name."),
-        Col::text("last_failure", "Why the last attempt failed.", |it| {
-            it.last_failure.as_ref().map(|failure| (&failure.text).into())
-        })
+        Col::text(
+            "last_failure",
+            "Why the last attempt failed, as [code] message, and the stack trace on the lines below, as \
+             comparable servers write it; sys_attempt has them apart.",
+            |it| it.last_failure.as_ref().map(|failure| (&failure.text).into()),
+        )
         .of(REST),
         Col::text("last_failure_error_code", "The runtime's code for it, such as RT0001.", |it| {
             it.last_failure.as_ref()?.error_code.as_deref().map(Cow::from)
