@@ -18,7 +18,8 @@ use runtime_core::{
     effect::{Registered, StartAttempt},
     model::{
         invocation::{Status, StatusKind, WaitingFor},
-        operation::{Operation, Operator, Outcome},
+        operation::{Operation, Outcome},
+        operator::Operator,
     },
     tables::Tables,
     time::Timestamp,

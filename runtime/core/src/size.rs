@@ -10,7 +10,7 @@ use crate::{
         incident::{Happened, Incident},
         invocation::{AttemptFailure, Invoke},
         message::Message,
-        operation::Operator,
+        operator::Operator,
     },
 };
 

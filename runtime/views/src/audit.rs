@@ -7,7 +7,10 @@ use crate::{
     page::{Budget, Cursor, Page},
 };
 
-pub use runtime_core::model::operation::{Audited, Operation, Operator, Outcome};
+pub use runtime_core::model::{
+    operation::{Audited, Operation, Outcome},
+    operator::Operator,
+};
 
 /// Reads the audit.
 #[derive(Debug, Clone)]

@@ -5,7 +5,8 @@ use axum::{extract::State, http::StatusCode};
 use protocol::DeploymentId;
 use runtime_core::model::{
     invocation::StatusKind,
-    operation::{Operation, Operator, Outcome},
+    operation::{Operation, Outcome},
+    operator::Operator,
 };
 use runtime_views::{invocation::Pinned, text};
 use serde::Deserialize;

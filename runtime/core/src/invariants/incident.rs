@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Checked, rows};
+use super::checked::{Checked, rows};
 use crate::{
     model::ids::Lsn,
     size,

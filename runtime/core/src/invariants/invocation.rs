@@ -9,7 +9,7 @@ use protocol::{
     },
 };
 
-use super::{Checked, removal};
+use super::{checked::Checked, removal};
 use crate::{
     model::{
         ids::Lsn,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use protocol::wire;
 
-use super::{Checked, rows};
+use super::checked::{Checked, rows};
 use crate::{
     model::{ids::Lsn, invocation::Invocation},
     tables::{Table, Tables, key::KeyReader},

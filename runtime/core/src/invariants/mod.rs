@@ -5,21 +5,16 @@
 
 use std::collections::BTreeSet;
 
+use checked::{Checked, rows};
+
 use crate::{
     model::{ids::Lsn, invocation::StatusKind},
     tables::{Key, Row, Table, Tables, key::KeyReader},
     time::Timestamp,
 };
 
-/// Returns `$message` as an error unless `$holds`.
-macro_rules! ensure {
-    ($holds:expr, $($message:tt)+) => {
-        if !$holds {
-            return Err(format!($($message)+));
-        }
-    };
-}
-
+#[macro_use]
+mod checked;
 mod incident;
 mod invocation;
 mod journal;
@@ -30,8 +25,6 @@ mod removal;
 mod tally;
 mod timer;
 mod waiter;
-
-type Checked = Result<(), String>;
 
 /// Checks all tables, which costs as much as reading them.
 ///
@@ -117,9 +110,4 @@ fn check_invocations(tables: &Tables<'_>) -> Checked {
 fn indexed(key: &Key) -> Result<(u8, Lsn), String> {
     let mut reader = KeyReader::new(key);
     Ok(reader.u8().zip(reader.lsn()).ok_or("an index has a broken key")?)
-}
-
-fn rows(tables: &Tables<'_>, table: Table) -> Vec<(Key, Row)> {
-    let prefix = table.key().done();
-    tables.scan(&prefix, &prefix, usize::MAX)
 }

@@ -2,7 +2,7 @@
 
 use protocol::{journal::NotificationResult, wire};
 
-use super::{Checked, rows};
+use super::checked::{Checked, rows};
 use crate::{
     model::{
         ids::Lsn,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use protocol::HandlerKind;
 
-use super::{Checked, rows};
+use super::checked::{Checked, rows};
 use crate::{
     model::invocation::{Status, StatusKind, WaitingFor},
     tables::{Row, Table, Tables, key::KeyReader},

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Checked;
+use super::checked::Checked;
 use crate::{model::ids::PartitionId, tables::Tables};
 
 pub(super) fn check(tables: &Tables<'_>) -> Checked {

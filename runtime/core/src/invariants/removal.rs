@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Checked, rows};
+use super::checked::{Checked, rows};
 use crate::{
     invocation::purge,
     model::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Checked, rows};
+use super::checked::{Checked, rows};
 use crate::tables::{Row, Table, Tables, key::KeyReader, tally::Tally};
 
 pub(super) fn check(tables: &Tables<'_>) -> Checked {

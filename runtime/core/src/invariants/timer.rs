@@ -1,6 +1,6 @@
 //! Every timer is waited for by its invocation.
 
-use super::{Checked, rows};
+use super::checked::{Checked, rows};
 use crate::{
     model::{
         invocation::{Status, WaitingFor},

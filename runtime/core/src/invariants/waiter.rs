@@ -1,7 +1,7 @@
 //! Every waiter waits for an invocation that has not ended, or for a result that is being passed
 //! on.
 
-use super::{Checked, rows};
+use super::checked::{Checked, rows};
 use crate::{
     model::invocation::StatusKind,
     tables::{Table, Tables, key::KeyReader},

@@ -9,7 +9,8 @@ use crate::{
     model::{
         ids::{Lsn, RequestId},
         invocation::StatusKind,
-        operation::{Audited, Operation, Operator, Outcome},
+        operation::{Audited, Operation, Outcome},
+        operator::Operator,
     },
 };
 

@@ -8,8 +8,9 @@ use crate::{
     model::{
         ids::{AttemptRef, Lsn},
         incident::Happened,
-        invocation::{Status, WaitingFor},
-        operation::{Operator, Outcome, Pause},
+        invocation::{Pause, Status, WaitingFor},
+        operation::Outcome,
+        operator::Operator,
         timer::TimerKey,
     },
 };

@@ -9,7 +9,8 @@ use crate::{
         ids::Lsn,
         incident::Happened,
         invocation::{Pin, Status, WaitingFor},
-        operation::{Operator, Outcome},
+        operation::Outcome,
+        operator::Operator,
         timer::TimerKey,
     },
 };

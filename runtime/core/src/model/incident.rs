@@ -3,7 +3,7 @@
 use protocol::{DeploymentId, journal::EntryIndex};
 use serde::{Deserialize, Serialize};
 
-use super::{invocation::AttemptFailure, operation::Operator};
+use super::{invocation::AttemptFailure, operator::Operator};
 use crate::time::Timestamp;
 
 /// An incident.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ids::{Lsn, RequestId},
-    operation::Pause,
+    operator::Operator,
     producer::Position,
 };
 use crate::time::Timestamp;
@@ -186,6 +186,17 @@ pub enum Status {
     Paused,
     /// Finished.
     Completed { at: Timestamp, completion: Arc<Completion> },
+}
+
+/// Why an invocation is paused, or will be once its attempt ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Since when.
+    pub at: Timestamp,
+    /// Who asked for it; `None` if its last failure did.
+    pub operator: Option<Operator>,
+    /// What it waited for at that time, if no attempt was running.
+    pub waited_for: Option<WaitingFor>,
 }
 
 /// What an invocation without a running attempt waits for.

@@ -7,5 +7,6 @@ pub mod incident;
 pub mod invocation;
 pub mod message;
 pub mod operation;
+pub mod operator;
 pub mod producer;
 pub mod timer;

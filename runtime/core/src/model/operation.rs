@@ -3,17 +3,8 @@
 use protocol::{DeploymentId, InvocationId, Target};
 use serde::{Deserialize, Serialize};
 
-use super::invocation::{StatusKind, WaitingFor};
+use super::{invocation::StatusKind, operator::Operator};
 use crate::time::Timestamp;
-
-/// Who asks for something, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Operator {
-    /// Who it is.
-    pub name: String,
-    /// Why, in their own words.
-    pub reason: Option<String>,
-}
 
 /// What an operator asks of an invocation. The order of the variants is persisted: append only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,17 +39,6 @@ pub enum Outcome {
     Refused(StatusKind),
     /// It cannot be moved to another deployment: no attempt has chosen a protocol version yet.
     NotPinned,
-}
-
-/// Why an invocation is paused, or will be once its attempt ends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pause {
-    /// Since when.
-    pub at: Timestamp,
-    /// Who asked for it; `None` if its last failure did.
-    pub operator: Option<Operator>,
-    /// What it waited for at that time, if no attempt was running.
-    pub waited_for: Option<WaitingFor>,
 }
 
 /// An operation, as the audit keeps it.

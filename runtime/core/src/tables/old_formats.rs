@@ -5,10 +5,7 @@ use protocol::{HandlerKind, InvocationId, ServiceKind, Target, journal::EntryInd
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{
-        invocation::{AttemptFailure, Invocation, Pin, Retention, Source, Status},
-        operation::Pause,
-    },
+    model::invocation::{AttemptFailure, Invocation, Pause, Pin, Retention, Source, Status},
     time::Timestamp,
 };
 

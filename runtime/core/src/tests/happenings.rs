@@ -16,7 +16,8 @@ use crate::{
     model::{
         ids::{AttemptRef, Lsn, PartitionId, RequestId},
         invocation::{AfterFailure, Callee, Invoke, Retention, Source},
-        operation::{Operation, Operator},
+        operation::Operation,
+        operator::Operator,
         producer::Position,
     },
     obligations,

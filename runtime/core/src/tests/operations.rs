@@ -10,8 +10,9 @@ use crate::{
     model::{
         ids::{Lsn, RequestId},
         incident::Happened,
-        invocation::{AfterFailure, Invoke, Pin, Retention, Status, StatusKind, WaitingFor},
-        operation::{Audited, Operation, Operator, Outcome, Pause},
+        invocation::{AfterFailure, Invoke, Pause, Pin, Retention, Status, StatusKind, WaitingFor},
+        operation::{Audited, Operation, Outcome},
+        operator::Operator,
     },
     tables::{Order, audit::AUDITED_MAX, walk::Budget},
     time::Timestamp,
