@@ -103,7 +103,7 @@ impl Parser {
 /// Whether a statement reads what describes the database.
 fn is_about_catalogue(statement: &Statement) -> bool {
     let look = |name: &ObjectName| {
-        let name = name.to_string().to_lowercase();
+        let name = name.to_string().to_lowercase().replace('"', "");
         if name.starts_with("pg_") || name.starts_with("information_schema.") {
             ControlFlow::Break(())
         } else {
