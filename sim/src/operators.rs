@@ -162,15 +162,17 @@ impl World {
         Ok(())
     }
 
+    /// Picks an invocation in one of these statuses, if there is any in some partition.
+    fn pick(&mut self, kinds: &[StatusKind]) -> Result<Option<InvocationId>, String> {
+        let at = self.any_partition()?;
+        let kind = kinds[self.random.index(kinds.len())];
+        let found = self.node()?.tables(at, |tables| ids(tables, kind));
+        Ok((!found.is_empty()).then(|| found[self.random.index(found.len())]))
+    }
+
     /// Picks an invocation that has started, and pauses it.
     pub(crate) fn pause_an_invocation(&mut self) -> Result<(), String> {
-        let at = self.any_partition()?;
-        let kind = STARTED[self.random.index(STARTED.len())];
-        let live = self.node()?.tables(at, |tables| ids(tables, kind));
-        if live.is_empty() {
-            return Ok(());
-        }
-        let id = live[self.random.index(live.len())];
+        let Some(id) = self.pick(&STARTED)? else { return Ok(()) };
         self.stats.inject(Fault::Paused);
         self.operators.number += 1;
         let order = Order::Pause(id, self.operators.number);
@@ -179,14 +181,7 @@ impl World {
 
     /// Picks an invocation that has not ended, and resumes it.
     pub(crate) fn resume_an_invocation(&mut self) -> Result<(), String> {
-        let at = self.any_partition()?;
-        let kind = LIVE[self.random.index(LIVE.len())];
-        let live = self.node()?.tables(at, |tables| ids(tables, kind));
-        if live.is_empty() {
-            return Ok(());
-        }
-        let id = live[self.random.index(live.len())];
-        self.resume(id)
+        self.pick(&LIVE)?.map_or(Ok(()), |id| self.resume(id))
     }
 
     /// Resumes whatever is paused; returns whether anything is.

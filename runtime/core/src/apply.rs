@@ -55,10 +55,10 @@ impl Partition {
                 invocation::signal::requested(&mut cx, *request, *target, signal, result);
             }
             Event::CancelRequested { request, target } => {
-                invocation::cancel::requested(&mut cx, *request, *target);
+                invocation::operate::unaudited(&mut cx, *request, *target, invocation::cancel::of);
             }
             Event::KillRequested { request, target } => {
-                invocation::kill::requested(&mut cx, *request, *target);
+                invocation::operate::unaudited(&mut cx, *request, *target, invocation::kill::of);
             }
             Event::MessageReceived { from, sequence, message } => {
                 partition_messages::received(&mut cx, *from, *sequence, message);
@@ -79,7 +79,7 @@ impl Partition {
                 registry::offered(&mut cx, *request, deployment, *replace, *allow_breaking);
             }
             Event::PurgeRequested { request, target } => {
-                invocation::purge::requested(&mut cx, *request, *target);
+                invocation::operate::unaudited(&mut cx, *request, *target, invocation::purge::of);
             }
             Event::OperationRequested { request, operator, target, operation } => {
                 invocation::operate::requested(&mut cx, *request, operator, *target, *operation);

@@ -71,19 +71,17 @@ pub async fn batch(
             "'invocation_ids' has {count} ids, and a request takes up to {IDS_MAX}; send several"
         )));
     }
-    // Refused for all if it is refused for its reason.
-    operator(batch.reason.clone())?;
+    let operator = operator(batch.reason)?;
     let one = |id: String| {
-        let (admin, deployment, reason) = (&admin, batch.deployment.as_deref(), &batch.reason);
+        let (admin, deployment) = (&admin, batch.deployment.as_deref());
+        let operator = operator.clone();
         async move {
             let done = async {
-                let operation = match (operation, deployment) {
-                    (Operation::Resume { .. }, Some(wanted)) => {
-                        Operation::Resume { onto: moved_to(admin, &id, wanted).await? }
-                    }
-                    (other, _) => other,
-                };
-                operate(admin, id.clone(), reason.clone(), operation).await
+                let mut operation = operation;
+                if let Operation::Resume { onto } = &mut operation {
+                    *onto = moved_to(admin, &id, deployment).await?;
+                }
+                operate(admin, id.clone(), operator, operation).await
             };
             let done = done.await;
             (id, done)

@@ -55,7 +55,7 @@ pub async fn cancel(
     Path(id): Path<String>,
     Query(said): Query<Said>,
 ) -> Result<StatusCode, Refusal> {
-    operate(&admin, id, said.reason, Operation::Cancel).await
+    operate(&admin, id, operator(said.reason)?, Operation::Cancel).await
 }
 
 /// Ends an invocation and everything that it has started. No more user code runs.
@@ -68,7 +68,7 @@ pub async fn kill(
     Path(id): Path<String>,
     Query(said): Query<Said>,
 ) -> Result<StatusCode, Refusal> {
-    operate(&admin, id, said.reason, Operation::Kill).await
+    operate(&admin, id, operator(said.reason)?, Operation::Kill).await
 }
 
 /// Removes a completed invocation with its journal and result, before its retention ends.
@@ -81,7 +81,7 @@ pub async fn purge(
     Path(id): Path<String>,
     Query(said): Query<Said>,
 ) -> Result<StatusCode, Refusal> {
-    operate(&admin, id, said.reason, Operation::Purge).await
+    operate(&admin, id, operator(said.reason)?, Operation::Purge).await
 }
 
 /// Removes the journal of a completed invocation before its retention ends. The result stays.
@@ -94,7 +94,7 @@ pub async fn purge_journal(
     Path(id): Path<String>,
     Query(said): Query<Said>,
 ) -> Result<StatusCode, Refusal> {
-    operate(&admin, id, said.reason, Operation::PurgeJournal).await
+    operate(&admin, id, operator(said.reason)?, Operation::PurgeJournal).await
 }
 
 /// Pauses an invocation: none of its code runs until it is resumed. What arrives for it is kept.
@@ -111,7 +111,7 @@ pub async fn pause(
     Path(id): Path<String>,
     Query(said): Query<Said>,
 ) -> Result<StatusCode, Refusal> {
-    operate(&admin, id, said.reason, Operation::Pause).await
+    operate(&admin, id, operator(said.reason)?, Operation::Pause).await
 }
 
 /// Resumes an invocation that is paused, or waits for its next attempt or for anything else: it
@@ -129,11 +129,9 @@ pub async fn resume(
     Path(id): Path<String>,
     Query(Resume { deployment, reason }): Query<Resume>,
 ) -> Result<StatusCode, Refusal> {
-    let onto = match &deployment {
-        Some(wanted) => moved_to(&admin, &id, wanted).await?,
-        None => None,
-    };
-    operate(&admin, id, reason, Operation::Resume { onto }).await
+    let operator = operator(reason)?;
+    let onto = moved_to(&admin, &id, deployment.as_deref()).await?;
+    operate(&admin, id, operator, Operation::Resume { onto }).await
 }
 
 /// The deployment to move an invocation to, if it can go on there; `None` to keep the one that it
@@ -141,11 +139,9 @@ pub async fn resume(
 pub(super) async fn moved_to(
     admin: &Admin,
     id: &str,
-    wanted: &str,
+    wanted: Option<&str>,
 ) -> Result<Option<DeploymentId>, Refusal> {
-    if wanted == "keep" {
-        return Ok(None);
-    }
+    let Some(wanted) = wanted.filter(|wanted| *wanted != "keep") else { return Ok(None) };
     let target = parse(id)?;
     let partition = admin.partitions.owner(target.partition_key);
     let pinned = admin.partitions.read(partition, Pinned(target)).await?;
@@ -191,14 +187,15 @@ pub(super) fn operator(reason: Option<String>) -> Result<Operator, Refusal> {
     Ok(Operator { name: LOCAL.to_owned(), reason })
 }
 
+/// Does it, and says what became of it.
 pub(super) async fn operate(
     admin: &Admin,
     id: String,
-    reason: Option<String>,
+    operator: Operator,
     operation: Operation,
 ) -> Result<StatusCode, Refusal> {
     let target = parse(&id)?;
-    match admin.partitions.operate(operator(reason)?, target, operation).await? {
+    match admin.partitions.operate(operator, target, operation).await? {
         Outcome::Done => Ok(StatusCode::OK),
         Outcome::Requested => Ok(StatusCode::ACCEPTED),
         Outcome::NotFound => Err(unknown(id)),

@@ -11,23 +11,16 @@ use protocol::{
 use super::{complete, notify::notify, signal_room, start_attempt};
 use crate::{
     context::Context,
-    effect::{Answer, Effect},
     event::Rules,
     model::{
-        ids::{Lsn, RequestId},
+        ids::Lsn,
         invocation::{Status, WaitingFor},
         operation::Outcome,
         timer::TimerKey,
     },
 };
 
-/// An operator requests a cancellation.
-pub(crate) fn requested(cx: &mut Context<'_, '_>, request: RequestId, target: InvocationId) {
-    let outcome = apply(cx, target);
-    cx.emit(Effect::Answer { request, answer: Answer::Operated(outcome) });
-}
-
-/// An operator or another invocation requests a cancellation.
+/// Another invocation requests a cancellation, or a client does.
 pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) -> Outcome {
     match cx.tables.invocation_lsn(target) {
         Some(lsn) => of(cx, lsn),
@@ -35,7 +28,8 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) -> Outcome {
     }
 }
 
-pub(super) fn of(cx: &mut Context<'_, '_>, lsn: Lsn) -> Outcome {
+/// Cancels an invocation in whatever status it is.
+pub(crate) fn of(cx: &mut Context<'_, '_>, lsn: Lsn) -> Outcome {
     let status = super::expect(cx.tables, lsn).status.clone();
     match status {
         Status::Completed { .. } => Outcome::Refused(status.kind()),

@@ -9,10 +9,10 @@ use protocol::{
 use super::complete;
 use crate::{
     context::Context,
-    effect::{Answer, Effect},
+    effect::Effect,
     event::Rules,
     model::{
-        ids::{AttemptRef, Lsn, RequestId},
+        ids::{AttemptRef, Lsn},
         invocation::{Source, Status, StatusKind},
         message::Message,
         operation::Outcome,
@@ -20,26 +20,19 @@ use crate::{
     outbox,
 };
 
-/// An operator requests a kill.
-pub(crate) fn requested(cx: &mut Context<'_, '_>, request: RequestId, target: InvocationId) {
-    let outcome = match cx.tables.invocation_lsn(target) {
-        None => Outcome::NotFound,
-        Some(lsn) => match super::expect(cx.tables, lsn).status {
-            Status::Completed { .. } => Outcome::Refused(StatusKind::Completed),
-            Status::Waiting(_) | Status::Running { .. } | Status::Paused => {
-                with(cx, lsn, TerminalFailure::killed());
-                Outcome::Done
-            }
-        },
-    };
-    cx.emit(Effect::Answer { request, answer: Answer::Operated(outcome) });
+/// Kills an invocation in whatever status it is.
+pub(crate) fn of(cx: &mut Context<'_, '_>, lsn: Lsn) -> Outcome {
+    if super::expect(cx.tables, lsn).status.kind() == StatusKind::Completed {
+        return Outcome::Refused(StatusKind::Completed);
+    }
+    with(cx, lsn, TerminalFailure::killed());
+    Outcome::Done
 }
 
 /// The invocation that started it was killed. Format 1 identified the target by id alone.
 pub(crate) fn apply(cx: &mut Context<'_, '_>, target: InvocationId) {
-    let Some(lsn) = cx.tables.invocation_lsn(target) else { return };
-    if !matches!(super::expect(cx.tables, lsn).status, Status::Completed { .. }) {
-        with(cx, lsn, TerminalFailure::killed());
+    if let Some(lsn) = cx.tables.invocation_lsn(target) {
+        of(cx, lsn);
     }
 }
 

@@ -1,6 +1,6 @@
 //! An operator asks something of an invocation: it is done or refused, and kept in the audit.
 
-use protocol::{InvocationId, TerminalFailure};
+use protocol::InvocationId;
 
 use super::{cancel, kill, pause, purge, resume};
 use crate::{
@@ -8,7 +8,6 @@ use crate::{
     effect::{Answer, Effect},
     model::{
         ids::{Lsn, RequestId},
-        invocation::StatusKind,
         operation::{Audited, Operation, Outcome},
         operator::Operator,
     },
@@ -27,10 +26,7 @@ pub(crate) fn requested(
         let invocation = super::read(cx.tables, lsn);
         (invocation.target.clone(), invocation.status.kind())
     });
-    let outcome = match existing.zip(before.as_ref()) {
-        None => Outcome::NotFound,
-        Some((lsn, (_, status))) => apply(cx, lsn, *status, operator, operation),
-    };
+    let outcome = existing.map_or(Outcome::NotFound, |lsn| apply(cx, lsn, operator, operation));
     let (of, status) = before.unzip();
     cx.tables.audit(Audited {
         at: cx.at,
@@ -44,32 +40,25 @@ pub(crate) fn requested(
     cx.emit(Effect::Answer { request, answer: Answer::Operated(outcome) });
 }
 
-fn apply(
+/// The same under an older format, which keeps no audit.
+pub(crate) fn unaudited(
     cx: &mut Context<'_, '_>,
-    lsn: Lsn,
-    status: StatusKind,
-    operator: &Operator,
-    operation: Operation,
-) -> Outcome {
-    let has_ended = status == StatusKind::Completed;
+    request: RequestId,
+    target: InvocationId,
+    operation: fn(&mut Context<'_, '_>, Lsn) -> Outcome,
+) {
+    let existing = cx.tables.invocation_lsn(target);
+    let outcome = existing.map_or(Outcome::NotFound, |lsn| operation(cx, lsn));
+    cx.emit(Effect::Answer { request, answer: Answer::Operated(outcome) });
+}
+
+fn apply(cx: &mut Context<'_, '_>, lsn: Lsn, operator: &Operator, operation: Operation) -> Outcome {
     match operation {
-        Operation::Cancel if !has_ended => cancel::of(cx, lsn),
-        Operation::Kill if !has_ended => {
-            kill::with(cx, lsn, TerminalFailure::killed());
-            Outcome::Done
-        }
-        Operation::Purge if has_ended => {
-            purge::remove(cx, lsn);
-            Outcome::Done
-        }
-        Operation::PurgeJournal if has_ended => {
-            purge::journal_if_kept(cx, lsn);
-            Outcome::Done
-        }
-        Operation::Pause => pause::requested(cx, lsn, operator),
-        Operation::Resume { onto } => resume::requested(cx, lsn, operator, onto),
-        Operation::Cancel | Operation::Kill | Operation::Purge | Operation::PurgeJournal => {
-            Outcome::Refused(status)
-        }
+        Operation::Cancel => cancel::of(cx, lsn),
+        Operation::Kill => kill::of(cx, lsn),
+        Operation::Purge => purge::of(cx, lsn),
+        Operation::PurgeJournal => purge::of_journal(cx, lsn),
+        Operation::Pause => pause::of(cx, lsn, operator),
+        Operation::Resume { onto } => resume::of(cx, lsn, operator, onto),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// An operator asks for it. A running attempt is asked to suspend, and whatever ends it next
 /// decides: a suspension or a failure pauses the invocation, and its output ends it.
-pub(crate) fn requested(cx: &mut Context<'_, '_>, lsn: Lsn, operator: &Operator) -> Outcome {
+pub(crate) fn of(cx: &mut Context<'_, '_>, lsn: Lsn, operator: &Operator) -> Outcome {
     let at = cx.at;
     let invocation = super::expect(cx.tables, lsn);
     let kind = invocation.status.kind();

@@ -1,13 +1,13 @@
 //! Removing finished invocations and everything that belongs to them.
 
-use protocol::{HandlerKind, InvocationId};
+use protocol::HandlerKind;
 
 use crate::{
     context::Context,
-    effect::{Answer, Effect},
+    effect::Effect,
     event::Rules,
     model::{
-        ids::{Lsn, RequestId},
+        ids::Lsn,
         invocation::{Invocation, Retention, Status, StatusKind},
         operation::Outcome,
     },
@@ -53,24 +53,32 @@ pub(crate) fn retain(cx: &mut Context<'_, '_>, lsn: Lsn, expires_at: Timestamp) 
     }
 }
 
-/// An operator asks to remove a finished invocation before it expires.
-pub(crate) fn requested(cx: &mut Context<'_, '_>, request: RequestId, target: InvocationId) {
-    let outcome = match cx.tables.invocation_lsn(target) {
-        None => Outcome::NotFound,
-        Some(lsn) => match super::expect(cx.tables, lsn).status.kind() {
-            StatusKind::Completed => {
-                remove(cx, lsn);
-                Outcome::Done
-            }
-            status @ (StatusKind::Scheduled
-            | StatusKind::Inboxed
-            | StatusKind::Running
-            | StatusKind::BackingOff
-            | StatusKind::Suspended
-            | StatusKind::Paused) => Outcome::Refused(status),
-        },
-    };
-    cx.emit(Effect::Answer { request, answer: Answer::Operated(outcome) });
+/// Removes a finished invocation before it expires.
+pub(crate) fn of(cx: &mut Context<'_, '_>, lsn: Lsn) -> Outcome {
+    of_finished(cx, lsn, remove)
+}
+
+/// Removes the journal of a finished invocation before it expires, if it is still there.
+pub(crate) fn of_journal(cx: &mut Context<'_, '_>, lsn: Lsn) -> Outcome {
+    of_finished(cx, lsn, |cx, lsn| {
+        if super::expect(cx.tables, lsn).journal_len > 0 {
+            journal(cx, lsn);
+        }
+    })
+}
+
+/// Does what can only be done to a finished invocation.
+fn of_finished(
+    cx: &mut Context<'_, '_>,
+    lsn: Lsn,
+    purge: fn(&mut Context<'_, '_>, Lsn),
+) -> Outcome {
+    let status = super::expect(cx.tables, lsn).status.kind();
+    if status != StatusKind::Completed {
+        return Outcome::Refused(status);
+    }
+    purge(cx, lsn);
+    Outcome::Done
 }
 
 /// Subtracts removed bytes from the total retained.
@@ -151,13 +159,6 @@ pub(crate) fn journal(cx: &mut Context<'_, '_>, lsn: Lsn) {
     let (retention, ended_at) = (invocation.retention, ended_at(invocation));
     forget_journal(cx, lsn, retention, ended_at);
     remove_journal(cx, lsn);
-}
-
-/// Removes the journal of a finished invocation now, if it is still there.
-pub(crate) fn journal_if_kept(cx: &mut Context<'_, '_>, lsn: Lsn) {
-    if super::expect(cx.tables, lsn).journal_len > 0 {
-        journal(cx, lsn);
-    }
 }
 
 /// Deletes the rows that schedule the journal's removal.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Nothing is lost if there is nothing to do yet: the attempt suspends again, on the same.
-pub(crate) fn requested(
+pub(crate) fn of(
     cx: &mut Context<'_, '_>,
     lsn: Lsn,
     operator: &Operator,
