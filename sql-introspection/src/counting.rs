@@ -70,7 +70,7 @@ fn counted(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     let mut groups = schema.columns();
     let computed = groups.split_off(groups.len() - folds.len());
     let folded = folds.iter().zip(&computed);
-    let folded = folded.map(|(fold, column)| Ok(fold.over(&rows)?.alias(&column.name)));
+    let folded = folded.map(|(fold, column)| fold.over(&rows).map(|it| it.alias(&column.name)));
     let folded = folded.collect::<Result<Vec<_>>>()?;
     let aggregate = Aggregate::try_new(Arc::new(records), group_expr.clone(), folded)?;
     let columns = folds.iter().zip(computed).map(|(fold, column)| match fold {
@@ -178,32 +178,21 @@ fn with_rows(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
             Some(LogicalPlan::TableScan(scan))
         }
         LogicalPlan::Filter(filter) if !filter.predicate.is_volatile() => {
-            match with_rows(&filter.input)? {
-                Some(input) => {
-                    let filter = Filter::try_new(filter.predicate.clone(), Arc::new(input))?;
-                    Some(LogicalPlan::Filter(filter))
-                }
-                None => None,
-            }
+            let Some(input) = with_rows(&filter.input)? else { return Ok(None) };
+            let filter = Filter::try_new(filter.predicate.clone(), Arc::new(input))?;
+            Some(LogicalPlan::Filter(filter))
         }
         LogicalPlan::Projection(projection) if !projection.expr.iter().any(Expr::is_volatile) => {
-            match with_rows(&projection.input)? {
-                Some(input) => {
-                    let rows = rows_of(&input)?;
-                    let columns = projection.expr.iter().cloned().chain([rows]).collect();
-                    let projection = Projection::try_new(columns, Arc::new(input))?;
-                    Some(LogicalPlan::Projection(projection))
-                }
-                None => None,
-            }
+            let Some(input) = with_rows(&projection.input)? else { return Ok(None) };
+            let columns = projection.expr.iter().cloned().chain([rows_of(&input)?]).collect();
+            let projection = Projection::try_new(columns, Arc::new(input))?;
+            Some(LogicalPlan::Projection(projection))
         }
-        LogicalPlan::SubqueryAlias(alias) => match with_rows(&alias.input)? {
-            Some(input) => {
-                let alias = SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?;
-                Some(LogicalPlan::SubqueryAlias(alias))
-            }
-            None => None,
-        },
+        LogicalPlan::SubqueryAlias(alias) => {
+            let Some(input) = with_rows(&alias.input)? else { return Ok(None) };
+            let alias = SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?;
+            Some(LogicalPlan::SubqueryAlias(alias))
+        }
         _ => None,
     })
 }

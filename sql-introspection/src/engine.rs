@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use datafusion::{
     arrow::{array::RecordBatch, datatypes::SchemaRef},
-    common::{ParamValues, plan_err, tree_node::TreeNodeRecursion},
+    common::ParamValues,
     execution::{
         SendableRecordBatchStream, SessionState, SessionStateBuilder,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
         memory_pool::{FairSpillPool, TrackConsumersPool},
         runtime_env::RuntimeEnvBuilder,
     },
-    logical_expr::{Expr, GroupingSet, LogicalPlan},
+    logical_expr::LogicalPlan,
     physical_plan::execute_stream,
     prelude::{SQLOptions, SessionConfig, SessionContext},
     sql::{parser::Statement as EngineStatement, sqlparser::ast::Statement},
@@ -62,9 +62,6 @@ const READ_AHEAD_BYTES: usize = 1 << 20;
 
 /// The engine's rules that hand conditions down in plans.
 const FILTER_PUSHDOWN: &str = "FilterPushdown";
-
-/// How many sets of columns a query may group its rows by. Each reads all rows.
-const GROUPING_SETS_MAX: usize = 1000;
 
 impl Engine {
     /// Sets the tables up.
@@ -147,16 +144,7 @@ impl Engine {
             .with_allow_dml(false)
             .with_allow_statements(false);
         allowed.verify_plan(&plan)?;
-        plan.apply_with_subqueries(|node| {
-            let LogicalPlan::Aggregate(aggregate) = node else {
-                return Ok(TreeNodeRecursion::Continue);
-            };
-            let sets = aggregate.group_expr.iter().map(grouping_sets).product::<usize>();
-            if sets > GROUPING_SETS_MAX {
-                return plan_err!("{sets} grouping sets; up to {GROUPING_SETS_MAX} are computed");
-            }
-            Ok(TreeNodeRecursion::Continue)
-        })?;
+        dialect::check_plan(&plan)?;
         Ok(plan)
     }
 
@@ -246,19 +234,6 @@ async fn turn(running: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, SqlError
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Engine {:?}", self.settings)
-    }
-}
-
-/// How many sets of columns an expression stands for.
-fn grouping_sets(by: &Expr) -> usize {
-    let Expr::GroupingSet(sets) = by else { return 1 };
-    match sets {
-        GroupingSet::Rollup(columns) => columns.len() + 1,
-        GroupingSet::Cube(columns) => u32::try_from(columns.len())
-            .ok()
-            .and_then(|n| 2_usize.checked_pow(n))
-            .unwrap_or(usize::MAX),
-        GroupingSet::GroupingSets(sets) => sets.len(),
     }
 }
 

@@ -5,13 +5,17 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::{
-    ast::{ObjectName, Query, Statement, Visit, Visitor, visit_relations},
-    dialect::PostgreSqlDialect,
-    keywords::Keyword,
-    tokenizer::{Token, Tokenizer},
+use datafusion::{
+    common::{plan_err, tree_node::TreeNodeRecursion},
+    logical_expr::{Expr, GroupingSet, LogicalPlan},
+    sql::sqlparser::{
+        ast::{ObjectName, Query, Statement, Visit, Visitor, visit_relations},
+        keywords::Keyword,
+        tokenizer::{Token, TokenWithSpan},
+    },
 };
 
+use super::relations::plain;
 use crate::error::SqlError;
 
 /// Operators of a statement. A list of values has none, however long it is.
@@ -22,18 +26,17 @@ const SET_OPERATORS_MAX: usize = 200;
 const BRACKETS_DEEP_MAX: usize = 16;
 /// Tables of a statement, each as often as it is planned.
 const TABLES_MAX: u64 = 500;
+/// How many sets of columns a query may group its rows by. Each reads all rows.
+const GROUPING_SETS_MAX: usize = 1000;
 
-/// Checks a text before it is parsed.
-pub(super) fn check_text(sql: &str) -> Result<(), SqlError> {
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).with_unescape(false).tokenize();
-    // The parser explains what is wrong with a text that has no tokens.
-    let Ok(tokens) = tokens else { return Ok(()) };
-    tokens.split(|token| *token == Token::SemiColon).try_for_each(check_tokens)
+/// Checks what a text consists of, before it is parsed.
+pub(super) fn check_tokens(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
+    tokens.split(|it| it.token == Token::SemiColon).try_for_each(check_statement)
 }
 
-fn check_tokens(tokens: &[Token]) -> Result<(), SqlError> {
+fn check_statement(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
     let (mut operators, mut set_operators, mut deep) = (0, 0, 0_usize);
-    for token in tokens {
+    for TokenWithSpan { token, .. } in tokens {
         #[expect(clippy::wildcard_enum_match_arm, reason = "others neither nest nor chain")]
         match token {
             Token::LBracket => deep += 1,
@@ -92,6 +95,37 @@ pub(super) fn check(statement: &Statement) -> Result<(), SqlError> {
     Ok(())
 }
 
+/// Checks what was planned.
+///
+/// # Errors
+/// Returns an error if it would take too much to compute.
+pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<(), SqlError> {
+    plan.apply_with_subqueries(|node| {
+        let LogicalPlan::Aggregate(aggregate) = node else {
+            return Ok(TreeNodeRecursion::Continue);
+        };
+        let sets = aggregate.group_expr.iter().map(grouping_sets).product::<usize>();
+        if sets > GROUPING_SETS_MAX {
+            return plan_err!("{sets} grouping sets; up to {GROUPING_SETS_MAX} are computed");
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
+}
+
+/// How many sets of columns an expression stands for.
+fn grouping_sets(by: &Expr) -> usize {
+    let Expr::GroupingSet(sets) = by else { return 1 };
+    match sets {
+        GroupingSet::Rollup(columns) => columns.len() + 1,
+        GroupingSet::Cube(columns) => u32::try_from(columns.len())
+            .ok()
+            .and_then(|n| 2_usize.checked_pow(n))
+            .unwrap_or(usize::MAX),
+        GroupingSet::GroupingSets(sets) => sets.len(),
+    }
+}
+
 /// How many tables each table expression stands for.
 #[derive(Default)]
 struct Tables(HashMap<String, u64>);
@@ -100,7 +134,7 @@ impl Tables {
     fn mentioned(&self, within: &impl Visit) -> u64 {
         let mut count = 0_u64;
         let _ = visit_relations(within, |name: &ObjectName| {
-            let known = self.0.get(&name.to_string().to_lowercase()).copied();
+            let known = self.0.get(&plain(name)).copied();
             count = count.saturating_add(known.unwrap_or(1));
             ControlFlow::<()>::Continue(())
         });
@@ -117,7 +151,7 @@ impl Visitor for Tables {
             if count > TABLES_MAX {
                 return ControlFlow::Break(());
             }
-            self.0.insert(expression.alias.name.to_string().to_lowercase(), count.max(1));
+            self.0.insert(plain(&expression.alias.name), count.max(1));
         }
         ControlFlow::Continue(())
     }

@@ -14,6 +14,7 @@ mod existence;
 mod intervals;
 mod json_object;
 pub(crate) mod names;
+mod relations;
 mod rewrite;
 pub(crate) mod setting_functions;
 mod subqueries;
@@ -23,16 +24,16 @@ mod to_char;
 mod tokens;
 mod zones;
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::{
     common::DataFusionError,
     execution::{FunctionRegistry, SessionState, SessionStateBuilder},
     sql::sqlparser::{
-        ast::{ObjectName, Statement, visit_relations},
+        ast::Statement,
         dialect::PostgreSqlDialect,
-        parser::Parser as SqlParser,
+        parser::{Parser as SqlParser, ParserError},
+        tokenizer::Tokenizer,
     },
 };
 use datafusion_pg_catalog::sql::{
@@ -43,6 +44,7 @@ use datafusion_pg_catalog::sql::{
 use crate::error::SqlError;
 
 use comparisons::Comparisons;
+pub(crate) use complexity::check_plan;
 use existence::Existence;
 use intervals::Lengths;
 
@@ -80,9 +82,7 @@ impl Parser {
     /// Returns an error if the text is not SQL.
     pub(crate) fn parse(&self, sql: &str) -> Result<Vec<Statement>, SqlError> {
         let text = tokens::tolerable(sql);
-        complexity::check_text(&text)?;
-        let plain = SqlParser::parse_sql(&PostgreSqlDialect {}, &text);
-        let mut statements = match plain {
+        let mut statements = match plainly(&text)? {
             Ok(statements) if !statements.iter().any(is_about_catalogue) => {
                 let changed = |statement| {
                     self.of_rows.iter().fold(statement, |statement, rule| rule.rewrite(statement))
@@ -100,17 +100,22 @@ impl Parser {
     }
 }
 
+/// Parses a text as it is, unless it is too complex.
+fn plainly(text: &str) -> Result<Result<Vec<Statement>, ParserError>, SqlError> {
+    let tokens = match Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location() {
+        Ok(tokens) => tokens,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    complexity::check_tokens(&tokens)?;
+    let parser = SqlParser::new(&PostgreSqlDialect {});
+    Ok(parser.with_tokens_with_locations(tokens).parse_statements())
+}
+
 /// Whether a statement reads what describes the database.
 fn is_about_catalogue(statement: &Statement) -> bool {
-    let look = |name: &ObjectName| {
-        let name = name.to_string().to_lowercase().replace('"', "");
-        if name.starts_with("pg_") || name.starts_with("information_schema.") {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    };
-    visit_relations(statement, look).is_break()
+    relations::any(statement, |name| {
+        name.starts_with("pg_") || name.starts_with("information_schema.")
+    })
 }
 
 /// Teaches the engine what plans of such statements need.

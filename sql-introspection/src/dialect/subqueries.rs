@@ -1,13 +1,11 @@
 //! Subqueries about the catalogue that have a value, of which the engine knows less than PostgreSQL.
 
-use std::ops::ControlFlow;
-
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function,
-    FunctionArguments, GroupByExpr, ObjectName, Query, SelectItem, SetExpr, Value, visit_relations,
+    FunctionArguments, GroupByExpr, Query, SelectItem, SetExpr, Value,
 };
 
-use super::rewrite::call;
+use super::{relations, rewrite::call};
 
 /// Answers a subquery about what does not exist here, and otherwise makes it one that the engine can
 /// turn into a join.
@@ -34,12 +32,12 @@ fn null() -> Expr {
 
 /// Whether a query reads tables that are empty here.
 fn finds_nothing(query: &Query) -> bool {
-    let look_up = |name: &ObjectName| {
-        let name = name.to_string().to_lowercase();
-        let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
-        if EMPTY.contains(&name) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
-    visit_relations(query, look_up).is_break()
+    relations::any(query, |name| EMPTY.contains(&without_schema(name)))
+}
+
+/// The name of a system table, which is found without its schema, too.
+fn without_schema(name: &str) -> &str {
+    name.strip_prefix("pg_catalog.").unwrap_or(name)
 }
 
 /// The tables of defaults and of sequences.
@@ -84,16 +82,11 @@ const AGGREGATES: [&str; 8] =
 /// Whether a query reads only what describes the database. Where clients make an array of that, of
 /// the members of roles or the options of tables, there is nothing here.
 fn is_of_catalogue(query: &Query) -> bool {
-    let is_foreign = |name: &ObjectName| {
-        let name = name.to_string().to_lowercase();
-        let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
-        if name.starts_with("pg_") || name == "unnest" {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
+    let is_foreign = |name: &str| {
+        let name = without_schema(name);
+        !name.starts_with("pg_") && name != "unnest"
     };
-    visit_relations(query, is_foreign).is_continue()
+    !relations::any(query, is_foreign)
 }
 
 fn no_texts() -> Expr {

@@ -55,7 +55,7 @@ impl Record for InvocationEntry {
     type Part = Whole;
 }
 
-fn filter(constraints: &Constraints) -> ObjectFilter {
+pub(super) fn filter(constraints: &Constraints) -> ObjectFilter {
     ObjectFilter {
         services: constraints.texts("service_name"),
         aliases: None,
@@ -63,7 +63,7 @@ fn filter(constraints: &Constraints) -> ObjectFilter {
     }
 }
 
-const PUSHED: &[&str] = &["service_name", "service_key"];
+pub(super) const PUSHED: &[&str] = &["service_name", "service_key"];
 
 /// `sys_keyed_service_status`.
 pub(crate) fn sys_keyed_service_status() -> Table<Lock> {

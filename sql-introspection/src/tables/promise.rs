@@ -11,7 +11,7 @@ use crate::{
     table::{Table, TableInfo},
 };
 
-use super::object::{ObjectFilter, Whole};
+use super::object::{ObjectFilter, PUSHED, Whole, filter};
 
 /// A promise.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ pub(crate) fn sys_promise() -> Table<Promise> {
         info: TableInfo {
             name: "sys_promise",
             comment: "Promises of workflows that are awaited or completed.",
-            pushed: &["service_name", "service_key"],
+            pushed: PUSHED,
             is_partitioned: true,
         },
         columns: vec![
@@ -69,11 +69,7 @@ pub(crate) fn sys_promise() -> Table<Promise> {
             }),
             Column::u32("waiting", "How many invocations wait for it.", |it| Some(it.waiting)),
         ],
-        filter: |constraints| ObjectFilter {
-            services: constraints.texts("service_name"),
-            aliases: None,
-            keys: constraints.texts("service_key"),
-        },
+        filter,
         order: |_| None,
     }
 }
