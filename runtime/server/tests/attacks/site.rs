@@ -128,8 +128,7 @@ impl Site {
         if is_full {
             tokio::time::sleep(AFTER).await;
         }
-        let left_bytes = rss_bytes_of(self.abide.pid());
-        let rss_bytes = most_rss_bytes_of(self.abide.pid());
+        let (left_bytes, rss_bytes) = memory_bytes_of(self.abide.pid());
         self.watch.is_over.store(true, Ordering::Relaxed);
         (&mut self.watching).await.unwrap();
         let longest = Duration::from_millis(self.watch.longest_ms.load(Ordering::Relaxed));
@@ -183,20 +182,16 @@ async fn call(ingress: &str, request: &str) -> std::io::Result<bool> {
     Ok(answer.starts_with(b"HTTP/1.1 200"))
 }
 
-fn rss_bytes_of(pid: u32) -> u64 {
-    status_bytes(pid, "VmRSS:")
-}
-
-/// The most that a process has taken since it started.
-fn most_rss_bytes_of(pid: u32) -> u64 {
-    status_bytes(pid, "VmHWM:")
-}
-
-/// A line of a process's status, in bytes.
-fn status_bytes(pid: u32, name: &str) -> u64 {
+/// The memory that a process has now, and the most that it has had, in bytes. The pages of its
+/// executable do not count: the system reads them again when it wants to, and a build for tests has
+/// some hundred megabytes of them.
+fn memory_bytes_of(pid: u32) -> (u64, u64) {
     let path = Path::new("/proc").join(pid.to_string()).join("status");
-    let status = std::fs::read_to_string(path).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kib.unwrap_or_default() * 1024
+    let status = std::fs::read_to_string(path).unwrap();
+    let bytes = |name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    };
+    let file = bytes("RssFile:");
+    (bytes("VmRSS:").saturating_sub(file), bytes("VmHWM:").saturating_sub(file))
 }
