@@ -1,12 +1,15 @@
 //! A column: its name, what it means, and how its values are taken from records.
+//!
+//! Texts and bytes are views: what repeats a row, as a join does, does not copy its values.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::arrow::{
     array::{
-        ArrayRef, BinaryBuilder, BooleanBuilder, DurationMillisecondBuilder, Int64Builder,
-        ListBuilder, StringBuilder, TimestampMillisecondBuilder, UInt32Builder, UInt64Builder,
+        ArrayRef, BinaryViewBuilder, BooleanBuilder, DurationMillisecondBuilder, Int64Builder,
+        ListBuilder, StringBuilder, StringViewBuilder, TimestampMillisecondBuilder, UInt32Builder,
+        UInt64Builder,
     },
     datatypes::{DataType, Field, TimeUnit},
 };
@@ -133,7 +136,7 @@ impl<R: Record> Column<R> {
 
     /// A text column that is always null.
     pub fn no_text(name: &'static str, comment: &'static str) -> Self {
-        Self::new(name, comment, Value::Nothing(DataType::Utf8))
+        Self::new(name, comment, Value::Nothing(DataType::Utf8View))
     }
 
     /// A column of another type that is always null.
@@ -151,11 +154,11 @@ impl<R: Record> Column<R> {
     pub fn data_type(&self) -> DataType {
         match &self.value {
             Value::Nothing(ty) => ty.clone(),
-            Value::Text(_) => DataType::Utf8,
+            Value::Text(_) => DataType::Utf8View,
             Value::Texts(_) => {
                 DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))
             }
-            Value::Bytes(_) => DataType::Binary,
+            Value::Bytes(_) => DataType::BinaryView,
             Value::Bool(_) => DataType::Boolean,
             Value::U32(_) => DataType::UInt32,
             Value::U32s(_) => {
@@ -181,9 +184,7 @@ impl<R: Record> Column<R> {
         }
         match &self.value {
             Value::Nothing(ty) => datafusion::arrow::array::new_null_array(ty, records.len()),
-            Value::Text(value) => {
-                build!(StringBuilder::with_capacity(records.len(), 32 * records.len()), value)
-            }
+            Value::Text(value) => build!(StringViewBuilder::with_capacity(records.len()), value),
             Value::Texts(value) => {
                 let mut builder = ListBuilder::new(StringBuilder::new());
                 for record in records {
@@ -194,7 +195,7 @@ impl<R: Record> Column<R> {
                 }
                 Arc::new(builder.finish())
             }
-            Value::Bytes(value) => build!(BinaryBuilder::new(), value),
+            Value::Bytes(value) => build!(BinaryViewBuilder::with_capacity(records.len()), value),
             Value::Bool(value) => build!(BooleanBuilder::new(), value),
             Value::U32(value) => build!(UInt32Builder::new(), value),
             Value::U32s(value) => {

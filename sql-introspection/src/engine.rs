@@ -1,13 +1,10 @@
-//! A query from its text to its rows.
+//! A query from its text to a plan that runs.
 
 use std::fmt;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::{
-    arrow::{array::RecordBatch, datatypes::SchemaRef},
     common::ParamValues,
     execution::{
         SendableRecordBatchStream, SessionState, SessionStateBuilder,
@@ -20,16 +17,22 @@ use datafusion::{
     prelude::{SQLOptions, SessionConfig, SessionContext},
     sql::{parser::Statement as EngineStatement, sqlparser::ast::Statement},
 };
-use futures::Stream;
 use tokio::{
+    runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::AbortHandle,
-    time::{Sleep, sleep_until},
 };
 
 use crate::{
-    catalog, column::UTC, cooperation::GiveWay, counting::Counting, dialect, error::SqlError,
-    growth, snapshot::QuerySnapshot, source::Source,
+    abandoned::Abandoned,
+    catalog,
+    column::UTC,
+    cooperation::GiveWay,
+    counting::Counting,
+    dialect,
+    error::SqlError,
+    growth::{self, constants},
+    snapshot::QuerySnapshot,
+    source::Source,
 };
 
 /// Limits on queries.
@@ -42,7 +45,10 @@ pub struct Settings {
     /// How long a query may take, waiting included.
     pub query_timeout: Duration,
     /// Number of threads that a query uses at most.
-    pub threads: usize,
+    pub parallelism: usize,
+    /// Where queries compute. A query may keep a thread for long, so whatever has to be in time
+    /// belongs elsewhere.
+    pub threads: Handle,
 }
 
 /// Runs queries.
@@ -77,7 +83,7 @@ impl Engine {
             .build_arc()?;
         let config = SessionConfig::new()
             .with_default_catalog_and_schema(catalog::DATABASE, catalog::SCHEMA)
-            .with_target_partitions(settings.threads);
+            .with_target_partitions(settings.parallelism);
         let mut config = config;
         let options = config.options_mut();
         // Rows that are read ahead where a source keeps an order: a batch or two are enough.
@@ -85,8 +91,8 @@ impl Engine {
         // Without a zone, now() and timestamptz would be times without one.
         options.execution.time_zone = Some(UTC.to_owned());
         let context = SessionContext::new_with_config_rt(config, runtime);
-        let mut state = dialect::teach(catalog::set_up(&context).await?)?;
-        growth::bound(&mut state)?;
+        let state = dialect::teach(catalog::set_up(&context).await?)?;
+        let state = growth::bound(&state);
         // Our scans take no conditions of plans, and through a right join they reach the wrong side.
         let physical = state.physical_optimizers().iter();
         let physical = physical.filter(|rule| !rule.name().starts_with(FILTER_PUSHDOWN));
@@ -148,85 +154,47 @@ impl Engine {
         Ok(plan)
     }
 
-    async fn start(
+    /// Starts a query, which gives up what it computes once it is abandoned.
+    pub(crate) async fn start(
         &self,
         plan: LogicalPlan,
         parameters: Option<ParamValues>,
-    ) -> Result<Running, SqlError> {
-        let permit = turn(&self.running).await?;
+        abandoned: &Abandoned,
+    ) -> Result<SendableRecordBatchStream, SqlError> {
         let plan = match parameters {
             Some(values) => plan.replace_params_with_values(&values)?,
             None => plan,
         };
         let mut state = self.state.clone();
         QuerySnapshot::add(state.config_mut(), &self.source);
+        abandoned.clone().add(state.config_mut());
         state.mark_start_execution();
-        let plan = state.create_physical_plan(&plan).await?;
-        Ok(Running { stream: execute_stream(plan, state.task_ctx())?, _permit: permit })
+        let plan = state.optimize(&plan)?;
+        // Once constants are computed.
+        let execution = &mut state.config_mut().options_mut().execution;
+        execution.batch_size = constants::rows_max(&plan, execution.batch_size)?;
+        let plan = state.query_planner().create_physical_plan(&plan, &state).await?;
+        Ok(execute_stream(plan, state.task_ctx())?)
+    }
+
+    /// A permit to run a query, once it is its turn.
+    pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, SqlError> {
+        turn(&self.running).await
+    }
+
+    /// Where queries compute.
+    pub(crate) fn threads(&self) -> &Handle {
+        &self.settings.threads
+    }
+
+    /// How long a query may take.
+    pub(crate) fn query_timeout(&self) -> Duration {
+        self.settings.query_timeout
     }
 }
 
-/// Runs queries of one client, which may have only so many at a time.
-#[derive(Debug, Clone)]
-pub struct Client {
-    engine: Arc<Engine>,
-    running: Arc<Semaphore>,
-    /// Whether a query beyond the number waits for another one to end. A connection that holds
-    /// queries open would wait for itself.
-    waits: bool,
-}
-
-impl Client {
-    /// A client of an engine. All clones share its number of queries.
-    pub fn new(engine: &Arc<Engine>, queries_max: usize) -> Self {
-        let running = Arc::new(Semaphore::new(queries_max));
-        Self { engine: Arc::clone(engine), running, waits: false }
-    }
-
-    /// The same, for requests that are independent of each other: they wait for their turn.
-    pub fn of_many(engine: &Arc<Engine>, queries_max: usize) -> Self {
-        Self { waits: true, ..Self::new(engine, queries_max) }
-    }
-
-    /// The engine.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    /// Runs a plan. Its rows are of one moment after the call, but for each partition another.
-    /// The time limit counts from the call, so it includes the wait for a turn.
-    ///
-    /// # Errors
-    /// Returns an error if the client has too many queries open, or the query cannot start.
-    pub async fn run(
-        &self,
-        plan: LogicalPlan,
-        parameters: Option<ParamValues>,
-    ) -> Result<Batches, SqlError> {
-        let limit = self.engine.settings.query_timeout;
-        let deadline = tokio::time::Instant::now() + limit;
-        let start = async {
-            let own = self.turn().await?;
-            Ok::<_, SqlError>((own, self.engine.start(plan, parameters).await?))
-        };
-        let seconds = limit.as_secs();
-        let too_long = |_| SqlError::too_long(seconds);
-        let (own, running) = tokio::time::timeout_at(deadline, start).await.map_err(too_long)??;
-        Ok(Batches::new(running, own, deadline, seconds))
-    }
-
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, SqlError> {
-        if self.waits {
-            return turn(&self.running).await;
-        }
-        Arc::clone(&self.running).try_acquire_owned().map_err(|_| {
-            SqlError::new("53400", "this connection has too many queries open")
-                .hint("read the results of the others to their end, or close them")
-        })
-    }
-}
-
-async fn turn(running: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, SqlError> {
+/// A permit of a number of them.
+pub(crate) async fn turn(running: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, SqlError> {
     let turn = Arc::clone(running).acquire_owned().await;
     turn.map_err(|_| SqlError::new("57P01", "the server is stopping"))
 }
@@ -251,70 +219,5 @@ fn changes(statement: &Statement) -> Option<&'static str> {
         Statement::AlterTable { .. } => Some("ALTER"),
         Statement::Copy { .. } => Some("COPY"),
         _ => None,
-    }
-}
-
-/// The rows of a query, in batches. They are read only as fast as they are taken.
-pub struct Batches {
-    schema: SchemaRef,
-    /// Taken away when the time is over, even if nobody polls.
-    running: Arc<Mutex<Option<Running>>>,
-    seconds: u64,
-    /// Wakes who waits for rows.
-    deadline: Pin<Box<Sleep>>,
-    watch: AbortHandle,
-    /// The client's own permit.
-    _own: OwnedSemaphorePermit,
-}
-
-struct Running {
-    stream: SendableRecordBatchStream,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Batches {
-    fn new(
-        running: Running,
-        own: OwnedSemaphorePermit,
-        deadline: tokio::time::Instant,
-        seconds: u64,
-    ) -> Self {
-        let schema = running.stream.schema();
-        let running = Arc::new(Mutex::new(Some(running)));
-        let watched = Arc::clone(&running);
-        let watch = tokio::spawn(async move {
-            sleep_until(deadline).await;
-            watched.lock().unwrap_or_else(PoisonError::into_inner).take();
-        });
-        let deadline = Box::pin(sleep_until(deadline));
-        Self { schema, running, seconds, deadline, watch: watch.abort_handle(), _own: own }
-    }
-
-    /// Columns of the rows.
-    pub fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-}
-
-impl Stream for Batches {
-    type Item = Result<RecordBatch, SqlError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let is_over = self.deadline.as_mut().poll(context).is_ready();
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_over {
-            running.take();
-        }
-        let Some(Running { stream, .. }) = &mut *running else {
-            return Poll::Ready(Some(Err(SqlError::too_long(self.seconds))));
-        };
-        let polled = Pin::new(stream).poll_next(context);
-        polled.map(|batch| batch.map(|batch| batch.map_err(SqlError::from)))
-    }
-}
-
-impl Drop for Batches {
-    fn drop(&mut self) {
-        self.watch.abort();
     }
 }

@@ -7,10 +7,11 @@
 //! Reading order: [`source`] (what is read), [`tables`] (which columns there are), [`mod@column`],
 //! `table`, `pushdown` (what of a query's conditions reaches the source), `scan` (pages become
 //! batches), `catalog` (the tables, and PostgreSQL's about them), `dialect` (PostgreSQL's SQL),
-//! [`engine`] (a query from its text to its rows), [`error`], [`feed`] (changes as they happen). For
-//! clients: [`output`] (JSON and Arrow), [`pgwire`]. Each of `catalog`, `dialect`, `engine` and
-//! `pgwire` knows those before it.
+//! `growth` (what values may take), [`engine`] (a query from its text to a plan), [`query`] (its
+//! rows), [`error`], [`feed`] (changes as they happen). For clients: [`output`] (JSON and Arrow),
+//! [`pgwire`]. Each of `catalog`, `dialect`, `engine`, `query` and `pgwire` knows those before it.
 
+mod abandoned;
 mod arguments;
 mod catalog;
 pub mod column;
@@ -26,6 +27,7 @@ mod json;
 pub mod output;
 pub mod pgwire;
 mod pushdown;
+pub mod query;
 mod scan;
 mod session_settings;
 mod snapshot;
@@ -33,9 +35,10 @@ pub mod source;
 mod table;
 pub mod tables;
 
-pub use engine::{Client, Engine, Settings};
+pub use engine::{Engine, Settings};
 pub use error::SqlError;
 pub use pushdown::TimeRange;
+pub use query::Client;
 pub use source::{Rows, Scan, Source, Unavailable};
 
 #[cfg(test)]

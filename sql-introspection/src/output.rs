@@ -1,12 +1,19 @@
 //! Batches as JSON or as an Arrow stream, a piece at a time.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use datafusion::arrow::{
-    array::RecordBatch, error::ArrowError, ipc::writer::StreamWriter, json::LineDelimitedWriter,
+    array::{RecordBatch, RecordBatchOptions},
+    compute::cast,
+    datatypes::{DataType, Field, Schema, SchemaRef},
+    error::ArrowError,
+    ipc::writer::StreamWriter,
+    json::LineDelimitedWriter,
 };
 use futures::{Stream, StreamExt, stream};
 
-use crate::{engine::Batches, error::SqlError};
+use crate::{error::SqlError, growth::sizes, query::Batches};
 
 /// How rows are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,26 +29,61 @@ pub fn encode(
     batches: Batches,
     format: Format,
 ) -> impl Stream<Item = Result<Bytes, SqlError>> + Send {
-    let encoder = match format {
-        Format::Json => Ok(Encoder::Json { has_rows: false }),
-        Format::Arrow => StreamWriter::try_new(Vec::new(), batches.schema())
-            .map(|writer| Encoder::Arrow(Box::new(writer)))
-            .map_err(broken),
-    };
-    stream::unfold(Some((batches, encoder)), |state| async move {
-        let (mut batches, encoder) = state?;
+    let encoder = Encoder::new(format, batches.schema());
+    let pieces = batches.flat_map(|batch| stream::iter(pieces(batch)));
+    stream::unfold(Some((pieces, encoder)), |state| async move {
+        let (mut pieces, encoder) = state?;
         let mut encoder = match encoder {
             Ok(encoder) => encoder,
             Err(error) => return Some((Err(error), None)),
         };
-        let piece = match batches.next().await {
-            Some(Ok(batch)) => encoder.rows(&batch),
+        let encoded = match pieces.next().await {
+            Some(Ok(rows)) => encoder.rows(&rows),
             Some(Err(error)) => return Some((Err(error), None)),
             None => return Some((encoder.end(), None)),
         };
-        let next = piece.is_ok().then_some((batches, Ok(encoder)));
-        Some((piece, next))
+        let next = encoded.is_ok().then_some((pieces, Ok(encoder)));
+        Some((encoded, next))
     })
+}
+
+/// How much is encoded at once, in bytes, unless a single row has more.
+const PIECE_BYTES: u64 = 1 << 20;
+
+/// Some rows, a few at a time: each of them may name the same large value.
+fn pieces(
+    batch: Result<RecordBatch, SqlError>,
+) -> impl Iterator<Item = Result<RecordBatch, SqlError>> {
+    let mut rest = vec![batch];
+    std::iter::from_fn(move || {
+        loop {
+            let batch = match rest.pop()? {
+                Ok(batch) => batch,
+                Err(error) => return Some(Err(error)),
+            };
+            let rows = batch.num_rows();
+            let bytes: u64 = batch.columns().iter().map(|column| sizes::of(column)).sum();
+            if rows <= 1 || bytes <= PIECE_BYTES {
+                return Some(Ok(batch));
+            }
+            rest.push(Ok(batch.slice(rows / 2, rows - rows / 2)));
+            rest.push(Ok(batch.slice(0, rows / 2)));
+        }
+    })
+}
+
+/// What clients of any age understand: no views.
+fn plain(ty: &DataType) -> DataType {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "others are no views")]
+    match ty {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::List(element) => {
+            let plain = plain(element.data_type());
+            DataType::List(Arc::new(Field::clone(element).with_data_type(plain)))
+        }
+        other => other.clone(),
+    }
 }
 
 enum Encoder {
@@ -49,7 +91,10 @@ enum Encoder {
         /// Whether any row has been written.
         has_rows: bool,
     },
-    Arrow(Box<StreamWriter<Vec<u8>>>),
+    Arrow {
+        schema: SchemaRef,
+        writer: Box<StreamWriter<Vec<u8>>>,
+    },
 }
 
 /// The beginning and the end of JSON, and what goes between two rows.
@@ -57,10 +102,29 @@ const OPEN: &[u8] = b"{\"rows\":[";
 const CLOSE: &[u8] = b"]}";
 
 impl Encoder {
+    fn new(format: Format, schema: &Schema) -> Result<Self, SqlError> {
+        if format == Format::Json {
+            return Ok(Self::Json { has_rows: false });
+        }
+        let fields = schema.fields().iter().map(|field| {
+            let plain = plain(field.data_type());
+            Field::clone(field).with_data_type(plain)
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let writer = StreamWriter::try_new(Vec::new(), &schema).map_err(broken)?;
+        Ok(Self::Arrow { schema, writer: Box::new(writer) })
+    }
+
     fn rows(&mut self, batch: &RecordBatch) -> Result<Bytes, SqlError> {
         match self {
-            Self::Arrow(writer) => {
-                writer.write(batch).map_err(broken)?;
+            Self::Arrow { schema, writer } => {
+                let columns = batch.columns().iter().zip(schema.fields());
+                let columns = columns.map(|(column, field)| cast(column, field.data_type()));
+                let columns = columns.collect::<Result<Vec<_>, _>>().map_err(broken)?;
+                let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+                    .and_then(|batch| writer.write(&batch))
+                    .map_err(broken)?;
                 Ok(std::mem::take(writer.get_mut()).into())
             }
             Self::Json { has_rows } => {
@@ -81,7 +145,7 @@ impl Encoder {
 
     fn end(self) -> Result<Bytes, SqlError> {
         match self {
-            Self::Arrow(mut writer) => {
+            Self::Arrow { mut writer, .. } => {
                 writer.finish().map_err(broken)?;
                 Ok(std::mem::take(writer.get_mut()).into())
             }

@@ -13,10 +13,7 @@ use datafusion::{
     },
     catalog::{Session, TableProvider},
     common::{DataFusionError, Result, tree_node::TreeNodeRecursion},
-    execution::{
-        TaskContext,
-        memory_pool::{MemoryConsumer, MemoryReservation},
-    },
+    execution::TaskContext,
     logical_expr::{Expr, TableProviderFilterPushDown, TableType},
     physical_expr::{
         EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr, expressions::Column,
@@ -31,6 +28,7 @@ use datafusion::{
 use futures::stream;
 
 use crate::{
+    growth::claims::Claims,
     pushdown::Constraints,
     snapshot::QuerySnapshot,
     source::{Cursor, Direction, Page, PageLimit, Record, Rows, Scan, Wanted},
@@ -310,15 +308,14 @@ where
     ) -> Result<SendableRecordBatchStream> {
         let partition = u16::try_from(partition)
             .map_err(|_| DataFusionError::Internal(format!("there is no partition {partition}")))?;
-        let memory = MemoryConsumer::new(format!("scan of {}", self.table.info.name))
-            .register(context.memory_pool());
+        let claims = Claims::of(context.memory_pool(), "rows that are read");
         let pages = Pages {
             scan: self.clone(),
             partition,
             next: Some(None),
             rows_max: FIRST_ROWS,
             rows_left: self.limit.unwrap_or(usize::MAX),
-            memory,
+            claims,
         };
         let batches = stream::try_unfold(pages, |mut pages| async move {
             Ok(pages.next()?.map(|batch| (batch, pages)))
@@ -335,8 +332,7 @@ struct Pages<R: Record> {
     next: Option<Option<Cursor>>,
     rows_max: usize,
     rows_left: usize,
-    /// Memory of the last batch.
-    memory: MemoryReservation,
+    claims: Claims,
 }
 
 impl<R: Record> Pages<R>
@@ -351,10 +347,9 @@ where
             }
             let batch = batch.slice(0, batch.num_rows().min(self.rows_left));
             self.rows_left -= batch.num_rows();
-            self.memory.try_resize(batch.get_array_memory_size())?;
+            batch.columns().iter().try_for_each(|column| self.claims.claim(column))?;
             return Ok(Some(batch));
         }
-        self.memory.free();
         Ok(None)
     }
 

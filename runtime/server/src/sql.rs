@@ -24,7 +24,9 @@ const QUERIES_OF_CONNECTION_MAX: usize = 3;
 
 /// SQL, running.
 pub(crate) struct Running {
-    threads: Threads,
+    /// Where clients are served. What a query computes is elsewhere, so they are answered in time.
+    clients: Threads,
+    _queries: Threads,
     /// `None` if only the admin API asks.
     server: Option<JoinHandle<()>>,
 }
@@ -34,6 +36,26 @@ struct Threads {
     /// `None` once it has been dropped.
     runtime: Option<runtime::Runtime>,
     handle: runtime::Handle,
+}
+
+impl Threads {
+    /// Starts some that run at a low priority.
+    fn start(count: usize) -> Result<Self> {
+        let runtime = runtime::Builder::new_multi_thread()
+            .enable_all()
+            .worker_threads(count)
+            .thread_stack_size(STACK_BYTES)
+            // A panic ends a connection, as it ends a request elsewhere.
+            .thread_name(panics::EDGE_THREAD)
+            .on_thread_start(|| {
+                if let Err(error) = rustix::process::nice(NICE) {
+                    tracing::debug!(%error, "the priority of SQL's threads cannot be lowered");
+                }
+            })
+            .build()
+            .context("the threads of SQL cannot be started")?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
 }
 
 impl Drop for Threads {
@@ -59,27 +81,15 @@ impl Running {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(Self, Arc<Engine>)> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let runtime = runtime::Builder::new_multi_thread()
-            .enable_all()
-            .worker_threads(cores)
-            .thread_stack_size(STACK_BYTES)
-            // A panic ends a connection, as it ends a request elsewhere.
-            .thread_name(panics::EDGE_THREAD)
-            .on_thread_start(|| {
-                if let Err(error) = rustix::process::nice(NICE) {
-                    tracing::debug!(%error, "the priority of SQL's threads cannot be lowered");
-                }
-            })
-            .build()
-            .context("the threads of SQL cannot be started")?;
-        let threads = Threads { handle: runtime.handle().clone(), runtime: Some(runtime) };
-        let engine = threads.handle.spawn(Engine::new(
+        let (clients, queries) = (Threads::start(cores)?, Threads::start(cores)?);
+        let engine = clients.handle.spawn(Engine::new(
             source,
             sql_introspection::Settings {
                 memory_bytes,
                 queries_max: settings.queries_max,
                 query_timeout: settings.query_timeout,
-                threads: cores,
+                parallelism: cores,
+                threads: queries.handle.clone(),
             },
         ));
         let engine = Arc::new(engine.await?.context("the tables of SQL cannot be set up")?);
@@ -90,13 +100,13 @@ impl Running {
         let (access, tls) = (settings.access.clone(), settings.tls.clone());
         let server = Server::new(Arc::clone(&engine), feed, access, tls, limits);
         let server =
-            listener.map(|listener| threads.handle.spawn(server.serve(listener, shutdown)));
-        Ok((Self { threads, server }, engine))
+            listener.map(|listener| clients.handle.spawn(server.serve(listener, shutdown)));
+        Ok((Self { clients, _queries: queries, server }, engine))
     }
 
-    /// The threads, for what belongs beside the queries.
+    /// The threads on which clients are served.
     pub(crate) fn handle(&self) -> &runtime::Handle {
-        &self.threads.handle
+        &self.clients.handle
     }
 
     /// Waits until the server has ended. It does once its shutdown has begun.

@@ -92,7 +92,7 @@ fn meant(text: &Expr, compared_with: &DataType) -> Result<Option<Expr>> {
             let interval = DataType::Interval(IntervalUnit::MonthDayNano);
             Some(lit(ScalarValue::from(written.as_str()).cast_to(&interval)?))
         }
-        DataType::Binary => match written.strip_prefix(r"\x") {
+        DataType::Binary | DataType::BinaryView => match written.strip_prefix(r"\x") {
             Some(digits) => Some(lit(ScalarValue::Binary(Some(bytes(digits)?)))),
             None => None,
         },

@@ -27,8 +27,8 @@ use super::{
     tls::Tls,
 };
 use crate::{
-    engine::Client,
     feed::{Feed, Notification},
+    query::Client,
 };
 
 /// How long a client may take until it is let in.

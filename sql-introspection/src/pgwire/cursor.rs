@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::{array::RecordBatch, datatypes::SchemaRef};
 use futures::StreamExt;
 
-use crate::{engine::Batches, error::SqlError};
+use crate::{error::SqlError, query::Batches};
 
 /// A query whose rows are fetched a few at a time.
 pub(super) struct Cursor {

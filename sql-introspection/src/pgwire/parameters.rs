@@ -172,6 +172,9 @@ fn wide(ty: DataType) -> DataType {
         DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => DataType::Int64,
         DataType::UInt64 => NUMERIC,
         DataType::Duration(_) => INTERVAL,
+        // What is sent is no part of anything else.
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
         other => other,
     }
 }

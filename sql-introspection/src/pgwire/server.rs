@@ -13,10 +13,7 @@ use super::{
     startup::Access,
     tls::Tls,
 };
-use crate::{
-    engine::{Client, Engine},
-    feed::Feed,
-};
+use crate::{engine::Engine, feed::Feed, query::Client};
 
 /// Limits of the server.
 #[derive(Debug, Clone, Copy)]

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     dialect::{names, setting_functions},
-    engine::Client,
     error::SqlError,
     feed::Feed,
+    query::Client,
     session_settings::{SessionSettings, SharedSettings},
 };
 

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use datafusion::{arrow::array::AsArray, common::ParamValues, scalar::ScalarValue};
+use datafusion::{
+    arrow::{array::AsArray, compute::cast, datatypes::DataType},
+    common::{DataFusionError, ParamValues},
+    scalar::ScalarValue,
+};
 use futures::{TryStreamExt, future::BoxFuture};
 use pgwire::{error::PgWireError, messages::response::TransactionStatus};
 use tokio::sync::Notify;
@@ -66,8 +70,13 @@ async fn executed(
         Answer::Done => Ok(Vec::new()),
         Answer::Rows { batches, .. } => {
             let batches: Vec<_> = batches.try_collect().await?;
-            let columns = batches.iter().map(|batch| batch.column(0).as_string::<i32>());
-            Ok(columns.flatten().map(|text| text.map(str::to_owned)).collect())
+            let mut texts = Vec::new();
+            for batch in batches {
+                let column =
+                    cast(batch.column(0), &DataType::Utf8).map_err(DataFusionError::from)?;
+                texts.extend(column.as_string::<i32>().iter().map(|it| it.map(str::to_owned)));
+            }
+            Ok(texts)
         }
     }
 }

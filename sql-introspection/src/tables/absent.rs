@@ -30,7 +30,7 @@ impl Type {
             Duration => DataType::Duration(TimeUnit::Millisecond),
             Number => DataType::UInt64,
             Number32 => DataType::UInt32,
-            Text => DataType::Utf8,
+            Text => DataType::Utf8View,
             Time => time_type(),
         }
     }

@@ -7,6 +7,7 @@ use std::sync::{
 use std::time::Duration;
 
 use futures::{FutureExt, future::BoxFuture};
+use tokio::runtime::Handle;
 
 use crate::{
     Engine, Settings,
@@ -65,7 +66,13 @@ pub(crate) async fn engine_with(
     query_timeout: Duration,
     queries_max: usize,
 ) -> Arc<Engine> {
-    let settings = Settings { memory_bytes: 8 << 20, queries_max, query_timeout, threads: 2 };
+    let settings = Settings {
+        memory_bytes: 8 << 20,
+        queries_max,
+        query_timeout,
+        parallelism: 2,
+        threads: Handle::current(),
+    };
     Arc::new(Engine::new(Arc::new(memory.clone()), settings).await.unwrap())
 }
 

@@ -17,6 +17,7 @@ mod crowd;
 mod large_rows;
 mod messages;
 mod mixed;
+mod queries;
 mod readers;
 mod site;
 mod streams;

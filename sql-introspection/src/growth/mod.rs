@@ -1,0 +1,80 @@
+//! What the values of a query may take. A short statement can make much out of little, and the
+//! engine counts only what its steps keep, not what they compute. Here
+//!
+//! - texts are views, so what repeats a row does not copy it;
+//! - values are counted for as long as something holds them ([`claims`]);
+//! - a function is not called if it would return too much (`bounded`, `estimates`, `operators`,
+//!   [`sizes`]);
+//! - a batch has few rows where a statement has large constants ([`constants`]);
+//! - a large array, which is no view, is not repeated (`repetition`).
+
+mod bounded;
+pub(crate) mod claims;
+pub(crate) mod constants;
+mod estimates;
+mod operators;
+mod repetition;
+pub(crate) mod sizes;
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::{
+        Result,
+        config::ConfigOptions,
+        tree_node::{Transformed, TransformedResult, TreeNode},
+    },
+    execution::{SessionState, SessionStateBuilder},
+    logical_expr::{Expr, LogicalPlan, expr::ScalarFunction, expr_rewriter::NamePreserver},
+    optimizer::AnalyzerRule,
+};
+
+use bounded::Bounded;
+use claims::Claims;
+use repetition::Repetition;
+
+/// Puts the bounds in place.
+pub(crate) fn bound(state: &SessionState) -> SessionState {
+    let claims = Claims::new(state.runtime_env(), "values of functions");
+    let mut analyzer = state.analyzer().clone();
+    // Before the types of arguments are made to fit what functions take.
+    analyzer.rules.insert(0, Arc::new(Bounds(claims)));
+    let mut builder = SessionStateBuilder::new_from_existing(state.clone())
+        .with_physical_optimizer_rule(Arc::new(Repetition));
+    *builder.analyzer() = Some(analyzer);
+    builder.build()
+}
+
+/// Bounds each function of a plan, and the operators that make something new.
+#[derive(Debug)]
+struct Bounds(Claims);
+
+impl AnalyzerRule for Bounds {
+    fn name(&self) -> &'static str {
+        "bounds"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        let plan = plan.transform_up_with_subqueries(|node| {
+            let names = NamePreserver::new(&node);
+            let changed = node.map_expressions(|expr| {
+                let name = names.save(&expr);
+                let expr = expr.transform_up(|expr| Ok(self.bounded(operators::called(expr))))?;
+                Ok(expr.update_data(|expr| name.restore(expr)))
+            })?;
+            // What is above has to know that texts are views.
+            changed.map_data(LogicalPlan::recompute_schema)
+        });
+        plan.data()
+    }
+}
+
+impl Bounds {
+    fn bounded(&self, expr: Expr) -> Transformed<Expr> {
+        let Expr::ScalarFunction(ScalarFunction { func, args }) = expr else {
+            return Transformed::no(expr);
+        };
+        let func = Bounded::around(func, &self.0);
+        Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args }))
+    }
+}
