@@ -73,7 +73,15 @@ impl Client {
             self.engine.threads().spawn(query.run(started, sender, abandoned, deadline));
             let schema = start.await.map_err(|_| broken())??;
             let deadline = Box::pin(sleep_until(deadline));
-            Ok(Batches { schema, rows: receiver, seconds, deadline, _until: until, _own: own })
+            Ok(Batches {
+                schema,
+                rows: receiver,
+                is_over: false,
+                seconds,
+                deadline,
+                _until: until,
+                _own: own,
+            })
         };
         let too_long = |_| SqlError::too_long(seconds);
         tokio::time::timeout_at(deadline, run).await.map_err(too_long)?
@@ -151,6 +159,8 @@ impl Query {
 pub struct Batches {
     schema: SchemaRef,
     rows: mpsc::Receiver<Piece>,
+    /// Nothing comes after the end, nor after an error.
+    is_over: bool,
     seconds: u64,
     /// Wakes who waits for rows.
     deadline: Pin<Box<Sleep>>,
@@ -170,14 +180,17 @@ impl Stream for Batches {
     type Item = Result<RecordBatch, SqlError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.deadline.as_mut().poll(context).is_ready() {
-            self.rows.close();
-            return Poll::Ready(Some(Err(SqlError::too_long(self.seconds))));
+        if self.is_over {
+            return Poll::Ready(None);
         }
-        Poll::Ready(match ready!(self.rows.poll_recv(context)) {
-            Some(piece) => piece.transpose(),
-            None => Some(Err(broken())),
-        })
+        let piece = if self.deadline.as_mut().poll(context).is_ready() {
+            self.rows.close();
+            Err(SqlError::too_long(self.seconds))
+        } else {
+            ready!(self.rows.poll_recv(context)).unwrap_or_else(|| Err(broken()))
+        };
+        self.is_over = !matches!(piece, Ok(Some(_)));
+        Poll::Ready(piece.transpose())
     }
 }
 

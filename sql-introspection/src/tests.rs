@@ -7,7 +7,7 @@ mod postgres;
 use std::time::Duration;
 
 use datafusion::arrow::util::pretty::pretty_format_batches;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 
 use crate::{Client, SqlError, output, output::Format, source::Direction, tables::Status};
 
@@ -182,9 +182,16 @@ async fn a_query_that_cannot_end_runs_out_of_time_and_one_that_is_idle_too() {
     let many: Vec<_> = (0..14).map(|nth| format!("{digits} t{nth}(n)")).collect();
     let endless = format!("select sum(t0.n + t13.n) from {}", many.join(", "));
     let plan = client.engine().plan_one(&endless).await.unwrap();
-    let batches = client.run(plan, None).await.unwrap();
-    let error = batches.try_collect::<Vec<_>>().await.unwrap_err();
+    let mut batches = client.run(plan, None).await.unwrap();
+    let error = batches.try_next().await.unwrap_err();
     assert_eq!(error.code, "57014", "{error}");
+    // Nor does a cursor that asks again wait for anything.
+    assert!(batches.next().await.is_none());
+    let mut one =
+        client.run(client.engine().plan_one("select 1").await.unwrap(), None).await.unwrap();
+    assert_eq!(one.next().await.unwrap().unwrap().num_rows(), 1);
+    assert!(one.next().await.is_none() && one.next().await.is_none());
+    drop((batches, one));
 
     let plan = client.engine().plan_one("select * from sys_invocation").await.unwrap();
     let idle = client.run(plan.clone(), None).await.unwrap();
