@@ -57,9 +57,9 @@ pub(crate) enum Error {
     },
     /// Invocations need the deployment that is to be removed.
     #[error(
-        "{count} invocations still have to finish on {deployment}: abide invocations list \
-         --deployment {deployment} shows them; --force removes it nevertheless, and they can never \
-         continue"
+        "{deployment} is still needed: there are unfinished invocations on it ({count}); abide \
+         invocations list --deployment {deployment} shows them, and --force removes it nevertheless, \
+         after which they can never continue"
     )]
     StillNeeded {
         /// The deployment.

@@ -70,7 +70,8 @@ pub(super) async fn remove(flags: &Remove) -> Result<(), Error> {
 fn question(id: &str, count: u64, services: &[Service]) -> String {
     let mut question = format!("Remove {id}?");
     if count > 0 {
-        question = format!("{question} {count} invocations can then never continue.");
+        question =
+            format!("{question} Its unfinished invocations ({count}) can then never continue.");
     }
     if !services.is_empty() {
         let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
@@ -91,8 +92,8 @@ mod tests {
     fn the_question_says_what_is_lost() {
         assert_eq!(question("dp_1", 0, &[]), "Remove dp_1?");
         let services = ["A", "B"].map(|name| Service { name: name.to_owned() });
-        let all = "Remove dp_1? 3 invocations can then never continue. It is the latest \
-                   deployment of A, B: without an older one, they can no longer be called.";
+        let all = "Remove dp_1? Its unfinished invocations (3) can then never continue. It is \
+                   the latest deployment of A, B: without an older one, they can no longer be called.";
         assert_eq!(question("dp_1", 3, &services), all);
     }
 }

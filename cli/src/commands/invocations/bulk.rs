@@ -158,3 +158,105 @@ fn progress(count: u64) -> ProgressBar {
         Err(_) => progress,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::thread::{self, JoinHandle};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::commands::invocations::operation::Operation;
+
+    /// A server that gives these answers, one to each request: a status and a body, or none at all.
+    /// Returns the ids that it was sent.
+    fn server(answers: Vec<Option<(u16, Value)>>) -> (Client, JoinHandle<Vec<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let served = thread::spawn(move || {
+            let answer = |answer: Option<(u16, Value)>| {
+                let (connection, _) = listener.accept().unwrap();
+                let mut reader = BufReader::new(&connection);
+                let (mut head, mut length) = (String::new(), 0);
+                while !head.ends_with("\r\n\r\n") {
+                    let begin = head.len();
+                    reader.read_line(&mut head).unwrap();
+                    let header = head[begin..].to_lowercase();
+                    if let Some(text) = header.strip_prefix("content-length: ") {
+                        length = text.trim().parse().unwrap();
+                    }
+                }
+                let mut body = vec![0; length];
+                reader.read_exact(&mut body).unwrap();
+                if let Some((status, answer)) = answer {
+                    let answer = answer.to_string();
+                    let length = answer.len();
+                    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n");
+                    (&connection).write_all((head + &answer).as_bytes()).unwrap();
+                }
+                let body: Value = serde_json::from_slice(&body).unwrap();
+                serde_json::from_value(body["invocation_ids"].clone()).unwrap()
+            };
+            answers.into_iter().map(answer).collect()
+        });
+        (Client::new(url), served)
+    }
+
+    fn ids(range: std::ops::Range<usize>) -> Vec<String> {
+        range.map(|at| format!("inv_{at}")).collect()
+    }
+
+    fn succeeded(range: std::ops::Range<usize>) -> Option<(u16, Value)> {
+        Some((200, json!({ "succeeded": ids(range), "failed": [] })))
+    }
+
+    async fn kill(client: &Client, count: usize) -> (Result<(), Error>, Report) {
+        let order = Order { operation: Operation::Kill, deployment: None, reason: None };
+        let mut report = Report::new(Operation::Kill, count as u64);
+        let mut all = Ids::given(&ids(0..count));
+        let hidden = ProgressBar::hidden();
+        let end = carry_out(client, order, &mut all, &mut report, &hidden).await;
+        (end, report)
+    }
+
+    #[tokio::test]
+    async fn each_id_is_sent_once() {
+        let (client, served) = server(vec![
+            succeeded(0..1000),
+            succeeded(1000..2000),
+            Some((
+                200,
+                json!({
+                    "succeeded": [],
+                    "failed": [{ "invocation_id": "inv_2000", "error": "too late" }],
+                }),
+            )),
+        ]);
+        let (end, report) = kill(&client, 2001).await;
+        end.unwrap();
+        assert_eq!(served.join().unwrap(), [ids(0..1000), ids(1000..2000), ids(2000..2001)]);
+        assert_eq!((report.tried(), report.not_done()), (2001, 1));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_dies_leaves_one_batch_unknown_and_the_rest_untried() {
+        let (client, served) = server(vec![succeeded(0..1000), None]);
+        let (end, report) = kill(&client, 3000).await;
+        assert!(matches!(end, Err(Error::Client(ClientError::Unreachable { .. }))), "{end:?}");
+        assert_eq!(served.join().unwrap(), [ids(0..1000), ids(1000..2000)]);
+        assert_eq!((report.tried(), report.not_done()), (2000, 1000));
+        assert!(report.sheet().text().contains("perhaps done to 1,000"));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_refused_as_a_whole_has_done_nothing() {
+        let refusal = json!({ "message": "'reason' has 2000 bytes", "restate_code": null });
+        let (client, served) = server(vec![Some((400, refusal))]);
+        let (end, report) = kill(&client, 5).await;
+        assert_eq!(end.unwrap_err().to_string(), "'reason' has 2000 bytes");
+        assert_eq!(served.join().unwrap(), [ids(0..5)]);
+        assert_eq!(report.tried(), 0);
+    }
+}

@@ -124,7 +124,9 @@ impl Report {
         let untried = self.matched.saturating_sub(self.tried());
         if untried > 0 {
             let count = grouped(untried);
-            sheet.section(&format!("not tried on {count}, which no longer match or were left"));
+            sheet.section(&format!(
+                "not tried on {count}: they no longer match, or it ended before them"
+            ));
         }
         sheet
     }
@@ -186,7 +188,7 @@ mod tests {
             "not done to 1: … is no id\n",
             "  x\n",
             "\n",
-            "not tried on 1, which no longer match or were left\n",
+            "not tried on 1: they no longer match, or it ended before them\n",
         );
         assert_eq!(report.sheet().text(), shown);
         let json = serde_json::to_value(&report).unwrap();
