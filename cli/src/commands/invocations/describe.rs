@@ -48,7 +48,6 @@ struct Invocation {
     idempotency_key: Option<String>,
     pinned_deployment_id: Option<String>,
     endpoint: Option<String>,
-    lock_holder: Option<String>,
     journal_size: Option<u64>,
     retry_count: Option<u64>,
     scheduled_start_at: Option<String>,
@@ -75,13 +74,11 @@ impl Statements {
                 "select i.id, i.target, i.status, i.modified_at, i.created_at, now() as now, \
                  i.invoked_by, i.invoked_by_target, i.invoked_by_id, i.idempotency_key, \
                  i.pinned_deployment_id, d.endpoint, \
-                 case when i.status = 'pending' then l.invocation_id end as lock_holder, \
                  i.journal_size, i.retry_count, i.scheduled_start_at, i.next_retry_at, \
                  i.last_failure, i.completion_result, i.completion_failure, i.expires_at \
                  from sys_invocation i \
                  left join sys_deployment d on d.id = i.pinned_deployment_id \
-                 left join sys_keyed_service_status l on l.service_name = i.target_service_name \
-                 and l.service_key = i.target_service_key where i.id = {id}"
+                 where i.id = {id}"
             ),
             waits: format!(
                 "select kind, until, completion_id, signal, waits_for_id \
@@ -169,8 +166,6 @@ fn overview(of: &Invocation) -> Sheet {
     });
     sheet.field_if("deployment", deployment);
     sheet.field_if("starts", of.scheduled_start_at.as_deref().map(|at| dated(at, now)));
-    let holder = of.lock_holder.as_ref();
-    sheet.field_if("waits for", holder.map(|id| format!("the lock that {id} holds")));
     sheet.field_if("retries", of.retry_count.filter(|it| *it > 0).map(|it| it.to_string()));
     sheet.field_if("retry at", of.next_retry_at.as_deref().map(|at| dated(at, now)));
     sheet.field_if("last failure", of.last_failure.as_deref());
