@@ -1,57 +1,35 @@
-//! The command line as typed: the nouns, and the flags that they share.
+//! The flags that commands share.
 
-use std::path::PathBuf;
-
-use clap::{
-    Subcommand,
-    error::{ContextKind, ContextValue},
-};
+use clap::error::{ContextKind, ContextValue};
 
 use crate::{
     client::AdminUrl,
-    commands::sql::interval::{Interval, PAUSE},
+    interval::{Interval, PAUSE},
     output::Format,
 };
 
 /// The environment variable that says where the admin API is.
 pub const ADMIN_URL_VARIABLE: &str = "ABIDE_ADMIN_URL";
 
-/// What can be asked of a server.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Query invocations, journals and state in SQL. Without a query, opens a prompt.
-    #[command(after_help = SQL_HELP)]
-    Sql(Sql),
+/// What every list takes.
+#[derive(Debug, clap::Args)]
+pub struct ListFlags {
+    #[command(flatten)]
+    pub(crate) watch: WatchFlag,
+
+    #[command(flatten)]
+    pub(crate) format: FormatFlags,
+
+    #[command(flatten)]
+    pub(crate) server: ServerFlags,
 }
 
-const SQL_HELP: &str = "\
-Without a format flag, a terminal gets a table and anything else gets JSON: an array of objects, one \
-line for each row. docs/sql.md lists the tables.
-
-Exit codes:
-  0  the query was answered, or the reader of the output has gone
-  1  the query failed
-  2  the command line is wrong
-  3  the admin API cannot be reached
-Ctrl-C ends it by its signal, which shells show as 130.";
-
-/// The flags of `abide sql`.
+/// Whether it is asked again and again.
 #[derive(Debug, clap::Args)]
-pub struct Sql {
-    /// The query; several are separated by semicolons. `-` reads standard input.
-    #[arg(conflicts_with = "file")]
-    pub(crate) query: Option<String>,
-
-    /// What comes after the query, to say what is wrong with it.
-    #[arg(hide = true)]
-    pub(crate) more: Option<String>,
-
-    /// File with queries; `-` reads standard input.
-    #[arg(short, long)]
-    pub(crate) file: Option<PathBuf>,
-
-    /// Repeat the query every so many seconds, 2 unless given, until interrupted.
+pub(crate) struct WatchFlag {
+    /// Repeat it every so many seconds, 2 unless given, until interrupted.
     #[arg(
+        id = "watch",
         short,
         long,
         value_name = "SECONDS",
@@ -60,13 +38,7 @@ pub struct Sql {
         require_equals = true,
         default_missing_value = PAUSE,
     )]
-    pub(crate) watch: Option<Interval>,
-
-    #[command(flatten)]
-    pub(crate) format: FormatFlags,
-
-    #[command(flatten)]
-    pub(crate) server: ServerFlags,
+    pub(crate) every: Option<Interval>,
 }
 
 /// How rows are shown.
@@ -104,6 +76,26 @@ impl FormatFlags {
     }
 }
 
+/// How a single thing, or what was done, is shown.
+#[derive(Debug, clap::Args)]
+#[group(id = "layout", multiple = false)]
+pub(crate) struct LayoutFlags {
+    /// Show it laid out as text, as a terminal gets it.
+    #[arg(long)]
+    table: bool,
+
+    /// Print it as JSON, as anything but a terminal gets it.
+    #[arg(long)]
+    json: bool,
+}
+
+impl LayoutFlags {
+    /// Whether it is JSON that is wanted, on such an output.
+    pub(crate) fn is_json(&self, to_terminal: bool) -> bool {
+        self.json || !(self.table || to_terminal)
+    }
+}
+
 /// Which server is asked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServerFlags {
@@ -124,11 +116,11 @@ pub fn explained(mut error: clap::Error) -> clap::Error {
         Some(ContextValue::String(flag)) => flag.strip_prefix('-').unwrap_or_default(),
         _ => "",
     };
-    let is_of_sql =
-        error.get(ContextKind::Usage).is_some_and(|usage| usage.to_string().contains(" sql "));
-    if is_of_sql && flag.starts_with(|it: char| it.is_ascii_digit()) {
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+    let can_watch = [" sql ", " list ", " audit "].iter().any(|command| usage.contains(command));
+    if can_watch && flag.starts_with(|it: char| it.is_ascii_digit()) {
         let seconds = if flag.parse::<Interval>().is_ok() { flag } else { PAUSE };
-        let tip = format!("to repeat a query, write --watch={seconds}");
+        let tip = format!("to repeat it, write --watch={seconds}");
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error

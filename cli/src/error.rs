@@ -8,7 +8,7 @@ use rustyline::error::ReadlineError;
 
 use crate::{
     client::ClientError,
-    commands::sql::interval::BadInterval,
+    interval::BadInterval,
     output::{OutputError, text::printable},
 };
 
@@ -16,6 +16,19 @@ use crate::{
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 const UNREACHABLE: u8 = 3;
+const INCOMPLETE: u8 = 4;
+/// As shells show a process that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
+
+/// The same for users, in the help of every noun.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  it is done, or the reader of the output has gone
+  1  it failed: the server refuses it or does not have what was named, or you said no
+  2  the command line is wrong, or asks for something that has to be confirmed with --yes
+  3  the admin API cannot be reached
+  4  it was done to some of the invocations only, or to none; the output says why
+Ctrl-C ends it with 130.";
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +45,42 @@ pub(crate) enum Error {
     /// The terminal can't be read.
     #[error("cannot read from the terminal: {0}")]
     Prompt(#[from] ReadlineError),
+    /// What was named does not exist.
+    #[error("there is no {what} '{name}'; {whereabouts}")]
+    NotFound {
+        /// The kind of thing.
+        what: &'static str,
+        /// What was typed.
+        name: String,
+        /// What to do about it.
+        whereabouts: &'static str,
+    },
+    /// Invocations need the deployment that is to be removed.
+    #[error(
+        "{deployment} is still needed: there are unfinished invocations on it ({count}); abide \
+         invocations list --deployment {deployment} shows them, and --force removes it nevertheless, \
+         after which they can never continue"
+    )]
+    StillNeeded {
+        /// The deployment.
+        deployment: String,
+        /// How many invocations.
+        count: u64,
+    },
+    /// The user was asked, and did not say yes.
+    #[error("nothing was done")]
+    Declined,
+    /// Something was not done to all invocations; the output has the reasons.
+    #[error("it was not done to {not_done} of {tried} invocations")]
+    Incomplete {
+        /// To how many not.
+        not_done: u64,
+        /// How many there were.
+        tried: u64,
+    },
+    /// Ctrl-C, while there was more to do.
+    #[error("interrupted; the rest was not tried")]
+    Interrupted,
     /// The system has no thread or descriptor left.
     #[error("cannot start: {0}")]
     Start(#[source] io::Error),
@@ -68,6 +117,18 @@ pub(crate) enum UsageError {
     /// `\watch` comes before any query.
     #[error("there is no query to repeat; \\watch comes after one")]
     NothingToWatch,
+    /// Invocations are named, and selected as well.
+    #[error("there are both ids and a filter; give one of them")]
+    IdsAndFilter,
+    /// No invocations are named or selected.
+    #[error(
+        "say which invocations: their ids, or a filter such as --service NAME; --where true selects \
+         all that it can be done to"
+    )]
+    NoInvocations,
+    /// Nobody can be asked whether to go on.
+    #[error("{0} This has to be confirmed, and there is no terminal to ask at; --yes confirms it")]
+    Unconfirmed(String),
     /// Not a number of seconds.
     #[error(transparent)]
     Interval(#[from] BadInterval),
@@ -83,8 +144,16 @@ impl Error {
         complain(self);
         ExitCode::from(match self {
             Self::Client(error) if error.is_unreachable() => UNREACHABLE,
-            Self::Client(_) | Self::Output(_) | Self::Prompt(_) | Self::Start(_) => FAILED,
+            Self::Client(_)
+            | Self::Output(_)
+            | Self::Prompt(_)
+            | Self::Start(_)
+            | Self::NotFound { .. }
+            | Self::StillNeeded { .. }
+            | Self::Declined => FAILED,
             Self::Usage(_) => USAGE,
+            Self::Incomplete { .. } => INCOMPLETE,
+            Self::Interrupted => INTERRUPTED,
         })
     }
 

@@ -7,7 +7,7 @@ use arrow::{
     array::RecordBatch, buffer::Buffer, datatypes::SchemaRef, error::ArrowError,
     ipc::reader::StreamDecoder,
 };
-use http::{Response, StatusCode, header};
+use http::{Method, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::Serialize;
@@ -23,7 +23,10 @@ impl Client {
         struct Body<'a> {
             query: &'a str,
         }
-        match self.post("/query", &Body { query: statement }, ARROW_STREAM).await {
+        match self
+            .send(Method::POST, "/query", Some(&Body { query: statement }), ARROW_STREAM)
+            .await
+        {
             Ok(response) => Rows::begin(self.url(), response).await,
             // The ingress, perhaps, or a server of something else.
             Err(ClientError::Refused(refusal)) if refusal.status == StatusCode::NOT_FOUND => {

@@ -43,8 +43,9 @@ const CLI: Layered = Layered {
         &["output"],
         &["client"],
         &["rows"],
-        &["commands::sql::interval"],
+        &["interval", "sql_text"],
         &["error", "args"],
+        &["terminal", "printer", "watch"],
         &["commands"],
     ],
     // Each format implements what chooses among them.

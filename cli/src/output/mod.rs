@@ -6,6 +6,7 @@ mod expanded;
 mod json;
 mod json_values;
 pub(crate) mod screen;
+pub(crate) mod sheet;
 mod table;
 pub(crate) mod text;
 

@@ -28,6 +28,8 @@ pub(crate) struct Table<'a> {
     first_bytes: usize,
     is_measured: bool,
     rows: u64,
+    /// Whether it stands by itself, with the number of rows below, or is a part of something.
+    is_whole: bool,
 }
 
 struct Column {
@@ -44,7 +46,20 @@ impl<'a> Table<'a> {
             Column { width: width(&name).min(WIDTH_MAX), name, is_number }
         });
         let columns = columns.collect();
-        Self { to, columns, first: Vec::new(), first_bytes: 0, is_measured: false, rows: 0 }
+        Self {
+            to,
+            columns,
+            first: Vec::new(),
+            first_bytes: 0,
+            is_measured: false,
+            rows: 0,
+            is_whole: true,
+        }
+    }
+
+    /// A table that is a part of something larger. What a row does not have is blank there.
+    pub(crate) fn part(schema: &Schema, to: &'a mut dyn Write) -> Self {
+        Self { is_whole: false, ..Self::new(schema, to) }
     }
 
     /// The rows so far, below the names of the columns.
@@ -83,10 +98,11 @@ impl<'a> Table<'a> {
 impl Output for Table<'_> {
     fn rows(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
         let mut text = String::new();
+        let null = if self.is_whole { NULL } else { "" };
         each_row(batch, |cells| {
             let shown = |cell: Option<String>| match cell {
                 Some(cell) => printable(&cell).into_owned(),
-                None => NULL.to_owned(),
+                None => null.to_owned(),
             };
             let cells: Vec<String> = cells.into_iter().map(shown).collect();
             self.rows += 1;
@@ -107,7 +123,9 @@ impl Output for Table<'_> {
 
     fn end(&mut self) -> Result<(), OutputError> {
         let mut text = if self.is_measured { String::new() } else { self.measured() };
-        text.push_str(&row_count(self.rows));
+        if self.is_whole {
+            text.push_str(&row_count(self.rows));
+        }
         self.to.write_all(text.as_bytes())?;
         Ok(self.to.flush()?)
     }

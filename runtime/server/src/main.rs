@@ -21,7 +21,7 @@ mod wire;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use rustix::fs::Mode;
 
 use args::{Args, Serve, Verb};
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let Args { verb } = Args::try_parse().unwrap_or_else(|error| cli::explained(error).exit());
     let serve = match verb {
         Verb::Serve(serve) => serve,
-        Verb::Client(command) => return cli::run(&command),
+        Verb::Client(command) => return cli::run(&command, Args::command()),
     };
     match run(&serve) {
         Ok(()) => ExitCode::SUCCESS,

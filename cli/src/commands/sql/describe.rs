@@ -1,6 +1,8 @@
 //! What `\d` asks: `information_schema`, which every server with SQL has, and for descriptions
 //! `pg_catalog`.
 
+use crate::sql_text;
+
 /// The statement that lists the tables.
 pub(crate) const TABLES: &str = "\
     select table_schema as schema, table_name as table, table_type as type \
@@ -47,7 +49,7 @@ fn is_table(name: &str) -> String {
 fn literal(name: &str) -> String {
     let quoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
     let name = quoted.map_or_else(|| name.to_lowercase(), |name| name.replace("\"\"", "\""));
-    format!("'{}'", name.replace('\'', "''"))
+    sql_text::literal(&name)
 }
 
 #[cfg(test)]

@@ -3,28 +3,60 @@
 mod completion;
 mod describe;
 mod history;
-pub(crate) mod interval;
-mod printer;
 mod prompt;
 mod script;
 mod session;
-mod watch;
 
 use std::fs;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
 use tokio::runtime::Builder;
 
 use self::{
-    printer::{Printer, is_to_terminal},
     script::{Script, Step},
     session::{Flow, Session},
 };
 use crate::{
-    args::Sql,
+    args::{FormatFlags, ServerFlags, WatchFlag},
     client::Client,
     error::{Error, UsageError},
+    printer::Printer,
+    terminal::is_to_terminal,
+    watch::{Watched, watch},
 };
+
+/// What the help says at its end, above the exit codes.
+pub(crate) const HELP: &str = "\
+Without a format flag, a terminal gets a table and anything else gets JSON: an array of objects, one \
+line for each row. docs/sql.md lists the tables.
+
+";
+
+/// The flags of `abide sql`.
+#[derive(Debug, clap::Args)]
+pub struct Sql {
+    /// The query; several are separated by semicolons. `-` reads standard input.
+    #[arg(conflicts_with = "file")]
+    query: Option<String>,
+
+    /// What comes after the query, to say what is wrong with it.
+    #[arg(hide = true)]
+    more: Option<String>,
+
+    /// File with queries; `-` reads standard input.
+    #[arg(short, long)]
+    file: Option<PathBuf>,
+
+    #[command(flatten)]
+    watch: WatchFlag,
+
+    #[command(flatten)]
+    format: FormatFlags,
+
+    #[command(flatten)]
+    server: ServerFlags,
+}
 
 /// Runs the queries that were given, or opens the prompt.
 pub(crate) fn run(sql: &Sql) -> Result<(), Error> {
@@ -37,10 +69,11 @@ pub(crate) fn run(sql: &Sql) -> Result<(), Error> {
     let runtime = runtime.map_err(Error::Start)?;
     let Some(script) = script else { return prompt::prompt(&runtime, session) };
     let steps = Script::of(&script).all();
-    match (sql.watch, steps.as_slice()) {
+    match (sql.watch.every, steps.as_slice()) {
         (_, []) => Err(UsageError::NoQuery.into()),
         (Some(every), [Step::Statement(statement)]) => {
-            runtime.block_on(watch::watch(&session.printer, statement, every))
+            let watched = Watched { title: statement, statement };
+            runtime.block_on(watch(&session.printer, watched, every))
         }
         (Some(_), steps) => Err(UsageError::NotOne(steps.len()).into()),
         (None, steps) => {
@@ -60,7 +93,7 @@ fn script(sql: &Sql) -> Result<Option<String>, UsageError> {
     let is_interactive = io::stdin().is_terminal() && is_to_terminal();
     let is_number = |query: &&String| query.parse::<f64>().is_ok();
     if let Some(seconds) = sql.query.as_ref().filter(is_number)
-        && sql.watch.is_some()
+        && sql.watch.every.is_some()
     {
         return Err(UsageError::LooseSeconds(seconds.clone()));
     }
@@ -76,7 +109,7 @@ fn script(sql: &Sql) -> Result<Option<String>, UsageError> {
             text.map(Some).map_err(unreadable(&file.display().to_string()))
         }
         (None, None) if !is_interactive => stdin().map(Some),
-        (None, None) if sql.watch.is_some() => Err(UsageError::NoQuery),
+        (None, None) if sql.watch.every.is_some() => Err(UsageError::NoQuery),
         (None, None) => Ok(None),
     }
 }

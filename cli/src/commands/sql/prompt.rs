@@ -16,11 +16,13 @@ use tokio::{
 use super::{
     completion::Names,
     history,
-    printer::say,
     script::{Script, Step},
     session::{Flow, Session},
 };
-use crate::error::{Error, complain};
+use crate::{
+    error::{Error, complain},
+    terminal::say,
+};
 
 const PROMPT: &str = "abide> ";
 

@@ -2,17 +2,16 @@
 
 use std::io;
 
-use super::{
-    describe, interval,
-    printer::{Printer, say},
-    script::Step,
-    watch,
-};
+use super::{describe, script::Step};
 use crate::{
     client::ClientError,
     error::{Error, UsageError},
+    interval,
     output::{Format, OutputError},
+    printer::Printer,
     rows::Rows,
+    terminal::say,
+    watch::{Watched, watch},
 };
 
 /// The commands, as `\?` shows them.
@@ -80,7 +79,7 @@ impl Session {
                 let seconds = if seconds.is_empty() { interval::PAUSE } else { seconds };
                 let every = seconds.parse().map_err(UsageError::from)?;
                 let last = self.last.as_deref().ok_or(UsageError::NothingToWatch)?;
-                watch::watch(&self.printer, last, every).await?;
+                watch(&self.printer, Watched { title: last, statement: last }, every).await?;
             }
             ("\\?", _) => say(COMMANDS)?,
             (name, _) => return Err(UsageError::NoCommand(name.to_owned()).into()),
@@ -114,7 +113,7 @@ impl Session {
             say("\n")?;
         }
         self.has_answered = true;
-        Printer::write_rows(rows, format, &mut io::stdout()).await
+        Printer::write_rows(rows, format, &mut io::stdout()).await.map(drop)
     }
 
     fn toggle_expanded(&mut self) -> Result<(), OutputError> {

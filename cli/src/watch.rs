@@ -2,29 +2,46 @@
 
 use jiff::{Timestamp, Unit};
 
-use super::{
-    interval::Interval,
-    printer::{Printer, is_to_terminal, say},
-};
 use crate::{
+    args::ListFlags,
     error::{Error, complain},
+    interval::Interval,
     output::{Format, screen::Screen, text::printable},
+    printer::Printer,
+    terminal::{is_to_terminal, say},
 };
+
+/// A statement, and what it is called above its rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Watched<'a> {
+    /// What is repeated, in the words of the user.
+    pub(crate) title: &'a str,
+    pub(crate) statement: &'a str,
+}
+
+/// Prints a list: once, or again and again if its flags say so. Returns how many rows there were.
+pub(crate) async fn list(flags: &ListFlags, watched: Watched<'_>) -> Result<u64, Error> {
+    let printer = Printer::of_list(flags);
+    match flags.watch.every {
+        None => printer.print(watched.statement).await,
+        Some(every) => watch(&printer, watched, every).await.map(|()| 0),
+    }
+}
 
 /// Repeats a statement until the output takes nothing more. The first round has to succeed: a
 /// mistake would only be repeated. Later ones are shown and tried again, as a server that restarts
 /// comes back.
 pub(crate) async fn watch(
     printer: &Printer,
-    statement: &str,
+    watched: Watched<'_>,
     every: Interval,
 ) -> Result<(), Error> {
     let mut is_first = true;
     loop {
         let round = if is_to_terminal() {
-            draw(printer, statement, every, is_first).await
+            draw(printer, watched, every, is_first).await
         } else {
-            print(printer, statement, every).await
+            print(printer, watched, every).await
         };
         match round {
             Err(error) if is_first || error.is_reader_gone() => return Err(error),
@@ -39,14 +56,14 @@ pub(crate) async fn watch(
 /// Draws a round over the one before.
 async fn draw(
     printer: &Printer,
-    statement: &str,
+    watched: Watched<'_>,
     every: Interval,
     is_first: bool,
 ) -> Result<(), Error> {
-    let header = header(statement, every);
+    let header = header(watched.title, every);
     let mut screen = Screen::of_terminal();
     screen.push(header.as_bytes());
-    match printer.write(statement, printer.format, &mut screen).await {
+    match printer.write(watched.statement, printer.format, &mut screen).await {
         Err(error) if is_first => return Err(error),
         Err(error) => {
             screen = Screen::of_terminal();
@@ -55,7 +72,7 @@ async fn draw(
                 screen.push(format!("{}\n", printable(line)).as_bytes());
             }
         }
-        Ok(()) => (),
+        Ok(_) => (),
     }
     say(&screen.drawn())?;
     Ok(())
@@ -63,22 +80,22 @@ async fn draw(
 
 /// Prints a round below the one before. Tables have a header of their own; JSON and CSV remain what
 /// a program can read.
-async fn print(printer: &Printer, statement: &str, every: Interval) -> Result<(), Error> {
+async fn print(printer: &Printer, watched: Watched<'_>, every: Interval) -> Result<(), Error> {
     let (header, end) = match printer.format {
-        Format::Table | Format::Expanded => (header(statement, every), "\n"),
+        Format::Table | Format::Expanded => (header(watched.title, every), "\n"),
         Format::Csv => (String::new(), "\n"),
         Format::Json => (String::new(), ""),
     };
     say(&header)?;
-    printer.print(statement).await?;
+    printer.print(watched.statement).await?;
     say(end)?;
     Ok(())
 }
 
 /// When, how often and what, on a line of its own.
-fn header(statement: &str, every: Interval) -> String {
+fn header(title: &str, every: Interval) -> String {
     let now = Timestamp::now();
     let now = now.round(Unit::Second).unwrap_or(now);
-    let statement: Vec<&str> = statement.split_whitespace().collect();
-    format!("{now} (every {every}): {}\n\n", printable(&statement.join(" ")))
+    let title: Vec<&str> = title.split_whitespace().collect();
+    format!("{now} (every {every}): {}\n\n", printable(&title.join(" ")))
 }

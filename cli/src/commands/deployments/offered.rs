@@ -1,0 +1,30 @@
+//! The services that a deployment offers, as the admin API describes them.
+
+use serde::Deserialize;
+
+use crate::output::{OutputError, sheet::Sheet};
+
+/// What a sheet needs of a service.
+#[derive(Debug, Deserialize)]
+pub(super) struct Service {
+    name: String,
+    ty: String,
+    revision: u64,
+    handlers: Vec<Handler>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Handler {
+    name: String,
+}
+
+/// Adds a table of services.
+pub(super) fn show(services: &[Service], sheet: &mut Sheet) -> Result<(), OutputError> {
+    sheet.section("Services");
+    let rows = services.iter().map(|service| {
+        let handlers: Vec<_> = service.handlers.iter().map(|it| it.name.as_str()).collect();
+        let handlers = handlers.join(", ");
+        [service.name.clone(), service.ty.clone(), service.revision.to_string(), handlers]
+    });
+    sheet.texts(["name", "type", "revision", "handlers"], &rows.collect::<Vec<_>>())
+}

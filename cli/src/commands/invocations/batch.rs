@@ -1,0 +1,54 @@
+//! An operation on a batch of invocations.
+
+use serde::{Deserialize, Serialize};
+
+use super::operation::Operation;
+use crate::client::{Client, ClientError};
+
+/// What is to be done to each invocation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order<'a> {
+    pub(super) operation: Operation,
+    /// Where a resumed invocation goes on.
+    pub(super) deployment: Option<&'a str>,
+    /// Why it is done, for the audit.
+    pub(super) reason: Option<&'a str>,
+}
+
+/// What has become of each id of a batch.
+#[derive(Debug, Deserialize)]
+pub(super) struct Batched {
+    /// Those for which it is done, or that see to it.
+    pub(super) succeeded: Vec<String>,
+    pub(super) failed: Vec<Failed>,
+}
+
+/// An id that it was not done to.
+#[derive(Debug, Deserialize)]
+pub(super) struct Failed {
+    pub(super) invocation_id: String,
+    pub(super) error: String,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    invocation_ids: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+impl Order<'_> {
+    /// Sends a batch, and waits for what becomes of it.
+    pub(super) async fn send(
+        &self,
+        client: &Client,
+        ids: &[String],
+    ) -> Result<Batched, ClientError> {
+        let Self { operation, deployment, reason } = *self;
+        let path = format!("/internal/invocations_batch_operations/{}", operation.name());
+        let body = Body { invocation_ids: ids, deployment, reason };
+        client.post(&path, &body).await.map(|(_, batched)| batched)
+    }
+}

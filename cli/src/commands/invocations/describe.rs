@@ -1,0 +1,248 @@
+//! What is known about an invocation, at a glance.
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use jiff::{RoundMode, SignedDuration, SignedDurationRound, Timestamp, Unit};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    args::{LayoutFlags, ServerFlags},
+    client::{Client, ClientError},
+    error::Error,
+    output::sheet::{Sheet, counted},
+    printer::{fetch, print_json},
+    sql_text::literal,
+    terminal::{is_to_terminal, say},
+};
+
+/// How many of the latest attempts and journal entries are shown.
+const ATTEMPTS_SHOWN: usize = 5;
+const ENTRIES_SHOWN: usize = 10;
+
+/// Which invocation.
+#[derive(Debug, clap::Args)]
+pub struct Describe {
+    /// Its id, inv_….
+    id: String,
+
+    #[command(flatten)]
+    layout: LayoutFlags,
+
+    #[command(flatten)]
+    server: ServerFlags,
+}
+
+/// What a sheet needs of an invocation.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Invocation {
+    id: String,
+    target: String,
+    status: String,
+    modified_at: Option<String>,
+    created_at: Option<String>,
+    now: Option<String>,
+    invoked_by: Option<String>,
+    invoked_by_target: Option<String>,
+    invoked_by_id: Option<String>,
+    idempotency_key: Option<String>,
+    pinned_deployment_id: Option<String>,
+    endpoint: Option<String>,
+    journal_size: Option<u64>,
+    retry_count: Option<u64>,
+    scheduled_start_at: Option<String>,
+    next_retry_at: Option<String>,
+    last_failure: Option<String>,
+    completion_result: Option<String>,
+    completion_failure: Option<String>,
+    expires_at: Option<String>,
+}
+
+/// The statements that are asked.
+struct Statements {
+    invocation: String,
+    waits: String,
+    attempts: String,
+    journal: String,
+}
+
+impl Statements {
+    fn about(id: &str) -> Self {
+        let id = literal(id);
+        Self {
+            invocation: format!(
+                "select i.id, i.target, i.status, i.modified_at, i.created_at, now() as now, \
+                 i.invoked_by, i.invoked_by_target, i.invoked_by_id, i.idempotency_key, \
+                 i.pinned_deployment_id, d.endpoint, \
+                 i.journal_size, i.retry_count, i.scheduled_start_at, i.next_retry_at, \
+                 i.last_failure, i.completion_result, i.completion_failure, i.expires_at \
+                 from sys_invocation i \
+                 left join sys_deployment d on d.id = i.pinned_deployment_id \
+                 where i.id = {id}"
+            ),
+            waits: format!(
+                "select kind, until, completion_id, signal, waits_for_id \
+                 from sys_wait where id = {id} order by until, completion_id"
+            ),
+            attempts: format!(
+                "select started_at, outcome, duration_ms, deployment_id, failure \
+                 from sys_attempt where id = {id} order by started_at desc limit {ATTEMPTS_SHOWN}"
+            ),
+            journal: format!(
+                "select * from (select index, appended_at, entry_type, name, \
+                 coalesce(failure, invoked_target, promise_name, substr(value_utf8, 1, 80)) as what \
+                 from sys_journal where id = {id} order by index desc limit {ENTRIES_SHOWN}) \
+                 order by index"
+            ),
+        }
+    }
+}
+
+pub(super) async fn describe(flags: &Describe) -> Result<(), Error> {
+    let client = Client::new(flags.server.admin.clone());
+    let statements = Statements::about(&flags.id);
+    let found: Vec<Value> = fetch(&client, &statements.invocation).await?;
+    let invocation = found.into_iter().next().ok_or_else(|| Error::NotFound {
+        what: "invocation",
+        name: flags.id.clone(),
+        whereabouts: "abide invocations list shows them, and what has completed is removed after a \
+                      while",
+    })?;
+    if flags.layout.is_json(is_to_terminal()) {
+        return print_json(&json!({
+            "invocation": invocation,
+            "waits": fetch::<Value>(&client, &statements.waits).await?,
+            "attempts": fetch::<Value>(&client, &statements.attempts).await?,
+            "journal": fetch::<Value>(&client, &statements.journal).await?,
+        }));
+    }
+    let invocation: Invocation = client.read(invocation)?;
+    let mut sheet = overview(&invocation);
+    let entries = counted(invocation.journal_size.unwrap_or_default(), "entry", "entries");
+    let sections = [
+        ("Waits for".to_owned(), &statements.waits),
+        ("Latest attempts".to_owned(), &statements.attempts),
+        (format!("Journal of {entries}, the newest last"), &statements.journal),
+    ];
+    for (title, statement) in sections {
+        let (schema, rows) = collect(&client, statement).await?;
+        if rows.iter().any(|batch| batch.num_rows() > 0) {
+            sheet.section(&title);
+            sheet.table(&schema, &rows)?;
+        }
+    }
+    Ok(say(&sheet.text())?)
+}
+
+async fn collect(
+    client: &Client,
+    statement: &str,
+) -> Result<(SchemaRef, Vec<RecordBatch>), ClientError> {
+    let mut rows = client.query(statement).await?;
+    let mut batches = Vec::new();
+    while let Some(batch) = rows.next().await? {
+        batches.push(batch);
+    }
+    Ok((rows.schema().clone(), batches))
+}
+
+/// What comes before the tables. What an invocation does not have is left out.
+fn overview(of: &Invocation) -> Sheet {
+    let mut sheet = Sheet::about(&of.id);
+    sheet.field("target", &of.target);
+    let now = of.now.as_deref();
+    let since = of.modified_at.as_deref().map(|at| format!(" since {}", dated(at, now)));
+    sheet.field("status", &format!("{}{}", of.status, since.unwrap_or_default()));
+    sheet.field_if("result", of.completion_result.as_deref());
+    sheet.field_if("failure", of.completion_failure.as_deref());
+    sheet.field_if("created", of.created_at.as_deref().map(|at| dated(at, now)));
+    let caller = [&of.invoked_by, &of.invoked_by_target, &of.invoked_by_id];
+    let caller: Vec<&str> = caller.into_iter().flatten().map(String::as_str).collect();
+    sheet.field_if("by", (!caller.is_empty()).then(|| caller.join(" ")));
+    sheet.field_if("idempotency", of.idempotency_key.as_deref());
+    let deployment = of.pinned_deployment_id.as_ref().map(|id| match &of.endpoint {
+        Some(endpoint) => format!("{id} at {endpoint}"),
+        None => format!("{id}, which is no longer registered"),
+    });
+    sheet.field_if("deployment", deployment);
+    sheet.field_if("starts", of.scheduled_start_at.as_deref().map(|at| dated(at, now)));
+    sheet.field_if("retries", of.retry_count.filter(|it| *it > 0).map(|it| it.to_string()));
+    sheet.field_if("retry at", of.next_retry_at.as_deref().map(|at| dated(at, now)));
+    sheet.field_if("last failure", of.last_failure.as_deref());
+    sheet.field_if("kept until", of.expires_at.as_deref().map(|at| dated(at, now)));
+    sheet
+}
+
+/// A time, and how far it is from the server's.
+fn dated(at: &str, now: Option<&str>) -> String {
+    let parse = |text: &str| text.parse::<Timestamp>().ok();
+    match (parse(at), now.and_then(parse)) {
+        (Some(time), Some(now)) => format!("{at} ({})", distance(time.duration_since(now))),
+        (None, _) | (_, None) => at.to_owned(),
+    }
+}
+
+/// How far a time is, in the two units that tell it best.
+fn distance(ahead: SignedDuration) -> String {
+    let length = ahead.abs();
+    let (unit, is_near) = match length.as_secs() {
+        ..60 => (Unit::Second, length.as_secs() == 0),
+        60..86_400 => (Unit::Minute, false),
+        _ => (Unit::Hour, false),
+    };
+    if is_near {
+        return "now".to_owned();
+    }
+    let rounding = SignedDurationRound::new().smallest(unit).mode(RoundMode::Trunc);
+    let length = length.round(rounding).unwrap_or(length);
+    if ahead.is_negative() { format!("{length:#} ago") } else { format!("in {length:#}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invocation_shows_what_it_has() {
+        let invocation = Invocation {
+            id: "inv_1".to_owned(),
+            target: "Cart/c-1/add".to_owned(),
+            status: "backing-off".to_owned(),
+            modified_at: Some("2026-01-01T10:00:00Z".to_owned()),
+            now: Some("2026-01-01T11:30:20Z".to_owned()),
+            pinned_deployment_id: Some("dp_1".to_owned()),
+            retry_count: Some(3),
+            next_retry_at: Some("2026-01-01T11:30:30.5Z".to_owned()),
+            last_failure: Some("[500] no\u{1b}[2J\n  at a".to_owned()),
+            ..Invocation::default()
+        };
+        let shown = concat!(
+            "inv_1\n",
+            "  target       Cart/c-1/add\n",
+            "  status       backing-off since 2026-01-01T10:00:00Z (1h 30m ago)\n",
+            "  deployment   dp_1, which is no longer registered\n",
+            "  retries      3\n",
+            "  retry at     2026-01-01T11:30:30.5Z (in 10s)\n",
+            "  last failure [500] no\\x1b[2J\n",
+            "                 at a\n",
+        );
+        assert_eq!(overview(&invocation).text(), shown);
+    }
+
+    #[test]
+    fn distances_have_the_precision_that_matters() {
+        let shown = |seconds: i64| distance(SignedDuration::from_secs(seconds));
+        assert_eq!(shown(0), "now");
+        assert_eq!(shown(-59), "59s ago");
+        assert_eq!(shown(3_700), "in 1h 1m");
+        assert_eq!(shown(-90_000), "25h ago");
+    }
+
+    #[test]
+    fn ids_are_literals() {
+        let statements = Statements::about("x' or ''='");
+        for statement in [statements.invocation, statements.journal] {
+            assert!(statement.contains("id = 'x'' or ''''='''"), "{statement}");
+        }
+    }
+}

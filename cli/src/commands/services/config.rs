@@ -1,0 +1,96 @@
+//! The settings in a description of a service, as the admin API has it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// The settings that a service has, and a handler may have.
+const SETTINGS: [&str; 7] = [
+    "public",
+    "idempotency_retention",
+    "workflow_completion_retention",
+    "journal_retention",
+    "inactivity_timeout",
+    "abort_timeout",
+    "enable_lazy_state",
+];
+/// An object of more settings. Their names are shown with this before a dot.
+const RETRY_POLICY: &str = "retry_policy";
+
+/// The settings of a service.
+#[derive(Debug, Serialize)]
+pub(super) struct Config {
+    /// Those of the service.
+    pub(super) service: Map<String, Value>,
+    /// What handlers have of their own, by the name of the handler.
+    pub(super) handlers: BTreeMap<String, Map<String, Value>>,
+}
+
+impl Config {
+    /// Reads them from a description.
+    pub(super) fn of(description: &Map<String, Value>) -> Self {
+        let service = settings(description);
+        let handlers = description.get("handlers").and_then(Value::as_array);
+        let handlers = handlers.into_iter().flatten().filter_map(Value::as_object);
+        let handlers = handlers.filter_map(|handler| {
+            let name = handler.get("name")?.as_str()?.to_owned();
+            let mut own = settings(handler);
+            // A handler without a limit of its own has null there.
+            own.retain(|name, value| !value.is_null() && service.get(name) != Some(value));
+            (!own.is_empty()).then_some((name, own))
+        });
+        let handlers = handlers.collect();
+        Self { service, handlers }
+    }
+}
+
+fn settings(description: &Map<String, Value>) -> Map<String, Value> {
+    let own = SETTINGS.iter().map(|name| ((*name).to_owned(), description.get(*name)));
+    let retry = description.get(RETRY_POLICY).and_then(Value::as_object).into_iter().flatten();
+    let retry = retry.map(|(name, value)| (format!("{RETRY_POLICY}.{name}"), Some(value)));
+    own.chain(retry).filter_map(|(name, value)| Some((name, value?.clone()))).collect()
+}
+
+/// A setting in words.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "unlimited".to_owned(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_handler_shows_only_what_differs_from_its_service() {
+        let description = json!({
+            "name": "S",
+            "public": true,
+            "abort_timeout": "10m",
+            "retry_policy": { "max_attempts": null, "max_interval": "1m" },
+            "handlers": [
+                { "name": "a", "public": true, "retry_policy": { "max_attempts": null } },
+                { "name": "b", "public": false, "retry_policy": { "max_attempts": 3 } },
+            ],
+        });
+        let config = Config::of(description.as_object().unwrap());
+        let expected = json!({
+            "service": {
+                "public": true,
+                "abort_timeout": "10m",
+                "retry_policy.max_attempts": null,
+                "retry_policy.max_interval": "1m",
+            },
+            "handlers": { "b": { "public": false, "retry_policy.max_attempts": 3 } },
+        });
+        assert_eq!(serde_json::to_value(&config).unwrap(), expected);
+        assert_eq!(shown(&config.service["retry_policy.max_attempts"]), "unlimited");
+        assert_eq!(shown(&config.service["abort_timeout"]), "10m");
+    }
+}

@@ -1,0 +1,237 @@
+//! The operators' command line on a running node, as a script uses it: what it lists and describes,
+//! and what it does to one invocation and to many.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::process::{Command, Output, Stdio};
+
+use abide_sdk::prelude::*;
+use anyhow::ensure;
+use e2e_client::Server;
+use e2e_harness::{abide::Abide, process::Process};
+use serde_json::{Value, json};
+
+use support::start_under_settings;
+
+/// Waits for an answer from outside that nobody gives.
+struct Desk;
+
+#[service]
+impl Desk {
+    pub async fn wait(&self, ctx: &Context) -> Result<String> {
+        // An invocation is pinned with its first entry.
+        ctx.run("begin", || async { Ok(()) }).await?;
+        let (_, answer) = ctx.awakeable::<String>();
+        Ok(answer.await?)
+    }
+}
+
+/// A counter per key.
+struct Cart;
+
+const COUNT: State<u64> = State::new("count");
+
+#[object]
+impl Cart {
+    pub async fn add(&self, ctx: &ObjectContext, amount: u64) -> Result<u64> {
+        let total = COUNT.get(ctx).await?.unwrap_or(0) + amount;
+        COUNT.set(ctx, total);
+        Ok(total)
+    }
+}
+
+struct Node {
+    server: Server,
+    abide: Abide,
+    deployment: String,
+    _process: Process,
+    _dir: tempfile::TempDir,
+}
+
+impl Node {
+    /// A node with both services, which are registered from the command line.
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (process, server, abide) = start_under_settings(dir.path(), &[]).await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap());
+        let endpoint = Endpoint::new().bind(Desk).bind(Cart);
+        tokio::spawn(endpoint.serve_listener(listener, std::future::pending()));
+        let deployment = String::new();
+        let mut node = Self { server, abide, deployment, _process: process, _dir: dir };
+        node.json(&["deployments", "register", &uri, "--dry-run"], 0);
+        assert_eq!(node.json(&["deployments", "list"], 0), json!([]), "a dry run does nothing");
+        let registered = node.json(&["deployments", "register", &uri], 0);
+        node.deployment = registered["id"].as_str().unwrap().to_owned();
+        node
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_abide"));
+        command.args(arguments).env("ABIDE_ADMIN_URL", format!("http://{}", self.abide.admin));
+        command.stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// What it prints, if it ends with this code.
+    fn printed(&self, arguments: &[&str], code: i32) -> String {
+        let output = self.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same as JSON, which is what a script gets.
+    fn json(&self, arguments: &[&str], code: i32) -> Value {
+        serde_json::from_str(&self.printed(arguments, code)).unwrap()
+    }
+
+    /// What it complains about, having printed nothing, if it ends with this code.
+    fn complaint(&self, arguments: &[&str], code: i32) -> String {
+        let output = self.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(output.stdout.is_empty(), "{arguments:?}: {output:?}");
+        said
+    }
+
+    /// An invocation that has begun and waits.
+    async fn waiting(&self) -> String {
+        let id = self.server.send_to("/Desk/wait", Value::Null).await.unwrap();
+        let is_pinned = || self.has(&id, "pinned_deployment_id", &self.deployment);
+        self.server.eventually(is_pinned).await.unwrap();
+        id
+    }
+
+    fn describe(&self, id: &str) -> Value {
+        self.json(&["invocations", "describe", id], 0)["invocation"].clone()
+    }
+
+    async fn until(&self, id: &str, wanted: &str) {
+        self.server.eventually(|| self.has(id, "status", wanted)).await.unwrap();
+    }
+
+    async fn has(&self, id: &str, column: &str, wanted: &str) -> anyhow::Result<()> {
+        let found = self.describe(id)[column].clone();
+        ensure!(found == json!(wanted), "{column} is {found}, not {wanted}");
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_there_is_is_listed_and_described() {
+    let node = Node::start().await;
+    let names = node.json(&["services", "list"], 0);
+    let names: Vec<_> = names.as_array().unwrap().iter().map(|row| &row["name"]).collect();
+    assert_eq!(names, ["Cart", "Desk"]);
+    assert_eq!(node.json(&["deployments", "list"], 0)[0]["id"], json!(node.deployment));
+    let deployment = node.json(&["deployments", "describe", &node.deployment], 0);
+    assert_eq!(deployment["deployment"]["services"].as_array().unwrap().len(), 2);
+    let service = node.json(&["services", "describe", "Desk"], 0);
+    assert_eq!(service["service"]["handlers"][0]["name"], "wait");
+    let config = node.json(&["services", "config", "view", "Desk"], 0);
+    assert!(config["service"]["retry_policy.max_attempts"].is_number(), "{config}");
+
+    assert_eq!(node.server.call("/Cart/c'1/add", json!(5)).await.unwrap(), json!(5));
+    let entry = json!([{ "key": "count", "value": "5", "bytes": 1 }]);
+    assert_eq!(node.json(&["state", "get", "Cart", "c'1"], 0), entry);
+    assert_eq!(node.json(&["state", "get", "Cart", "c'1", "count"], 0), entry);
+    assert_eq!(node.printed(&["state", "get", "Cart", "c'1", "nope"], 1), "[]\n");
+
+    let id = node.waiting().await;
+    let listed = node.json(&["invocations", "list", "--service", "Desk"], 0);
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert_eq!(listed[0]["id"], json!(id));
+    let completed = ["invocations", "list", "--status", "completed", "--key", "c'1", "--csv"];
+    assert!(node.printed(&completed, 0).contains("Cart/c'1/add,completed,"));
+    let sheet = node.printed(&["invocations", "describe", &id, "--table"], 0);
+    assert!(sheet.starts_with(&format!("{id}\n  target       Desk/wait\n")), "{sheet}");
+    assert!(sheet.contains("Journal of ") && sheet.contains("Command: Run"), "{sheet}");
+
+    for missing in [["invocations", "describe", "inv_none"], ["services", "describe", "None"]] {
+        node.complaint(&missing, 1);
+    }
+    let script = node.printed(&["completions", "bash"], 0);
+    assert!(script.contains("purge-journal") && script.contains("serve"), "of the whole binary");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invocation_is_paused_resumed_and_cancelled() {
+    let node = Node::start().await;
+    let id = node.waiting().await;
+    let pause = ["invocations", "pause", &id, "--reason", "it's early"];
+    assert_eq!(node.json(&pause, 0)["done"], json!({ "count": 1, "examples": [id] }));
+    node.until(&id, "paused").await;
+    let resume = ["invocations", "resume", &id, "--deployment", "keep"];
+    assert_eq!(node.json(&resume, 0)["done"]["count"], 1);
+    node.until(&id, "running").await;
+
+    let unconfirmed = node.complaint(&["invocations", "cancel", &id], 2);
+    assert!(unconfirmed.contains("--yes confirms it"), "{unconfirmed}");
+    assert_eq!(node.describe(&id)["status"], "running");
+    let needed = node.complaint(&["deployments", "remove", &node.deployment, "--yes"], 1);
+    assert!(needed.contains("there are unfinished invocations on it (1)"), "{needed}");
+    assert_eq!(node.json(&["invocations", "cancel", &id, "--yes"], 0)["done"]["count"], 1);
+    node.until(&id, "completed").await;
+
+    let too_late = node.json(&["invocations", "kill", &id, "inv_none", &id, "--yes"], 4);
+    assert_eq!((&too_late["matched"], &too_late["done"]["count"]), (&json!(2), &json!(0)));
+    let reason = too_late["not_done"][0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("invocation … is completed: "), "{reason}");
+    assert_eq!(too_late["not_done"][0]["examples"], json!([id]));
+    let audit = node.json(&["audit", "--id", &id], 0);
+    let audit: Vec<_> = audit.as_array().unwrap().iter().rev().collect();
+    let operations: Vec<_> = audit.iter().map(|row| &row["operation"]).collect();
+    assert_eq!(operations, ["pause", "resume", "cancel", "kill"]);
+    assert_eq!(audit[0]["reason"], "it's early");
+    assert_eq!(audit[3]["outcome"], "refused");
+
+    node.json(&["deployments", "remove", &node.deployment, "--yes"], 0);
+    assert_eq!(node.json(&["deployments", "list"], 0), json!([]));
+}
+
+/// More than two batches.
+const MANY: u64 = 2100;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_counted_first_and_each_is_tried_once() {
+    let node = Node::start().await;
+    for _ in 0..MANY {
+        node.server.call("/Desk/wait/send?delay=1h", Value::Null).await.unwrap();
+    }
+    let waiting = node.waiting().await;
+    let scheduled = ["invocations", "cancel", "--service", "Desk", "--status", "scheduled"];
+    let with = |more: &[&'static str]| [&scheduled[..], more].concat();
+    let counted = json!({
+        "operation": "cancel",
+        "dry_run": true,
+        "matched": MANY,
+        "by_status": [{ "status": "scheduled", "count": MANY }],
+    });
+    assert_eq!(node.json(&with(&["--dry-run"]), 0), counted);
+    let unconfirmed = node.complaint(&with(&[]), 2);
+    assert!(unconfirmed.contains("2,100 invocations (2,100 scheduled)"), "{unconfirmed}");
+    assert_eq!(node.json(&with(&["--dry-run"]), 0), counted, "nothing was done");
+    let unsaid = node.complaint(&["invocations", "cancel", "--yes"], 2);
+    assert!(unsaid.contains("say which invocations"), "{unsaid}");
+
+    let some = node.json(&with(&["--limit", "3", "--yes"]), 0);
+    assert_eq!((&some["matched"], &some["done"]["count"]), (&json!(3), &json!(3)));
+    let rest = node.json(&with(&["--yes", "--reason", "no longer wanted"]), 0);
+    assert_eq!(rest["done"]["count"], json!(MANY - 3));
+    assert_eq!(rest["not_done"], json!([]));
+    let tried = "select count(*) as tried, count(distinct invocation_id) as ids from sys_audit";
+    assert_eq!(node.json(&["sql", tried], 0), json!([{ "tried": MANY, "ids": MANY }]));
+    assert_eq!(node.json(&with(&["--yes"]), 0)["matched"], 0);
+    assert_ne!(node.describe(&waiting)["status"], "completed", "it was not selected");
+
+    let kill = ["invocations", "kill", "--yes", "--where", "target like 'Desk/%' -- all"];
+    let killed = node.json(&kill, 0);
+    assert_eq!(killed["done"], json!({ "count": 1, "examples": [waiting] }));
+    // All of them have completed, for the same reason it is done to none.
+    let again = node.json(&[&kill[..], &["--status", "all"]].concat(), 4);
+    assert_eq!((&again["done"]["count"], &again["matched"]), (&json!(0), &json!(MANY + 1)));
+    assert_eq!(again["not_done"].as_array().unwrap().len(), 1);
+    assert_eq!(again["not_done"][0]["count"], json!(MANY + 1));
+}
