@@ -187,11 +187,12 @@ async fn a_query_that_cannot_end_runs_out_of_time_and_one_that_is_idle_too() {
     assert_eq!(error.code, "57014", "{error}");
     // Nor does a cursor that asks again wait for anything.
     assert!(batches.next().await.is_none());
+    drop(batches);
     let mut one =
         client.run(client.engine().plan_one("select 1").await.unwrap(), None).await.unwrap();
     assert_eq!(one.next().await.unwrap().unwrap().num_rows(), 1);
     assert!(one.next().await.is_none() && one.next().await.is_none());
-    drop((batches, one));
+    drop(one);
 
     let plan = client.engine().plan_one("select * from sys_invocation").await.unwrap();
     let idle = client.run(plan.clone(), None).await.unwrap();
