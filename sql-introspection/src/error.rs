@@ -68,6 +68,8 @@ impl From<DataFusionError> for SqlError {
             DataFusionError::Plan(message) => Self::of_plan(message),
             DataFusionError::NotImplemented(message) => Self::new("0A000", short(message)),
             DataFusionError::ResourcesExhausted(message) => {
+                // What follows names the steps of the plan that take most.
+                let message = message.split(" with top memory consumers").next().unwrap_or(message);
                 Self::new("53200", format!("the query needs too much memory: {}", short(message)))
                     .hint("select or sort less, or raise memory-budget-bytes")
             }

@@ -280,6 +280,22 @@ async fn json_is_read_inside_of_values() {
     let memory = Memory::of(3);
     let sql = "select value_json ->> 'status' from state where service_key = '1'";
     assert_eq!(column(&memory, sql).await, ["NEW"]);
+    for (expression, expected) in [
+        (r#"'{"a":{"b":[1,{"c":"x"}]}}' -> 'a' -> 'b' -> 1 ->> 'c'"#, "x"),
+        (r#"'{"a":{"b":[1,{"c":"x"}]}}' -> 'a'"#, r#"{"b":[1,{"c":"x"}]}"#),
+        (r#"'{"a":{"b":[1,{"c":"x"}]}}' #>> '{a,b,1,c}'"#, "x"),
+        (r#"'{"a":{"b":[1,{"c":"x"}]}}' #> '{a,b,1}'"#, r#"{"c":"x"}"#),
+        (r#"'{"n":5}' -> 'n'"#, "5"),
+        (r#"('{"n":5}' ->> 'n')::int + 1"#, "6"),
+        (r#"coalesce('{"n":5}' -> 'm', 'none')"#, "none"),
+        ("pg_size_pretty(1536000::bigint)", "1500 kB"),
+    ] {
+        assert_eq!(
+            column(&memory, &format!("select {expression}")).await,
+            [expected],
+            "{expression}"
+        );
+    }
     let of_alias = "select service, service_key_utf8 from state where service = 'Old' limit 1";
     assert_eq!(rows(&memory, of_alias).await.unwrap().len(), 1);
 }

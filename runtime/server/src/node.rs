@@ -45,8 +45,9 @@ const ADMIN_CONNECTIONS_MAX: usize = 128;
 /// therefore be affordable.
 const ADMIN_STREAMS_MAX: u32 = 16;
 
-/// Largest number of concurrent connections for SQL: dashboards keep many open that do nothing.
-const SQL_CONNECTIONS_MAX: usize = 1024;
+/// Largest number of concurrent connections for SQL: dashboards keep many open that do nothing. With
+/// those that are on their way in.
+const SQL_CONNECTIONS_MAX: usize = 1024 + sql_introspection::pgwire::CONNECTIONS_WAITING_MAX;
 
 /// Minimum number of connections to endpoints, however few attempts there may be, if the limit of
 /// open files allows it.

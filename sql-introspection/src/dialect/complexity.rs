@@ -9,7 +9,7 @@ use datafusion::{
     common::{plan_err, tree_node::TreeNodeRecursion},
     logical_expr::{Expr, GroupingSet, LogicalPlan},
     sql::sqlparser::{
-        ast::{ObjectName, Query, Statement, Visit, Visitor, visit_relations},
+        ast::{ObjectName, Query, Statement, TableFactor, Visit, Visitor, visit_relations},
         keywords::Keyword,
         tokenizer::{Token, TokenWithSpan},
     },
@@ -84,6 +84,10 @@ fn check_statement(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
 
 /// Checks what was parsed.
 pub(super) fn check(statement: &Statement) -> Result<(), SqlError> {
+    if let ControlFlow::Break(what) = statement.visit(&mut Samples) {
+        return Err(SqlError::new("0A000", format!("{what} is not supported"))
+            .hint("use order by random() limit n for some rows"));
+    }
     let mut tables = Tables::default();
     let is_over = statement.visit(&mut tables).is_break();
     if is_over || tables.mentioned(statement) > TABLES_MAX {
@@ -123,6 +127,20 @@ fn grouping_sets(by: &Expr) -> usize {
             .and_then(|n| 2_usize.checked_pow(n))
             .unwrap_or(usize::MAX),
         GroupingSet::GroupingSets(sets) => sets.len(),
+    }
+}
+
+/// Finds tables of which only a sample is asked for: the engine would read them all.
+struct Samples;
+
+impl Visitor for Samples {
+    type Break = &'static str;
+
+    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<&'static str> {
+        if let TableFactor::Table { sample: Some(_), .. } = table {
+            return ControlFlow::Break("TABLESAMPLE");
+        }
+        ControlFlow::Continue(())
     }
 }
 

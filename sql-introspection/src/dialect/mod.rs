@@ -3,8 +3,8 @@
 //!
 //! Reading order: `complexity` (what is refused), `tokens` (what is changed in a text), `rewrite` with `subqueries` and `array_calls`
 //! (in what was parsed), [`names`] (what columns are called), `comparisons`, `intervals` and
-//! `existence` (in plans), and the functions: `arrays`, `json_object`, [`setting_functions`],
-//! `text_functions`, `to_char` with its `template`, `zones`.
+//! `existence` (in plans), and the functions: `arrays`, `json_object`, `json_operators`,
+//! [`setting_functions`], `sizes`, `text_functions`, `to_char` with its `template`, `zones`.
 
 mod array_calls;
 mod arrays;
@@ -13,10 +13,12 @@ mod complexity;
 mod existence;
 mod intervals;
 mod json_object;
+mod json_operators;
 pub(crate) mod names;
 mod relations;
 mod rewrite;
 pub(crate) mod setting_functions;
+mod sizes;
 mod subqueries;
 mod template;
 mod text_functions;
@@ -47,6 +49,7 @@ use comparisons::Comparisons;
 pub(crate) use complexity::check_plan;
 use existence::Existence;
 use intervals::Lengths;
+use json_operators::JsonOperators;
 
 /// Reads statements.
 pub(crate) struct Parser {
@@ -127,9 +130,12 @@ pub(crate) fn teach(mut state: SessionState) -> Result<SessionState, SqlError> {
     arrays::register(functions)?;
     json_object::register(functions)?;
     setting_functions::register(functions)?;
+    sizes::register(functions)?;
     text_functions::register(functions)?;
     to_char::register(functions)?;
     zones::register(functions)?;
+    // Before the library's own, which are asked later.
+    functions.register_expr_planner(Arc::new(JsonOperators))?;
     datafusion_functions_json::register_all(functions)?;
     functions.register_expr_planner(Arc::new(Comparisons))?;
     functions.register_function_rewrite(Arc::new(Comparisons))?;

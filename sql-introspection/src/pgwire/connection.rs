@@ -20,6 +20,7 @@ use tokio_util::codec::{Framed, FramedParts};
 use super::{
     bounded::Bounded,
     cancel::Cancels,
+    door::Visitor,
     prepared::Prepared,
     session::Session,
     shared_bytes::SharedBytes,
@@ -47,7 +48,12 @@ pub(super) struct Shared {
 }
 
 /// Serves one connection until its end.
-pub(super) async fn serve(stream: TcpStream, shared: &Shared, client: Client) -> io::Result<()> {
+pub(super) async fn serve(
+    stream: TcpStream,
+    shared: &Shared,
+    client: Client,
+    visitor: Visitor,
+) -> io::Result<()> {
     let acceptor = shared.tls.as_ref().map(|tls| tls.acceptor.clone());
     let negotiated = timeout(STARTUP_TIMEOUT, negotiate_tls::<Prepared>(stream, acceptor));
     let Ok(Some(framed)) = negotiated.await.unwrap_or(Ok(None)) else { return Ok(()) };
@@ -61,6 +67,7 @@ pub(super) async fn serve(stream: TcpStream, shared: &Shared, client: Client) ->
     let cancels = Arc::new(shared.cancels.clone());
     let nothing = Arc::new(NoopHandler);
     let mut registered = None;
+    let mut place = None;
     let mut is_idle = true;
     let until_let_in = tokio::time::sleep(STARTUP_TIMEOUT);
     tokio::pin!(until_let_in);
@@ -74,6 +81,7 @@ pub(super) async fn serve(stream: TcpStream, shared: &Shared, client: Client) ->
         if is_let_in && registered.is_none() {
             let (pid, secret) = connection.pid_and_secret_key();
             registered = Some(shared.cancels.register(pid, &secret, &cancelled));
+            visitor.is_inside();
             if let Err(error) = session.start(connection.metadata()) {
                 process_error(&mut connection, error.into(), false).await?;
                 return Ok(());
@@ -100,6 +108,13 @@ pub(super) async fn serve(stream: TcpStream, shared: &Shared, client: Client) ->
             }
             Some(Ok(message)) => message,
         };
+        // A request to cancel needs no place.
+        if place.is_none() && matches!(message, PgWireFrontendMessage::Startup(_)) {
+            match visitor.take_place() {
+                Ok(taken) => place = Some(taken),
+                Err(error) => return process_error(&mut connection, error.into(), false).await,
+            }
+        }
         // What was cancelled while nothing ran must not end what begins now.
         if is_idle {
             let _ = cancelled.notified().now_or_never();

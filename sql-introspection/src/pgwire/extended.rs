@@ -105,7 +105,8 @@ impl ExtendedQueryHandler for Session {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let name = message.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
-        self.kept().note_statement(name.clone(), message.query.len())?;
+        let text_bytes = message.query.len();
+        self.kept().note_statement(&name, text_bytes)?;
         let declared = message.type_oids.iter().map(|oid| Type::from_oid(*oid));
         let types: Vec<_> = declared.map(|ty| ty.filter(|ty| *ty != Type::UNKNOWN)).collect();
         let parse = async {
@@ -121,6 +122,7 @@ impl ExtendedQueryHandler for Session {
         match Box::pin(self.unless_cancelled(parse)).await? {
             None => client.portal_store().put_empty_statement(&name),
             Some(prepared) => {
+                self.kept().note_statement(&name, text_bytes + prepared.plan_bytes())?;
                 let stored = StoredStatement::new(name, prepared, types);
                 client.portal_store().put_statement(Arc::new(stored));
             }
@@ -138,7 +140,8 @@ impl ExtendedQueryHandler for Session {
     {
         let statement = message.statement_name.as_deref().unwrap_or(DEFAULT_NAME);
         let name = message.portal_name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
-        self.kept().note_portal(name.clone())?;
+        let bytes = message.parameters.iter().flatten().map(|value| value.len()).sum();
+        self.kept().note_portal(&name, bytes)?;
         match client.portal_store().get_statement(statement) {
             Some(Entry::Value(statement)) => {
                 let portal = Portal::try_new(&message, statement)?;

@@ -1,6 +1,6 @@
 //! What a session keeps between messages, each kind up to a limit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
@@ -17,77 +17,93 @@ const PREPARED_MAX: usize = 1024;
 /// Savepoints that a transaction may have.
 const SAVEPOINTS_MAX: usize = 1024;
 
+/// Things that a session keeps by name, whose bytes count among those of all sessions.
+struct Shelf {
+    /// What they are called in errors.
+    what: &'static str,
+    bytes: HashMap<String, usize>,
+    taken: Taken,
+}
+
+impl Shelf {
+    fn new(what: &'static str, shared: &SharedBytes) -> Self {
+        Self { what, bytes: HashMap::new(), taken: shared.take() }
+    }
+
+    /// Makes room for something, instead of what has had its name.
+    fn put(&mut self, name: &str, bytes: usize) -> Result<(), SqlError> {
+        let what = self.what;
+        let old = self.bytes.get(name).copied();
+        if old.is_none() && self.bytes.len() >= PREPARED_MAX {
+            let what = format!("a session may have {PREPARED_MAX} {what}");
+            return Err(SqlError::new("53400", what).hint("close some of them"));
+        }
+        if !self.taken.resize(self.all() - old.unwrap_or(0) + bytes) {
+            let what = format!("the {what} of all connections take too much memory");
+            return Err(SqlError::new("53200", what).hint("close some of them"));
+        }
+        self.bytes.insert(name.to_owned(), bytes);
+        Ok(())
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.bytes.remove(name);
+        // Less than before is always there.
+        self.taken.resize(self.all());
+    }
+
+    fn all(&self) -> usize {
+        self.bytes.values().sum()
+    }
+}
+
 /// What a session keeps between messages.
 pub(super) struct Kept {
     /// Who has connected.
     pub(super) user: String,
     pub(super) cursors: HashMap<String, Arc<Mutex<Cursor>>>,
-    /// The prepared statements, and the sizes of their texts in bytes.
-    statements: HashMap<String, usize>,
-    statement_bytes: Taken,
-    portals: HashSet<String>,
+    statements: Shelf,
+    portals: Shelf,
     /// The savepoints of the transaction, the last one last.
     savepoints: Vec<String>,
 }
 
 impl Kept {
-    /// Nothing but the share of a session in the memory for prepared statements.
+    /// Nothing but the share of a session in the memory for what is prepared.
     pub(super) fn new(prepared: &SharedBytes) -> Self {
         Self {
             user: String::new(),
             cursors: HashMap::new(),
-            statements: HashMap::new(),
-            statement_bytes: prepared.take(),
-            portals: HashSet::new(),
+            statements: Shelf::new("prepared statements", prepared),
+            portals: Shelf::new("portals", prepared),
             savepoints: Vec::new(),
         }
     }
 
-    /// Makes room for a prepared statement with a text of so many bytes.
+    /// Makes room for a prepared statement that takes so many bytes.
     ///
     /// # Errors
     /// Returns an error if there are too many, or they take too much.
-    pub(super) fn note_statement(&mut self, name: String, bytes: usize) -> Result<(), SqlError> {
-        if self.statements.len() >= PREPARED_MAX && !self.statements.contains_key(&name) {
-            let what = format!("a session may have {PREPARED_MAX} prepared statements");
-            return Err(SqlError::new("53400", what).hint("close some of them"));
-        }
-        let old = self.statements.insert(name.clone(), bytes);
-        let all = self.statements.values().sum();
-        if !self.statement_bytes.resize(all) {
-            match old {
-                Some(bytes) => _ = self.statements.insert(name, bytes),
-                None => _ = self.statements.remove(&name),
-            }
-            let what = "the prepared statements of all connections take too much memory";
-            return Err(SqlError::new("53200", what).hint("close some of them"));
-        }
-        Ok(())
+    pub(super) fn note_statement(&mut self, name: &str, bytes: usize) -> Result<(), SqlError> {
+        self.statements.put(name, bytes)
     }
 
     /// The names of the prepared statements.
     pub(super) fn statements(&self) -> Vec<String> {
-        self.statements.keys().cloned().collect()
+        self.statements.bytes.keys().cloned().collect()
     }
 
     /// Releases what a prepared statement takes.
     pub(super) fn forget_statement(&mut self, name: &str) {
         self.statements.remove(name);
-        let all = self.statements.values().sum();
-        self.statement_bytes.resize(all);
     }
 
-    /// Makes room for a portal.
+    /// Makes room for a portal, whose parameters take so many bytes.
     ///
     /// # Errors
-    /// Returns an error if there are too many.
-    pub(super) fn note_portal(&mut self, name: String) -> Result<(), SqlError> {
-        if self.portals.len() >= PREPARED_MAX && !self.portals.contains(&name) {
-            let what = format!("a session may have {PREPARED_MAX} portals");
-            return Err(SqlError::new("53400", what).hint("close some of them"));
-        }
-        self.portals.insert(name);
-        Ok(())
+    /// Returns an error if there are too many, or they take too much.
+    pub(super) fn note_portal(&mut self, name: &str, bytes: usize) -> Result<(), SqlError> {
+        self.portals.put(name, bytes)
     }
 
     /// Forgets a portal, or a cursor of that name.
@@ -141,5 +157,27 @@ impl Kept {
             .iter()
             .rposition(|it| it == name)
             .ok_or_else(|| SqlError::new("3B001", format!("savepoint \"{name}\" does not exist")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_prepared_counts_among_what_all_sessions_have() {
+        let shared = SharedBytes::new(100);
+        let (mut one, mut other) = (Kept::new(&shared), Kept::new(&shared));
+        one.note_statement("a", 30).unwrap();
+        one.note_portal("p", 30).unwrap();
+        assert_eq!(other.note_portal("p", 50).unwrap_err().code, "53200");
+        // The same name again takes the place of the old one, and a refusal leaves it.
+        one.note_portal("p", 50).unwrap();
+        assert!(one.note_statement("a", 60).is_err());
+        other.note_portal("p", 20).unwrap();
+        one.forget_portal("p");
+        other.note_statement("b", 50).unwrap();
+        drop(one);
+        other.note_statement("c", 30).unwrap();
     }
 }

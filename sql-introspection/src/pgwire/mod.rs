@@ -1,6 +1,7 @@
 //! The PostgreSQL wire protocol: connections, sessions, and who may connect.
 //!
-//! Reading order: [`server`] (accepts connections), `connection` (the messages of one, which
+//! Reading order: [`server`] (accepts connections, as far as `door` lets them
+//! in), `connection` (the messages of one, which
 //! `bounded` keeps small), `startup` (who connects), `statement` (what one asks for), `session` (how
 //! it is prepared), `kept` (what stays between messages), `execution`, `interruption`,
 //! `session_functions`, `cursor`, `listening`. How statements come: `simple`, `prepared`, `parameters`
@@ -10,6 +11,7 @@ mod bounded;
 mod cancel;
 mod connection;
 mod cursor;
+mod door;
 mod execution;
 mod extended;
 mod interruption;
@@ -27,6 +29,7 @@ mod startup;
 mod statement;
 mod tls;
 
+pub use door::WAITING_MAX as CONNECTIONS_WAITING_MAX;
 pub use server::{Server, Settings};
 pub use startup::{Access, User};
 pub use tls::{Tls, TlsError};

@@ -130,6 +130,10 @@ fn note_told(expr: &Expr, schema: &DFSchema, note: &mut impl FnMut(&Expr, DataTy
                 note(list, DataType::List(Arc::new(Field::new_list_field(wide(element), true))));
             }
         }
+        // Its keys: an index in an array is a literal, or has a type of its own.
+        Expr::ScalarFunction(function) if function.name().starts_with("json_") => {
+            function.args.iter().skip(1).for_each(|key| note(key, DataType::Utf8));
+        }
         Expr::ScalarFunction(function) => {
             for (argument, ty) in function.args.iter().zip(wanted(function)) {
                 note(argument, ty.clone());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::{
     arrow::datatypes::{DataType, Schema, SchemaRef},
+    common::tree_node::TreeNodeRecursion,
     logical_expr::LogicalPlan,
 };
 use pgwire::{
@@ -25,6 +26,25 @@ pub(super) struct Prepared {
     pub(super) parameters: Vec<DataType>,
     /// Columns of the rows, if there are any.
     pub(super) schema: Option<SchemaRef>,
+}
+
+/// What a column of a step takes in a plan, in bytes: its name and type, and what refers to it.
+const COLUMN_BYTES: usize = 128;
+
+impl Prepared {
+    /// About how many bytes the plan takes. That of a short text may have thousands of columns.
+    pub(super) fn plan_bytes(&self) -> usize {
+        let mut columns = 0;
+        let plan = self.plan.iter();
+        plan.for_each(|plan| {
+            // It fails only if what is called does.
+            let _ = plan.apply_with_subqueries(|step| {
+                columns += step.schema().fields().len() + step.expressions().len();
+                Ok(TreeNodeRecursion::Continue)
+            });
+        });
+        columns * COLUMN_BYTES
+    }
 }
 
 /// Describes prepared statements.

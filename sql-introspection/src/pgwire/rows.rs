@@ -129,7 +129,9 @@ pub(super) fn single(name: &str, value: &str) -> Result<RecordBatch, SqlError> {
 
 impl From<SqlError> for PgWireError {
     fn from(error: SqlError) -> Self {
-        let severity = if error.code == "57P01" { "FATAL" } else { "ERROR" };
+        // These end the connection.
+        let is_fatal = ["53300", "57P01"].contains(&error.code);
+        let severity = if is_fatal { "FATAL" } else { "ERROR" };
         let mut info = ErrorInfo::new(severity.to_owned(), error.code.to_owned(), error.message);
         info.hint = error.hint;
         Self::UserError(Box::new(info))

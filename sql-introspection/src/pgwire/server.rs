@@ -3,12 +3,13 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     bounded,
     cancel::Cancels,
     connection::{self, Shared},
+    door::Door,
     shared_bytes::SharedBytes,
     startup::Access,
     tls::Tls,
@@ -18,15 +19,15 @@ use crate::{engine::Engine, feed::Feed, query::Client};
 /// Limits of the server.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Number of connections at a time. Further ones wait to be accepted.
+    /// Number of connections at a time, with those that are on their way in, of which up to
+    /// [`super::CONNECTIONS_WAITING_MAX`] are. Further ones are refused, or the oldest of those on their way end.
     pub connections_max: usize,
     /// Number of queries that one connection may have open.
     pub queries_max: usize,
 }
 
-/// The texts of the prepared statements of all connections, in bytes. A plan takes more than its
-/// text.
-const PREPARED_BYTES_MAX: usize = 8 << 20;
+/// The prepared statements and portals of all connections, in bytes.
+const PREPARED_BYTES_MAX: usize = 32 << 20;
 
 /// Serves the PostgreSQL protocol.
 pub struct Server {
@@ -57,31 +58,26 @@ impl Server {
 
     /// Serves until `shutdown` resolves; then ends all connections.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let permits = Arc::new(Semaphore::new(self.settings.connections_max));
+        let mut door = Door::new(self.settings.connections_max);
         let mut connections = JoinSet::new();
         tokio::pin!(shutdown);
         loop {
-            let accepted = async {
-                // The semaphore is never closed.
-                let permit = Arc::clone(&permits).acquire_owned().await.ok();
-                (listener.accept().await, permit)
-            };
-            let (accepted, permit) = tokio::select! {
+            let accepted = tokio::select! {
                 () = &mut shutdown => break,
                 Some(_) = connections.join_next() => continue,
-                accepted = accepted => accepted,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, _)) => door.admit(|visitor| {
                     let client = Client::new(&self.engine, self.settings.queries_max);
                     let shared = Arc::clone(&self.shared);
                     connections.spawn(async move {
-                        if let Err(error) = connection::serve(stream, &shared, client).await {
+                        let served = connection::serve(stream, &shared, client, visitor).await;
+                        if let Err(error) = served {
                             tracing::debug!("a connection for SQL has ended: {error}");
                         }
-                        drop(permit);
-                    });
-                }
+                    })
+                }),
                 Err(error) => {
                     tracing::warn!("cannot accept a connection for SQL: {error}");
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;

@@ -54,6 +54,12 @@ fn what_would_take_too_much_to_understand_is_refused() {
     assert!(answer(sets.to_owned()).is_err());
 }
 
+#[tokio::test]
+async fn a_sample_is_not_the_whole() {
+    let sql = "select count(*) from sys_invocation tablesample bernoulli (10)";
+    assert_eq!(rows(&Memory::of(10), sql).await.unwrap_err().code, "0A000");
+}
+
 #[test]
 fn what_is_long_and_not_more_is_answered() {
     let sum = vec!["1"; 1000].join("+");
