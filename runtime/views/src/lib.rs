@@ -20,6 +20,7 @@ pub mod incident;
 pub mod invocation;
 pub mod journal;
 pub mod object;
+pub mod origin;
 pub mod outbox;
 pub mod page;
 pub mod producer;

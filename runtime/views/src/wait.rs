@@ -2,10 +2,10 @@
 //! A new reason for holding back invocations gets a variant here, not a status of its own.
 
 use protocol::{
-    InvocationId,
+    AwakeableId, InvocationId,
     journal::{
-        NotificationId, NotificationKind,
-        notification::{CANCEL_SIGNAL, SignalId},
+        CompletionId, NotificationId, NotificationKind,
+        notification::{CANCEL_SIGNAL, FIRST_AWAKEABLE_SIGNAL, SignalId},
     },
 };
 use runtime_core::{
@@ -15,7 +15,11 @@ use runtime_core::{
     time::Timestamp,
 };
 
-use crate::{View, invocation::row_named};
+use crate::{
+    View,
+    invocation::row_named,
+    origin::{self, Origin},
+};
 
 const CANCELLATION: NotificationId = NotificationId::Signal(SignalId::Index(CANCEL_SIGNAL));
 
@@ -52,6 +56,8 @@ pub struct Awaited {
     pub kind: NotificationKind,
     /// When it arrives, if known: the end of a sleep.
     pub at: Option<Timestamp>,
+    /// What it is the result of. An awakeable is named by its id.
+    pub of: Origin,
 }
 
 /// Reads what an invocation waits for. `None` if it runs, has ended, or does not exist.
@@ -90,10 +96,41 @@ impl View for One {
                 if answers.len() > 1 {
                     answers.retain(|it| it.id != CANCELLATION);
                 }
+                let completions: Vec<_> = answers.iter().filter_map(Awaited::completion).collect();
+                let mut origins = origin::of(tables, lsn, row.journal_len, &completions);
+                for answer in &mut answers {
+                    answer.of = match &answer.id {
+                        NotificationId::Completion(id) => origins.remove(id).unwrap_or_default(),
+                        NotificationId::Signal(signal) => of_signal(self.0, signal),
+                    };
+                }
                 Wait::Answers(answers)
             }
         })
     }
+}
+
+impl Awaited {
+    /// Its number, if it is the result of a command.
+    pub fn completion(&self) -> Option<CompletionId> {
+        match &self.id {
+            NotificationId::Completion(id) => Some(*id),
+            NotificationId::Signal(_) => None,
+        }
+    }
+}
+
+/// What a signal of an invocation is called outside of it.
+fn of_signal(invocation: InvocationId, signal: &SignalId) -> Origin {
+    let name = match signal {
+        SignalId::Index(signal) if *signal >= FIRST_AWAKEABLE_SIGNAL => {
+            Some(AwakeableId { invocation, signal: *signal }.to_string())
+        }
+        SignalId::Index(CANCEL_SIGNAL) => Some("cancellation".to_owned()),
+        SignalId::Index(_) => None,
+        SignalId::Name(name) => Some(name.clone()),
+    };
+    Origin { name, invocation: None }
 }
 
 /// Returns `None` if the result has already arrived.
@@ -107,5 +144,5 @@ fn awaited(tables: &Tables<'_>, lsn: Lsn, id: &NotificationId) -> Option<Awaited
         // awaited.
         NotificationId::Signal(_) => (NotificationKind::Signal, None),
     };
-    Some(Awaited { id: id.clone(), kind, at })
+    Some(Awaited { id: id.clone(), kind, at, of: Origin::default() })
 }

@@ -26,6 +26,8 @@ pub struct JournalEntry {
     pub invoked_target: Option<String>,
     pub sleep_wakeup_at: Option<u64>,
     pub promise_name: Option<String>,
+    /// Of a read or a write of state, if it is UTF-8.
+    pub state_key: Option<String>,
     /// As it is sent over the wire.
     pub raw: Bytes,
     /// The value that it carries: an input, a result, a state value.
@@ -121,6 +123,9 @@ pub(crate) fn sys_journal() -> Table<JournalEntry> {
             }),
             Column::text("failure", "The failure that it carries, as [code] message.", |it| {
                 it.failure.as_deref().map(Cow::from)
+            }),
+            Column::text("state_key", "The state key that it is about, if it is UTF-8.", |it| {
+                it.state_key.as_deref().map(Cow::from)
             }),
         ],
         filter: |constraints| OfInvocations { ids: constraints.texts("id") },

@@ -30,6 +30,8 @@ pub struct Wait {
     pub until: Option<u64>,
     pub completion: Option<u32>,
     pub signal: Option<String>,
+    /// Of the promise, the awakeable, the call's target, and so on.
+    pub name: Option<String>,
     pub waits_for: Option<String>,
 }
 
@@ -97,8 +99,14 @@ pub(crate) fn sys_wait() -> Table<Wait> {
                 it.signal.as_deref().map(Cow::from)
             }),
             Column::text(
+                "name",
+                "What is awaited: the name of the promise, the awakeable's id, the target of the call, \
+                 the signal, or the name that the handler gave it.",
+                |it| it.name.as_deref().map(Cow::from),
+            ),
+            Column::text(
                 "waits_for_id",
-                "The invocation that it waits for, if that is known.",
+                "The invocation that it waits for, if that is known: the lock's holder, or a callee.",
                 |it| it.waits_for.as_deref().map(Cow::from),
             ),
         ],

@@ -81,7 +81,7 @@ impl Statements {
                  where i.id = {id}"
             ),
             waits: format!(
-                "select kind, until, completion_id, signal, waits_for_id \
+                "select kind, name, until, waits_for_id \
                  from sys_wait where id = {id} order by until, completion_id"
             ),
             attempts: format!(

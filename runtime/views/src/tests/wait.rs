@@ -1,9 +1,12 @@
 //! Tests of why invocations wait.
 
-use protocol::journal::{
-    Awaiting, Command, NotificationId, NotificationKind,
-    awaiting::Combinator,
-    notification::{CANCEL_SIGNAL, SignalId},
+use protocol::{
+    AwakeableId,
+    journal::{
+        Awaiting, Command, InvocationTarget, NotificationId, NotificationKind,
+        awaiting::Combinator,
+        notification::{CANCEL_SIGNAL, SignalId},
+    },
 };
 use runtime_core::{
     event::Event,
@@ -12,7 +15,10 @@ use runtime_core::{
 };
 
 use super::support::{Fixture, call, call_object, first_attempt, id};
-use crate::wait::{Awaited, One, Wait};
+use crate::{
+    origin::Origin,
+    wait::{Awaited, One, Wait},
+};
 
 #[test]
 fn each_is_told_what_it_waits_for() {
@@ -56,10 +62,37 @@ fn a_handler_waits_for_what_has_not_come() {
         id: NotificationId::Completion(completion),
         kind: NotificationKind::Sleep,
         at: Some(at),
+        of: Origin::default(),
     };
     assert_eq!(fixture.view(One(id(1))), Some(Wait::Answers(vec![sleep(1, soon), sleep(2, late)])));
     fixture.stamp_ms = soon.0;
     let timer = TimerKey { at: soon, invocation: lsn, completion: 1 };
     fixture.apply(Event::TimerFired { timer });
     assert_eq!(fixture.view(One(id(1))), Some(Wait::Answers(vec![sleep(2, late)])));
+}
+
+#[test]
+fn what_is_awaited_has_the_name_of_its_command() {
+    let mut fixture = Fixture::default();
+    fixture.invoke(7);
+    let lsn = fixture.invoke(1);
+    fixture.command(lsn, Command::GetPromise { key: "approved".into(), completion: 1 });
+    let target = InvocationTarget::Id(id(7).to_string());
+    fixture.command(lsn, Command::AttachInvocation { target, completion: 2 });
+    let leaves = [NotificationId::Completion(1), NotificationId::Completion(2)]
+        .into_iter()
+        .chain([17, CANCEL_SIGNAL].map(|it| NotificationId::Signal(SignalId::Index(it))))
+        .chain([NotificationId::Signal(SignalId::Name("go".into()))]);
+    let awaiting = Awaiting::node(Combinator::FirstCompleted, leaves.collect(), Vec::new());
+    fixture.apply(Event::AttemptSuspended { attempt: first_attempt(lsn), awaiting, seen: 3 });
+    let Some(Wait::Answers(answers)) = fixture.view(One(id(1))) else { panic!("it is suspended") };
+    let awakeable = AwakeableId { invocation: id(1), signal: 17 };
+    let named = |name: String, invocation| Origin { name: Some(name), invocation };
+    let expected = [
+        named("approved".into(), None),
+        named(id(7).to_string(), Some(id(7))),
+        named(awakeable.to_string(), None),
+        named("go".into(), None),
+    ];
+    assert_eq!(answers.into_iter().map(|it| it.of).collect::<Vec<_>>(), expected);
 }

@@ -85,6 +85,7 @@ impl Snapshot {
             until: None,
             completion: None,
             signal: None,
+            name: None,
             waits_for: None,
         };
         Ok(match self.read(partition, wait::One(row.id))? {
@@ -100,7 +101,7 @@ impl Snapshot {
             }
             Some(wait::Wait::Operator) => vec![one("operator")],
             Some(wait::Wait::Answers(answers)) => {
-                let answer = |Awaited { id, kind, at }| {
+                let answer = |Awaited { id, kind, at, of }| {
                     let (completion, signal) = match id {
                         NotificationId::Completion(id) => (Some(id), None),
                         NotificationId::Signal(SignalId::Index(index)) => {
@@ -108,7 +109,14 @@ impl Snapshot {
                         }
                         NotificationId::Signal(SignalId::Name(name)) => (None, Some(name)),
                     };
-                    Wait { until: at.map(|at| at.0), completion, signal, ..one(kind.name()) }
+                    Wait {
+                        until: at.map(|at| at.0),
+                        completion,
+                        signal,
+                        name: of.name,
+                        waits_for: of.invocation.map(|id| id.to_string()),
+                        ..one(kind.name())
+                    }
                 };
                 answers.into_iter().map(answer).collect()
             }

@@ -78,11 +78,19 @@ impl Snapshot {
 
 fn fill_from_command(record: &mut JournalEntry, command: Command) {
     match command {
-        Command::Input { value, .. } | Command::SetState { value, .. } => {
+        Command::Input { value, .. } => record.value = Some(value),
+        Command::SetState { key, value } => {
+            record.state_key = text(&key);
             record.value = Some(value);
         }
         Command::Output { result } => fill(record, result),
-        Command::GetEagerState { value, .. } => record.value = value,
+        Command::GetEagerState { key, value } => {
+            record.state_key = text(&key);
+            record.value = value;
+        }
+        Command::ClearState { key } | Command::GetLazyState { key, .. } => {
+            record.state_key = text(&key);
+        }
         Command::GetPromise { key, .. } | Command::PeekPromise { key, .. } => {
             record.promise_name = Some(key);
         }
@@ -99,15 +107,17 @@ fn fill_from_command(record: &mut JournalEntry, command: Command) {
             fill_from_result(record, result);
         }
         Command::CompleteAwakeable { result, .. } => fill(record, result),
-        Command::ClearState { .. }
-        | Command::ClearAllState
-        | Command::GetLazyState { .. }
+        Command::ClearAllState
         | Command::GetLazyStateKeys { .. }
         | Command::GetEagerStateKeys { .. }
         | Command::Run { .. }
         | Command::AttachInvocation { .. }
         | Command::GetInvocationOutput { .. } => (),
     }
+}
+
+fn text(key: &Bytes) -> Option<String> {
+    String::from_utf8(key.to_vec()).ok()
 }
 
 fn fill_from_call(record: &mut JournalEntry, request: CallRequest) {
