@@ -3,8 +3,8 @@
 
 use std::any::Any;
 use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+    Arc, Mutex, MutexGuard, PoisonError, Weak,
+    atomic::{AtomicU8, Ordering},
 };
 
 use datafusion::{
@@ -17,22 +17,30 @@ use datafusion::{
 };
 use tokio::{sync::Notify, time::Instant};
 
+use crate::error::SqlError;
+
 /// Whether a query has been abandoned.
 #[derive(Debug, Clone)]
 pub(crate) struct Abandoned(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    is_abandoned: AtomicBool,
+    /// One of the constants below.
+    why: AtomicU8,
     deadline: Instant,
     changed: Notify,
 }
 
+const NOT: u8 = 0;
+/// Nobody waits for it.
+const BY_CLIENT: u8 = 1;
+/// The process has too little memory.
+const FOR_MEMORY: u8 = 2;
+
 impl Abandoned {
     /// Not until the deadline.
     pub(crate) fn after(deadline: Instant) -> Self {
-        let (is_abandoned, changed) = (AtomicBool::new(false), Notify::new());
-        Self(Arc::new(Inner { is_abandoned, deadline, changed }))
+        Self(Arc::new(Inner { why: AtomicU8::new(NOT), deadline, changed: Notify::new() }))
     }
 
     /// Lets the functions of a query find it.
@@ -43,28 +51,33 @@ impl Abandoned {
     /// Fails if the query with this configuration has been abandoned.
     ///
     /// # Errors
-    /// Then it returns an error, which nobody reads.
+    /// Then it returns an error, which is replaced by the reason.
     pub(crate) fn check(config: &ConfigOptions) -> Result<()> {
         match config.extensions.get::<Self>() {
-            Some(it) if it.is_over() => exec_err!("the query has been abandoned"),
+            Some(it) if it.reason().is_some() => exec_err!("the query has been abandoned"),
             Some(_) | None => Ok(()),
         }
     }
 
-    /// Whether it is abandoned. What computes may keep the timers from being heard, so the clock is asked as well.
-    pub(crate) fn is_over(&self) -> bool {
-        self.0.is_abandoned.load(Ordering::Relaxed) || Instant::now() >= self.0.deadline
+    /// Why it is abandoned, if it is. What computes may keep the timers from being heard, so the
+    /// clock is asked as well.
+    pub(crate) fn reason(&self) -> Option<SqlError> {
+        match self.0.why.load(Ordering::Relaxed) {
+            FOR_MEMORY => Some(SqlError::short_of_memory()),
+            NOT if Instant::now() < self.0.deadline => None,
+            _ => Some(SqlError::out_of_time()),
+        }
     }
 
-    /// Abandons the query.
-    pub(crate) fn tell(&self) {
-        self.0.is_abandoned.store(true, Ordering::Relaxed);
+    fn tell(&self, why: u8) {
+        // The first reason is the one that counts.
+        let _ = self.0.why.compare_exchange(NOT, why, Ordering::Relaxed, Ordering::Relaxed);
         self.0.changed.notify_one();
     }
 
-    /// Waits until the query is abandoned. Only one may wait.
+    /// Waits until the query is abandoned before its time is over. Only one may wait.
     pub(crate) async fn told(&self) {
-        while !self.0.is_abandoned.load(Ordering::Relaxed) {
+        while self.0.why.load(Ordering::Relaxed) == NOT {
             self.0.changed.notified().await;
         }
     }
@@ -79,9 +92,45 @@ impl Abandoned {
 #[derive(Debug)]
 pub(crate) struct UntilDropped(Abandoned);
 
+impl UntilDropped {
+    /// Why the query has been abandoned, if it has.
+    pub(crate) fn reason(&self) -> Option<SqlError> {
+        self.0.reason()
+    }
+}
+
 impl Drop for UntilDropped {
     fn drop(&mut self) {
-        self.0.tell();
+        self.0.tell(BY_CLIENT);
+    }
+}
+
+/// The queries that run.
+#[derive(Debug, Default)]
+pub(crate) struct RunningQueries(Mutex<Vec<Weak<Inner>>>);
+
+impl RunningQueries {
+    /// Notes one, until nothing of it is left.
+    pub(crate) fn note(&self, query: &Abandoned) {
+        self.all().push(Arc::downgrade(&query.0));
+    }
+
+    /// Whether there are any.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all().is_empty()
+    }
+
+    /// Abandons all of them, because the process has too little memory.
+    pub(crate) fn give_up(&self) {
+        for query in self.all().iter().filter_map(Weak::upgrade) {
+            Abandoned(query).tell(FOR_MEMORY);
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Weak<Inner>>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|query| query.strong_count() > 0);
+        all
     }
 }
 

@@ -3,6 +3,7 @@
 //! Texts and bytes are views: what repeats a row, as a join does, does not copy its values.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::{
@@ -27,7 +28,17 @@ pub struct Column<R: Record> {
     pub comment: &'static str,
     /// The parts of a record that it looks at.
     pub parts: &'static [R::Part],
+    /// Whether values may be as large as what users store.
+    is_large: bool,
     value: Value<R>,
+}
+
+/// How the schema of a table marks columns whose values may be large.
+const LARGE: &str = "large";
+
+/// Whether the values of a column may be as large as what users store.
+pub(crate) fn is_large(field: &Field) -> bool {
+    field.metadata().contains_key(LARGE)
 }
 
 /// Takes a value from a record. `None` is null.
@@ -56,7 +67,7 @@ fn millis(value: u64) -> i64 {
 
 impl<R: Record> Column<R> {
     fn new(name: &'static str, comment: &'static str, value: Value<R>) -> Self {
-        Self { name, comment, parts: &[], value }
+        Self { name, comment, parts: &[], is_large: false, value }
     }
 
     /// A column of text.
@@ -148,6 +159,21 @@ impl<R: Record> Column<R> {
     pub fn of(mut self, parts: &'static [R::Part]) -> Self {
         self.parts = parts;
         self
+    }
+
+    /// Says that values may be as large as what users store.
+    pub fn large(mut self) -> Self {
+        self.is_large = true;
+        self
+    }
+
+    /// The column in the schema of its table.
+    pub(crate) fn field(&self) -> Field {
+        let field = Field::new(self.name, self.data_type(), true);
+        if !self.is_large {
+            return field;
+        }
+        field.with_metadata(HashMap::from([(LARGE.to_owned(), String::new())]))
     }
 
     /// Type of the values.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::{
-    common::ParamValues,
+    common::{ParamValues, config::ConfigNonZeroUsize},
     execution::{
         SendableRecordBatchStream, SessionState, SessionStateBuilder,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
@@ -23,14 +23,14 @@ use tokio::{
 };
 
 use crate::{
-    abandoned::Abandoned,
+    abandoned::{Abandoned, RunningQueries},
     catalog,
     column::UTC,
     cooperation::GiveWay,
     counting::Counting,
     dialect,
     error::SqlError,
-    growth::{self, constants},
+    growth::{self, batches},
     snapshot::QuerySnapshot,
     source::Source,
 };
@@ -57,6 +57,7 @@ pub struct Engine {
     source: Arc<dyn Source>,
     parser: dialect::Parser,
     running: Arc<Semaphore>,
+    running_queries: RunningQueries,
     settings: Settings,
 }
 
@@ -88,6 +89,7 @@ impl Engine {
         let options = config.options_mut();
         // Rows that are read ahead where a source keeps an order: a batch or two are enough.
         options.execution.sort_pushdown_buffer_capacity = READ_AHEAD_BYTES;
+        options.execution.batch_size = ConfigNonZeroUsize::try_new(batches::ROWS_MAX)?;
         // Without a zone, now() and timestamptz would be times without one.
         options.execution.time_zone = Some(UTC.to_owned());
         let context = SessionContext::new_with_config_rt(config, runtime);
@@ -107,6 +109,7 @@ impl Engine {
             source,
             parser: dialect::Parser::new(),
             running: Arc::new(Semaphore::new(settings.queries_max)),
+            running_queries: RunningQueries::default(),
             settings,
         })
     }
@@ -172,7 +175,7 @@ impl Engine {
         let plan = state.optimize(&plan)?;
         // Once constants are computed.
         let execution = &mut state.config_mut().options_mut().execution;
-        execution.batch_size = constants::rows_max(&plan, execution.batch_size)?;
+        execution.batch_size = batches::rows_max(&plan, execution.batch_size)?;
         let plan = state.query_planner().create_physical_plan(&plan, &state).await?;
         Ok(execute_stream(plan, state.task_ctx())?)
     }
@@ -180,6 +183,22 @@ impl Engine {
     /// A permit to run a query, once it is its turn.
     pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, SqlError> {
         turn(&self.running).await
+    }
+
+    /// The queries that run.
+    pub(crate) fn running_queries(&self) -> &RunningQueries {
+        &self.running_queries
+    }
+
+    /// Whether any query runs.
+    pub fn is_busy(&self) -> bool {
+        !self.running_queries.is_empty()
+    }
+
+    /// Gives all queries up that run, because the process has too little memory. What they compute
+    /// is bounded by what each step keeps; some of the engine's steps take more meanwhile.
+    pub fn give_up(&self) {
+        self.running_queries.give_up();
     }
 
     /// Where queries compute.

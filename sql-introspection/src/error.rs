@@ -35,6 +35,12 @@ impl SqlError {
             .hint("use the admin API or the CLI to change something")
     }
 
+    /// The process has too little memory for its queries.
+    pub(crate) fn short_of_memory() -> Self {
+        Self::new("53200", "the server is short of memory, and has given up the queries that ran")
+            .hint("select, join or sort less, or raise memory-budget-bytes")
+    }
+
     /// The query has taken too long.
     pub(crate) fn too_long(seconds: u64) -> Self {
         Self::new(

@@ -26,6 +26,7 @@ mod interval;
 mod json;
 pub mod output;
 pub mod pgwire;
+mod pieces;
 mod pushdown;
 pub mod query;
 mod scan;

@@ -13,7 +13,7 @@ use datafusion::arrow::{
 };
 use futures::{Stream, StreamExt, stream};
 
-use crate::{error::SqlError, growth::sizes, query::Batches};
+use crate::{error::SqlError, pieces::pieces, query::Batches};
 
 /// How rows are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +30,8 @@ pub fn encode(
     format: Format,
 ) -> impl Stream<Item = Result<Bytes, SqlError>> + Send {
     let encoder = Encoder::new(format, batches.schema());
-    let pieces = batches.flat_map(|batch| stream::iter(pieces(batch)));
-    stream::unfold(Some((pieces, encoder)), |state| async move {
+    let rows = batches.flat_map(|batch| stream::iter(pieces(batch)));
+    stream::unfold(Some((rows, encoder)), |state| async move {
         let (mut pieces, encoder) = state?;
         let mut encoder = match encoder {
             Ok(encoder) => encoder,
@@ -44,31 +44,6 @@ pub fn encode(
         };
         let next = encoded.is_ok().then_some((pieces, Ok(encoder)));
         Some((encoded, next))
-    })
-}
-
-/// How much is encoded at once, in bytes, unless a single row has more.
-const PIECE_BYTES: u64 = 1 << 20;
-
-/// Some rows, a few at a time: each of them may name the same large value.
-fn pieces(
-    batch: Result<RecordBatch, SqlError>,
-) -> impl Iterator<Item = Result<RecordBatch, SqlError>> {
-    let mut rest = vec![batch];
-    std::iter::from_fn(move || {
-        loop {
-            let batch = match rest.pop()? {
-                Ok(batch) => batch,
-                Err(error) => return Some(Err(error)),
-            };
-            let rows = batch.num_rows();
-            let bytes: u64 = batch.columns().iter().map(|column| sizes::of(column)).sum();
-            if rows <= 1 || bytes <= PIECE_BYTES {
-                return Some(Ok(batch));
-            }
-            rest.push(Ok(batch.slice(rows / 2, rows - rows / 2)));
-            rest.push(Ok(batch.slice(0, rows / 2)));
-        }
     })
 }
 
@@ -108,7 +83,7 @@ impl Encoder {
         }
         let fields = schema.fields().iter().map(|field| {
             let plain = plain(field.data_type());
-            Field::clone(field).with_data_type(plain)
+            Field::new(field.name(), plain, field.is_nullable())
         });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let writer = StreamWriter::try_new(Vec::new(), &schema).map_err(broken)?;

@@ -67,11 +67,12 @@ impl Client {
             let (started, start) = oneshot::channel();
             let (sender, receiver) = mpsc::channel(1);
             let abandoned = Abandoned::after(deadline);
+            self.engine.running_queries().note(&abandoned);
             let query = Query { engine: Arc::clone(&self.engine), plan, parameters };
             // Dropped with this future, it ends the task.
             let until = abandoned.when_dropped();
             self.engine.threads().spawn(query.run(started, sender, abandoned, deadline));
-            let schema = start.await.map_err(|_| broken())??;
+            let schema = start.await.map_err(|_| ended(&until))??;
             let deadline = Box::pin(sleep_until(deadline));
             Ok(Batches {
                 schema,
@@ -79,7 +80,7 @@ impl Client {
                 is_over: false,
                 seconds,
                 deadline,
-                _until: until,
+                until,
                 _own: own,
             })
         };
@@ -119,9 +120,10 @@ impl Query {
         deadline: Instant,
     ) {
         let Self { engine, plan, parameters } = self;
-        let seconds = engine.query_timeout().as_secs();
-        // What fails once the time is over fails because of that.
-        let why = |error| if abandoned.is_over() { SqlError::too_long(seconds) } else { error };
+        // What fails once it is abandoned fails because of that.
+        let why = |error: SqlError| abandoned.reason().unwrap_or(error);
+        // Whatever is left of it elsewhere ends as well.
+        let _until = abandoned.when_dropped();
         let work = async {
             let start = async {
                 let permit = engine.turn().await?;
@@ -150,7 +152,6 @@ impl Query {
             () = sleep_until(deadline) => (),
             () = abandoned.told() => (),
         }
-        abandoned.tell();
     }
 }
 
@@ -164,7 +165,7 @@ pub struct Batches {
     seconds: u64,
     /// Wakes who waits for rows.
     deadline: Pin<Box<Sleep>>,
-    _until: UntilDropped,
+    until: UntilDropped,
     /// The client's own permit.
     _own: OwnedSemaphorePermit,
 }
@@ -187,15 +188,17 @@ impl Stream for Batches {
             self.rows.close();
             Err(SqlError::too_long(self.seconds))
         } else {
-            ready!(self.rows.poll_recv(context)).unwrap_or_else(|| Err(broken()))
+            ready!(self.rows.poll_recv(context)).unwrap_or_else(|| Err(ended(&self.until)))
         };
         self.is_over = !matches!(piece, Ok(Some(_)));
         Poll::Ready(piece.transpose())
     }
 }
 
-/// A query that neither ended nor failed: its task panicked.
-fn broken() -> SqlError {
-    SqlError::new("XX000", "the query has ended without an answer, which is a fault of the server")
-        .hint("its log says more")
+/// Why a query has ended without saying so: it was given up, or its task has panicked.
+fn ended(query: &UntilDropped) -> SqlError {
+    query.reason().unwrap_or_else(|| {
+        let what = "the query has ended without an answer, which is a fault of the server";
+        SqlError::new("XX000", what).hint("its log says more")
+    })
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 
 use crate::{column::Column, pushdown::Constraints, source::Record};
 
@@ -45,7 +45,7 @@ pub(crate) struct Description {
 
 impl<R: Record> Table<R> {
     pub(crate) fn schema(&self) -> SchemaRef {
-        let fields = self.columns.iter().map(|it| Field::new(it.name, it.data_type(), true));
+        let fields = self.columns.iter().map(Column::field);
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 

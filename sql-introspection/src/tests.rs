@@ -1,5 +1,6 @@
 //! Queries over records in memory, and how many of them each reads.
 
+mod growth;
 mod hostile;
 pub(crate) mod memory;
 mod postgres;
@@ -199,7 +200,10 @@ async fn a_query_that_cannot_end_runs_out_of_time_and_one_that_is_idle_too() {
     assert_eq!(client.run(plan.clone(), None).await.err().unwrap().code, "53400", "it has its own");
     // Another client gets the only place once the time of the idle one is over.
     let other = Client::new(&engine, 1);
-    assert!(other.run(plan, None).await.is_ok());
+    while let Err(error) = other.run(plan.clone(), None).await {
+        // Its own time began later, and may be over all the same where the machine is busy.
+        assert_eq!(error.code, "57014", "{error}");
+    }
     assert_eq!(idle.try_collect::<Vec<_>>().await.unwrap_err().code, "57014");
 }
 

@@ -12,6 +12,7 @@ mod data_dir;
 mod descriptors;
 mod discovery;
 mod edges;
+mod memory_watch;
 mod node;
 mod panics;
 mod shutdown;

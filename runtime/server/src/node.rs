@@ -27,7 +27,7 @@ use crate::{
     descriptors::{self, Shares},
     discovery::HttpDiscovery,
     edges::NodeEdges,
-    panics,
+    memory_watch, panics,
     shutdown::{Reason, Shutdown},
     sql, telemetry,
     wire::{changes::Changes, queries::AdminQueries, sql::Snapshots},
@@ -161,6 +161,7 @@ async fn serve(config: Config) -> Result<()> {
     )
     .await?;
     sql.handle().spawn(keeper.run(until(&shutdown)));
+    sql.handle().spawn(memory_watch::watch(Arc::clone(&engine), config.memory_budget_bytes));
 
     let admin = Admin {
         partitions,

@@ -6,10 +6,13 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::{
-    common::{plan_err, tree_node::TreeNodeRecursion},
+    common::{not_impl_err, plan_err, tree_node::TreeNodeRecursion},
     logical_expr::{Expr, GroupingSet, LogicalPlan},
     sql::sqlparser::{
-        ast::{ObjectName, Query, Statement, TableFactor, Visit, Visitor, visit_relations},
+        ast::{
+            Expr as SqlExpr, ObjectName, Query, Statement, TableFactor, Value, Visit, Visitor,
+            visit_relations,
+        },
         keywords::Keyword,
         tokenizer::{Token, TokenWithSpan},
     },
@@ -28,6 +31,9 @@ const BRACKETS_DEEP_MAX: usize = 16;
 const TABLES_MAX: u64 = 500;
 /// How many sets of columns a query may group its rows by. Each reads all rows.
 const GROUPING_SETS_MAX: usize = 1000;
+
+/// Aggregates that keep all that they have seen.
+const COLLECTING: [&str; 2] = ["array_agg", "string_agg"];
 
 /// Checks what a text consists of, before it is parsed.
 pub(super) fn check_tokens(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
@@ -84,9 +90,8 @@ fn check_statement(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
 
 /// Checks what was parsed.
 pub(super) fn check(statement: &Statement) -> Result<(), SqlError> {
-    if let ControlFlow::Break(what) = statement.visit(&mut Samples) {
-        return Err(SqlError::new("0A000", format!("{what} is not supported"))
-            .hint("use order by random() limit n for some rows"));
+    if let ControlFlow::Break(what) = statement.visit(&mut Unsupported) {
+        return Err(SqlError::new("0A000", format!("{what} is not supported")));
     }
     let mut tables = Tables::default();
     let is_over = statement.visit(&mut tables).is_break();
@@ -105,6 +110,11 @@ pub(super) fn check(statement: &Statement) -> Result<(), SqlError> {
 /// Returns an error if it would take too much to compute.
 pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<(), SqlError> {
     plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Window(window) = node
+            && let Some(name) = window.window_expr.iter().find_map(collecting)
+        {
+            return not_impl_err!("{name} over a window: each row would have all before it");
+        }
         let LogicalPlan::Aggregate(aggregate) = node else {
             return Ok(TreeNodeRecursion::Continue);
         };
@@ -115,6 +125,13 @@ pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<(), SqlError> {
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(())
+}
+
+/// The name of a window function that keeps all that it has seen.
+fn collecting(window: &Expr) -> Option<&'static str> {
+    let window = window.clone().unalias();
+    let Expr::WindowFunction(call) = &window else { return None };
+    COLLECTING.into_iter().find(|name| call.fun.name() == *name)
 }
 
 /// How many sets of columns an expression stands for.
@@ -130,11 +147,21 @@ fn grouping_sets(by: &Expr) -> usize {
     }
 }
 
-/// Finds tables of which only a sample is asked for: the engine would read them all.
-struct Samples;
+/// Finds what the engine would answer wrongly: of a sample, it would read all, and a pattern of
+/// `similar to` it would take for a regular expression.
+struct Unsupported;
 
-impl Visitor for Samples {
+impl Visitor for Unsupported {
     type Break = &'static str;
+
+    fn pre_visit_expr(&mut self, expr: &SqlExpr) -> ControlFlow<&'static str> {
+        let SqlExpr::SimilarTo { pattern, .. } = expr else { return ControlFlow::Continue(()) };
+        if matches!(&**pattern, SqlExpr::Value(literal) if matches!(literal.value, Value::SingleQuotedString(_)))
+        {
+            return ControlFlow::Continue(());
+        }
+        ControlFlow::Break("SIMILAR TO with a pattern that is no literal")
+    }
 
     fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<&'static str> {
         if let TableFactor::Table { sample: Some(_), .. } = table {

@@ -1,9 +1,9 @@
 //! PostgreSQL's SQL, where the engine's differs: statements are changed until the engine understands
 //! them, and it is taught comparisons and functions that it lacks.
 //!
-//! Reading order: `complexity` (what is refused), `tokens` (what is changed in a text), `rewrite` with `subqueries` and `array_calls`
-//! (in what was parsed), [`names`] (what columns are called), `comparisons`, `intervals` and
-//! `existence` (in plans), and the functions: `arrays`, `json_object`, `json_operators`,
+//! Reading order: `complexity` (what is refused), `tokens` (what is changed in a text), `rewrite` with `subqueries`,
+//! `array_calls` and `similar` (in what was parsed), [`names`] (what columns are called), `comparisons`, `intervals`,
+//! `existence` and `rounding` (in plans), and the functions: `arrays`, `json_object`, `json_operators`,
 //! [`setting_functions`], `sizes`, `text_functions`, `to_char` with its `template`, `zones`.
 
 mod array_calls;
@@ -17,7 +17,9 @@ mod json_operators;
 pub(crate) mod names;
 mod relations;
 mod rewrite;
+mod rounding;
 pub(crate) mod setting_functions;
+mod similar;
 mod sizes;
 mod subqueries;
 mod template;
@@ -50,6 +52,7 @@ pub(crate) use complexity::check_plan;
 use existence::Existence;
 use intervals::Lengths;
 use json_operators::JsonOperators;
+use rounding::Rounding;
 
 /// Reads statements.
 pub(crate) struct Parser {
@@ -141,5 +144,6 @@ pub(crate) fn teach(mut state: SessionState) -> Result<SessionState, SqlError> {
     functions.register_function_rewrite(Arc::new(Comparisons))?;
     let state = SessionStateBuilder::new_from_existing(state);
     let state = state.with_analyzer_rule(Arc::new(Existence));
-    Ok(state.with_analyzer_rule(Arc::new(Lengths)).build())
+    let state = state.with_analyzer_rule(Arc::new(Lengths));
+    Ok(state.with_analyzer_rule(Arc::new(Rounding)).build())
 }

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArguments, Ident, ObjectName, Statement, Value, visit_expressions_mut,
 };
 
-use super::{array_calls, subqueries, zones};
+use super::{array_calls, similar, subqueries, zones};
 use crate::catalog::SCHEMA;
 
 /// Rewrites a statement.
@@ -15,6 +15,7 @@ pub(super) fn rewrite(statement: &mut Statement) {
     let _ = visit_expressions_mut(statement, |expr| {
         subqueries::answer(expr);
         array_calls::rewrite(expr);
+        similar::rewrite(expr);
         if let Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } =
             expr
             && let Some(Value::SingleQuotedString(escape)) =

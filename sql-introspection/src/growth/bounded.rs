@@ -28,6 +28,10 @@ use crate::abandoned::Abandoned;
 /// can be stored.
 const BYTES_MAX: u64 = 32 << 20;
 
+/// How many steps a function may take for one batch of rows: a second or two. It cannot be
+/// interrupted.
+const STEPS_MAX: u64 = 1 << 31;
+
 /// Rows that are searched at once where each has a pattern of its own. A short pattern can take
 /// ten megabytes once it is understood, and those of a batch are all kept to its end.
 const PATTERNS_MAX: usize = 16;
@@ -52,11 +56,19 @@ impl Bounded {
 
     fn call(&self, called: ScalarFunctionArgs) -> Result<ColumnarValue> {
         Abandoned::check(&called.config_options)?;
-        let bytes = estimates::of(self.name(), &called.args, called.number_rows);
+        let returned = called.return_field.data_type();
+        let bytes = estimates::of(self.name(), returned, &called.args, called.number_rows);
         if bytes > BYTES_MAX {
             let name = self.name();
             return resources_err!(
                 "{name} would return {bytes} bytes, and may return {BYTES_MAX} at once"
+            );
+        }
+        let steps = estimates::steps_of(self.name(), &called.args, called.number_rows);
+        if steps > STEPS_MAX {
+            let name = self.name();
+            return resources_err!(
+                "{name} would take {steps} steps, and may take {STEPS_MAX} at once"
             );
         }
         let returned = self.call_within(called)?;

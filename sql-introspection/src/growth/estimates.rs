@@ -21,7 +21,7 @@ const CHARACTER_BYTES: u64 = 4;
 type Estimate = fn(&[ScalarValue]) -> u64;
 
 /// The functions that return more than their arguments together, by their names.
-const GROWING: [(&str, Estimate); 13] = [
+const GROWING: [(&str, Estimate); 14] = [
     ("repeat", of_copies),
     ("lpad", of_padded),
     ("rpad", of_padded),
@@ -32,21 +32,67 @@ const GROWING: [(&str, Estimate); 13] = [
     ("replace", of_replaced),
     ("regexp_replace", of_any_replaced),
     ("regexp_match", of_groups),
-    ("levenshtein", of_pairs),
+    ("array_replace_n", of_replaced_elements),
+    ("array_replace_all", of_replaced_elements),
     ("range", of_range),
     ("generate_series", of_range),
 ];
 
-/// How much a function returns for some rows, in bytes, or takes to find it.
-pub(super) fn of(name: &str, arguments: &[ColumnarValue], rows: usize) -> u64 {
+/// How much a function that returns a type returns for some rows, in bytes.
+pub(super) fn of(name: &str, returned: &DataType, arguments: &[ColumnarValue], rows: usize) -> u64 {
     let is_same = arguments.iter().all(|it| matches!(it, ColumnarValue::Scalar(_)));
     let rows = if is_same { rows.min(1) } else { rows };
     let Some((_, estimate)) = GROWING.iter().find(|(growing, _)| *growing == name) else {
+        if returned.is_primitive() || *returned == DataType::Boolean {
+            return 0;
+        }
         return arguments.iter().map(|it| all_bytes(it, rows)).fold(0, u64::saturating_add);
     };
     let of_row = |row| {
         let arguments = (0..arguments.len()).filter_map(|at| argument(arguments, at, row));
         estimate(&arguments.collect::<Vec<_>>())
+    };
+    (0..rows).map(of_row).fold(0, u64::saturating_add)
+}
+
+/// The functions that may look at each part of one argument for each part of another.
+const COMPARING: [&str; 19] = [
+    "levenshtein",
+    "strpos",
+    "btrim",
+    "ltrim",
+    "rtrim",
+    "translate",
+    "replace",
+    "split_part",
+    "substr_index",
+    "find_in_set",
+    "string_to_array",
+    "array_has_all",
+    "array_has_any",
+    "array_replace",
+    "array_replace_n",
+    "array_replace_all",
+    "array_positions",
+    "array_remove_all",
+    "array_to_string",
+];
+
+/// How many steps a function takes for some rows at most.
+pub(super) fn steps_of(name: &str, arguments: &[ColumnarValue], rows: usize) -> u64 {
+    if !COMPARING.contains(&name) {
+        return 0;
+    }
+    let is_same = arguments.iter().all(|it| matches!(it, ColumnarValue::Scalar(_)));
+    let rows = if is_same { rows.min(1) } else { rows };
+    let of_row = |row| {
+        let mut parts: Vec<_> = (0..arguments.len())
+            .filter_map(|at| argument(arguments, at, row))
+            .map(|it| bytes_of(Some(&it)))
+            .collect();
+        parts.sort_unstable_by(|a, b| b.cmp(a));
+        let [most, next] = [0, 1].map(|at| parts.get(at).copied().unwrap_or(1));
+        most.saturating_mul(next)
     };
     (0..rows).map(of_row).fold(0, u64::saturating_add)
 }
@@ -129,9 +175,10 @@ fn of_groups(arguments: &[ScalarValue]) -> u64 {
     bytes_of(arguments.first()).saturating_mul(groups)
 }
 
-/// Each character of a text with each of another: not what is returned, but what it takes.
-fn of_pairs(arguments: &[ScalarValue]) -> u64 {
-    bytes_of(arguments.first()).saturating_mul(bytes_of(arguments.get(1)))
+/// An array of which each element may be replaced.
+fn of_replaced_elements(arguments: &[ScalarValue]) -> u64 {
+    let [array, by] = [0, 2].map(|at| bytes_of(arguments.get(at)));
+    array.saturating_add((array / ELEMENT_BYTES + 1).saturating_mul(by))
 }
 
 /// The elements from the first to the second argument: numbers, or times whose step is an interval.

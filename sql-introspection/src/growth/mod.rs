@@ -5,12 +5,12 @@
 //! - values are counted for as long as something holds them ([`claims`]);
 //! - a function is not called if it would return too much (`bounded`, `estimates`, `operators`,
 //!   [`sizes`]);
-//! - a batch has few rows where a statement has large constants ([`constants`]);
-//! - a large array, which is no view, is not repeated (`repetition`).
+//! - a batch has few rows where values may be large ([`batches`]);
+//! - a large value is not repeated (`repetition`).
 
+pub(crate) mod batches;
 mod bounded;
 pub(crate) mod claims;
-pub(crate) mod constants;
 mod estimates;
 mod operators;
 mod repetition;
@@ -25,7 +25,10 @@ use datafusion::{
         tree_node::{Transformed, TransformedResult, TreeNode},
     },
     execution::{SessionState, SessionStateBuilder},
-    logical_expr::{Expr, LogicalPlan, expr::ScalarFunction, expr_rewriter::NamePreserver},
+    logical_expr::{
+        Expr, LogicalPlan, LogicalPlanBuilder, cast, expr::ScalarFunction,
+        expr_rewriter::NamePreserver,
+    },
     optimizer::AnalyzerRule,
 };
 
@@ -63,10 +66,33 @@ impl AnalyzerRule for Bounds {
                 Ok(expr.update_data(|expr| name.restore(expr)))
             })?;
             // What is above has to know that texts are views.
-            changed.map_data(LogicalPlan::recompute_schema)
+            changed.map_data(|node| alike(node)?.recompute_schema())
         });
         plan.data()
     }
+}
+
+/// The rows that a recursion adds have the types of those that it begins with.
+fn alike(node: LogicalPlan) -> Result<LogicalPlan> {
+    let LogicalPlan::RecursiveQuery(mut query) = node else { return Ok(node) };
+    let (first, more) = (query.static_term.schema(), query.recursive_term.schema());
+    if first
+        .fields()
+        .iter()
+        .map(|it| it.data_type())
+        .eq(more.fields().iter().map(|it| it.data_type()))
+    {
+        return Ok(LogicalPlan::RecursiveQuery(query));
+    }
+    let columns = more.columns().into_iter().zip(first.fields());
+    let columns = columns.map(|(column, like)| {
+        let name = column.name.clone();
+        cast(Expr::Column(column), like.data_type().clone()).alias(name)
+    });
+    let columns = columns.collect::<Vec<_>>();
+    let more = LogicalPlanBuilder::from(Arc::clone(&query.recursive_term)).project(columns)?;
+    query.recursive_term = Arc::new(more.build()?);
+    Ok(LogicalPlan::RecursiveQuery(query))
 }
 
 impl Bounds {

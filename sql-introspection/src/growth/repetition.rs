@@ -1,38 +1,40 @@
-//! Refuses to repeat large arrays. Texts are views, which are repeated without their bytes; arrays
-//! are copied for each row that they occur in.
+//! Refuses to repeat large values. Joins repeat the rows of one side for those of the other. Arrays
+//! are copied each time; texts are views, but what sorts, groups or converts them copies them, too.
 
 use std::any::Any;
-use std::sync::{Arc, LazyLock};
+use std::fmt;
+use std::sync::Arc;
 
 use datafusion::{
     arrow::{
-        array::{Array, AsArray},
-        datatypes::{DataType, FieldRef},
+        array::RecordBatch,
+        datatypes::{DataType, SchemaRef},
     },
     common::{
         Result,
         config::ConfigOptions,
-        plan_err, resources_err,
-        tree_node::{Transformed, TransformedResult, TreeNode},
+        internal_err, resources_err,
+        tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion},
     },
-    logical_expr::{
-        ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-        Volatility,
-    },
-    physical_expr::{PhysicalExpr, ScalarFunctionExpr, expressions::Column},
+    execution::{SendableRecordBatchStream, TaskContext},
+    physical_expr::PhysicalExpr,
     physical_optimizer::PhysicalOptimizerRule,
     physical_plan::{
-        ExecutionPlan,
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
         execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions},
-        projection::ProjectionExec,
+        stream::RecordBatchStreamAdapter,
         unnest::UnnestExec,
     },
 };
+use futures::StreamExt;
 
-/// Elements of an array that is repeated.
-const REPEATED_MAX: usize = 8192;
-/// Elements of an array of which each becomes a row of its own.
-const UNNESTED_MAX: usize = 1 << 20;
+use super::sizes;
+
+/// What the repeated values of a column may take in one batch, in bytes. So the fewer rows a batch
+/// has, the larger each of them may be.
+const BATCH_BYTES: u64 = 64 << 20;
+/// What an array may take of which each element becomes a row of its own, in bytes.
+const UNNESTED_BYTES: u64 = 8 << 20;
 
 /// Looks at what is repeated.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl PhysicalOptimizerRule for Repetition {
         plan: Arc<dyn ExecutionPlan>,
         config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let config = Arc::new(config.clone());
+        let rows = u64::try_from(config.execution.batch_size.get()).unwrap_or(u64::MAX);
         let watched = plan.transform_up(|plan| {
             let step: &dyn Any = &*plan;
             let unnested: Vec<usize> = match step.downcast_ref::<UnnestExec>() {
@@ -54,12 +56,13 @@ impl PhysicalOptimizerRule for Repetition {
                 None if plan.name().ends_with("JoinExec") => Vec::new(),
                 None => return Ok(Transformed::no(plan)),
             };
-            let inputs = plan.children().into_iter().map(|it| watched(it, &unnested, &config));
-            let inputs = inputs.collect::<Result<Vec<_>>>()?;
-            Ok(Transformed::yes(plan.replace_children(
-                inputs,
-                ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
-            )?))
+            let limit = |column| match unnested.contains(&column) {
+                true => Limit { column, bytes_max: UNNESTED_BYTES, what: "unnested" },
+                false => Limit { column, bytes_max: BATCH_BYTES / rows, what: "repeated" },
+            };
+            let inputs = plan.children().into_iter().map(|it| Watched::around(it, limit)).collect();
+            let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep);
+            Ok(Transformed::yes(plan.replace_children(inputs, options)?))
         });
         watched.data()
     }
@@ -73,109 +76,116 @@ impl PhysicalOptimizerRule for Repetition {
     }
 }
 
-/// What a step returns, which fails if it has arrays that are too large.
-fn watched(
-    plan: &Arc<dyn ExecutionPlan>,
-    unnested: &[usize],
-    config: &Arc<ConfigOptions>,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let schema = plan.schema();
-    if !schema.fields().iter().any(|field| is_array(field.data_type())) {
-        return Ok(Arc::clone(plan));
+/// How large the values of a column may be.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    column: usize,
+    bytes_max: u64,
+    /// What would be done to them.
+    what: &'static str,
+}
+
+impl Limit {
+    fn check(&self, batch: &RecordBatch) -> Result<()> {
+        let Self { column, bytes_max, what } = self;
+        let bytes = sizes::largest(batch.column(*column));
+        if bytes > *bytes_max {
+            return resources_err!(
+                "a value of {bytes} bytes would be {what}, and may have {bytes_max} there"
+            );
+        }
+        Ok(())
     }
-    let columns = schema.fields().iter().enumerate().map(|(at, field)| {
-        let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), at));
-        let watched = if is_array(field.data_type()) {
-            let function = if unnested.contains(&at) { &UNNESTED } else { &REPEATED };
-            let (function, field) = (Arc::clone(function), Arc::clone(field));
-            let name = function.name().to_owned();
-            Arc::new(ScalarFunctionExpr::new(
-                &name,
-                function,
-                vec![column],
-                field,
-                Arc::clone(config),
-            ))
-        } else {
-            column
-        };
-        (watched, field.name().clone())
-    });
-    Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), Arc::clone(plan))?))
 }
 
-fn is_array(ty: &DataType) -> bool {
-    matches!(ty, DataType::List(_))
-}
-
-static REPEATED: LazyLock<Arc<ScalarUDF>> =
-    LazyLock::new(|| Watched::function("repeated", REPEATED_MAX));
-static UNNESTED: LazyLock<Arc<ScalarUDF>> =
-    LazyLock::new(|| Watched::function("unnested", UNNESTED_MAX));
-
-/// Returns an array as it is, if it is not too large.
-#[derive(Debug, PartialEq, Eq, Hash)]
+/// What a step returns, which fails if it has values that are too large.
+#[derive(Debug, Clone)]
 struct Watched {
-    name: &'static str,
-    elements_max: usize,
-    signature: Signature,
+    input: Arc<dyn ExecutionPlan>,
+    limits: Vec<Limit>,
 }
 
 impl Watched {
-    fn function(name: &'static str, elements_max: usize) -> Arc<ScalarUDF> {
-        let signature = Signature::any(1, Volatility::Immutable);
-        Arc::new(ScalarUDF::new_from_impl(Self { name, elements_max, signature }))
+    /// Watches the columns of a step whose values may be large, if there are any.
+    fn around(
+        input: &Arc<dyn ExecutionPlan>,
+        limit: impl Fn(usize) -> Limit,
+    ) -> Arc<dyn ExecutionPlan> {
+        let schema: SchemaRef = input.schema();
+        let columns = schema.fields().iter().enumerate();
+        let large = columns.filter(|(_, field)| !is_small(field.data_type()));
+        let limits: Vec<_> = large.map(|(column, _)| limit(column)).collect();
+        let input = Arc::clone(input);
+        if limits.is_empty() { input } else { Arc::new(Self { input, limits }) }
     }
 }
 
-/// Elements of an array, with those of the arrays in it.
-fn elements(array: &dyn Array) -> usize {
-    match array.as_list_opt::<i32>() {
-        Some(list) => {
-            let offsets = list.offsets();
-            // The offsets of a list are never negative, and never less than the one before.
-            let at = |offset: Option<&i32>| offset.and_then(|it| usize::try_from(*it).ok());
-            let (from, until) = (at(offsets.first()).unwrap_or(0), at(offsets.last()).unwrap_or(0));
-            let within = list.values().slice(from, until - from);
-            until - from + elements(&within)
-        }
-        None => 0,
+/// Whether all values of a type are small.
+fn is_small(ty: &DataType) -> bool {
+    ty.is_primitive() || matches!(ty, DataType::Boolean | DataType::Null)
+}
+
+impl DisplayAs for Watched {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watched")
     }
 }
 
-impl ScalarUDFImpl for Watched {
-    fn name(&self) -> &str {
-        self.name
+impl ExecutionPlan for Watched {
+    fn name(&self) -> &'static str {
+        "Watched"
     }
 
-    fn signature(&self) -> &Signature {
-        &self.signature
+    /// It changes nothing.
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.input.properties()
     }
 
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        plan_err!("its type is that of its argument")
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
     }
 
-    fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        match arguments.arg_fields {
-            [field] => Ok(Arc::clone(field)),
-            _ => plan_err!("{} takes one argument", self.name),
-        }
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
     }
 
-    fn invoke_with_args(&self, called: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let mut arguments = ColumnarValue::values_to_arrays(&called.args)?.into_iter();
-        let Some(array) = arguments.next() else {
-            return plan_err!("{} takes one argument", self.name);
-        };
-        let largest = (0..array.len()).map(|row| elements(&array.slice(row, 1))).max().unwrap_or(0);
-        if largest > self.elements_max {
-            return resources_err!(
-                "an array of {largest} elements would be {}, and may have {} there",
-                self.name,
-                self.elements_max
-            );
-        }
-        Ok(ColumnarValue::Array(array))
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let [input] = &children[..] else { return internal_err!("it watches one step") };
+        Ok(Arc::new(Self { input: Arc::clone(input), limits: self.limits.clone() }))
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.replace_children(
+            children,
+            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
+        )
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let limits = self.limits.clone();
+        let batches = self.input.execute(partition, context)?.map(move |batch| {
+            let batch = batch?;
+            limits.iter().try_for_each(|limit| limit.check(&batch))?;
+            Ok(batch)
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.input.schema(), batches)))
     }
 }

@@ -24,7 +24,7 @@ use pgwire::{
     messages::{PgWireBackendMessage, data::DataRow, response::CommandComplete},
 };
 
-use crate::{dialect::names, error::SqlError};
+use crate::{dialect::names, error::SqlError, pieces::pieces};
 
 /// Columns as messages describe them.
 pub(super) fn fields(schema: &Schema, format: &Format) -> Result<Arc<Vec<FieldInfo>>, SqlError> {
@@ -68,7 +68,8 @@ pub(super) fn rows(
     batches: impl Stream<Item = Result<RecordBatch, SqlError>> + Send,
     fields: Arc<Vec<FieldInfo>>,
 ) -> impl Stream<Item = PgWireResult<DataRow>> + Send {
-    batches.flat_map(move |batch| {
+    let few = batches.flat_map(|batch| stream::iter(pieces(batch)));
+    few.flat_map(move |batch| {
         let rows: Box<dyn Iterator<Item = PgWireResult<DataRow>> + Send> =
             match batch.and_then(with_null_intervals) {
                 Ok(batch) => {

@@ -98,7 +98,10 @@ pub(crate) fn sys_journal() -> Table<JournalEntry> {
             Column::text("promise_name", "The promise that it is about.", |it| {
                 it.promise_name.as_deref().map(Cow::from)
             }),
-            Column::bytes("raw", "The entry as it is sent over the wire.", |it| Some(&it.raw)),
+            Column::bytes("raw", "The entry as it is sent over the wire.", |it: &JournalEntry| {
+                Some(&it.raw)
+            })
+            .large(),
             Column::u64("raw_length", "Bytes in raw.", |it| Some(it.raw.len() as u64)),
             Column::u32("version", "Always 2: the version of the journal's format.", |_| Some(2)),
             Column::text(
@@ -106,7 +109,8 @@ pub(crate) fn sys_journal() -> Table<JournalEntry> {
                 "The entry as JSON, values as arrays of bytes; of each entry up to 64 KiB.",
                 |it: &JournalEntry| it.json.as_deref().map(Cow::from),
             )
-            .of(&[Part::Json]),
+            .of(&[Part::Json])
+            .large(),
             Column::text(
                 "entry_lite_json",
                 "The entry as JSON, without values and headers.",
@@ -114,13 +118,18 @@ pub(crate) fn sys_journal() -> Table<JournalEntry> {
             )
             .of(&[Part::LiteJson]),
             Column::time("appended_at", "When it was stored.", |it| Some(it.appended_at)),
-            Column::bytes("value", "The value that it carries.", |it| it.value.as_deref()),
-            Column::text("value_utf8", "The value, if it is UTF-8.", |it| {
+            Column::bytes("value", "The value that it carries.", |it: &JournalEntry| {
+                it.value.as_deref()
+            })
+            .large(),
+            Column::text("value_utf8", "The value, if it is UTF-8.", |it: &JournalEntry| {
                 std::str::from_utf8(it.value.as_ref()?).ok().map(Cow::from)
-            }),
-            Column::text("value_json", "The value, if it is JSON.", |it| {
+            })
+            .large(),
+            Column::text("value_json", "The value, if it is JSON.", |it: &JournalEntry| {
                 json::checked(it.value.as_ref()?).map(Cow::from)
-            }),
+            })
+            .large(),
             Column::text("failure", "The failure that it carries, as [code] message.", |it| {
                 it.failure.as_deref().map(Cow::from)
             }),

@@ -57,16 +57,22 @@ pub(crate) fn sys_promise() -> Table<Promise> {
             }),
             Column::text("key", "Name of the promise.", |it| Some((&it.key).into())),
             Column::bool("completed", "Whether it is completed.", |it| Some(it.result.is_some())),
-            Column::bytes("completion_success_value", "Its value.", Promise::value),
-            Column::text("completion_success_value_utf8", "Its value, if it is UTF-8.", |it| {
-                std::str::from_utf8(it.value()?).ok().map(Cow::from)
-            }),
+            Column::bytes("completion_success_value", "Its value.", Promise::value).large(),
+            Column::text(
+                "completion_success_value_utf8",
+                "Its value, if it is UTF-8.",
+                |it: &Promise| std::str::from_utf8(it.value()?).ok().map(Cow::from),
+            )
+            .large(),
             Column::text("completion_failure", "Its failure, as [code] message.", |it| {
                 it.result.as_ref()?.as_ref().err().map(Cow::from)
             }),
-            Column::text("completion_success_value_json", "Its value, if it is JSON.", |it| {
-                json::checked(it.value()?).map(Cow::from)
-            }),
+            Column::text(
+                "completion_success_value_json",
+                "Its value, if it is JSON.",
+                |it: &Promise| json::checked(it.value()?).map(Cow::from),
+            )
+            .large(),
             Column::u32("waiting", "How many invocations wait for it.", |it| Some(it.waiting)),
         ],
         filter,

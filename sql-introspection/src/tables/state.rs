@@ -54,13 +54,17 @@ pub(crate) fn state() -> Table<State> {
             }),
             Column::text("key", "The state key, if it is UTF-8.", |it| text(&it.key)),
             Column::u64("key_length", "Bytes in the state key.", |it| Some(it.key.len() as u64)),
-            Column::text("value_utf8", "The value, if it is UTF-8.", |it| text(&it.value)),
-            Column::bytes("value", "The value.", |it| Some(&it.value)),
+            Column::text("value_utf8", "The value, if it is UTF-8.", |it: &State| text(&it.value))
+                .large(),
+            Column::bytes("value", "The value.", |it: &State| Some(&it.value)).large(),
             Column::u64("value_length", "Bytes in the value.", |it| Some(it.value.len() as u64)),
             Column::bytes("key_bytes", "The state key.", |it| Some(&it.key)),
-            Column::text("value_json", "The value, if it is JSON: value_json ->> 'field'.", |it| {
-                json::checked(&it.value).map(Cow::from)
-            }),
+            Column::text(
+                "value_json",
+                "The value, if it is JSON: value_json ->> 'field'.",
+                |it: &State| json::checked(&it.value).map(Cow::from),
+            )
+            .large(),
             Column::text(
                 "service",
                 "As older servers name it: the service's alias, or its name.",

@@ -1,4 +1,5 @@
-//! Large constants: they are repeated for each row of a batch, so a batch has few rows.
+//! How many rows a batch has: few, where each of them may be large. What a step collects until it
+//! has a whole batch is in memory.
 
 use datafusion::{
     common::{
@@ -9,10 +10,16 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan},
 };
 
+use crate::column::is_large;
+
+/// Rows of a batch: few enough that a step which repeats them takes little.
+pub(crate) const ROWS_MAX: usize = 1024;
 /// What the constants of a batch may take, in bytes.
 const BATCH_BYTES: usize = 16 << 20;
 /// Constants up to this size are not worth counting, in bytes.
 const SMALL_BYTES: usize = 1024;
+/// Rows of a batch where columns are read whose values may be large.
+const LARGE_ROWS: usize = 64;
 
 /// How many rows a batch may have, given how many it has at most.
 ///
@@ -22,8 +29,11 @@ pub(crate) fn rows_max(
     plan: &LogicalPlan,
     rows_max: ConfigNonZeroUsize,
 ) -> Result<ConfigNonZeroUsize> {
-    let mut bytes = 0_usize;
+    let (mut bytes, mut has_large) = (0_usize, false);
     plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            has_large |= scan.projected_schema.fields().iter().any(|field| is_large(field));
+        }
         node.apply_expressions(|expr| {
             expr.apply(|part| {
                 if let Expr::Literal(value, _) = part
@@ -35,8 +45,10 @@ pub(crate) fn rows_max(
             })
         })
     })?;
-    match BATCH_BYTES.checked_div(bytes) {
-        Some(rows) => ConfigNonZeroUsize::try_new(rows.clamp(1, rows_max.get())),
+    let of_constants = BATCH_BYTES.checked_div(bytes).map(|rows| rows.max(1));
+    let of_columns = has_large.then_some(LARGE_ROWS);
+    match of_constants.into_iter().chain(of_columns).min() {
+        Some(rows) => ConfigNonZeroUsize::try_new(rows.min(rows_max.get())),
         None => Ok(rows_max),
     }
 }

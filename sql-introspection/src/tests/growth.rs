@@ -1,0 +1,161 @@
+//! What the values of a query may take, and what it may compute.
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+
+use super::{
+    memory::{Memory, engine, engine_with},
+    rows,
+};
+use crate::{Client, output};
+
+/// Why a query is refused.
+async fn refusal(memory: &Memory, sql: &str) -> String {
+    let refused = rows(memory, sql).await.unwrap_err();
+    assert_eq!(refused.code, "53200", "{refused}");
+    refused.message
+}
+
+#[tokio::test]
+async fn values_are_counted_for_as_long_as_something_holds_them() {
+    let memory = Memory::of(3000);
+    let text = "repeat('x', (1000 + length(id))::int)";
+    // Each column alone has enough room.
+    let columns = |count: usize| {
+        let columns: Vec<_> =
+            (0..count).map(|nth| format!("{text} || '{nth}' as c{nth}")).collect();
+        format!("select {} from sys_invocation", columns.join(", "))
+    };
+    assert_eq!(rows(&memory, &columns(1)).await.unwrap().len(), 3000);
+    let refused = refusal(&memory, &columns(20)).await;
+    assert!(refused.contains("values of functions"), "{refused}");
+    // What one query has held, another one gets.
+    assert_eq!(rows(&memory, &columns(1)).await.unwrap().len(), 3000);
+}
+
+#[tokio::test]
+async fn batches_have_few_rows_where_constants_are_large() {
+    let memory = Memory::of(3000);
+    let client = Client::new(&engine(&memory).await, 1);
+    let rows_of = async |sql: &str| {
+        let plan = client.engine().plan_one(sql).await.unwrap();
+        let batches: Vec<_> = client.run(plan, None).await.unwrap().try_collect().await.unwrap();
+        batches.iter().map(|batch| batch.num_rows()).max()
+    };
+    let sql = |bytes| format!("select v, repeat('x', {bytes}) from generate_series(1, 3000) t(v)");
+    assert_eq!(rows_of(&sql(10)).await, Some(1024));
+    assert!(rows_of(&sql(1 << 20)).await.is_some_and(|rows| rows <= 16));
+}
+
+#[tokio::test]
+async fn small_values_are_repeated_and_large_ones_are_not() {
+    let memory = Memory::of(10);
+    let joined = |value: &str, used: &str, count: usize| {
+        format!(
+            "select max({used}) from (select {value} as a from generate_series(1, {count}) t(v)) t, \
+             generate_series(1, 5000) u(w)"
+        )
+    };
+    for value in ["array_agg(v)", "named_struct('a', array_agg(v))", "string_agg(v::text, '')"] {
+        let refused =
+            refusal(&memory, &joined(value, "case when a is null then 0 else w end", 20_000)).await;
+        assert!(refused.contains("would be repeated"), "{value}: {refused}");
+    }
+    let refused = refusal(&memory, &joined("array_agg(v)", "a[w]", 20_000)).await;
+    assert!(refused.contains("would be repeated"), "{refused}");
+    let found =
+        rows(&memory, &joined("string_agg(v::text, ',')", "length(a)", 5_000)).await.unwrap();
+    let length = (1..=5_000).map(|v| format!("{v},").len()).sum::<usize>() - 1;
+    assert_eq!(found, [[length.to_string()]]);
+    let refused =
+        refusal(&memory, "select count(*) from (select unnest(range(0, 2000000))) t").await;
+    assert!(refused.contains("would be unnested"), "{refused}");
+}
+
+#[tokio::test]
+async fn each_pattern_is_understood_without_all_others() {
+    let memory = Memory::of(300);
+    let searched = |operator: &str| {
+        format!(
+            "select count(*) from sys_invocation \
+             where id {operator} ('^INV_' || (length(id) - 5)::text || '{{1,2}}')"
+        )
+    };
+    // inv_0 to inv_9 have one digit more than it says, so it says 0; of two digits 1, of three 2.
+    let matching = (0..300).filter(|nth: &u32| {
+        let digits = nth.to_string();
+        digits.starts_with(&(digits.len() - 1).to_string())
+    });
+    let matching = matching.count();
+    for (operator, expected) in [("~", 0), ("~*", matching), ("!~", 300), ("!~*", 300 - matching)] {
+        let found = rows(&memory, &searched(operator)).await.unwrap();
+        assert_eq!(found, [[expected.to_string()]], "{operator}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_interrupted_takes_few_steps() {
+    let memory = Memory::of(10);
+    for call in [
+        "length(btrim(repeat('a', 15000000), repeat('b', 15000000) || 'a'))",
+        "strpos(repeat('a', 16000000), repeat('a', 8000000) || 'b')",
+        "array_has_all(range(0, 2000000), range(0, 2000000))",
+        "levenshtein(repeat('a', 90000), repeat('b', 90000))",
+    ] {
+        let refused = refusal(&memory, &format!("select {call}")).await;
+        assert!(refused.contains("steps"), "{call}: {refused}");
+    }
+    assert_eq!(
+        rows(&memory, "select strpos(repeat('a', 10000) || 'b', 'ab')").await.unwrap(),
+        [["10000"]]
+    );
+}
+
+#[tokio::test]
+async fn a_row_that_is_too_large_is_not_sent() {
+    let memory = Memory::of(10);
+    let client = Client::new(&engine(&memory).await, 1);
+    let sql = "select a, a as b, a as c from (select repeat('x', 30000000) as a) t";
+    let plan = client.engine().plan_one(sql).await.unwrap();
+    let batches = client.run(plan, None).await.unwrap();
+    let sent: Vec<_> = output::encode(batches, output::Format::Json).collect().await;
+    assert_eq!(sent.into_iter().find_map(Result::err).unwrap().code, "54000");
+}
+
+#[tokio::test]
+async fn queries_are_given_up_when_memory_is_short() {
+    let memory = Memory::of(10);
+    let engine = engine(&memory).await;
+    let client = Client::new(&engine, 2);
+    let endless = "select sum(value) from generate_series(1, 1000000000000)";
+    let plan = client.engine().plan_one(endless).await.unwrap();
+    let batches = client.run(plan, None).await.unwrap();
+    assert!(engine.is_busy());
+    engine.give_up();
+    let error = batches.try_collect::<Vec<_>>().await.unwrap_err();
+    assert!(error.code == "53200" && error.message.contains("short of memory"), "{error}");
+    let plan = client.engine().plan_one("select 1").await.unwrap();
+    assert_eq!(
+        client.run(plan, None).await.unwrap().try_collect::<Vec<_>>().await.unwrap().len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_join_that_finds_nothing_gives_up_in_the_middle_of_a_batch() {
+    let memory = Memory::of(10);
+    let engine = engine_with(&memory, Duration::from_millis(300), 1).await;
+    let client = Client::new(&engine, 1);
+    let many = "select count(*) from generate_series(1, 1000000) t(v), \
+                generate_series(1, 1000000) u(w) where v * w = 7000000000000";
+    for sql in [many, "select count(*) from sys_invocation"] {
+        let plan = client.engine().plan_one(sql).await.unwrap();
+        let done = match client.run(plan, None).await {
+            Ok(batches) => batches.try_collect::<Vec<_>>().await.map(|_| ()),
+            Err(error) => Err(error),
+        };
+        // The second one needs the only place.
+        assert_eq!(done.err().map(|it| it.code), (sql == many).then_some("57014"), "{sql}");
+    }
+}
