@@ -19,6 +19,7 @@ use crate::{
     tables::{
         Order,
         audit::AuditEntry,
+        meter,
         waiting_edit::{WAITING_BYTES_MAX, WAITING_MAX},
         walk::{Budget, Within},
     },
@@ -313,4 +314,22 @@ fn the_audit_keeps_what_fits_and_counts_the_rest() {
     let kept = audit(&mut fixture).remove(3);
     assert_eq!((kept.changes.len(), kept.changes_omitted), (15, 285));
     assert_eq!((kept.before.unwrap().entries, kept.after.unwrap().version), (300, version(&[])));
+}
+
+/// Every invocation of an object or a workflow asks for it when it ends.
+#[test]
+fn that_no_edit_waits_is_known_without_reading() {
+    let mut fixture = Fixture::single();
+    let is_known = |fixture: &mut Fixture, is_there: bool| {
+        assert_eq!(fixture.tables().has_waiting_edits(), is_there);
+        meter::take();
+        assert_eq!(fixture.tables().has_waiting_edits(), is_there);
+        assert_eq!(meter::take() == 0, !is_there);
+    };
+    is_known(&mut fixture, false);
+    let holder = fixture.apply(invoked(call_object(1, "k")));
+    edit_counter(&mut fixture, set("a", "1"));
+    is_known(&mut fixture, true);
+    end(&mut fixture, attempt(holder, holder));
+    is_known(&mut fixture, false);
 }
