@@ -10,7 +10,7 @@ use bytes::Bytes;
 use protocol::{ServiceKind, StateVersion};
 use runtime_core::{
     model::state_edit::{EditOutcome, StateChange, StateEdit, StateSummary},
-    tables::waiting_edit::WAITING_MAX,
+    tables::waiting_edit::{WAITING_BYTES_MAX, WAITING_MAX},
 };
 use runtime_partition::budget::Held;
 use serde::{Deserialize, Serialize};
@@ -195,8 +195,9 @@ fn edited(
             )))
         }
         EditOutcome::TooMany => Err(Refusal::TooMany(format!(
-            "an invocation holds {name}, and as many edits wait for it as may: {WAITING_MAX}, of \
-             16 MiB together; sys_locks says which one"
+            "an invocation holds {name}, and with this edit, more would wait for it than may: \
+             {WAITING_MAX}, of {} MiB together; sys_locks says which invocation it is",
+            WAITING_BYTES_MAX >> 20
         ))),
     }
 }
