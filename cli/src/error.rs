@@ -67,6 +67,20 @@ pub(crate) enum Error {
         /// How many invocations.
         count: u64,
     },
+    /// The editor could not be used.
+    #[error("the editor '{command}' {what}; $VISUAL or $EDITOR says which one to use")]
+    Editor {
+        /// The command line.
+        command: String,
+        /// What it has done.
+        what: String,
+    },
+    /// A file could not be written or read.
+    #[error("the file to edit cannot be used: {0}")]
+    File(#[source] io::Error),
+    /// What was written in the editor is not a state.
+    #[error("what was written is not a state: {0}")]
+    NotState(String),
     /// The user was asked, and did not say yes.
     #[error("nothing was done")]
     Declined,
@@ -126,6 +140,12 @@ pub(crate) enum UsageError {
          all that it can be done to"
     )]
     NoInvocations,
+    /// A value is not JSON.
+    #[error(
+        "the value is not JSON ({0}): a text is written with quotes, as in '\"paid\"', and --raw-file \
+         takes bytes as they are"
+    )]
+    NotJson(String),
     /// Nobody can be asked whether to go on.
     #[error("{0} This has to be confirmed, and there is no terminal to ask at; --yes confirms it")]
     Unconfirmed(String),
@@ -150,6 +170,9 @@ impl Error {
             | Self::Start(_)
             | Self::NotFound { .. }
             | Self::StillNeeded { .. }
+            | Self::Editor { .. }
+            | Self::File(_)
+            | Self::NotState(_)
             | Self::Declined => FAILED,
             Self::Usage(_) => USAGE,
             Self::Incomplete { .. } => INCOMPLETE,

@@ -79,6 +79,7 @@ pub fn is_nothing_left(tables: &Tables<'_>) -> Result<(), String> {
     for table in [
         Table::Object,
         Table::Inbox,
+        Table::WaitingEdit,
         Table::Timer,
         Table::Outbox,
         Table::Waiter,

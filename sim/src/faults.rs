@@ -33,6 +33,7 @@ pub(crate) enum FaultKind {
     Pause,
     Resume,
     Register,
+    EditState,
 }
 
 /// How often each fault occurs, in thousandths of the steps; chosen per simulation.
@@ -70,6 +71,7 @@ impl FaultWeights {
             (limits.operators, 3, FaultKind::Register),
             (limits.operators, 4, FaultKind::Pause),
             (limits.operators, 4, FaultKind::Resume),
+            (limits.operators, 12, FaultKind::EditState),
         ];
         let mut weights = Vec::new();
         for (is_allowed, most, strike) in most {
@@ -171,6 +173,7 @@ impl World {
             FaultKind::Pause => self.pause_an_invocation()?,
             FaultKind::Resume => self.resume_an_invocation()?,
             FaultKind::Register => self.register()?,
+            FaultKind::EditState => self.edit_state()?,
         }
         Ok(true)
     }

@@ -8,7 +8,10 @@ use abide_sdk::{Clock, prelude::*};
 use bytes::{BufMut, Bytes, BytesMut};
 use runtime_embedded::VirtualClock;
 
-use crate::program::{Program, Step, decode};
+use crate::{
+    editors::EDITED,
+    program::{Program, Step, decode},
+};
 
 /// External state, which a crash of the runtime does not affect.
 #[derive(Debug, Default)]
@@ -89,6 +92,16 @@ pub(crate) enum Capabilities<'c> {
     Workflow(&'c WorkflowContext),
 }
 
+impl Capabilities<'_> {
+    /// What operators have written into the object's state.
+    async fn edited(self) -> Result<Option<Bytes>> {
+        match self {
+            Self::Object(object) => Ok(BY_OPERATORS.get(object).await?.map(|value| value.0)),
+            Self::Empty | Self::Workflow(_) => Ok(None),
+        }
+    }
+}
+
 pub(crate) struct Service(Outside);
 
 #[service(name = "Svc")]
@@ -106,6 +119,7 @@ impl Service {
 pub(crate) struct Object(Outside);
 
 pub(crate) const LIST: State<Raw> = State::new("list");
+const BY_OPERATORS: State<Raw> = State::new(EDITED);
 
 #[object(name = "Obj")]
 impl Object {
@@ -165,9 +179,15 @@ impl Outside {
         if program.number > 0 && earliest_ms.is_some_and(|earliest_ms| now_ms < earliest_ms) {
             self.fault(format!("program {} started before its time", program.number));
         }
+        let edited = capabilities.edited().await?;
         let mut seen = BytesMut::new();
         for (at, step) in program.steps.iter().enumerate() {
             self.step(ctx, capabilities, at, step, &mut seen).await?;
+        }
+        let edited_since = capabilities.edited().await?;
+        if edited_since != edited {
+            let number = program.number;
+            self.fault(format!("program {number}: {edited:?} was edited to {edited_since:?}"));
         }
         if self.has_large_results && program.number % 3 == 1 {
             seen.resize(LARGE_BYTES, 0);

@@ -5,8 +5,8 @@
 //! Reading order: [`program`] (what handlers do), [`handlers`] and [`perform`] (running it on the
 //! SDK), [`task`] (one attempt: machine, wire, SDK), [`media`] (what can fail underneath a node),
 //! [`node`] (the embedded node on those media, with optional sabotage), [`world`] (the main loop),
-//! [`turns`], [`clients`], [`operators`], [`attempts`], [`backoff_tracker`], [`faults`] and
-//! [`restarts`] (what happens in it), [`checks`] and [`followers`] (what must hold), [`stats`]
+//! [`turns`], [`clients`], [`operators`], [`editors`], [`attempts`], [`backoff_tracker`],
+//! [`faults`] and [`restarts`] (what happens in it), [`checks`] and [`followers`] (what must hold), [`stats`]
 //! (which faults had an effect), [`limits`] (which faults may occur), [`sabotage`] (which parts are
 //! disabled), and [`shrink`] (reducing a failing simulation).
 //!
@@ -17,6 +17,7 @@ pub mod attempts;
 pub mod backoff_tracker;
 pub mod checks;
 pub mod clients;
+pub mod editors;
 pub mod faults;
 pub mod followers;
 pub mod handlers;

@@ -71,6 +71,12 @@ pub enum Fault {
     Paused,
     /// An operator resumes an invocation.
     Resumed,
+    /// An operator edits a state.
+    Edited,
+    /// An edit of a state waits for an invocation that holds the key.
+    EditQueued,
+    /// An edit is for the version that the state has when it is asked for.
+    EditConflict,
     /// A deployment is registered while invocations are under way.
     Registered,
     /// A client asks again for a result that has expired.
@@ -99,7 +105,7 @@ const FAULTS: usize = Fault::ALL.len();
 
 impl Fault {
     /// All faults, in declaration order.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 46] = [
         Self::PowerLoss,
         Self::LogPowerCut,
         Self::LogBytesLost,
@@ -132,6 +138,9 @@ impl Fault {
         Self::Cancelled,
         Self::Paused,
         Self::Resumed,
+        Self::Edited,
+        Self::EditQueued,
+        Self::EditConflict,
         Self::Registered,
         Self::Expired,
         Self::Budget,
@@ -186,6 +195,9 @@ impl Fault {
             Self::Cancelled => ("cancellations requested", "an invocation was signalled or ended"),
             Self::Paused => ("pauses requested", "an invocation was paused, or asked to suspend"),
             Self::Resumed => ("resumptions requested", "an invocation ran again"),
+            Self::Edited => ("edits of state requested", "one was applied"),
+            Self::EditQueued => ("edits queued behind an invocation", "one was applied later"),
+            Self::EditConflict => ("edits for the known version", "it had changed by then"),
             Self::Registered => ("deployments registered", "an invocation kept an older pin"),
             Self::Expired => {
                 ("short-lived results requested again", "one had expired and ran again")

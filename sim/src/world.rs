@@ -17,6 +17,7 @@ use crate::{
     backoff_tracker::Backing,
     checks,
     clients::{Completing, Operation},
+    editors::Editors,
     faults::FaultWeights,
     handlers,
     limits::{Limits, Moment, Sabotage},
@@ -59,6 +60,7 @@ pub struct World {
     pub(crate) operations: Vec<Operation>,
     pub(crate) completions: Vec<Completing>,
     pub(crate) operators: Operators,
+    pub(crate) editors: Editors,
     pub(crate) pins: Pins,
     pub(crate) backing: Backing,
     pub(crate) stats: Stats,
@@ -153,6 +155,7 @@ impl World {
             operations: Vec::new(),
             completions: Vec::new(),
             operators: Operators::default(),
+            editors: Editors::default(),
             pins: Pins::default(),
             backing: Backing::default(),
             stats: Stats::default(),
@@ -225,6 +228,7 @@ impl World {
             }
             150..160 => {
                 self.listen_to_orders()?;
+                self.listen_to_editors();
             }
             160..370 => self.any_turn()?,
             370..520 => self.commit()?,
@@ -282,6 +286,7 @@ impl World {
             is_busy |= self.complete_one()?;
             is_busy |= self.listen()?;
             is_busy |= self.listen_to_orders()?;
+            is_busy |= self.listen_to_editors();
             if let Some(fault) = self.outside.surroundings().faults.first() {
                 return Err(fault.clone());
             }
@@ -336,6 +341,7 @@ impl World {
         }
         checks::tags(node, &operations, &doomed, &looks, !is_lossy)?;
         checks::is_in_time(&self.clock)?;
+        self.check_edits()?;
         let mut node = self.node.take();
         if let Some(node) = &mut node {
             node.check_followers(&mut self.stats)?;

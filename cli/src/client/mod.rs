@@ -1,6 +1,8 @@
 //! Requests to the admin API.
 
 mod refusal;
+#[cfg(test)]
+pub(crate) mod served;
 mod tls;
 mod url;
 
@@ -125,6 +127,16 @@ impl Client {
         let response = self.send(Method::POST, path, Some(body), JSON).await?;
         let status = response.status();
         Ok((status, self.whole(response).await?))
+    }
+
+    /// Changes a resource with JSON, and returns what is answered.
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let response = self.send(Method::PATCH, path, Some(body), JSON).await?;
+        self.whole(response).await
     }
 
     /// Removes a resource.

@@ -14,7 +14,8 @@ pub struct Audit {
     #[arg(long, value_name = "NAME")]
     operator: Option<String>,
 
-    /// Only this operation: cancel, kill, pause, resume, purge or purge-journal.
+    /// Only this operation: cancel, kill, pause, resume, purge, purge-journal, replace-state or
+    /// patch-state.
     #[arg(long, value_name = "NAME")]
     operation: Option<String>,
 
@@ -47,7 +48,7 @@ fn statement(audit: &Audit) -> String {
     let conditions: Vec<String> = conditions.collect();
     format!(
         "select at, operator, operation, invocation_id, target, status_before, outcome, \
-         deployment_id as moved_to, reason from sys_audit{} order by at desc limit {}",
+         deployment_id as moved_to, changes_json as changes, reason from sys_audit{} order by at desc limit {}",
         all_of(&conditions),
         audit.limit
     )

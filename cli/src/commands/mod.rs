@@ -33,7 +33,7 @@ pub enum Command {
     #[command(subcommand, after_help = EXIT_CODES)]
     Invocations(invocations::Invocations),
 
-    /// Show the state of virtual objects and workflows.
+    /// Show and change the state of virtual objects and workflows.
     #[command(subcommand, after_help = EXIT_CODES)]
     State(state::State),
 

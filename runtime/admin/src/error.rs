@@ -85,6 +85,9 @@ pub enum Refusal {
     /// The invocation is not yet in a state that allows the operation.
     #[error("{0}")]
     TooEarly(String),
+    /// Too much of the kind waits already.
+    #[error("{0}")]
+    TooMany(String),
     /// The request is not meant for this server.
     #[error(transparent)]
     Host(HostError),
@@ -192,6 +195,7 @@ impl Refusal {
             | Self::Limit(_) => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooEarly(_) => StatusCode::TOO_EARLY,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Host(error) => error.status(),
             Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
@@ -230,6 +234,7 @@ impl Refusal {
             | Self::Limit(_)
             | Self::Conflict(_)
             | Self::TooEarly(_)
+            | Self::TooMany(_)
             | Self::Host(_)
             | Self::CrossSite
             | Self::NotImplemented(_)

@@ -41,6 +41,15 @@ pub struct Query<T>(pub T);
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
+/// A JSON object as the body of a request, as large as a payload.
+#[derive(Debug)]
+pub struct LargeJson<T> {
+    /// What it says.
+    pub value: T,
+    /// If the body is a large one: the memory for it.
+    pub held: Option<Held>,
+}
+
 /// A body of any type.
 #[derive(Debug)]
 pub struct Payload {
@@ -105,15 +114,27 @@ impl<T: DeserializeOwned> FromRequest<Admin> for Json<T> {
 
     async fn from_request(request: Request, admin: &Admin) -> Result<Self, Refusal> {
         check_type(request.headers())?;
-        let Payload { bytes: body, .. } = read(admin, request, JSON_BYTES_MAX).await?;
-        // Serde would accept an array in place of an object, as its fields in source order.
-        if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-            return Err(Refusal::Unprocessable(
-                "the body is a list, expected an object".to_owned(),
-            ));
-        }
-        from_json(&body).map(Self)
+        let Payload { bytes, .. } = read(admin, request, JSON_BYTES_MAX).await?;
+        object(&bytes).map(Self)
     }
+}
+
+impl<T: DeserializeOwned> FromRequest<Admin> for LargeJson<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, admin: &Admin) -> Result<Self, Refusal> {
+        check_type(request.headers())?;
+        let Payload { bytes, held } = read(admin, request, PAYLOAD_BYTES_MAX).await?;
+        Ok(Self { value: object(&bytes)?, held })
+    }
+}
+
+fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    // Serde would accept an array in place of an object, as its fields in source order.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Refusal::Unprocessable("the body is a list, expected an object".to_owned()));
+    }
+    from_json(body)
 }
 
 fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {

@@ -1,10 +1,11 @@
 //! The operator API: deployments, services, invocations.
 //!
 //! Reading order: [`server`] (routes), `access` (which requests are let in), one file per resource
-//! (`deployments`, `services`, `invocations`, `query`, `changes`, `health`, `serdes`), [`metadata`] (the representation
-//! of services), [`versions`], `unoffered` (what is not supported yet), [`extract`] (path, query
-//! and body of a request), [`discovery`] (how endpoints are called), [`error`] (the single place
-//! where a refusal becomes a status), [`openapi`].
+//! (`deployments`, `services`, `state`, `invocations`, `query`, `changes`, `health`, `serdes`),
+//! [`metadata`] (the representation of services), [`operator`] (who asks, and why), [`versions`],
+//! `unoffered` (what is not supported yet), [`extract`] (path, query and body of a request),
+//! [`discovery`] (how endpoints are called), [`error`] (the single place where a refusal becomes a
+//! status), [`openapi`].
 
 mod access;
 pub mod changes;
@@ -17,10 +18,12 @@ pub mod invocations;
 pub mod metadata;
 mod nulls;
 pub mod openapi;
+pub mod operator;
 pub mod query;
 pub mod serdes;
 pub mod server;
 pub mod services;
+pub mod state;
 mod text;
 mod unoffered;
 pub mod versions;

@@ -8,7 +8,7 @@ use crate::{
     extract::Json,
     health, invocations,
     invocations::{batch, operations},
-    query, serdes, services,
+    query, serdes, services, state,
 };
 
 #[derive(OpenApi)]
@@ -26,6 +26,8 @@ use crate::{
         services::get,
         services::handlers,
         services::handler,
+        state::replace,
+        state::patch,
         invocations::list,
         invocations::get,
         invocations::delete,

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::{
     Admin, access, changes, deployments, health, invocations,
     invocations::{batch, operations},
-    openapi, query, serdes, services, unoffered, versions,
+    openapi, query, serdes, services, state, unoffered, versions,
 };
 
 /// Serves until `shutdown` resolves.
@@ -34,6 +34,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/deployments/{deployment}", get(deployments::get).delete(deployments::delete))
         .route("/services", get(services::list))
         .route("/services/{service}", get(services::get))
+        .route("/services/{service}/state", post(state::replace).patch(state::patch))
         .route("/services/{service}/handlers", get(services::handlers))
         .route("/services/{service}/handlers/{handler}", get(services::handler))
         .route("/invocations", get(invocations::list))

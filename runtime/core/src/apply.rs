@@ -84,6 +84,9 @@ impl Partition {
             Event::OperationRequested { request, operator, target, operation } => {
                 invocation::operate::requested(&mut cx, *request, operator, *target, *operation);
             }
+            Event::StateEditRequested { request, operator, edit } => {
+                invocation::edit_state::requested(&mut cx, *request, operator, edit);
+            }
             Event::Produced { request, invoke } => {
                 producer_dedup::produced(&mut cx, *request, invoke);
             }

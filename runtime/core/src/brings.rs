@@ -48,6 +48,7 @@ impl Event {
             | Self::CleanupDue { .. }
             | Self::PurgeRequested { .. }
             | Self::OperationRequested { .. }
+            | Self::StateEditRequested { .. }
             | Self::DeploymentRegistered { .. }
             | Self::DeploymentOffered { .. }
             | Self::DeploymentRemoved { .. } => Brings::Nothing,

@@ -18,6 +18,7 @@ use crate::{
         invocation::{Completion, Pin},
         message::Message,
         operation::Outcome,
+        state_edit::{EditOutcome, StateSummary},
     },
     time::{Stamp, Timestamp},
 };
@@ -132,6 +133,9 @@ pub enum Answer {
     AlreadyInvoked { id: InvocationId },
     /// What has become of an operator's request; if it was done, that is durable.
     Operated(Outcome),
+    /// What has become of an edit of state, and the state after it; `None` if nobody has looked at
+    /// it yet, or will.
+    StateEdited { outcome: EditOutcome, state: Option<StateSummary> },
     /// The outcome of a signal; if it was stored, it is durable.
     Signalled(SignalAnswer),
     /// The outcome of a registration.

@@ -29,6 +29,7 @@ use crate::{
         message::Message,
         operation::Operation,
         operator::Operator,
+        state_edit::StateEdit,
         timer::TimerKey,
     },
     time::Stamp,
@@ -157,6 +158,8 @@ pub enum Event {
         target: InvocationId,
         operation: Operation,
     },
+    /// An operator asked to edit the state of a virtual object or workflow.
+    StateEditRequested { request: RequestId, operator: Operator, edit: Box<StateEdit> },
 }
 
 impl Event {
@@ -185,6 +188,7 @@ impl Event {
             | Self::CleanupDue { .. }
             | Self::PurgeRequested { .. }
             | Self::OperationRequested { .. }
+            | Self::StateEditRequested { .. }
             | Self::DeploymentRegistered { .. }
             | Self::DeploymentOffered { .. }
             | Self::DeploymentRemoved { .. }

@@ -34,9 +34,15 @@ pub(crate) fn acquire(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn
     }
 }
 
+/// The invocation that has the lock now, and the place at which it waited for it.
+pub(crate) struct Next {
+    pub(crate) place: Lsn,
+    pub(crate) invocation: Lsn,
+}
+
 /// Passes the lock to the next invocation in the inbox and returns it to be started, or frees the
 /// object.
-pub(crate) fn release(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn) -> Option<Lsn> {
+pub(crate) fn release(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn) -> Option<Next> {
     let (service, key) = (&target.service, &target.key);
     let Some(object) = cx.tables.object(service, key) else {
         panic!("{:?}: {target} is released but not locked", cx.lsn)
@@ -62,7 +68,7 @@ pub(crate) fn release(cx: &mut Context<'_, '_>, target: &Target, invocation: Lsn
     cx.tables.delete_from_inbox(service, key, place);
     let object = Object { holder: next, queued: object.queued - 1, head: Lsn(place.0 + 1) };
     cx.tables.put_object(service, key, object);
-    Some(next)
+    Some(Next { place, invocation: next })
 }
 
 /// Removes a waiting invocation from the inbox.

@@ -11,6 +11,7 @@ use crate::{
         invocation::{AttemptFailure, Invoke},
         message::Message,
         operator::Operator,
+        state_edit::{AuditedEdit, Sample, StateChange, StateEdit},
     },
 };
 
@@ -37,6 +38,9 @@ impl Event {
             Self::AttemptSuspended { awaiting, .. } => awaiting.size() * AWAITING_NODE_BYTES,
             Self::DeploymentRegistered { .. } | Self::DeploymentOffered { .. } => DEPLOYMENT_BYTES,
             Self::OperationRequested { operator, .. } => of_operator(operator),
+            Self::StateEditRequested { operator, edit, .. } => {
+                of_operator(operator) + of_state_edit(edit)
+            }
             Self::DeploymentPinned { .. }
             | Self::AttemptEnded { .. }
             | Self::TimerFired { .. }
@@ -144,6 +148,26 @@ pub(crate) fn of_incident(incident: &Incident) -> u64 {
 
 pub(crate) fn of_operator(operator: &Operator) -> usize {
     operator.name.len() + operator.reason.as_ref().map_or(0, String::len)
+}
+
+pub(crate) fn of_state_edit(edit: &StateEdit) -> usize {
+    let entry = |(key, value): &(Bytes, Bytes)| key.len() + value.len();
+    let change = match &edit.change {
+        StateChange::Replace(entries) => entries.iter().map(entry).sum::<usize>(),
+        StateChange::Patch { set, clear } => {
+            set.iter().map(entry).sum::<usize>() + clear.iter().map(Bytes::len).sum::<usize>()
+        }
+    };
+    edit.service.len() + edit.key.len() + change
+}
+
+/// What it takes to keep an edit in the audit, in bytes.
+pub(crate) fn of_audited_edit(audited: &AuditedEdit) -> usize {
+    let names = audited.service.len() + audited.key.len() + of_operator(&audited.operator);
+    let samples = audited.changes.iter().flat_map(|change| {
+        [Some(&change.key), change.before.as_ref(), change.after.as_ref()].into_iter().flatten()
+    });
+    names + samples.map(Sample::kept_bytes).sum::<usize>()
 }
 
 pub(crate) fn of_attempt_failure(failure: &AttemptFailure) -> usize {

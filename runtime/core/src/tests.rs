@@ -20,6 +20,7 @@ mod retention;
 mod retries;
 mod shared_results;
 mod signals;
+mod state_edits;
 mod support;
 mod tables;
 mod width;

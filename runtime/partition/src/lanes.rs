@@ -40,7 +40,7 @@ const BATCH_FULL: usize = 512;
 /// Source of an event, which decides whether it may be taken when memory or disk space is short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// New work that a client requests.
+    /// New work that a client requests, and whatever else may take up much space.
     New,
     /// Progress of running attempts.
     Running,
@@ -58,7 +58,9 @@ impl Lane {
     /// The lane of an event from an edge.
     pub(crate) fn of(event: &Event) -> Self {
         match event {
-            Event::Invoked(_) | Event::Produced { .. } => Self::New,
+            Event::Invoked(_) | Event::Produced { .. } | Event::StateEditRequested { .. } => {
+                Self::New
+            }
             Event::DeploymentPinned { .. }
             | Event::CommandProposed { .. }
             | Event::TimedCommandProposed { .. }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use protocol::{
-    DeploymentId, InvocationId,
+    DeploymentId, InvocationId, PartitionKey,
     journal::{NotificationResult, notification::SignalId},
 };
 use runtime_core::{
@@ -18,6 +18,7 @@ use runtime_core::{
         operation::{Operation, Outcome},
         operator::Operator,
         producer::Position,
+        state_edit::{EditOutcome, StateEdit, StateSummary},
     },
     time::Timestamp,
 };
@@ -99,6 +100,7 @@ impl Partitions {
             Reply::Answer(
                 other @ (Answer::Accepted { .. }
                 | Answer::Operated(_)
+                | Answer::StateEdited { .. }
                 | Answer::Signalled(_)
                 | Answer::Registered(_)
                 | Answer::Removed { .. }
@@ -169,6 +171,21 @@ impl Partitions {
         let answer = self.answer(to, (), event).await?;
         let Answer::Operated(outcome) = answer else { wrong("an operation", &answer) };
         Ok(outcome)
+    }
+
+    /// Edits the state of a virtual object or workflow as an operator asks; returns what has become
+    /// of it, and the state after it unless it waits or was refused unseen.
+    pub async fn edit_state(
+        &self,
+        held: impl Send,
+        operator: Operator,
+        edit: Box<StateEdit>,
+    ) -> Result<(EditOutcome, Option<StateSummary>), RequestError> {
+        let to = self.owner(PartitionKey::of_key(&edit.key));
+        let event = |request| Event::StateEditRequested { request, operator, edit };
+        let answer = self.answer(to, held, event).await?;
+        let Answer::StateEdited { outcome, state } = answer else { wrong("an edit", &answer) };
+        Ok((outcome, state))
     }
 
     /// Registers a deployment.

@@ -68,10 +68,15 @@ impl Node {
         node
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_abide"));
         command.args(arguments).env("ABIDE_ADMIN_URL", format!("http://{}", self.abide.admin));
-        command.stdin(Stdio::null()).output().unwrap()
+        command.stdin(Stdio::null()).env_remove("VISUAL");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
     }
 
     /// What it prints, if it ends with this code.
@@ -234,4 +239,40 @@ async fn many_are_counted_first_and_each_is_tried_once() {
     assert_eq!((&again["done"]["count"], &again["matched"]), (&json!(0), &json!(MANY + 1)));
     assert_eq!(again["not_done"].as_array().unwrap().len(), 1);
     assert_eq!(again["not_done"][0]["count"], json!(MANY + 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_is_edited_for_the_version_that_was_read() {
+    let node = Node::start().await;
+    node.server.call("/Cart/k/add", json!(7)).await.unwrap();
+    let set = node.json(&["state", "set", "Cart", "k", "note", "\"x\"", "--reason", "a note"], 0);
+    assert_eq!(set["outcome"], "applied");
+    assert!(node.complaint(&["state", "set", "Cart", "k", "note", "x"], 2).contains("quotes"));
+    assert!(node.complaint(&["state", "set", "Desk", "k", "note", "1"], 1).contains("plain"));
+
+    let edit = |editor: &str, more: &[&str]| {
+        let arguments = [&["state", "edit", "Cart", "k"], more].concat();
+        node.command(&arguments).env("EDITOR", editor).output().unwrap()
+    };
+    let unconfirmed = edit("sed -i s/7/8/", &[]);
+    assert_eq!(unconfirmed.status.code(), Some(2), "{unconfirmed:?}");
+    let said = String::from_utf8(unconfirmed.stderr).unwrap();
+    let kept =
+        said.lines().find_map(|line| line.strip_prefix("abide: what you have written is in "));
+    std::fs::remove_file(kept.unwrap()).unwrap();
+    let edited = edit("sed -i s/7/8/", &["--yes"]);
+    assert_eq!(edited.status.code(), Some(0), "{edited:?}");
+    assert_eq!(node.server.call("/Cart/k/add", json!(1)).await.unwrap(), json!(9));
+    let unchanged = edit("true", &[]);
+    assert!(String::from_utf8(unchanged.stdout).unwrap().contains("unchanged"));
+
+    let unconfirmed = node.complaint(&["state", "clear", "Cart", "k"], 2);
+    assert!(unconfirmed.contains("Remove 2 entries of Cart/k"), "{unconfirmed}");
+    assert!(node.complaint(&["state", "clear", "Cart", "k", "nope"], 1).contains("'nope'"));
+    assert_eq!(node.json(&["state", "clear", "Cart", "k", "--yes"], 0)["outcome"], "applied");
+    assert_eq!(node.json(&["state", "get", "Cart", "k"], 0), json!([]));
+    let audit = node.json(&["audit", "--operation", "patch-state"], 0);
+    let outcomes: Vec<_> = audit.as_array().unwrap().iter().map(|row| &row["outcome"]).collect();
+    assert_eq!(outcomes, ["done", "done", "done"]);
+    assert_eq!(audit[2]["reason"], "a note");
 }

@@ -224,3 +224,101 @@ async fn what_has_not_started_says_so() {
     let answer = node.server.control(&later, &long).await.unwrap();
     assert_eq!(answer.status, 400);
 }
+
+/// A number that is looked after by one at a time.
+struct Drawer {
+    begun: Arc<Notify>,
+    may_go_on: Arc<Notify>,
+}
+
+const COUNT: State<u64> = State::new("count");
+
+#[object]
+impl Drawer {
+    /// Reads the number, and returns it once it may go on.
+    pub async fn hold(&self, ctx: &ObjectContext) -> Result<u64> {
+        let count = COUNT.get(ctx).await?.unwrap_or_default();
+        let wait = || async {
+            self.begun.notify_one();
+            self.may_go_on.notified().await;
+            Ok(())
+        };
+        ctx.run("wait", wait).await?;
+        Ok(count)
+    }
+
+    /// Reads the number.
+    pub async fn count(&self, ctx: &SharedObjectContext) -> Result<u64> {
+        Ok(COUNT.get(ctx).await?.unwrap_or_default())
+    }
+}
+
+impl Node {
+    /// Edits state; returns the status and what the answer says.
+    async fn edit(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
+        let uri = format!("http://{}/services/{path}", self.abide.admin);
+        let headers = [("content-type", "application/json")];
+        let answer = self.server.send(method, &uri, &headers, body.to_string()).await.unwrap();
+        (answer.status.as_u16(), serde_json::from_slice(&answer.body).unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_handler_sees_its_state_change_under_it() {
+    let mut node = Node::start().await;
+    let (begun, may_go_on) = (Arc::<Notify>::default(), Arc::<Notify>::default());
+    let drawer = Drawer { begun: Arc::clone(&begun), may_go_on: Arc::clone(&may_go_on) };
+    serve_endpoint(&node.server, Endpoint::new().bind(drawer)).await;
+    serve_endpoint(&node.server, desk(None).0).await;
+
+    let one = json!({ "object_key": "k", "new_state": { "count": [49], "note": "\"x\"" } });
+    let (status, applied) = node.edit(Method::POST, "Drawer/state?reason=first", one).await;
+    assert_eq!((status, &applied["outcome"]), (202, &json!("applied")), "{applied}");
+    assert_eq!(node.server.call("/Drawer/k/count", Value::Null).await.unwrap(), json!(1));
+    let patch = |count: &str, version: &Value| json!({ "object_key": "k", "set": { "count": count }, "clear": ["note"], "version": version });
+    let stale = json!("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
+    let (status, conflict) = node.edit(Method::PATCH, "Drawer/state", patch("7", &stale)).await;
+    assert_eq!(status, 409, "{conflict}");
+    let version = applied["version"].as_str().unwrap();
+    assert!(conflict["message"].as_str().unwrap().contains(version), "{conflict}");
+    for (path, body, status) in [
+        ("Desk/state", json!({ "object_key": "k", "set": { "a": "1" } }), 400),
+        ("Nobody/state", json!({ "object_key": "k", "set": { "a": "1" } }), 404),
+        ("Drawer/state", json!({ "object_key": "k" }), 400),
+        ("Drawer/state", patch("7", &json!("7")), 400),
+        ("Drawer/state", json!({ "object_key": "k", "set": { "a": 7 } }), 422),
+    ] {
+        let (found, says) = node.edit(Method::PATCH, path, body).await;
+        assert_eq!(found, status, "{path}: {says}");
+    }
+
+    let holder = node.server.send_to("/Drawer/k/hold", Value::Null).await.unwrap();
+    begun.notified().await;
+    let (status, queued) =
+        node.edit(Method::PATCH, "Drawer/state", patch("2", &applied["version"])).await;
+    let expected = json!({ "outcome": "queued", "behind": holder });
+    assert_eq!((status, queued), (202, expected));
+    node.crash().await;
+    begun.notified().await;
+    assert_eq!(node.server.call("/Drawer/k/count", Value::Null).await.unwrap(), json!(1));
+    may_go_on.notify_one();
+    assert_eq!(node.result(&holder).await, json!(1), "it has read what was there when it began");
+    assert_eq!(node.server.call("/Drawer/k/count", Value::Null).await.unwrap(), json!(2));
+
+    let audit = "select operation, outcome, reason, target, invocation_id, version_before, changes_json from sys_audit where target_service_name = 'Drawer' order by at";
+    let kept = node.query(audit).await;
+    let said: Vec<_> = kept.iter().map(|row| (&row["operation"], &row["outcome"])).collect();
+    let (replace, patch) = (json!("replace-state"), json!("patch-state"));
+    let [done, conflict, queued] = ["done", "conflict", "queued"].map(|word| json!(word));
+    let expected = [(&replace, &done), (&patch, &conflict), (&patch, &queued), (&patch, &done)];
+    assert_eq!(said, expected);
+    assert_eq!((&kept[0]["reason"], &kept[0]["target"]), (&json!("first"), &json!("Drawer/k")));
+    assert_eq!(kept[1]["version_before"], applied["version"]);
+    assert_eq!(kept[2]["invocation_id"], json!(holder));
+    let changes: Value = serde_json::from_str(kept[3]["changes_json"].as_str().unwrap()).unwrap();
+    let expected = json!([
+        { "key": "count", "before": "1", "after": "2" },
+        { "key": "note", "before": "\"x\"", "after": null },
+    ]);
+    assert_eq!(changes, expected);
+}

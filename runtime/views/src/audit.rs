@@ -10,12 +10,14 @@ use crate::{
 pub use runtime_core::model::{
     operation::{Audited, Operation, Outcome},
     operator::Operator,
+    state_edit::{AuditedEdit, ChangedEntry, EditOutcome, Sample, StateSummary},
 };
+pub use runtime_core::tables::audit::AuditEntry;
 
 /// Reads the audit.
 #[derive(Debug, Clone)]
 pub struct List {
-    /// From the first operation on, or from the last one on.
+    /// From the first entry on, or from the last one on.
     pub order: Order,
     /// The cursor to continue from.
     pub after: Option<Cursor>,
@@ -24,10 +26,10 @@ pub struct List {
 }
 
 impl View for List {
-    type Output = Page<Audited>;
+    type Output = Page<AuditEntry>;
 
-    fn read(self, tables: &Tables<'_>) -> Page<Audited> {
+    fn read(self, tables: &Tables<'_>) -> Page<AuditEntry> {
         let after = self.after.as_ref().map(Cursor::key);
-        Page::of(tables.walk_audit((after, self.order), self.budget), |_, (_, audited)| audited)
+        Page::of(tables.walk_audit((after, self.order), self.budget), |_, (_, entry)| entry)
     }
 }

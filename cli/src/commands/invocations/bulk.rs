@@ -161,47 +161,18 @@ fn progress(count: u64) -> ProgressBar {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader, Read, Write};
-    use std::net::TcpListener;
-    use std::thread::{self, JoinHandle};
-
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::commands::invocations::operation::Operation;
+    use crate::{client::served, commands::invocations::operation::Operation};
 
-    /// A server that gives these answers, one to each request: a status and a body, or none at all.
-    /// Returns the ids that it was sent.
-    fn server(answers: Vec<Option<(u16, Value)>>) -> (Client, JoinHandle<Vec<Vec<String>>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let served = thread::spawn(move || {
-            let answer = |answer: Option<(u16, Value)>| {
-                let (connection, _) = listener.accept().unwrap();
-                let mut reader = BufReader::new(&connection);
-                let (mut head, mut length) = (String::new(), 0);
-                while !head.ends_with("\r\n\r\n") {
-                    let begin = head.len();
-                    reader.read_line(&mut head).unwrap();
-                    let header = head[begin..].to_lowercase();
-                    if let Some(text) = header.strip_prefix("content-length: ") {
-                        length = text.trim().parse().unwrap();
-                    }
-                }
-                let mut body = vec![0; length];
-                reader.read_exact(&mut body).unwrap();
-                if let Some((status, answer)) = answer {
-                    let answer = answer.to_string();
-                    let length = answer.len();
-                    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n");
-                    (&connection).write_all((head + &answer).as_bytes()).unwrap();
-                }
-                let body: Value = serde_json::from_slice(&body).unwrap();
-                serde_json::from_value(body["invocation_ids"].clone()).unwrap()
-            };
-            answers.into_iter().map(answer).collect()
-        });
-        (Client::new(url), served)
+    /// A server that gives these answers. Returns the ids that it was sent.
+    fn server(answers: Vec<Option<(u16, Value)>>) -> (Client, impl FnOnce() -> Vec<Vec<String>>) {
+        let (client, served) = served::server(answers);
+        let ids = |(_, body): (String, Value)| {
+            serde_json::from_value(body["invocation_ids"].clone()).unwrap()
+        };
+        (client, move || served.join().unwrap().into_iter().map(ids).collect())
     }
 
     fn ids(range: std::ops::Range<usize>) -> Vec<String> {
@@ -236,7 +207,7 @@ mod tests {
         ]);
         let (end, report) = kill(&client, 2001).await;
         end.unwrap();
-        assert_eq!(served.join().unwrap(), [ids(0..1000), ids(1000..2000), ids(2000..2001)]);
+        assert_eq!(served(), [ids(0..1000), ids(1000..2000), ids(2000..2001)]);
         assert_eq!((report.tried(), report.not_done()), (2001, 1));
     }
 
@@ -245,7 +216,7 @@ mod tests {
         let (client, served) = server(vec![succeeded(0..1000), None]);
         let (end, report) = kill(&client, 3000).await;
         assert!(matches!(end, Err(Error::Client(ClientError::Unreachable { .. }))), "{end:?}");
-        assert_eq!(served.join().unwrap(), [ids(0..1000), ids(1000..2000)]);
+        assert_eq!(served(), [ids(0..1000), ids(1000..2000)]);
         assert_eq!((report.tried(), report.not_done()), (2000, 1000));
         assert!(report.sheet().text().contains("perhaps done to 1,000"));
     }
@@ -256,7 +227,7 @@ mod tests {
         let (client, served) = server(vec![Some((400, refusal))]);
         let (end, report) = kill(&client, 5).await;
         assert_eq!(end.unwrap_err().to_string(), "'reason' has 2000 bytes");
-        assert_eq!(served.join().unwrap(), [ids(0..5)]);
+        assert_eq!(served(), [ids(0..5)]);
         assert_eq!(report.tried(), 0);
     }
 }

@@ -6,11 +6,12 @@ use runtime_core::model::operation::Operation;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::operations::{moved_to, operate, operator};
+use super::operations::{moved_to, operate};
 use crate::{
     Admin,
     error::{ErrorBody, Refusal},
     extract::{Json, Path},
+    operator::operator,
     text,
 };
 

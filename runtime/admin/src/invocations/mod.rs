@@ -19,6 +19,7 @@ use crate::{
     Admin,
     error::{ErrorBody, Refusal, Thing},
     extract::{Json, Path, Query},
+    operator::operator,
     text,
 };
 use view::SHOWN_TEXT_BYTES_MAX;
@@ -142,7 +143,7 @@ pub async fn delete(
         Mode::Kill => Operation::Kill,
         Mode::Purge => Operation::Purge,
     };
-    admin.partitions.operate(operations::operator(None)?, target, operation).await?;
+    admin.partitions.operate(operator(None)?, target, operation).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

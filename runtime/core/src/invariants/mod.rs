@@ -25,6 +25,7 @@ mod removal;
 mod tally;
 mod timer;
 mod waiter;
+mod waiting_edit;
 
 /// Checks all tables, which costs as much as reading them.
 ///
@@ -41,6 +42,7 @@ pub fn check(tables: &Tables<'_>) -> Checked {
     removal::check(tables)?;
     removal::check_early(tables)?;
     waiter::check(tables)?;
+    waiting_edit::check(tables)?;
     outbox::check(tables)
 }
 

@@ -9,7 +9,7 @@ use protocol::{
     wire,
 };
 
-use super::{purge, running, set_status, start_attempt, withdraw};
+use super::{edit_state, purge, running, set_status, start_attempt, withdraw};
 use crate::{
     context::Context,
     effect::Effect,
@@ -46,7 +46,7 @@ pub(crate) fn complete(cx: &mut Context<'_, '_>, lsn: Lsn, result: Result<Bytes,
     let (id, target) = (invocation.id, invocation.target.clone());
     let (source, kind) = (invocation.source.clone(), invocation.handler_kind);
     let (has_waiters, retention) = (invocation.has_waiters, invocation.retention);
-    let holds_lock = kind == HandlerKind::Exclusive && invocation.running_at.is_some();
+    let has_started = invocation.running_at.is_some();
     let expires_at = (retention.completion_ms > 0).then(|| at.after_ms(retention.completion_ms));
     let completion = Arc::new(Completion { result, expires_at, target: target.clone() });
     set_status(cx, lsn, Status::Completed { at, completion: Arc::clone(&completion) });
@@ -58,11 +58,18 @@ pub(crate) fn complete(cx: &mut Context<'_, '_>, lsn: Lsn, result: Result<Bytes,
         shared_result::pass_on(cx, lsn, &completion.result.clone().into());
     }
     cx.emit(Effect::Completed { id, completion });
+    let mut next = None;
+    if has_started && matches!(kind, HandlerKind::Exclusive | HandlerKind::Workflow) {
+        if kind == HandlerKind::Exclusive {
+            next = object::release(cx, &target, lsn);
+        }
+        edit_state::apply_waiting(cx, &target, next.as_ref().map(|next| next.place));
+    }
     match expires_at {
         None => purge::remove(cx, lsn),
         Some(expires_at) => purge::retain(cx, lsn, expires_at),
     }
-    if holds_lock && let Some(next) = object::release(cx, &target, lsn) {
-        start_attempt(cx, next);
+    if let Some(next) = next {
+        start_attempt(cx, next.invocation);
     }
 }

@@ -22,6 +22,7 @@ pub(crate) mod append;
 pub(crate) mod attach;
 pub(crate) mod cancel;
 pub(crate) mod complete;
+pub(crate) mod edit_state;
 pub(crate) mod fail;
 pub(crate) mod incident;
 pub(crate) mod invoke;
@@ -34,6 +35,7 @@ pub(crate) mod purge;
 mod resume;
 pub(crate) mod signal;
 mod signal_room;
+mod state_change;
 pub(crate) mod suspend;
 mod withdraw;
 

@@ -11,6 +11,7 @@ use crate::{
         operation::{Audited, Operation, Outcome},
         operator::Operator,
     },
+    tables::audit::AuditEntry,
 };
 
 pub(crate) fn requested(
@@ -28,7 +29,7 @@ pub(crate) fn requested(
     });
     let outcome = existing.map_or(Outcome::NotFound, |lsn| apply(cx, lsn, operator, operation));
     let (of, status) = before.unzip();
-    cx.tables.audit(Audited {
+    cx.tables.audit(AuditEntry::Operation(Box::new(Audited {
         at: cx.at,
         operator: operator.clone(),
         operation,
@@ -36,7 +37,7 @@ pub(crate) fn requested(
         target: of,
         status,
         outcome,
-    });
+    })));
     cx.emit(Effect::Answer { request, answer: Answer::Operated(outcome) });
 }
 

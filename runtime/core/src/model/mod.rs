@@ -9,4 +9,5 @@ pub mod message;
 pub mod operation;
 pub mod operator;
 pub mod producer;
+pub mod state_edit;
 pub mod timer;

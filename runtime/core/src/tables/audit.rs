@@ -6,11 +6,20 @@ use super::{
     row::expect_row,
     walk::{Budget, Range, Walk},
 };
-use crate::model::operation::Audited;
+use crate::model::{operation::Audited, state_edit::AuditedEdit};
 
-/// How many operations are kept: the latest ones. Each takes a few hundred bytes, and about 2 KiB
-/// at most.
+/// How much is kept: the latest entries. Each takes a few hundred bytes; an operation about 2 KiB
+/// at most, and an edit of state about 20 KiB.
 pub const AUDITED_MAX: u64 = 100_000;
+
+/// What the audit keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditEntry {
+    /// An operation on an invocation.
+    Operation(Box<Audited>),
+    /// An edit of state.
+    StateEdit(Box<AuditedEdit>),
+}
 
 impl Tables<'_> {
     /// What operators have asked for, each with its number, in this order.
@@ -18,21 +27,30 @@ impl Tables<'_> {
         &self,
         (after, order): (Option<&[u8]>, Order),
         budget: Budget,
-    ) -> Walk<'_, (u64, Audited)> {
+    ) -> Walk<'_, (u64, AuditEntry)> {
         let range = Range { order, ..Range::of(Table::Audit.key().done(), after) };
-        Walk::new(self, range, budget, |key, row| {
-            Some((KeyReader::new(key).u64()?, *expect_row!(row, Audited)))
-        })
+        Walk::new(self, range, budget, |key, row| Some((KeyReader::new(key).u64()?, entry(row))))
     }
 
-    /// Keeps an operation; the oldest one makes room for it.
-    pub(crate) fn audit(&mut self, audited: Audited) {
+    /// Keeps an entry; the oldest one makes room for it.
+    pub(crate) fn audit(&mut self, entry: AuditEntry) {
         let one = Budget { rows_max: 1, bytes_max: usize::MAX };
         let last = self.walk_audit((None, Order::Descending), one).next();
         let number = last.map_or(0, |(last, _)| last + 1);
-        self.put(Table::Audit.key().u64(number).done(), Row::Audited(Box::new(audited)));
+        let row = match entry {
+            AuditEntry::Operation(audited) => Row::Audited(audited),
+            AuditEntry::StateEdit(audited) => Row::AuditedEdit(audited),
+        };
+        self.put(Table::Audit.key().u64(number).done(), row);
         if let Some(oldest) = number.checked_sub(AUDITED_MAX) {
             self.delete(Table::Audit.key().u64(oldest).done());
         }
     }
+}
+
+fn entry(row: Row) -> AuditEntry {
+    if let Row::AuditedEdit(audited) = row {
+        return AuditEntry::StateEdit(audited);
+    }
+    AuditEntry::Operation(expect_row!(row, Audited))
 }

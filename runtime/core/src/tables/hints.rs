@@ -89,14 +89,20 @@ impl Hints {
     }
 }
 
+/// Whether a queue whose floor is `floor` is known to be empty.
+pub(super) fn is_behind_all(floor: &[u8], prefix: &[u8]) -> bool {
+    floor.strip_prefix(prefix) == Some(&BEHIND_ALL)
+}
+
 /// The prefix of the queue that a key is in.
 fn queue_of(key: &[u8]) -> Option<&[u8]> {
     const TIMER: u8 = Table::Timer as u8;
     const EXPIRY: u8 = Table::Expiry as u8;
     const EARLY: u8 = Table::Early as u8;
     const OUTBOX: u8 = Table::Outbox as u8;
+    const WAITING_EDIT: u8 = Table::WaitingEdit as u8;
     match *key.first()? {
-        TIMER | EXPIRY | EARLY => key.get(..1),
+        TIMER | EXPIRY | EARLY | WAITING_EDIT => key.get(..1),
         OUTBOX => key.get(..3), // One queue per receiver.
         _ => None,
     }

@@ -61,6 +61,8 @@ pub enum Table {
     Tally = 23,
     /// By number: what operators have asked for.
     Audit = 24,
+    /// By service, key and LSN: edits of state that wait until nobody holds the key.
+    WaitingEdit = 25,
 }
 
 /// Builds a key part by part.

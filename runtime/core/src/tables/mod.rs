@@ -32,6 +32,7 @@ pub mod tally;
 pub mod timer;
 mod wait;
 pub mod waiter;
+pub mod waiting_edit;
 pub mod walk;
 
 use crate::{model::ids::Lsn, time::Stamp};
@@ -153,6 +154,9 @@ impl<'a> Tables<'a> {
     /// deleted rows are skipped only once.
     pub(crate) fn first_of(&mut self, prefix: Key, from: &[u8]) -> Option<Key> {
         let floor = self.live.hints.floor(&prefix);
+        if hints::is_behind_all(&floor, &prefix) {
+            return None;
+        }
         let is_beginning = from.iter().skip(prefix.len()).all(|byte| *byte == 0);
         if !is_beginning && from > &floor[..] {
             return self.seek(&prefix, from).map(|(key, _)| key);

@@ -23,6 +23,7 @@ use crate::{
         invocation::{CallRef, Invocation},
         operation::Audited,
         producer::Position,
+        state_edit::{AuditedEdit, WaitingEdit},
         timer::Timer,
     },
     size,
@@ -81,6 +82,10 @@ pub enum Row {
     Tally(Box<Tally>),
     /// See [`Audited`].
     Audited(Box<Audited>),
+    /// See [`WaitingEdit`].
+    WaitingEdit(Box<WaitingEdit>),
+    /// See [`AuditedEdit`].
+    AuditedEdit(Box<AuditedEdit>),
 }
 
 /// Version of the row encoding, and the first byte of every stored value. Rows are read in every
@@ -153,7 +158,9 @@ impl Row {
             | Self::SharedResult(_)
             | Self::Incident(_)
             | Self::Tally(_)
-            | Self::Audited(_)) => row,
+            | Self::Audited(_)
+            | Self::WaitingEdit(_)
+            | Self::AuditedEdit(_)) => row,
         }
     }
 
@@ -189,6 +196,10 @@ impl Row {
                 let target = audited.target.as_ref().map_or(0, |target| target.key.len());
                 200 + target + size::of_operator(&audited.operator)
             }
+            Self::WaitingEdit(waiting) => {
+                200 + size::of_operator(&waiting.operator) + size::of_state_edit(&waiting.edit)
+            }
+            Self::AuditedEdit(audited) => 300 + size::of_audited_edit(audited),
             Self::Promise(promise) => match &**promise {
                 Promise::Completed(result) => 200 + size::of_result(result),
                 Promise::Pending(waiting) => 200 + size_of_val(&waiting[..]),

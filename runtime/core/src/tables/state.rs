@@ -1,6 +1,7 @@
 //! Key: service, object key, state key. Row: the value.
 
 use bytes::Bytes;
+use protocol::StateVersion;
 
 use super::{
     Key, Row, Table, Tables,
@@ -8,6 +9,7 @@ use super::{
     row::expect_row,
     walk::{Budget, Range, Walk, Within},
 };
+use crate::model::state_edit::StateSummary;
 
 /// A state value with its full key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,32 +43,44 @@ impl Tables<'_> {
         key: &str,
         budget_bytes: usize,
     ) -> (Vec<(Bytes, Bytes)>, bool) {
-        let prefix = prefix(service, key);
-        let (mut entries, mut bytes, mut from) = (Vec::new(), 0, prefix.clone());
-        while let Some((row_key, row)) = self.seek(&prefix, &from) {
-            let value = expect_row!(row, Bytes);
-            let state_key = state_key_of(&row_key);
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        for (state_key, value) in self.state_entries(service, key) {
             bytes += state_key.len() + value.len();
             if bytes > budget_bytes {
                 return (entries, true);
             }
             entries.push((state_key, value));
-            from = row_key;
-            from.push(0);
         }
         (entries, false)
     }
 
-    /// All state keys in order.
-    pub fn state_keys(&self, service: &str, key: &str) -> Vec<Bytes> {
+    /// All state in key order.
+    fn state_entries(&self, service: &str, key: &str) -> impl Iterator<Item = (Bytes, Bytes)> {
         let prefix = prefix(service, key);
-        let (mut keys, mut from) = (Vec::new(), prefix.clone());
-        while let Some((row_key, _)) = self.seek(&prefix, &from) {
-            keys.push(state_key_of(&row_key));
+        let mut from = prefix.clone();
+        std::iter::from_fn(move || {
+            let (row_key, row) = self.seek(&prefix, &from)?;
+            let state_key = state_key_of(&row_key);
             from = row_key;
             from.push(0);
-        }
-        keys
+            Some((state_key, expect_row!(row, Bytes)))
+        })
+    }
+
+    /// Version and size of the state of a key. Reads all of it.
+    pub(crate) fn state_summary(&self, service: &str, key: &str) -> StateSummary {
+        let (mut entries, mut bytes) = (0, 0);
+        let all = self.state_entries(service, key).inspect(|(state_key, value)| {
+            entries += 1;
+            bytes += (state_key.len() + value.len()) as u64;
+        });
+        let version = StateVersion::of(all);
+        StateSummary { version, entries, bytes }
+    }
+
+    /// All state keys in order.
+    pub fn state_keys(&self, service: &str, key: &str) -> Vec<Bytes> {
+        self.state_entries(service, key).map(|(state_key, _)| state_key).collect()
     }
 
     /// State, ordered by service, key and state key.

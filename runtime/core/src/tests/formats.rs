@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use protocol::{
-    DeploymentId, HandlerKind, ProtocolVersion, ServiceKind, Target, TerminalFailure,
+    DeploymentId, HandlerKind, ProtocolVersion, ServiceKind, StateVersion, Target, TerminalFailure,
     journal::{
         Awaiting, Combinator, Command, Entry, Notification, NotificationId, NotificationKind,
         NotificationResult, notification::SignalId,
@@ -29,6 +29,10 @@ use crate::{
         operation::{Audited, Operation, Outcome},
         operator::Operator,
         producer::Position,
+        state_edit::{
+            AuditedEdit, ChangedEntry, EditOutcome, Sample, StateChange, StateEdit, StateSummary,
+            WaitingEdit,
+        },
         timer::Timer,
     },
     tables::{
@@ -312,6 +316,24 @@ fn events_3() -> Vec<(&'static str, Event)> {
     vec![("AttemptFailed unsent", Event::AttemptFailed { attempt: name, failure: broken(), next })]
 }
 
+fn version() -> StateVersion {
+    StateVersion::of([("count", "1")])
+}
+
+fn replacement() -> StateChange {
+    StateChange::Replace(vec![(Bytes::from("count"), Bytes::from("1"))])
+}
+
+fn patch() -> StateChange {
+    let set = vec![(Bytes::from("count"), Bytes::from("1"))];
+    StateChange::Patch { set, clear: vec![Bytes::from("name")] }
+}
+
+fn state_edit(change: StateChange, expected: Option<StateVersion>) -> StateEdit {
+    let (service, key) = ("Counter".to_owned(), "ada".to_owned());
+    StateEdit { service, key, change, expected }
+}
+
 /// Events that use what format 6 introduced.
 fn events_6() -> Vec<(&'static str, Event)> {
     let name = attempt(Lsn(300), Lsn(301));
@@ -327,6 +349,11 @@ fn events_6() -> Vec<(&'static str, Event)> {
         target: id(1),
         operation,
     };
+    let edit = |change, expected| Event::StateEditRequested {
+        request: RequestId(5),
+        operator: operator(),
+        edit: Box::new(state_edit(change, expected)),
+    };
     vec![
         ("AttemptFailedOn", failed(Some(DeploymentId(9)))),
         ("AttemptFailedOn nothing", failed(None)),
@@ -340,6 +367,8 @@ fn events_6() -> Vec<(&'static str, Event)> {
             "OperationRequested resume elsewhere",
             operation(Operation::Resume { onto: Some(DeploymentId(9)) }),
         ),
+        ("StateEditRequested replace", edit(replacement(), Some(version()))),
+        ("StateEditRequested patch", edit(patch(), None)),
     ]
 }
 
@@ -373,6 +402,32 @@ fn rows_6() -> Vec<(&'static str, Row)> {
             outcome,
         }))
     };
+    let waiting = WaitingEdit {
+        asked_at: Timestamp(15),
+        operator: operator(),
+        edit: state_edit(replacement(), Some(version())),
+    };
+    let summary = StateSummary { version: version(), entries: 300, bytes: 4000 };
+    let edited = |outcome, after: Option<StateSummary>| {
+        let change = ChangedEntry {
+            key: Sample::Whole(Bytes::from("count")),
+            before: Some(Sample::Hashed { bytes: 3000, sha256: [7; 32] }),
+            after: Some(Sample::Whole(Bytes::from("1"))),
+        };
+        Row::AuditedEdit(Box::new(AuditedEdit {
+            at: Timestamp(16),
+            asked_at: Timestamp(15),
+            operator: operator(),
+            service: "Counter".to_owned(),
+            key: "ada".to_owned(),
+            is_replacement: true,
+            outcome,
+            before: Some(summary),
+            after,
+            changes: after.map(|_| change).into_iter().collect(),
+            changes_omitted: 300,
+        }))
+    };
     let invocations = rows_3().into_iter().map(|(name, row)| (name, told(row)));
     let mut tally = Tally::default();
     tally.add(StatusKind::Running);
@@ -390,6 +445,11 @@ fn rows_6() -> Vec<(&'static str, Row)> {
         ("Audited not found", audited(None, Outcome::NotFound)),
         ("Audited refused", audited(running, Outcome::Refused(StatusKind::Running))),
         ("Audited not pinned", audited(running, Outcome::NotPinned)),
+        ("WaitingEdit", Row::WaitingEdit(Box::new(waiting))),
+        ("AuditedEdit done", edited(EditOutcome::Done, Some(summary))),
+        ("AuditedEdit conflict", edited(EditOutcome::Conflict, None)),
+        ("AuditedEdit queued", edited(EditOutcome::Queued { behind: id(1) }, None)),
+        ("AuditedEdit too many", edited(EditOutcome::TooMany, None)),
     ];
     invocations.chain(others).collect()
 }

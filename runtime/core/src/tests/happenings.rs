@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use protocol::{
-    DeploymentId, HandlerKind, ServiceKind,
+    DeploymentId, HandlerKind, ServiceKind, StateVersion,
     journal::{
         Awaiting, CallRequest, Combinator, Command, NotificationId, NotificationResult,
         notification::SignalId,
@@ -19,6 +19,7 @@ use crate::{
         operation::Operation,
         operator::Operator,
         producer::Position,
+        state_edit::{StateChange, StateEdit},
     },
     obligations,
     time::Timestamp,
@@ -40,6 +41,7 @@ pub(super) enum Happening {
     Cancel { id: u8 },
     Kill { id: u8 },
     Operate { id: u8, what: u8 },
+    EditState { what: u8, is_stale: bool },
     Acknowledge { sequence: u8 },
     Retire { budget_bytes: u16 },
     Later { hours: u8 },
@@ -68,6 +70,8 @@ pub(super) fn happening() -> impl Strategy<Value = Happening> {
         2 => (0..8u8).prop_map(|id| Happening::Cancel { id }),
         1 => (0..8u8).prop_map(|id| Happening::Kill { id }),
         4 => (0..8u8, 0..8u8).prop_map(|(id, what)| Happening::Operate { id, what }),
+        3 => (any::<u8>(), stale())
+            .prop_map(|(what, is_stale)| Happening::EditState { what, is_stale }),
         1 => (0..6u8).prop_map(|sequence| Happening::Acknowledge { sequence }),
         2 => any::<u16>().prop_map(|budget_bytes| Happening::Retire { budget_bytes }),
         1 => (0..40u8).prop_map(|hours| Happening::Later { hours }),
@@ -233,6 +237,7 @@ pub(super) fn events(
             let (request, target) = (RequestId(1), id(u128::from(*n) + 1));
             vec![Event::OperationRequested { request, operator, target, operation }]
         }
+        Happening::EditState { what, is_stale } => vec![edit_state(fixture, *what, *is_stale)],
         Happening::Kill { id: n } => {
             vec![Event::KillRequested { request: RequestId(1), target: id(u128::from(*n) + 1) }]
         }
@@ -261,6 +266,26 @@ pub(super) fn events(
             due.map(|of| Event::ResultDue { of }).collect()
         }
     }
+}
+
+/// Edits the state of an object or a workflow, for the version that it has now or for another one.
+fn edit_state(fixture: &mut Fixture, what: u8, is_stale: bool) -> Event {
+    let service = if what & 1 == 0 { "Counter" } else { "Order" };
+    let key = if what & 2 == 0 { "even" } else { "odd" };
+    let entry = |name: &'static str| (Bytes::from(name), Bytes::from(vec![what]));
+    let change = match what >> 2 & 3 {
+        0 => StateChange::Replace(vec![entry("k"), entry("edited")]),
+        1 => StateChange::Replace(Vec::new()),
+        2 => StateChange::Patch { set: vec![entry("edited")], clear: Vec::new() },
+        _ => StateChange::Patch { set: Vec::new(), clear: vec![Bytes::from("k")] },
+    };
+    let known = fixture.tables().state_summary(service, key).version;
+    let other = StateVersion::of([("no", "such state")]);
+    let expected = (what >> 4 & 1 == 0).then_some(if is_stale { other } else { known });
+    let operator = Operator { name: "ada".to_owned(), reason: None };
+    let (service, key) = (service.to_owned(), key.to_owned());
+    let edit = Box::new(StateEdit { service, key, change, expected });
+    Event::StateEditRequested { request: RequestId(1), operator, edit }
 }
 
 /// Turns a command's event into what the Attempt proposes if the command carries a time.

@@ -29,7 +29,7 @@ use crate::{
 
 fn rows(fixture: &mut Fixture) -> Vec<(Vec<u8>, crate::tables::Row)> {
     let tables = fixture.tables();
-    let tables_by_number = (Table::Meta as u8)..=(Table::Tally as u8);
+    let tables_by_number = (Table::Meta as u8)..=(Table::WaitingEdit as u8);
     tables_by_number
         .flat_map(|table| tables.scan(&[table], &[table], usize::MAX))
         .map(|(key, row)| (key.to_vec(), row))

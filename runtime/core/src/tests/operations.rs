@@ -14,7 +14,11 @@ use crate::{
         operation::{Audited, Operation, Outcome},
         operator::Operator,
     },
-    tables::{Order, audit::AUDITED_MAX, walk::Budget},
+    tables::{
+        Order,
+        audit::{AUDITED_MAX, AuditEntry},
+        walk::Budget,
+    },
     time::Timestamp,
 };
 
@@ -38,6 +42,16 @@ fn operate(fixture: &mut Fixture, operation: Operation) -> (Outcome, String) {
         panic!("{answers:?}")
     };
     (outcome, fixture.effects())
+}
+
+/// What the audit has kept of operations, with its numbers.
+fn audit(fixture: &mut Fixture) -> Vec<(u64, Audited)> {
+    let tables = fixture.tables();
+    let operations = tables.walk_audit((None, Order::Ascending), ALL).map(|(number, entry)| {
+        let AuditEntry::Operation(audited) = entry else { panic!("{entry:?} is no operation") };
+        (number, *audited)
+    });
+    operations.collect()
 }
 
 fn status(fixture: &mut Fixture, lsn: Lsn) -> StatusKind {
@@ -105,9 +119,8 @@ fn each_operation_says_in_each_status_whether_it_is_done() {
             let (mut fixture, _) = in_status(kind);
             let (outcome, _) = operate(&mut fixture, operation);
             assert_eq!(outcome, expected, "{operation:?} of what is {kind:?}");
-            let (_, kept) =
-                fixture.tables().walk_audit((None, Order::Ascending), ALL).next().unwrap();
-            let Audited { operator, invocation, status, outcome, .. } = kept;
+            let Audited { operator, invocation, status, outcome, .. } =
+                audit(&mut fixture).remove(0).1;
             assert_eq!((operator, invocation), (ada(), id(1)));
             assert_eq!((status, outcome), (Some(kind), expected));
         }
@@ -254,8 +267,8 @@ fn the_audit_keeps_the_latest() {
     fixture.base.0.insert(key(AUDITED_MAX - 1), row);
     fixture.base.0.remove(&key(1));
     operate(&mut fixture, Operation::Cancel);
-    let kept: Vec<_> = fixture.tables().walk_audit((None, Order::Ascending), ALL).collect();
-    let kept: Vec<_> = kept.iter().map(|(number, audited)| (*number, audited.operation)).collect();
+    let kept = audit(&mut fixture).into_iter();
+    let kept: Vec<_> = kept.map(|(number, audited)| (number, audited.operation)).collect();
     let expected = [(AUDITED_MAX - 1, Operation::Kill), (AUDITED_MAX, Operation::Cancel)];
     assert_eq!(kept, expected, "the first one, 0, has made room");
 }

@@ -151,6 +151,7 @@ fn render(effect: &Effect) -> String {
                 Answer::Completed { completion, .. } => format!("stored {:?}", completion.result),
                 Answer::AlreadyInvoked { .. } => "already invoked".to_owned(),
                 Answer::Operated(outcome) => format!("{outcome:?}"),
+                Answer::StateEdited { outcome, .. } => format!("{outcome:?}"),
                 Answer::Signalled(answer) => format!("{answer:?}"),
                 Answer::Registered(answer) => format!("{answer:?}"),
                 Answer::Removed { existed } => format!("removed {existed}"),

@@ -1,18 +1,17 @@
-//! What happened beside journals, and what operators have asked for.
+//! What happened beside journals.
 
 use protocol::InvocationId;
 use runtime_views::{
-    audit::{self, Operation, Operator, Outcome},
+    audit::Operator,
     incident::{All, Happened, Incident, List},
-    text,
 };
 use sql_introspection::{
     Scan, Unavailable,
-    source::{Cursor, Direction, Page, PageLimit, Wanted},
-    tables::{Audited, Event, event::What},
+    source::{Cursor, Page, PageLimit, Wanted},
+    tables::{Event, event::What},
 };
 
-use super::{Snapshot, attempt, budget, cursor, of_each, order, page};
+use super::{Snapshot, attempt, budget, cursor, of_each, page};
 
 impl Scan<Event> for Snapshot {
     fn scan(
@@ -68,46 +67,4 @@ fn event(id: InvocationId, incident: Incident) -> Event {
 
 fn named(Operator { name, reason }: Operator) -> (String, Option<String>) {
     (name, reason)
-}
-
-impl Scan<Audited> for Snapshot {
-    fn scan(
-        &self,
-        partition: u16,
-        wanted: &Wanted<Audited>,
-        after: Option<&Cursor>,
-        limit: PageLimit,
-    ) -> Result<Page<Audited>, Unavailable> {
-        let order = order(wanted.order.unwrap_or(Direction::Ascending));
-        let list = audit::List { order, after: cursor(after), budget: budget(limit) };
-        Ok(page(self.read(partition, list)?, audited))
-    }
-}
-
-fn audited(of: audit::Audited) -> Audited {
-    let (operation, onto) = match of.operation {
-        Operation::Cancel => ("cancel", None),
-        Operation::Kill => ("kill", None),
-        Operation::Purge => ("purge", None),
-        Operation::PurgeJournal => ("purge-journal", None),
-        Operation::Pause => ("pause", None),
-        Operation::Resume { onto } => ("resume", onto),
-    };
-    Audited {
-        at: of.at.0,
-        operator: of.operator.name,
-        reason: of.operator.reason,
-        operation,
-        deployment: onto.map(|id| id.to_string()),
-        invocation: of.invocation.to_string(),
-        target: of.target.map(|target| (target.to_string(), target.service)),
-        status: of.status.map(text::status),
-        outcome: match of.outcome {
-            Outcome::Done => "done",
-            Outcome::Requested => "requested",
-            Outcome::NotFound => "not-found",
-            Outcome::Refused(_) => "refused",
-            Outcome::NotPinned => "not-pinned",
-        },
-    }
 }

@@ -1,6 +1,7 @@
 //! Records for SQL, read from snapshots of all partitions.
 
 mod attempt;
+mod audit;
 mod event;
 mod invocation;
 mod journal;

@@ -1,6 +1,4 @@
-//! `abide state`: what virtual objects and workflows have stored.
-
-use clap::Subcommand;
+//! The state of a key is shown.
 
 use crate::{
     args::ListFlags,
@@ -8,13 +6,6 @@ use crate::{
     sql_text::{all_of, literal},
     watch::{Watched, list},
 };
-
-/// What can be asked of state.
-#[derive(Debug, Subcommand)]
-pub enum State {
-    /// Show the state of one key of a service, or a single entry of it.
-    Get(Get),
-}
 
 /// Which state.
 #[derive(Debug, clap::Args)]
@@ -33,8 +24,7 @@ pub struct Get {
     list: ListFlags,
 }
 
-pub(super) async fn run(state: &State) -> Result<(), Error> {
-    let State::Get(get) = state;
+pub(super) async fn get(get: &Get) -> Result<(), Error> {
     let title = format!("state of {}/{}", get.service, get.key);
     let count = list(&get.list, Watched { title: &title, statement: &statement(get) }).await?;
     match &get.entry {
@@ -69,23 +59,22 @@ mod tests {
 
     #[derive(Parser)]
     struct Line {
-        #[command(subcommand)]
-        state: State,
+        #[command(flatten)]
+        get: Get,
     }
 
     fn asked(arguments: &[&str]) -> String {
-        let line = Line::try_parse_from(["state"].iter().chain(arguments)).unwrap();
-        let State::Get(get) = line.state;
-        statement(&get)
+        let line = Line::try_parse_from(["get"].iter().chain(arguments)).unwrap();
+        statement(&line.get)
     }
 
     #[test]
     fn names_are_taken_as_they_are() {
-        let all = asked(&["get", "Cart", "o'neil"]);
+        let all = asked(&["Cart", "o'neil"]);
         assert!(
             all.ends_with("where service_name = 'Cart' and service_key = 'o''neil' order by key")
         );
-        let one = asked(&["get", "Cart", "c", "x' or true"]);
+        let one = asked(&["Cart", "c", "x' or true"]);
         assert!(one.contains("and key = 'x'' or true' order by"), "{one}");
     }
 }

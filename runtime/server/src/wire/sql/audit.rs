@@ -1,0 +1,166 @@
+//! What operators have asked for.
+
+use runtime_views::{
+    audit::{
+        self, AuditEntry, AuditedEdit, ChangedEntry, EditOutcome, Operation, Outcome, Sample,
+        StateSummary,
+    },
+    text,
+};
+use serde_json::{Value, json};
+use sql_introspection::{
+    Scan, Unavailable,
+    source::{Cursor, Direction, Page, PageLimit, Wanted},
+    tables::{
+        Audited,
+        audit::{StateSize, Target},
+    },
+};
+
+use super::{Snapshot, budget, cursor, order, page};
+
+impl Scan<Audited> for Snapshot {
+    fn scan(
+        &self,
+        partition: u16,
+        wanted: &Wanted<Audited>,
+        after: Option<&Cursor>,
+        limit: PageLimit,
+    ) -> Result<Page<Audited>, Unavailable> {
+        let order = order(wanted.order.unwrap_or(Direction::Ascending));
+        let list = audit::List { order, after: cursor(after), budget: budget(limit) };
+        Ok(page(self.read(partition, list)?, |entry| match entry {
+            AuditEntry::Operation(of) => operation(*of),
+            AuditEntry::StateEdit(of) => state_edit(*of),
+        }))
+    }
+}
+
+fn operation(of: audit::Audited) -> Audited {
+    let (operation, onto) = match of.operation {
+        Operation::Cancel => ("cancel", None),
+        Operation::Kill => ("kill", None),
+        Operation::Purge => ("purge", None),
+        Operation::PurgeJournal => ("purge-journal", None),
+        Operation::Pause => ("pause", None),
+        Operation::Resume { onto } => ("resume", onto),
+    };
+    let target = of.target.map(|target| Target {
+        path: target.to_string(),
+        service: target.service,
+        key: target.key,
+    });
+    Audited {
+        at: of.at.0,
+        asked_at: of.at.0,
+        operator: of.operator.name,
+        reason: of.operator.reason,
+        operation,
+        deployment: onto.map(|id| id.to_string()),
+        invocation: Some(of.invocation.to_string()),
+        target,
+        status: of.status.map(text::status),
+        outcome: match of.outcome {
+            Outcome::Done => "done",
+            Outcome::Requested => "requested",
+            Outcome::NotFound => "not-found",
+            Outcome::Refused(_) => "refused",
+            Outcome::NotPinned => "not-pinned",
+        },
+        before: None,
+        after: None,
+        changes: None,
+    }
+}
+
+fn state_edit(of: AuditedEdit) -> Audited {
+    let changes = of.after.is_some().then(|| changes(&of.changes, of.changes_omitted));
+    let (outcome, behind) = match of.outcome {
+        EditOutcome::Done => ("done", None),
+        EditOutcome::Conflict => ("conflict", None),
+        EditOutcome::Queued { behind } => ("queued", Some(behind)),
+        EditOutcome::TooMany => ("too-many", None),
+    };
+    Audited {
+        at: of.at.0,
+        asked_at: of.asked_at.0,
+        operator: of.operator.name,
+        reason: of.operator.reason,
+        operation: if of.is_replacement { "replace-state" } else { "patch-state" },
+        deployment: None,
+        invocation: behind.map(|id| id.to_string()),
+        target: Some(Target {
+            path: format!("{}/{}", of.service, of.key),
+            service: of.service,
+            key: of.key,
+        }),
+        status: None,
+        outcome,
+        before: of.before.map(size),
+        after: of.after.map(size),
+        changes,
+    }
+}
+
+/// What has changed. The last element counts the changes that the audit had no space for.
+fn changes(kept: &[ChangedEntry], omitted: u64) -> String {
+    let value = |it: &Option<Sample>| it.as_ref().map_or(Value::Null, sample);
+    let kept = kept.iter().map(|change| {
+        json!({
+            "key": sample(&change.key),
+            "before": value(&change.before),
+            "after": value(&change.after),
+        })
+    });
+    let omitted = (omitted > 0).then(|| json!({ "omitted": omitted }));
+    Value::from_iter(kept.chain(omitted)).to_string()
+}
+
+fn sample(of: &Sample) -> Value {
+    match of {
+        Sample::Whole(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => text.into(),
+            Err(_) => json!({ "hex": hex(bytes) }),
+        },
+        Sample::Hashed { bytes, sha256 } => json!({ "bytes": bytes, "sha256": hex(sha256) }),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn size(of: StateSummary) -> StateSize {
+    StateSize { version: of.version.to_string(), bytes: of.bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn changes_are_shown_as_text_where_they_are_text() {
+        let whole = |bytes: &'static [u8]| Sample::Whole(Bytes::from_static(bytes));
+        let kept = [
+            ChangedEntry { key: whole(b"a"), before: None, after: Some(whole(b"1")) },
+            ChangedEntry {
+                key: whole(b"b"),
+                before: Some(Sample::Hashed { bytes: 2000, sha256: [0xab; 32] }),
+                after: Some(whole(b"\xff")),
+            },
+        ];
+        let shown: Value = serde_json::from_str(&changes(&kept, 7)).unwrap();
+        let expected = json!([
+            { "key": "a", "before": null, "after": "1" },
+            {
+                "key": "b",
+                "before": { "bytes": 2000, "sha256": "ab".repeat(32) },
+                "after": { "hex": "ff" },
+            },
+            { "omitted": 7 },
+        ]);
+        assert_eq!(shown, expected);
+    }
+}
