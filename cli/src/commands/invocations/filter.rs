@@ -2,7 +2,7 @@
 
 use clap::builder::PossibleValuesParser;
 
-use crate::sql_text::{literal, one_of};
+use crate::sql_text::{contained, literal, one_of};
 
 /// All statuses that are not the end, and the end.
 pub(super) const UNFINISHED: [&str; 7] =
@@ -31,7 +31,7 @@ pub(super) struct Filter {
     status: Vec<String>,
 
     /// Only those for which this holds: a condition on the columns of sys_invocation, in SQL.
-    #[arg(long = "where", value_name = "SQL")]
+    #[arg(long = "where", value_name = "SQL", value_parser = contained)]
     condition: Option<String>,
 }
 

@@ -8,7 +8,7 @@ use crate::{
     client::Client,
     commands::tally::{self, Tally},
     error::Error,
-    output::sheet::{counted, grouped},
+    output::sheet::counted,
     printer::fetch,
 };
 
@@ -19,6 +19,9 @@ pub(super) struct Preview {
     dry_run: bool,
     /// How many it would be tried on.
     pub(super) matched: u64,
+    /// Whether there may be more, which a limit leaves out.
+    #[serde(skip)]
+    is_limited: bool,
     by_status: Vec<Tally>,
     /// When the newest of them was created; nothing that is created later is touched.
     #[serde(skip)]
@@ -33,16 +36,26 @@ struct Counted {
 }
 
 impl Preview {
-    /// Counts what meets a condition; it would be done to the newest `limit` of them.
+    /// Counts what meets a condition, or the newest `limit` of it, which it would be done to.
     pub(super) async fn of(
         client: &Client,
         operation: Operation,
         condition: &str,
         limit: Option<u64>,
     ) -> Result<Self, Error> {
+        let matching = format!("sys_invocation where {condition}");
+        let selected = limit.map_or_else(
+            || matching.clone(),
+            |limit| {
+                format!(
+                    "(select status, created_at from {matching} \
+                     order by created_at desc, id desc limit {limit}) as newest"
+                )
+            },
+        );
         let statement = format!(
-            "select status, count(*) as count, max(created_at) as newest from sys_invocation \
-             where {condition} group by status order by status"
+            "select status, count(*) as count, max(created_at) as newest from {selected} \
+             group by status order by status"
         );
         Ok(Self::from_counts(operation, fetch(client, &statement).await?, limit))
     }
@@ -52,9 +65,9 @@ impl Preview {
         let times = counts.iter().filter_map(|it| it.newest.as_ref()?.parse::<Timestamp>().ok());
         let newest = times.max().map(|at| at.to_string());
         let by_status: Vec<Tally> = counts.into_iter().map(|counted| counted.tally).collect();
-        let total = by_status.iter().map(|tally| tally.count).sum();
-        let matched = limit.map_or(total, |limit| limit.min(total));
-        Self { operation: operation.name(), dry_run: true, matched, by_status, newest }
+        let matched = by_status.iter().map(|tally| tally.count).sum();
+        let is_limited = limit.is_some_and(|limit| matched >= limit);
+        Self { operation: operation.name(), dry_run: true, matched, is_limited, by_status, newest }
     }
 
     /// The same of ids that were named, some of which may not exist.
@@ -73,13 +86,12 @@ impl Preview {
 
     /// How many there are of what.
     pub(super) fn words(&self) -> String {
-        let total: u64 = self.by_status.iter().map(|tally| tally.count).sum();
-        let invocations = counted(total, "invocation", "invocations");
-        let by_status = tally::words(&self.by_status);
-        if self.matched < total {
-            return format!("the newest {} of {invocations} ({by_status})", grouped(self.matched));
+        let invocations = counted(self.matched, "invocation", "invocations");
+        if self.matched == 0 {
+            return invocations;
         }
-        if total == 0 { invocations } else { format!("{invocations} ({by_status})") }
+        let which = if self.is_limited { "the newest " } else { "" };
+        format!("{which}{invocations} ({})", tally::words(&self.by_status))
     }
 }
 
@@ -101,10 +113,10 @@ mod tests {
     #[test]
     fn it_says_how_many_of_what() {
         assert_eq!(preview(&COUNTS, None).words(), "1,203 invocations (1,200 paused, 3 running)");
-        let some = preview(&COUNTS, Some(5));
-        assert_eq!(some.words(), "the newest 5 of 1,203 invocations (1,200 paused, 3 running)");
-        assert_eq!(some.matched, 5);
-        assert_eq!(preview(&COUNTS, Some(9999)).matched, 1203);
+        let limited = preview(&COUNTS, Some(1203));
+        assert_eq!(limited.words(), "the newest 1,203 invocations (1,200 paused, 3 running)");
+        let all = preview(&COUNTS, Some(9999));
+        assert_eq!((all.matched, all.words()), (1203, preview(&COUNTS, None).words()));
         assert_eq!(preview(&[], None).words(), "0 invocations");
         let named = preview(&COUNTS[1..], None).among(5);
         assert_eq!(named.words(), "5 invocations (3 running, 2 unknown)");
