@@ -6,6 +6,7 @@ use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, Weak,
     atomic::{AtomicU8, Ordering},
 };
+use std::time::Duration;
 
 use datafusion::{
     common::{
@@ -28,6 +29,8 @@ struct Inner {
     /// One of the constants below.
     why: AtomicU8,
     deadline: Instant,
+    /// How long it may take, for the error.
+    limit: Duration,
     changed: Notify,
 }
 
@@ -38,9 +41,10 @@ const BY_CLIENT: u8 = 1;
 const FOR_MEMORY: u8 = 2;
 
 impl Abandoned {
-    /// Not until the deadline.
-    pub(crate) fn after(deadline: Instant) -> Self {
-        Self(Arc::new(Inner { why: AtomicU8::new(NOT), deadline, changed: Notify::new() }))
+    /// Not until the deadline of what may take so long.
+    pub(crate) fn after(deadline: Instant, limit: Duration) -> Self {
+        let (why, changed) = (AtomicU8::new(NOT), Notify::new());
+        Self(Arc::new(Inner { why, deadline, limit, changed }))
     }
 
     /// Lets the functions of a query find it.
@@ -65,8 +69,14 @@ impl Abandoned {
         match self.0.why.load(Ordering::Relaxed) {
             FOR_MEMORY => Some(SqlError::short_of_memory()),
             NOT if Instant::now() < self.0.deadline => None,
-            _ => Some(SqlError::out_of_time()),
+            // Nobody reads why if its client has abandoned it.
+            _ => Some(SqlError::too_long(self.0.limit.as_secs())),
         }
+    }
+
+    /// Abandons what is left of the query.
+    pub(crate) fn end(&self) {
+        self.tell(BY_CLIENT);
     }
 
     fn tell(&self, why: u8) {
@@ -101,7 +111,7 @@ impl UntilDropped {
 
 impl Drop for UntilDropped {
     fn drop(&mut self) {
-        self.0.tell(BY_CLIENT);
+        self.0.end();
     }
 }
 

@@ -66,7 +66,7 @@ impl Client {
             let own = self.turn().await?;
             let (started, start) = oneshot::channel();
             let (sender, receiver) = mpsc::channel(1);
-            let abandoned = Abandoned::after(deadline);
+            let abandoned = Abandoned::after(deadline, limit);
             self.engine.running_queries().note(&abandoned);
             let query = Query { engine: Arc::clone(&self.engine), plan, parameters };
             // Dropped with this future, it ends the task.
@@ -122,8 +122,6 @@ impl Query {
         let Self { engine, plan, parameters } = self;
         // What fails once it is abandoned fails because of that.
         let why = |error: SqlError| abandoned.reason().unwrap_or(error);
-        // Whatever is left of it elsewhere ends as well.
-        let _until = abandoned.when_dropped();
         let work = async {
             let start = async {
                 let permit = engine.turn().await?;
@@ -152,6 +150,8 @@ impl Query {
             () = sleep_until(deadline) => (),
             () = abandoned.told() => (),
         }
+        // Whatever is left of it elsewhere ends as well. After a panic, its client sees to it.
+        abandoned.end();
     }
 }
 
