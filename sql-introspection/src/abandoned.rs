@@ -16,7 +16,10 @@ use datafusion::{
     },
     prelude::SessionConfig,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 
 use crate::error::SqlError;
 
@@ -85,11 +88,15 @@ impl Abandoned {
         self.0.changed.notify_one();
     }
 
-    /// Waits until the query is abandoned before its time is over. Only one may wait.
+    /// Waits until the query is abandoned or its time is over. Only one may wait.
     pub(crate) async fn told(&self) {
-        while self.0.why.load(Ordering::Relaxed) == NOT {
-            self.0.changed.notified().await;
-        }
+        let abandoned = async {
+            while self.0.why.load(Ordering::Relaxed) == NOT {
+                self.0.changed.notified().await;
+            }
+        };
+        // Both ends are the same here.
+        let _ = timeout_at(self.0.deadline, abandoned).await;
     }
 
     /// Abandons the query when what is returned is dropped.
@@ -117,17 +124,23 @@ impl Drop for UntilDropped {
 
 /// The queries that run.
 #[derive(Debug, Default)]
-pub(crate) struct RunningQueries(Mutex<Vec<Weak<Inner>>>);
+pub(crate) struct RunningQueries {
+    queries: Mutex<Vec<Weak<Inner>>>,
+    begun: Notify,
+}
 
 impl RunningQueries {
     /// Notes one, until nothing of it is left.
     pub(crate) fn note(&self, query: &Abandoned) {
         self.all().push(Arc::downgrade(&query.0));
+        self.begun.notify_one();
     }
 
-    /// Whether there are any.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.all().is_empty()
+    /// Waits until there are any. Only one may wait.
+    pub(crate) async fn any(&self) {
+        while self.all().is_empty() {
+            self.begun.notified().await;
+        }
     }
 
     /// Abandons all of them, because the process has too little memory.
@@ -138,7 +151,7 @@ impl RunningQueries {
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<Weak<Inner>>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.queries.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|query| query.strong_count() > 0);
         all
     }

@@ -190,9 +190,9 @@ impl Engine {
         &self.running_queries
     }
 
-    /// Whether any query runs.
-    pub fn is_busy(&self) -> bool {
-        !self.running_queries.is_empty()
+    /// Waits until any query runs. Only one may wait.
+    pub async fn until_busy(&self) {
+        self.running_queries.any().await;
     }
 
     /// Gives all queries up that run, because the process has too little memory. What they compute

@@ -60,7 +60,6 @@ impl Client {
         parameters: Option<ParamValues>,
     ) -> Result<Batches, SqlError> {
         let limit = self.engine.query_timeout();
-        let seconds = limit.as_secs();
         let deadline = Instant::now() + limit;
         let run = async {
             let own = self.turn().await?;
@@ -71,20 +70,12 @@ impl Client {
             let query = Query { engine: Arc::clone(&self.engine), plan, parameters };
             // Dropped with this future, it ends the task.
             let until = abandoned.when_dropped();
-            self.engine.threads().spawn(query.run(started, sender, abandoned, deadline));
+            self.engine.threads().spawn(query.run(started, sender, abandoned));
             let schema = start.await.map_err(|_| ended(&until))??;
             let deadline = Box::pin(sleep_until(deadline));
-            Ok(Batches {
-                schema,
-                rows: receiver,
-                is_over: false,
-                seconds,
-                deadline,
-                until,
-                _own: own,
-            })
+            Ok(Batches { schema, rows: receiver, is_over: false, deadline, until, _own: own })
         };
-        let too_long = |_| SqlError::too_long(seconds);
+        let too_long = |_| SqlError::too_long(limit.as_secs());
         tokio::time::timeout_at(deadline, run).await.map_err(too_long)?
     }
 
@@ -110,14 +101,13 @@ struct Query {
 }
 
 impl Query {
-    /// Runs to the end, the deadline, or until it is abandoned. The permit is held for as long
+    /// Runs to the end, or until it is abandoned or its time is over. The permit is held for as long
     /// as anything is computed.
     async fn run(
         self,
         started: oneshot::Sender<Result<SchemaRef, SqlError>>,
         sender: mpsc::Sender<Piece>,
         abandoned: Abandoned,
-        deadline: Instant,
     ) {
         let Self { engine, plan, parameters } = self;
         // What fails once it is abandoned fails because of that.
@@ -147,7 +137,6 @@ impl Query {
         };
         tokio::select! {
             () = work => (),
-            () = sleep_until(deadline) => (),
             () = abandoned.told() => (),
         }
         // Whatever is left of it elsewhere ends as well. After a panic, its client sees to it.
@@ -162,7 +151,6 @@ pub struct Batches {
     rows: mpsc::Receiver<Piece>,
     /// Nothing comes after the end, nor after an error.
     is_over: bool,
-    seconds: u64,
     /// Wakes who waits for rows.
     deadline: Pin<Box<Sleep>>,
     until: UntilDropped,
@@ -186,7 +174,7 @@ impl Stream for Batches {
         }
         let piece = if self.deadline.as_mut().poll(context).is_ready() {
             self.rows.close();
-            Err(SqlError::too_long(self.seconds))
+            Err(ended(&self.until))
         } else {
             ready!(self.rows.poll_recv(context)).unwrap_or_else(|| Err(ended(&self.until)))
         };

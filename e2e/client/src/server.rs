@@ -11,7 +11,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::HttpResponse;
 
@@ -130,6 +130,16 @@ impl Server {
         let deployments = format!("{}/deployments", self.admin);
         let json = [("content-type", "application/json")];
         self.send(Method::POST, &deployments, &json, body.to_string()).await
+    }
+
+    /// Runs a SQL query over the admin API; the rows are JSON.
+    ///
+    /// # Errors
+    /// Returns an error if there is no response.
+    pub async fn query(&self, sql: &str) -> Result<HttpResponse> {
+        let uri = format!("{}/query", self.admin);
+        let headers = [("content-type", "application/json"), ("accept", "application/json")];
+        self.send(Method::POST, &uri, &headers, json!({ "query": sql }).to_string()).await
     }
 
     /// Requests an operation on an invocation from the admin API, such as `cancel` or `kill`.

@@ -19,10 +19,8 @@ const BESIDES_BUDGET_BYTES: u64 = 256 << 20;
 pub(crate) async fn watch(engine: Arc<Engine>, budget_bytes: usize) {
     let most = budget_bytes as u64 + BESIDES_BUDGET_BYTES;
     loop {
+        engine.until_busy().await;
         sleep(EVERY).await;
-        if !engine.is_busy() {
-            continue;
-        }
         if let Some(bytes) = taken_bytes()
             && bytes > most
         {

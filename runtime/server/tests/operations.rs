@@ -85,10 +85,7 @@ impl Node {
     }
 
     async fn query(&self, sql: &str) -> Vec<Value> {
-        let uri = format!("http://{}/query", self.abide.admin);
-        let headers = [("accept", "application/json"), ("content-type", "application/json")];
-        let body = json!({ "query": sql }).to_string();
-        let answer = self.server.send(Method::POST, &uri, &headers, body).await.unwrap();
+        let answer = self.server.query(sql).await.unwrap();
         answer.ok().unwrap()["rows"].as_array().unwrap().clone()
     }
 

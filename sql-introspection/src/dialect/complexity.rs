@@ -129,8 +129,8 @@ pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<(), SqlError> {
 
 /// The name of a window function that keeps all that it has seen.
 fn collecting(window: &Expr) -> Option<&'static str> {
-    let window = window.clone().unalias();
-    let Expr::WindowFunction(call) = &window else { return None };
+    let window = if let Expr::Alias(alias) = window { &*alias.expr } else { window };
+    let Expr::WindowFunction(call) = window else { return None };
     COLLECTING.into_iter().find(|name| call.fun.name() == *name)
 }
 

@@ -4,7 +4,7 @@
 //! Reading order: `complexity` (what is refused), `tokens` (what is changed in a text), `rewrite` with `subqueries`,
 //! `array_calls` and `similar` (in what was parsed), [`names`] (what columns are called), `comparisons`, `intervals`,
 //! `existence` and `rounding` (in plans), and the functions: `arrays`, `json_object`, `json_operators`,
-//! [`setting_functions`], `sizes`, `text_functions`, `to_char` with its `template`, `zones`.
+//! [`setting_functions`], `size_pretty`, `text_functions`, `to_char` with its `template`, `zones`.
 
 mod array_calls;
 mod arrays;
@@ -20,7 +20,7 @@ mod rewrite;
 mod rounding;
 pub(crate) mod setting_functions;
 mod similar;
-mod sizes;
+mod size_pretty;
 mod subqueries;
 mod template;
 mod text_functions;
@@ -133,7 +133,7 @@ pub(crate) fn teach(mut state: SessionState) -> Result<SessionState, SqlError> {
     arrays::register(functions)?;
     json_object::register(functions)?;
     setting_functions::register(functions)?;
-    sizes::register(functions)?;
+    size_pretty::register(functions)?;
     text_functions::register(functions)?;
     to_char::register(functions)?;
     zones::register(functions)?;

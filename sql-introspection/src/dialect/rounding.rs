@@ -38,9 +38,8 @@ impl AnalyzerRule for Rounding {
 
 fn rounded(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let Expr::Cast(Cast { expr: fraction, field }) = expr else { return Transformed::no(expr) };
-    let has_fraction = fraction
-        .get_type(schema)
-        .is_ok_and(|ty| ty.is_floating() || (ty.is_decimal() && ty.is_numeric()));
+    let ty = fraction.get_type(schema);
+    let has_fraction = ty.is_ok_and(|ty| ty.is_floating() || ty.is_decimal());
     if !has_fraction || !field.data_type().is_integer() {
         return Transformed::no(Expr::Cast(Cast { expr: fraction, field }));
     }

@@ -6,10 +6,7 @@ use std::sync::Arc;
 use datafusion::{
     arrow::array::Array,
     common::{Result, resources_datafusion_err},
-    execution::{
-        memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool},
-        runtime_env::RuntimeEnv,
-    },
+    execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool},
 };
 use datafusion_execution::memory_pool::arrow::ArrowMemoryPool;
 
@@ -22,12 +19,7 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// For values that an error calls so.
-    pub(crate) fn new(runtime: &RuntimeEnv, what: &'static str) -> Self {
-        Self::of(&runtime.memory_pool, what)
-    }
-
-    /// The same, given the memory.
+    /// Of this memory, for values that an error calls so.
     pub(crate) fn of(pool: &Arc<dyn MemoryPool>, what: &'static str) -> Self {
         let claimed = ArrowMemoryPool::new(Arc::clone(pool), MemoryConsumer::new(what));
         Self { pool: Arc::clone(pool), claimed: Arc::new(claimed), what }

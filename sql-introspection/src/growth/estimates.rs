@@ -40,19 +40,29 @@ const GROWING: [(&str, Estimate); 14] = [
 
 /// How much a function that returns a type returns for some rows, in bytes.
 pub(super) fn of(name: &str, returned: &DataType, arguments: &[ColumnarValue], rows: usize) -> u64 {
-    let is_same = arguments.iter().all(|it| matches!(it, ColumnarValue::Scalar(_)));
-    let rows = if is_same { rows.min(1) } else { rows };
+    let rows = distinct(arguments, rows);
     let Some((_, estimate)) = GROWING.iter().find(|(growing, _)| *growing == name) else {
         if returned.is_primitive() || *returned == DataType::Boolean {
             return 0;
         }
         return arguments.iter().map(|it| all_bytes(it, rows)).fold(0, u64::saturating_add);
     };
+    by_row(*estimate, arguments, rows)
+}
+
+/// The sum of estimates for each row.
+fn by_row(estimate: Estimate, arguments: &[ColumnarValue], rows: usize) -> u64 {
     let of_row = |row| {
         let arguments = (0..arguments.len()).filter_map(|at| argument(arguments, at, row));
         estimate(&arguments.collect::<Vec<_>>())
     };
     (0..rows).map(of_row).fold(0, u64::saturating_add)
+}
+
+/// How often a function is called for some rows: once, if they are all the same to it.
+fn distinct(arguments: &[ColumnarValue], rows: usize) -> usize {
+    let is_same = arguments.iter().all(|it| matches!(it, ColumnarValue::Scalar(_)));
+    if is_same { rows.min(1) } else { rows }
 }
 
 /// The functions that may look at each part of one argument for each part of another.
@@ -83,18 +93,15 @@ pub(super) fn steps_of(name: &str, arguments: &[ColumnarValue], rows: usize) -> 
     if !COMPARING.contains(&name) {
         return 0;
     }
-    let is_same = arguments.iter().all(|it| matches!(it, ColumnarValue::Scalar(_)));
-    let rows = if is_same { rows.min(1) } else { rows };
-    let of_row = |row| {
-        let mut parts: Vec<_> = (0..arguments.len())
-            .filter_map(|at| argument(arguments, at, row))
-            .map(|it| bytes_of(Some(&it)))
-            .collect();
-        parts.sort_unstable_by(|a, b| b.cmp(a));
-        let [most, next] = [0, 1].map(|at| parts.get(at).copied().unwrap_or(1));
-        most.saturating_mul(next)
-    };
-    (0..rows).map(of_row).fold(0, u64::saturating_add)
+    by_row(of_pairs, arguments, distinct(arguments, rows))
+}
+
+/// Each part of the largest argument with each of the next.
+fn of_pairs(arguments: &[ScalarValue]) -> u64 {
+    let mut parts: Vec<_> = arguments.iter().map(|it| bytes_of(Some(it))).collect();
+    parts.sort_unstable_by(|a, b| b.cmp(a));
+    let [most, next] = [0, 1].map(|at| parts.get(at).copied().unwrap_or(1));
+    most.saturating_mul(next)
 }
 
 /// Whether a function searches for a pattern, which is its second argument.

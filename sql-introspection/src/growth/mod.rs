@@ -38,7 +38,7 @@ use repetition::Repetition;
 
 /// Puts the bounds in place.
 pub(crate) fn bound(state: &SessionState) -> SessionState {
-    let claims = Claims::new(state.runtime_env(), "values of functions");
+    let claims = Claims::of(&state.runtime_env().memory_pool, "values of functions");
     let mut analyzer = state.analyzer().clone();
     // Before the types of arguments are made to fit what functions take.
     analyzer.rules.insert(0, Arc::new(Bounds(claims)));

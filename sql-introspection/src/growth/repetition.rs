@@ -156,23 +156,12 @@ impl ExecutionPlan for Watched {
         Ok(TreeNodeRecursion::Continue)
     }
 
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let [input] = &children[..] else { return internal_err!("it watches one step") };
-        Ok(Arc::new(Self { input: Arc::clone(input), limits: self.limits.clone() }))
-    }
-
     fn with_new_children(
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(
-            children,
-            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
-        )
+        let [input] = &children[..] else { return internal_err!("it watches one step") };
+        Ok(Arc::new(Self { input: Arc::clone(input), limits: self.limits.clone() }))
     }
 
     fn execute(

@@ -131,7 +131,7 @@ async fn queries_are_given_up_when_memory_is_short() {
     let endless = "select sum(value) from generate_series(1, 1000000000000)";
     let plan = client.engine().plan_one(endless).await.unwrap();
     let batches = client.run(plan, None).await.unwrap();
-    assert!(engine.is_busy());
+    engine.until_busy().await;
     engine.give_up();
     let error = batches.try_collect::<Vec<_>>().await.unwrap_err();
     assert!(error.code == "53200" && error.message.contains("short of memory"), "{error}");

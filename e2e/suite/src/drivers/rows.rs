@@ -53,10 +53,7 @@ async fn echo(server: &Server, key: &str, bytes: &'static [u8]) -> Result<()> {
 }
 
 async fn expect(server: &Server, query: &str, rows: usize) -> Result<()> {
-    let uri = format!("{}/query", server.admin);
-    let headers = [("content-type", "application/json"), ("accept", "application/json")];
-    let body = json!({ "query": query }).to_string();
-    let answer = server.send(Method::POST, &uri, &headers, body).await?.ok()?;
+    let answer = server.query(query).await?.ok()?;
     let found = answer["rows"].as_array().context("no rows")?.len();
     ensure!(found == rows, "{query}: {found} rows, expected {rows}");
     Ok(())

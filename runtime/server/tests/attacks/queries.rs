@@ -1,16 +1,12 @@
 //! Queries of a few bytes that would make gigabytes, or compute for years.
 
-use http::Method;
 use serde_json::{Value, json};
 
 use crate::{readers::LARGE_BYTES, site::Site, size};
 
 /// Asks as a console does. Returns the code of the error, if there is one.
 async fn code(site: &Site, sql: &str) -> Option<String> {
-    let uri = format!("{}/query", site.server.admin);
-    let headers = [("content-type", "application/json"), ("accept", "application/json")];
-    let body = json!({ "query": sql }).to_string();
-    let answer = site.server.send(Method::POST, &uri, &headers, body).await.unwrap();
+    let answer = site.server.query(sql).await.unwrap();
     let said: Value = serde_json::from_slice(&answer.body).unwrap();
     said["code"].as_str().map(str::to_owned)
 }

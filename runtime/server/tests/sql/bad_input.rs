@@ -71,15 +71,8 @@ async fn a_query_over_http_ends_when_its_client_has_gone() {
         let answer = client.read(&mut [0]);
         assert!(answer.is_err(), "it is still running: {answer:?}");
     }
-    let answer = over_http(&rig, "select 1 as one").await;
+    let answer = rig.server.query("select 1 as one").await.unwrap();
     assert_eq!(answer.ok().unwrap()["rows"], json!([{ "one": 1 }]));
-}
-
-async fn over_http(rig: &Rig, query: &str) -> e2e_client::HttpResponse {
-    let uri = format!("{}/query", rig.server.admin);
-    let headers = [("content-type", "application/json"), ("accept", "application/json")];
-    let body = json!({ "query": query }).to_string();
-    rig.server.send(http::Method::POST, &uri, &headers, body).await.unwrap()
 }
 
 #[tokio::test]
@@ -91,7 +84,7 @@ async fn an_error_over_http_has_its_sqlstate() {
         ("drop table state", 400, "25006"),
         (endless, 429, "57014"),
     ] {
-        let answer = over_http(&rig, query).await;
+        let answer = rig.server.query(query).await.unwrap();
         let said: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!((answer.status.as_u16(), &said["code"]), (status, &json!(code)), "{said}");
     }

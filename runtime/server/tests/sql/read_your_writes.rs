@@ -21,10 +21,7 @@ fn tries_each() -> usize {
 /// The value of an order, as a query over the admin API shows it.
 async fn shown(server: &Server, key: &str) -> Result<Option<String>> {
     let query = format!("select value_utf8 from state where service_key = '{key}'");
-    let uri = format!("{}/query", server.admin);
-    let headers = [("content-type", "application/json"), ("accept", "application/json")];
-    let body = json!({ "query": query }).to_string();
-    let answer = server.send(http::Method::POST, &uri, &headers, body).await?.ok()?;
+    let answer = server.query(&query).await?.ok()?;
     Ok(answer["rows"][0]["value_utf8"].as_str().map(str::to_owned))
 }
 
