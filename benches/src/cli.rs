@@ -67,6 +67,9 @@ pub struct RunArgs {
     /// Number of invocations that are suspended when the server is killed.
     #[arg(long, default_value_t = 20_000)]
     pub suspended: u64,
+    /// Number of suspended invocations that the part `bulk` cancels at once.
+    #[arg(long, default_value_t = 50_000)]
+    pub cancelled: u64,
     /// How often to kill the server.
     #[arg(long, default_value_t = 3)]
     pub kills: u64,

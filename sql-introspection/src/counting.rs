@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::{
-    arrow::datatypes::DataType,
     catalog::{TableProvider, default_table_source::source_as_provider},
     common::{DFSchema, DataFusionError, Result, tree_node::Transformed},
     datasource::provider_as_source,
@@ -16,7 +15,7 @@ use datafusion::{
     },
     logical_expr::{
         Aggregate, Expr, ExprFunctionExt, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder,
-        Projection, SubqueryAlias, TableScanBuilder,
+        Projection, SubqueryAlias, TableScanBuilder, cast,
         expr::{AggregateFunction, AggregateFunctionParams},
         lit, when,
     },
@@ -25,6 +24,7 @@ use datafusion::{
 };
 
 use crate::{
+    dialect::SUMMED,
     scan::{ROWS, TableSource},
     tables::Invocation,
 };
@@ -117,8 +117,8 @@ impl<'e> Fold<'e> {
             Some(Self::Same(expr))
         } else if *func == count_udaf() {
             Some(Self::Count(of, filter))
-        } else if *func == sum_udaf() && of.get_type(input).ok()? == DataType::Int64 {
-            Some(Self::Sum(of, filter))
+        } else if func.name() == sum_udaf().name() {
+            (of.get_type(input).ok()? == SUMMED).then_some(Self::Sum(of, filter))
         } else {
             None
         }
@@ -132,7 +132,7 @@ impl<'e> Fold<'e> {
             Self::Count(of, filter) => {
                 (when(of.clone().is_not_null(), rows.clone()).end()?, filter)
             }
-            Self::Sum(of, filter) => (of.clone() * rows.clone(), filter),
+            Self::Sum(of, filter) => (of.clone() * cast(rows.clone(), SUMMED), filter),
         };
         match filter {
             Some(filter) => sum(number).filter(filter.clone()).build(),

@@ -15,7 +15,10 @@ use datafusion::{
     logical_expr::LogicalPlan,
     physical_plan::execute_stream,
     prelude::{SQLOptions, SessionConfig, SessionContext},
-    sql::{parser::Statement as EngineStatement, sqlparser::ast::Statement},
+    sql::{
+        parser::Statement as EngineStatement,
+        sqlparser::ast::{CopyTarget, Statement},
+    },
 };
 use tokio::{
     runtime::Handle,
@@ -143,6 +146,10 @@ impl Engine {
     /// # Errors
     /// Returns an error if it refers to what does not exist, or would change something.
     pub async fn plan(&self, statement: Statement) -> Result<LogicalPlan, SqlError> {
+        if matches!(statement, Statement::Copy { target: CopyTarget::Stdout, .. }) {
+            return Err(SqlError::new("0A000", "COPY is not supported")
+                .hint("psql --csv and abide sql --csv write the rows of a query as CSV"));
+        }
         if let Some(what) = changes(&statement) {
             return Err(SqlError::read_only(what));
         }

@@ -87,7 +87,7 @@ impl From<DataFusionError> for SqlError {
                 Some(unavailable) => unavailable.into(),
                 None => match external.downcast_ref::<Self>() {
                     Some(known) => known.clone(),
-                    None => Self::new("XX000", external.to_string()),
+                    None => Self::of_others(external.to_string()),
                 },
             },
             other @ (DataFusionError::Internal(_)
@@ -149,10 +149,18 @@ impl SqlError {
         Self::new(code, message)
     }
 
+    /// Errors of libraries, as far as they say what they are about.
+    fn of_others(message: String) -> Self {
+        // invalid_regular_expression, internal_error
+        let code = if message.starts_with("regex parse error") { "2201B" } else { "XX000" };
+        Self::new(code, message)
+    }
+
     fn of_arrow(error: &ArrowError) -> Self {
         let code = match error {
             ArrowError::DivideByZero => "22012",
             ArrowError::ArithmeticOverflow(_) => "22003",
+            ArrowError::ComputeError(message) if message.contains("overflow") => "22003",
             ArrowError::ParseError(message) if message.contains("parsing timestamp") => "22007",
             ArrowError::CastError(_) | ArrowError::ParseError(_) => "22P02",
             ArrowError::NotYetImplemented(_)

@@ -3,6 +3,7 @@
 mod growth;
 mod hostile;
 pub(crate) mod memory;
+mod numbers;
 mod postgres;
 
 use std::time::Duration;

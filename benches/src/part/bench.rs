@@ -1,7 +1,7 @@
 //! The context shared by all parts: options, programs, and the recorder.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use e2e_harness::{npm, programs::binary};
@@ -38,6 +38,11 @@ impl Bench {
     pub(super) async fn start(&self, kind: ServerKind, tracing: Tracing) -> anyhow::Result<Stand> {
         let ports = Ports { base: self.args.port };
         Stand::start(kind, &self.programs, ports, &self.args.data, tracing).await
+    }
+
+    /// This repository's binary, which is the command line, too.
+    pub(super) fn abide(&self) -> &Path {
+        &self.programs.abide
     }
 
     /// Measures on each server in turn, on an empty data directory. What fails is recorded.

@@ -34,12 +34,25 @@ impl Cell {
             self.burst(stand, self.warm).await?;
             return self.burst(stand, self.measured).await;
         }
+        let span = async {
+            tokio::time::sleep(self.measured).await;
+            Ok(())
+        };
+        self.measure_during(stand, span).await
+    }
+
+    /// Measures from the end of the warm-up for as long as something else takes.
+    pub(super) async fn measure_during(
+        self,
+        stand: &Stand,
+        other: impl Future<Output = anyhow::Result<()>>,
+    ) -> anyhow::Result<Measured> {
         let meter = stand.meter();
         let running = self.start(stand)?;
         tokio::time::sleep(self.warm).await;
         running.start_recording();
         let before = meter.read()?;
-        tokio::time::sleep(self.measured).await;
+        other.await?;
         running.stop_recording();
         let after = meter.read()?;
         let outcome = running.finish().await;

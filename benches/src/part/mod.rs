@@ -1,6 +1,7 @@
 //! The parts of a run. Each starts its own servers, in turn, and records samples.
 
 mod bench;
+mod bulk;
 mod cell;
 mod dashboards;
 mod fsyncs;
@@ -28,6 +29,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<String> {
             Part::Restart => Box::pin(restart::run(&mut bench)).await?,
             Part::Rows => Box::pin(rows::run(&mut bench)).await?,
             Part::Sql => Box::pin(sql::run(&mut bench)).await?,
+            Part::Bulk => Box::pin(bulk::run(&mut bench)).await?,
             Part::Dashboards => Box::pin(dashboards::run(&mut bench)).await?,
         }
     }

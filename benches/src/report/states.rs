@@ -42,6 +42,15 @@ const DASHBOARDS: [Column; 8] = [
     ("queries failed", Metric::QueryErrors),
     ("errors", Metric::Errors),
 ];
+const BULK: [Column; 7] = [
+    ("requests/s", Metric::RequestsPerSecond),
+    ("p50 ms", Metric::P50Ms),
+    ("p99 ms", Metric::P99Ms),
+    ("server CPU µs", Metric::ServerCpuUs),
+    ("RSS MB", Metric::RssMb),
+    ("the cancellation took, s", Metric::BulkSeconds),
+    ("errors", Metric::Errors),
+];
 
 pub(super) fn render(figures: &Figures) -> String {
     [
@@ -50,6 +59,7 @@ pub(super) fn render(figures: &Figures) -> String {
         section(figures, Part::Rows, "Echo on an empty and on a full store", &ROWS),
         section(figures, Part::Sql, "Queries on many retained invocations", &SQL),
         section(figures, Part::Dashboards, "Workloads beside dashboards", &DASHBOARDS),
+        section(figures, Part::Bulk, "Workloads beside a bulk cancellation", &BULK),
     ]
     .concat()
 }

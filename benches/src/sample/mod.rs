@@ -52,6 +52,8 @@ pub enum Part {
     Sql,
     /// The workloads with and without dashboards that poll in SQL.
     Dashboards,
+    /// The workloads with and without a cancellation of many invocations.
+    Bulk,
 }
 
 /// A metric and its unit.
@@ -77,6 +79,7 @@ pub enum Metric {
     RowsPerSecond,
     Queries,
     QueryErrors,
+    BulkSeconds,
 }
 
 impl Part {

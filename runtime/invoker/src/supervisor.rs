@@ -271,6 +271,16 @@ impl Invoker {
         drop(unheard);
     }
 
+    /// The deployment that an attempt in progress runs on, which it is pinned to once it has stored
+    /// something; `None` if it is not in progress.
+    pub fn deployment_of(
+        &self,
+        partition: PartitionId,
+        attempt: AttemptRef,
+    ) -> Option<DeploymentId> {
+        self.attempts().get(&(partition, attempt)).map(|live| live.pool.deployment)
+    }
+
     /// Aborts an attempt, if it is in progress.
     pub fn abort_attempt(&self, partition: PartitionId, attempt: AttemptRef) {
         if let Some(live) = self.attempts().get(&(partition, attempt)) {

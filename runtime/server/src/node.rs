@@ -136,7 +136,12 @@ async fn serve(config: Config) -> Result<()> {
         },
         access: Arc::new(config.access.clone()),
     };
-    let snapshots = Snapshots::new(partitions.clone(), registry.clone(), budget.snapshots);
+    let snapshots = Snapshots::new(
+        partitions.clone(),
+        registry.clone(),
+        Arc::clone(&invoker),
+        budget.snapshots,
+    );
     let until = |shutdown: &Shutdown| {
         let shutdown = shutdown.clone();
         async move {

@@ -4,12 +4,13 @@ use abide_sdk::prelude::*;
 
 use crate::order::{Status, Step};
 
-/// A virtual object for each order's steps; the key is the order's id.
+/// A virtual object for each order's steps; the key is the order's id. Queries that were written for
+/// other servers know it by its alias.
 pub struct OrderStatus;
 
 const STEPS: State<Vec<Step>> = State::new("steps");
 
-#[object]
+#[object(metadata(alias = "orderStatus"))]
 impl OrderStatus {
     /// Records that the order has reached a status. A step backwards is recorded too: it would be a
     /// bug in the runtime, and the history must show it.

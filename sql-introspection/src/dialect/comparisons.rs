@@ -7,7 +7,7 @@ use datafusion::{
         tree_node::Transformed,
     },
     logical_expr::{
-        Between, BinaryExpr, Expr, ExprSchemable, Operator,
+        Between, BinaryExpr, Cast, Expr, ExprSchemable, Operator,
         expr::InList,
         expr_rewriter::FunctionRewrite,
         lit,
@@ -16,7 +16,7 @@ use datafusion::{
     sql::sqlparser::ast::BinaryOperator,
 };
 
-use super::intervals;
+use super::{intervals, times};
 use crate::error::SqlError;
 
 /// Lets intervals of any kind be compared with each other, once the values of parameters are known.
@@ -35,6 +35,11 @@ impl FunctionRewrite for Comparisons {
         schema: &DFSchema,
         _: &ConfigOptions,
     ) -> Result<Transformed<Expr>> {
+        if let Expr::Cast(Cast { expr: text, field }) = &expr
+            && let Some(meant) = meant(text, field.data_type())?
+        {
+            return Ok(Transformed::yes(meant.cast_to(field.data_type(), schema)?));
+        }
         #[expect(clippy::wildcard_enum_match_arm, reason = "others do not compare")]
         let compared: Vec<&mut Expr> = match &mut expr {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(*op) => {
@@ -96,6 +101,7 @@ fn meant(text: &Expr, compared_with: &DataType) -> Result<Option<Expr>> {
             Some(digits) => Some(lit(ScalarValue::Binary(Some(bytes(digits)?)))),
             None => None,
         },
+        DataType::Timestamp(..) | DataType::Date32 => times::meant(written, compared_with),
         _ => None,
     })
 }
@@ -131,12 +137,23 @@ impl ExprPlanner for Comparisons {
             (false, true) => (right, left_type),
             (true, true) | (false, false) => return Ok(PlannerResult::Original(compared)),
         };
-        if with == DataType::Boolean {
-            *text = text.clone().cast_to(&DataType::Boolean, schema)?;
+        let is_number = with.is_numeric() && matches!(text, Expr::Literal(..)) && computes(op);
+        if with == DataType::Boolean || is_number {
+            *text = text.clone().cast_to(&with, schema)?;
         } else if compares(op)
             && let Some(meant) = meant(text, &with)?
         {
             *text = meant;
+        } else if matches!(op, BinaryOperator::Plus | BinaryOperator::Minus)
+            && matches!(with, DataType::Timestamp(..) | DataType::Date32)
+            && let Expr::Literal(ScalarValue::Utf8(Some(written)), _) = &*text
+        {
+            if let Some(interval) = times::interval(written) {
+                *text = interval;
+            } else if *op == BinaryOperator::Minus {
+                let time = meant(text, &with)?.unwrap_or_else(|| text.clone());
+                *text = time.cast_to(&with, schema)?;
+            }
         }
         Ok(PlannerResult::Original(compared))
     }
@@ -151,4 +168,9 @@ fn is_comparison(op: Operator) -> bool {
 fn compares(op: &BinaryOperator) -> bool {
     use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq)
+}
+
+fn computes(op: &BinaryOperator) -> bool {
+    use BinaryOperator::{Divide, Minus, Modulo, Multiply, Plus};
+    matches!(op, Plus | Minus | Multiply | Divide | Modulo)
 }

@@ -2,14 +2,16 @@
 //! them, and it is taught comparisons and functions that it lacks.
 //!
 //! Reading order: `complexity` (what is refused), `tokens` (what is changed in a text), `rewrite` with `subqueries`,
-//! `array_calls` and `similar` (in what was parsed), [`names`] (what columns are called), `comparisons`, `intervals`,
-//! `existence` and `rounding` (in plans), and the functions: `arrays`, `json_object`, `json_operators`,
-//! [`setting_functions`], `size_pretty`, `text_functions`, `to_char` with its `template`, `zones`.
+//! `array_calls` and `similar` (in what was parsed), [`names`] (what columns are called), `comparisons` with `times`,
+//! `intervals`, `existence`, `rounding` and `exact` (in plans), and the functions: `arrays`, `json_object`,
+//! `json_operators`, [`setting_functions`], `size_pretty`, `sums`, `text_functions`, `to_char` with its `template`,
+//! `zones`.
 
 mod array_calls;
 mod arrays;
 mod comparisons;
 mod complexity;
+mod exact;
 mod existence;
 mod intervals;
 mod json_object;
@@ -22,8 +24,10 @@ pub(crate) mod setting_functions;
 mod similar;
 mod size_pretty;
 mod subqueries;
+mod sums;
 mod template;
 mod text_functions;
+mod times;
 mod to_char;
 mod tokens;
 mod zones;
@@ -49,10 +53,12 @@ use crate::error::SqlError;
 
 use comparisons::Comparisons;
 pub(crate) use complexity::check_plan;
+use exact::Exactness;
 use existence::Existence;
 use intervals::Lengths;
 use json_operators::JsonOperators;
 use rounding::Rounding;
+pub(crate) use sums::SUMMED;
 
 /// Reads statements.
 pub(crate) struct Parser {
@@ -134,6 +140,7 @@ pub(crate) fn teach(mut state: SessionState) -> Result<SessionState, SqlError> {
     json_object::register(functions)?;
     setting_functions::register(functions)?;
     size_pretty::register(functions)?;
+    sums::register(functions)?;
     text_functions::register(functions)?;
     to_char::register(functions)?;
     zones::register(functions)?;
@@ -145,5 +152,6 @@ pub(crate) fn teach(mut state: SessionState) -> Result<SessionState, SqlError> {
     let state = SessionStateBuilder::new_from_existing(state);
     let state = state.with_analyzer_rule(Arc::new(Existence));
     let state = state.with_analyzer_rule(Arc::new(Lengths));
-    Ok(state.with_analyzer_rule(Arc::new(Rounding)).build())
+    let state = state.with_analyzer_rule(Arc::new(Rounding));
+    Ok(state.with_analyzer_rule(Arc::new(Exactness)).build())
 }

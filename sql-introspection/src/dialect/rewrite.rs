@@ -26,6 +26,18 @@ pub(super) fn rewrite(statement: &mut Statement) {
             **pattern = escaped_by_backslash(pattern, escape);
             *escape_char = None;
         }
+        if let Expr::Substring {
+            expr: text,
+            substring_from: Some(pattern),
+            substring_for: None,
+            ..
+        } = expr
+            && is_text(pattern)
+        {
+            let found = call("regexp_match", [(**text).clone(), (**pattern).clone()]);
+            // The first group, or all of it if there are none.
+            *expr = call("array_element", [found, number_of("1")]);
+        }
         if let Expr::AtTimeZone { timestamp, time_zone } = expr {
             *expr = call(zones::TIME_ZONE, [(**time_zone).clone(), (**timestamp).clone()]);
         }
@@ -59,6 +71,14 @@ fn escaped_by_backslash(pattern: &Expr, escape: &str) -> Expr {
     let replaced = |text, from, to| call("replace", [text, text_of(from), text_of(to)]);
     let doubled = replaced(pattern.clone(), BACKSLASH, r"\\");
     replaced(doubled, escape, BACKSLASH)
+}
+
+fn is_text(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(it) if matches!(it.value, Value::SingleQuotedString(_)))
+}
+
+fn number_of(digits: &str) -> Expr {
+    Expr::Value(Value::Number(digits.to_owned(), false).into())
 }
 
 pub(super) fn text_of(text: &str) -> Expr {

@@ -43,6 +43,7 @@ pub struct Invocation {
     pub journal_retention_ms: u64,
     pub awaited_completions: Vec<u32>,
     pub awaited_signals: Vec<u32>,
+    pub last_deployment: Option<String>,
     pub retry_count: Option<u64>,
     pub last_start_at: Option<u64>,
     pub next_retry_at: Option<u64>,

@@ -5,10 +5,12 @@ use crate::table::Description;
 /// The view, as a query.
 pub(crate) const QUERY: &str = "\
 select service_name, service_key, \
-    sum(invocations) as invocations, sum(journal_bytes) as journal_bytes, \
-    sum(result_bytes) as result_bytes, sum(state_entries) as state_entries, \
-    sum(state_bytes) as state_bytes, \
-    sum(journal_bytes) + sum(result_bytes) + sum(state_bytes) as total_bytes \
+    cast(sum(invocations) as bigint) as invocations, \
+    cast(sum(journal_bytes) as bigint) as journal_bytes, \
+    cast(sum(result_bytes) as bigint) as result_bytes, \
+    cast(sum(state_entries) as bigint) as state_entries, \
+    cast(sum(state_bytes) as bigint) as state_bytes, \
+    cast(sum(journal_bytes + result_bytes + state_bytes) as bigint) as total_bytes \
 from (\
     select target_service_name as service_name, target_service_key as service_key, \
         cast(1 as bigint) as invocations, journal_bytes, \

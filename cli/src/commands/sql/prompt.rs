@@ -51,7 +51,7 @@ pub(crate) fn prompt(runtime: &Runtime, mut session: Session) -> Result<(), Erro
             // Without a place for it, the history is that of this session.
             _ = editor.append_history(file);
         }
-        for step in Script::of(&text).all() {
+        for step in Script::of(meant(&text)).all() {
             match runtime.block_on(uninterrupted(&mut interrupts, session.step(step))) {
                 Ok(Some(Flow::Next)) => (),
                 Ok(Some(Flow::Quit)) => return Ok(()),
@@ -68,6 +68,15 @@ pub(crate) fn prompt(runtime: &Runtime, mut session: Session) -> Result<(), Erro
                 }
             }
         }
+    }
+}
+
+/// What somebody means who does not know the commands, and types one of these words alone.
+fn meant(text: &str) -> &str {
+    match &*text.trim().trim_end_matches(';').to_ascii_lowercase() {
+        "quit" | "exit" => "\\q",
+        "help" => "\\?",
+        _ => text,
     }
 }
 
@@ -115,7 +124,7 @@ impl Completer for Typing {
 
 impl Validator for Typing {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let is_complete = Script::of(context.input()).rest.is_empty();
+        let is_complete = Script::of(meant(context.input())).rest.is_empty();
         Ok(if is_complete { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
     }
 }
@@ -125,3 +134,16 @@ impl Hinter for Typing {
 }
 
 impl Highlighter for Typing {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_alone_is_a_command() {
+        assert_eq!((meant("quit"), meant(" EXIT; "), meant("help")), ("\\q", "\\q", "\\?"));
+        for statement in ["select 1", "help me", "quit\nselect 1"] {
+            assert_eq!(meant(statement), statement);
+        }
+    }
+}

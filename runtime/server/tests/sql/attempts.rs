@@ -43,7 +43,7 @@ async fn attempts_that_failed_and_the_one_under_way_are_shown() {
          order by started_at"
     ));
     let failed = ["failed", "t", "t", "t", "t"];
-    assert_eq!(attempts, [failed.to_vec(), failed.to_vec(), vec!["running", "", "", "", ""]]);
+    assert_eq!(attempts, [failed.to_vec(), failed.to_vec(), vec!["running", "", "t", "", ""]]);
     let all = "select count(*), count(*) filter (where outcome = 'failed') from sys_attempt";
     assert_eq!(rig.rows(all), [["3", "2"]]);
 

@@ -169,8 +169,8 @@ pub(super) fn of_attempts() -> Vec<Column<Invocation>> {
         Col::time("next_retry_at", "When the next attempt starts.", |it| it.next_retry_at).of(REST),
         Col::text(
             "last_attempt_deployment_id",
-            "The deployment of its last attempt, once it is pinned.",
-            |it| it.pinned_deployment.as_deref().map(Cow::from),
+            "The deployment of the attempt under way, or the one that it is pinned to.",
+            |it| it.last_deployment.as_deref().map(Cow::from),
         )
         .of(REST),
         Col::no_text("last_attempt_server", "Always null: sys_deployment has the SDK's name."),

@@ -60,8 +60,8 @@ impl Snapshot {
         };
         let found = page(self.read(partition, select)?, |found| found);
         let records = found.records.into_iter().filter_map(|found| match found {
-            Selected::Row(_, row) if row.status.kind() == StatusKind::Running => {
-                Some(running(*row))
+            Selected::Row(created, row) if row.status.kind() == StatusKind::Running => {
+                Some(running(self.last_deployment(partition, created, &row), *row))
             }
             Selected::Row(..) | Selected::Tally(..) | Selected::Object(..) => None,
         });
@@ -99,11 +99,11 @@ pub(super) fn failed(at: Timestamp, failure: AttemptFailure) -> Failed {
     }
 }
 
-fn running(row: Row) -> Attempt {
+fn running(deployment: Option<String>, row: Row) -> Attempt {
     Attempt {
         partition_key: row.id.partition_key.0,
         invocation: row.id.to_string(),
-        deployment: row.pin.map(|pin| pin.deployment.to_string()),
+        deployment,
         started_at: row.modified_at.0,
         journal_len: row.journal_len,
         failed: None,

@@ -50,7 +50,7 @@ impl Scan<Invocation> for Snapshot {
             Selected::Row(..) => None,
         };
         let counts = found.rows.iter().map(count).collect();
-        Ok(Page { counts, ..page(found, |found| self.invocation(found)) })
+        Ok(Page { counts, ..page(found, |found| self.invocation(partition, found)) })
     }
 }
 
@@ -88,7 +88,7 @@ impl Snapshot {
         })
     }
 
-    fn invocation(&self, found: Selected) -> Invocation {
+    fn invocation(&self, partition: u16, found: Selected) -> Invocation {
         match found {
             Selected::Tally(service, kind, _) => Invocation {
                 alias: self.alias(&service),
@@ -102,11 +102,14 @@ impl Snapshot {
                 service,
                 ..Invocation::default()
             },
-            Selected::Row(_, row) => self.of_row(*row),
+            Selected::Row(created, row) => {
+                let last_deployment = self.last_deployment(partition, created, &row);
+                self.of_row(*row, last_deployment)
+            }
         }
     }
 
-    fn of_row(&self, row: Row) -> Invocation {
+    fn of_row(&self, row: Row, last_deployment: Option<String>) -> Invocation {
         let kind = row.status.kind();
         let failures =
             u64::from(effect::failures(row.retry_count, row.policy_attempts, row.unsent));
@@ -157,6 +160,7 @@ impl Snapshot {
             journal_retention_ms: row.retention.journal_ms,
             awaited_completions,
             awaited_signals,
+            last_deployment,
             retry_count,
             last_start_at: (kind == StatusKind::Running).then_some(row.modified_at.0),
             next_retry_at,

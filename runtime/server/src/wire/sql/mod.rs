@@ -15,10 +15,15 @@ use std::sync::Arc;
 
 use protocol::{InvocationId, PartitionKey};
 use runtime_core::{
-    Partition, PartitionId,
+    Lsn, Partition, PartitionId,
+    model::{
+        ids::AttemptRef,
+        invocation::{Invocation, Status},
+    },
     registry::{RegistrySnapshot, Service},
     tables::Order,
 };
+use runtime_invoker::Invoker;
 use runtime_views::{
     View,
     page::{Budget, Cursor, Page, Within},
@@ -46,11 +51,12 @@ fn aliases(registry: &RegistrySnapshot) -> BTreeMap<String, String> {
     services.filter_map(alias).collect()
 }
 
-/// All rows of one moment.
+/// All rows of one moment. What runs where is asked when it is shown.
 struct Snapshot {
     count: u16,
     held: Arc<Held>,
     registry: Arc<RegistrySnapshot>,
+    invoker: Arc<Invoker>,
     aliases: BTreeMap<String, String>,
 }
 
@@ -78,6 +84,18 @@ impl Snapshot {
 
     fn alias(&self, service: &str) -> Option<String> {
         self.aliases.get(service).cloned()
+    }
+
+    /// The deployment of the attempt under way, or the one that an invocation is pinned to.
+    fn last_deployment(&self, partition: u16, created: Lsn, row: &Invocation) -> Option<String> {
+        let under_way = match row.status {
+            Status::Running { attempt } => {
+                let attempt = AttemptRef { invocation: created, attempt };
+                self.invoker.deployment_of(PartitionId(partition), attempt)
+            }
+            Status::Waiting(_) | Status::Paused | Status::Completed { .. } => None,
+        };
+        under_way.or_else(|| Some(row.pin?.deployment)).map(|id| id.to_string())
     }
 
     /// The objects that a filter leaves; `None` if it leaves none.

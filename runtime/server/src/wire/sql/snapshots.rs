@@ -12,6 +12,7 @@ use futures::{
     future::{BoxFuture, try_join_all},
 };
 use runtime_core::PartitionId;
+use runtime_invoker::Invoker;
 use runtime_partition::{Partitions, RowSnapshot, Stopped};
 use runtime_schema::SharedRegistry;
 use sql_introspection::{Rows, Source, Unavailable};
@@ -22,6 +23,7 @@ use super::{Snapshot, aliases};
 pub(crate) struct Snapshots {
     partitions: Partitions,
     registry: SharedRegistry,
+    invoker: Arc<Invoker>,
     /// Changed rows that all snapshots together may keep in memory, in bytes.
     bytes_max: usize,
     /// How many have asked for a snapshot.
@@ -58,10 +60,16 @@ impl Held {
 }
 
 impl Snapshots {
-    pub(crate) fn new(partitions: Partitions, registry: SharedRegistry, bytes_max: usize) -> Self {
+    pub(crate) fn new(
+        partitions: Partitions,
+        registry: SharedRegistry,
+        invoker: Arc<Invoker>,
+        bytes_max: usize,
+    ) -> Self {
         Self {
             partitions,
             registry,
+            invoker,
             bytes_max,
             asked: AtomicU64::new(0),
             last: tokio::sync::Mutex::default(),
@@ -88,6 +96,7 @@ impl Snapshots {
             count: self.partitions.count(),
             aliases: aliases(&registry),
             registry,
+            invoker: Arc::clone(&self.invoker),
             held,
         });
         *last = Last { asked: covered, rows: Arc::downgrade(&snapshot) };
