@@ -7,9 +7,9 @@ use std::time::Duration;
 use datafusion::{
     common::{ParamValues, config::ConfigNonZeroUsize},
     execution::{
-        SendableRecordBatchStream, SessionState, SessionStateBuilder,
+        SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
-        memory_pool::{FairSpillPool, TrackConsumersPool},
+        memory_pool::{GreedyMemoryPool, TrackConsumersPool},
         runtime_env::RuntimeEnvBuilder,
     },
     logical_expr::LogicalPlan,
@@ -33,7 +33,7 @@ use crate::{
     counting::Counting,
     dialect,
     error::SqlError,
-    growth::{self, batches},
+    growth::{self, batches, portions::Portion},
     snapshot::QuerySnapshot,
     source::Source,
 };
@@ -79,7 +79,7 @@ impl Engine {
     /// # Errors
     /// Returns an error if the catalogue cannot be built, which is a fault of this software.
     pub async fn new(source: Arc<dyn Source>, settings: Settings) -> Result<Self, SqlError> {
-        let pool = FairSpillPool::new(settings.memory_bytes);
+        let pool = GreedyMemoryPool::new(settings.memory_bytes);
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(TrackConsumersPool::new(pool, NAMED_CONSUMERS)))
@@ -92,6 +92,10 @@ impl Engine {
         let options = config.options_mut();
         // Rows that are read ahead where a source keeps an order: a batch or two are enough.
         options.execution.sort_pushdown_buffer_capacity = READ_AHEAD_BYTES;
+        // One side is collected once; to distribute both would keep rows of each in memory meanwhile.
+        options.optimizer.repartition_joins = false;
+        // Nothing is written to disk, so nothing has to be kept free for that.
+        options.execution.sort_spill_reservation_bytes = 0;
         options.execution.batch_size = ConfigNonZeroUsize::try_new(batches::ROWS_MAX)?;
         // Without a zone, now() and timestamptz would be times without one.
         options.execution.time_zone = Some(UTC.to_owned());
@@ -154,7 +158,10 @@ impl Engine {
             return Err(SqlError::read_only(what));
         }
         let statement = EngineStatement::Statement(Box::new(statement));
-        let plan = self.state.statement_to_plan(statement).await?;
+        let mut state = Box::new(self.state.clone());
+        // Some of its constants, as the arguments of functions that are tables, are computed now.
+        state.mark_start_execution();
+        let plan = state.statement_to_plan(statement).await?;
         let allowed = SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)
@@ -184,7 +191,11 @@ impl Engine {
         let execution = &mut state.config_mut().options_mut().execution;
         execution.batch_size = batches::rows_max(&plan, execution.batch_size)?;
         let plan = state.query_planner().create_physical_plan(&plan, &state).await?;
-        Ok(execute_stream(plan, state.task_ctx())?)
+        let all = state.runtime_env();
+        let portion = Portion::of(&all.memory_pool);
+        let own = RuntimeEnvBuilder::from_runtime_env(all).with_memory_pool(portion).build_arc()?;
+        let context = TaskContext::from(&state).with_runtime(own);
+        Ok(execute_stream(plan, Arc::new(context))?)
     }
 
     /// A permit to run a query, once it is its turn.

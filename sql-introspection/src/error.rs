@@ -54,7 +54,10 @@ impl SqlError {
 
     /// The statement has taken longer than the client wanted it to.
     pub(crate) fn out_of_time() -> Self {
-        Self::new("57014", "canceling statement due to statement timeout")
+        Self::new("57014", "canceling statement due to statement timeout").hint(
+            "if it had not begun: as many queries as sql-queries-max allows were open at once, \
+             cursors included",
+        )
     }
 
     /// The client asked for the query to be cancelled.
@@ -76,8 +79,13 @@ impl From<DataFusionError> for SqlError {
             DataFusionError::ResourcesExhausted(message) => {
                 // What follows names the steps of the plan that take most.
                 let message = message.split(" with top memory consumers").next().unwrap_or(message);
-                Self::new("53200", format!("the query needs too much memory: {}", short(message)))
-                    .hint("select or sort less, or raise memory-budget-bytes")
+                let wrong = format!("the query needs too much memory: {}", short(message));
+                // Of one value or one call, whatever the budget is.
+                let is_fixed = message.contains(" and may ");
+                Self::new("53200", wrong).hint(match is_fixed {
+                    true => "compute less at once: this limit is the same for all servers",
+                    false => "select or sort less, or raise memory-budget-bytes",
+                })
             }
             DataFusionError::ArrowError(arrow, _) => Self::of_arrow(arrow),
             DataFusionError::Execution(message) | DataFusionError::Configuration(message) => {
@@ -100,7 +108,7 @@ impl From<DataFusionError> for SqlError {
             | DataFusionError::Shared(_)
             | DataFusionError::ParquetError(_)
             | DataFusionError::ObjectStore(_)
-            | DataFusionError::Ffi(_)) => Self::new("XX000", other.to_string()),
+            | DataFusionError::Ffi(_)) => Self::new("XX000", short(&other.to_string())),
         }
     }
 }
@@ -145,8 +153,11 @@ impl SqlError {
                 "\\dt lists the tables, or select table_name from information_schema.tables",
             );
         }
-        let code = if message.starts_with("Invalid function") { "42883" } else { "42000" };
-        Self::new(code, message)
+        if message.starts_with("Invalid function") {
+            return Self::new("42883", message)
+                .hint("docs/sql.md says where the functions are listed");
+        }
+        Self::new("42000", message)
     }
 
     /// Errors of libraries, as far as they say what they are about.
@@ -180,23 +191,33 @@ impl SqlError {
             | ArrowError::RunEndIndexOverflowError
             | ArrowError::OffsetOverflowError(_) => "22000",
         };
+        if matches!(error, ArrowError::DivideByZero) {
+            return Self::new(code, "division by zero");
+        }
         Self::new(code, short(&error.to_string()))
     }
 }
 
 /// An error's first line without what is meant for the engine's own developers.
 fn short(message: &str) -> String {
-    let message = message.split("\n\nbacktrace:").next().unwrap_or(message);
-    message.trim_start_matches("sql parser error: ").to_owned()
+    // What it guesses at is seldom what was meant, and its faults are ours to report.
+    let ends = ["\n\nbacktrace:", "\nThis issue was likely caused", "\nDid you mean"];
+    let message =
+        ends.iter().fold(message, |message, end| message.split(end).next().unwrap_or(message));
+    let message = message.trim_start_matches("sql parser error: ");
+    message.trim_start_matches("Internal error: ").trim_end().to_owned()
 }
 
 /// A hint at the columns whose names are most like the one that was not found.
 fn near(wanted: &str, known: &[&str]) -> String {
     let mut known: Vec<_> = known
         .iter()
+        // Not those that a query computes, which have no name of their own.
+        .filter(|name| !name.contains(['(', '"']))
         .map(|name| (datafusion::common::utils::datafusion_strsim::levenshtein(wanted, name), name))
         .collect();
     known.sort();
+    known.dedup();
     let names: Vec<_> = known.iter().take(5).map(|(_, name)| **name).collect();
     format!("did you mean one of these: {}?", names.join(", "))
 }

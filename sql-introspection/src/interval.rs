@@ -2,7 +2,7 @@
 
 use datafusion::arrow::datatypes::{IntervalMonthDayNano, TimeUnit};
 
-const DAY_NANOSECONDS: i128 = 24 * 60 * 60 * 1_000_000_000;
+pub(crate) const DAY_NANOSECONDS: i128 = 24 * 60 * 60 * 1_000_000_000;
 
 /// The length of an interval in nanoseconds. As in PostgreSQL, a month has thirty days and a day has
 /// twenty-four hours.

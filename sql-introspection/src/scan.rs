@@ -28,7 +28,7 @@ use datafusion::{
 use futures::stream;
 
 use crate::{
-    growth::claims::Claims,
+    growth::{claims::Claims, tightness::tight},
     pushdown::Constraints,
     snapshot::QuerySnapshot,
     source::{Cursor, Direction, Page, PageLimit, Record, Rows, Scan, Wanted},
@@ -202,7 +202,7 @@ impl<R: Record> TableScan<R> {
 
     fn batch(&self, Page { records, counts, .. }: &Page<R>) -> Result<RecordBatch> {
         let array = |column: &usize| match self.table.columns.get(*column) {
-            Some(column) => column.array(records),
+            Some(column) => tight(&column.array(records)),
             None => rows(counts.as_ref(), records.len()),
         };
         let arrays = self.columns.iter().map(array);

@@ -48,6 +48,21 @@ def check_parameters_of_each_type_come_back():
         each([(*format, *value) for format in formats for value in VALUES], comes_back)
 
 
+def check_numbers_of_any_size_keep_their_digits():
+    with psycopg.connect(autocommit=True) as connection:
+        large = [10**19, 2**63, Decimal("-9223372036854775808.5"), Decimal("1E-10"), 10**27]
+        for placeholder in ["%s", "%b", "%t"]:
+            for value in large:
+                equal(one(connection, f"select {placeholder}::numeric", [Decimal(value)]), value)
+        # The hash of a partition is larger than many clients' numbers.
+        found = "select partition_key, id from sys_invocation limit 20"
+        for key, id in connection.execute(found).fetchall():
+            again = "select id from sys_invocation where partition_key = %s and id = %s"
+            equal(one(connection, again, [key, id]), id)
+        for code, value in [("22003", Decimal("0.12345678901")), ("22003", 10**28), ("22003", "NaN")]:
+            fails(connection, code, "select %s::numeric", [Decimal(value)])
+
+
 def check_null_parameters_of_each_type_come_back():
     with connect() as connection:
         each({(ty,) for ty, _ in VALUES},

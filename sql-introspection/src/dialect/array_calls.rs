@@ -18,6 +18,12 @@ pub(super) fn rewrite(expr: &mut Expr) {
     {
         match name.to_string().to_lowercase().as_str() {
             "_pg_expandarray" => *expr = call("unnest", [call(NUMBERED, [array.clone()])]),
+            "json_array_elements" | "jsonb_array_elements" => {
+                *expr = call("unnest", [call("json_get_array", [array.clone()])]);
+            }
+            "json_array_length" | "jsonb_array_length" => {
+                *expr = call("json_length", [array.clone()]);
+            }
             "generate_subscripts" => *expr = call("unnest", [subscripts(array.clone())]),
             "array_contains" => match one_of(array, others) {
                 Some(one_of) => *expr = one_of,
@@ -28,6 +34,10 @@ pub(super) fn rewrite(expr: &mut Expr) {
     }
     if let Expr::Cast { expr, data_type: DataType::Array(_), .. } = expr {
         read(expr);
+    }
+    // JSON is text here.
+    if let Expr::Cast { data_type: ty @ (DataType::JSON | DataType::JSONB), .. } = expr {
+        *ty = DataType::Text;
     }
     // A name before the dot is a table's.
     if let Expr::CompoundFieldAccess { root, access_chain } = expr

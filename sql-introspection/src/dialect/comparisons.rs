@@ -1,14 +1,14 @@
 //! Comparisons that PostgreSQL knows, and the engine does not.
 
 use datafusion::{
-    arrow::datatypes::{DataType, IntervalUnit},
+    arrow::datatypes::{DataType, IntervalUnit, TimeUnit},
     common::{
         DFSchema, DataFusionError, Result, ScalarValue, config::ConfigOptions,
         tree_node::Transformed,
     },
     logical_expr::{
         Between, BinaryExpr, Cast, Expr, ExprSchemable, Operator,
-        expr::InList,
+        expr::{InList, ScalarFunction},
         expr_rewriter::FunctionRewrite,
         lit,
         planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
@@ -16,7 +16,7 @@ use datafusion::{
     sql::sqlparser::ast::BinaryOperator,
 };
 
-use super::{intervals, times};
+use super::{intervals, octet_length, times};
 use crate::error::SqlError;
 
 /// Lets intervals of any kind be compared with each other, once the values of parameters are known.
@@ -39,6 +39,11 @@ impl FunctionRewrite for Comparisons {
             && let Some(meant) = meant(text, field.data_type())?
         {
             return Ok(Transformed::yes(meant.cast_to(field.data_type(), schema)?));
+        }
+        if let Expr::ScalarFunction(function) = &expr
+            && let Some(meant) = meant_of_function(function, schema)
+        {
+            return Ok(Transformed::yes(meant));
         }
         #[expect(clippy::wildcard_enum_match_arm, reason = "others do not compare")]
         let compared: Vec<&mut Expr> = match &mut expr {
@@ -106,6 +111,19 @@ fn meant(text: &Expr, compared_with: &DataType) -> Result<Option<Expr>> {
     })
 }
 
+/// What a function means for arguments of a type that the engine takes for something else.
+fn meant_of_function(function: &ScalarFunction, schema: &DFSchema) -> Option<Expr> {
+    let ty = |argument: &Expr| argument.get_type(schema).ok();
+    match (function.name(), &function.args[..]) {
+        ("character_length", [of])
+            if matches!(ty(of)?, DataType::Binary | DataType::BinaryView) =>
+        {
+            Some(octet_length::of(of.clone()))
+        }
+        _ => None,
+    }
+}
+
 /// The bytes that hexadecimal digits stand for.
 fn bytes(digits: &str) -> Result<Vec<u8>> {
     let pairs = digits.as_bytes().chunks(2).map(|pair| match pair {
@@ -129,9 +147,17 @@ impl ExprPlanner for Comparisons {
     ) -> Result<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { left, op, right } = &mut compared;
         let types = (left.get_type(schema), right.get_type(schema));
+        let is_interval =
+            |ty: &DataType| matches!(ty, DataType::Interval(_) | DataType::Duration(_));
         let (Ok(left_type), Ok(right_type)) = types else {
             return Ok(PlannerResult::Original(compared));
         };
+        // A date has no hours that could be added to it.
+        if computes(op) && left_type == DataType::Date32 && is_interval(&right_type) {
+            *left = left.clone().cast_to(&TIME, schema)?;
+        } else if computes(op) && right_type == DataType::Date32 && is_interval(&left_type) {
+            *right = right.clone().cast_to(&TIME, schema)?;
+        }
         let (text, with) = match (left_type.is_string(), right_type.is_string()) {
             (true, false) => (left, right_type),
             (false, true) => (right, left_type),
@@ -158,6 +184,9 @@ impl ExprPlanner for Comparisons {
         Ok(PlannerResult::Original(compared))
     }
 }
+
+/// As what a date is computed with.
+const TIME: DataType = DataType::Timestamp(TimeUnit::Nanosecond, None);
 
 fn is_comparison(op: Operator) -> bool {
     use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};

@@ -9,10 +9,7 @@ use datafusion::{
     common::{not_impl_err, plan_err, tree_node::TreeNodeRecursion},
     logical_expr::{Expr, GroupingSet, LogicalPlan},
     sql::sqlparser::{
-        ast::{
-            Expr as SqlExpr, ObjectName, Query, Statement, TableFactor, Value, Visit, Visitor,
-            visit_relations,
-        },
+        ast::{ObjectName, Query, SetExpr, Statement, Visit, Visitor, visit_relations},
         keywords::Keyword,
         tokenizer::{Token, TokenWithSpan},
     },
@@ -35,8 +32,18 @@ const GROUPING_SETS_MAX: usize = 1000;
 /// Aggregates that keep all that they have seen.
 const COLLECTING: [&str; 2] = ["array_agg", "string_agg"];
 
+/// Statements of a text.
+const STATEMENTS_MAX: usize = 1000;
+/// Columns that are selected, as many as PostgreSQL has at most. Each is compared with all others.
+const COLUMNS_MAX: usize = 1664;
+
 /// Checks what a text consists of, before it is parsed.
 pub(super) fn check_tokens(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
+    let statements = tokens.iter().filter(|it| it.token == Token::SemiColon).count();
+    if statements > STATEMENTS_MAX {
+        let what = format!("a text may have {STATEMENTS_MAX} statements, not {statements}");
+        return Err(SqlError::new("54000", what).hint("send them one after the other"));
+    }
     tokens.split(|it| it.token == Token::SemiColon).try_for_each(check_statement)
 }
 
@@ -90,8 +97,9 @@ fn check_statement(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
 
 /// Checks what was parsed.
 pub(super) fn check(statement: &Statement) -> Result<(), SqlError> {
-    if let ControlFlow::Break(what) = statement.visit(&mut Unsupported) {
-        return Err(SqlError::new("0A000", format!("{what} is not supported")));
+    if let ControlFlow::Break(columns) = statement.visit(&mut Columns) {
+        let what = format!("a query may select {COLUMNS_MAX} columns, not {columns}");
+        return Err(SqlError::new("54011", what));
     }
     let mut tables = Tables::default();
     let is_over = statement.visit(&mut tables).is_break();
@@ -147,25 +155,17 @@ fn grouping_sets(by: &Expr) -> usize {
     }
 }
 
-/// Finds what the engine would answer wrongly: of a sample, it would read all, and a pattern of
-/// `similar to` it would take for a regular expression.
-struct Unsupported;
+/// Finds a query that selects too many columns.
+struct Columns;
 
-impl Visitor for Unsupported {
-    type Break = &'static str;
+impl Visitor for Columns {
+    type Break = usize;
 
-    fn pre_visit_expr(&mut self, expr: &SqlExpr) -> ControlFlow<&'static str> {
-        let SqlExpr::SimilarTo { pattern, .. } = expr else { return ControlFlow::Continue(()) };
-        if matches!(&**pattern, SqlExpr::Value(literal) if matches!(literal.value, Value::SingleQuotedString(_)))
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<usize> {
+        if let SetExpr::Select(select) = &*query.body
+            && select.projection.len() > COLUMNS_MAX
         {
-            return ControlFlow::Continue(());
-        }
-        ControlFlow::Break("SIMILAR TO with a pattern that is no literal")
-    }
-
-    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<&'static str> {
-        if let TableFactor::Table { sample: Some(_), .. } = table {
-            return ControlFlow::Break("TABLESAMPLE");
+            return ControlFlow::Break(select.projection.len());
         }
         ControlFlow::Continue(())
     }

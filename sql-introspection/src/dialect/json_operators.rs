@@ -1,10 +1,13 @@
 //! JSON inside of JSON: `->` gives it as text, which every client understands, and `#>` and `#>>`
 //! take a path. The engine's library knows `->>`, and gives a union of types for `->`.
 
+use std::sync::LazyLock;
+
 use datafusion::{
-    common::{DFSchema, Result, ScalarValue, plan_err},
+    arrow::datatypes::DataType,
+    common::{DFSchema, Result, ScalarValue, exec_err, plan_err, tree_node::TreeNode},
     logical_expr::{
-        Expr,
+        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
         expr::ScalarFunction,
         lit,
         planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
@@ -26,7 +29,10 @@ impl ExprPlanner for JsonOperators {
         let RawBinaryExpr { op, left, right } = expr;
         #[expect(clippy::wildcard_enum_match_arm, reason = "others are not about JSON")]
         let (function, steps) = match op {
-            BinaryOperator::Arrow => (json_get_json_udf(), vec![right.clone()]),
+            BinaryOperator::Arrow => (json_get_json_udf(), vec![key(&right)]),
+            BinaryOperator::LongArrow if matches!(right, Expr::Placeholder(_)) => {
+                (json_as_text_udf(), vec![key(&right)])
+            }
             BinaryOperator::HashArrow => (json_get_json_udf(), path(&right)?),
             BinaryOperator::HashLongArrow => (json_as_text_udf(), path(&right)?),
             _ => return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right })),
@@ -35,6 +41,39 @@ impl ExprPlanner for JsonOperators {
         let args = std::iter::once(left).chain(steps).collect();
         let call = Expr::ScalarFunction(ScalarFunction { func: function, args });
         Ok(PlannerResult::Planned(call.alias(name)))
+    }
+}
+
+/// A key or an index; the value of a parameter is either, whatever whole number its client sends.
+fn key(written: &Expr) -> Expr {
+    static KEY: LazyLock<ScalarUDF> =
+        LazyLock::new(|| ScalarUDF::new_from_impl(Key(Signature::any(1, Volatility::Immutable))));
+    let is_parameter =
+        written.exists(|part| Ok(matches!(part, Expr::Placeholder(_)))).unwrap_or(false);
+    if is_parameter { KEY.call(vec![written.clone()]) } else { written.clone() }
+}
+
+/// A text, or a number that is as wide as the library wants it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key(Signature);
+
+impl ScalarUDFImpl for Key {
+    fn name(&self) -> &'static str {
+        "json_key"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        let is_index = types.iter().all(DataType::is_integer);
+        Ok(if is_index { DataType::Int64 } else { DataType::Utf8 })
+    }
+
+    fn invoke_with_args(&self, called: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [key] = &called.args[..] else { return exec_err!("{} takes one key", self.name()) };
+        key.cast_to(called.return_field.data_type(), None)
     }
 }
 

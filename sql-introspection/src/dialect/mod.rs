@@ -1,7 +1,7 @@
 //! PostgreSQL's SQL, where the engine's differs: statements are changed until the engine understands
 //! them, and it is taught comparisons and functions that it lacks.
 //!
-//! Reading order: `complexity` (what is refused), `tokens` (what is changed in a text), `rewrite` with `subqueries`,
+//! Reading order: `complexity` and `unsupported` (what is refused), `tokens` (what is changed in a text), `rewrite` with `subqueries`,
 //! `array_calls` and `similar` (in what was parsed), [`names`] (what columns are called), `comparisons` with `times`,
 //! `intervals`, `existence`, `rounding` and `exact` (in plans), and the functions: `arrays`, `json_object`,
 //! `json_operators`, [`setting_functions`], `size_pretty`, `sums`, `text_functions`, `to_char` with its `template`,
@@ -11,12 +11,14 @@ mod array_calls;
 mod arrays;
 mod comparisons;
 mod complexity;
+mod date_part;
 mod exact;
 mod existence;
 mod intervals;
 mod json_object;
 mod json_operators;
 pub(crate) mod names;
+mod octet_length;
 mod relations;
 mod rewrite;
 mod rounding;
@@ -30,6 +32,7 @@ mod text_functions;
 mod times;
 mod to_char;
 mod tokens;
+mod unsupported;
 mod zones;
 
 use std::sync::Arc;
@@ -59,6 +62,7 @@ use intervals::Lengths;
 use json_operators::JsonOperators;
 use rounding::Rounding;
 pub(crate) use sums::SUMMED;
+pub(crate) use times::written_out;
 
 /// Reads statements.
 pub(crate) struct Parser {
@@ -95,7 +99,9 @@ impl Parser {
     pub(crate) fn parse(&self, sql: &str) -> Result<Vec<Statement>, SqlError> {
         let text = tokens::tolerable(sql);
         let mut statements = match plainly(&text)? {
-            Ok(statements) if !statements.iter().any(is_about_catalogue) => {
+            Ok(mut statements) if !statements.iter().any(is_about_catalogue) => {
+                statements.iter().try_for_each(unsupported::check)?;
+                statements.iter_mut().for_each(rewrite::rewrite_sets);
                 let changed = |statement| {
                     self.of_rows.iter().fold(statement, |statement, rule| rule.rewrite(statement))
                 };
@@ -137,8 +143,10 @@ fn is_about_catalogue(statement: &Statement) -> bool {
 pub(crate) fn teach(mut state: SessionState) -> Result<SessionState, SqlError> {
     let functions: &mut dyn FunctionRegistry = &mut state;
     arrays::register(functions)?;
+    date_part::register(functions)?;
     json_object::register(functions)?;
     setting_functions::register(functions)?;
+    octet_length::register(functions)?;
     size_pretty::register(functions)?;
     sums::register(functions)?;
     text_functions::register(functions)?;

@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, Ident, ObjectName, Statement, Value, visit_expressions_mut,
 };
 
-use super::{array_calls, similar, subqueries, zones};
+use super::{array_calls, date_part, similar, subqueries, zones};
 use crate::catalog::SCHEMA;
 
 /// Rewrites a statement.
@@ -38,6 +38,12 @@ pub(super) fn rewrite(statement: &mut Statement) {
             // The first group, or all of it if there are none.
             *expr = call("array_element", [found, number_of("1")]);
         }
+        if let Expr::Extract { field, expr: of, .. } = expr {
+            *expr = call(date_part::NAME, [text_of(&field.to_string()), (**of).clone()]);
+        }
+        if let Some(rotated) = rotated(expr) {
+            *expr = rotated;
+        }
         if let Expr::AtTimeZone { timestamp, time_zone } = expr {
             *expr = call(zones::TIME_ZONE, [(**time_zone).clone(), (**timestamp).clone()]);
         }
@@ -62,6 +68,16 @@ pub(super) fn rewrite(statement: &mut Statement) {
     });
 }
 
+/// Rewrites comparisons with all rows of a subquery, which others take for those with an array.
+pub(super) fn rewrite_sets(statement: &mut Statement) {
+    let _ = visit_expressions_mut(statement, |expr| {
+        if let Some(within) = of_any(expr) {
+            *expr = within;
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
 /// The only character that the engine knows as an escape in patterns.
 const BACKSLASH: &str = r"\";
 
@@ -71,6 +87,38 @@ fn escaped_by_backslash(pattern: &Expr, escape: &str) -> Expr {
     let replaced = |text, from, to| call("replace", [text, text_of(from), text_of(to)]);
     let doubled = replaced(pattern.clone(), BACKSLASH, r"\\");
     replaced(doubled, escape, BACKSLASH)
+}
+
+/// The parser takes all that follows `is distinct from` for its right side, up to the end: what is
+/// joined by `and` or `or` there stands outside.
+fn rotated(expr: &Expr) -> Option<Expr> {
+    let (Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right)) = expr else {
+        return None;
+    };
+    let Expr::BinaryOp { left: first, op, right: rest } = &**right else { return None };
+    if !matches!(op, BinaryOperator::And | BinaryOperator::Or) {
+        return None;
+    }
+    let (left, first) = (left.clone(), first.clone());
+    #[expect(clippy::wildcard_enum_match_arm, reason = "there are only two")]
+    let compared = match expr {
+        Expr::IsDistinctFrom(..) => Expr::IsDistinctFrom(left, first),
+        _ => Expr::IsNotDistinctFrom(left, first),
+    };
+    let compared = rotated(&compared).unwrap_or(compared);
+    Some(Expr::BinaryOp { left: Box::new(compared), op: op.clone(), right: rest.clone() })
+}
+
+/// `x = any (select …)` as `x in (select …)`, and `x <> all (select …)` as its opposite.
+fn of_any(expr: &Expr) -> Option<Expr> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no others are about a set")]
+    let (left, right, negated) = match expr {
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => (left, right, false),
+        Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => (left, right, true),
+        _ => return None,
+    };
+    let Expr::Subquery(subquery) = &**right else { return None };
+    Some(Expr::InSubquery { expr: left.clone(), subquery: subquery.clone(), negated })
 }
 
 fn is_text(expr: &Expr) -> bool {

@@ -1,6 +1,7 @@
 //! Times as people write them to PostgreSQL, and the engine does not know: without seconds, or as a
 //! word. And what is added to a time is an interval.
 
+use chrono::{NaiveDate, TimeDelta, Utc};
 use datafusion::{
     arrow::datatypes::{DataType, IntervalUnit},
     common::ScalarValue,
@@ -20,6 +21,22 @@ pub(super) fn meant(written: &str, ty: &DataType) -> Option<Expr> {
     };
     let today = date_trunc().call(vec![lit("day"), now()]);
     Some(cast(today + lit(ScalarValue::new_interval_dt(days_from_today, 0)), ty.clone()))
+}
+
+/// A time or a date that is sent as a text, written so that others can read it; `None` if they can.
+pub(crate) fn written_out(text: &str, ty: &DataType) -> Option<String> {
+    let now = Utc::now();
+    let date = |days| Some(now.checked_add_signed(TimeDelta::days(days))?.date_naive());
+    let day = match &*text.trim().to_ascii_lowercase() {
+        "now" if *ty == DataType::Date32 => date(0)?,
+        "now" => return Some(now.format("%Y-%m-%d %H:%M:%S%.6f+00:00").to_string()),
+        "epoch" => NaiveDate::default(),
+        "yesterday" => date(-1)?,
+        "today" => date(0)?,
+        "tomorrow" => date(1)?,
+        _ => return with_seconds(text),
+    };
+    Some(day.to_string())
 }
 
 /// `2026-11-28 04:50+01` with the seconds that it lacks.

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::{
 use crate::catalog::SYSTEM;
 
 /// Words without which nothing is changed, in lower case.
-const SIGNS: [&str; 5] = ["'{", "deferrable", "regclass", "regproc", "unlisten"];
+const SIGNS: [&str; 7] = ["'{", "->-", "->>-", "deferrable", "regclass", "regproc", "unlisten"];
 
 /// Takes out of each statement whether a transaction is deferrable, and the block around UNLISTEN
 /// with which asyncpg's pool spares servers that nobody listens to: neither makes a difference here.
@@ -55,7 +55,7 @@ fn statement(tokens: &[Token]) -> String {
 
 /// The text with `'pg_class'::regclass` as `'pg_catalog.pg_class'::regclass`, and with functions as
 /// the texts that the system tables have for them: `'array_in'::regproc` as `'array_in'`. The array
-/// in `'{a,b}'::text[]` or `any('{a,b}')` becomes `('{a,b}')`.
+/// in `'{a,b}'::text[]` or `any('{a,b}')` becomes `('{a,b}')`, and `a->-1` becomes `a-> -1`.
 fn with_schemas(tokens: &[Token]) -> String {
     let mut text = String::new();
     let mut rest = tokens;
@@ -74,6 +74,13 @@ fn with_schemas(tokens: &[Token]) -> String {
                 let name = name.trim_start_matches(SYSTEM).trim_start_matches('.');
                 text.push_str(&Token::SingleQuotedString(name.to_owned()).to_string());
                 rest = &after[2..];
+            }
+            // An operator does not end with a sign, which belongs to the number behind it.
+            _ if matches!(token, Token::CustomBinaryOperator(it) if it.starts_with("->") && it.ends_with(">-")) =>
+            {
+                let operator = token.to_string();
+                text.push_str(operator.trim_end_matches('-'));
+                text.push_str(" -");
             }
             _ if is_array(token) && (is_argument || after.first() == Some(&Token::DoubleColon)) => {
                 text.push_str(&format!("({token})"));
@@ -117,6 +124,7 @@ mod tests {
             ),
             (r"select E'\\', 'pg_am'::regclass", r"select E'\\', 'pg_am'::regclass"),
             ("select 'state'::regclass, 'pg_class'", "select 'state'::regclass, 'pg_class'"),
+            ("select a->-1->>-2, a -> -1", "select a-> -1->> -2, a -> -1"),
             ("select a = any( '{a}')", "select a = any( ('{a}'))"),
             ("select '{1,2}'::int[], '{}'", "select ('{1,2}')::int[], '{}'"),
         ] {

@@ -6,15 +6,20 @@
 //! - a function is not called if it would return too much (`bounded`, `estimates`, `operators`,
 //!   [`sizes`]);
 //! - a batch has few rows where values may be large ([`batches`]);
-//! - a large value is not repeated (`repetition`).
+//! - a large value is not repeated (`repetition`);
+//! - what is kept is not counted many times (`tightness`);
+//! - a query leaves some of the memory for others ([`portions`]).
 
 pub(crate) mod batches;
 mod bounded;
 pub(crate) mod claims;
 mod estimates;
 mod operators;
+mod passing;
+pub(crate) mod portions;
 mod repetition;
 pub(crate) mod sizes;
+pub(crate) mod tightness;
 
 use std::sync::Arc;
 
@@ -35,6 +40,7 @@ use datafusion::{
 use bounded::Bounded;
 use claims::Claims;
 use repetition::Repetition;
+use tightness::Tightness;
 
 /// Puts the bounds in place.
 pub(crate) fn bound(state: &SessionState) -> SessionState {
@@ -43,7 +49,8 @@ pub(crate) fn bound(state: &SessionState) -> SessionState {
     // Before the types of arguments are made to fit what functions take.
     analyzer.rules.insert(0, Arc::new(Bounds(claims)));
     let mut builder = SessionStateBuilder::new_from_existing(state.clone())
-        .with_physical_optimizer_rule(Arc::new(Repetition));
+        .with_physical_optimizer_rule(Arc::new(Repetition))
+        .with_physical_optimizer_rule(Arc::new(Tightness));
     *builder.analyzer() = Some(analyzer);
     builder.build()
 }

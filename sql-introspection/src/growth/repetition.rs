@@ -2,8 +2,10 @@
 //! are copied each time; texts are views, but what sorts, groups or converts them copies them, too.
 
 use std::any::Any;
-use std::fmt;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use datafusion::{
     arrow::{
@@ -13,26 +15,30 @@ use datafusion::{
     common::{
         Result,
         config::ConfigOptions,
-        internal_err, resources_err,
-        tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion},
+        resources_err,
+        tree_node::{Transformed, TransformedResult, TreeNode},
     },
-    execution::{SendableRecordBatchStream, TaskContext},
-    physical_expr::PhysicalExpr,
     physical_optimizer::PhysicalOptimizerRule,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
+        ExecutionPlan,
         execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions},
-        stream::RecordBatchStreamAdapter,
         unnest::UnnestExec,
+        windows::WindowAggExec,
     },
 };
-use futures::StreamExt;
 
-use super::sizes;
+use super::{
+    passing::{OnBatch, Passing},
+    sizes,
+};
 
 /// What the repeated values of a column may take in one batch, in bytes. So the fewer rows a batch
 /// has, the larger each of them may be.
 const BATCH_BYTES: u64 = 64 << 20;
+/// How many rows may be computed at once: a second or two. It cannot be interrupted.
+const WINDOW_ROWS_MAX: u64 = 1_000_000;
+/// What they may take if each has the largest value, in bytes.
+const WINDOW_BYTES: u64 = 128 << 20;
 /// What an array may take of which each element becomes a row of its own, in bytes.
 const UNNESTED_BYTES: u64 = 8 << 20;
 
@@ -49,6 +55,11 @@ impl PhysicalOptimizerRule for Repetition {
         let rows = u64::try_from(config.execution.batch_size.get()).unwrap_or(u64::MAX);
         let watched = plan.transform_up(|plan| {
             let step: &dyn Any = &*plan;
+            let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep);
+            if step.is::<WindowAggExec>() {
+                let inputs = plan.children().into_iter().map(Collected::of).collect();
+                return Ok(Transformed::yes(plan.replace_children(inputs, options)?));
+            }
             let unnested: Vec<usize> = match step.downcast_ref::<UnnestExec>() {
                 Some(unnest) => {
                     unnest.list_column_indices().iter().map(|it| it.index_in_input_schema).collect()
@@ -61,7 +72,6 @@ impl PhysicalOptimizerRule for Repetition {
                 false => Limit { column, bytes_max: BATCH_BYTES / rows, what: "repeated" },
             };
             let inputs = plan.children().into_iter().map(|it| Watched::around(it, limit)).collect();
-            let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep);
             Ok(Transformed::yes(plan.replace_children(inputs, options)?))
         });
         watched.data()
@@ -98,12 +108,9 @@ impl Limit {
     }
 }
 
-/// What a step returns, which fails if it has values that are too large.
-#[derive(Debug, Clone)]
-struct Watched {
-    input: Arc<dyn ExecutionPlan>,
-    limits: Vec<Limit>,
-}
+/// Fails if there are values that are too large.
+#[derive(Debug)]
+struct Watched(Vec<Limit>);
 
 impl Watched {
     /// Watches the columns of a step whose values may be large, if there are any.
@@ -116,65 +123,53 @@ impl Watched {
         let large = columns.filter(|(_, field)| !is_small(field.data_type()));
         let limits: Vec<_> = large.map(|(column, _)| limit(column)).collect();
         let input = Arc::clone(input);
-        if limits.is_empty() { input } else { Arc::new(Self { input, limits }) }
+        if limits.is_empty() { input } else { Passing::of(input, Self(limits)) }
+    }
+}
+
+impl OnBatch for Watched {
+    const NAME: &'static str = "Watched";
+
+    fn pass(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        self.0.iter().try_for_each(|limit| limit.check(&batch))?;
+        Ok(batch)
+    }
+}
+
+/// Fails if there is too much for a window that has rows behind the current one: all rows are
+/// collected, and then computed at once.
+#[derive(Debug, Default)]
+struct Collected {
+    rows: AtomicU64,
+    largest: AtomicU64,
+}
+
+impl Collected {
+    fn of(input: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+        Passing::of(Arc::clone(input), Self::default())
+    }
+}
+
+impl OnBatch for Collected {
+    const NAME: &'static str = "Collected";
+
+    fn pass(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        let more = batch.num_rows() as u64;
+        let rows = self.rows.fetch_add(more, Ordering::Relaxed) + more;
+        let large = batch.columns().iter().filter(|column| !is_small(column.data_type()));
+        let largest = large.map(|column| sizes::largest(column)).max().unwrap_or(0);
+        let largest = self.largest.fetch_max(largest, Ordering::Relaxed).max(largest);
+        if rows > WINDOW_ROWS_MAX || rows * largest > WINDOW_BYTES {
+            return resources_err!(
+                "a window over {rows} rows, with values of up to {largest} bytes, would be computed \
+                 at once, and may have {WINDOW_ROWS_MAX} rows and {WINDOW_BYTES} bytes"
+            );
+        }
+        Ok(batch)
     }
 }
 
 /// Whether all values of a type are small.
 fn is_small(ty: &DataType) -> bool {
     ty.is_primitive() || matches!(ty, DataType::Boolean | DataType::Null)
-}
-
-impl DisplayAs for Watched {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Watched")
-    }
-}
-
-impl ExecutionPlan for Watched {
-    fn name(&self) -> &'static str {
-        "Watched"
-    }
-
-    /// It changes nothing.
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let [input] = &children[..] else { return internal_err!("it watches one step") };
-        Ok(Arc::new(Self { input: Arc::clone(input), limits: self.limits.clone() }))
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        let limits = self.limits.clone();
-        let batches = self.input.execute(partition, context)?.map(move |batch| {
-            let batch = batch?;
-            limits.iter().try_for_each(|limit| limit.check(&batch))?;
-            Ok(batch)
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.input.schema(), batches)))
-    }
 }

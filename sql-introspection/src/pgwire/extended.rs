@@ -28,7 +28,7 @@ use pgwire::{
 
 use super::{
     execution::Reply,
-    parameters::bound,
+    parameters::{bound, hint, write_out},
     prepared::{Prepared, Preparer},
     rows::{complete, fields},
     session::Session,
@@ -123,6 +123,7 @@ impl ExtendedQueryHandler for Session {
             None => client.portal_store().put_empty_statement(&name),
             Some(prepared) => {
                 self.kept().note_statement(&name, text_bytes + prepared.plan_bytes())?;
+                let types = types.into_iter().map(hint).collect();
                 let stored = StoredStatement::new(name, prepared, types);
                 client.portal_store().put_statement(Arc::new(stored));
             }
@@ -131,7 +132,7 @@ impl ExtendedQueryHandler for Session {
         Ok(())
     }
 
-    async fn on_bind<C>(&self, client: &mut C, message: Bind) -> PgWireResult<()>
+    async fn on_bind<C>(&self, client: &mut C, mut message: Bind) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::PortalStore: PortalStore<Statement = Prepared>,
@@ -144,6 +145,7 @@ impl ExtendedQueryHandler for Session {
         self.kept().note_portal(&name, bytes)?;
         match client.portal_store().get_statement(statement) {
             Some(Entry::Value(statement)) => {
+                write_out(&mut message, &statement.statement.parameters);
                 let portal = Portal::try_new(&message, statement)?;
                 client.portal_store().put_portal(Arc::new(portal));
             }

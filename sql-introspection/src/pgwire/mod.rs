@@ -17,6 +17,7 @@ mod extended;
 mod interruption;
 mod kept;
 mod listening;
+mod numeric;
 mod parameters;
 mod prepared;
 mod rows;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use datafusion::{
     arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit},
     common::{
-        DFSchema, ParamValues, Result,
+        DFSchema, ParamValues, Result, ScalarValue,
+        metadata::ScalarAndMetadata,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     logical_expr::{
@@ -21,10 +22,11 @@ use pgwire::{
         portal::{Format, Portal},
     },
     error::{PgWireError, PgWireResult},
+    messages::extendedquery::Bind,
 };
 
-use super::prepared::Prepared;
-use crate::{column::UTC, error::SqlError};
+use super::{numeric, prepared::Prepared};
+use crate::{column::UTC, dialect::written_out, error::SqlError};
 
 /// The protocol counts parameters in two bytes.
 const PARAMETERS_MAX: usize = 65_535;
@@ -184,7 +186,7 @@ fn wide(ty: DataType) -> DataType {
 }
 
 /// Room for all that fits into 64 bits, and for fractions.
-const NUMERIC: DataType = DataType::Decimal128(38, 10);
+const NUMERIC: DataType = DataType::Decimal128(numeric::PRECISION, numeric::SCALE);
 
 /// An interval that may have months and days.
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
@@ -220,8 +222,8 @@ fn declared_type(ty: &Type) -> Option<DataType> {
 }
 
 /// The values of a portal's parameters.
-pub(super) fn bound(portal: &Portal<Prepared>) -> PgWireResult<ParamValues> {
-    let types: Vec<_> = portal.statement.statement.parameters.iter().map(Some).collect();
+pub(super) fn bound<'a>(portal: &'a Portal<Prepared>) -> PgWireResult<ParamValues> {
+    let types: Vec<_> = portal.statement.statement.parameters.iter().collect();
     let (wanted, given) = (types.len(), portal.parameter_len());
     if wanted != given {
         let what = format!("the statement has {wanted} parameters, and {given} were bound");
@@ -233,14 +235,68 @@ pub(super) fn bound(portal: &Portal<Prepared>) -> PgWireResult<ParamValues> {
         let what = format!("{given} parameters were bound with {} formats", formats.len());
         return Err(SqlError::new("08P01", what).into());
     }
-    arrow_pg::datatypes::df::deserialize_parameters(portal, &types).map_err(|error| {
+    // Numbers are texts by now: see `write_out`.
+    let read = |ty: &&'a DataType| if **ty == NUMERIC { &DataType::Utf8 } else { *ty };
+    let read: Vec<_> = types.iter().map(|ty| Some(read(ty))).collect();
+    let values = arrow_pg::datatypes::df::deserialize_parameters(portal, &read);
+    let values = values.map_err(|error| {
         if let PgWireError::FailedToParseParameter(what) = &error
             && what.to_string().contains(NO_TIME)
         {
             return SqlError::new("22007", format!("invalid value for a parameter: {what}")).into();
         }
         error
-    })
+    })?;
+    let ParamValues::List(values) = values else { return Ok(values) };
+    let values = values.into_iter().zip(types).map(|(value, ty)| {
+        let ScalarValue::Utf8(number) = &value.value else { return Ok(value) };
+        if *ty != NUMERIC {
+            return Ok(value);
+        }
+        let number = number.as_deref().map(numeric::parse).transpose()?;
+        let number = ScalarValue::Decimal128(number, numeric::PRECISION, numeric::SCALE);
+        Ok(ScalarAndMetadata::from(number))
+    });
+    Ok(ParamValues::List(values.collect::<Result<_, SqlError>>()?))
+}
+
+/// What the library is told of a parameter's type: it takes numbers for texts.
+pub(super) fn hint(declared: Option<Type>) -> Option<Type> {
+    if declared == Some(Type::NUMERIC) { Some(Type::TEXT) } else { declared }
+}
+
+/// Writes times that are sent as texts, and numbers that are not, as the library reads them.
+pub(super) fn write_out(message: &mut Bind, types: &[DataType]) {
+    let formats = message.parameter_format_codes.clone();
+    let is_text = |at: usize| match &formats[..] {
+        [] => true,
+        [all] => *all == 0,
+        each => each.get(at).is_some_and(|format| *format == 0),
+    };
+    let numbers = || types.iter().enumerate().filter(|(at, ty)| **ty == NUMERIC && !is_text(*at));
+    // Any other number of formats is refused.
+    let is_told = formats.len() < 2 || formats.len() == message.parameters.len();
+    if is_told && numbers().next().is_some() {
+        let each = (0..message.parameters.len()).map(|at| i16::from(!is_text(at)));
+        message.parameter_format_codes = each.collect();
+        for (at, _) in numbers() {
+            let Some(value) = message.parameters.get_mut(at) else { continue };
+            if let Some(text) = value.as_deref().map(numeric::text_of) {
+                // What is no number is none as a text, either.
+                *value = Some(text.unwrap_or_default().into());
+            }
+            message.parameter_format_codes[at] = 0;
+        }
+    }
+    for (at, (value, ty)) in message.parameters.iter_mut().zip(types).enumerate() {
+        if is_text(at)
+            && matches!(ty, DataType::Timestamp(..) | DataType::Date32)
+            && let Some(text) = value.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok())
+            && let Some(written) = written_out(text, ty)
+        {
+            *value = Some(written.into());
+        }
+    }
 }
 
 /// What the library says of a text that is no time. It has one SQLSTATE for all bad values.

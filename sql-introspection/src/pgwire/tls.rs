@@ -14,12 +14,21 @@ use pgwire::tokio::{
 /// A certificate chain that does not work.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file is not PEM.
-    #[error("not a PEM file with the expected contents: {0}")]
-    Pem(#[from] rustls::pki_types::pem::Error),
+    /// There is no certificate.
+    #[error("the certificate's file has none: it begins with -----BEGIN CERTIFICATE-----, in PEM")]
+    NoCertificate,
+    /// There is no key.
+    #[error("the key's file has none: it begins with -----BEGIN PRIVATE KEY-----, in PEM")]
+    NoKey,
+    /// The key has a password.
+    #[error("the key is encrypted: store it without a password, readable by the server alone")]
+    EncryptedKey,
+    /// They are those of two servers.
+    #[error("the certificate belongs to another key")]
+    Mismatch,
     /// Certificate and key cannot be used.
-    #[error(transparent)]
-    Unusable(#[from] rustls::Error),
+    #[error("certificate and key cannot be used: {0}")]
+    Unusable(rustls::Error),
 }
 
 /// How connections are encrypted.
@@ -36,16 +45,29 @@ impl Tls {
     /// # Errors
     /// Returns an error if they are not a chain and its key.
     pub fn new(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        let chain = CertificateDer::pem_slice_iter(certificates).collect::<Result<Vec<_>, _>>()?;
-        let key = PrivateKeyDer::from_pem_slice(key)?;
+        let chain = CertificateDer::pem_slice_iter(certificates).collect::<Result<Vec<_>, _>>();
+        let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or(TlsError::NoCertificate)?;
+        // Both forms of PEM say so in words.
+        let is_encrypted = key.windows(ENCRYPTED.len()).any(|part| part == ENCRYPTED);
+        if is_encrypted {
+            return Err(TlsError::EncryptedKey);
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::NoKey)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Unusable)?
             .with_no_client_auth()
-            .with_single_cert(chain, key)?;
+            .with_single_cert(chain, key)
+            .map_err(|error| {
+                let is_mismatch = matches!(error, rustls::Error::InconsistentKeys(_));
+                if is_mismatch { TlsError::Mismatch } else { TlsError::Unusable(error) }
+            })?;
         Ok(Self { acceptor: Arc::new(config).into(), certificates: certificates.into() })
     }
 }
+
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 #[cfg(test)]
 impl Tls {

@@ -49,6 +49,22 @@ async fn batches_have_few_rows_where_constants_are_large() {
 }
 
 #[tokio::test]
+async fn what_is_sorted_is_counted_once() {
+    let memory = Memory::of(6000);
+    let text = "(select id, id || repeat('y', 200) as t from sys_invocation)";
+    let joined = format!("sys_invocation a join {text} b on a.id = b.id");
+    for sql in [
+        format!("select id, t from {text} c order by t desc"),
+        format!("select a.id, b.t from {joined} order by a.id"),
+        format!("select a.id, b.t from {joined} order by a.id limit 1000"),
+        format!("select id, t, row_number() over (order by t) from {text} c"),
+    ] {
+        let sorted = rows(&memory, &sql).await;
+        assert!(sorted.is_ok_and(|rows| rows.len() >= 1000), "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn small_values_are_repeated_and_large_ones_are_not() {
     let memory = Memory::of(10);
     let joined = |value: &str, used: &str, count: usize| {
@@ -147,8 +163,8 @@ async fn a_join_that_finds_nothing_gives_up_in_the_middle_of_a_batch() {
     let memory = Memory::of(10);
     let engine = engine_with(&memory, Duration::from_millis(300), 1).await;
     let client = Client::new(&engine, 1);
-    let many = "select count(*) from generate_series(1, 1000000) t(v), \
-                generate_series(1, 1000000) u(w) where v * w = 7000000000000";
+    let many = "select count(*) from generate_series(1, 500000) t(v), \
+                generate_series(1, 500000) u(w) where v * w = 7000000000000";
     for sql in [many, "select count(*) from sys_invocation"] {
         let plan = client.engine().plan_one(sql).await.unwrap();
         let done = match client.run(plan, None).await {

@@ -60,6 +60,13 @@ async fn what_would_be_answered_wrongly_is_refused() {
         "select count(*) from sys_invocation tablesample bernoulli (10)",
         "select count(*) from sys_invocation where id similar to status",
         "select string_agg(id, '') over (order by id) from sys_invocation",
+        "select id from sys_invocation where id > all (select id from sys_invocation)",
+        "select id from sys_invocation where (id in (select key from state)) is null",
+        "select id from sys_invocation where not (id in (select key from state) and id > '')",
+        "select id from sys_invocation where id not in (select key from state) or id > ''",
+        "select array(select id from sys_invocation)",
+        "select 1 except all select 1",
+        "select id from sys_invocation right join sys_wait using (id)",
     ] {
         assert_eq!(rows(&Memory::of(10), sql).await.unwrap_err().code, "0A000", "{sql}");
     }
@@ -95,6 +102,34 @@ fn what_is_long_and_not_more_is_answered() {
     let list = (0..5000).map(|nth| format!("'inv_{nth}'")).collect::<Vec<_>>().join(",");
     let sql = format!("select count(*) from sys_invocation where id in ({list})");
     assert_eq!(answer(sql).unwrap(), [["10"]]);
+}
+
+#[tokio::test]
+async fn windows_that_would_be_computed_at_once_are_bounded() {
+    let memory = Memory::of(10);
+    let all = "rows between unbounded preceding and unbounded following";
+    for sql in [
+        format!(
+            "select count(s) from (select first_value(t) over (order by v {all}) s from \
+             (select v, repeat('a', 30000) t from generate_series(1, 10000) u(v)) u) w"
+        ),
+        "select max(s) from (select sum(v) over (order by v rows between current row and \
+         unbounded following) s from generate_series(1, 2000000) u(v)) w"
+            .to_owned(),
+    ] {
+        let refused = rows(&memory, &sql).await.unwrap_err();
+        assert_eq!(refused.code, "53200", "{sql}: {refused}");
+        assert!(refused.message.contains("a window over") || sql.contains("sum"), "{refused}");
+    }
+    let few = format!(
+        "select max(s) from (select sum(v) over (order by v {all}) s from \
+                       generate_series(1, 10000) u(v)) w"
+    );
+    assert_eq!(column(&memory, &few).await, ["50005000"]);
+    let wide = format!("select {}", vec!["1"; 1665].join(","));
+    assert_eq!(rows(&memory, &wide).await.unwrap_err().code, "54011");
+    let long = "select 1;".repeat(1001);
+    assert_eq!(rows(&memory, &long).await.unwrap_err().code, "54000");
 }
 
 #[tokio::test]

@@ -87,3 +87,80 @@ async fn times_are_written_as_people_write_them() {
         assert!(["22007", "22P02"].contains(&error.code), "{wrong}: {error:?}");
     }
 }
+
+#[tokio::test]
+async fn parts_of_intervals_are_those_of_postgresql() {
+    let memory = Memory::of(1);
+    let difference = "timestamp '2026-11-29 05:06:07.25' - timestamp '2026-11-28 04:00:00'";
+    for (part, expected) in [
+        (format!("extract(epoch from {difference})"), "90367.25"),
+        (format!("extract(day from {difference})"), "1.0"),
+        (format!("extract(hour from {difference})"), "1.0"),
+        (format!("extract(minute from {difference})"), "6.0"),
+        (format!("extract(second from {difference})"), "7.25"),
+        (format!("date_part('milliseconds', {difference})"), "7250.0"),
+        ("extract(second from timestamp '2026-11-28 04:50:07.75')".to_owned(), "7.75"),
+        ("date_part('milliseconds', timestamp '2026-11-28 04:50:07.75')".to_owned(), "7750.0"),
+        ("extract(year from timestamp '2026-11-28 04:50:07.75')".to_owned(), "2026.0"),
+        ("extract(epoch from created_at)".to_owned(), "0.0"),
+        ("extract(epoch from interval '1 hour')".to_owned(), "3600.0"),
+        ("extract(month from interval '14 months 3 days')".to_owned(), "2.0"),
+        ("extract(year from interval '14 months 3 days')".to_owned(), "1.0"),
+        ("extract(epoch from interval '1 year')".to_owned(), "31557600.0"),
+        ("extract(epoch from null::interval)".to_owned(), ""),
+        ("extract(epoch from modified_at - created_at) >= 0".to_owned(), "true"),
+    ] {
+        let sql = format!("select {part} from sys_invocation");
+        assert_eq!(column(&memory, &sql).await, [expected], "{part}");
+    }
+    let nonsense = rows(&memory, "select date_part('week', interval '1 day')").await.unwrap_err();
+    assert_eq!(nonsense.code, "0A000");
+}
+
+#[tokio::test]
+async fn bytes_have_lengths_and_json_is_found_where_people_write_it() {
+    let memory = Memory::of(1);
+    for (expression, expected) in [
+        (r"length('\xff00ff'::bytea)", "3"),
+        (r"octet_length('\xff00ff'::bytea)", "3"),
+        ("length('é')", "1"),
+        ("'[1,{\"a\":2}]'->-1->>'a'", "2"),
+        ("'[1,2]'::jsonb ->> 0", "1"),
+        ("jsonb_array_length('[1,2]'::json)", "2"),
+        ("count(*) from (select jsonb_array_elements('[1,2,3]')) it", "3"),
+    ] {
+        assert_eq!(
+            column(&memory, &format!("select {expression}")).await,
+            [expected],
+            "{expression}"
+        );
+    }
+    let time = "select now() - value < interval '1 minute' \
+                from generate_series(now(), now(), interval '1 day')";
+    assert_eq!(column(&memory, time).await, ["true"]);
+}
+
+#[tokio::test]
+async fn operators_bind_and_times_are_computed_as_in_postgresql() {
+    let memory = Memory::of(3);
+    for (expression, expected) in [
+        ("true is distinct from true and false", "false"),
+        ("(true is distinct from true) or true", "true"),
+        ("1 is not distinct from 1 and 2 is distinct from 2 or true", "true"),
+        ("date '2026-11-28' - interval '1 hour' = timestamp '2026-11-27 23:00:00'", "true"),
+        ("date '2026-11-28' + interval '6 hours' = timestamp '2026-11-28 06:00:00'", "true"),
+        ("date '2026-11-28' + 1 = date '2026-11-29'", "true"),
+    ] {
+        assert_eq!(
+            column(&memory, &format!("select {expression}")).await,
+            [expected],
+            "{expression}"
+        );
+    }
+    let found = "select count(*) from sys_invocation where status is distinct from 'completed' and \
+                 target_service_name = 'Greeter'";
+    assert_eq!(column(&memory, found).await, ["1"]);
+    let of_any =
+        "select count(*) from sys_invocation where id = any (select id from sys_invocation)";
+    assert_eq!(column(&memory, of_any).await, ["3"]);
+}

@@ -166,7 +166,7 @@ fn overview(of: &Invocation) -> Sheet {
     });
     sheet.field_if("deployment", deployment);
     sheet.field_if("starts", of.scheduled_start_at.as_deref().map(|at| dated(at, now)));
-    sheet.field_if("retries", of.retry_count.filter(|it| *it > 0).map(|it| it.to_string()));
+    sheet.field_if("attempts", of.retry_count.filter(|it| *it > 0).map(|it| it.to_string()));
     sheet.field_if("retry at", of.next_retry_at.as_deref().map(|at| dated(at, now)));
     sheet.field_if("last failure", of.last_failure.as_deref());
     sheet.field_if("kept until", of.expires_at.as_deref().map(|at| dated(at, now)));

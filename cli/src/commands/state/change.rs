@@ -88,12 +88,17 @@ impl<'a> Change<'a> {
         for (key, value) in &self.set {
             lines.insert(*key, (before.get(*key), Some(value)));
         }
-        let line = |sign: char, key: &str, value: &Value<'_>| {
-            format!("{sign} {}: {}\n", printable(key), value.shown())
+        let line = |sign: char, key: &str, value: &Value<'_>, from: usize| {
+            format!("{sign} {}: {}\n", printable(key), value.shown(from))
         };
         let both = lines.into_iter().map(|(key, (before, after))| {
-            let goes = before.map(|value| line('-', key, &Value::from(&value[..])));
-            let comes = after.map(|value| line('+', key, value));
+            let before = before.map(|value| Value::from(&value[..]));
+            let from = match (&before, after) {
+                (Some(Value::Text(before)), Some(Value::Text(after))) => shown_from(before, after),
+                (Some(_) | None, _) => 0,
+            };
+            let goes = before.map(|value| line('-', key, &value, from));
+            let comes = after.map(|value| line('+', key, value, from));
             goes.unwrap_or_default() + &comes.unwrap_or_default()
         });
         both.collect()
@@ -120,14 +125,27 @@ impl<'a> Change<'a> {
     }
 }
 
+/// Where a line that shows two texts has to begin, for their first difference to be in it.
+fn shown_from(one: &str, other: &str) -> usize {
+    let pairs = one.char_indices().zip(other.chars());
+    let alike = pairs.take_while(|((_, a), b)| a == b).map(|((at, _), _)| at);
+    let starts: Vec<usize> = alike.collect();
+    if starts.len() < SHOWN_COLUMNS / 2 {
+        return 0;
+    }
+    starts[starts.len() - SHOWN_COLUMNS / 4]
+}
+
 impl Value<'_> {
-    fn shown(&self) -> String {
+    /// As much as fits into a line, after so many bytes.
+    fn shown(&self, from: usize) -> String {
         match self {
             Self::Text(text) => {
-                let text = printable(text);
+                let text = printable(&text[from..]);
                 let shown = cut(&text, SHOWN_COLUMNS);
+                let before = if from > 0 { "…" } else { "" };
                 let more = if shown.len() < text.len() { "…" } else { "" };
-                format!("{shown}{more}")
+                format!("{before}{shown}{more}")
             }
             Self::Bytes(bytes) => format!("{} bytes", bytes.len()),
         }
@@ -187,8 +205,13 @@ mod tests {
     #[test]
     fn a_value_is_shown_on_one_line_that_no_terminal_obeys() {
         let long = "x".repeat(200);
-        assert_eq!(Value::Text(&long).shown(), "x".repeat(100) + "…");
-        assert_eq!(Value::Text("a\nb\u{1b}").shown(), "a\\nb\\x1b");
+        assert_eq!(Value::Text(&long).shown(0), "x".repeat(100) + "…");
+        // What is alike for long is left out, as far as it is not needed to recognise the place.
+        let (one, other) = (format!("{long}é{long}"), format!("{long}è{long}"));
+        let from = shown_from(&one, &other);
+        assert!(Value::Text(&one).shown(from).starts_with(&format!("…{}é", "x".repeat(25))));
+        assert_eq!((shown_from("ab", "ac"), shown_from(&long, &long)), (0, long.len() - 25));
+        assert_eq!(Value::Text("a\nb\u{1b}").shown(0), "a\\nb\\x1b");
     }
 
     #[tokio::test]
