@@ -73,7 +73,7 @@ impl FaultWeights {
             (limits.operators, 4, FaultKind::Pause),
             (limits.operators, 4, FaultKind::Resume),
             (limits.operators, 12, FaultKind::EditState),
-            (limits.operators, 12, FaultKind::Restart),
+            (limits.operators, 30, FaultKind::Restart),
         ];
         let mut weights = Vec::new();
         for (is_allowed, most, strike) in most {

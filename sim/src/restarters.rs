@@ -99,13 +99,18 @@ impl World {
         if ended.is_empty() {
             return Ok(());
         }
-        let of = ended.swap_remove(self.random.index(ended.len()));
-        let mut choices: Vec<usize> =
-            (0..of.journal.len()).filter(|from| may_restart(&of, *from)).collect();
-        if choices.is_empty() || self.random.chance(300) {
-            choices = vec![0];
+        let is_within = |of: &Ended| {
+            let is_old = of.pin.is_some_and(|pin| !pin.protocol.has_random_seed());
+            !is_old && (1..of.journal.len()).any(|from| may_restart(of, from))
+        };
+        if self.random.chance(700) && ended.iter().any(is_within) {
+            ended.retain(is_within);
         }
-        let from = choices[self.random.index(choices.len())];
+        let of = ended.swap_remove(self.random.index(ended.len()));
+        let choices: Vec<usize> =
+            (0..of.journal.len()).filter(|from| may_restart(&of, *from)).collect();
+        let from =
+            if self.random.chance(200) { 0 } else { choices[self.random.index(choices.len())] };
         let prefix = Prefix::of(&of.journal, from);
         let from = u32::try_from(from).unwrap_or(u32::MAX);
         let pin = self.place(&of, from);
@@ -114,8 +119,12 @@ impl World {
         self.stats.inject(if from > 0 { Fault::RestartedWithin } else { Fault::Restarted });
         let number = self.restarters.asked.len();
         let mut sent = restart;
-        if self.sabotage == Some(Sabotage::PrefixTooLong) && prefix.commands > 1 {
+        let has_more = prefix.entries.len() < of.journal.len();
+        if self.sabotage == Some(Sabotage::PrefixTooLong) && prefix.commands > 1 && has_more {
             sent.from += 1;
+        }
+        if from > 0 {
+            self.outside.surroundings().restarted.insert(restart.id.to_string());
         }
         let operator = Operator { name: NAME.to_owned(), reason: Some(number.to_string()) };
         let (partitions, id) = (self.node()?.partitions().clone(), of.id);

@@ -174,7 +174,7 @@ async fn what_has_failed_goes_on_behind_what_it_has_done_on_a_mended_deployment(
 
     let told = format!(
         "select restarted_from, invoked_by, completion_result, pinned_deployment_id = \
-         (select max(id) from sys_deployment) as is_latest from sys_invocation where id = '{new}'"
+         (select id from sys_deployment order by created_at desc limit 1) as is_latest from sys_invocation where id = '{new}'"
     );
     let expected = json!({
         "restarted_from": old,

@@ -72,11 +72,11 @@ pub(super) fn of(
 
 /// Checks what the row of the old invocation tells.
 fn allow(old: &Invocation, restart: &Restart) -> Result<(), NotRestartable> {
-    if old.service_kind == ServiceKind::Workflow {
-        return Err(NotRestartable::Workflow);
-    }
     if old.journal_len == 0 {
         return Err(NotRestartable::NoJournal);
+    }
+    if old.service_kind == ServiceKind::Workflow {
+        return Err(NotRestartable::Workflow);
     }
     if restart.from >= old.journal_len {
         return Err(NotRestartable::NoSuchEntry { entries: old.journal_len });
