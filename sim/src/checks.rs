@@ -17,6 +17,7 @@ use crate::{
     clients::Operation,
     node::SimNode,
     program::{Destination, OBJECT, OBJECTS, Program, Step},
+    restarters::Rerun,
 };
 
 const LIVE: [StatusKind; 6] = [
@@ -123,57 +124,121 @@ pub(crate) fn rows_with(tables: &Tables<'_>, prefix: &[u8]) -> Vec<(Key, Row)> {
     rows
 }
 
+/// The programs that operators asked to end, and what these have started.
+pub(crate) fn all_doomed(operations: &[Operation], doomed: &BTreeSet<u32>) -> BTreeSet<u32> {
+    fn collect(
+        program: &Program,
+        is_doomed: bool,
+        doomed: &BTreeSet<u32>,
+        all: &mut BTreeSet<u32>,
+    ) {
+        let is_doomed = is_doomed || doomed.contains(&program.number);
+        if is_doomed {
+            all.insert(program.number);
+        }
+        program.children().for_each(|child| collect(child, is_doomed, doomed, all));
+    }
+    let mut all = BTreeSet::new();
+    operations.iter().for_each(|operation| collect(&operation.program, false, doomed, &mut all));
+    all
+}
+
 /// The expected contents of the objects' lists.
 #[derive(Default)]
 struct Expected {
-    /// Tags that must appear exactly once.
-    must: BTreeSet<(String, u32)>,
-    /// Tags that may appear at most once: those of programs that an operator ended.
-    may: BTreeSet<(String, u32)>,
+    /// Tags, and exactly how often each must appear.
+    must: BTreeMap<(String, u32), usize>,
+    /// Tags, and how often each may appear at most: those of programs that an operator ended.
+    may: BTreeMap<(String, u32), usize>,
     /// The tags of each program, in program order.
     programs: Vec<(String, Vec<u32>)>,
 }
 
+/// What operators have asked for: programs to end, and programs to run again.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    doomed: &'a BTreeSet<u32>,
+    reruns: &'a [Rerun],
+}
+
 impl Expected {
-    fn collect(&mut self, program: &Program, is_doomed: bool, doomed: &BTreeSet<u32>) {
-        let is_doomed = is_doomed || doomed.contains(&program.number);
+    fn collect(&mut self, program: &Program, is_doomed: bool, asked: Asked<'_>) {
+        let is_doomed = is_doomed || asked.doomed.contains(&program.number);
+        self.expect(program, is_doomed);
         if let Destination::Object(key) = &program.place {
-            let tags = program.tags();
-            let into = if is_doomed { &mut self.may } else { &mut self.must };
-            into.extend(tags.iter().map(|tag| (key.clone(), *tag)));
-            self.programs.push((key.clone(), tags));
+            self.programs.push((key.clone(), program.tags()));
         }
-        for child in program.children() {
-            self.collect(child, is_doomed, doomed);
+        for child in children(program, is_doomed) {
+            self.collect(child, is_doomed, asked);
         }
-        // A cancelled program also undoes the saga step that it would otherwise have kept.
-        for step in &program.steps {
-            if let Step::Saga { undo, fails: false, .. } = step
-                && is_doomed
-            {
-                self.collect(undo, true, doomed);
+        for rerun in asked.reruns.iter().filter(|rerun| rerun.program == program.number) {
+            self.collect_again(program, &rerun.started, is_doomed, asked.doomed);
+        }
+    }
+
+    /// What a program does once more, except for what was started before. What it starts under a
+    /// key exists already.
+    fn collect_again(
+        &mut self,
+        program: &Program,
+        started: &BTreeSet<u32>,
+        is_doomed: bool,
+        doomed: &BTreeSet<u32>,
+    ) {
+        let is_doomed = is_doomed || doomed.contains(&program.number);
+        self.expect(program, is_doomed);
+        let under_keys: BTreeSet<u32> = program.steps.iter().filter_map(under_key).collect();
+        for child in children(program, is_doomed) {
+            if !started.contains(&child.number) && !under_keys.contains(&child.number) {
+                self.collect_again(child, &BTreeSet::new(), is_doomed, doomed);
             }
+        }
+    }
+
+    fn expect(&mut self, program: &Program, is_doomed: bool) {
+        let Destination::Object(key) = &program.place else { return };
+        let into = if is_doomed { &mut self.may } else { &mut self.must };
+        for tag in program.tags() {
+            *into.entry((key.clone(), tag)).or_default() += 1;
         }
     }
 }
 
-/// Checks the objects' lists. Every tag appears exactly once in its object's list, and the tags of
-/// each program appear in program order; an ended program may stop partway. If `is_causal`,
-/// messages of one causal chain arrived at each object in the order in which they were sent. Every
-/// list that a reader saw is a prefix of the final one.
+/// The programs that one starts. A cancelled one also undoes the saga step that it would otherwise
+/// have kept.
+fn children(program: &Program, is_doomed: bool) -> impl Iterator<Item = &Program> {
+    let undone = program.steps.iter().filter_map(move |step| {
+        let Step::Saga { undo, fails: false, .. } = step else { return None };
+        is_doomed.then_some(undo)
+    });
+    program.children().chain(undone)
+}
+
+/// The program that a step starts under an idempotency key.
+fn under_key(step: &Step) -> Option<u32> {
+    if let Step::Idempotent(program) | Step::Attach(program) = step {
+        Some(program.number)
+    } else {
+        None
+    }
+}
+
+/// Checks the objects' lists. Every tag appears exactly once in its object's list, and once more for
+/// each time that it was run again; the tags of each program appear in program order; an ended
+/// program may stop partway. If `is_causal`, messages of one causal chain arrived at each object in
+/// the order in which they were sent. Every list that a reader saw is a prefix of the final one.
 ///
 /// # Errors
 /// Returns what is missing, duplicated or out of order.
-pub fn tags(
+pub(crate) fn tags(
     node: &mut SimNode,
-    operations: &[Operation],
-    doomed: &BTreeSet<u32>,
+    (operations, doomed, reruns): (&[Operation], &BTreeSet<u32>, &[Rerun]),
     looks: &BTreeMap<String, BTreeSet<Bytes>>,
     is_causal: bool,
 ) -> Result<(), String> {
     let mut expected = Expected::default();
     for operation in operations {
-        expected.collect(&operation.program, false, doomed);
+        expected.collect(&operation.program, false, Asked { doomed, reruns });
     }
     let mut lists = BTreeMap::new();
     for key in (0..OBJECTS).map(|n| format!("o{n}")) {
@@ -190,7 +255,9 @@ pub fn tags(
     if !is_causal {
         return Ok(());
     }
-    for operation in operations.iter().filter(|one| one.program.place == Destination::Service) {
+    let services = operations.iter().filter(|one| one.program.place == Destination::Service);
+    // What runs again sends again.
+    for operation in services.filter(|one| !is_rerun(&one.program, reruns)) {
         let mut chain = Vec::new();
         causes(&operation.program, doomed, &mut chain);
         for (key, list) in &lists {
@@ -208,19 +275,21 @@ pub fn tags(
 }
 
 fn once(expected: &Expected, lists: &BTreeMap<String, Vec<u32>>) -> Result<(), String> {
-    let mut missing = expected.must.clone();
-    let mut found = BTreeSet::new();
+    let mut found: BTreeMap<(String, u32), usize> = BTreeMap::new();
     for (key, tag) in lists.iter().flat_map(|(key, tags)| tags.iter().map(move |tag| (key, *tag))) {
-        let name = (key.clone(), tag);
-        if !missing.remove(&name) && !expected.may.contains(&name) {
-            return Err(format!("not exactly once: {name:?} is there again or unexpectedly"));
-        }
-        if !found.insert(name.clone()) {
-            return Err(format!("not exactly once: {name:?} is duplicated"));
+        *found.entry((key.clone(), tag)).or_default() += 1;
+    }
+    for (name, times) in &found {
+        let at_most = expected.must.get(name).or_else(|| expected.may.get(name)).copied();
+        if at_most.is_none_or(|at_most| *times > at_most) {
+            return Err(format!("not exactly once: {name:?} {times} times, not {at_most:?}"));
         }
     }
-    if !missing.is_empty() {
-        return Err(format!("not exactly once: missing {missing:?}"));
+    for (name, expected) in &expected.must {
+        let times = found.get(name).copied().unwrap_or(0);
+        if times < *expected {
+            return Err(format!("not exactly once: {name:?} {times} times, not {expected}"));
+        }
     }
     for (key, tags) in &expected.programs {
         let list = lists.get(key).map_or(&[][..], Vec::as_slice);
@@ -233,6 +302,11 @@ fn once(expected: &Expected, lists: &BTreeMap<String, Vec<u32>>) -> Result<(), S
         }
     }
     Ok(())
+}
+
+fn is_rerun(program: &Program, reruns: &[Rerun]) -> bool {
+    reruns.iter().any(|rerun| rerun.program == program.number)
+        || program.children().any(|child| is_rerun(child, reruns))
 }
 
 fn list(node: &mut SimNode, key: &str) -> Bytes {

@@ -353,8 +353,12 @@ async fn attach(
 }
 
 fn ended(completion: &Completion) -> Content {
-    let heard = completion.result.clone().map_err(|failure| failure.code);
-    Content::Ended(heard, completion.expires_at.map(|at| at.0))
+    Content::Ended(heard(completion), completion.expires_at.map(|at| at.0))
+}
+
+/// What is heard of the end of an invocation.
+pub(crate) fn heard(completion: &Completion) -> Heard {
+    completion.result.clone().map_err(|failure| failure.code)
 }
 
 /// Completes an awakeable as the ingress does: the answer arrives once the completion is durable.

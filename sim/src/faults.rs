@@ -34,6 +34,7 @@ pub(crate) enum FaultKind {
     Resume,
     Register,
     EditState,
+    Restart,
 }
 
 /// How often each fault occurs, in thousandths of the steps; chosen per simulation.
@@ -72,6 +73,7 @@ impl FaultWeights {
             (limits.operators, 4, FaultKind::Pause),
             (limits.operators, 4, FaultKind::Resume),
             (limits.operators, 12, FaultKind::EditState),
+            (limits.operators, 30, FaultKind::Restart),
         ];
         let mut weights = Vec::new();
         for (is_allowed, most, strike) in most {
@@ -174,6 +176,7 @@ impl World {
             FaultKind::Resume => self.resume_an_invocation()?,
             FaultKind::Register => self.register()?,
             FaultKind::EditState => self.edit_state()?,
+            FaultKind::Restart => self.restart_an_invocation()?,
         }
         Ok(true)
     }

@@ -25,6 +25,8 @@ pub struct Surroundings {
     pub(crate) wake_ups_ms: BTreeMap<(String, usize), u64>,
     /// The earliest start that any attempt requested, by program.
     pub(crate) starts_ms: BTreeMap<u32, u64>,
+    /// Invocations that may have slept already, as the ones that they are restarts of.
+    pub(crate) restarted: BTreeSet<String>,
     /// Awakeables waiting to be completed from outside.
     pub(crate) awaiting: BTreeSet<String>,
     /// Lists that readers saw, by object key.

@@ -28,7 +28,7 @@ pub struct Limits {
     pub slow_syncs: bool,
     /// Whether overlays may be so small that edges have to wait.
     pub overload: bool,
-    /// Whether operators kill, cancel and register.
+    /// Whether operators kill, cancel, restart and register.
     pub operators: bool,
     /// Whether messages between partitions may be lost until a resend is requested. Order is then
     /// preserved per pair of partitions, not globally.
@@ -125,11 +125,13 @@ pub enum Sabotage {
     LogFailureIgnored,
     /// The completion of an awakeable is acknowledged as soon as it is proposed.
     CompletionAcknowledgedEarly,
+    /// A restarted invocation begins with one entry more than it was asked for.
+    PrefixTooLong,
 }
 
 impl Sabotage {
     /// All sabotages.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::EffectsBeforeFsync,
         Self::ReadsBeforeFsync,
         Self::NoFencing,
@@ -142,6 +144,7 @@ impl Sabotage {
         Self::ShownAgain,
         Self::LogFailureIgnored,
         Self::CompletionAcknowledgedEarly,
+        Self::PrefixTooLong,
     ];
 
     /// The limits under which the sabotage must be noticed.

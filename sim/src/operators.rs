@@ -289,7 +289,11 @@ impl World {
         match outcome {
             Outcome::Done => operation.is_ended = true,
             Outcome::Requested | Outcome::Refused(StatusKind::Completed) => (),
-            Outcome::NotFound | Outcome::Refused(_) | Outcome::NotPinned => {
+            Outcome::NotFound
+            | Outcome::Refused(_)
+            | Outcome::NotPinned
+            | Outcome::Restarted(_)
+            | Outcome::NotRestartable(_) => {
                 return Err(format!("operation {}: {outcome:?}", operation.number));
             }
         }

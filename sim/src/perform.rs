@@ -270,8 +270,11 @@ impl Outside {
         name: &(String, usize),
         duration_ms: u64,
     ) -> Durable<'c, ()> {
-        let end_ms = self.earliest_ms(duration_ms);
+        let mut end_ms = self.earliest_ms(duration_ms);
         let mut surroundings = self.surroundings();
+        if surroundings.restarted.contains(&name.0) {
+            end_ms = 0;
+        }
         let earliest_ms = surroundings.wake_ups_ms.entry(name.clone()).or_insert(end_ms);
         *earliest_ms = end_ms.min(*earliest_ms);
         drop(surroundings);

@@ -77,6 +77,10 @@ pub enum Fault {
     EditQueued,
     /// An edit is for the version that the state has when it is asked for.
     EditConflict,
+    /// An operator restarts an invocation from its input.
+    Restarted,
+    /// An operator restarts an invocation from a longer prefix of its journal.
+    RestartedWithin,
     /// A deployment is registered while invocations are under way.
     Registered,
     /// A client asks again for a result that has expired.
@@ -105,7 +109,7 @@ const FAULTS: usize = Fault::ALL.len();
 
 impl Fault {
     /// All faults, in declaration order.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 48] = [
         Self::PowerLoss,
         Self::LogPowerCut,
         Self::LogBytesLost,
@@ -141,6 +145,8 @@ impl Fault {
         Self::Edited,
         Self::EditQueued,
         Self::EditConflict,
+        Self::Restarted,
+        Self::RestartedWithin,
         Self::Registered,
         Self::Expired,
         Self::Budget,
@@ -198,6 +204,10 @@ impl Fault {
             Self::Edited => ("edits of state requested", "one was applied"),
             Self::EditQueued => ("edits queued behind an invocation", "one was applied later"),
             Self::EditConflict => ("edits for the known version", "it had changed by then"),
+            Self::Restarted => ("restarts from the input", "an invocation ran again"),
+            Self::RestartedWithin => {
+                ("restarts from a prefix", "commands of the prefix were not done again")
+            }
             Self::Registered => ("deployments registered", "an invocation kept an older pin"),
             Self::Expired => {
                 ("short-lived results requested again", "one had expired and ran again")

@@ -122,4 +122,5 @@ noticed! {
     a_replay_that_is_shown_again_is_noticed: ShownAgain,
     an_ignored_failure_of_the_log_is_noticed: LogFailureIgnored,
     a_completion_acknowledged_early_is_noticed: CompletionAcknowledgedEarly,
+    a_prefix_that_is_too_long_is_noticed: PrefixTooLong,
 }

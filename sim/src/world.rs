@@ -25,6 +25,7 @@ use crate::{
     node::SimNode,
     operators::Operators,
     program::Author,
+    restarters::Restarters,
     restarts::Down,
     stats::{Fault, Stats},
     task::Task,
@@ -61,6 +62,7 @@ pub struct World {
     pub(crate) completions: Vec<Completing>,
     pub(crate) operators: Operators,
     pub(crate) editors: Editors,
+    pub(crate) restarters: Restarters,
     pub(crate) pins: Pins,
     pub(crate) backing: Backing,
     pub(crate) stats: Stats,
@@ -156,6 +158,7 @@ impl World {
             completions: Vec::new(),
             operators: Operators::default(),
             editors: Editors::default(),
+            restarters: Restarters::default(),
             pins: Pins::default(),
             backing: Backing::default(),
             stats: Stats::default(),
@@ -229,6 +232,7 @@ impl World {
             150..160 => {
                 self.listen_to_orders()?;
                 self.listen_to_editors();
+                self.listen_to_restarters();
             }
             160..370 => self.any_turn()?,
             370..520 => self.commit()?,
@@ -287,6 +291,7 @@ impl World {
             is_busy |= self.listen()?;
             is_busy |= self.listen_to_orders()?;
             is_busy |= self.listen_to_editors();
+            is_busy |= self.listen_to_restarters();
             if let Some(fault) = self.outside.surroundings().faults.first() {
                 return Err(fault.clone());
             }
@@ -334,12 +339,13 @@ impl World {
         let doomed = std::mem::take(&mut self.operators.doomed);
         let looks = std::mem::take(&mut self.outside.surroundings().looks);
         let is_lossy = self.limits.lossy;
+        let reruns = self.check_restarts(&checks::all_doomed(&operations, &doomed))?;
         let node = self.node()?;
         for at in 0..node.count() {
             node.tables(at, checks::of_all)?;
             node.tables(at, checks::is_nothing_left)?;
         }
-        checks::tags(node, &operations, &doomed, &looks, !is_lossy)?;
+        checks::tags(node, (&operations, &doomed, &reruns), &looks, !is_lossy)?;
         checks::is_in_time(&self.clock)?;
         self.check_edits()?;
         let mut node = self.node.take();

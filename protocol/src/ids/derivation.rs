@@ -1,4 +1,5 @@
-//! Ids derived from a name: of a workflow's run, and of the invocation behind an idempotency key.
+//! Ids derived from a name: of a workflow's run, and of what is invoked or restarted under an
+//! idempotency key.
 
 use std::fmt;
 
@@ -66,6 +67,16 @@ impl Derivation {
             }
         };
         InvocationId { partition_key: PartitionKey::of_key(owner), uuid }
+    }
+
+    /// The id of the one restart of an invocation that is asked for under a key.
+    pub fn restart(&self, of: InvocationId, key: &str) -> InvocationId {
+        let old = of.to_string();
+        let uuid = match self {
+            Self::Plain => plain(&["restart", &old, key]),
+            Self::Secret(secret) => mixed(secret, &[Some("restart"), Some(&old), Some(key)]),
+        };
+        InvocationId { partition_key: of.partition_key, uuid }
     }
 
     /// Distinguishes secrets without revealing them; `None` if there is no secret.

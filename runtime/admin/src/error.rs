@@ -85,6 +85,9 @@ pub enum Refusal {
     /// The invocation is not yet in a state that allows the operation.
     #[error("{0}")]
     TooEarly(String),
+    /// What the operation needs of the invocation has been removed.
+    #[error("{0}")]
+    Gone(String),
     /// Too much of the kind waits already.
     #[error("{0}")]
     TooMany(String),
@@ -195,6 +198,7 @@ impl Refusal {
             | Self::Limit(_) => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooEarly(_) => StatusCode::TOO_EARLY,
+            Self::Gone(_) => StatusCode::GONE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Host(error) => error.status(),
             Self::CrossSite => StatusCode::FORBIDDEN,
@@ -234,6 +238,7 @@ impl Refusal {
             | Self::Limit(_)
             | Self::Conflict(_)
             | Self::TooEarly(_)
+            | Self::Gone(_)
             | Self::TooMany(_)
             | Self::Host(_)
             | Self::CrossSite

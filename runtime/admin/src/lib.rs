@@ -30,6 +30,7 @@ pub mod versions;
 
 use std::sync::Arc;
 
+use protocol::{ProtocolVersion, ids::Derivation};
 use runtime_http::Hosts;
 use runtime_partition::{Clock, Partitions, budget::Share};
 use runtime_schema::SharedRegistry;
@@ -50,6 +51,10 @@ pub struct Admin {
     pub clock: Arc<dyn Clock>,
     /// Calls endpoints outside of attempts.
     pub discovery: Arc<dyn Discovery>,
+    /// The newest version of the service protocol that attempts may use.
+    pub max_protocol: ProtocolVersion,
+    /// How the ids of what is named are derived from the names.
+    pub derivation: Derivation,
     /// Runs queries in SQL.
     pub queries: Arc<dyn Queries>,
     /// Changes as they become durable.

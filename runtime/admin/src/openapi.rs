@@ -7,7 +7,7 @@ use crate::{
     error::ErrorBody,
     extract::Json,
     health, invocations,
-    invocations::{batch, operations},
+    invocations::{batch, operations, restart},
     query, serdes, services, state,
 };
 
@@ -37,6 +37,7 @@ use crate::{
         operations::resume,
         operations::purge,
         operations::purge_journal,
+        restart::restart_as_new,
         batch::batch,
         query::query,
         changes::follow,

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     Admin, access, changes, deployments, health, invocations,
-    invocations::{batch, operations},
+    invocations::{batch, operations, restart},
     openapi, query, serdes, services, state, unoffered, versions,
 };
 
@@ -45,6 +45,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/invocations/{invocation}/resume", patch(operations::resume))
         .route("/invocations/{invocation}/purge", patch(operations::purge))
         .route("/invocations/{invocation}/purge-journal", patch(operations::purge_journal))
+        .route("/invocations/{invocation}/restart-as-new", patch(restart::restart_as_new))
         .route("/internal/invocations_batch_operations/{operation}", post(batch::batch))
         .route("/query", post(query::query))
         .route("/changes", get(changes::follow))

@@ -14,8 +14,7 @@ use axum::{
 use crate::{Admin, error::Refusal, versions};
 
 /// Unsupported paths, and the feature behind each. `docs/api.md` has the list for users.
-const UNOFFERED: [(&str, &str); 7] = [
-    ("/invocations/{invocation}/restart-as-new", "restarting invocations"),
+const UNOFFERED: [(&str, &str); 6] = [
     ("/services/{service}/openapi", "the OpenAPI document of a service"),
     ("/subscriptions", "Kafka"),
     ("/subscriptions/{subscription}", "Kafka"),

@@ -8,14 +8,15 @@ use bytes::Bytes;
 use protocol::{
     HandlerKind, InvocationId, PartitionKey, ProtocolVersion, ServiceKind, Target,
     ids::{self, Derivation},
-    journal::{CallRequest, Command, Entry, InvocationTarget, NamedCommand},
+    journal::{CallRequest, Command, Entry, EntryIndex, InvocationTarget, NamedCommand},
     wire,
 };
 
 use crate::{
     model::{
         ids::RequestId,
-        invocation::{Callee, Invoke, Retention, Source},
+        invocation::{Callee, Invoke, Pin, Retention, Source},
+        operation::Restart,
     },
     time::Timestamp,
 };
@@ -164,6 +165,32 @@ pub(crate) fn callee(
     })
 }
 
+/// An invocation to restart, and the key under which this is asked for: requests with the same key
+/// are one.
+#[derive(Debug, Clone, Copy)]
+pub struct RestartOf<'a> {
+    /// The old invocation.
+    pub id: InvocationId,
+    /// The client's key, and how ids are derived from keys.
+    pub key: Option<(Derivation, &'a str)>,
+}
+
+/// Chooses the id and the random numbers of an invocation that an operator restarts, in the
+/// partition of the old one.
+pub fn restart(
+    of: RestartOf<'_>,
+    from: EntryIndex,
+    pin: Option<Pin>,
+    now: Timestamp,
+    entropy: &mut dyn Entropy,
+) -> Restart {
+    let id = match of.key {
+        Some((derivation, key)) => derivation.restart(of.id, key),
+        None => unnamed(of.id.partition_key, now, entropy),
+    };
+    Restart { id, from, pin, random_seed: entropy.next_u64() }
+}
+
 /// The invocation that a call starts, using what was chosen when the call was proposed.
 pub(crate) fn call(
     request: &CallRequest,
@@ -220,12 +247,16 @@ impl Ids<'_> {
                 } else {
                     beside.unwrap_or_else(|| PartitionKey(self.entropy.next_u64()))
                 };
-                let random =
-                    u128::from(self.entropy.next_u64()) << 64 | u128::from(self.entropy.next_u64());
-                InvocationId { partition_key, uuid: ids::ulid(self.now.0, random) }
+                unnamed(partition_key, self.now, self.entropy)
             }
         }
     }
+}
+
+/// An id that nothing else has.
+fn unnamed(partition_key: PartitionKey, now: Timestamp, entropy: &mut dyn Entropy) -> InvocationId {
+    let random = u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
+    InvocationId { partition_key, uuid: ids::ulid(now.0, random) }
 }
 
 impl HandlerFacts {

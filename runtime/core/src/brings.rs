@@ -1,9 +1,14 @@
 //! What events of a few bytes can bring: rows that their records read and store again.
 
 use bytes::Bytes;
-use protocol::journal::Command;
+use protocol::{InvocationId, journal::Command};
 
-use crate::{event::Event, model::ids::Lsn, tables::Tables};
+use crate::{
+    event::Event,
+    invocation::restart::PREFIX_BYTES_MAX,
+    model::{ids::Lsn, operation::Operation},
+    tables::Tables,
+};
 
 /// What an event's record stores in addition to the event's payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +23,8 @@ pub enum Brings<'a> {
     Promise(Lsn, &'a str),
     /// A result that is being passed on.
     Result(Lsn),
+    /// A prefix of the journal of an invocation that is restarted.
+    Prefix(InvocationId),
 }
 
 impl Event {
@@ -29,6 +36,9 @@ impl Event {
             }
             Self::AttemptEnded { attempt } => Brings::Output(attempt.invocation),
             Self::ResultDue { of } => Brings::Result(*of),
+            Self::OperationRequested { target, operation: Operation::RestartAsNew(_), .. } => {
+                Brings::Prefix(*target)
+            }
             Self::Invoked(_)
             | Self::Produced { .. }
             | Self::DeploymentPinned { .. }
@@ -105,6 +115,12 @@ impl Brings<'_> {
                 .invocation(lsn)
                 .map_or(0, |row| tables.promise_bytes(&row.target.service, &row.target.key, name)),
             Self::Result(of) => tables.shared_result_bytes(of),
+            // Not more than the journal, of which not more than this is copied.
+            Self::Prefix(id) => {
+                let row = tables.invocation_lsn(id).and_then(|lsn| tables.invocation(lsn));
+                let bytes = row.map_or(0, |row| row.journal_bytes.min(PREFIX_BYTES_MAX));
+                usize::try_from(bytes).unwrap_or(usize::MAX)
+            }
         }
     }
 }

@@ -141,7 +141,12 @@ pub(crate) fn of_incident(incident: &Incident) -> u64 {
     let texts = match &incident.what {
         Happened::AttemptFailed { failure, .. } => of_attempt_failure(failure),
         Happened::Paused { by } => by.as_ref().map_or(0, of_operator),
-        Happened::Resumed { by, .. } => of_operator(by),
+        Happened::Resumed { by, .. }
+        | Happened::CancelRequested { by }
+        | Happened::Killed { by }
+        | Happened::RestartedAs { by, .. }
+        | Happened::RestartedFrom { by, .. }
+        | Happened::StateEditQueued { by } => of_operator(by),
     };
     INCIDENT_OVERHEAD_BYTES + texts as u64
 }

@@ -16,6 +16,7 @@ mod operations;
 mod partitions;
 mod producers;
 mod registry;
+mod restarts;
 mod retention;
 mod retries;
 mod shared_results;

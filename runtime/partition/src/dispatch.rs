@@ -94,7 +94,8 @@ impl Dispatch {
     /// Refuses a client's request for lack of disk space. Nothing of it was applied or logged.
     pub(crate) fn refuse(&self, event: &Event) {
         let request = if let Event::Produced { request, .. }
-        | Event::StateEditRequested { request, .. } = event
+        | Event::StateEditRequested { request, .. }
+        | Event::OperationRequested { request, .. } = event
         {
             Some(*request)
         } else if let Event::Invoked(invoke) = event

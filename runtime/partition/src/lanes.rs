@@ -7,7 +7,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use runtime_core::{PartitionId, event::Event, model::ids::AttemptRef, tables::Tables};
+use runtime_core::{
+    PartitionId,
+    event::Event,
+    model::{ids::AttemptRef, operation::Operation},
+    tables::Tables,
+};
 use runtime_store::{Base, CheckpointDone};
 use tokio::sync::oneshot;
 
@@ -58,9 +63,10 @@ impl Lane {
     /// The lane of an event from an edge.
     pub(crate) fn of(event: &Event) -> Self {
         match event {
-            Event::Invoked(_) | Event::Produced { .. } | Event::StateEditRequested { .. } => {
-                Self::New
-            }
+            Event::Invoked(_)
+            | Event::Produced { .. }
+            | Event::StateEditRequested { .. }
+            | Event::OperationRequested { operation: Operation::RestartAsNew(_), .. } => Self::New,
             Event::DeploymentPinned { .. }
             | Event::CommandProposed { .. }
             | Event::TimedCommandProposed { .. }

@@ -173,6 +173,8 @@ async fn serve(config: Config) -> Result<()> {
         registry,
         clock,
         discovery: Arc::new(HttpDiscovery(config.endpoint_tls.clone())),
+        max_protocol: config.max_protocol,
+        derivation: data_dir.derivation,
         queries: Arc::new(AdminQueries::new(&engine, config.sql.queries_max, sql.handle())),
         changes,
         ingress_url: format!("http://{ingress_address}/"),

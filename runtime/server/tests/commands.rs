@@ -26,6 +26,12 @@ impl Desk {
         let (_, answer) = ctx.awakeable::<String>();
         Ok(answer.await?)
     }
+
+    /// Finds nobody.
+    pub async fn ask(&self, ctx: &Context) -> Result<()> {
+        ctx.run("look", || async { Ok(()) }).await?;
+        Err(Terminal::new(503, "nobody is there").into())
+    }
 }
 
 /// A counter per key.
@@ -194,6 +200,37 @@ async fn an_invocation_is_paused_resumed_and_cancelled() {
 
     node.json(&["deployments", "remove", &node.deployment, "--yes"], 0);
     assert_eq!(node.json(&["deployments", "list"], 0), json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_failed_is_restarted_once() {
+    let node = Node::start().await;
+    let old = node.server.send_to("/Desk/ask", Value::Null).await.unwrap();
+    node.until(&old, "completed").await;
+    let restart = ["invocations", "restart", "--service", "Desk"];
+    let with = |more: &[&'static str]| [&restart[..], more].concat();
+    assert_eq!(node.json(&with(&["--dry-run"]), 0)["matched"], 1);
+    let unconfirmed = node.complaint(&with(&[]), 2);
+    assert!(unconfirmed.contains("restart 1 invocation (1 completed)"), "{unconfirmed}");
+    let done = node.json(&with(&["--yes", "--entry", "1", "--reason", "try again"]), 0);
+    let done = done["done"]["examples"][0].as_str().unwrap().to_owned();
+    let (was, new) = done.split_once(" as ").unwrap();
+    assert_eq!(was, old);
+    node.until(new, "completed").await;
+    let described = node.json(&["invocations", "describe", new], 0);
+    assert_eq!(described["invocation"]["restarted_from"], json!(old));
+    assert_eq!(described["events"][0]["reason"], "try again");
+    let sheet = node.printed(&["invocations", "describe", new, "--table"], 0);
+    assert!(sheet.contains(&format!("restart of   {old}")), "{sheet}");
+    assert!(sheet.contains("RestartedFrom"), "{sheet}");
+    // It has failed, too; the old one has been seen to.
+    let again = node.json(&with(&["--yes"]), 0);
+    let again = again["done"]["examples"][0].as_str().unwrap();
+    assert!(again.starts_with(new), "{again}");
+    // A named one is restarted as often as one likes.
+    assert_eq!(node.json(&["invocations", "restart", &old], 0)["done"]["count"], 1);
+    let refused = node.json(&["invocations", "restart", &old, "--entry", "99"], 4);
+    assert!(refused["not_done"][0]["reason"].as_str().unwrap().contains("entries 0 to"));
 }
 
 /// More than two batches.

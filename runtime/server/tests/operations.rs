@@ -128,6 +128,18 @@ async fn what_is_paused_stays_so_through_a_crash_and_goes_on_when_it_is_resumed(
     assert!([200, 202].contains(&paused.as_u16()), "it is suspended, or still streaming: {paused}");
     node.until(&waiting, "paused").await;
 
+    let told = format!(
+        "select paused_by, pause_reason, paused_waiting_for, paused_at is not null as is_dated \
+         from sys_invocation where id = '{waiting}'"
+    );
+    let expected = json!({
+        "paused_by": "local",
+        "pause_reason": "too early",
+        "paused_waiting_for": "signal 17",
+        "is_dated": true,
+    });
+    assert_eq!(node.query(&told).await, [expected]);
+
     let working = node.server.send_to("/Desk/work", Value::Null).await.unwrap();
     begun.notified().await;
     assert_eq!(node.operate(&working, "pause").await.status, 202);

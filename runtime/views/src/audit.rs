@@ -8,7 +8,7 @@ use crate::{
 };
 
 pub use runtime_core::model::{
-    operation::{Audited, Operation, Outcome},
+    operation::{Audited, Operation, Outcome, Restart},
     operator::Operator,
     state_edit::{AuditedEdit, ChangedEntry, EditOutcome, Sample, StateSummary},
 };

@@ -7,7 +7,8 @@ use protocol::{DeploymentId, InvocationId, Target};
 use runtime_core::{
     Lsn, effect,
     model::invocation::{
-        AttemptFailure, Invocation as Row, Pin, RelatedCommand, Status, StatusKind, WaitingFor,
+        AttemptFailure, Invocation as Row, Pin, RelatedCommand, Source, Status, StatusKind,
+        WaitingFor,
     },
     tables::{Order, Tables, walk::Walk},
     time::Timestamp,
@@ -48,6 +49,8 @@ pub struct Invocation {
     pub last_failure: Option<AttemptFailure>,
     /// Its failure, if it ended with one, as `[code] message`.
     pub completion_failure: Option<String>,
+    /// The invocation that it is a restart of.
+    pub restarted_from: Option<InvocationId>,
 }
 
 impl Invocation {
@@ -63,6 +66,15 @@ impl Invocation {
         };
         let failure =
             row.status.completion().and_then(|completion| completion.result.as_ref().err());
+        let restarted_from = match row.source {
+            Source::Restarted { from } => Some(from),
+            Source::IngressCall { .. }
+            | Source::IngressSend { .. }
+            | Source::Call { .. }
+            | Source::OneWayCall { .. }
+            | Source::Sent { .. }
+            | Source::Producer { .. } => None,
+        };
         let last_failure = row.last_failure.as_deref().map(|failure| AttemptFailure {
             code: failure.code,
             error_code: failure.error_code.clone(),
@@ -86,6 +98,7 @@ impl Invocation {
             idempotency_key: row.idempotency_key.as_deref().map(cut),
             last_failure,
             completion_failure: failure.map(|failure| cut(&failure.to_string())),
+            restarted_from,
         }
     }
 }
@@ -108,16 +121,16 @@ impl View for One {
     }
 }
 
-/// Reads what an invocation runs, and where it is pinned.
+/// Reads what an invocation runs, where it is pinned, and how it stands.
 #[derive(Debug, Clone, Copy)]
 pub struct Pinned(pub InvocationId);
 
 impl View for Pinned {
-    type Output = Option<(Target, Option<Pin>)>;
+    type Output = Option<(Target, Option<Pin>, StatusKind)>;
 
     fn read(self, tables: &Tables<'_>) -> Self::Output {
         let row = tables.invocation(tables.invocation_lsn(self.0)?)?;
-        Some((row.target, row.pin))
+        Some((row.target, row.pin, row.status.kind()))
     }
 }
 

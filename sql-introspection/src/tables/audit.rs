@@ -31,6 +31,8 @@ pub struct Audited {
     pub after: Option<StateSize>,
     /// What it has changed, as JSON.
     pub changes: Option<String>,
+    pub new_invocation: Option<String>,
+    pub from_entry: Option<u32>,
 }
 
 /// What an operation was done to.
@@ -81,7 +83,7 @@ pub(crate) fn sys_audit() -> Table<Audited> {
             }),
             Column::text(
                 "operation",
-                "cancel, kill, pause, resume, purge or purge-journal; replace-state or patch-state.",
+                "cancel, kill, pause, resume, restart-as-new, purge or purge-journal; replace-state or patch-state.",
                 |it| Some(it.operation.into()),
             ),
             Column::text(
@@ -104,12 +106,14 @@ pub(crate) fn sys_audit() -> Table<Audited> {
             Column::text("status_before", "Its status before, as in sys_invocation.", |it| {
                 it.status.map(Cow::from)
             }),
-            Column::text("deployment_id", "For resume: the deployment that it moved to.", |it| {
-                it.deployment.as_deref().map(Cow::from)
-            }),
+            Column::text(
+                "deployment_id",
+                "For resume: the deployment that it moved to; for restart-as-new: the one that was chosen.",
+                |it| it.deployment.as_deref().map(Cow::from),
+            ),
             Column::text(
                 "outcome",
-                "done; requested: the invocation sees to it; refused: impossible in that status; not-found; not-pinned: nothing to move yet. Of an edit: done; conflict: the state had another version than the expected one; queued: it waits for an invocation that holds the key; too-many: too many wait already.",
+                "done; requested: the invocation sees to it; refused: impossible in that status; not-found; not-pinned: nothing to move yet; not-restartable. Of an edit: done; conflict: the state had another version than the expected one; queued: it waits for an invocation that holds the key; too-many: too many wait already.",
                 |it| Some(it.outcome.into()),
             ),
             Column::time("requested_at", "When it was asked for.", |it| Some(it.asked_at)),
@@ -129,6 +133,14 @@ pub(crate) fn sys_audit() -> Table<Audited> {
                 "changes_json",
                 "What an edit has changed, as JSON: each key with its value before and after, up to 16 KiB. Longer values than 1 KiB are given by their length and hash; bytes that are no text, in hexadecimal.",
                 |it| it.changes.as_deref().map(Cow::from),
+            ),
+            Column::text("new_invocation_id", "For restart-as-new: the new invocation.", |it| {
+                it.new_invocation.as_deref().map(Cow::from)
+            }),
+            Column::u32(
+                "from_entry_index",
+                "For restart-as-new: the last entry it began with.",
+                |it| it.from_entry,
             ),
         ],
         filter: |_| (),

@@ -42,6 +42,35 @@ pub enum What {
         /// The deployment that it was moved to.
         onto: Option<String>,
     },
+    /// It was asked to end.
+    CancelRequested {
+        /// Who asked for it, and why.
+        by: (String, Option<String>),
+    },
+    /// It was killed.
+    Killed {
+        /// Who asked for it, and why.
+        by: (String, Option<String>),
+    },
+    /// It was restarted, after it had ended.
+    RestartedAs {
+        /// Who asked for it, and why.
+        by: (String, Option<String>),
+        /// The new invocation.
+        invocation: String,
+    },
+    /// It began as the restart of another one.
+    RestartedFrom {
+        /// Who asked for it, and why.
+        by: (String, Option<String>),
+        /// The old invocation.
+        invocation: String,
+    },
+    /// An edit of the state of its key waits until it ends.
+    StateEditQueued {
+        /// Who asked for it, and why.
+        by: (String, Option<String>),
+    },
 }
 
 impl Record for Event {
@@ -54,7 +83,7 @@ pub(crate) fn sys_journal_events() -> Table<Event> {
     Table {
         info: TableInfo {
             name: "sys_journal_events",
-            comment: "What happened beside journals: attempts that failed, pauses and resumptions, the last 16 of each invocation.",
+            comment: "What happened beside journals: attempts that failed, and what operators did; the last 16 of each invocation.",
             pushed: &["id"],
             is_partitioned: true,
         },
@@ -69,7 +98,7 @@ pub(crate) fn sys_journal_events() -> Table<Event> {
             Column::time("appended_at", "When it happened.", |it| Some(it.at)),
             Column::text(
                 "event_type",
-                "TransientError: an attempt failed; Paused; Resumed.",
+                "TransientError: an attempt failed; Paused; Resumed; CancelRequested; Killed; RestartedAs; RestartedFrom; StateEditQueued: an edit of its key's state waits until it ends.",
                 |it| Some(it.what.word().into()),
             ),
             Column::text("event_json", "What happened.", |it| Some(it.what.json().into())),
@@ -85,6 +114,11 @@ impl What {
             Self::Failed(_) => "TransientError",
             Self::Paused { .. } => "Paused",
             Self::Resumed { .. } => "Resumed",
+            Self::CancelRequested { .. } => "CancelRequested",
+            Self::Killed { .. } => "Killed",
+            Self::RestartedAs { .. } => "RestartedAs",
+            Self::RestartedFrom { .. } => "RestartedFrom",
+            Self::StateEditQueued { .. } => "StateEditQueued",
         }
     }
 
@@ -96,6 +130,10 @@ impl What {
             }
         };
         add("ty", Some(self.word().into()));
+        if let Some((operator, reason)) = self.by() {
+            add("operator", Some(operator.as_str().into()));
+            add("reason", reason.as_deref().map(Value::from));
+        }
         match self {
             // The fields are those of comparable servers.
             Self::Failed(failed) => {
@@ -108,17 +146,29 @@ impl What {
                 add("related_command_name", failed.command_name.as_deref().map(Value::from));
                 add("related_command_type", failed.command_type.as_deref().map(Value::from));
             }
-            Self::Paused { by: None } => (),
-            Self::Paused { by: Some((operator, reason)) } => {
-                add("operator", Some(operator.as_str().into()));
-                add("reason", reason.as_deref().map(Value::from));
+            Self::Resumed { onto, .. } => add("deployment", onto.as_deref().map(Value::from)),
+            Self::RestartedAs { invocation, .. } | Self::RestartedFrom { invocation, .. } => {
+                add("invocation", Some(invocation.as_str().into()));
             }
-            Self::Resumed { by: (operator, reason), onto } => {
-                add("operator", Some(operator.as_str().into()));
-                add("reason", reason.as_deref().map(Value::from));
-                add("deployment", onto.as_deref().map(Value::from));
-            }
+            Self::Paused { .. }
+            | Self::CancelRequested { .. }
+            | Self::Killed { .. }
+            | Self::StateEditQueued { .. } => (),
         }
         Value::Object(fields).to_string()
+    }
+
+    /// Who asked for it, and why.
+    fn by(&self) -> Option<&(String, Option<String>)> {
+        match self {
+            Self::Failed(_) => None,
+            Self::Paused { by } => by.as_ref(),
+            Self::Resumed { by, .. }
+            | Self::CancelRequested { by }
+            | Self::Killed { by }
+            | Self::RestartedAs { by, .. }
+            | Self::RestartedFrom { by, .. }
+            | Self::StateEditQueued { by } => Some(by),
+        }
     }
 }

@@ -48,6 +48,7 @@ pub struct Invocation {
     pub last_start_at: Option<u64>,
     pub next_retry_at: Option<u64>,
     pub last_failure: Option<Failure>,
+    pub pause: Option<Pause>,
     /// How it ended: nothing, or its failure as `[code] message`.
     pub completion: Option<Result<(), String>>,
     /// Size in bytes of what it returned.
@@ -120,6 +121,21 @@ pub enum InvokedBy {
     },
     /// A producer, such as a Kafka topic.
     Producer(String),
+    /// An operator, who restarted this invocation.
+    Restarted(String),
+}
+
+/// A pause, or the wish for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Since when.
+    pub at: u64,
+    /// Who asked for it; `None` if its last failure did.
+    pub operator: Option<String>,
+    /// Why, in their words.
+    pub reason: Option<String>,
+    /// What it waited for at that time, in words.
+    pub waited_for: Option<String>,
 }
 
 /// Why an attempt failed.
@@ -174,34 +190,42 @@ impl InvokedBy {
             Self::Ingress => "ingress",
             Self::Invocation { .. } => "service",
             Self::Producer(_) => "subscription",
+            Self::Restarted(_) => "restart_as_new",
         }
     }
 
     fn id(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Invocation { id, .. } => Some(id.into()),
-            Self::Ingress | Self::Producer(_) => None,
+            Self::Ingress | Self::Producer(_) | Self::Restarted(_) => None,
         }
     }
 
     fn service(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Invocation { service, .. } => Some(service.into()),
-            Self::Ingress | Self::Producer(_) => None,
+            Self::Ingress | Self::Producer(_) | Self::Restarted(_) => None,
         }
     }
 
     fn target(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Invocation { target, .. } => Some(target.into()),
-            Self::Ingress | Self::Producer(_) => None,
+            Self::Ingress | Self::Producer(_) | Self::Restarted(_) => None,
         }
     }
 
     fn subscription(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Producer(name) => Some(name.into()),
-            Self::Ingress | Self::Invocation { .. } => None,
+            Self::Ingress | Self::Invocation { .. } | Self::Restarted(_) => None,
+        }
+    }
+
+    fn restarted_from(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Restarted(id) => Some(id.into()),
+            Self::Ingress | Self::Invocation { .. } | Self::Producer(_) => None,
         }
     }
 }

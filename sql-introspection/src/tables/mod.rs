@@ -26,7 +26,7 @@ use crate::{
 pub use attempt::{Attempt, Failed};
 pub use audit::Audited;
 pub use event::Event;
-pub use invocation::{Failure, Invocation, InvocationFilter, InvokedBy, Status};
+pub use invocation::{Failure, Invocation, InvocationFilter, InvokedBy, Pause, Status};
 pub use journal::{JournalEntry, OfInvocations};
 pub use object::{InvocationEntry, Lock, ObjectFilter};
 pub use promise::Promise;

@@ -9,8 +9,10 @@ use crate::client::{Client, ClientError};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Order<'a> {
     pub(super) operation: Operation,
-    /// Where a resumed invocation goes on.
+    /// Where a resumed or restarted invocation goes on.
     pub(super) deployment: Option<&'a str>,
+    /// The last journal entry that a restarted one begins with.
+    pub(super) from: Option<u32>,
     /// Why it is done, for the audit.
     pub(super) reason: Option<&'a str>,
 }
@@ -19,8 +21,16 @@ pub(super) struct Order<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct Batched {
     /// Those for which it is done, or that see to it.
-    pub(super) succeeded: Vec<String>,
+    pub(super) succeeded: Vec<Succeeded>,
     pub(super) failed: Vec<Failed>,
+}
+
+/// An id that it was done to.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Succeeded {
+    Same(String),
+    Restarted { old_invocation_id: String, new_invocation_id: String },
 }
 
 /// An id that it was not done to.
@@ -36,6 +46,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
 }
 
@@ -46,9 +58,9 @@ impl Order<'_> {
         client: &Client,
         ids: &[String],
     ) -> Result<Batched, ClientError> {
-        let Self { operation, deployment, reason } = *self;
-        let path = format!("/internal/invocations_batch_operations/{}", operation.name());
-        let body = Body { invocation_ids: ids, deployment, reason };
+        let Self { operation, deployment, from, reason } = *self;
+        let path = format!("/internal/invocations_batch_operations/{}", operation.path());
+        let body = Body { invocation_ids: ids, deployment, from, reason };
         client.post(&path, &body).await.map(|(_, batched)| batched)
     }
 }

@@ -184,7 +184,8 @@ mod tests {
     }
 
     async fn kill(client: &Client, count: usize) -> (Result<(), Error>, Report) {
-        let order = Order { operation: Operation::Kill, deployment: None, reason: None };
+        let operation = Operation::Kill;
+        let order = Order { operation, deployment: None, from: None, reason: None };
         let mut report = Report::new(Operation::Kill, count as u64);
         let mut all = Ids::given(&ids(0..count));
         let hidden = ProgressBar::hidden();

@@ -45,6 +45,30 @@ pub struct Resume {
     how: How,
 }
 
+/// The flags of `restart`, where `--deployment` says where the new invocations run.
+#[derive(Debug, clap::Args)]
+pub struct Restart {
+    #[command(flatten)]
+    chosen: Chosen,
+
+    /// Only those pinned to this deployment.
+    #[arg(long, value_name = "ID")]
+    from: Option<String>,
+
+    /// Begin with the journal up to this entry, as sys_journal numbers it: its commands keep their
+    /// results, and are not carried out again. Without it, only the input is kept.
+    #[arg(long, value_name = "INDEX")]
+    entry: Option<u32>,
+
+    /// Where they run: `latest` for the latest deployment of their service, which is the default,
+    /// `keep` for the one that they were pinned to, or the id of a deployment.
+    #[arg(long, value_name = "keep|latest|ID")]
+    deployment: Option<String>,
+
+    #[command(flatten)]
+    how: How,
+}
+
 /// Which invocations.
 #[derive(Debug, clap::Args)]
 pub(super) struct Chosen {
@@ -93,7 +117,8 @@ pub(super) struct Work<'a> {
 
 impl Change {
     pub(super) fn of(&self, operation: Operation) -> Work<'_> {
-        let order = Order { operation, deployment: None, reason: self.how.reason.as_deref() };
+        let reason = self.how.reason.as_deref();
+        let order = Order { operation, deployment: None, from: None, reason };
         let pinned_to = self.deployment.as_deref();
         Work { order, chosen: &self.chosen, pinned_to, how: &self.how }
     }
@@ -103,7 +128,20 @@ impl Resume {
     pub(super) fn work(&self) -> Work<'_> {
         let operation = Operation::Resume;
         let deployment = self.deployment.as_deref();
-        let order = Order { operation, deployment, reason: self.how.reason.as_deref() };
+        let reason = self.how.reason.as_deref();
+        let order = Order { operation, deployment, from: None, reason };
+        Work { order, chosen: &self.chosen, pinned_to: self.from.as_deref(), how: &self.how }
+    }
+}
+
+impl Restart {
+    pub(super) fn work(&self) -> Work<'_> {
+        let order = Order {
+            operation: Operation::Restart,
+            deployment: self.deployment.as_deref(),
+            from: self.entry,
+            reason: self.how.reason.as_deref(),
+        };
         Work { order, chosen: &self.chosen, pinned_to: self.from.as_deref(), how: &self.how }
     }
 }
@@ -115,6 +153,7 @@ impl Work<'_> {
             filter: &self.chosen.filter,
             deployment: self.pinned_to,
             usual_statuses: self.order.operation.usual_statuses(),
+            usual_condition: self.order.operation.usual_condition(),
         };
         let is_named = !self.chosen.ids.is_empty();
         match (is_named, selection.is_unsaid()) {
@@ -136,6 +175,7 @@ mod tests {
     enum Line {
         Kill(Change),
         Resume(Resume),
+        Restart(Restart),
     }
 
     /// What the flags select, or why not.
@@ -145,6 +185,7 @@ mod tests {
         let work = match &line {
             Line::Kill(flags) => flags.of(Operation::Kill),
             Line::Resume(flags) => flags.work(),
+            Line::Restart(flags) => flags.work(),
         };
         let selection = work.selection().map_err(|error| error.to_string())?;
         Ok(selection.map(|selection| selection.condition()))
@@ -174,13 +215,25 @@ mod tests {
             resumed,
             "pinned_deployment_id = 'dp_1' and status in ('paused', 'backing-off')"
         );
+        let restarted = selected("restart --service A").unwrap().unwrap();
+        assert!(restarted.contains("completion_result = 'failure' and id not in"), "{restarted}");
+        let all = selected("restart --service A --status completed").unwrap().unwrap();
+        assert_eq!(all, "target_service_name = 'A' and status in ('completed')");
+    }
+
+    #[test]
+    fn what_is_restarted_begins_where_it_was_told_to() {
+        let line = ["x", "restart", "inv_1", "--entry", "7", "--deployment", "keep"];
+        let Line::Restart(flags) = Line::parse_from(line) else { unreachable!() };
+        let Order { operation, deployment, from, .. } = flags.work().order;
+        assert_eq!((operation, deployment, from), (Operation::Restart, Some("keep"), Some(7)));
     }
 
     #[test]
     fn what_is_resumed_goes_where_it_was_told_to() {
         let line = ["x", "resume", "inv_1", "--deployment", "latest", "--reason", "mended"];
         let Line::Resume(flags) = Line::parse_from(line) else { unreachable!() };
-        let Order { operation, deployment, reason } = flags.work().order;
+        let Order { operation, deployment, reason, .. } = flags.work().order;
         assert_eq!(operation, Operation::Resume);
         assert_eq!((deployment, reason), (Some("latest"), Some("mended")));
     }

@@ -53,6 +53,11 @@ struct Invocation {
     scheduled_start_at: Option<String>,
     next_retry_at: Option<String>,
     last_failure: Option<String>,
+    restarted_from: Option<String>,
+    paused_at: Option<String>,
+    paused_by: Option<String>,
+    pause_reason: Option<String>,
+    paused_waiting_for: Option<String>,
     completion_result: Option<String>,
     completion_failure: Option<String>,
     expires_at: Option<String>,
@@ -63,6 +68,7 @@ struct Statements {
     invocation: String,
     waits: String,
     attempts: String,
+    events: String,
     journal: String,
 }
 
@@ -75,7 +81,9 @@ impl Statements {
                  i.invoked_by, i.invoked_by_target, i.invoked_by_id, i.idempotency_key, \
                  i.pinned_deployment_id, d.endpoint, \
                  i.journal_size, i.retry_count, i.scheduled_start_at, i.next_retry_at, \
-                 i.last_failure, i.completion_result, i.completion_failure, i.expires_at \
+                 i.last_failure, i.completion_result, i.completion_failure, i.expires_at, \
+                 i.restarted_from, i.paused_at, i.paused_by, i.pause_reason, \
+                 i.paused_waiting_for \
                  from sys_invocation i \
                  left join sys_deployment d on d.id = i.pinned_deployment_id \
                  where i.id = {id}"
@@ -87,6 +95,15 @@ impl Statements {
             attempts: format!(
                 "select started_at, outcome, duration_ms, deployment_id, failure \
                  from sys_attempt where id = {id} order by started_at desc limit {ATTEMPTS_SHOWN}"
+            ),
+            events: format!(
+                "select appended_at, event_type, after_journal_entry_index as after_entry, \
+                 event_json ->> 'operator' as operator, \
+                 event_json ->> 'reason' as reason, \
+                 coalesce(event_json ->> 'invocation', \
+                 event_json ->> 'deployment') as what \
+                 from sys_journal_events where id = {id} and event_type <> 'TransientError' \
+                 order by appended_at"
             ),
             journal: format!(
                 "select * from (select index, appended_at, entry_type, name, \
@@ -113,6 +130,7 @@ pub(super) async fn describe(flags: &Describe) -> Result<(), Error> {
             "invocation": invocation,
             "waits": fetch::<Value>(&client, &statements.waits).await?,
             "attempts": fetch::<Value>(&client, &statements.attempts).await?,
+            "events": fetch::<Value>(&client, &statements.events).await?,
             "journal": fetch::<Value>(&client, &statements.journal).await?,
         }));
     }
@@ -122,6 +140,7 @@ pub(super) async fn describe(flags: &Describe) -> Result<(), Error> {
     let sections = [
         ("Waits for".to_owned(), &statements.waits),
         ("Latest attempts".to_owned(), &statements.attempts),
+        ("What else happened".to_owned(), &statements.events),
         (format!("Journal of {entries}, the newest last"), &statements.journal),
     ];
     for (title, statement) in sections {
@@ -159,6 +178,7 @@ fn overview(of: &Invocation) -> Sheet {
     let caller = [&of.invoked_by, &of.invoked_by_target, &of.invoked_by_id];
     let caller: Vec<&str> = caller.into_iter().flatten().map(String::as_str).collect();
     sheet.field_if("by", (!caller.is_empty()).then(|| caller.join(" ")));
+    sheet.field_if("restart of", of.restarted_from.as_deref());
     sheet.field_if("idempotency", of.idempotency_key.as_deref());
     let deployment = of.pinned_deployment_id.as_ref().map(|id| match &of.endpoint {
         Some(endpoint) => format!("{id} at {endpoint}"),
@@ -168,9 +188,22 @@ fn overview(of: &Invocation) -> Sheet {
     sheet.field_if("starts", of.scheduled_start_at.as_deref().map(|at| dated(at, now)));
     sheet.field_if("attempts", of.retry_count.filter(|it| *it > 0).map(|it| it.to_string()));
     sheet.field_if("retry at", of.next_retry_at.as_deref().map(|at| dated(at, now)));
+    sheet.field_if("paused", pause(of));
+    sheet.field_if("waited for", of.paused_waiting_for.as_deref());
     sheet.field_if("last failure", of.last_failure.as_deref());
     sheet.field_if("kept until", of.expires_at.as_deref().map(|at| dated(at, now)));
     sheet
+}
+
+/// Who paused it, and why. A running one is only asked to suspend.
+fn pause(of: &Invocation) -> Option<String> {
+    of.paused_at.as_ref()?;
+    let asked = if of.status == "paused" { "" } else { "asked for, " };
+    Some(match (&of.paused_by, &of.pause_reason) {
+        (Some(operator), Some(reason)) => format!("{asked}by {operator}: {reason}"),
+        (Some(operator), None) => format!("{asked}by {operator}"),
+        (None, _) => format!("{asked}by its last failure"),
+    })
 }
 
 /// A time, and how far it is from the server's.
@@ -230,6 +263,25 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_says_whose_it_is_and_what_was_waited_for() {
+        let mut invocation = Invocation {
+            status: "paused".to_owned(),
+            paused_at: Some("2026-01-01T10:00:00Z".to_owned()),
+            paused_by: Some("ada".to_owned()),
+            pause_reason: Some("too hot".to_owned()),
+            paused_waiting_for: Some("completion 3".to_owned()),
+            ..Invocation::default()
+        };
+        let shown = overview(&invocation).text();
+        assert!(shown.contains("paused       by ada: too hot\n"), "{shown}");
+        assert!(shown.contains("waited for   completion 3\n"), "{shown}");
+        invocation.status = "running".to_owned();
+        assert_eq!(pause(&invocation).unwrap(), "asked for, by ada: too hot");
+        (invocation.paused_by, invocation.pause_reason) = (None, None);
+        assert_eq!(pause(&invocation).unwrap(), "asked for, by its last failure");
+    }
+
+    #[test]
     fn distances_have_the_precision_that_matters() {
         let shown = |seconds: i64| distance(SignedDuration::from_secs(seconds));
         assert_eq!(shown(0), "now");
@@ -241,7 +293,7 @@ mod tests {
     #[test]
     fn ids_are_literals() {
         let statements = Statements::about("x' or ''='");
-        for statement in [statements.invocation, statements.journal] {
+        for statement in [statements.invocation, statements.events, statements.journal] {
             assert!(statement.contains("id = 'x'' or ''''='''"), "{statement}");
         }
     }

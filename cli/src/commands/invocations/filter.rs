@@ -47,6 +47,8 @@ pub(super) struct Selection<'a> {
     pub(super) deployment: Option<&'a str>,
     /// The statuses, unless the filter has its own.
     pub(super) usual_statuses: &'a [&'a str],
+    /// What else has to hold, unless the filter has its own statuses.
+    pub(super) usual_condition: Option<&'a str>,
 }
 
 impl Selection<'_> {
@@ -72,6 +74,7 @@ impl Selection<'_> {
         }
         if status.is_empty() {
             conditions.push(one_of("status", self.usual_statuses));
+            conditions.extend(self.usual_condition.map(str::to_owned));
         } else if !status.iter().any(|status| status == ALL) {
             conditions.push(one_of("status", status));
         }
@@ -100,7 +103,8 @@ mod tests {
     fn condition(flags: &[&str]) -> String {
         let filter = parsed(flags).unwrap();
         let usual_statuses = &["paused", "running"];
-        Selection { filter: &filter, deployment: None, usual_statuses }.condition()
+        let usual_condition = None;
+        Selection { filter: &filter, deployment: None, usual_statuses, usual_condition }.condition()
     }
 
     #[test]
@@ -139,7 +143,13 @@ mod tests {
     fn an_empty_filter_is_noticed() {
         let is_unsaid = |flags: &[&str], deployment| {
             let filter = parsed(flags).unwrap();
-            Selection { filter: &filter, deployment, usual_statuses: &[] }.is_unsaid()
+            let usual = Selection {
+                filter: &filter,
+                deployment,
+                usual_statuses: &[],
+                usual_condition: None,
+            };
+            usual.is_unsaid()
         };
         assert!(is_unsaid(&[], None));
         assert!(!is_unsaid(&[], Some("dp_1")));

@@ -37,7 +37,12 @@ pub(super) async fn list(flags: &List) -> Result<(), Error> {
 
 fn statement(flags: &List) -> String {
     let deployment = flags.deployment.as_deref();
-    let selection = Selection { filter: &flags.filter, deployment, usual_statuses: &UNFINISHED };
+    let selection = Selection {
+        filter: &flags.filter,
+        deployment,
+        usual_statuses: &UNFINISHED,
+        usual_condition: None,
+    };
     format!(
         "select id, target, status, modified_at as since, created_at, \
          pinned_deployment_id as deployment, retry_count as retries, next_retry_at, \

@@ -14,7 +14,7 @@ mod report;
 use clap::Subcommand;
 
 use self::{
-    change::{Change, Resume},
+    change::{Change, Restart, Resume},
     operation::Operation,
 };
 use crate::error::{EXIT_CODES, Error};
@@ -45,6 +45,11 @@ pub enum Invocations {
     #[command(after_help = EXIT_CODES)]
     Resume(Resume),
 
+    /// Run invocations again that have completed, as new ones: those that failed and were not
+    /// restarted yet, unless ids or --status say otherwise.
+    #[command(after_help = EXIT_CODES, visible_alias = "restart-as-new")]
+    Restart(Restart),
+
     /// Remove invocations that have completed, and their results.
     #[command(after_help = EXIT_CODES)]
     Purge(Change),
@@ -62,6 +67,7 @@ pub(super) async fn run(invocations: &Invocations) -> Result<(), Error> {
         Invocations::Kill(flags) => bulk::run(flags.of(Operation::Kill)).await,
         Invocations::Pause(flags) => bulk::run(flags.of(Operation::Pause)).await,
         Invocations::Resume(flags) => bulk::run(flags.work()).await,
+        Invocations::Restart(flags) => bulk::run(flags.work()).await,
         Invocations::Purge(flags) => bulk::run(flags.of(Operation::Purge)).await,
         Invocations::PurgeJournal(flags) => bulk::run(flags.of(Operation::PurgeJournal)).await,
     }

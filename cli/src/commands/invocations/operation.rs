@@ -9,18 +9,33 @@ pub(super) enum Operation {
     Kill,
     Pause,
     Resume,
+    Restart,
     Purge,
     PurgeJournal,
 }
 
 impl Operation {
-    /// Its name in the admin API and on the command line.
+    /// Its name in the admin API.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Restart => "restart-as-new",
+            Self::Cancel
+            | Self::Kill
+            | Self::Pause
+            | Self::Resume
+            | Self::Purge
+            | Self::PurgeJournal => self.name(),
+        }
+    }
+
+    /// Its name on the command line.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Cancel => "cancel",
             Self::Kill => "kill",
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::Restart => "restart",
             Self::Purge => "purge",
             Self::PurgeJournal => "purge-journal",
         }
@@ -30,7 +45,7 @@ impl Operation {
     pub(super) fn is_destructive(self) -> bool {
         match self {
             Self::Cancel | Self::Kill | Self::Purge | Self::PurgeJournal => true,
-            Self::Pause | Self::Resume => false,
+            Self::Pause | Self::Resume | Self::Restart => false,
         }
     }
 
@@ -41,7 +56,24 @@ impl Operation {
             Self::Cancel | Self::Kill => &UNFINISHED,
             Self::Pause => &["running", "backing-off", "suspended"],
             Self::Resume => &["paused", "backing-off"],
-            Self::Purge | Self::PurgeJournal => &[COMPLETED],
+            Self::Restart | Self::Purge | Self::PurgeJournal => &[COMPLETED],
+        }
+    }
+
+    /// What else has to hold for what a filter selects, unless it names statuses. What has been
+    /// restarted is left out, so that the same command goes on where it was interrupted.
+    pub(super) fn usual_condition(self) -> Option<&'static str> {
+        match self {
+            Self::Restart => Some(
+                "completion_result = 'failure' and id not in \
+                 (select restarted_from from sys_invocation where restarted_from is not null)",
+            ),
+            Self::Cancel
+            | Self::Kill
+            | Self::Pause
+            | Self::Resume
+            | Self::Purge
+            | Self::PurgeJournal => None,
         }
     }
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::{
-    batch::{Batched, Failed},
+    batch::{Batched, Failed, Succeeded},
     operation::Operation,
 };
 use crate::output::sheet::{Sheet, counted, grouped};
@@ -64,8 +64,13 @@ impl Report {
 
     /// Adds what has become of a batch.
     pub(super) fn add(&mut self, batched: &Batched) {
-        for id in &batched.succeeded {
-            self.done.add(id);
+        for succeeded in &batched.succeeded {
+            match succeeded {
+                Succeeded::Same(id) => self.done.add(id),
+                Succeeded::Restarted { old_invocation_id: old, new_invocation_id: new } => {
+                    self.done.add(&format!("{old} as {new}"));
+                }
+            }
         }
         for Failed { invocation_id, error } in &batched.failed {
             self.reason(without(invocation_id, error)).add(invocation_id);
@@ -151,7 +156,7 @@ mod tests {
 
     fn batched(succeeded: &[&str], failed: &[(&str, &str)]) -> Batched {
         Batched {
-            succeeded: succeeded.iter().map(|id| (*id).to_owned()).collect(),
+            succeeded: succeeded.iter().map(|id| Succeeded::Same((*id).to_owned())).collect(),
             failed: failed
                 .iter()
                 .map(|(id, error)| Failed {
@@ -194,6 +199,18 @@ mod tests {
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["done"]["count"], 4);
         assert_eq!(json["not_done"][0]["examples"], serde_json::json!(["inv_3", "inv_6"]));
+    }
+
+    #[test]
+    fn what_is_restarted_shows_both_ids() {
+        let answer = serde_json::json!({
+            "succeeded": [{ "old_invocation_id": "inv_1", "new_invocation_id": "inv_2" }],
+            "failed": [],
+        });
+        let mut report = Report::new(Operation::Restart, 1);
+        report.add(&serde_json::from_value(answer).unwrap());
+        let shown = "restart: done to 1 of 1 invocation\n  inv_1 as inv_2\n";
+        assert_eq!(report.sheet().text(), shown);
     }
 
     #[test]

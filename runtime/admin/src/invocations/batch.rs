@@ -1,12 +1,16 @@
 //! The same operation on many invocations, by id. Clients select the ids with SQL.
 
-use axum::extract::State;
+use axum::{extract::State, http::HeaderMap};
 use futures::{StreamExt, stream};
+use protocol::journal::EntryIndex;
 use runtime_core::model::operation::Operation;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::operations::{moved_to, operate};
+use super::{
+    operations::{Done, moved_to, operate},
+    restart,
+};
 use crate::{
     Admin,
     error::{ErrorBody, Refusal},
@@ -27,8 +31,10 @@ const AT_ONCE: usize = 64;
 pub struct Batch {
     /// Up to 1000 ids.
     pub invocation_ids: Vec<String>,
-    /// For `resume`: where they go on, as for a single one.
+    /// For `resume` and `restart-as-new`: where they go on, as for a single one.
     pub deployment: Option<String>,
+    /// For `restart-as-new`: the last journal entry that each begins with, as for a single one.
+    pub from: Option<EntryIndex>,
     /// Why it is done, for the audit: up to 1 KiB.
     pub reason: Option<String>,
 }
@@ -37,9 +43,24 @@ pub struct Batch {
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Batched {
     /// Those for which it is done, or that see to it.
-    pub succeeded: Vec<String>,
+    pub succeeded: Vec<Succeeded>,
     /// The others.
     pub failed: Vec<Failed>,
+}
+
+/// An invocation for which it is done, or that sees to it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Succeeded {
+    /// Its id, as in the request.
+    Same(String),
+    /// Of a restart: both invocations.
+    Restarted {
+        /// Its id, as in the request.
+        old_invocation_id: String,
+        /// The id of the new one.
+        new_invocation_id: String,
+    },
 }
 
 /// An invocation for which the operation is not done.
@@ -51,8 +72,8 @@ pub struct Failed {
     pub error: String,
 }
 
-/// Does the same to many invocations: `cancel`, `kill`, `pause`, `resume`, `purge` or
-/// `purge-journal`. Each is done or refused by itself.
+/// Does the same to many invocations: `cancel`, `kill`, `pause`, `resume`, `restart-as-new`, `purge`
+/// or `purge-journal`. Each is done or refused by itself.
 #[utoipa::path(
     post, path = "/internal/invocations_batch_operations/{operation}", request_body = Batch,
     responses(
@@ -63,9 +84,10 @@ pub struct Failed {
 pub async fn batch(
     State(admin): State<Admin>,
     Path(name): Path<String>,
+    headers: HeaderMap,
     Json(batch): Json<Batch>,
 ) -> Result<Json<Batched>, Refusal> {
-    let operation = parse(&name)?;
+    let verb = parse(&name)?;
     let count = batch.invocation_ids.len();
     if count > IDS_MAX {
         return Err(Refusal::BadRequest(format!(
@@ -73,15 +95,23 @@ pub async fn batch(
         )));
     }
     let operator = operator(batch.reason)?;
+    let restart = restart::Wanted {
+        from: batch.from.unwrap_or(0),
+        deployment: batch.deployment.as_deref().unwrap_or("latest"),
+        key: restart::key(&headers)?,
+    };
     let one = |id: String| {
         let (admin, deployment) = (&admin, batch.deployment.as_deref());
         let operator = operator.clone();
         async move {
             let done = async {
-                let mut operation = operation;
-                if let Operation::Resume { onto } = &mut operation {
-                    *onto = moved_to(admin, &id, deployment).await?;
-                }
+                let operation = match verb {
+                    Verb::Plain(operation) => operation,
+                    Verb::Resume => {
+                        Operation::Resume { onto: moved_to(admin, &id, deployment).await? }
+                    }
+                    Verb::Restart => restart::planned(admin, &id, restart).await?,
+                };
                 operate(admin, id.clone(), operator, operation).await
             };
             let done = done.await;
@@ -92,7 +122,11 @@ pub async fn batch(
     let mut outcomes = stream::iter(batch.invocation_ids.into_iter().map(one)).buffered(AT_ONCE);
     while let Some((id, done)) = outcomes.next().await {
         match done {
-            Ok(_) => batched.succeeded.push(id),
+            Ok(Done::Already | Done::Requested) => batched.succeeded.push(Succeeded::Same(id)),
+            Ok(Done::Restarted(new)) => batched.succeeded.push(Succeeded::Restarted {
+                old_invocation_id: id,
+                new_invocation_id: new.to_string(),
+            }),
             // Nothing more can be done on a node that stops.
             Err(refusal @ Refusal::Request(_)) => return Err(refusal),
             Err(refusal) => {
@@ -103,19 +137,29 @@ pub async fn batch(
     Ok(Json(batched))
 }
 
-fn parse(name: &str) -> Result<Operation, Refusal> {
+/// What is to be done to each of them.
+#[derive(Debug, Clone, Copy)]
+enum Verb {
+    /// The same to all.
+    Plain(Operation),
+    /// Depends on where each is pinned.
+    Resume,
+    /// Takes a new id for each.
+    Restart,
+}
+
+fn parse(name: &str) -> Result<Verb, Refusal> {
     match name {
-        "cancel" => Ok(Operation::Cancel),
-        "kill" => Ok(Operation::Kill),
-        "pause" => Ok(Operation::Pause),
-        "resume" => Ok(Operation::Resume { onto: None }),
-        "purge" => Ok(Operation::Purge),
-        "purge-journal" => Ok(Operation::PurgeJournal),
-        "restart-as-new" => Err(Refusal::NotImplemented(
-            "this server cannot restart invocations yet; send the request again instead".to_owned(),
-        )),
+        "cancel" => Ok(Verb::Plain(Operation::Cancel)),
+        "kill" => Ok(Verb::Plain(Operation::Kill)),
+        "pause" => Ok(Verb::Plain(Operation::Pause)),
+        "resume" => Ok(Verb::Resume),
+        "restart-as-new" => Ok(Verb::Restart),
+        "purge" => Ok(Verb::Plain(Operation::Purge)),
+        "purge-journal" => Ok(Verb::Plain(Operation::PurgeJournal)),
         other => Err(Refusal::BadRequest(format!(
-            "'{}' is not an operation; expected cancel, kill, pause, resume, purge or purge-journal",
+            "'{}' is not an operation; expected cancel, kill, pause, resume, restart-as-new, purge \
+             or purge-journal",
             text::shown(other)
         ))),
     }

@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod operations;
 mod page;
+pub mod restart;
 mod view;
 
 use axum::{extract::State, http::StatusCode};

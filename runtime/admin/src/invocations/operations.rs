@@ -1,9 +1,12 @@
 //! What operators can do to an invocation. Each operation is kept in the audit, with its reason and
 //! its outcome.
 
+use std::sync::Arc;
+
 use axum::{extract::State, http::StatusCode};
-use protocol::DeploymentId;
+use protocol::{DeploymentId, InvocationId, ProtocolVersion, Target};
 use runtime_core::model::{
+    deployment::{Deployment, StoredDeployment},
     invocation::StatusKind,
     operation::{Operation, Outcome},
     operator::Operator,
@@ -12,7 +15,7 @@ use runtime_views::{invocation::Pinned, text};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{parse, unknown};
+use super::{parse, restart, unknown};
 use crate::{
     Admin, deployments,
     error::{ErrorBody, Refusal},
@@ -44,7 +47,7 @@ pub async fn cancel(
     Path(id): Path<String>,
     Query(said): Query<Said>,
 ) -> Result<StatusCode, Refusal> {
-    operate(&admin, id, operator(said.reason)?, Operation::Cancel).await
+    done(&admin, id, operator(said.reason)?, Operation::Cancel).await
 }
 
 /// Ends an invocation and everything that it has started. No more user code runs.
@@ -57,7 +60,7 @@ pub async fn kill(
     Path(id): Path<String>,
     Query(said): Query<Said>,
 ) -> Result<StatusCode, Refusal> {
-    operate(&admin, id, operator(said.reason)?, Operation::Kill).await
+    done(&admin, id, operator(said.reason)?, Operation::Kill).await
 }
 
 /// Removes a completed invocation with its journal and result, before its retention ends.
@@ -70,7 +73,7 @@ pub async fn purge(
     Path(id): Path<String>,
     Query(said): Query<Said>,
 ) -> Result<StatusCode, Refusal> {
-    operate(&admin, id, operator(said.reason)?, Operation::Purge).await
+    done(&admin, id, operator(said.reason)?, Operation::Purge).await
 }
 
 /// Removes the journal of a completed invocation before its retention ends. The result stays.
@@ -83,7 +86,7 @@ pub async fn purge_journal(
     Path(id): Path<String>,
     Query(said): Query<Said>,
 ) -> Result<StatusCode, Refusal> {
-    operate(&admin, id, operator(said.reason)?, Operation::PurgeJournal).await
+    done(&admin, id, operator(said.reason)?, Operation::PurgeJournal).await
 }
 
 /// Pauses an invocation: none of its code runs until it is resumed. What arrives for it is kept.
@@ -100,7 +103,7 @@ pub async fn pause(
     Path(id): Path<String>,
     Query(said): Query<Said>,
 ) -> Result<StatusCode, Refusal> {
-    operate(&admin, id, operator(said.reason)?, Operation::Pause).await
+    done(&admin, id, operator(said.reason)?, Operation::Pause).await
 }
 
 /// Resumes an invocation that is paused, or waits for its next attempt or for anything else: it
@@ -120,7 +123,7 @@ pub async fn resume(
 ) -> Result<StatusCode, Refusal> {
     let operator = operator(reason)?;
     let onto = moved_to(&admin, &id, deployment.as_deref()).await?;
-    operate(&admin, id, operator, Operation::Resume { onto }).await
+    done(&admin, id, operator, Operation::Resume { onto }).await
 }
 
 /// The deployment to move an invocation to, if it can go on there; `None` to keep the one that it
@@ -134,7 +137,20 @@ pub(super) async fn moved_to(
     let target = parse(id)?;
     let partition = admin.partitions.owner(target.partition_key);
     let pinned = admin.partitions.read(partition, Pinned(target)).await?;
-    let (handler, pin) = pinned.ok_or_else(|| unknown(id.to_owned()))?;
+    let (handler, pin, _) = pinned.ok_or_else(|| unknown(id.to_owned()))?;
+    let stored = deployment_of(admin, &handler, wanted)?;
+    if let Some(pin) = pin {
+        check_speaks(&stored.deployment, pin.protocol)?;
+    }
+    Ok(Some(stored.deployment.id))
+}
+
+/// The deployment called `latest`, or one with this id; it must offer the handler.
+pub(super) fn deployment_of(
+    admin: &Admin,
+    handler: &Target,
+    wanted: &str,
+) -> Result<Arc<StoredDeployment>, Refusal> {
     let registry = admin.registry.snapshot();
     let stored = if wanted == "latest" {
         registry.latest_deployment(&handler.service).ok_or_else(|| {
@@ -143,7 +159,7 @@ pub(super) async fn moved_to(
     } else {
         let deployment = deployments::parse(wanted)?;
         registry.deployment(deployment).ok_or_else(|| {
-            Refusal::BadRequest(format!("there is no deployment '{wanted}' to move to"))
+            Refusal::BadRequest(format!("there is no deployment '{wanted}' to run it; GET /deployments lists all that there are"))
         })?
     };
     let deployment = &stored.deployment;
@@ -153,16 +169,46 @@ pub(super) async fn moved_to(
             deployment.id, handler.service, handler.handler
         )));
     }
+    Ok(Arc::clone(stored))
+}
+
+/// Checks that an invocation that has begun in this version can go on there.
+pub(super) fn check_speaks(
+    deployment: &Deployment,
+    version: ProtocolVersion,
+) -> Result<(), Refusal> {
     let (min, max) = deployment.protocol_range;
-    let version = pin.map(|pin| pin.protocol.number());
-    if let Some(version) = version.filter(|version| !(min..=max).contains(version)) {
-        return Err(Refusal::BadRequest(format!(
-            "the invocation has begun in version {version} of the service protocol, and deployment \
-             '{}' speaks {min} to {max}; restart the invocation there instead",
-            deployment.id
-        )));
+    let version = version.number();
+    if (min..=max).contains(&version) {
+        return Ok(());
     }
-    Ok(Some(deployment.id))
+    Err(Refusal::BadRequest(format!(
+        "the invocation has begun in version {version} of the service protocol, and deployment '{}' \
+         speaks {min} to {max}; restart the invocation there from its input instead",
+        deployment.id
+    )))
+}
+
+/// Does it, and answers whether it is done already.
+async fn done(
+    admin: &Admin,
+    id: String,
+    operator: Operator,
+    operation: Operation,
+) -> Result<StatusCode, Refusal> {
+    let done = operate(admin, id, operator, operation).await?;
+    Ok(if done == Done::Requested { StatusCode::ACCEPTED } else { StatusCode::OK })
+}
+
+/// What has become of an operation that was not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    /// It is done.
+    Already,
+    /// The invocation sees to it.
+    Requested,
+    /// There is a new invocation.
+    Restarted(InvocationId),
 }
 
 /// Does it, and says what became of it.
@@ -171,11 +217,13 @@ pub(super) async fn operate(
     id: String,
     operator: Operator,
     operation: Operation,
-) -> Result<StatusCode, Refusal> {
+) -> Result<Done, Refusal> {
     let target = parse(&id)?;
     match admin.partitions.operate(operator, target, operation).await? {
-        Outcome::Done => Ok(StatusCode::OK),
-        Outcome::Requested => Ok(StatusCode::ACCEPTED),
+        Outcome::Done => Ok(Done::Already),
+        Outcome::Requested => Ok(Done::Requested),
+        Outcome::Restarted(id) => Ok(Done::Restarted(id)),
+        Outcome::NotRestartable(why) => Err(restart::refused(&id, why)),
         Outcome::NotFound => Err(unknown(id)),
         Outcome::NotPinned => Err(Refusal::Conflict(format!(
             "invocation '{id}' has not begun anywhere yet, so it cannot be moved; resume it without \
@@ -202,6 +250,12 @@ fn refused(id: &str, operation: Operation, status: StatusKind) -> Refusal {
         Operation::Resume { .. } if has_not_started => {
             Refusal::TooEarly(because("it starts by itself, and can be resumed from then on"))
         }
+        Operation::RestartAsNew(_) if has_not_started => Refusal::TooEarly(because(
+            "it starts by itself, and can be restarted once it has ended",
+        )),
+        Operation::RestartAsNew(_) => Refusal::Conflict(because(
+            "only what has ended can be restarted; cancel or kill it first, or let it end",
+        )),
         Operation::Resume { .. } if status == StatusKind::Running => Refusal::Conflict(because(
             "it can move to another deployment only between two attempts; pause it first",
         )),

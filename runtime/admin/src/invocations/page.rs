@@ -172,6 +172,7 @@ mod tests {
             idempotency_key: None,
             last_failure: None,
             completion_failure: None,
+            restarted_from: None,
         }
     }
 

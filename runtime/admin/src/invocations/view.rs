@@ -44,6 +44,9 @@ pub struct InvocationView {
     /// Its failure, if it ended with one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion_failure: Option<String>,
+    /// The invocation that it is a restart of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarted_from: Option<String>,
 }
 
 /// Why an attempt failed.
@@ -82,6 +85,7 @@ impl From<Invocation> for InvocationView {
             idempotency_key: seen.idempotency_key,
             last_failure: seen.last_failure.map(FailureView::from),
             completion_failure: seen.completion_failure,
+            restarted_from: seen.restarted_from.map(|id| id.to_string()),
         }
     }
 }

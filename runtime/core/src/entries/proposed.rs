@@ -29,7 +29,7 @@ pub(crate) fn command(
     invocation.retry_count = 0;
     invocation.last_failure = None;
     got_further(invocation);
-    append::command(cx, attempt.invocation, command.entry().clone());
+    append::entry(cx, attempt.invocation, command.entry().clone());
     super::apply(cx, attempt.invocation, command.command(), callee, due);
 }
 

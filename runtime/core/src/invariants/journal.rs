@@ -2,12 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use protocol::wire;
+use protocol::{
+    journal::{Entry, EntryIndex},
+    wire,
+};
 
 use super::checked::{Checked, rows};
 use crate::{
-    model::{ids::Lsn, invocation::Invocation},
-    tables::{Table, Tables, key::KeyReader},
+    model::{
+        ids::Lsn,
+        invocation::{Invocation, StatusKind},
+    },
+    tables::{
+        Table, Tables,
+        completion::{CompletionState, Delivery},
+        key::KeyReader,
+    },
 };
 
 /// No journal entry outlives its invocation.
@@ -23,7 +33,8 @@ pub(super) fn check(tables: &Tables<'_>) -> Checked {
     Ok(())
 }
 
-/// Every entry exists, their sizes and numbers match the row, and each completion occurs only once.
+/// Every entry exists, their sizes and numbers match the row, each completion occurs only once, and
+/// what has not ended knows of all of them.
 pub(super) fn check_entries(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocation) -> Checked {
     let (mut bytes, mut commands) = (0, 0);
     let mut completions = BTreeSet::new();
@@ -40,10 +51,34 @@ pub(super) fn check_entries(tables: &Tables<'_>, lsn: Lsn, invocation: &Invocati
         };
         let is_new = completion.is_none_or(|completion| completions.insert(completion));
         ensure!(is_new, "{lsn:?}: {completion:?} is answered twice, at {index} again");
+        if invocation.status.kind() != StatusKind::Completed {
+            check_completions(tables, lsn, index, &stored.entry)?;
+        }
     }
     if invocation.journal_len > 0 {
         let (counted, said) = ((bytes, commands), (invocation.journal_bytes, invocation.commands));
         ensure!(counted == said, "{lsn:?}: bytes and commands are {counted:?}, not {said:?}");
+    }
+    Ok(())
+}
+
+/// The completions that a command has requested, and the one that a notification is, have rows.
+fn check_completions(tables: &Tables<'_>, lsn: Lsn, index: EntryIndex, entry: &Entry) -> Checked {
+    if entry.ty.is_command() {
+        for completion in wire::command::completions(entry).into_iter().flatten() {
+            let known = tables.completion(lsn, completion);
+            ensure!(
+                known.is_some(),
+                "{lsn:?}: nothing is known of {completion}, requested at {index}"
+            );
+        }
+    } else if let Some(completion) = wire::notification::completion_id(entry) {
+        let known = tables.completion(lsn, completion);
+        let is_there = matches!(
+            known,
+            Some(CompletionState::Done(Delivery { index: at, .. })) if at == index
+        );
+        ensure!(is_there, "{lsn:?}: {completion} is answered at {index}, but known as {known:?}");
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::{
 
 /// Appends a notification and sends it to the running attempt, if there is one.
 pub(super) fn notification(cx: &mut Context<'_, '_>, lsn: Lsn, entry: Entry) -> EntryIndex {
-    let index = command(cx, lsn, entry.clone());
+    let index = self::entry(cx, lsn, entry.clone());
     if let Status::Running { attempt } = super::expect(cx.tables, lsn).status {
         let attempt = AttemptRef { invocation: lsn, attempt };
         cx.emit(Effect::SendNotification { attempt, index, entry });
@@ -22,7 +22,8 @@ pub(super) fn notification(cx: &mut Context<'_, '_>, lsn: Lsn, entry: Entry) -> 
     index
 }
 
-pub(crate) fn command(cx: &mut Context<'_, '_>, lsn: Lsn, entry: Entry) -> EntryIndex {
+/// Appends an entry of any kind.
+pub(crate) fn entry(cx: &mut Context<'_, '_>, lsn: Lsn, entry: Entry) -> EntryIndex {
     let at = cx.at;
     let record = cx.lsn;
     let invocation = super::expect(cx.tables, lsn);

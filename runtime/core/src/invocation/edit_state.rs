@@ -6,12 +6,13 @@
 
 use protocol::Target;
 
-use super::{purge, state_change};
+use super::{incident, purge, state_change};
 use crate::{
     context::Context,
     effect::{Answer, Effect},
     model::{
         ids::{Lsn, RequestId},
+        incident::Happened,
         invocation::StatusKind,
         operator::Operator,
         state_edit::{AuditedEdit, EditOutcome, StateChange, StateEdit, StateSummary, WaitingEdit},
@@ -74,6 +75,8 @@ fn queue(cx: &mut Context<'_, '_>, holder: Lsn, asked: WaitingEdit) -> EditOutco
     };
     audit(cx, &asked, |audited| AuditedEdit { outcome, ..audited });
     if outcome != EditOutcome::TooMany {
+        let happened = Happened::StateEditQueued { by: asked.operator.clone() };
+        incident::keep(cx, holder, happened);
         let place = cx.lsn;
         cx.tables.push_waiting_edit(place, asked);
     }

@@ -8,7 +8,7 @@ use crate::{
     model::{
         ids::{AttemptRef, Lsn},
         incident::{Happened, Incident},
-        invocation::AttemptFailure,
+        invocation::{AttemptFailure, StatusKind},
     },
     size,
     tables::incident::INCIDENTS_MAX,
@@ -35,18 +35,27 @@ pub(crate) fn attempt_failed(
     keep(cx, attempt.invocation, what);
 }
 
-/// Keeps an incident; the oldest one makes room for it.
+/// Keeps an incident; the oldest one makes room for it. They go with the journal, which must still
+/// be there.
 pub(super) fn keep(cx: &mut Context<'_, '_>, lsn: Lsn, what: Happened) {
-    let at = cx.at;
+    let (record, at) = (cx.lsn, cx.at);
     let invocation = super::expect(cx.tables, lsn);
-    let number = invocation.incidents;
-    let incident = Incident { at, journal_len: invocation.journal_len, what };
+    let (number, journal_len) = (invocation.incidents, invocation.journal_len);
+    assert!(journal_len > 0, "{record:?}: {what:?} happens to {lsn:?}, which has no journal");
+    let has_ended = invocation.status.kind() == StatusKind::Completed;
+    let incident = Incident { at, journal_len, what };
+    let added = size::of_incident(&incident);
     invocation.incidents += 1;
-    invocation.incident_bytes += size::of_incident(&incident);
+    invocation.incident_bytes += added;
     cx.tables.put_incident(lsn, number, incident);
-    if let Some(oldest) = number.checked_sub(INCIDENTS_MAX) {
-        let bytes = size::of_incident(&cx.tables.take_incident(lsn, oldest));
-        super::expect(cx.tables, lsn).incident_bytes -= bytes;
+    let oldest = number.checked_sub(INCIDENTS_MAX);
+    let removed = oldest.map(|oldest| size::of_incident(&cx.tables.take_incident(lsn, oldest)));
+    let removed = removed.unwrap_or(0);
+    super::expect(cx.tables, lsn).incident_bytes -= removed;
+    if has_ended {
+        // What has ended is counted with its incidents.
+        let meta = cx.tables.meta_mut();
+        meta.retained_bytes = meta.retained_bytes + added - removed;
     }
 }
 

@@ -60,7 +60,8 @@ pub(crate) fn admit(cx: &mut Context<'_, '_>, lsn: Lsn) {
     }
 }
 
-fn create(cx: &mut Context<'_, '_>, invoke: &Invoke, start_at: Option<Timestamp>) {
+/// Creates an invocation whose journal has only its input. Its id must not be taken.
+pub(super) fn create(cx: &mut Context<'_, '_>, invoke: &Invoke, start_at: Option<Timestamp>) {
     let lsn = cx.lsn;
     // Until `admit` decides, it counts as waiting for its start time, which may be now.
     let status = Status::Waiting(WaitingFor::Start { at: start_at.unwrap_or(cx.at) });
@@ -139,6 +140,9 @@ fn duplicate(cx: &mut Context<'_, '_>, existing: Lsn, invoke: &Invoke) {
             let row = super::read(cx.tables, existing);
             attach::wait_for(cx, existing, &row, *caller);
         }
-        Source::OneWayCall { .. } | Source::Sent { .. } | Source::Producer { .. } => (),
+        Source::OneWayCall { .. }
+        | Source::Sent { .. }
+        | Source::Producer { .. }
+        | Source::Restarted { .. } => (),
     }
 }

@@ -50,7 +50,10 @@ pub(crate) fn callee(
         Source::Sent { caller: by, invocation, .. } => (*by, *invocation) == (caller, created),
         // A row of format 1, which does not identify the caller any further.
         Source::OneWayCall { caller: by, .. } => *by == caller,
-        Source::IngressCall { .. } | Source::IngressSend { .. } | Source::Producer { .. } => false,
+        Source::IngressCall { .. }
+        | Source::IngressSend { .. }
+        | Source::Producer { .. }
+        | Source::Restarted { .. } => false,
     };
     if is_callee {
         apply(cx, target);

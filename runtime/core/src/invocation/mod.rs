@@ -32,6 +32,7 @@ pub(crate) mod operate;
 mod pause;
 pub(crate) mod pin;
 pub(crate) mod purge;
+pub(crate) mod restart;
 mod resume;
 pub(crate) mod signal;
 mod signal_room;

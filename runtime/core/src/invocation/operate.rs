@@ -2,12 +2,14 @@
 
 use protocol::InvocationId;
 
-use super::{cancel, kill, pause, purge, resume};
+use super::{cancel, incident, kill, pause, purge, restart, resume};
 use crate::{
     context::Context,
     effect::{Answer, Effect},
     model::{
         ids::{Lsn, RequestId},
+        incident::Happened,
+        invocation::StatusKind,
         operation::{Audited, Operation, Outcome},
         operator::Operator,
     },
@@ -55,11 +57,25 @@ pub(crate) fn unaudited(
 
 fn apply(cx: &mut Context<'_, '_>, lsn: Lsn, operator: &Operator, operation: Operation) -> Outcome {
     match operation {
-        Operation::Cancel => cancel::of(cx, lsn),
-        Operation::Kill => kill::of(cx, lsn),
+        Operation::Cancel => {
+            note(cx, lsn, Happened::CancelRequested { by: operator.clone() });
+            cancel::of(cx, lsn)
+        }
+        Operation::Kill => {
+            note(cx, lsn, Happened::Killed { by: operator.clone() });
+            kill::of(cx, lsn)
+        }
         Operation::Purge => purge::of(cx, lsn),
         Operation::PurgeJournal => purge::of_journal(cx, lsn),
         Operation::Pause => pause::of(cx, lsn, operator),
         Operation::Resume { onto } => resume::of(cx, lsn, operator, onto),
+        Operation::RestartAsNew(restart) => restart::of(cx, lsn, operator, &restart),
+    }
+}
+
+/// Keeps what is about to happen to an invocation, unless that has ended.
+fn note(cx: &mut Context<'_, '_>, lsn: Lsn, what: Happened) {
+    if super::read(cx.tables, lsn).status.kind() != StatusKind::Completed {
+        incident::keep(cx, lsn, what);
     }
 }

@@ -44,7 +44,10 @@ pub(crate) fn apply(
         return match cancel::apply(cx, to) {
             Outcome::Done | Outcome::Requested => SignalAnswer::Stored,
             Outcome::NotFound => SignalAnswer::NotFound,
-            Outcome::Refused(_) | Outcome::NotPinned => SignalAnswer::AlreadyCompleted,
+            Outcome::Refused(_)
+            | Outcome::NotPinned
+            | Outcome::Restarted(_)
+            | Outcome::NotRestartable(_) => SignalAnswer::AlreadyCompleted,
         };
     }
     let Some(lsn) = cx.tables.invocation_lsn(to) else { return SignalAnswer::NotFound };

@@ -1,6 +1,6 @@
 //! What happened to an invocation beside its journal, kept for people to read.
 
-use protocol::{DeploymentId, journal::EntryIndex};
+use protocol::{DeploymentId, InvocationId, journal::EntryIndex};
 use serde::{Deserialize, Serialize};
 
 use super::{invocation::AttemptFailure, operator::Operator};
@@ -40,5 +40,34 @@ pub enum Happened {
         by: Operator,
         /// The deployment that it was moved to.
         onto: Option<DeploymentId>,
+    },
+    /// It was asked to end.
+    CancelRequested {
+        /// Who asked for it.
+        by: Operator,
+    },
+    /// It was killed.
+    Killed {
+        /// Who asked for it.
+        by: Operator,
+    },
+    /// It was restarted, after it had ended.
+    RestartedAs {
+        /// Who asked for it.
+        by: Operator,
+        /// The new invocation.
+        id: InvocationId,
+    },
+    /// It began as the restart of another one.
+    RestartedFrom {
+        /// Who asked for it.
+        by: Operator,
+        /// The old invocation.
+        id: InvocationId,
+    },
+    /// An edit of the state of its key was put off until it ends.
+    StateEditQueued {
+        /// Who asked for it.
+        by: Operator,
     },
 }

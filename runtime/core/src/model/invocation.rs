@@ -74,6 +74,8 @@ pub enum Source {
     Sent { caller: InvocationId, invocation: Lsn, caller_target: Target },
     /// A producer, which submits one invocation per position.
     Producer { name: String, position: Position },
+    /// An operator, who restarted an invocation that had ended.
+    Restarted { from: InvocationId },
 }
 
 /// Where the answer of a call, an attach or an output query goes.

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use protocol::{
     DeploymentId, HandlerKind, ProtocolVersion, ServiceKind, StateVersion, Target, TerminalFailure,
     journal::{
-        Awaiting, Combinator, Command, Entry, Notification, NotificationId, NotificationKind,
-        NotificationResult, notification::SignalId,
+        Awaiting, Combinator, Command, Entry, EntryIndex, Notification, NotificationId,
+        NotificationKind, NotificationResult, notification::SignalId,
     },
     wire::MessageType,
 };
@@ -26,7 +26,7 @@ use crate::{
             RelatedCommand, Retention, Source, Status, StatusKind, WaitingFor,
         },
         message::Message,
-        operation::{Audited, Operation, Outcome},
+        operation::{Audited, NotRestartable, Operation, Outcome, Restart},
         operator::Operator,
         producer::Position,
         state_edit::{
@@ -369,7 +369,17 @@ fn events_6() -> Vec<(&'static str, Event)> {
         ),
         ("StateEditRequested replace", edit(replacement(), Some(version()))),
         ("StateEditRequested patch", edit(patch(), None)),
+        ("OperationRequested restart", operation(restart(0, None))),
+        ("OperationRequested restart from a prefix", operation(restart(300, Some(pin())))),
     ]
+}
+
+fn restart(from: EntryIndex, pin: Option<Pin>) -> Operation {
+    Operation::RestartAsNew(Restart { id: id(2), from, pin, random_seed: 3000 })
+}
+
+fn pin() -> Pin {
+    Pin { deployment: DeploymentId(9), protocol: ProtocolVersion::V7 }
 }
 
 /// Rows that use what format 6 introduced: the current form of an invocation, and incidents.
@@ -434,6 +444,13 @@ fn rows_6() -> Vec<(&'static str, Row)> {
     (0..300).for_each(|_| tally.add(StatusKind::Completed));
     let resumed = Happened::Resumed { by: operator(), onto: Some(DeploymentId(9)) };
     let running = Some(StatusKind::Running);
+    let restarted = |row| {
+        let Row::Invocation(row) = row else { panic!("{row:?} is no invocation") };
+        let source = Source::Restarted { from: id(2) };
+        Row::Invocation(Box::new(Invocation { source, ..*row }))
+    };
+    let ended = Some(StatusKind::Completed);
+    let not_restartable = |why| audited(ended, Outcome::NotRestartable(why));
     let others = [
         ("Incident", incident(failed)),
         ("Tally", Row::Tally(Box::new(tally))),
@@ -450,6 +467,29 @@ fn rows_6() -> Vec<(&'static str, Row)> {
         ("AuditedEdit conflict", edited(EditOutcome::Conflict, None)),
         ("AuditedEdit queued", edited(EditOutcome::Queued { behind: id(1) }, None)),
         ("AuditedEdit too many", edited(EditOutcome::TooMany, None)),
+        ("Invocation restarted", restarted(invocation(Status::Running { attempt: Lsn(301) }))),
+        ("Incident cancel requested", incident(Happened::CancelRequested { by: operator() })),
+        ("Incident killed", incident(Happened::Killed { by: operator() })),
+        ("Incident restarted as", incident(Happened::RestartedAs { by: operator(), id: id(2) })),
+        (
+            "Incident restarted from",
+            incident(Happened::RestartedFrom { by: operator(), id: id(2) }),
+        ),
+        ("Incident state edit queued", incident(Happened::StateEditQueued { by: operator() })),
+        ("Audited restarted", audited(ended, Outcome::Restarted(id(2)))),
+        ("Audited restart of a workflow", not_restartable(NotRestartable::Workflow)),
+        ("Audited restart without journal", not_restartable(NotRestartable::NoJournal)),
+        (
+            "Audited restart from no entry",
+            not_restartable(NotRestartable::NoSuchEntry { entries: 300 }),
+        ),
+        (
+            "Audited restart uncompleted",
+            not_restartable(NotRestartable::Uncompleted { command: 300 }),
+        ),
+        ("Audited restart of old protocol", not_restartable(NotRestartable::OldProtocol)),
+        ("Audited restart mistaken", not_restartable(NotRestartable::Mistaken)),
+        ("Audited restart too large", not_restartable(NotRestartable::TooLarge)),
     ];
     invocations.chain(others).collect()
 }

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use protocol::{
-    DeploymentId, HandlerKind, ServiceKind, StateVersion,
+    DeploymentId, HandlerKind, ProtocolVersion, ServiceKind, StateVersion,
     journal::{
-        Awaiting, CallRequest, Combinator, Command, NotificationId, NotificationResult,
+        Awaiting, CallRequest, Combinator, Command, EntryIndex, NotificationId, NotificationResult,
         notification::SignalId,
     },
 };
@@ -15,8 +15,8 @@ use crate::{
     event::Event,
     model::{
         ids::{AttemptRef, Lsn, PartitionId, RequestId},
-        invocation::{AfterFailure, Callee, Invoke, Retention, Source},
-        operation::Operation,
+        invocation::{AfterFailure, Callee, Invoke, Pin, Retention, Source, StatusKind},
+        operation::{Operation, Restart},
         operator::Operator,
         producer::Position,
         state_edit::{StateChange, StateEdit},
@@ -24,6 +24,9 @@ use crate::{
     obligations,
     time::Timestamp,
 };
+
+/// Where what is restarted runs, if it had not begun anywhere.
+const PIN: Pin = Pin { deployment: DeploymentId(2), protocol: ProtocolVersion::V6 };
 
 /// Something that may happen; which invocation and attempt it concerns depends on the current rows.
 #[derive(Debug, Clone)]
@@ -41,6 +44,7 @@ pub(super) enum Happening {
     Cancel { id: u8 },
     Kill { id: u8 },
     Operate { id: u8, what: u8 },
+    Restart { pick: u8, from: u8, is_again: bool },
     EditState { what: u8, is_stale: bool },
     Acknowledge { sequence: u8 },
     Retire { budget_bytes: u16 },
@@ -70,6 +74,8 @@ pub(super) fn happening() -> impl Strategy<Value = Happening> {
         2 => (0..8u8).prop_map(|id| Happening::Cancel { id }),
         1 => (0..8u8).prop_map(|id| Happening::Kill { id }),
         4 => (0..8u8, 0..8u8).prop_map(|(id, what)| Happening::Operate { id, what }),
+        4 => (any::<u8>(), 0..6u8, stale())
+            .prop_map(|(pick, from, is_again)| Happening::Restart { pick, from, is_again }),
         3 => (any::<u8>(), stale())
             .prop_map(|(what, is_stale)| Happening::EditState { what, is_stale }),
         1 => (0..6u8).prop_map(|sequence| Happening::Acknowledge { sequence }),
@@ -237,6 +243,9 @@ pub(super) fn events(
             let (request, target) = (RequestId(1), id(u128::from(*n) + 1));
             vec![Event::OperationRequested { request, operator, target, operation }]
         }
+        Happening::Restart { pick, from, is_again } => {
+            restart(fixture, *pick, *from, *is_again).into_iter().collect()
+        }
         Happening::EditState { what, is_stale } => vec![edit_state(fixture, *what, *is_stale)],
         Happening::Kill { id: n } => {
             vec![Event::KillRequested { request: RequestId(1), target: id(u128::from(*n) + 1) }]
@@ -266,6 +275,26 @@ pub(super) fn events(
             due.map(|of| Event::ResultDue { of }).collect()
         }
     }
+}
+
+/// Restarts something that has ended, under a new id or one that was given before.
+fn restart(fixture: &mut Fixture, pick: u8, from: u8, is_again: bool) -> Option<Event> {
+    let ended = fixture.tables().by_status(StatusKind::Completed, Lsn(0), usize::MAX);
+    let lsn = *ended.get(usize::from(pick) % ended.len().max(1))?;
+    let (target, pin) = {
+        let row = fixture.tables().invocation(lsn)?;
+        (row.id, row.pin)
+    };
+    let number = if is_again { u64::from(pick % 16) } else { fixture.applied };
+    let restart = Restart {
+        id: id(1000 + u128::from(number)),
+        from: EntryIndex::from(from),
+        pin: pin.or_else(|| pick.is_multiple_of(2).then_some(PIN)),
+        random_seed: 9,
+    };
+    let operation = Operation::RestartAsNew(restart);
+    let operator = Operator { name: "ada".to_owned(), reason: None };
+    Some(Event::OperationRequested { request: RequestId(1), operator, target, operation })
 }
 
 /// Edits the state of an object or a workflow, for the version that it has now or for another one.

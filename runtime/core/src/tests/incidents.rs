@@ -1,5 +1,6 @@
-//! What is kept of attempts that failed, and for how long.
+//! What is kept of attempts that failed and of what operators did, and for how long.
 
+use bytes::Bytes;
 use protocol::DeploymentId;
 
 use super::support::*;
@@ -10,6 +11,9 @@ use crate::{
         ids::{AttemptRef, Lsn, RequestId},
         incident::{Happened, Incident},
         invocation::{AfterFailure, AttemptFailure, Pin, Retention},
+        operation::Operation,
+        operator::Operator,
+        state_edit::{StateChange, StateEdit},
     },
     tables::{incident::INCIDENTS_MAX, walk::Budget},
 };
@@ -110,6 +114,36 @@ fn an_attempt_that_no_deployment_could_run_shows_where_its_invocation_is_pinned(
         panic!("{happened:?}")
     };
     assert_eq!(*deployment, Some(DeploymentId(7)));
+}
+
+#[test]
+fn what_operators_do_is_kept_with_who_and_why_until_it_has_ended() {
+    let mut fixture = Fixture::single();
+    let created = fixture.apply(invoked(call_object(1, "k")));
+    let by = Operator { name: "ada".to_owned(), reason: Some("too hot".to_owned()) };
+    let (request, target, operator) = (RequestId(1), id(1), by.clone());
+    let set = (Bytes::from("a"), Bytes::from("1"));
+    let change = StateChange::Patch { set: vec![set], clear: Vec::new() };
+    let (service, key) = ("Counter".to_owned(), "k".to_owned());
+    let edit = Box::new(StateEdit { service, key, change, expected: None });
+    fixture.apply(Event::StateEditRequested { request, operator: by.clone(), edit });
+    let operations = [Operation::Cancel, Operation::Kill, Operation::Cancel, Operation::Kill];
+    for operation in operations {
+        let operator = operator.clone();
+        fixture.apply(Event::OperationRequested { request, operator, target, operation });
+    }
+    let kept = incidents(&mut fixture, created).into_iter();
+    let kept: Vec<_> = kept.map(|(_, incident)| incident.what).collect();
+    let expected = [
+        Happened::StateEditQueued { by: by.clone() },
+        Happened::CancelRequested { by: by.clone() },
+        Happened::Killed { by },
+    ];
+    assert_eq!(kept, expected, "and nothing of what was refused");
+    // What others ask for is in the journal, and under an older format there is nobody to name.
+    let created = fixture.apply(invoked(call(2)));
+    fixture.apply(Event::KillRequested { request, target: id(2) });
+    assert_eq!(incidents(&mut fixture, created), []);
 }
 
 #[test]

@@ -74,9 +74,11 @@ pub(super) fn durable() -> Vec<Column<Invocation>> {
             it.idempotency_key.as_deref().map(Cow::from)
         })
         .of(REST),
-        Col::text("invoked_by", "ingress or service: a client, or another invocation.", |it| {
-            Some(it.invoked_by.word().into())
-        })
+        Col::text(
+            "invoked_by",
+            "ingress or service: a client, or another invocation; restart_as_new: an operator.",
+            |it| Some(it.invoked_by.word().into()),
+        )
         .of(REST),
         Col::text("invoked_by_service_name", "Service of the caller.", |it| {
             it.invoked_by.service()
@@ -91,7 +93,10 @@ pub(super) fn durable() -> Vec<Column<Invocation>> {
         .of(REST),
         Col::text("invoked_by_target", "Target of the caller.", |it| it.invoked_by.target())
             .of(REST),
-        Col::no_text("restarted_from", "Always null: invocations cannot be restarted yet."),
+        Col::text("restarted_from", "The invocation that it is a restart of.", |it| {
+            it.invoked_by.restarted_from()
+        })
+        .of(REST),
         Col::text("pinned_deployment_id", "The deployment it has to finish on.", |it| {
             it.pinned_deployment.as_deref().map(Cow::from)
         })

@@ -71,6 +71,26 @@ pub(crate) fn sys_invocation() -> Table<Invocation> {
         })
         .of(REST),
         Col::time("expires_at", "When it is removed.", |it| it.expires_at).of(REST),
+        Col::time(
+            "paused_at",
+            "Since when it is paused, or is to be paused once its attempt ends.",
+            |it| Some(it.pause.as_ref()?.at),
+        )
+        .of(REST),
+        Col::text("paused_by", "The operator who paused it; null if its last failure did.", |it| {
+            it.pause.as_ref()?.operator.as_deref().map(Cow::from)
+        })
+        .of(REST),
+        Col::text("pause_reason", "Why, in the operator's words.", |it| {
+            it.pause.as_ref()?.reason.as_deref().map(Cow::from)
+        })
+        .of(REST),
+        Col::text(
+            "paused_waiting_for",
+            "What it waited for when it was paused: its next attempt, or results by their numbers.",
+            |it| it.pause.as_ref()?.waited_for.as_deref().map(Cow::from),
+        )
+        .of(REST),
     ]);
     Table {
         info: TableInfo {

@@ -2,8 +2,8 @@
 
 use runtime_views::{
     audit::{
-        self, AuditEntry, AuditedEdit, ChangedEntry, EditOutcome, Operation, Outcome, Sample,
-        StateSummary,
+        self, AuditEntry, AuditedEdit, ChangedEntry, EditOutcome, Operation, Outcome, Restart,
+        Sample, StateSummary,
     },
     text,
 };
@@ -37,6 +37,7 @@ impl Scan<Audited> for Snapshot {
 }
 
 fn operation(of: audit::Audited) -> Audited {
+    let mut from_entry = None;
     let (operation, onto) = match of.operation {
         Operation::Cancel => ("cancel", None),
         Operation::Kill => ("kill", None),
@@ -44,7 +45,13 @@ fn operation(of: audit::Audited) -> Audited {
         Operation::PurgeJournal => ("purge-journal", None),
         Operation::Pause => ("pause", None),
         Operation::Resume { onto } => ("resume", onto),
+        Operation::RestartAsNew(Restart { from, pin, .. }) => {
+            from_entry = Some(from);
+            ("restart-as-new", pin.map(|pin| pin.deployment))
+        }
     };
+    let new_invocation =
+        if let Outcome::Restarted(id) = of.outcome { Some(id.to_string()) } else { None };
     let target = of.target.map(|target| Target {
         path: target.to_string(),
         service: target.service,
@@ -61,15 +68,18 @@ fn operation(of: audit::Audited) -> Audited {
         target,
         status: of.status.map(text::status),
         outcome: match of.outcome {
-            Outcome::Done => "done",
+            Outcome::Done | Outcome::Restarted(_) => "done",
             Outcome::Requested => "requested",
             Outcome::NotFound => "not-found",
             Outcome::Refused(_) => "refused",
             Outcome::NotPinned => "not-pinned",
+            Outcome::NotRestartable(_) => "not-restartable",
         },
         before: None,
         after: None,
         changes: None,
+        new_invocation,
+        from_entry,
     }
 }
 
@@ -99,6 +109,8 @@ fn state_edit(of: AuditedEdit) -> Audited {
         before: of.before.map(size),
         after: of.after.map(size),
         changes,
+        new_invocation: None,
+        from_entry: None,
     }
 }
 

@@ -61,6 +61,15 @@ fn event(id: InvocationId, incident: Incident) -> Event {
             Happened::Resumed { by, onto } => {
                 What::Resumed { by: named(by), onto: onto.map(|id| id.to_string()) }
             }
+            Happened::CancelRequested { by } => What::CancelRequested { by: named(by) },
+            Happened::Killed { by } => What::Killed { by: named(by) },
+            Happened::RestartedAs { by, id } => {
+                What::RestartedAs { by: named(by), invocation: id.to_string() }
+            }
+            Happened::RestartedFrom { by, id } => {
+                What::RestartedFrom { by: named(by), invocation: id.to_string() }
+            }
+            Happened::StateEditQueued { by } => What::StateEditQueued { by: named(by) },
         },
     }
 }

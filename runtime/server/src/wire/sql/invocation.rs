@@ -1,24 +1,32 @@
 //! Invocations.
 
+use std::collections::BTreeSet;
+
 use protocol::{
-    DeploymentId, InvocationId, ServiceKind, journal::NotificationId,
-    journal::notification::SignalId, wire::MessageType,
+    DeploymentId, InvocationId, ServiceKind,
+    journal::{
+        Awaiting, NotificationId,
+        notification::{CANCEL_SIGNAL, SignalId},
+    },
+    wire::MessageType,
 };
 use runtime_core::{
     effect,
     model::invocation::{
-        AttemptFailure, Invocation as Row, Source, Status as RowStatus, StatusKind, WaitingFor,
+        AttemptFailure, Invocation as Row, Pause as RowPause, Source, Status as RowStatus,
+        StatusKind, WaitingFor,
     },
     time::Timestamp,
 };
 use runtime_views::{
     invocation::{Detail, Filter, Select, Selected},
     page::Within,
+    rfc3339,
 };
 use sql_introspection::{
     Scan, Unavailable,
     source::{Cursor, Page, PageLimit, Wanted},
-    tables::{Failure, Invocation, InvocationFilter, InvokedBy, Status, invocation::Part},
+    tables::{Failure, Invocation, InvocationFilter, InvokedBy, Pause, Status, invocation::Part},
 };
 
 use super::{Snapshot, budget, cursor, nothing, page, within};
@@ -165,6 +173,7 @@ impl Snapshot {
             last_start_at: (kind == StatusKind::Running).then_some(row.modified_at.0),
             next_retry_at,
             last_failure: row.last_failure.map(|failure| last_failure(*failure)),
+            pause: row.pause.map(|it| pause(*it)),
             completion: completion.map(|end| match &end.result {
                 Ok(_) => Ok(()),
                 Err(failure) => Err(failure.to_string()),
@@ -215,19 +224,62 @@ fn invoked_by(source: Source) -> InvokedBy {
         Source::OneWayCall { caller, caller_target }
         | Source::Sent { caller, caller_target, .. } => invocation(caller, caller_target),
         Source::Producer { name, .. } => InvokedBy::Producer(name),
+        Source::Restarted { from } => InvokedBy::Restarted(from.to_string()),
+    }
+}
+
+fn pause(RowPause { at, operator, waited_for }: RowPause) -> Pause {
+    let (operator, reason) = operator.map(|it| (it.name, it.reason)).unzip();
+    let waited_for = waited_for.as_ref().and_then(in_words);
+    Pause { at: at.0, operator, reason: reason.flatten(), waited_for }
+}
+
+/// What an invocation waited for when it was paused.
+fn in_words(waited_for: &WaitingFor) -> Option<String> {
+    match waited_for {
+        WaitingFor::Retry { at } => {
+            Some(format!("its next attempt at {}", rfc3339::shortest(at.0)))
+        }
+        WaitingFor::Notification { awaiting, .. } => {
+            let (completions, signals) = numbers(awaiting);
+            let named = |what: &str, numbers: Vec<u32>| {
+                let numbers: Vec<_> = numbers.iter().map(u32::to_string).collect();
+                (!numbers.is_empty()).then(|| format!("{what} {}", numbers.join(", ")))
+            };
+            let mut names = BTreeSet::new();
+            for leaf in awaiting.all_leaves() {
+                if let NotificationId::Signal(SignalId::Name(name)) = leaf {
+                    names.insert(format!("signal '{name}'"));
+                }
+            }
+            let signals = signals.into_iter().filter(|signal| *signal != CANCEL_SIGNAL).collect();
+            let parts = [named("completion", completions), named("signal", signals)];
+            Some(parts.into_iter().flatten().chain(names).collect::<Vec<_>>().join("; "))
+        }
+        // What has not started cannot be paused.
+        WaitingFor::Start { .. } | WaitingFor::Object { .. } => None,
     }
 }
 
 /// The numbers of the completions and of the signals that it is suspended on.
 fn awaited(status: &RowStatus) -> (Vec<u32>, Vec<u32>) {
+    match status {
+        RowStatus::Waiting(WaitingFor::Notification { awaiting, .. }) => numbers(awaiting),
+        RowStatus::Waiting(_)
+        | RowStatus::Running { .. }
+        | RowStatus::Paused
+        | RowStatus::Completed { .. } => (Vec::new(), Vec::new()),
+    }
+}
+
+/// The numbers of the completions and of the signals in an await tree.
+fn numbers(awaiting: &Awaiting) -> (Vec<u32>, Vec<u32>) {
     let (mut completions, mut signals) = (Vec::new(), Vec::new());
-    if let RowStatus::Waiting(WaitingFor::Notification { awaiting, .. }) = status {
-        for leaf in awaiting.all_leaves() {
-            match leaf {
-                NotificationId::Completion(id) => completions.push(*id),
-                NotificationId::Signal(SignalId::Index(index)) => signals.push(*index),
-                NotificationId::Signal(SignalId::Name(_)) => (),
-            }
+    for leaf in awaiting.all_leaves() {
+        match leaf {
+            NotificationId::Completion(id) => completions.push(*id),
+            NotificationId::Signal(SignalId::Index(index)) => signals.push(*index),
+            NotificationId::Signal(SignalId::Name(_)) => (),
         }
     }
     for numbers in [&mut completions, &mut signals] {
