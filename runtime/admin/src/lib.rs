@@ -1,8 +1,8 @@
 //! The operator API: deployments, services, invocations.
 //!
 //! Reading order: [`server`] (routes), `access` (which requests are let in), one file per resource
-//! (`deployments`, `services`, `state`, `invocations`, `query`, `changes`, `health`, `serdes`),
-//! [`metadata`] (the representation of services), [`operator`] (who asks, and why), [`versions`],
+//! (`deployments`, `services`, `state`, `invocations`, `query`, `changes`, `health`, `serdes`), `why`
+//! (why something does not go on), [`metadata`] (the representation of services), [`operator`] (who asks, and why), [`versions`],
 //! `unoffered` (what is not supported yet), [`extract`] (path, query and body of a request),
 //! [`discovery`] (how endpoints are called), [`error`] (the single place where a refusal becomes a
 //! status), [`openapi`].
@@ -27,12 +27,15 @@ pub mod state;
 mod text;
 mod unoffered;
 pub mod versions;
+pub mod why;
 
 use std::sync::Arc;
 
+use protocol::ids::Derivation;
 use runtime_http::Hosts;
 use runtime_partition::{Clock, Partitions, budget::Share};
 use runtime_schema::SharedRegistry;
+use runtime_views::why::Attempts;
 
 pub use changes::ChangeFeed;
 pub use discovery::{Discovered, Discovery, DiscoveryError, EndpointProbe};
@@ -48,6 +51,10 @@ pub struct Admin {
     pub registry: SharedRegistry,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
+    /// How the ids of named invocations are derived.
+    pub derivation: Derivation,
+    /// What has become of attempts.
+    pub attempts: Arc<dyn Attempts>,
     /// Calls endpoints outside of attempts.
     pub discovery: Arc<dyn Discovery>,
     /// Runs queries in SQL.

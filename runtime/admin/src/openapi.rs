@@ -8,7 +8,7 @@ use crate::{
     extract::Json,
     health, invocations,
     invocations::{batch, operations},
-    query, serdes, services, state,
+    query, serdes, services, state, why,
 };
 
 #[derive(OpenApi)]
@@ -38,6 +38,10 @@ use crate::{
         operations::purge,
         operations::purge_journal,
         batch::batch,
+        why::of_invocation,
+        why::of_service,
+        why::of_key,
+        why::of_deployment,
         query::query,
         changes::follow,
         serdes::decode,

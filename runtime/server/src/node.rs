@@ -30,7 +30,11 @@ use crate::{
     memory_watch, panics,
     shutdown::{Reason, Shutdown},
     sql, telemetry,
-    wire::{changes::Changes, queries::AdminQueries, sql::Snapshots},
+    wire::{
+        changes::Changes,
+        queries::AdminQueries,
+        sql::{Following, Snapshots},
+    },
 };
 
 /// The start of 2020. This software did not exist before.
@@ -136,7 +140,17 @@ async fn serve(config: Config) -> Result<()> {
         },
         access: Arc::new(config.access.clone()),
     };
-    let snapshots = Snapshots::new(partitions.clone(), registry.clone(), budget.snapshots);
+    let ingress_url = format!("http://{ingress_address}/");
+    let snapshots = Snapshots::new(
+        partitions.clone(),
+        registry.clone(),
+        budget.snapshots,
+        Following {
+            derivation: data_dir.derivation,
+            attempts: Arc::clone(&invoker) as _,
+            ingress_url: ingress_url.clone(),
+        },
+    );
     let until = |shutdown: &Shutdown| {
         let shutdown = shutdown.clone();
         async move {
@@ -167,10 +181,12 @@ async fn serve(config: Config) -> Result<()> {
         partitions,
         registry,
         clock,
+        derivation: data_dir.derivation,
+        attempts: Arc::clone(&invoker) as _,
         discovery: Arc::new(HttpDiscovery(config.endpoint_tls.clone())),
         queries: Arc::new(AdminQueries::new(&engine, config.sql.queries_max, sql.handle())),
         changes,
-        ingress_url: format!("http://{ingress_address}/"),
+        ingress_url: ingress_url.clone(),
         memory: Share::new(budget.admin),
         hosts: config.access.hosts.clone(),
         version: env!("CARGO_PKG_VERSION"),

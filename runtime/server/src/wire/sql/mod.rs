@@ -9,6 +9,7 @@ mod object;
 mod registry;
 mod snapshots;
 mod waiting;
+mod why;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use sql_introspection::{
 
 use snapshots::Held;
 pub(crate) use snapshots::Snapshots;
+pub(crate) use why::Following;
 
 /// Name of the service metadata that holds its alias.
 const ALIAS: &str = "alias";
@@ -52,6 +54,7 @@ struct Snapshot {
     held: Arc<Held>,
     registry: Arc<RegistrySnapshot>,
     aliases: BTreeMap<String, String>,
+    following: Arc<Following>,
 }
 
 impl Rows for Snapshot {

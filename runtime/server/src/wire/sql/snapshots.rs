@@ -16,7 +16,7 @@ use runtime_partition::{Partitions, RowSnapshot, Stopped};
 use runtime_schema::SharedRegistry;
 use sql_introspection::{Rows, Source, Unavailable};
 
-use super::{Snapshot, aliases};
+use super::{Following, Snapshot, aliases};
 
 /// Takes snapshots of all partitions.
 pub(crate) struct Snapshots {
@@ -24,6 +24,7 @@ pub(crate) struct Snapshots {
     registry: SharedRegistry,
     /// Changed rows that all snapshots together may keep in memory, in bytes.
     bytes_max: usize,
+    following: Arc<Following>,
     /// How many have asked for a snapshot.
     asked: AtomicU64,
     /// The last snapshot, taken by one at a time.
@@ -58,11 +59,17 @@ impl Held {
 }
 
 impl Snapshots {
-    pub(crate) fn new(partitions: Partitions, registry: SharedRegistry, bytes_max: usize) -> Self {
+    pub(crate) fn new(
+        partitions: Partitions,
+        registry: SharedRegistry,
+        bytes_max: usize,
+        following: Following,
+    ) -> Self {
         Self {
             partitions,
             registry,
             bytes_max,
+            following: Arc::new(following),
             asked: AtomicU64::new(0),
             last: tokio::sync::Mutex::default(),
             in_use: Mutex::default(),
@@ -89,6 +96,7 @@ impl Snapshots {
             aliases: aliases(&registry),
             registry,
             held,
+            following: Arc::clone(&self.following),
         });
         *last = Last { asked: covered, rows: Arc::downgrade(&snapshot) };
         Ok(snapshot)
