@@ -25,12 +25,12 @@ pub(super) fn of(answer: &Answer) -> String {
             if !invocations.groups.is_empty() {
                 lines.add("");
                 lines.add("All invocations of the key:");
-                lines.groups(invocations);
+                lines.groups(invocations, Some(chain));
             }
         }
         Answer::Groups(groups) => {
             lines.add(&format!("{}{}", said(groups.verdict), dot(groups.groups.is_empty())));
-            lines.groups(groups);
+            lines.groups(groups, None);
         }
     }
     lines.0
@@ -43,7 +43,7 @@ fn dot(is_nothing: bool) -> &'static str {
 fn said(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Moving => "not stuck",
-        Verdict::Waiting => "not stuck: waits for a time, or for something from outside",
+        Verdict::Waiting => "not stuck, waits for a time or for something from outside",
         Verdict::Stuck => "stuck",
     }
 }
@@ -82,11 +82,14 @@ impl Lines {
         let mut causes: Vec<_> = causes.collect();
         causes.sort_by_key(|(_, cause)| std::cmp::Reverse(cause.verdict));
         for (link, cause) in causes.iter().take(CAUSES_MAX) {
-            // One that several links form names all of them.
-            let is_of_link = cause.message == link.detail;
-            let name = if is_of_link { link.subject.name() + " " } else { String::new() };
+            // One that several links form names all of them, and a single link has just been read.
+            let what = match (cause.message == link.detail, chain.links.len()) {
+                (true, 1) => cause.kind.clone(),
+                (true, _) => format!("{} {} ({})", link.subject.name(), cause.message, cause.kind),
+                (false, _) => format!("{} ({})", cause.message, cause.kind),
+            };
             self.add("");
-            self.add(&format!("{indent}Cause: {name}{} ({})", cause.message, cause.kind));
+            self.add(&format!("{indent}Cause: {what}"));
             for advice in &link.advice {
                 self.add(&format!("{indent}  {}", advice.text));
                 if let Some(command) = &advice.command {
@@ -101,10 +104,16 @@ impl Lines {
         }
     }
 
-    fn groups(&mut self, groups: &Groups) {
+    /// Groups, of which those whose oldest is in a chain that was shown are only counted.
+    fn groups(&mut self, groups: &Groups, shown: Option<&Chain>) {
         for Group { kind, count, oldest } in &groups.groups {
             self.add("");
             let invocations = counted(*count, "invocation", "invocations");
+            let mut known = shown.into_iter().flat_map(|chain| &chain.links);
+            if known.any(|link| link.subject.id == oldest.subject.id) {
+                self.add(&format!("{kind}: {invocations}; the oldest is in the chain above"));
+                continue;
+            }
             self.add(&format!("{kind}: {invocations}; the oldest, {}:", said(oldest.verdict)));
             self.chain(oldest, 1);
             self.causes(oldest, "  ");
@@ -133,13 +142,14 @@ fn depth(links: &[Link], link: &Link) -> usize {
 }
 
 fn line(link: &Link, now: &str) -> String {
-    let ago = link.since.as_deref().and_then(|at| away(at, now));
+    let since = link.since.as_deref().and_then(|at| away(at, now));
+    let lasts = since.as_deref().and_then(|away| away.strip_suffix(" ago"));
     let until = link.until.as_deref().map(|at| match away(at, now) {
         Some(away) => format!("until {at}, {away}"),
         None => format!("until {at}"),
     });
     let times: Vec<String> =
-        ago.map(|ago| format!("since {ago}")).into_iter().chain(until).collect();
+        lasts.map(|lasts| format!("for {lasts}")).into_iter().chain(until).collect();
     let times = if times.is_empty() { String::new() } else { format!(" ({})", times.join("; ")) };
     // What that one waits for is another part of the chain.
     let same = match (&link.waits_for, link.same_as) {
@@ -198,15 +208,24 @@ mod tests {
         let expected = concat!(
             "Shop/buy inv_1: stuck\n",
             "\n",
-            "Shop/buy inv_1 [suspended] waits for the result of its call of Stock/s/take (since 3m ago)\n",
+            "Shop/buy inv_1 [suspended] waits for the result of its call of Stock/s/take (for 3m)\n",
             "  Stock/s/take inv_2 [backing-off] has failed on dp_1, 3 times in a row: [500] no\\x1b[2J \
-             (since 1m ago; until 2026-01-01T10:03:05Z, in 5s)\n",
+             (for 1m; until 2026-01-01T10:03:05Z, in 5s)\n",
             "\n",
             "Cause: Stock/s/take inv_2 has failed on dp_1, 3 times in a row: [500] no\\x1b[2J (retry)\n",
             "  to try again at once\n",
             "    abide invocations resume inv_2\n",
         );
         assert_eq!(shown(chain()), expected);
+    }
+
+    #[test]
+    fn a_single_link_is_not_repeated() {
+        let mut single = chain();
+        single["links"].as_array_mut().unwrap().remove(0);
+        single["links"][0]["parent"] = Value::Null;
+        let text = shown(single);
+        assert!(text.contains("\n\nCause: retry\n  to try again at once\n"), "{text}");
     }
 
     #[test]
@@ -241,8 +260,14 @@ mod tests {
             "is_complete": true,
             "read": 1
         });
+        let mut other = chain();
+        other["subject"]["id"] = json!("inv_9");
+        let groups = key["invocations"]["groups"].as_array_mut().unwrap();
+        groups.push(json!({ "kind": "timer", "count": 2, "oldest": other }));
         let text = shown(key);
         assert!(text.starts_with("Stock/s: stuck\n"), "{text}");
-        assert!(text.contains("\nAll invocations of the key:\n\nlock: 1 invocation; "), "{text}");
+        let counted = "\nAll invocations of the key:\n\nlock: 1 invocation; the oldest is in the chain \
+                       above\n\ntimer: 2 invocations; the oldest, stuck:\n  Shop/buy inv_1 ";
+        assert!(text.contains(counted), "{text}");
     }
 }

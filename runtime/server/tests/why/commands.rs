@@ -16,7 +16,7 @@ async fn the_command_line_says_it_and_ends_with_a_code_of_its_own() {
     };
     let (text, _) = said(&["why", &waiting, "--table"], 0);
     let heading = format!(
-        "Cart/c 1/hold {waiting}: not stuck: waits for a time, or for something from outside\n\n\
+        "Cart/c 1/hold {waiting}: not stuck, waits for a time or for something from outside\n\n\
          Cart/c 1/hold {waiting} [suspended] waits for the awakeable sign_1"
     );
     assert!(text.starts_with(&heading), "{text}");

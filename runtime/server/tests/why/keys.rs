@@ -34,7 +34,7 @@ async fn a_key_says_who_holds_it_who_waits_and_which_edits_do() {
     assert_eq!(why.kinds(), ["held", "awakeable", "edit"], "{:#}", why.0);
     assert_eq!(why.detail(0), "is taken: its lock is held, and 2 others wait for it");
     assert_eq!(why.subject(1), holder);
-    assert_eq!(why.detail(2), "has 1 edit of its state that wait until no invocation holds it");
+    assert_eq!(why.detail(2), "has an edit of its state that waits until no invocation holds it");
     assert_eq!(why.links()[2]["same_as"], 2, "{:#}", why.0);
     let groups = why.0["invocations"]["groups"].as_array().unwrap();
     let counts: Vec<_> = groups.iter().map(|it| (&it["kind"], &it["count"])).collect();

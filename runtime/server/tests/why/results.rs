@@ -90,7 +90,9 @@ async fn a_queue_leads_to_the_holder_across_partitions_and_what_helps_it_helps_a
 
     let caller = node.begin(&format!("/Cart/{here}/visit"), json!([there])).await;
     let why = node.until(&caller, &["call", "lock", "awakeable"]).await;
-    assert!(why.detail(1).ends_with(&format!("the lock of Cart/{there}, behind 1 others in line")));
+    assert!(
+        why.detail(1).ends_with(&format!("the lock of Cart/{there}, behind one other in line"))
+    );
     assert_eq!((why.subject(2), why.causes()), (holder.as_str(), vec!["awakeable"]));
     let positions: Vec<_> = why.links().iter().map(|link| &link["position"]).collect();
     assert_eq!(positions, [1, 2, 3]);

@@ -242,6 +242,14 @@ fn what_is_not_sure_about_an_attempt_is_not_claimed() {
     assert_eq!(attempt(None).verdict, Verdict::Moving, "whatever it has asked for");
 }
 
+/// Each level leads to the next one twice.
+#[test]
+fn a_verdict_takes_no_longer_than_there_are_links() {
+    let known: Vec<_> = (1..40).map(|n| (n, calls(Need::Required, &[n + 1, n + 1]))).collect();
+    let why = why(&known);
+    assert_eq!((why.links.len(), why.verdict), (64, Verdict::Waiting));
+}
+
 #[test]
 fn a_step_that_nothing_carries_out_is_stuck() {
     let step =

@@ -102,6 +102,8 @@ fn what_a_tree_needs_is_told_from_what_may_come_instead() {
     assert_eq!(needs(or_cancelled(all(&[1, 2]))), [Required, Required]);
     assert_eq!(needs(or_cancelled(Awaiting::any_of(leaves([1, 2])))), [Alternative, Alternative]);
     assert_eq!(needs(Awaiting::any_of(leaves([1]))), [Required]);
+    let try_all = Awaiting::node(Combinator::AllSucceededOrFirstFailed, leaves([1, 2]), Vec::new());
+    assert_eq!(needs(try_all), [Alternative, Alternative], "a failure ends it early");
     let mixed = Awaiting::node(
         Combinator::AllCompleted,
         leaves([1]),

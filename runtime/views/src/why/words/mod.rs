@@ -170,6 +170,7 @@ fn queued(it: &Invocation, holder: InvocationId, ahead: Count) -> Draft {
     let object = format!("{}/{}", it.target.service, text::cut(&it.target.key, TEXT_BYTES_MAX));
     let place = match ahead {
         Count { number: 0, is_cut: false } => "as the next in line".to_owned(),
+        Count { number: 1, is_cut: false } => "behind one other in line".to_owned(),
         Count { number, is_cut: false } => format!("behind {number} others in line"),
         Count { number, is_cut: true } => format!("behind more than {number} others in line"),
     };
@@ -223,12 +224,14 @@ fn of_key(service: &str, key: &str, it: &Key) -> Vec<Draft> {
     let mut drafts =
         vec![Draft::new(Kind::Held, detail, Vec::new()).on(Subject::Invocation(holder))];
     if it.edits.number > 0 {
-        let more = if it.edits.is_cut { "at least " } else { "" };
-        let edits = if it.edits.number == 1 { "edit" } else { "edits" };
-        let detail = format!(
-            "has {more}{} {edits} of its state that wait until no invocation holds it",
-            it.edits.number
-        );
+        let edits = match it.edits {
+            Count { number: 1, is_cut: false } => "an edit of its state that waits".to_owned(),
+            Count { number, is_cut: false } => format!("{number} edits of its state that wait"),
+            Count { number, is_cut: true } => {
+                format!("at least {number} edits of its state that wait")
+            }
+        };
+        let detail = format!("has {edits} until no invocation holds it");
         let service_and_key = format!("{service}/{}", text::cut(key, TEXT_BYTES_MAX));
         let advice = kill(
             holder,
