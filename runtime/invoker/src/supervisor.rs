@@ -374,6 +374,7 @@ impl Attempts for Invoker {
             return AttemptState::UnderWay {
                 idle_ms: self.now_ms().checked_sub(idle_since_ms),
                 memory_bytes: (wanted_bytes > 0).then_some(wanted_bytes),
+                is_held: self.partitions.is_disk_full(partition),
             };
         }
         let (pool, _) = self.pool_of(&attempt.service, attempt.pin);

@@ -28,6 +28,8 @@ pub enum AttemptState {
         idle_ms: Option<u64>,
         /// The size of the message for which it waits for memory, in bytes.
         memory_bytes: Option<usize>,
+        /// Whether what it stores is held back, since the disk is nearly full.
+        is_held: bool,
     },
     /// It has none.
     NotStarted {

@@ -186,6 +186,7 @@ fn of_attempt(attempt: Option<AttemptState>) -> Kind {
             }
         }
         Some(AttemptState::NotStarted { .. }) => Kind::Starting,
+        Some(AttemptState::UnderWay { is_held: true, .. }) => Kind::NoDisk,
         Some(AttemptState::UnderWay { memory_bytes: Some(_), .. }) => Kind::NoMemory,
         Some(AttemptState::UnderWay { memory_bytes: None, .. }) | None => Kind::Running,
     }

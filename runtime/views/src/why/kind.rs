@@ -15,6 +15,8 @@ pub enum Kind {
     NoPermit,
     /// Memory for its journal or for a message.
     NoMemory,
+    /// Space on the disk for what its attempt stores.
+    NoDisk,
     /// Its start time.
     Scheduled,
     /// The end of a sleep.
@@ -80,13 +82,14 @@ pub enum Verdict {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Running,
         Self::Step,
         Self::StepLost,
         Self::Starting,
         Self::NoPermit,
         Self::NoMemory,
+        Self::NoDisk,
         Self::Scheduled,
         Self::Timer,
         Self::Retry,
@@ -123,6 +126,7 @@ impl Kind {
             Self::Starting => "starting",
             Self::NoPermit => "no_permit",
             Self::NoMemory => "no_memory",
+            Self::NoDisk => "no_disk",
             Self::Scheduled => "scheduled",
             Self::Timer => "timer",
             Self::Retry => "retry",
@@ -176,6 +180,7 @@ impl Kind {
             Self::StepLost
             | Self::NoPermit
             | Self::NoMemory
+            | Self::NoDisk
             | Self::Retry
             | Self::Unreachable
             | Self::DeploymentGone

@@ -224,12 +224,15 @@ fn what_is_not_sure_about_an_attempt_is_not_claimed() {
         chain.ended()
     };
     let not_started = |lack, is_certain| Some(AttemptState::NotStarted { lack, is_certain });
-    let under_way =
-        |memory_bytes| Some(AttemptState::UnderWay { idle_ms: Some(2500), memory_bytes });
+    let under_way = |memory_bytes| {
+        Some(AttemptState::UnderWay { idle_ms: Some(2500), memory_bytes, is_held: false })
+    };
+    let held = Some(AttemptState::UnderWay { idle_ms: None, memory_bytes: None, is_held: true });
     for (state, expected, says) in [
         (None, vec![Kind::Running, Kind::Timer], "runs attempt 1 on dp_1"),
         (under_way(None), vec![Kind::Running, Kind::Timer], "sent or received for 2 s"),
         (under_way(Some(9000)), vec![Kind::NoMemory, Kind::Timer], "a message of 9000 bytes"),
+        (held, vec![Kind::NoDisk, Kind::Timer], "the disk is nearly full"),
         (not_started(Some(lack), true), vec![Kind::NoPermit], "all attempts hold 7 of 7 permits"),
         (not_started(Some(lack), false), vec![Kind::Starting], "or has just ended it"),
         (not_started(None, true), vec![Kind::Starting], "has not started attempt 1 yet"),

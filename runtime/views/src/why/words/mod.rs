@@ -134,7 +134,7 @@ fn invocation(
         State::BackingOff { at } => return vec![running::backing_off(id, it, &placed).until(*at)],
         State::Running { open, is_pausing, .. } => {
             let own = running::running(it, &placed, attempt, *is_pausing);
-            let is_connected = matches!(own.kind, Kind::Running | Kind::NoMemory);
+            let is_connected = matches!(own.kind, Kind::Running | Kind::NoMemory | Kind::NoDisk);
             let mut drafts = vec![own];
             if is_connected {
                 drafts.extend(results::of(around, id, &it.target, open));

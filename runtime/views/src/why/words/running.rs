@@ -25,7 +25,15 @@ pub(super) fn running(
         Some(AttemptState::NotStarted { lack, is_certain }) => {
             not_started(&it.target, number, lack, is_certain)
         }
-        Some(AttemptState::UnderWay { memory_bytes: Some(bytes), .. }) => {
+        Some(AttemptState::UnderWay { is_held: true, .. }) => {
+            let detail = format!(
+                "runs attempt {number}, whose steps are held back, since the disk is nearly full"
+            );
+            let advice = "free some disk space: it goes on by itself (docs/operations.md, A full or \
+                          failing disk)";
+            Draft::new(Kind::NoDisk, detail, vec![plain(advice)])
+        }
+        Some(AttemptState::UnderWay { memory_bytes: Some(bytes), is_held: false, .. }) => {
             let detail = format!(
                 "runs attempt {number}, which waits for memory for a message of {bytes} bytes from \
                  its handler"
@@ -34,7 +42,7 @@ pub(super) fn running(
                           memory-budget-bytes (docs/configuration.md, Memory)";
             Draft::new(Kind::NoMemory, detail, vec![plain(advice)])
         }
-        Some(AttemptState::UnderWay { idle_ms, memory_bytes: None }) => {
+        Some(AttemptState::UnderWay { idle_ms, memory_bytes: None, is_held: false }) => {
             under_way(it, placed, number, idle_ms, is_pausing)
         }
         None => under_way(it, placed, number, None, is_pausing),
