@@ -42,10 +42,9 @@ impl Scan<WhyLink> for Snapshot {
         if ids.as_ref().is_some_and(Vec::is_empty) {
             return Ok(nothing());
         }
-        // Whoever names one also wants to know that it has ended.
-        let statuses = ids.is_none().then(|| UNFINISHED.to_vec());
         let select = Select {
-            filter: Filter { ids, statuses, ..Filter::ALL },
+            // Those that are named are found whether they have ended or not.
+            filter: Filter { ids, statuses: Some(UNFINISHED.to_vec()), ..Filter::ALL },
             detail: Detail::Row,
             order: None,
             after: cursor(after),
