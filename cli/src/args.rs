@@ -117,7 +117,8 @@ pub fn explained(mut error: clap::Error) -> clap::Error {
         _ => "",
     };
     let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
-    let can_watch = [" sql ", " list ", " audit "].iter().any(|command| usage.contains(command));
+    let can_watch =
+        [" sql ", " list ", " audit ", " why "].iter().any(|command| usage.contains(command));
     if can_watch && flag.starts_with(|it: char| it.is_ascii_digit()) {
         let seconds = if flag.parse::<Interval>().is_ok() { flag } else { PAUSE };
         let tip = format!("to repeat it, write --watch={seconds}");

@@ -17,6 +17,7 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 const UNREACHABLE: u8 = 3;
 const INCOMPLETE: u8 = 4;
+const STUCK: u8 = 5;
 /// As shells show a process that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
 
@@ -92,6 +93,9 @@ pub(crate) enum Error {
         /// How many there were.
         tried: u64,
     },
+    /// What was asked about is stuck, as the output says.
+    #[error("it is stuck")]
+    Stuck,
     /// Ctrl-C, while there was more to do.
     #[error("interrupted; the rest was not tried")]
     Interrupted,
@@ -161,7 +165,10 @@ impl Error {
         if self.is_reader_gone() {
             return ExitCode::SUCCESS;
         }
-        complain(self);
+        // The output says more than that.
+        if !matches!(self, Self::Stuck) {
+            complain(self);
+        }
         ExitCode::from(match self {
             Self::Client(error) if error.is_unreachable() => UNREACHABLE,
             Self::Client(_)
@@ -176,6 +183,7 @@ impl Error {
             | Self::Declined => FAILED,
             Self::Usage(_) => USAGE,
             Self::Incomplete { .. } => INCOMPLETE,
+            Self::Stuck => STUCK,
             Self::Interrupted => INTERRUPTED,
         })
     }

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use crate::tables::{
     Attempt, Audited, Deployment, Event, Invocation, InvocationEntry, JournalEntry, Lock, Promise,
-    Service, State, Timer, Wait,
+    Service, State, Timer, Wait, WhyLink,
 };
 
 /// Why rows cannot be read.
@@ -46,6 +46,7 @@ pub trait Rows:
     + Scan<Promise>
     + Scan<Timer>
     + Scan<Wait>
+    + Scan<WhyLink>
     + Scan<Attempt>
     + Scan<Event>
     + Scan<Audited>

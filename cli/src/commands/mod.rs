@@ -4,10 +4,12 @@ mod audit;
 mod completions;
 mod deployments;
 mod invocations;
+mod moments;
 mod services;
 mod sql;
 mod state;
 mod tally;
+mod why;
 
 use clap::Subcommand;
 use tokio::runtime::Builder;
@@ -37,6 +39,10 @@ pub enum Command {
     #[command(subcommand, after_help = EXIT_CODES)]
     State(state::State),
 
+    /// Say why something does not go on: what it waits for, up to the causes, and what would help.
+    #[command(after_help = why::HELP.to_owned() + EXIT_CODES)]
+    Why(why::Why),
+
     /// Show what operators have asked for, newest first.
     #[command(after_help = EXIT_CODES)]
     Audit(audit::Audit),
@@ -54,6 +60,7 @@ pub(crate) fn run(command: &Command, whole: clap::Command) -> Result<(), Error> 
         Command::Services(services) => wait_for(services::run(services)),
         Command::Invocations(invocations) => wait_for(invocations::run(invocations)),
         Command::State(state) => wait_for(state::run(state)),
+        Command::Why(why) => wait_for(why::run(why)),
         Command::Audit(audit) => wait_for(audit::run(audit)),
         Command::Completions(completions) => completions::run(completions, whole),
     }

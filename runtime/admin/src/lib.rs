@@ -1,8 +1,8 @@
 //! The operator API: deployments, services, invocations.
 //!
 //! Reading order: [`server`] (routes), `access` (which requests are let in), one file per resource
-//! (`deployments`, `services`, `state`, `invocations`, `query`, `changes`, `health`, `serdes`),
-//! [`metadata`] (the representation of services), [`operator`] (who asks, and why), [`versions`],
+//! (`deployments`, `services`, `state`, `invocations`, `query`, `changes`, `health`, `serdes`), `why`
+//! (why something does not go on), [`metadata`] (the representation of services), [`operator`] (who asks, and why), [`versions`],
 //! `unoffered` (what is not supported yet), [`extract`] (path, query and body of a request),
 //! [`discovery`] (how endpoints are called), [`error`] (the single place where a refusal becomes a
 //! status), [`openapi`].
@@ -27,6 +27,7 @@ pub mod state;
 mod text;
 mod unoffered;
 pub mod versions;
+pub mod why;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ use protocol::{ProtocolVersion, ids::Derivation};
 use runtime_http::Hosts;
 use runtime_partition::{Clock, Partitions, budget::Share};
 use runtime_schema::SharedRegistry;
+use runtime_views::why::Attempts;
 
 pub use changes::ChangeFeed;
 pub use discovery::{Discovered, Discovery, DiscoveryError, EndpointProbe};
@@ -49,6 +51,8 @@ pub struct Admin {
     pub registry: SharedRegistry,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
+    /// What has become of attempts.
+    pub attempts: Arc<dyn Attempts>,
     /// Calls endpoints outside of attempts.
     pub discovery: Arc<dyn Discovery>,
     /// The newest version of the service protocol that attempts may use.

@@ -8,7 +8,7 @@ use crate::{
     extract::Json,
     health, invocations,
     invocations::{batch, operations, restart},
-    query, serdes, services, state,
+    query, serdes, services, state, why,
 };
 
 #[derive(OpenApi)]
@@ -39,6 +39,10 @@ use crate::{
         operations::purge_journal,
         restart::restart_as_new,
         batch::batch,
+        why::of_invocation,
+        why::of_service,
+        why::of_key,
+        why::of_deployment,
         query::query,
         changes::follow,
         serdes::decode,

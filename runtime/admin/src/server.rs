@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::{
     Admin, access, changes, deployments, health, invocations,
     invocations::{batch, operations, restart},
-    openapi, query, serdes, services, state, unoffered, versions,
+    openapi, query, serdes, services, state, unoffered, versions, why,
 };
 
 /// Serves until `shutdown` resolves.
@@ -32,13 +32,17 @@ pub fn router(admin: Admin) -> Router {
     let api = Router::new()
         .route("/deployments", post(deployments::register).get(deployments::list))
         .route("/deployments/{deployment}", get(deployments::get).delete(deployments::delete))
+        .route("/deployments/{deployment}/why", get(why::of_deployment))
         .route("/services", get(services::list))
         .route("/services/{service}", get(services::get))
+        .route("/services/{service}/why", get(why::of_service))
+        .route("/services/{service}/keys/{key}/why", get(why::of_key))
         .route("/services/{service}/state", post(state::replace).patch(state::patch))
         .route("/services/{service}/handlers", get(services::handlers))
         .route("/services/{service}/handlers/{handler}", get(services::handler))
         .route("/invocations", get(invocations::list))
         .route("/invocations/{invocation}", get(invocations::get).delete(invocations::delete))
+        .route("/invocations/{invocation}/why", get(why::of_invocation))
         .route("/invocations/{invocation}/cancel", patch(operations::cancel))
         .route("/invocations/{invocation}/kill", patch(operations::kill))
         .route("/invocations/{invocation}/pause", patch(operations::pause))

@@ -278,7 +278,7 @@ impl HandlerFacts {
 
 /// The id of a target: idempotent and workflow invocations have derived ids. `None` if it cannot be
 /// parsed.
-pub(crate) fn named(derivation: Derivation, target: &InvocationTarget) -> Option<InvocationId> {
+pub fn named(derivation: Derivation, target: &InvocationTarget) -> Option<InvocationId> {
     match target {
         InvocationTarget::Id(id) => id.parse().ok(),
         InvocationTarget::Idempotent { service, key, handler, idempotency_key, scope } => Some(

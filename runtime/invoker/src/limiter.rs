@@ -21,6 +21,7 @@ use runtime_partition::{
     Full,
     budget::{Pool, may_have},
 };
+use runtime_views::why::{Capacity, Lack, Resource};
 
 /// The total capacity.
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +108,27 @@ impl Limiter {
             }
         }
         Ok(())
+    }
+
+    /// What an attempt of a pool with `bytes` cannot have now; `None` if it could start.
+    pub(crate) fn lack(&self, pool: Pool, bytes: usize) -> Option<Lack> {
+        let taken = self.lock();
+        let full =
+            Full::of(pool).into_iter().find(|full| self.capacity(&taken, *full, bytes) == 0)?;
+        let (used, may_have) = self.room(&taken, full);
+        let (resource, held, max) = if may_have.attempts == 0 {
+            (Resource::Permits, used.attempts, self.limits.attempts)
+        } else if !used.leaves_bytes(may_have, bytes) {
+            (Resource::Memory, used.bytes, self.limits.bytes)
+        } else {
+            (Resource::Connections, used.connections, self.limits.connections)
+        };
+        let of = match full {
+            Full::All => Capacity::Node,
+            Full::Deployment(deployment) => Capacity::Deployment(deployment),
+            Full::Service(Pool { deployment, .. }) => Capacity::Service(deployment),
+        };
+        Some(Lack { resource, of, held, max })
     }
 
     /// Takes `bytes` of the byte budget for an attempt that has a permit; returns whether there were
@@ -373,6 +395,29 @@ mod tests {
         assert_eq!(all.refused(Full::Service(pool(1))), []);
         assert_eq!(all.release(pool(2), true), []);
         assert_eq!(all.release(pool(1), true), [(Full::Service(pool(1)), 1)]);
+    }
+
+    /// What an operator is told about an attempt that cannot start.
+    #[test]
+    fn what_is_lacking_is_said_with_its_numbers() {
+        let lack = |resource, of, held, max| Some(Lack { resource, of, held, max });
+        let of_one = Capacity::Service(DeploymentId(1));
+        let all = limiter(10, 1000);
+        assert_eq!(all.lack(pool(1), 0), None);
+        assert_eq!(fill(&all, pool(1), 0), 6);
+        assert_eq!(all.lack(pool(1), 0), lack(Resource::Permits, of_one, 6, 10));
+        assert_eq!(all.lack(pool(2), 0), None, "another deployment may start one");
+        assert!(!all.is_wanted(), "asking changes nothing");
+        let full = limiter(1, 1000);
+        full.take(pool(1), 0, false).unwrap();
+        assert_eq!(full.lack(pool(2), 0), lack(Resource::Permits, Capacity::Node, 1, 1));
+        let bytes = limiter(10, 1000);
+        bytes.take(pool(1), 700, false).unwrap();
+        assert_eq!(bytes.lack(pool(2), 700), lack(Resource::Memory, Capacity::Node, 700, 1000));
+        assert_eq!(bytes.lack(pool(2), 100), None);
+        let single = limiter(10_000, 1000);
+        let taken = (0..).take_while(|_| single.take(pool(1), 0, true).is_ok()).count();
+        assert_eq!(single.lack(pool(1), 0), lack(Resource::Connections, of_one, taken, 10));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use runtime_partition::{
     budget::{Pool, Share},
 };
 use runtime_schema::SharedRegistry;
+use runtime_views::why::{self, AttemptState, Attempts};
 use tokio::{
     runtime::Handle,
     sync::{Notify, mpsc},
@@ -103,6 +104,7 @@ struct Live {
     pool: Pool,
     is_single: bool,
     idle_since_ms: IdleSince,
+    wanted_bytes: WantedBytes,
     /// Bytes of small entries that it has not been sent yet.
     small_bytes: Arc<AtomicUsize>,
 }
@@ -110,6 +112,9 @@ struct Live {
 /// Since when an attempt has been idle (nothing sent or received), in milliseconds of
 /// [`Invoker::now_ms`]; `u64::MAX` while it can't yield its permit.
 pub(crate) type IdleSince = Arc<AtomicU64>;
+
+/// The size of the message for which an attempt waits for memory, in bytes; 0 if it does not.
+pub(crate) type WantedBytes = Arc<AtomicUsize>;
 
 /// How long an attempt has to be idle before it is asked to yield its permit to one that has none:
 /// with less, attempts would suspend over replies that arrive immediately.
@@ -202,11 +207,13 @@ impl Invoker {
         let name = (partition, start.attempt);
         let (sender, notices) = mpsc::unbounded_channel();
         let idle_since_ms = IdleSince::new(AtomicU64::new(u64::MAX));
+        let wanted_bytes = WantedBytes::default();
         let live = Live {
             sender,
             pool,
             is_single,
             idle_since_ms: Arc::clone(&idle_since_ms),
+            wanted_bytes: Arc::clone(&wanted_bytes),
             small_bytes: Arc::default(),
         };
         let under_way = {
@@ -216,8 +223,8 @@ impl Invoker {
         };
         self.windows.fit(under_way);
         let load = Load { invoker: Arc::clone(self), pool, left: bytes };
-        let permit =
-            Permit { invoker: Arc::clone(self), name, pool, idle_since_ms, load: Some(load) };
+        let invoker = Arc::clone(self);
+        let permit = Permit { invoker, name, pool, idle_since_ms, wanted_bytes, load: Some(load) };
         self.runtime.spawn(task::run(permit, start, notices));
         Ok(())
     }
@@ -369,6 +376,23 @@ impl Invoker {
     }
 }
 
+impl Attempts for Invoker {
+    fn state(&self, partition: PartitionId, attempt: &why::Attempt) -> AttemptState {
+        if let Some(live) = self.attempts().get(&(partition, attempt.name)) {
+            let idle_since_ms = live.idle_since_ms.load(Ordering::Relaxed);
+            let wanted_bytes = live.wanted_bytes.load(Ordering::Relaxed);
+            return AttemptState::UnderWay {
+                idle_ms: self.now_ms().checked_sub(idle_since_ms),
+                memory_bytes: (wanted_bytes > 0).then_some(wanted_bytes),
+                is_held: self.partitions.is_disk_full(partition),
+            };
+        }
+        let (pool, _) = self.pool_of(&attempt.service, attempt.pin);
+        let lack = self.limiter.lack(pool, counted_bytes(attempt.journal_bytes));
+        AttemptState::NotStarted { lack, is_certain: false }
+    }
+}
+
 /// Reclaims permits for as long as attempts wait for one: callers may hold all permits while their
 /// callees have none.
 async fn reclaim(invoker: Arc<Invoker>) {
@@ -398,6 +422,7 @@ pub(crate) struct Permit {
     /// The pool of its permit and of its memory.
     pub(crate) pool: Pool,
     pub(crate) idle_since_ms: IdleSince,
+    wanted_bytes: WantedBytes,
     load: Option<Load>,
 }
 
@@ -405,6 +430,11 @@ impl Permit {
     /// Sets since when the attempt has been idle; `None` if it can't yield its permit.
     pub(crate) fn note_idle(&self, since_ms: Option<u64>) {
         self.idle_since_ms.store(since_ms.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Sets for how many bytes of memory the attempt waits, if it does.
+    pub(crate) fn note_wanted(&self, bytes: Option<usize>) {
+        self.wanted_bytes.store(bytes.unwrap_or_default(), Ordering::Relaxed);
     }
 
     /// The bytes to be sent to the attempt, which stay counted until they are. Call it once.

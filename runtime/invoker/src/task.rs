@@ -210,6 +210,7 @@ impl Conversation {
             if wanted.is_none() {
                 wanted = memory.wanted(self.attempt.expected_bytes());
             }
+            self.permit.note_wanted(wanted);
             self.permit.note_idle(self.attempt.idle_since_ms());
         }
         Ok(())

@@ -138,8 +138,8 @@ impl Partitions {
         self.0.waiters.iter().for_each(|waiters| waiters.clear());
     }
 
-    /// Whether a partition refuses new work.
-    pub(crate) fn is_disk_full(&self, partition: PartitionId) -> bool {
+    /// Whether a partition refuses new work, and holds back what running attempts store.
+    pub fn is_disk_full(&self, partition: PartitionId) -> bool {
         self.inbox(partition).is_disk_full()
     }
 

@@ -30,7 +30,11 @@ use crate::{
     memory_watch, panics,
     shutdown::{Reason, Shutdown},
     sql, telemetry,
-    wire::{changes::Changes, queries::AdminQueries, sql::Snapshots},
+    wire::{
+        changes::Changes,
+        queries::AdminQueries,
+        sql::{Following, Snapshots},
+    },
 };
 
 /// The start of 2020. This software did not exist before.
@@ -136,11 +140,17 @@ async fn serve(config: Config) -> Result<()> {
         },
         access: Arc::new(config.access.clone()),
     };
+    let ingress_url = format!("http://{ingress_address}/");
     let snapshots = Snapshots::new(
         partitions.clone(),
         registry.clone(),
         Arc::clone(&invoker),
         budget.snapshots,
+        Following {
+            derivation: data_dir.derivation,
+            attempts: Arc::clone(&invoker) as _,
+            ingress_url: ingress_url.clone(),
+        },
     );
     let until = |shutdown: &Shutdown| {
         let shutdown = shutdown.clone();
@@ -172,12 +182,13 @@ async fn serve(config: Config) -> Result<()> {
         partitions,
         registry,
         clock,
+        attempts: Arc::clone(&invoker) as _,
         discovery: Arc::new(HttpDiscovery(config.endpoint_tls.clone())),
         max_protocol: config.max_protocol,
         derivation: data_dir.derivation,
         queries: Arc::new(AdminQueries::new(&engine, config.sql.queries_max, sql.handle())),
         changes,
-        ingress_url: format!("http://{ingress_address}/"),
+        ingress_url: ingress_url.clone(),
         memory: Share::new(budget.admin),
         hosts: config.access.hosts.clone(),
         version: env!("CARGO_PKG_VERSION"),

@@ -5,8 +5,8 @@
 //! (how lists are read in turns), [`invocation`], [`result`] (how an invocation ended),
 //! [`journal`], [`incident`] (what happened beside it), [`audit`]
 //! (what operators asked for). Virtual objects and workflows: [`state`], [`object`], [`inbox`], [`promise`]. Work
-//! in progress: [`timer`], [`outbox`], [`producer`], [`wait`] (why an invocation does not make
-//! progress). From the registry: [`deployment`], [`service`]. As it happens: [`change`]. Idempotency keys have no rows of
+//! in progress: [`timer`], [`outbox`], [`producer`], [`wait`] (what an invocation waits for), [`why`]
+//! (what that waits for in turn, up to the causes, and what would help). From the registry: [`deployment`], [`service`]. As it happens: [`change`]. Idempotency keys have no rows of
 //! their own, because an invocation's id is derived from its key.
 //!
 //! **Invariant:** views are pure and bounded: in one turn of a partition, a view reads no more rows
@@ -32,6 +32,7 @@ pub mod state;
 pub mod text;
 pub mod timer;
 pub mod wait;
+pub mod why;
 
 use runtime_core::tables::Tables;
 

@@ -12,3 +12,4 @@ mod state;
 mod support;
 mod timer;
 mod wait;
+mod why;

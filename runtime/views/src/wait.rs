@@ -97,7 +97,7 @@ impl View for One {
                     answers.retain(|it| it.id != CANCELLATION);
                 }
                 let completions: Vec<_> = answers.iter().filter_map(Awaited::completion).collect();
-                let mut origins = origin::of(tables, lsn, row.journal_len, &completions);
+                let mut origins = origin::of(tables, lsn, row.journal_len, &completions, None);
                 for answer in &mut answers {
                     answer.of = match &answer.id {
                         NotificationId::Completion(id) => origins.remove(id).unwrap_or_default(),

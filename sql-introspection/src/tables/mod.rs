@@ -12,6 +12,7 @@ pub mod registry;
 pub mod state;
 pub(crate) mod usage;
 pub mod waiting;
+pub mod why;
 
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ pub use promise::Promise;
 pub use registry::{Deployment, Service};
 pub use state::State;
 pub use waiting::{Timer, Wait};
+pub use why::WhyLink;
 
 /// All tables, in the order in which a person would look at them.
 pub(crate) fn all() -> Vec<(Description, Arc<dyn TableProvider>)> {
@@ -42,6 +44,7 @@ pub(crate) fn all() -> Vec<(Description, Arc<dyn TableProvider>)> {
         with_rows(journal::sys_journal()),
         with_rows(invocation::sys_status()),
         with_rows(waiting::sys_wait()),
+        with_rows(why::sys_why()),
         with_rows(attempt::sys_attempt()),
         with_rows(event::sys_journal_events()),
         with_rows(audit::sys_audit()),

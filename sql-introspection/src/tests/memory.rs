@@ -14,7 +14,7 @@ use crate::{
     source::{Cursor, Direction, Page, PageLimit, Record, Rows, Scan, Source, Unavailable, Wanted},
     tables::{
         Attempt, Audited, Deployment, Event, Invocation, InvocationEntry, JournalEntry, Lock,
-        Promise, Service, State, Status, Timer, Wait, invocation::Part,
+        Promise, Service, State, Status, Timer, Wait, WhyLink, invocation::Part,
     },
 };
 
@@ -196,6 +196,7 @@ nothing_of!(
     Promise,
     Timer,
     Wait,
+    WhyLink,
     Deployment,
     Service
 );

@@ -148,10 +148,10 @@ pub async fn delete(
     Ok(StatusCode::ACCEPTED)
 }
 
-fn parse(id: &str) -> Result<InvocationId, Refusal> {
+pub(crate) fn parse(id: &str) -> Result<InvocationId, Refusal> {
     id.parse().map_err(|reason| Refusal::Id { what: Thing::Invocation, id: id.to_owned(), reason })
 }
 
-fn unknown(name: String) -> Refusal {
+pub(crate) fn unknown(name: String) -> Refusal {
     Refusal::NotFound { what: Thing::Invocation, name }
 }

@@ -258,6 +258,9 @@ impl DiskSetup {
             let has_failed = seen["retry_count"] != 0 || seen.get("last_failure").is_some();
             ensure!(!has_failed, "an attempt that is held has failed: {seen}");
             ensure!(seen["status"] == "running", "an attempt is not held: {seen}");
+            let why = self.rig.admin(&format!("/invocations/{id}/why")).await?.ok()?;
+            let is_said = why["verdict"] == "stuck" && why["links"][0]["kind"] == "no_disk";
+            ensure!(is_said, "that it is held is not said: {why:#}");
         }
         Ok(())
     }

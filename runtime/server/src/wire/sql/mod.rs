@@ -9,6 +9,7 @@ mod object;
 mod registry;
 mod snapshots;
 mod waiting;
+mod why;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use sql_introspection::{
 
 use snapshots::Held;
 pub(crate) use snapshots::Snapshots;
+pub(crate) use why::Following;
 
 /// Name of the service metadata that holds its alias.
 const ALIAS: &str = "alias";
@@ -58,6 +60,7 @@ struct Snapshot {
     registry: Arc<RegistrySnapshot>,
     invoker: Arc<Invoker>,
     aliases: BTreeMap<String, String>,
+    following: Arc<Following>,
 }
 
 impl Rows for Snapshot {

@@ -17,7 +17,7 @@ use runtime_partition::{Partitions, RowSnapshot, Stopped};
 use runtime_schema::SharedRegistry;
 use sql_introspection::{Rows, Source, Unavailable};
 
-use super::{Snapshot, aliases};
+use super::{Following, Snapshot, aliases};
 
 /// Takes snapshots of all partitions.
 pub(crate) struct Snapshots {
@@ -26,6 +26,7 @@ pub(crate) struct Snapshots {
     invoker: Arc<Invoker>,
     /// Changed rows that all snapshots together may keep in memory, in bytes.
     bytes_max: usize,
+    following: Arc<Following>,
     /// How many have asked for a snapshot.
     asked: AtomicU64,
     /// The last snapshot, taken by one at a time.
@@ -65,12 +66,14 @@ impl Snapshots {
         registry: SharedRegistry,
         invoker: Arc<Invoker>,
         bytes_max: usize,
+        following: Following,
     ) -> Self {
         Self {
             partitions,
             registry,
             invoker,
             bytes_max,
+            following: Arc::new(following),
             asked: AtomicU64::new(0),
             last: tokio::sync::Mutex::default(),
             in_use: Mutex::default(),
@@ -98,6 +101,7 @@ impl Snapshots {
             registry,
             invoker: Arc::clone(&self.invoker),
             held,
+            following: Arc::clone(&self.following),
         });
         *last = Last { asked: covered, rows: Arc::downgrade(&snapshot) };
         Ok(snapshot)
