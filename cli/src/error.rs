@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use backup::ArchiveError;
 use rustyline::error::ReadlineError;
 
 use crate::{
@@ -42,6 +43,9 @@ pub(crate) enum Error {
     /// What was typed can't be carried out.
     #[error(transparent)]
     Usage(#[from] UsageError),
+    /// There is no backup, or it cannot be used.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// The terminal can't be read.
     #[error("cannot read from the terminal: {0}")]
     Prompt(#[from] ReadlineError),
@@ -154,6 +158,44 @@ pub(crate) enum UsageError {
     Interval(#[from] BadInterval),
 }
 
+/// Why there is no backup, or why it cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BackupError {
+    /// The file exists already, or cannot be created or written.
+    #[error("the backup cannot be written to {path}: {cause}; nothing is left there")]
+    Write {
+        /// Where it should have gone.
+        path: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The file cannot be read.
+    #[error("the backup {path} cannot be read: {cause}")]
+    Read {
+        /// Where it is.
+        path: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// What arrived is not a backup.
+    #[error("the backup has failed: {0}; nothing of it is left")]
+    Taken(ArchiveError),
+    /// The connection has ended.
+    #[error("the backup has failed: the server broke off its answer ({0}); its log may say why")]
+    BrokenOff(String),
+    /// Ctrl-C, before it was complete.
+    #[error("interrupted; nothing of the backup is left")]
+    Interrupted,
+    /// What was to be verified is not a backup.
+    #[error("the backup {path} cannot be used: {cause}")]
+    Unusable {
+        /// Where it is.
+        path: String,
+        /// What is wrong.
+        cause: ArchiveError,
+    },
+}
+
 impl Error {
     /// Tells the user, and returns the exit code. A reader that has seen enough (`| head`) is not
     /// told anything.
@@ -164,7 +206,9 @@ impl Error {
         complain(self);
         ExitCode::from(match self {
             Self::Client(error) if error.is_unreachable() => UNREACHABLE,
+            Self::Backup(BackupError::Interrupted) => INTERRUPTED,
             Self::Client(_)
+            | Self::Backup(_)
             | Self::Output(_)
             | Self::Prompt(_)
             | Self::Start(_)

@@ -122,4 +122,6 @@ noticed! {
     a_replay_that_is_shown_again_is_noticed: ShownAgain,
     an_ignored_failure_of_the_log_is_noticed: LogFailureIgnored,
     a_completion_acknowledged_early_is_noticed: CompletionAcknowledgedEarly,
+    a_backup_that_ends_before_its_tables_is_noticed: CutBeforeTables,
+    a_backup_that_ends_earlier_for_one_partition_is_noticed: CutOfOneEarlier,
 }

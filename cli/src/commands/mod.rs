@@ -1,6 +1,7 @@
 //! The nouns of the command line: one module for each, with its flags and what it does.
 
 mod audit;
+pub(crate) mod backup;
 mod completions;
 mod deployments;
 mod invocations;
@@ -41,6 +42,10 @@ pub enum Command {
     #[command(after_help = EXIT_CODES)]
     Audit(audit::Audit),
 
+    /// Copy a running node into a file, from which it can be restored.
+    #[command(after_help = backup::HELP.to_owned() + EXIT_CODES)]
+    Backup(backup::Backup),
+
     /// Print what makes a shell complete this command line.
     #[command(after_help = completions::HELP)]
     Completions(completions::Completions),
@@ -55,6 +60,7 @@ pub(crate) fn run(command: &Command, whole: clap::Command) -> Result<(), Error> 
         Command::Invocations(invocations) => wait_for(invocations::run(invocations)),
         Command::State(state) => wait_for(state::run(state)),
         Command::Audit(audit) => wait_for(audit::run(audit)),
+        Command::Backup(backup) => wait_for(backup::run(backup)),
         Command::Completions(completions) => completions::run(completions, whole),
     }
 }

@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 
 use crate::{
-    changes, deployments,
+    backups, changes, deployments,
     error::ErrorBody,
     extract::Json,
     health, invocations,
@@ -40,6 +40,7 @@ use crate::{
         batch::batch,
         query::query,
         changes::follow,
+        backups::take,
         serdes::decode,
         serdes::encode,
         health::health,

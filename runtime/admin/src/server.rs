@@ -11,7 +11,7 @@ use runtime_http::Limits;
 use tokio::net::TcpListener;
 
 use crate::{
-    Admin, access, changes, deployments, health, invocations,
+    Admin, access, backups, changes, deployments, health, invocations,
     invocations::{batch, operations},
     openapi, query, serdes, services, state, unoffered, versions,
 };
@@ -48,6 +48,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/internal/invocations_batch_operations/{operation}", post(batch::batch))
         .route("/query", post(query::query))
         .route("/changes", get(changes::follow))
+        .route("/backups", post(backups::take))
         .merge(serdes())
         .merge(unoffered::routes())
         .route("/health", get(health::health))

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::settings::{self, Address, OrOff};
+use crate::{
+    config::settings::{self, Address, OrOff},
+    restore::Restore,
+};
 
 /// A durable-execution runtime: handlers that finish exactly once in effect, whatever crashes.
 #[derive(Debug, Parser)]
@@ -19,6 +22,9 @@ pub(crate) enum Verb {
     /// Run the server. Needs no configuration: data goes to ./abide-data.
     #[command(after_help = all_settings())]
     Serve(Serve),
+
+    /// Make a data directory of a backup, which `abide backup` has taken.
+    Restore(Restore),
 
     /// What is asked of a server, here or elsewhere, over its admin API.
     #[command(flatten)]

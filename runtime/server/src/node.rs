@@ -27,10 +27,10 @@ use crate::{
     descriptors::{self, Shares},
     discovery::HttpDiscovery,
     edges::NodeEdges,
-    memory_watch, panics,
+    formats, memory_watch, panics,
     shutdown::{Reason, Shutdown},
     sql, telemetry,
-    wire::{changes::Changes, queries::AdminQueries, sql::Snapshots},
+    wire::{backups::NodeBackups, changes::Changes, queries::AdminQueries, sql::Snapshots},
 };
 
 /// The start of 2020. This software did not exist before.
@@ -117,7 +117,7 @@ async fn serve(config: Config) -> Result<()> {
         tracing::debug!(partition = partition.0, "a partition has stopped");
         stopped.start(Reason::Partition);
     })?;
-    let partitions = node.partitions().clone();
+    let (partitions, cuts) = (node.partitions().clone(), node.cuts().clone());
 
     let budget = Budget::of(config.memory_budget_bytes);
     let (pressure, body_pressure) = (Pressure::default(), Pressure::default());
@@ -163,6 +163,7 @@ async fn serve(config: Config) -> Result<()> {
     sql.handle().spawn(keeper.run(until(&shutdown)));
     sql.handle().spawn(memory_watch::watch(Arc::clone(&engine), config.memory_budget_bytes));
 
+    let wall = Arc::clone(&clock);
     let admin = Admin {
         partitions,
         registry,
@@ -170,10 +171,11 @@ async fn serve(config: Config) -> Result<()> {
         discovery: Arc::new(HttpDiscovery(config.endpoint_tls.clone())),
         queries: Arc::new(AdminQueries::new(&engine, config.sql.queries_max, sql.handle())),
         changes,
+        backups: Arc::new(NodeBackups::new(cuts, data_dir.identity(), wall, sql.handle())),
         ingress_url: format!("http://{ingress_address}/"),
         memory: Share::new(budget.admin),
         hosts: config.access.hosts.clone(),
-        version: env!("CARGO_PKG_VERSION"),
+        version: formats::VERSION,
     };
     let admin_server = tokio::spawn(runtime_admin::serve(
         admin_listener,
@@ -208,7 +210,7 @@ async fn serve(config: Config) -> Result<()> {
 
 /// Refuses a clock that was never set: it would date everything wrongly, with dates that HTTP can't
 /// even express.
-fn check_time(wall_us: u64) -> Result<()> {
+pub(crate) fn check_time(wall_us: u64) -> Result<()> {
     let (from, until) = (TIME_MIN_US, TIME_MAX_US);
     ensure!(
         (from..until).contains(&wall_us),
