@@ -21,7 +21,7 @@ mod watch;
 use std::process::ExitCode;
 
 pub use args::{ADMIN_URL_VARIABLE, explained};
-pub use commands::Command;
+pub use commands::{Command, doctor};
 
 /// Runs a command of a command line, of which completions are made. What went wrong is on standard
 /// error when this returns.

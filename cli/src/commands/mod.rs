@@ -4,6 +4,7 @@ mod audit;
 pub(crate) mod backup;
 mod completions;
 mod deployments;
+pub mod doctor;
 mod invocations;
 mod services;
 mod sql;

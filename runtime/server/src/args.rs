@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     config::settings::{self, Address, OrOff},
+    doctor::Doctor,
     restore::Restore,
 };
 
@@ -25,6 +26,10 @@ pub(crate) enum Verb {
 
     /// Make a data directory of a backup, which `abide backup` has taken.
     Restore(Restore),
+
+    /// Look for what is wrong with a server, its data and this machine, and say what to do.
+    #[command(after_help = cli::doctor::HELP)]
+    Doctor(Doctor),
 
     /// What is asked of a server, here or elsewhere, over its admin API.
     #[command(flatten)]

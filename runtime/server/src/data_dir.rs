@@ -44,6 +44,34 @@ pub(crate) struct DataDir {
     lock: File,
 }
 
+/// What a data directory says about itself.
+#[derive(Debug)]
+pub(crate) struct Look {
+    /// The number of partitions.
+    pub(crate) partitions: u16,
+    /// Fingerprint of its secret, if it has one.
+    pub(crate) fingerprint: Option<u128>,
+    /// The version that has written to it last, if that is known.
+    pub(crate) version: Option<String>,
+}
+
+/// Looks at a directory that has been used, and changes nothing.
+///
+/// # Errors
+/// Returns the error that a start would end with.
+pub(crate) fn look(path: &Path) -> Result<Look> {
+    version::check(path)?;
+    let version = version::read(path)?.map(|writer| writer.version);
+    let file = path.join(LAYOUT);
+    let text =
+        fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let layout =
+        Layout::parse(&text).with_context(|| format!("{} cannot be used", file.display()))?;
+    let derivation = derivation(path, &layout)?;
+    let (partitions, fingerprint) = (layout.partitions, derivation.fingerprint());
+    Ok(Look { partitions, fingerprint, version })
+}
+
 /// What makes a data directory the one that it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {

@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`args`] (the command line), [`config`] (the resolved configuration),
 //! [`data_dir`] (the data directory) and [`formats`] (which versions' data can be read), [`restore`]
-//! (a data directory made from a backup), [`descriptors`] (the limit of open files), [`node`] (startup
+//! (a data directory made from a backup), [`doctor`] (what is wrong), [`descriptors`] (the limit of open files), [`node`] (startup
 //! and shutdown), [`edges`] (effects to the invoker and the registry), [`discovery`] (calls to
 //! endpoints for the admin API), [`shutdown`], [`panics`], [`telemetry`].
 
@@ -12,6 +12,7 @@ mod config;
 mod data_dir;
 mod descriptors;
 mod discovery;
+mod doctor;
 mod edges;
 mod formats;
 mod memory_watch;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
             rustix::process::umask(OTHERS);
             restore::run(&flags)
         }
+        Verb::Doctor(flags) => return doctor::run(&flags),
         Verb::Client(command) => return cli::run(&command, Args::command()),
     };
     match outcome {
