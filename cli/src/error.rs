@@ -46,6 +46,9 @@ pub(crate) enum Error {
     /// There is no backup, or it cannot be used.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// A service cannot be tried.
+    #[error(transparent)]
+    Dev(#[from] DevError),
     /// The terminal can't be read.
     #[error("cannot read from the terminal: {0}")]
     Prompt(#[from] ReadlineError),
@@ -158,6 +161,41 @@ pub(crate) enum UsageError {
     Interval(#[from] BadInterval),
 }
 
+/// Why a service cannot be tried.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DevError {
+    /// A program cannot be started.
+    #[error("'{command}' cannot be started: {cause}")]
+    Start {
+        /// The command line.
+        command: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// No server is reached, and none can be started there.
+    #[error(
+        "no server answers at {url}, and one of our own can only be started on this machine, as at \
+         http://127.0.0.1:9070; start it, or change --admin"
+    )]
+    Elsewhere {
+        /// Where it was looked for.
+        url: String,
+    },
+    /// The server has ended.
+    #[error("the server has ended with {0}; what it said is above")]
+    Server(String),
+    /// Files cannot be watched.
+    #[error(
+        "changes in {dir} cannot be noticed: {cause}; --watch names another directory, and --no-watch none"
+    )]
+    Watch {
+        /// The directory.
+        dir: String,
+        /// What the system said.
+        cause: String,
+    },
+}
+
 /// Why there is no backup, or why it cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BackupError {
@@ -209,6 +247,7 @@ impl Error {
             Self::Backup(BackupError::Interrupted) => INTERRUPTED,
             Self::Client(_)
             | Self::Backup(_)
+            | Self::Dev(_)
             | Self::Output(_)
             | Self::Prompt(_)
             | Self::Start(_)

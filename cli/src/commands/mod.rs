@@ -4,6 +4,7 @@ mod audit;
 pub(crate) mod backup;
 mod completions;
 mod deployments;
+mod dev;
 pub mod doctor;
 mod invocations;
 mod services;
@@ -47,6 +48,10 @@ pub enum Command {
     #[command(after_help = backup::HELP.to_owned() + EXIT_CODES)]
     Backup(backup::Backup),
 
+    /// Try a service: run it with a server, and again whenever its files change.
+    #[command(after_help = dev::HELP.to_owned() + EXIT_CODES)]
+    Dev(dev::Dev),
+
     /// Print what makes a shell complete this command line.
     #[command(after_help = completions::HELP)]
     Completions(completions::Completions),
@@ -62,6 +67,7 @@ pub(crate) fn run(command: &Command, whole: clap::Command) -> Result<(), Error> 
         Command::State(state) => wait_for(state::run(state)),
         Command::Audit(audit) => wait_for(audit::run(audit)),
         Command::Backup(backup) => wait_for(backup::run(backup)),
+        Command::Dev(dev) => wait_for(dev::run(dev)),
         Command::Completions(completions) => completions::run(completions, whole),
     }
 }

@@ -350,3 +350,55 @@ async fn the_doctor_says_what_is_wrong() {
     has(&offline(1), "data", "problem", "partition-1.redb is missing or empty");
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), before - 1, "nothing was made");
 }
+
+/// Each start of the command notes its process. Its endpoint is served by the test.
+const SERVICE: &str = "echo $$ >> ../starts; echo hello; exec sleep 1000";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_is_tried_with_a_server_and_again_after_a_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let (project, log) = (dir.path().join("project"), dir.path().join("log.txt"));
+    std::fs::create_dir_all(project.join("src")).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    let endpoint = Endpoint::new().bind(Cart);
+    tokio::spawn(endpoint.serve_listener(listener, std::future::pending()));
+    let abide = Abide::on_free_ports(env!("CARGO_BIN_EXE_abide").into(), dir.path().join("data"));
+    let abide = abide.unwrap();
+    let mut command = Command::new(&abide.program);
+    command.args(["dev", "--endpoint", &uri, "--watch", ".", "--data-dir"]).arg(&abide.data);
+    command.args(["--admin", &format!("http://{}", abide.admin), "--", "sh", "-c", SERVICE]);
+    command.env("ABIDE_INGRESS_ADDRESS", abide.ingress.to_string()).env("ABIDE_SQL_ADDRESS", "off");
+    let out = std::fs::File::create(&log).unwrap();
+    command.current_dir(&project).stdout(out.try_clone().unwrap()).stderr(out);
+    let mut dev = Process::spawn("abide dev", command).unwrap();
+    let server = Server::new(abide.ingress, abide.admin);
+    let said = async |part: &str, times: usize| {
+        let said = server.eventually(|| async {
+            let said = std::fs::read_to_string(&log)?;
+            ensure!(said.matches(part).count() == times, "{part} not {times} times: {said}");
+            Ok(())
+        });
+        said.await.unwrap();
+    };
+    said(&format!("abide   | registered {uri} as dp_"), 1).await;
+    said("service | hello", 1).await;
+    assert_eq!(server.call("/Cart/c/add", json!(2)).await.unwrap(), json!(2));
+    // What a build writes is no change.
+    std::fs::create_dir(project.join("target")).unwrap();
+    std::fs::write(project.join("target/out"), "").unwrap();
+    std::fs::write(project.join("src/main.rs"), "").unwrap();
+    said(&format!("abide   | registered {uri} again as dp_"), 1).await;
+    said("service | hello", 2).await;
+    assert_eq!(server.call("/Cart/c/add", json!(3)).await.unwrap(), json!(5));
+    let starts = || std::fs::read_to_string(dir.path().join("starts")).unwrap();
+    let pids: Vec<String> = starts().lines().map(str::to_owned).collect();
+    assert_eq!(pids.len(), 2);
+    let is_alive = |pid: &str| std::path::Path::new("/proc").join(pid).join("stat").exists();
+    assert!(!is_alive(&pids[0]) && is_alive(&pids[1]), "one at a time");
+    dev.terminate().unwrap();
+    assert!(dev.wait().unwrap().success());
+    assert!(!is_alive(&pids[1]), "nothing is left running");
+    assert!(std::net::TcpStream::connect(abide.admin).is_err(), "the server has ended, too");
+    assert!(abide.data.join("LAYOUT").exists(), "its data was wanted");
+}
