@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use backup::ArchiveError;
 use rustyline::error::ReadlineError;
 
 use crate::{
@@ -43,6 +44,12 @@ pub(crate) enum Error {
     /// What was typed can't be carried out.
     #[error(transparent)]
     Usage(#[from] UsageError),
+    /// There is no backup, or it cannot be used.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// A service cannot be tried.
+    #[error(transparent)]
+    Dev(#[from] DevError),
     /// The terminal can't be read.
     #[error("cannot read from the terminal: {0}")]
     Prompt(#[from] ReadlineError),
@@ -158,6 +165,79 @@ pub(crate) enum UsageError {
     Interval(#[from] BadInterval),
 }
 
+/// Why a service cannot be tried.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DevError {
+    /// A program cannot be started.
+    #[error("'{command}' cannot be started: {cause}")]
+    Start {
+        /// The command line.
+        command: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// No server is reached, and none can be started there.
+    #[error(
+        "no server answers at {url}, and one of our own can only be started on this machine, as at \
+         http://127.0.0.1:9070; start it, or change --admin"
+    )]
+    Elsewhere {
+        /// Where it was looked for.
+        url: String,
+    },
+    /// The server has ended.
+    #[error("the server has ended with {0}; what it said is above")]
+    Server(String),
+    /// Files cannot be watched.
+    #[error(
+        "changes in {dir} cannot be noticed: {cause}; --watch names another directory, and --no-watch none"
+    )]
+    Watch {
+        /// The directory.
+        dir: String,
+        /// What the system said.
+        cause: String,
+    },
+}
+
+/// Why there is no backup, or why it cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BackupError {
+    /// The file exists already, or cannot be created or written.
+    #[error("the backup cannot be written to {path}: {cause}; nothing is left there")]
+    Write {
+        /// Where it should have gone.
+        path: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The file cannot be read.
+    #[error("the backup {path} cannot be read: {cause}")]
+    Read {
+        /// Where it is.
+        path: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// What arrived is not a backup.
+    #[error("the backup has failed: {0}; nothing of it is left")]
+    Taken(ArchiveError),
+    /// The connection has ended.
+    #[error("the backup has failed: the server broke off its answer ({0}); its log may say why")]
+    BrokenOff(String),
+    /// Ctrl-C, before it was complete.
+    #[error("interrupted; nothing of the backup is left")]
+    Interrupted,
+    /// What was to be verified is not a backup.
+    #[error("the backup {path} cannot be used: {cause}")]
+    Unusable {
+        /// Where it is.
+        path: String,
+        /// What is wrong.
+        cause: ArchiveError,
+    },
+}
+
 impl Error {
     /// Tells the user, and returns the exit code. A reader that has seen enough (`| head`) is not
     /// told anything.
@@ -171,7 +251,10 @@ impl Error {
         }
         ExitCode::from(match self {
             Self::Client(error) if error.is_unreachable() => UNREACHABLE,
+            Self::Backup(BackupError::Interrupted) => INTERRUPTED,
             Self::Client(_)
+            | Self::Backup(_)
+            | Self::Dev(_)
             | Self::Output(_)
             | Self::Prompt(_)
             | Self::Start(_)

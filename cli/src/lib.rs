@@ -1,5 +1,5 @@
 //! The command line of operators. It speaks the admin API over HTTP and knows nothing of the
-//! runtime, so it works with every server that has this API.
+//! runtime but the format of a backup, so it works with every server that has this API.
 //!
 //! Reading order: `args` (flags that commands share), `client` (requests), `rows` (answers to
 //! queries), `output` (rows and things as text), `terminal` (what is said and asked there),
@@ -21,7 +21,7 @@ mod watch;
 use std::process::ExitCode;
 
 pub use args::{ADMIN_URL_VARIABLE, explained};
-pub use commands::Command;
+pub use commands::{Command, doctor};
 
 /// Runs a command of a command line, of which completions are made. What went wrong is on standard
 /// error when this returns.

@@ -35,6 +35,8 @@ pub mod content_type {
     pub const JSON: &str = "application/json";
     /// Rows as an Arrow IPC stream. Source: the media types registered with IANA.
     pub const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
+    /// A tar archive. Not registered; what servers of files and browsers use.
+    pub const TAR: &str = "application/x-tar";
 }
 
 /// Response status codes that are not registered for HTTP.

@@ -13,6 +13,7 @@ use crate::{checks, limits::Limits, restarts::Down, stats::Fault, world::World};
 pub(crate) enum FaultKind {
     LosePower,
     KillProcess,
+    BackUp,
     CutLog,
     CutEntry,
     CutTables,
@@ -52,6 +53,7 @@ impl FaultWeights {
         let most = [
             (limits.crashes, 6, FaultKind::LosePower),
             (limits.crashes, 4, FaultKind::KillProcess),
+            (limits.backups, 8, FaultKind::BackUp),
             (limits.power_cuts, 6, FaultKind::CutLog),
             (limits.power_cuts, 4, FaultKind::CutEntry),
             (limits.power_cuts, 4, FaultKind::CutTables),
@@ -115,6 +117,7 @@ impl World {
                 self.stats.add(Fault::ProcessKilled, bit);
                 self.go_down(Down::Process)?;
             }
+            FaultKind::BackUp => self.back_up()?,
             FaultKind::CutLog => {
                 self.stats.inject(Fault::LogPowerCut);
                 let after = self.random.below(6);

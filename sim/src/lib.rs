@@ -15,6 +15,7 @@
 
 pub mod attempts;
 pub mod backoff_tracker;
+mod backups;
 pub mod checks;
 pub mod clients;
 pub mod editors;

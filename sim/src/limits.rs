@@ -11,6 +11,8 @@ pub struct Limits {
     pub steps: usize,
     /// Whether power may be lost between two steps, or the process killed.
     pub crashes: bool,
+    /// Whether the node may be replaced by one that is restored from a backup.
+    pub backups: bool,
     /// Whether power may be lost in the middle of a write, sync, creation or removal.
     pub power_cuts: bool,
     /// Whether the disk may fail operations of the log or the tables.
@@ -59,6 +61,7 @@ impl Default for Limits {
             operations: 12,
             steps: 1200,
             crashes: true,
+            backups: true,
             power_cuts: true,
             disk_errors: true,
             full_disks: true,
@@ -83,6 +86,7 @@ impl Limits {
     pub fn quiet() -> Self {
         Self {
             crashes: false,
+            backups: false,
             power_cuts: false,
             disk_errors: false,
             full_disks: false,
@@ -127,11 +131,15 @@ pub enum Sabotage {
     CompletionAcknowledgedEarly,
     /// A restarted invocation begins with one entry more than it was asked for.
     PrefixTooLong,
+    /// A backup ends where the log did before the tables were copied.
+    CutBeforeTables,
+    /// The same for one of the partitions.
+    CutOfOneEarlier,
 }
 
 impl Sabotage {
     /// All sabotages.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::EffectsBeforeFsync,
         Self::ReadsBeforeFsync,
         Self::NoFencing,
@@ -145,6 +153,8 @@ impl Sabotage {
         Self::LogFailureIgnored,
         Self::CompletionAcknowledgedEarly,
         Self::PrefixTooLong,
+        Self::CutBeforeTables,
+        Self::CutOfOneEarlier,
     ];
 
     /// The limits under which the sabotage must be noticed.

@@ -41,6 +41,24 @@ impl World {
 
     /// Stops everything at once and starts a new process.
     pub(crate) fn go_down(&mut self, how: Down) -> Result<(), String> {
+        let node = self.take_down()?;
+        let media = match how {
+            Down::Power => node.lose_power(&mut self.random, &mut self.stats),
+            Down::Process => node.kill(&mut self.stats),
+        };
+        self.come_back(media)
+    }
+
+    /// Stops everything at once and starts a new process on other media, restored from a backup.
+    pub(crate) fn go_down_and_restore(&mut self, media: Media) -> Result<(), String> {
+        let node = self.take_down()?;
+        // Its own media are lost.
+        drop(node.kill(&mut self.stats));
+        self.come_back(media)
+    }
+
+    fn take_down(&mut self) -> Result<SimNode, String> {
+        self.backup = None;
         self.tasks.clear();
         self.cut_clients_off();
         self.cut_operators_off();
@@ -51,11 +69,10 @@ impl World {
             let waiting = self.node()?.has_peer_events(at);
             self.stats.bite(Fault::Stalled, waiting);
         }
-        let Some(node) = self.node.take() else { return Err("there is no node".to_owned()) };
-        let media = match how {
-            Down::Power => node.lose_power(&mut self.random, &mut self.stats),
-            Down::Process => node.kill(&mut self.stats),
-        };
+        self.node.take().ok_or_else(|| "there is no node".to_owned())
+    }
+
+    fn come_back(&mut self, media: Media) -> Result<(), String> {
         self.clock.advance_ms(self.random.below(300));
         self.recover(media)
     }

@@ -1,5 +1,6 @@
 //! Disables parts of the design on purpose, as seen from outside the node.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use protocol::wire::frame::Frame;
@@ -7,7 +8,7 @@ use runtime_core::{
     event::Event,
     model::{ids::AttemptRef, invocation::Status},
 };
-use runtime_log::{Batch, Done, Log, Lsn, PartitionId, Records};
+use runtime_log::{AppendError, Batch, Done, Hold, Log, Lsn, PartitionId, Records};
 
 use crate::{limits::Sabotage, node::SimNode};
 
@@ -70,6 +71,14 @@ impl Log for LyingLog {
 
     fn trim(&self, partition: PartitionId, upto: Lsn) {
         self.log.trim(partition, upto);
+    }
+
+    fn hold(&self) -> Hold {
+        self.log.hold()
+    }
+
+    fn durable(&self) -> Result<BTreeMap<PartitionId, Lsn>, AppendError> {
+        self.log.durable()
     }
 
     fn is_short(&self) -> bool {

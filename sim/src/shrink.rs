@@ -12,6 +12,7 @@ pub fn shrink(seed: u64, limits: &Limits, sabotage: Option<Sabotage>) -> (Limits
     loop {
         let candidates = [
             Limits { crashes: false, ..limits.clone() },
+            Limits { backups: false, ..limits.clone() },
             Limits { power_cuts: false, ..limits.clone() },
             Limits { disk_errors: false, ..limits.clone() },
             Limits { full_disks: false, ..limits.clone() },

@@ -27,6 +27,8 @@ pub enum Fault {
     RecoveryCut,
     /// The process is killed; everything it wrote survives.
     ProcessKilled,
+    /// The node goes down, and the next one starts from a backup alone.
+    Restored,
     /// The disk fails a log operation.
     LogError,
     /// The disk fails a table operation.
@@ -109,7 +111,7 @@ const FAULTS: usize = Fault::ALL.len();
 
 impl Fault {
     /// All faults, in declaration order.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::PowerLoss,
         Self::LogPowerCut,
         Self::LogBytesLost,
@@ -120,6 +122,7 @@ impl Fault {
         Self::CheckpointCut,
         Self::RecoveryCut,
         Self::ProcessKilled,
+        Self::Restored,
         Self::LogError,
         Self::TableError,
         Self::LogFull,
@@ -175,6 +178,7 @@ impl Fault {
             Self::CheckpointCut => ("power lost during a checkpoint", "it was half written"),
             Self::RecoveryCut => ("power lost during recovery", "recovery did not complete"),
             Self::ProcessKilled => ("process killed", "unwritten records or unsynced bytes"),
+            Self::Restored => ("backups restored", "there were records besides the tables"),
             Self::LogError => ("disk error under the log", "the node ended"),
             Self::TableError => ("disk error under the tables", "the node ended"),
             Self::LogFull => ("log's disk full for a while", "new work was refused"),

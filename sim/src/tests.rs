@@ -123,4 +123,6 @@ noticed! {
     an_ignored_failure_of_the_log_is_noticed: LogFailureIgnored,
     a_completion_acknowledged_early_is_noticed: CompletionAcknowledgedEarly,
     a_prefix_that_is_too_long_is_noticed: PrefixTooLong,
+    a_backup_that_ends_before_its_tables_is_noticed: CutBeforeTables,
+    a_backup_that_ends_earlier_for_one_partition_is_noticed: CutOfOneEarlier,
 }

@@ -15,6 +15,7 @@ use runtime_schema::SharedRegistry;
 use crate::{
     attempts::Pins,
     backoff_tracker::Backing,
+    backups::Backup,
     checks,
     clients::{Completing, Operation},
     editors::Editors,
@@ -67,6 +68,8 @@ pub struct World {
     pub(crate) backing: Backing,
     pub(crate) stats: Stats,
     pub(crate) slow: Slow,
+    /// A backup that has begun.
+    pub(crate) backup: Option<Backup>,
     /// Steps until the log's disk has free space again; 0 if it has.
     pub(crate) full_steps_left: usize,
     /// Whether a request was refused because the log's disk was full.
@@ -163,6 +166,7 @@ impl World {
             backing: Backing::default(),
             stats: Stats::default(),
             slow: Slow::default(),
+            backup: None,
             full_steps_left: 0,
             is_refused: false,
             stalled: None,
@@ -198,6 +202,7 @@ impl World {
                 self.go_on()?;
             }
             self.wait_for_room()?;
+            self.look_after_backup()?;
             self.backing.pass();
             self.look_after_node()?;
             self.take_registry()?;
@@ -261,6 +266,7 @@ impl World {
     /// operation must yield the same result.
     fn drain(&mut self) -> Result<(), String> {
         self.node()?.media().calm();
+        self.backup = None;
         self.free_log()?;
         self.slow.steps_left = 0;
         self.stalled = None;

@@ -20,7 +20,7 @@ const IMPURE: [&str; 9] =
 /// The crates of the runtime and the SDK, lowest level first. A crate imports none of its own or a
 /// higher level.
 const LEVELS: [&[&str]; 6] = [
-    &["protocol", "runtime-http", "runtime-seeded"],
+    &["protocol", "backup", "runtime-http", "runtime-seeded"],
     &["runtime-core", "sdk-core", "sdk-macros"],
     &["runtime-views", "runtime-log", "runtime-store", "runtime-schema", "abide-sdk"],
     &["runtime-partition"],

@@ -1,6 +1,7 @@
 //! Where the admin API is.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use http::{Uri, uri};
@@ -20,6 +21,16 @@ impl AdminUrl {
 
     pub(super) fn is_https(&self) -> bool {
         self.0.scheme() == Some(&uri::Scheme::HTTPS)
+    }
+
+    /// Host and port, if the API is one that a server on this machine can have.
+    pub(crate) fn local_address(&self) -> Option<String> {
+        let host = self.0.host()?;
+        let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        let is_local = host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
+        let is_plain = !self.is_https() && self.0.path() == "/";
+        let port = self.0.port_u16().unwrap_or(80);
+        (is_local && is_plain).then(|| format!("{host}:{port}"))
     }
 
     /// The URL of a path of the API.

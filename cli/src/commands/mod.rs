@@ -1,8 +1,11 @@
 //! The nouns of the command line: one module for each, with its flags and what it does.
 
 mod audit;
+pub(crate) mod backup;
 mod completions;
 mod deployments;
+mod dev;
+pub mod doctor;
 mod invocations;
 mod moments;
 mod services;
@@ -47,6 +50,14 @@ pub enum Command {
     #[command(after_help = EXIT_CODES)]
     Audit(audit::Audit),
 
+    /// Copy a running node into a file, from which it can be restored.
+    #[command(after_help = backup::HELP.to_owned() + EXIT_CODES)]
+    Backup(backup::Backup),
+
+    /// Try a service: run it with a server, and again whenever its files change.
+    #[command(after_help = dev::HELP.to_owned() + EXIT_CODES)]
+    Dev(dev::Dev),
+
     /// Print what makes a shell complete this command line.
     #[command(after_help = completions::HELP)]
     Completions(completions::Completions),
@@ -62,6 +73,8 @@ pub(crate) fn run(command: &Command, whole: clap::Command) -> Result<(), Error> 
         Command::State(state) => wait_for(state::run(state)),
         Command::Why(why) => wait_for(why::run(why)),
         Command::Audit(audit) => wait_for(audit::run(audit)),
+        Command::Backup(backup) => wait_for(backup::run(backup)),
+        Command::Dev(dev) => wait_for(dev::run(dev)),
         Command::Completions(completions) => completions::run(completions, whole),
     }
 }

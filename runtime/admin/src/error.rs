@@ -15,6 +15,7 @@ use runtime_schema::{
 use serde::Serialize;
 
 use crate::{
+    backups::BackupError,
     changes::FollowError,
     discovery::DiscoveryError,
     query::{QueryError, QueryFault},
@@ -121,6 +122,9 @@ pub enum Refusal {
     /// Changes cannot be followed.
     #[error(transparent)]
     Follow(#[from] FollowError),
+    /// There is no backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// The partition could not process the request.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -216,6 +220,10 @@ impl Refusal {
             },
             Self::Follow(FollowError::NoSuchChannel(_)) => StatusCode::BAD_REQUEST,
             Self::Follow(FollowError::Busy(_)) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Backup(BackupError::Busy) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Backup(BackupError::DiskFull) => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Backup(BackupError::Stopping) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Backup(BackupError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Request(RequestError::Stopped(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Request(RequestError::DiskFull) => StatusCode::INSUFFICIENT_STORAGE,
         }
@@ -245,6 +253,7 @@ impl Refusal {
             | Self::NotImplemented(_)
             | Self::Query(_)
             | Self::Follow(_)
+            | Self::Backup(_)
             | Self::Request(_) => None,
         }
     }

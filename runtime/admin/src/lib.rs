@@ -1,13 +1,15 @@
 //! The operator API: deployments, services, invocations.
 //!
 //! Reading order: [`server`] (routes), `access` (which requests are let in), one file per resource
-//! (`deployments`, `services`, `state`, `invocations`, `query`, `changes`, `health`, `serdes`), `why`
-//! (why something does not go on), [`metadata`] (the representation of services), [`operator`] (who asks, and why), [`versions`],
+//! (`deployments`, `services`, `state`, `invocations`, `query`, `changes`, `backups`, `health`,
+//! `serdes`), `why` (why something does not go on),
+//! [`metadata`] (the representation of services), [`operator`] (who asks, and why), [`versions`],
 //! `unoffered` (what is not supported yet), [`extract`] (path, query and body of a request),
 //! [`discovery`] (how endpoints are called), [`error`] (the single place where a refusal becomes a
 //! status), [`openapi`].
 
 mod access;
+pub mod backups;
 pub mod changes;
 pub mod deployments;
 pub mod discovery;
@@ -37,6 +39,7 @@ use runtime_partition::{Clock, Partitions, budget::Share};
 use runtime_schema::SharedRegistry;
 use runtime_views::why::Attempts;
 
+pub use backups::{Backup, BackupError, Backups};
 pub use changes::ChangeFeed;
 pub use discovery::{Discovered, Discovery, DiscoveryError, EndpointProbe};
 pub use query::{Queries, QueryError, QueryFault, RowFormat};
@@ -63,6 +66,8 @@ pub struct Admin {
     pub queries: Arc<dyn Queries>,
     /// Changes as they become durable.
     pub changes: Arc<dyn ChangeFeed>,
+    /// Takes backups.
+    pub backups: Arc<dyn Backups>,
     /// The ingress address that clients see, with a trailing slash.
     pub ingress_url: String,
     /// Memory for the bodies of requests.

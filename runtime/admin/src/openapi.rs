@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 
 use crate::{
-    changes, deployments,
+    backups, changes, deployments,
     error::ErrorBody,
     extract::Json,
     health, invocations,
@@ -45,6 +45,7 @@ use crate::{
         why::of_deployment,
         query::query,
         changes::follow,
+        backups::take,
         serdes::decode,
         serdes::encode,
         health::health,

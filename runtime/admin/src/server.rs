@@ -11,7 +11,7 @@ use runtime_http::Limits;
 use tokio::net::TcpListener;
 
 use crate::{
-    Admin, access, changes, deployments, health, invocations,
+    Admin, access, backups, changes, deployments, health, invocations,
     invocations::{batch, operations, restart},
     openapi, query, serdes, services, state, unoffered, versions, why,
 };
@@ -53,6 +53,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/internal/invocations_batch_operations/{operation}", post(batch::batch))
         .route("/query", post(query::query))
         .route("/changes", get(changes::follow))
+        .route("/backups", post(backups::take))
         .merge(serdes())
         .merge(unoffered::routes())
         .route("/health", get(health::health))

@@ -269,7 +269,7 @@ impl Rules {
     pub const CURRENT: Self = Self::V6;
 
     /// The first byte of a record's payload.
-    fn format(self) -> u8 {
+    pub fn format(self) -> u8 {
         match self {
             Self::V1 => 1,
             Self::V2 => 2,

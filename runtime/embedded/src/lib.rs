@@ -3,7 +3,7 @@
 //! synced. The simulator and the test kit run it; neither needs a socket, a thread or a file.
 //!
 //! Reading order: [`node`] (what runs), [`edges`] (what it requests from the caller), [`media`]
-//! (its storage), [`clock`] (its time), [`pipe`] (the body of an attempt's request), [`random`].
+//! (its storage), [`restore`] (storage made of a copy), [`clock`] (its time), [`pipe`] (the body of an attempt's request), [`random`].
 //!
 //! **Invariant:** nothing here decides when anything happens. The owner of the node does, and the
 //! same decisions give the same node, byte for byte.
@@ -14,6 +14,7 @@ pub mod media;
 pub mod node;
 pub mod pipe;
 pub mod random;
+pub mod restore;
 
 pub use clock::VirtualClock;
 pub use edges::EdgeRequest;

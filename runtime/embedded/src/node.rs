@@ -9,7 +9,7 @@ use protocol::ids::Derivation;
 use runtime_core::{model::deployment::StoredDeployment, tables::Tables};
 use runtime_log::{Log, LogOptions, ManualLog, Owner, disk::Disk, sim_disk::SimDisk};
 use runtime_partition::{
-    Full, Node, Observer, Partitions, Settings, StartError,
+    CutSource, Full, Node, Observer, Partitions, Settings, StartError,
     checkpoint::{Checkpoints, OnDone},
     driver::{Counts, Turn},
     node::Parts,
@@ -25,7 +25,7 @@ use crate::{
 
 /// Segments of a few commits, so that they are created and removed all the time, and a reserve for
 /// what partitions have already applied when the disk turns out to be full.
-const LOG: LogOptions = LogOptions {
+pub(crate) const LOG: LogOptions = LogOptions {
     owner: Owner { directory: 0, partitions: 0 },
     segment_bytes: 4096,
     reserve_bytes: RESERVE_BYTES,
@@ -127,6 +127,11 @@ impl<D: Disk> EmbeddedNode<D> {
     /// Handle to the partitions.
     pub fn partitions(&self) -> &Partitions {
         self.node.partitions()
+    }
+
+    /// Where copies of the running node are taken from.
+    pub fn cuts(&self) -> &CutSource {
+        self.node.cuts()
     }
 
     /// Number of partitions.

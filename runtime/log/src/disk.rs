@@ -80,6 +80,13 @@ impl RealDisk {
     }
 }
 
+impl RealDisk {
+    /// A directory that exists, to read from.
+    pub(crate) fn existing(dir: &Path) -> Self {
+        Self(dir.to_owned())
+    }
+}
+
 /// Names of the files in a directory, sorted.
 pub(crate) fn names_in(dir: &Path) -> io::Result<Vec<String>> {
     let mut names = fs::read_dir(dir)?

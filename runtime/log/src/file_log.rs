@@ -8,9 +8,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::{
-    Batch, Done, Log, LogOptions, Lsn, ManualLog, Metrics, OpenError, PartitionId, Records,
+    AppendError, Batch, Done, Hold, Log, LogOptions, Lsn, ManualLog, Metrics, OpenError, Owner,
+    PartitionId, Records,
     chores::{Chore, Chores},
     disk::{Disk, RealDisk, names_in},
+    recovery::{self, Look},
     segment,
 };
 
@@ -48,6 +50,14 @@ pub fn exists(dir: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Reads all of a log that no process has open, and changes nothing. `None` if there is none.
+///
+/// # Errors
+/// Returns the error that opening it would return.
+pub fn look(dir: &Path, owner: Owner) -> Result<Option<Look>, OpenError> {
+    recovery::look(&RealDisk::existing(dir), owner)
 }
 
 impl FileLog {
@@ -140,6 +150,14 @@ impl<D: Disk> Log for FileLog<D> {
 
     fn trim(&self, partition: PartitionId, upto: Lsn) {
         self.shared.put(|queue| queue.trims.push((partition, upto)));
+    }
+
+    fn hold(&self) -> Hold {
+        self.shared.log.hold()
+    }
+
+    fn durable(&self) -> Result<BTreeMap<PartitionId, Lsn>, AppendError> {
+        self.shared.log.durable()
     }
 
     fn is_short(&self) -> bool {

@@ -2,8 +2,8 @@
 //!
 //! Reading order: [`Log`] (the contract), `frame` and `segment` (the bytes), `writer` (group
 //! commit), `active` and `disk_space` (how a segment grows, and a full disk), `recovery`, `scan` and
-//! `carry` (telling a torn tail from damage, and what is certain), `segments` (trimming),
-//! [`file_log`] (the thread) and `chores` (its background work), [`disk`] (the storage; `sim_disk`
+//! `carry` (telling a torn tail from damage, and what is certain), `segments` (trimming) and
+//! [`hold`] (what puts it off), [`file_log`] (the thread) and `chores` (its background work), [`disk`] (the storage; `sim_disk`
 //! in simulations).
 //!
 //! **Invariant:** `done` is called with `Ok` only after the batch and every batch before it are on
@@ -18,6 +18,7 @@ mod disk_space;
 pub mod error;
 pub mod file_log;
 mod frame;
+pub mod hold;
 pub mod manual_log;
 mod reader;
 mod recovery;
@@ -28,12 +29,17 @@ mod segments;
 pub mod sim_disk;
 mod writer;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 pub use disk_space::{LogOptions, Owner, RESERVE_BYTES, STEP_BYTES};
 pub use error::{AppendError, OpenError, ReadError};
-pub use file_log::{FileLog, exists};
+pub use file_log::{FileLog, exists, look};
+pub use hold::Hold;
 pub use manual_log::ManualLog;
+pub use recovery::Look;
+pub use segment::FORMAT;
 pub use writer::Metrics;
 
 /// Largest record, in bytes. A client request of 32 MiB, the default limit, is a quarter of this.
@@ -121,6 +127,20 @@ pub trait Log: Send + Sync {
     /// Declares records up to `upto` as no longer needed. The log does not persist this: after it
     /// is opened it has to be told again, for every partition.
     fn trim(&self, partition: PartitionId, upto: Lsn);
+
+    /// Keeps every record that can be read now, even if it is trimmed meanwhile. Trims that were
+    /// declared take effect soon after the last hold has been dropped. A log that is held grows: look
+    /// at [`Log::is_short`] now and then.
+    fn hold(&self) -> Hold;
+
+    /// LSN of the last durable record of each partition that has any, as of one moment. All partitions
+    /// share one durable order, and this is a prefix of it: the state that a crash would leave. What
+    /// has been acknowledged before the call is in it, and if a record is, so is everything that was
+    /// durable when it was appended, in whatever partition.
+    ///
+    /// # Errors
+    /// Returns the error after which nothing became durable any more.
+    fn durable(&self) -> Result<BTreeMap<PartitionId, Lsn>, AppendError>;
 
     /// Whether the disk is so full that the log has less than its reserve and cannot get more. Only
     /// work that frees space should be appended then. Becomes false again by itself.

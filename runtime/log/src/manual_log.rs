@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    AppendError, Batch, Done, Log, LogOptions, Lsn, Metrics, OpenError, PartitionId, Records,
+    AppendError, Batch, Done, Hold, Log, LogOptions, Lsn, Metrics, OpenError, PartitionId, Records,
     disk::Disk, disk_space::Status, reader::Reader, writer::LogWriter,
 };
 
@@ -39,8 +39,27 @@ impl<D: Disk> ManualLog<D> {
     ) -> Result<Self, OpenError> {
         let disk = Arc::new(disk);
         let writer = LogWriter::open(Arc::clone(&disk), options.into(), tables)?;
+        Ok(Self::of(disk, writer))
+    }
+
+    /// Creates a log on an empty disk whose first records follow these, for tables that already
+    /// contain the records up to them.
+    ///
+    /// # Errors
+    /// Returns an error if a disk operation fails.
+    pub fn create(
+        disk: D,
+        options: impl Into<LogOptions>,
+        before: BTreeMap<PartitionId, Lsn>,
+    ) -> Result<Self, OpenError> {
+        let disk = Arc::new(disk);
+        let writer = LogWriter::create(Arc::clone(&disk), options.into(), before)?;
+        Ok(Self::of(disk, writer))
+    }
+
+    fn of(disk: Arc<D>, writer: LogWriter<D>) -> Self {
         let (status, metrics) = (Arc::clone(writer.status()), Arc::clone(writer.metrics()));
-        Ok(Self { disk, status, metrics, writer: Mutex::new(writer) })
+        Self { disk, status, metrics, writer: Mutex::new(writer) }
     }
 
     /// Whether any batch waits to be committed.
@@ -120,6 +139,14 @@ impl<D: Disk> Log for ManualLog<D> {
 
     fn trim(&self, partition: PartitionId, upto: Lsn) {
         self.writer().trim(partition, upto);
+    }
+
+    fn hold(&self) -> Hold {
+        self.writer().hold()
+    }
+
+    fn durable(&self) -> Result<BTreeMap<PartitionId, Lsn>, AppendError> {
+        self.writer().durable()
     }
 
     fn is_short(&self) -> bool {

@@ -31,6 +31,19 @@ pub(crate) struct Recovered<F> {
     pub(crate) active: Active<F>,
 }
 
+/// What was found in a log that nobody has open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Number of segments.
+    pub segments: usize,
+    /// Length of all of them.
+    pub bytes: u64,
+    /// Length of what a crash has left at the end, which was never acknowledged.
+    pub incomplete_bytes: u64,
+    /// LSN of the last record of each partition.
+    pub last_lsns: BTreeMap<PartitionId, Lsn>,
+}
+
 /// How the last segment ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tail {
@@ -53,10 +66,21 @@ struct Head {
     len: u64,
 }
 
-#[derive(Default)]
 struct Found {
     segments: Vec<Segment>,
     last_lsns: BTreeMap<PartitionId, Lsn>,
+}
+
+/// What is in a log, without a change to it.
+pub(crate) fn look<D: Disk>(disk: &D, owner: Owner) -> Result<Option<Look>, OpenError> {
+    let Heads { heads, .. } = read_heads(disk, owner)?;
+    let Some((found, tail)) = Found::read(disk, &heads)? else { return Ok(None) };
+    Ok(Some(Look {
+        segments: heads.len(),
+        bytes: heads.iter().map(|head| head.len).sum(),
+        incomplete_bytes: tail.len - tail.whole,
+        last_lsns: found.last_lsns,
+    }))
 }
 
 /// Recovers the log. `tables` holds the last LSN that is in each partition's tables: a log that
@@ -68,17 +92,16 @@ pub(crate) fn recover<D: Disk>(
     tables: &BTreeMap<PartitionId, Lsn>,
 ) -> Result<Recovered<D::File>, OpenError> {
     loop {
-        let heads = read_heads(disk, options.owner)?;
-        let mut found = Found::default();
-        let Some(first) = heads.first() else { return begin(disk, options) };
-        found.last_lsns.clone_from(&first.header.last_lsns);
-        let before = found.last_lsns.clone();
-        for pair in heads.windows(2) {
-            found.read_closed(disk, &pair[0], pair[1].header.predecessor_bytes)?;
+        remove_unfinished(disk)?;
+        let Heads { heads, torn } = read_heads(disk, options.owner)?;
+        if let Some(name) = torn {
+            remove(disk, &name)?;
         }
-        let last = &heads[heads.len() - 1];
-        let tail = found.read_last(disk, last)?;
-        check_tables(tables, &before, &found.last_lsns)?;
+        let Some((found, tail)) = Found::read(disk, &heads)? else {
+            return begin(disk, options, BTreeMap::new());
+        };
+        let (before, last) = (&heads[0].header.last_lsns, &heads[heads.len() - 1]);
+        check_tables(tables, before, &found.last_lsns)?;
         let is_empty = found.segments.last().is_none_or(|segment| segment.last_lsns.is_empty());
         if last.header.magic == Magic::One && is_empty && heads.len() > 1 {
             // Format 1 gave a segment its name before the segment was on disk, and nothing proves
@@ -94,7 +117,7 @@ pub(crate) fn recover<D: Disk>(
                  acknowledged and is discarded"
             );
         }
-        let segments = Segments::found(found.segments, &before);
+        let segments = Segments::found(found.segments, before);
         return go_on(disk, &tail, segments, found.last_lsns, options);
     }
 }
@@ -122,9 +145,12 @@ fn check_tables(
     Ok(())
 }
 
-/// Creates the first segment of a log.
-fn begin<D: Disk>(disk: &D, options: &LogOptions) -> Result<Recovered<D::File>, OpenError> {
-    let last_lsns = BTreeMap::new();
+/// Creates the first segment of a log whose first records follow these.
+pub(crate) fn begin<D: Disk>(
+    disk: &D,
+    options: &LogOptions,
+    last_lsns: BTreeMap<PartitionId, Lsn>,
+) -> Result<Recovered<D::File>, OpenError> {
     let plan = Plan {
         number: 1,
         predecessor_bytes: 0,
@@ -136,8 +162,8 @@ fn begin<D: Disk>(disk: &D, options: &LogOptions) -> Result<Recovered<D::File>, 
         let what = "the first segment cannot be created".to_owned();
         OpenError::Io { what, source: trouble.into() }
     })?;
-    let mut segments = Segments::default();
-    segments.begin(0, Segment::new(1, active.magic, 0, BTreeMap::new()));
+    let mut segments = Segments::found(Vec::new(), &last_lsns);
+    segments.begin(0, Segment::new(1, active.magic, last_lsns.len(), BTreeMap::new()));
     Ok(Recovered { segments, last_lsns, active })
 }
 
@@ -168,18 +194,29 @@ fn go_on<D: Disk>(
     Ok(Recovered { segments, last_lsns, active })
 }
 
-/// Reads the heads of all segments, in order.
-fn read_heads<D: Disk>(disk: &D, owner: Owner) -> Result<Vec<Head>, OpenError> {
+fn remove_unfinished<D: Disk>(disk: &D) -> Result<(), OpenError> {
     let names = disk.list().map_err(io("the log's directory cannot be listed"))?;
     for name in names.iter().filter(|name| segment::is_unfinished(name)) {
-        disk.remove(name).map_err(io(&format!("{name} cannot be removed")))?;
+        remove(disk, name)?;
     }
+    Ok(())
+}
+
+/// The heads of all segments, in order.
+struct Heads {
+    heads: Vec<Head>,
+    /// The last file, if it was created but not synced when a crash came: it never held anything.
+    torn: Option<String>,
+}
+
+fn read_heads<D: Disk>(disk: &D, owner: Owner) -> Result<Heads, OpenError> {
+    let names = disk.list().map_err(io("the log's directory cannot be listed"))?;
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number_of(name)).collect();
     numbers.sort_unstable();
     if let Some(gap) = numbers.windows(2).find(|pair| pair[0] + 1 != pair[1]) {
         return Err(OpenError::SegmentMissing { missing: gap[0] + 1 });
     }
-    let mut heads = Vec::new();
+    let (mut heads, mut torn) = (Vec::new(), None);
     for &number in &numbers {
         let name = segment::file_name(number);
         match read_head(disk, &name, number)? {
@@ -188,13 +225,12 @@ fn read_heads<D: Disk>(disk: &D, owner: Owner) -> Result<Vec<Head>, OpenError> {
             }
             Some(head) => heads.push(head),
             None if Some(&number) == numbers.last() && follows_format_1(number, &heads) => {
-                // Created but not synced when the crash came: it never held anything.
-                remove(disk, &name)?;
+                torn = Some(name);
             }
             None => return Err(damaged(&name, 0, "the header cannot be read")),
         }
     }
-    Ok(heads)
+    Ok(Heads { heads, torn })
 }
 
 /// Whether a segment may have been created by format 1, the only one that gave a file its name
@@ -227,6 +263,18 @@ fn read_head<D: Disk>(disk: &D, name: &str, number: u64) -> Result<Option<Head>,
 }
 
 impl Found {
+    /// Reads all segments; `None` if there are none.
+    fn read<D: Disk>(disk: &D, heads: &[Head]) -> Result<Option<(Self, Tail)>, OpenError> {
+        let (Some(first), Some(last)) = (heads.first(), heads.last()) else { return Ok(None) };
+        let last_lsns = first.header.last_lsns.clone();
+        let mut found = Self { segments: Vec::new(), last_lsns };
+        for pair in heads.windows(2) {
+            found.read_closed(disk, &pair[0], pair[1].header.predecessor_bytes)?;
+        }
+        let tail = found.read_last(disk, last)?;
+        Ok(Some((found, tail)))
+    }
+
     /// Reads a segment that was closed at `end`, or at the end of its file if its successor does
     /// not record that.
     fn read_closed<D: Disk>(

@@ -33,7 +33,7 @@ use crate::{Lsn, PartitionId, disk_space::Owner, frame::Magic};
 
 const MAGIC: &[u8; 8] = b"ABIDELOG";
 /// Format version of the segments and frames that are written.
-pub(crate) const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 3;
 /// First format version with a random magic and the two lengths.
 const FORMAT_2: u32 = 2;
 /// Oldest format version that can be read.

@@ -7,6 +7,7 @@ use crate::{
     Lsn, PartitionId,
     disk::Disk,
     frame::{Magic, Position},
+    hold::{Hold, Holds},
     segment,
 };
 
@@ -49,6 +50,7 @@ pub(crate) struct Segments {
     trimmed: BTreeMap<PartitionId, Lsn>,
     /// Whether a segment that is no longer needed could not be removed.
     is_removal_owed: bool,
+    holds: Holds,
 }
 
 impl Segments {
@@ -167,8 +169,16 @@ impl Segments {
         *trimmed = upto.max(*trimmed);
     }
 
+    /// Keeps all segments until the hold is dropped.
+    pub(crate) fn hold(&self) -> Hold {
+        self.holds.begin()
+    }
+
     /// Whether the segment being written has records, none of which are needed.
     pub(crate) fn is_active_done(&self) -> bool {
+        if self.holds.is_held() {
+            return false;
+        }
         let active = self.all.last().filter(|active| !active.last_lsns.is_empty());
         active.is_some_and(|active| !self.is_needed(active))
     }
@@ -178,8 +188,15 @@ impl Segments {
         self.is_removal_owed
     }
 
-    /// Removes the segments that are no longer needed. A removal that fails is retried later.
+    /// Removes the segments that are no longer needed. A removal that fails, or that a hold puts off,
+    /// is retried later.
     pub(crate) fn remove_trimmed<D: Disk>(&mut self, disk: &D) {
+        if self.holds.is_held() {
+            // The one being written may have to be closed first, so any trim may free something.
+            self.is_removal_owed = !self.trimmed.is_empty();
+            return;
+        }
+        self.is_removal_owed = false;
         while self.all.len() > 1 && !self.is_needed(&self.all[0]) {
             // Each removal is durable before the next one, so that a crash leaves no gap.
             self.is_removal_owed = self.remove_first(disk).is_err();

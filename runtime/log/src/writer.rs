@@ -12,7 +12,9 @@ use crate::{
     disk::Disk,
     disk_space::{LogOptions, Status, Trouble},
     frame::{self, Magic, Position},
-    recovery::{Recovered, recover},
+    hold::Hold,
+    recovery::{Recovered, begin, recover},
+    segment,
     segments::{Segment, Segments},
 };
 
@@ -65,7 +67,34 @@ impl<D: Disk> LogWriter<D> {
         options: LogOptions,
         tables: &BTreeMap<PartitionId, Lsn>,
     ) -> Result<Self, OpenError> {
-        let Recovered { segments, last_lsns, active } = recover(&*disk, &options, tables)?;
+        let recovered = recover(&*disk, &options, tables)?;
+        Self::go_on(disk, options, recovered)
+    }
+
+    /// Creates a log whose first records follow these.
+    pub(crate) fn create(
+        disk: Arc<D>,
+        options: LogOptions,
+        before: BTreeMap<PartitionId, Lsn>,
+    ) -> Result<Self, OpenError> {
+        let names = disk.list().map_err(|source| OpenError::Io {
+            what: "the log's directory cannot be listed".to_owned(),
+            source,
+        })?;
+        if let Some(name) = names.iter().find(|name| segment::number_of(name).is_some()) {
+            let what = format!("a log cannot be created where there is {name}");
+            return Err(OpenError::Io { what, source: io::ErrorKind::AlreadyExists.into() });
+        }
+        let begun = begin(&*disk, &options, before)?;
+        Self::go_on(disk, options, begun)
+    }
+
+    fn go_on(
+        disk: Arc<D>,
+        options: LogOptions,
+        recovered: Recovered<D::File>,
+    ) -> Result<Self, OpenError> {
+        let Recovered { segments, last_lsns, active } = recovered;
         let mut writer = Self {
             disk,
             options,
@@ -106,6 +135,19 @@ impl<D: Disk> LogWriter<D> {
     /// See [`crate::Log::oldest`].
     pub(crate) fn oldest(&self, partition: PartitionId) -> Lsn {
         self.segments.oldest(partition)
+    }
+
+    /// See [`crate::Log::hold`].
+    pub(crate) fn hold(&self) -> Hold {
+        self.segments.hold()
+    }
+
+    /// See [`crate::Log::durable`].
+    pub(crate) fn durable(&self) -> Result<BTreeMap<PartitionId, Lsn>, AppendError> {
+        match &self.failure {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(self.last_lsns.keys().map(|id| (*id, self.written(*id))).collect()),
+        }
     }
 
     /// The segments that hold durable records of a partition from `from` on.

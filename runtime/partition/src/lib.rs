@@ -12,8 +12,8 @@
 //! them), [`clock`], `peers`, `lanes` and `inbox` (what waits for the next turn), [`driver`] (the
 //! turn), [`health`], [`row_snapshot`] (rows held for longer than a turn), `dispatch` (effects to
 //! edges), `waiters` (requests that wait for an answer), `durable` (what the log has acknowledged),
-//! [`observer`] (notifications of what is stored), [`checkpoint`], [`node`] (recovery and the
-//! threads).
+//! [`observer`] (notifications of what is stored), [`checkpoint`], [`cut`] (a copy of a running
+//! node), [`node`] (recovery and the threads).
 //!
 //! **Invariant:** durable before visible. Effects leave only from the log's callback, after the
 //! records that caused them are on disk. The driver never waits for an edge; what an edge cannot
@@ -22,6 +22,7 @@
 pub mod budget;
 pub mod checkpoint;
 pub mod clock;
+pub mod cut;
 mod dispatch;
 pub mod driver;
 mod durable;
@@ -42,6 +43,7 @@ mod sync;
 mod waiters;
 
 pub use clock::{Clock, NodeClock};
+pub use cut::{Cut, CutError, CutSource};
 pub use driver::Settings;
 pub use edges::{Edges, Full};
 pub use handle::{Partitions, Stopped};

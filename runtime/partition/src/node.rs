@@ -19,6 +19,7 @@ use crate::{
     Partitions,
     checkpoint::Checkpoints,
     clock::Clock,
+    cut::CutSource,
     dispatch::Dispatch,
     driver::{Driver, Folded, Settings, Surroundings, Turn, log_id},
     edges::Edges,
@@ -92,6 +93,7 @@ pub enum StartError {
 /// The recovered partitions of a node, and the handle to them.
 pub struct Node {
     partitions: Partitions,
+    cuts: CutSource,
     drivers: Vec<Driver>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -128,6 +130,7 @@ impl Node {
         let Parts { stores, log, clock, derivation, checkpoints, observer, settings } = parts;
         let count = handle::count_of(stores.len());
         let disk_space = DiskSpace::of(&stores);
+        let cuts = CutSource::of(&log, &stores);
         let mut folded = Vec::with_capacity(stores.len());
         for (id, store) in (0..count).map(PartitionId).zip(stores) {
             let mut one = Folded::of(Partition { id, count, derivation }, store, &*log)?;
@@ -171,12 +174,17 @@ impl Node {
             edges.publish_registry(registry.tables(|tables| tables.deployments()));
         }
         note_owed_messages(&mut drivers, &inboxes);
-        Ok(Self { partitions, drivers, threads: Vec::new() })
+        Ok(Self { partitions, cuts, drivers, threads: Vec::new() })
     }
 
     /// The handle to the partitions.
     pub fn partitions(&self) -> &Partitions {
         &self.partitions
+    }
+
+    /// Where copies of the running node are taken from.
+    pub fn cuts(&self) -> &CutSource {
+        &self.cuts
     }
 
     /// The partitions themselves, for callers that run their turns by hand.

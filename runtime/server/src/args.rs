@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::settings::{self, Address, OrOff};
+use crate::{
+    config::settings::{self, Address, OrOff},
+    doctor::Doctor,
+    restore::Restore,
+};
 
 /// A durable-execution runtime: handlers that finish exactly once in effect, whatever crashes.
 #[derive(Debug, Parser)]
@@ -19,6 +23,13 @@ pub(crate) enum Verb {
     /// Run the server. Needs no configuration: data goes to ./abide-data.
     #[command(after_help = all_settings())]
     Serve(Serve),
+
+    /// Make a data directory of a backup, which `abide backup` has taken.
+    Restore(Restore),
+
+    /// Look for what is wrong with a server, its data and this machine, and say what to do.
+    #[command(after_help = cli::doctor::HELP)]
+    Doctor(Doctor),
 
     /// What is asked of a server, here or elsewhere, over its admin API.
     #[command(flatten)]

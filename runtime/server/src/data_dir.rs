@@ -2,6 +2,8 @@
 //! was created with, and derives ids from names by the same rule forever.
 
 mod layout;
+pub(crate) mod restored;
+mod version;
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
@@ -16,13 +18,13 @@ use layout::Layout;
 
 /// Describes the directory. The file has this name from the first use on. Until the log and the
 /// tables have been created, it is a draft.
-const LAYOUT: &str = "LAYOUT";
+pub(crate) const LAYOUT: &str = "LAYOUT";
 /// Secret that the ids of named invocations are derived with.
 const SECRET: &str = "SECRET";
 /// The process that holds a lock on this file owns the directory.
-const LOCK: &str = "LOCK";
+pub(crate) const LOCK: &str = "LOCK";
 /// Directory of the log.
-const LOG: &str = "log";
+pub(crate) const LOG: &str = "log";
 
 /// Files are readable only by their owner, because they hold clients' headers and payloads.
 const PRIVATE: u32 = 0o600;
@@ -40,6 +42,43 @@ pub(crate) struct DataDir {
     /// Whether it has been used before. If so, there must be a log, or data was lost.
     pub(crate) is_in_use: bool,
     lock: File,
+}
+
+/// What a data directory says about itself.
+#[derive(Debug)]
+pub(crate) struct Look {
+    /// The number of partitions.
+    pub(crate) partitions: u16,
+    /// Fingerprint of its secret, if it has one.
+    pub(crate) fingerprint: Option<u128>,
+    /// The version that has written to it last, if that is known.
+    pub(crate) version: Option<String>,
+}
+
+/// Looks at a directory that has been used, and changes nothing.
+///
+/// # Errors
+/// Returns the error that a start would end with.
+pub(crate) fn look(path: &Path) -> Result<Look> {
+    version::check(path)?;
+    let version = version::read(path)?.map(|writer| writer.version);
+    let file = path.join(LAYOUT);
+    let text =
+        fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let layout =
+        Layout::parse(&text).with_context(|| format!("{} cannot be used", file.display()))?;
+    let derivation = derivation(path, &layout)?;
+    let (partitions, fingerprint) = (layout.partitions, derivation.fingerprint());
+    Ok(Look { partitions, fingerprint, version })
+}
+
+/// What makes a data directory the one that it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    /// The text of `LAYOUT`.
+    pub(crate) layout: String,
+    /// The content of `SECRET`. `None` if the directory was created before secrets existed.
+    pub(crate) secret: Option<[u8; SECRET_BYTES]>,
 }
 
 impl Drop for DataDir {
@@ -66,6 +105,8 @@ impl DataDir {
             .with_context(|| format!("the data directory {} cannot be used", path.display()))?;
         refuse_strangers(&path)?;
         let lock = lock(&path)?;
+        // Before the layout, which a newer version may have changed, too.
+        version::check(&path)?;
         let file = path.join(LAYOUT);
         let (layout, is_in_use) = match fs::read_to_string(&file) {
             Ok(text) => {
@@ -86,6 +127,7 @@ impl DataDir {
         };
         close_to_others(&path);
         let derivation = derivation(&path, &layout)?;
+        version::note(&path)?;
         Ok(Self { path, partitions: layout.partitions, derivation, is_in_use, lock })
     }
 
@@ -100,6 +142,16 @@ impl DataDir {
 
     pub(crate) fn log(&self) -> PathBuf {
         self.path.join(LOG)
+    }
+
+    /// What a backup has of it besides the log and the tables.
+    pub(crate) fn identity(&self) -> Identity {
+        let secret = match self.derivation {
+            Derivation::Secret(secret) => Some(secret),
+            Derivation::Plain => None,
+        };
+        let layout = Layout { partitions: self.partitions, secret: self.derivation.fingerprint() };
+        Identity { layout: layout.to_string(), secret }
     }
 }
 
@@ -195,8 +247,9 @@ fn derivation(path: &Path, layout: &Layout) -> Result<Derivation> {
 /// Whether a new data directory may contain this name, apart from what an incomplete first start
 /// leaves.
 fn is_no_stranger(name: &str) -> bool {
-    let is_of_a_start =
-        [LOCK, SECRET, LAYOUT].iter().any(|known| name == *known || name == draft_of(known));
+    let is_of_a_start = [LOCK, SECRET, LAYOUT, version::FILE]
+        .iter()
+        .any(|known| name == *known || name == draft_of(known));
     // Belongs to the volume, or is a configuration kept with the data.
     is_of_a_start || name == "lost+found" || name.ends_with(".toml")
 }

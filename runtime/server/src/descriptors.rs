@@ -26,6 +26,17 @@ pub(crate) struct Shares {
     pub(crate) endpoints: usize,
 }
 
+/// The least that a server starts with.
+pub(crate) fn least(partitions: u16) -> u64 {
+    LEAST + 2 * u64::from(partitions)
+}
+
+/// What suffices for this many clients' connections, whatever else there is.
+pub(crate) fn enough_for(connections_max: usize) -> u64 {
+    // Clients get half of what is left, in `share`.
+    OWN + 2 * connections_max as u64
+}
+
 /// Raises the limit of open files as far as the system allows, and shares it out.
 ///
 /// # Errors
@@ -41,7 +52,7 @@ pub(crate) fn take(partitions: u16, wanted: Shares) -> Result<Shares> {
         }
     };
     let limit = limit.unwrap_or(ENOUGH).min(ENOUGH);
-    let least = LEAST + 2 * u64::from(partitions);
+    let least = least(partitions);
     ensure!(
         limit >= least,
         "the process may open {limit} files, but needs at least {least}: raise the limit \

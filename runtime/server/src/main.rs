@@ -2,7 +2,8 @@
 //! parts are wired together.
 //!
 //! Reading order: [`args`] (the command line), [`config`] (the resolved configuration),
-//! [`data_dir`] (the data directory), [`descriptors`] (the limit of open files), [`node`] (startup
+//! [`data_dir`] (the data directory) and [`formats`] (which versions' data can be read), [`restore`]
+//! (a data directory made from a backup), [`doctor`] (what is wrong), [`descriptors`] (the limit of open files), [`node`] (startup
 //! and shutdown), [`edges`] (effects to the invoker and the registry), [`discovery`] (calls to
 //! endpoints for the admin API), [`shutdown`], [`panics`], [`telemetry`].
 
@@ -11,10 +12,13 @@ mod config;
 mod data_dir;
 mod descriptors;
 mod discovery;
+mod doctor;
 mod edges;
+mod formats;
 mod memory_watch;
 mod node;
 mod panics;
+mod restore;
 mod shutdown;
 mod sql;
 mod telemetry;
@@ -36,11 +40,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     panics::end_the_process();
     let Args { verb } = Args::try_parse().unwrap_or_else(|error| cli::explained(error).exit());
-    let serve = match verb {
-        Verb::Serve(serve) => serve,
+    let outcome = match verb {
+        Verb::Serve(serve) => run(&serve),
+        Verb::Restore(flags) => {
+            rustix::process::umask(OTHERS);
+            restore::run(&flags)
+        }
+        Verb::Doctor(flags) => return doctor::run(&flags),
         Verb::Client(command) => return cli::run(&command, Args::command()),
     };
-    match run(&serve) {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The whole error chain on one line: what was attempted, and why it failed.

@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_millis(20);
 
 /// What a node may take besides its memory budget before queries are given up, in bytes. What it
 /// takes without any is less.
-const BESIDES_BUDGET_BYTES: u64 = 256 << 20;
+pub(crate) const BESIDES_BUDGET_BYTES: u64 = 256 << 20;
 
 /// Watches for as long as it is not dropped. Where the system does not say how much memory the
 /// process takes, queries are bounded only by what they keep.

@@ -27,10 +27,11 @@ use crate::{
     descriptors::{self, Shares},
     discovery::HttpDiscovery,
     edges::NodeEdges,
-    memory_watch, panics,
+    formats, memory_watch, panics,
     shutdown::{Reason, Shutdown},
     sql, telemetry,
     wire::{
+        backups::NodeBackups,
         changes::Changes,
         queries::AdminQueries,
         sql::{Following, Snapshots},
@@ -121,7 +122,7 @@ async fn serve(config: Config) -> Result<()> {
         tracing::debug!(partition = partition.0, "a partition has stopped");
         stopped.start(Reason::Partition);
     })?;
-    let partitions = node.partitions().clone();
+    let (partitions, cuts) = (node.partitions().clone(), node.cuts().clone());
 
     let budget = Budget::of(config.memory_budget_bytes);
     let (pressure, body_pressure) = (Pressure::default(), Pressure::default());
@@ -178,6 +179,7 @@ async fn serve(config: Config) -> Result<()> {
     sql.handle().spawn(keeper.run(until(&shutdown)));
     sql.handle().spawn(memory_watch::watch(Arc::clone(&engine), config.memory_budget_bytes));
 
+    let wall = Arc::clone(&clock);
     let admin = Admin {
         partitions,
         registry,
@@ -188,10 +190,11 @@ async fn serve(config: Config) -> Result<()> {
         derivation: data_dir.derivation,
         queries: Arc::new(AdminQueries::new(&engine, config.sql.queries_max, sql.handle())),
         changes,
+        backups: Arc::new(NodeBackups::new(cuts, data_dir.identity(), wall, sql.handle())),
         ingress_url: ingress_url.clone(),
         memory: Share::new(budget.admin),
         hosts: config.access.hosts.clone(),
-        version: env!("CARGO_PKG_VERSION"),
+        version: formats::VERSION,
     };
     let admin_server = tokio::spawn(runtime_admin::serve(
         admin_listener,
@@ -226,7 +229,7 @@ async fn serve(config: Config) -> Result<()> {
 
 /// Refuses a clock that was never set: it would date everything wrongly, with dates that HTTP can't
 /// even express.
-fn check_time(wall_us: u64) -> Result<()> {
+pub(crate) fn check_time(wall_us: u64) -> Result<()> {
     let (from, until) = (TIME_MIN_US, TIME_MAX_US);
     ensure!(
         (from..until).contains(&wall_us),

@@ -313,3 +313,129 @@ async fn state_is_edited_for_the_version_that_was_read() {
     assert_eq!(outcomes, ["done", "done", "done"]);
     assert_eq!(audit[2]["reason"], "a note");
 }
+
+/// What the doctor finds: for each finding, what it is about, its level, and its text.
+fn findings(command: &mut Command, code: i32) -> Vec<(String, String, String)> {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{printed}{said}");
+    let findings: Vec<Value> = serde_json::from_str(&printed).unwrap();
+    let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
+    let three =
+        |finding: &Value| (text(finding, "about"), text(finding, "level"), text(finding, "found"));
+    findings.iter().map(three).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_what_is_wrong() {
+    let node = Node::start().await;
+    let dir = node.abide.data.clone();
+    let doctor = || {
+        let mut command = node.command(&["doctor", "--json", "--data-dir"]);
+        command.arg(&dir);
+        command
+    };
+    let has = |findings: &[(String, String, String)], about: &str, level: &str, part: &str| {
+        let is =
+            |it: &&(String, String, String)| it.0 == about && it.1 == level && it.2.contains(part);
+        assert!(findings.iter().any(|it| is(&it)), "{about} {level} {part}: {findings:?}");
+    };
+    let paused = node.waiting().await;
+    node.json(&["invocations", "pause", &paused], 0);
+    node.until(&paused, "paused").await;
+    let gone = "http://127.0.0.1:1";
+    let found = findings(&mut doctor(), 0);
+    has(&found, "data", "ok", &format!("process {}", node._process.pid()));
+    has(&found, "data", "ok", "2 partitions, last used by version 0.1.0");
+    has(&found, "server", "ok", "abide 0.1.0 answers");
+    has(&found, "endpoint", "ok", "answers the server: protocol 5 to 7, services: 2");
+    has(&found, "stuck", "warning", "1 invocations are paused");
+    assert!(found.iter().all(|it| it.1 != "problem"), "{found:?}");
+    assert!(
+        findings(doctor().env("ABIDE_NONE", "1"), 0).len() > found.len(),
+        "an unknown variable"
+    );
+    let broken = findings(doctor().env("ABIDE_PARTITIONS", "0"), 1);
+    has(&broken, "settings", "problem", "partitions is 0, expected 1 to 256");
+
+    // A stopped directory, with nobody at the address of the server.
+    let Node { _process: mut process, abide, _dir, .. } = node;
+    process.terminate().unwrap();
+    process.wait().unwrap();
+    let offline = |code| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_abide"));
+        command.args(["doctor", "--json", "--admin", gone, "--data-dir"]).arg(&dir);
+        command.env("ABIDE_ADMIN_ADDRESS", abide.admin.to_string());
+        command.env("ABIDE_INGRESS_ADDRESS", abide.ingress.to_string());
+        command.env("ABIDE_SQL_ADDRESS", "off");
+        findings(&mut command, code)
+    };
+    let before = std::fs::read_dir(&dir).unwrap().count();
+    let found = offline(0);
+    has(&found, "data", "ok", "no server on this machine runs on");
+    has(&found, "log", "ok", "segments of");
+    has(&found, "server", "warning", "no server answers");
+    has(&found, "ports", "ok", &format!("{} is free (admin)", abide.admin));
+    let segment = std::fs::read_dir(dir.join("log")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    has(&offline(1), "log", "problem", "damaged at offset");
+    std::fs::remove_file(dir.join("partition-1.redb")).unwrap();
+    has(&offline(1), "data", "problem", "partition-1.redb is missing or empty");
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), before - 1, "nothing was made");
+}
+
+/// Each start of the command notes its process. Its endpoint is served by the test.
+const SERVICE: &str = "echo $$ >> ../starts; echo hello; exec sleep 1000";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_is_tried_with_a_server_and_again_after_a_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let (project, log) = (dir.path().join("project"), dir.path().join("log.txt"));
+    std::fs::create_dir_all(project.join("src")).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    let endpoint = Endpoint::new().bind(Cart);
+    tokio::spawn(endpoint.serve_listener(listener, std::future::pending()));
+    let abide = Abide::on_free_ports(env!("CARGO_BIN_EXE_abide").into(), dir.path().join("data"));
+    let abide = abide.unwrap();
+    let mut command = Command::new(&abide.program);
+    command.args(["dev", "--endpoint", &uri, "--watch", ".", "--data-dir"]).arg(&abide.data);
+    command.args(["--admin", &format!("http://{}", abide.admin), "--", "sh", "-c", SERVICE]);
+    command.env("ABIDE_INGRESS_ADDRESS", abide.ingress.to_string()).env("ABIDE_SQL_ADDRESS", "off");
+    let out = std::fs::File::create(&log).unwrap();
+    command.current_dir(&project).stdout(out.try_clone().unwrap()).stderr(out);
+    let mut dev = Process::spawn("abide dev", command).unwrap();
+    let server = Server::new(abide.ingress, abide.admin);
+    let said = async |part: &str, times: usize| {
+        let said = server.eventually(|| async {
+            let said = std::fs::read_to_string(&log)?;
+            ensure!(said.matches(part).count() == times, "{part} not {times} times: {said}");
+            Ok(())
+        });
+        said.await.unwrap();
+    };
+    said(&format!("abide   | registered {uri} as dp_"), 1).await;
+    said("service | hello", 1).await;
+    assert_eq!(server.call("/Cart/c/add", json!(2)).await.unwrap(), json!(2));
+    // What a build writes is no change.
+    std::fs::create_dir(project.join("target")).unwrap();
+    std::fs::write(project.join("target/out"), "").unwrap();
+    std::fs::write(project.join("src/main.rs"), "").unwrap();
+    said(&format!("abide   | registered {uri} again as dp_"), 1).await;
+    said("service | hello", 2).await;
+    assert_eq!(server.call("/Cart/c/add", json!(3)).await.unwrap(), json!(5));
+    let starts = || std::fs::read_to_string(dir.path().join("starts")).unwrap();
+    let pids: Vec<String> = starts().lines().map(str::to_owned).collect();
+    assert_eq!(pids.len(), 2);
+    let is_alive = |pid: &str| std::path::Path::new("/proc").join(pid).join("stat").exists();
+    assert!(!is_alive(&pids[0]) && is_alive(&pids[1]), "one at a time");
+    dev.terminate().unwrap();
+    assert!(dev.wait().unwrap().success());
+    assert!(!is_alive(&pids[1]), "nothing is left running");
+    assert!(std::net::TcpStream::connect(abide.admin).is_err(), "the server has ended, too");
+    assert!(abide.data.join("LAYOUT").exists(), "its data was wanted");
+}

@@ -41,13 +41,19 @@ impl Encoder {
 }
 
 pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<Row, ReadError> {
-    let Some((&CHECKED, rest)) = value.split_first() else { return Ok(Row::decode(value)?) };
-    let at = rest.len().checked_sub(CRC_BYTES).ok_or(ReadError::Damaged)?;
-    let (row, crc) = rest.split_at(at);
-    if checksum(key, row).to_be_bytes() != crc {
-        return Err(ReadError::Damaged);
-    }
-    Ok(Row::decode(row)?)
+    Ok(Row::decode(checked(key, value).ok_or(ReadError::Damaged)?)?)
+}
+
+/// Whether a stored value is what was written for this key, as far as a checksum can tell.
+pub(crate) fn is_intact(key: &[u8], value: &[u8]) -> bool {
+    checked(key, value).is_some()
+}
+
+/// The row in a value; `None` if the checksum does not match.
+fn checked<'a>(key: &[u8], value: &'a [u8]) -> Option<&'a [u8]> {
+    let Some((&CHECKED, rest)) = value.split_first() else { return Some(value) };
+    let (row, crc) = rest.split_at(rest.len().checked_sub(CRC_BYTES)?);
+    (checksum(key, row).to_be_bytes() == crc).then_some(row)
 }
 
 fn checksum(key: &[u8], row: &[u8]) -> u32 {

@@ -1,6 +1,6 @@
 //! The adapter to redb: opening stores, and the steps of a checkpoint.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use crate::{
     base::{Base, FileRows, Frozen},
     checkpoint::{Checkpoint, CheckpointDone},
     compact,
+    copy::StoreSource,
     error::{CheckpointError, OpenError},
     format::{
         APPLIED_LSN, DIRECTORY, FORMAT, META, PARTITION, PARTITIONS, ROW_BYTES, ROWS, STORE_FORMAT,
@@ -36,7 +37,7 @@ pub struct StoreName {
 
 /// Memory that redb may use for its page cache, in bytes. Only reads fill it, and the hot rows are
 /// in the overlays anyway.
-const CACHE_BYTES_MAX: usize = 16 << 20;
+pub(crate) const CACHE_BYTES_MAX: usize = 16 << 20;
 
 /// One partition's rows.
 pub struct Store {
@@ -96,7 +97,7 @@ impl Store {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             Ok(()) | Err(_) => (), // A leftover of a crash.
         }
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&temporary)?;
+        let file = new_file(&temporary)?;
         let store = Self::open(FileBackend::new(file)?, name, patient::PAUSE, |_, _| Ok(()))?;
         std::fs::rename(&temporary, path)?;
         if let Some(dir) = path.parent() {
@@ -167,6 +168,12 @@ impl Store {
     /// The last record contained in the file.
     pub fn applied(&self) -> Lsn {
         self.applied
+    }
+
+    /// Where copies of the file's rows are taken from.
+    pub fn source(&self) -> StoreSource {
+        let database = Arc::downgrade(&self.database);
+        StoreSource { database, condition: Arc::clone(&self.condition) }
     }
 
     /// The rows below the live overlay.
@@ -302,7 +309,12 @@ fn identify(database: &Database) -> Result<Option<Identity>, redb::Error> {
     }))
 }
 
-fn create(database: &Database, name: StoreName) -> Result<(), redb::Error> {
+/// Creates a file that does not exist yet.
+pub(crate) fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).open(path)
+}
+
+pub(crate) fn create(database: &Database, name: StoreName) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     {

@@ -13,7 +13,7 @@ pub(crate) const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new(
 pub(crate) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 /// Version of the layout above. Stores of other versions are refused; a migration would start here.
-pub(crate) const STORE_FORMAT: u64 = 1;
+pub const STORE_FORMAT: u64 = 1;
 
 pub(crate) const FORMAT: &str = "format";
 pub(crate) const PARTITION: &str = "partition";

@@ -435,3 +435,72 @@ fn a_file_that_is_mostly_free_is_given_back_at_a_start() {
         assert_eq!(store.base().get(&key(5)), kept(5));
     }
 }
+
+/// Puts rows and writes a checkpoint of them.
+fn checkpoint(store: &mut Store, keys: std::ops::Range<u8>, value: u8, applied: u64) {
+    let mut live = Overlay::default();
+    keys.for_each(|n| live.put(key(n), row(value)));
+    let checkpoint = store.freeze(&mut live, Lsn(applied));
+    store.install(checkpoint.run()).unwrap();
+}
+
+fn copied(snapshot: &StoreSnapshot, into: &SimBackend) {
+    let name = StoreName { partition: 0, partitions: 1, directory: None };
+    let mut fill = StoreFill::create(into.clone(), name).unwrap();
+    for row in snapshot.rows().unwrap() {
+        let (key, value) = row.unwrap();
+        fill.add(&key, &value).unwrap();
+    }
+    fill.finish(snapshot.applied()).unwrap();
+}
+
+#[test]
+fn a_copy_is_that_of_its_moment_while_checkpoints_are_written() {
+    let mut store = open(&SimBackend::default()).unwrap();
+    checkpoint(&mut store, 0..40, 1, 7);
+    let source = store.source();
+    let snapshot = source.snapshot().unwrap();
+    let before = all(&mut Overlay::default(), store.base());
+    checkpoint(&mut store, 20..60, 2, 9);
+    let medium = SimBackend::default();
+    copied(&snapshot, &medium);
+    // Everything is durable when it is complete.
+    let copy = open(&medium.crash(|_| 0)).unwrap();
+    assert_eq!(copy.applied(), Lsn(7));
+    assert_eq!(all(&mut Overlay::default(), copy.base()), before);
+    let (tracked, original) = (copy.free_share().unwrap(), snapshot.bytes());
+    assert!(tracked < 1.0 && original > 0, "{tracked} {original}");
+    assert_eq!(source.snapshot().unwrap().applied(), Lsn(9));
+    drop(snapshot);
+    drop(store);
+    assert!(matches!(source.snapshot(), Err(CopyError::Closed)));
+}
+
+#[test]
+fn rows_that_no_store_has_written_are_not_taken_into_one() {
+    let mut store = open(&SimBackend::default()).unwrap();
+    checkpoint(&mut store, 0..4, 1, 7);
+    let snapshot = store.source().snapshot().unwrap();
+    let rows: Vec<_> = snapshot.rows().unwrap().map(Result::unwrap).collect();
+    let name = StoreName { partition: 0, partitions: 1, directory: None };
+    let mut fill = StoreFill::create(SimBackend::default(), name).unwrap();
+    fill.add(&rows[1].0, &rows[1].1).unwrap();
+    for (key, value) in &rows[..2] {
+        assert!(matches!(fill.add(key, value), Err(FillError::Order(_))));
+    }
+    let mut changed = rows[2].1.clone();
+    changed[1] ^= 1;
+    assert!(matches!(fill.add(&rows[2].0, &changed), Err(FillError::Damaged(_))));
+    fill.add(&rows[2].0, &rows[2].1).unwrap();
+}
+
+#[test]
+fn an_incomplete_fill_is_not_a_store_of_its_lsn() {
+    let medium = SimBackend::default();
+    let name = StoreName { partition: 0, partitions: 1, directory: None };
+    let mut fill = StoreFill::create(medium.clone(), name).unwrap();
+    let mut encoder = checked::Encoder::default();
+    fill.add(&key(1), encoder.encode(&key(1), &row(1))).unwrap();
+    drop(fill);
+    assert_eq!(open(&medium).unwrap().applied(), Lsn(0));
+}

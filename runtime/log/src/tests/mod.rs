@@ -6,6 +6,7 @@ mod crash;
 mod damage;
 mod format_1;
 mod full;
+mod hold;
 mod hostile;
 mod real_disk;
 mod seal;
