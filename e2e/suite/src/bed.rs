@@ -10,9 +10,11 @@ use e2e_harness::{
     abide::Abide,
     npm, ports,
     process::Process,
-    programs::{binary, root, target},
+    programs::{binary, target},
 };
 use serde_json::json;
+
+use crate::sdk::{Sdk, Services};
 
 /// The server to test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -21,17 +23,6 @@ pub enum Runtime {
     Abide,
     /// The real server, from its npm package.
     Restate,
-}
-
-/// The SDK that the services use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Sdk {
-    /// The crate `restate-sdk`.
-    Rust,
-    /// The npm package `@restatedev/restate-sdk`.
-    Typescript,
-    /// Our own, `abide-sdk`.
-    Abide,
 }
 
 /// The configuration of a setup.
@@ -66,6 +57,7 @@ pub struct TestBed {
     pub server: Server,
     setting: Setting,
     addresses: Addresses,
+    program: Services,
     runtime: Process,
     services: Process,
 }
@@ -109,11 +101,12 @@ impl TestBed {
             services: ports::free()?,
             sql: ports::free()?,
         };
+        let program = setting.sdk.install()?;
         let runtime = start_runtime(&setting, addresses)?;
-        let services = start_services(&setting, addresses.services)?;
+        let services = start_services(&setting, &program, addresses.services)?;
         let runtime = ready(runtime, addresses.admin).await?;
         let server = Server::new(addresses.ingress, addresses.admin);
-        Ok(Self { server, setting, addresses, runtime, services })
+        Ok(Self { server, setting, addresses, program, runtime, services })
     }
 
     /// The URI of the services.
@@ -137,7 +130,7 @@ impl TestBed {
     /// Returns an error if they do not start.
     pub fn restart_services(&mut self) -> Result<()> {
         self.services.kill()?;
-        self.services = start_services(&self.setting, self.addresses.services)?;
+        self.services = start_services(&self.setting, &self.program, self.addresses.services)?;
         Ok(())
     }
 
@@ -159,7 +152,7 @@ impl TestBed {
     /// Returns an error if they do not start.
     pub fn revive_services(&mut self) -> Result<()> {
         if self.services.ended()?.is_some() {
-            self.services = start_services(&self.setting, self.addresses.services)?;
+            self.services = start_services(&self.setting, &self.program, self.addresses.services)?;
         }
         Ok(())
     }
@@ -204,23 +197,7 @@ fn restate(setting: &Setting, addresses: Addresses) -> Result<Command> {
     Ok(command)
 }
 
-fn start_services(setting: &Setting, bind: SocketAddr) -> Result<Process> {
-    let command = match setting.sdk {
-        Sdk::Rust => on_rust("interop-services", bind),
-        Sdk::Abide => on_rust("conformance-services", bind),
-        Sdk::Typescript => {
-            let dir = root().join("interop/typescript");
-            npm::packages(&dir)?;
-            let mut command = Command::new("node");
-            command.arg(dir.join("src/main.mjs")).env("PORT", bind.port().to_string());
-            command
-        }
-    };
-    Ok(Process::start("the services", command, &setting.dir.join("services.log"))?)
-}
-
-fn on_rust(program: &str, bind: SocketAddr) -> Command {
-    let mut command = Command::new(binary(program));
-    command.arg(format!("--bind={bind}"));
-    command
+fn start_services(setting: &Setting, services: &Services, bind: SocketAddr) -> Result<Process> {
+    let log = setting.dir.join("services.log");
+    Ok(Process::start("the services", services.command(bind), &log)?)
 }

@@ -10,9 +10,10 @@ use anyhow::Result;
 use clap::Parser;
 use e2e_harness::programs::target;
 use e2e_suite::{
-    bed::{Runtime, Sdk, Setting, TestBed},
+    bed::{Runtime, Setting, TestBed},
     behaviours::{Env, all},
     runner,
+    sdk::{SDKS, Sdk},
 };
 
 /// Runs the interop suite.
@@ -54,8 +55,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<bool> {
-    let sdks =
-        args.services.map_or_else(|| vec![Sdk::Rust, Sdk::Typescript, Sdk::Abide], |sdk| vec![sdk]);
+    let sdks = args.services.map_or_else(|| SDKS.to_vec(), |sdk| vec![sdk]);
     let protocols = args.protocol.map_or_else(|| vec![6, 7], |protocol| vec![protocol]);
     let (mut passed, mut failed) = (0, 0);
     for sdk in sdks {

@@ -7,9 +7,10 @@
 use std::sync::Arc;
 
 use e2e_suite::{
-    bed::{Runtime, Sdk, Setting, TestBed},
+    bed::{Runtime, Setting, TestBed},
     behaviours::{Env, all},
     runner,
+    sdk::Sdk,
 };
 
 async fn ask(sdk: Sdk, protocol: u16, always_suspend: bool, partitions: u16, http_11: bool) {
