@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use e2e_client::{Server, ready};
@@ -24,6 +25,19 @@ pub enum Runtime {
     /// The real server, from its npm package.
     Restate,
 }
+
+/// How a process is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGKILL: at once.
+    Kill,
+    /// SIGTERM; then SIGKILL if it has not stopped in time.
+    Terminate,
+}
+
+/// Time that a process has to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The configuration of a setup.
 #[derive(Debug, Clone)]
@@ -119,27 +133,32 @@ impl TestBed {
         self.addresses.sql
     }
 
+    /// The SDK of the services.
+    pub fn sdk(&self) -> Sdk {
+        self.setting.sdk
+    }
+
     /// The directory for data and logs.
     pub fn dir(&self) -> &Path {
         &self.setting.dir
     }
 
-    /// Kills the services with SIGKILL and restarts them.
+    /// Ends the services and restarts them.
     ///
     /// # Errors
     /// Returns an error if they do not start.
-    pub fn restart_services(&mut self) -> Result<()> {
-        self.services.kill()?;
+    pub async fn restart_services(&mut self, signal: Signal) -> Result<()> {
+        end(&mut self.services, signal).await?;
         self.services = start_services(&self.setting, &self.program, self.addresses.services)?;
         Ok(())
     }
 
-    /// Kills the runtime with SIGKILL, restarts it and waits until it is ready.
+    /// Ends the runtime, restarts it and waits until it is ready.
     ///
     /// # Errors
     /// Returns an error if it does not start.
-    pub async fn restart_runtime(&mut self) -> Result<()> {
-        self.runtime.kill()?;
+    pub async fn restart_runtime(&mut self, signal: Signal) -> Result<()> {
+        end(&mut self.runtime, signal).await?;
         let runtime = start_runtime(&self.setting, self.addresses)?;
         self.runtime = ready(runtime, self.addresses.admin).await?;
         Ok(())
@@ -156,6 +175,19 @@ impl TestBed {
         }
         Ok(())
     }
+}
+
+/// Ends a process as an orchestrator does: it gets a while to stop by itself.
+async fn end(process: &mut Process, signal: Signal) -> Result<()> {
+    if signal == Signal::Terminate {
+        process.terminate()?;
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while process.ended()?.is_none() && Instant::now() < deadline {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    process.kill()?;
+    Ok(())
 }
 
 fn start_runtime(setting: &Setting, addresses: Addresses) -> Result<Process> {
@@ -190,6 +222,8 @@ fn restate(setting: &Setting, addresses: Addresses) -> Result<Command> {
         .env("RESTATE_ADVERTISED_ADDRESS", format!("http://{node}"))
         .env("RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT", format!("{inactivity_ms}ms"))
         .env("RESTATE_LISTEN_MODE", "tcp")
+        // So that what is retained briefly is removed soon.
+        .env("RESTATE_WORKER__CLEANUP_INTERVAL", "1s")
         .env("DO_NOT_TRACK", "1");
     if setting.protocol >= 7 {
         command.env("RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7", "true");

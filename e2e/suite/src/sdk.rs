@@ -2,6 +2,7 @@
 //! started.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
@@ -39,6 +40,12 @@ pub const SDKS: [Sdk; 6] =
 pub struct Services {
     program: PathBuf,
     arguments: Vec<OsString>,
+}
+
+impl fmt::Display for Sdk {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.title().to_lowercase())
+    }
 }
 
 impl Sdk {

@@ -470,7 +470,11 @@ fn tell(ctx: &Context<'_>, cell: &str, name: &str, value: String) {
 }
 
 /// Records in a cell that a wait has failed.
-fn recorded(ctx: &Context<'_>, cell: &str, outcome: Result<(), TerminalError>) -> HandlerResult<()> {
+fn recorded(
+    ctx: &Context<'_>,
+    cell: &str,
+    outcome: Result<(), TerminalError>,
+) -> HandlerResult<()> {
     if let Err(error) = &outcome {
         tell(ctx, cell, "cancelled", error.code().to_string());
     }

@@ -16,7 +16,12 @@ export async function combine(ctx, { how, of }) {
     case "first_completed":
       return await restate.RestatePromise.race(promises);
     case "first_succeeded":
-      return await restate.RestatePromise.any(promises);
+      try {
+        return await restate.RestatePromise.any(promises);
+      } catch (error) {
+        // That all have failed is no failure that the SDK knows: it would be retried.
+        throw error instanceof AggregateError ? error.errors[0] : error;
+      }
     case "all_succeeded":
       return await restate.RestatePromise.all(promises);
     case "all_completed": {
