@@ -34,6 +34,10 @@ func lab() restate.ServiceDefinition {
 			restate.WithInvocationRetryPolicy(killAfter3...))).
 		Handler("fail_and_pause", restate.NewServiceHandler(failFirst,
 			restate.WithInvocationRetryPolicy(pauseAfter2...))).
+		Handler("version", restate.NewServiceHandler(version)).
+		Handler("versions", restate.NewServiceHandler(versions)).
+		Handler("fail_on_version", restate.NewServiceHandler(failOnVersion,
+			restate.WithInvocationRetryPolicy(pauseAfter2...))).
 		Handler("chain", restate.NewServiceHandler(chain)).
 		Handler("call_failing", restate.NewServiceHandler(callFailing)).
 		Handler("fail_through_call", restate.NewServiceHandler(failThroughCall)).

@@ -74,6 +74,8 @@ pub struct TestBed {
     program: Services,
     runtime: Process,
     services: Process,
+    /// Later versions of the services.
+    upgrades: Vec<Process>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -94,12 +96,16 @@ impl TestBed {
     /// Returns an error if a process does not start or does not become ready.
     pub async fn open(setting: Setting) -> Result<Self> {
         let bed = Self::open_unregistered(setting).await?;
-        let http_11 = bed.setting.http_11;
-        let body = json!({ "uri": bed.services_uri(), "use_http_11": http_11 });
-        let server = &bed.server;
+        bed.register(bed.addresses.services).await?;
+        Ok(bed)
+    }
+
+    async fn register(&self, services: SocketAddr) -> Result<()> {
+        let (server, http_11) = (&self.server, self.setting.http_11);
+        let body = json!({ "uri": format!("http://{services}"), "use_http_11": http_11 });
         let registered = server.eventually(|| async { server.register(&body).await?.ok() }).await;
         registered.context("the services cannot be registered")?;
-        Ok(bed)
+        Ok(())
     }
 
     /// Starts everything without registering the services.
@@ -117,10 +123,11 @@ impl TestBed {
         };
         let program = setting.sdk.install()?;
         let runtime = start_runtime(&setting, addresses)?;
-        let services = start_services(&setting, &program, addresses.services)?;
+        let services = start_services(&setting, program.command(addresses.services))?;
         let runtime = ready(runtime, addresses.admin).await?;
         let server = Server::new(addresses.ingress, addresses.admin);
-        Ok(Self { server, setting, addresses, program, runtime, services })
+        let upgrades = Vec::new();
+        Ok(Self { server, setting, addresses, program, runtime, services, upgrades })
     }
 
     /// The URI of the services.
@@ -149,8 +156,22 @@ impl TestBed {
     /// Returns an error if they do not start.
     pub async fn restart_services(&mut self, signal: Signal) -> Result<()> {
         end(&mut self.services, signal).await?;
-        self.services = start_services(&self.setting, &self.program, self.addresses.services)?;
+        self.services =
+            start_services(&self.setting, self.program.command(self.addresses.services))?;
         Ok(())
+    }
+
+    /// Starts and registers the next version of the services; the earlier ones stay.
+    ///
+    /// # Errors
+    /// Returns an error if it does not start, or cannot be registered.
+    pub async fn upgrade(&mut self) -> Result<()> {
+        let bind = ports::free()?;
+        let mut command = self.program.command(bind);
+        // Without a version, it is the first.
+        command.env("VERSION", (self.upgrades.len() + 2).to_string());
+        self.upgrades.push(start_services(&self.setting, command)?);
+        self.register(bind).await
     }
 
     /// Ends the runtime, restarts it and waits until it is ready.
@@ -171,7 +192,8 @@ impl TestBed {
     /// Returns an error if they do not start.
     pub fn revive_services(&mut self) -> Result<()> {
         if self.services.ended()?.is_some() {
-            self.services = start_services(&self.setting, &self.program, self.addresses.services)?;
+            self.services =
+                start_services(&self.setting, self.program.command(self.addresses.services))?;
         }
         Ok(())
     }
@@ -231,7 +253,6 @@ fn restate(setting: &Setting, addresses: Addresses) -> Result<Command> {
     Ok(command)
 }
 
-fn start_services(setting: &Setting, services: &Services, bind: SocketAddr) -> Result<Process> {
-    let log = setting.dir.join("services.log");
-    Ok(Process::start("the services", services.command(bind), &log)?)
+fn start_services(setting: &Setting, command: Command) -> Result<Process> {
+    Ok(Process::start("the services", command, &setting.dir.join("services.log"))?)
 }

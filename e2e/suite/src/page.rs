@@ -40,10 +40,6 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("an invocation restarted as a new one", "not supported yet"),
     ("the OpenAPI document of a service", "not supported yet"),
     ("spans of traces", "not supported yet"),
-    (
-        "invocations that stay on their deployment, or are resumed on another",
-        "takes two deployments with different code: `runtime/server/tests`",
-    ),
     ("data written by another version", "takes two versions: `runtime/core/src/tests/formats.rs`"),
     (
         "budgets of memory, of timers in memory and of state that is sent along",

@@ -43,6 +43,11 @@ fn fail_first(asked: &Value) -> HandlerResult<u64> {
     Ok(attempt)
 }
 
+/// The version of this code.
+fn version() -> String {
+    std::env::var("VERSION").unwrap_or_else(|_| "1".to_owned())
+}
+
 #[service(client_visibility = "pub(crate)")]
 impl Lab {
     #[handler]
@@ -107,6 +112,35 @@ impl Lab {
     ))]
     async fn fail_always(&self, _ctx: Context<'_>, message: String) -> HandlerResult<()> {
         Err(std::io::Error::other(message).into())
+    }
+
+    #[handler]
+    async fn version(&self, _ctx: Context<'_>) -> HandlerResult<String> {
+        Ok(version())
+    }
+
+    /// The versions before and after a wait.
+    #[handler]
+    async fn versions(&self, ctx: Context<'_>, cell: String) -> HandlerResult<Json<Value>> {
+        let before = version();
+        let (id, completed) = ctx.awakeable::<Json<Value>>();
+        tell(&ctx, &cell, "awakeable", id);
+        completed.await?;
+        Ok(Json(json!([before, version()])))
+    }
+
+    /// Fails in the version that is called broken.
+    #[handler(invocation_retry_policy(
+        initial_interval = "10ms",
+        factor = 1.0,
+        max_attempts = 2,
+        on_max_attempts = "pause"
+    ))]
+    async fn fail_on_version(&self, _ctx: Context<'_>, broken: String) -> HandlerResult<String> {
+        if version() == broken {
+            return Err(std::io::Error::other(format!("version {broken} is broken")).into());
+        }
+        Ok(version())
     }
 
     #[handler]

@@ -20,6 +20,11 @@ function failFirst({ id, times }) {
   return attempt;
 }
 
+// The version of this code.
+function thisVersion() {
+  return process.env.VERSION ?? "1";
+}
+
 // Awaits, and records in a cell that it has failed.
 async function recorded(ctx, key, promise) {
   try {
@@ -36,6 +41,14 @@ function tell(ctx, key, name, value) {
 }
 
 const self = { name: "Lab" };
+const pauseAfter2 = {
+  retryPolicy: {
+    initialInterval: 10,
+    exponentiationFactor: 1,
+    maxAttempts: 2,
+    onMaxAttempts: "pause",
+  },
+};
 const quickRetries = { initialRetryInterval: 10, retryIntervalFactor: 1 };
 
 export const lab = restate.service({
@@ -57,17 +70,7 @@ export const lab = restate.service({
       { retryPolicy: { initialInterval: 10, exponentiationFactor: 1 } },
       async (ctx, asked) => failFirst(asked),
     ),
-    fail_and_pause: restate.handlers.handler(
-      {
-        retryPolicy: {
-          initialInterval: 10,
-          exponentiationFactor: 1,
-          maxAttempts: 2,
-          onMaxAttempts: "pause",
-        },
-      },
-      async (ctx, asked) => failFirst(asked),
-    ),
+    fail_and_pause: restate.handlers.handler(pauseAfter2, async (ctx, asked) => failFirst(asked)),
     fail_always: restate.handlers.handler(
       {
         retryPolicy: {
@@ -81,6 +84,19 @@ export const lab = restate.service({
         throw new Error(message);
       },
     ),
+    version: async () => thisVersion(),
+    // The versions before and after a wait.
+    versions: async (ctx, key) => {
+      const before = thisVersion();
+      const { id, promise } = ctx.awakeable();
+      tell(ctx, key, "awakeable", id);
+      await promise;
+      return [before, thisVersion()];
+    },
+    fail_on_version: restate.handlers.handler(pauseAfter2, async (ctx, broken) => {
+      if (thisVersion() === broken) throw new Error(`version ${broken} is broken`);
+      return thisVersion();
+    }),
     chain: async (ctx, depth) =>
       depth === 0 ? 0 : (await ctx.serviceClient(self).chain(depth - 1)) + 1,
     call_failing: async (ctx, asked) => {

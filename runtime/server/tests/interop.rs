@@ -1,6 +1,6 @@
 //! The real binary with services on the official Rust SDK and on our own, through the whole interop
 //! suite: with open streams at both protocol versions, over HTTP/1.1, and suspending at every wait
-//! on four partitions. `cargo xtask ci` covers the TypeScript services.
+//! on four partitions. `cargo xtask ci` covers the services in other languages.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

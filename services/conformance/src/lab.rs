@@ -42,6 +42,11 @@ fn fail_first(asked: &Value) -> Result<u64> {
     Ok(attempt)
 }
 
+/// The version of this code.
+fn version() -> String {
+    std::env::var("VERSION").unwrap_or_else(|_| "1".to_owned())
+}
+
 #[service]
 impl Lab {
     pub async fn echo(&self, _ctx: &Context, bytes: Raw) -> Result<Raw> {
@@ -85,6 +90,28 @@ impl Lab {
     #[handler(retry(initial = "10ms", factor = 1.0, max_attempts = 3, on_max_attempts = "kill"))]
     pub async fn fail_always(&self, _ctx: &Context, message: String) -> Result<()> {
         Err(io::Error::other(message).into())
+    }
+
+    pub async fn version(&self, _ctx: &Context) -> Result<String> {
+        Ok(version())
+    }
+
+    /// The versions before and after a wait.
+    pub async fn versions(&self, ctx: &Context, cell: String) -> Result<Vec<String>> {
+        let before = version();
+        let (id, completed) = ctx.awakeable::<Value>();
+        tell(ctx, &cell, "awakeable", id);
+        completed.await?;
+        Ok(vec![before, version()])
+    }
+
+    /// Fails in the version that is called broken.
+    #[handler(retry(initial = "10ms", factor = 1.0, max_attempts = 2, on_max_attempts = "pause"))]
+    pub async fn fail_on_version(&self, _ctx: &Context, broken: String) -> Result<String> {
+        if version() == broken {
+            return Err(io::Error::other(format!("version {broken} is broken")).into());
+        }
+        Ok(version())
     }
 
     pub async fn chain(&self, ctx: &Context, depth: u64) -> Result<u64> {

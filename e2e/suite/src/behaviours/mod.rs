@@ -6,6 +6,7 @@ mod calls;
 mod cancellation;
 mod combinators;
 mod crashes;
+mod deployments;
 mod divergence;
 mod errors;
 mod ingress;
@@ -79,7 +80,7 @@ pub struct Behaviour {
     pub name: &'static str,
     /// Tests the behaviour.
     pub ask: for<'a> fn(&'a Env) -> BoxFuture<'a, Result<()>>,
-    /// Whether it kills processes and so must not run concurrently with others.
+    /// Whether it kills or upgrades processes and so must not run concurrently with others.
     pub is_alone: bool,
 }
 
@@ -97,7 +98,8 @@ macro_rules! behaviours {
 }
 pub(crate) use behaviours;
 
-/// All behaviours, those that must run alone last.
+/// All behaviours, those that must run alone last, and at the very end those after which the services
+/// are of another version.
 pub fn all() -> Vec<Behaviour> {
     let mut all = [
         state::BEHAVIOURS,
@@ -114,7 +116,7 @@ pub fn all() -> Vec<Behaviour> {
         operations::BEHAVIOURS,
     ]
     .concat();
-    let alone = crashes::BEHAVIOURS.iter();
-    all.extend(alone.map(|behaviour| Behaviour { is_alone: true, ..*behaviour }));
+    let alone = [crashes::BEHAVIOURS, deployments::BEHAVIOURS].concat();
+    all.extend(alone.iter().map(|behaviour| Behaviour { is_alone: true, ..*behaviour }));
     all
 }

@@ -29,12 +29,17 @@ async fn the_journal_of_a_completed_invocation(env: &Env) -> Result<()> {
     expect(&json!(rows(env, &query).await?), &json!([{ "status": "completed" }]))
 }
 
+/// Waits until an invocation is paused.
+pub(super) async fn is_paused(env: &Env, id: &str) -> Result<()> {
+    let query = format!("select status from sys_invocation where id = '{id}'");
+    let paused = json!([{ "status": "paused" }]);
+    env.server.eventually(|| async { expect(&json!(rows(env, &query).await?), &paused) }).await
+}
+
 async fn paused_and_resumed(env: &Env) -> Result<()> {
     let asked = json!({ "id": env.key(), "times": 2 });
     let id = env.server.send_to("/Lab/fail_and_pause", asked).await?;
-    let query = format!("select status from sys_invocation where id = '{id}'");
-    let paused = json!([{ "status": "paused" }]);
-    env.server.eventually(|| async { expect(&json!(rows(env, &query).await?), &paused) }).await?;
+    is_paused(env, &id).await?;
     let resumed = env.server.control(&id, "resume?deployment=keep").await?;
     ensure!(resumed.status.is_success(), "resume: {}", resumed.status);
     let path = format!("/restate/invocation/{id}/attach");

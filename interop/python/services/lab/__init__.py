@@ -3,7 +3,18 @@
 Each module adds the handlers of one theme to the service.
 """
 
-from . import basics, calls, cancellation, combine, errors, runs, sends, signals, waits
+from . import (
+    basics,
+    calls,
+    cancellation,
+    combine,
+    errors,
+    runs,
+    sends,
+    signals,
+    versions,
+    waits,
+)
 from .service import lab
 
 __all__ = [
@@ -16,5 +27,6 @@ __all__ = [
     "runs",
     "sends",
     "signals",
+    "versions",
     "waits",
 ]

@@ -136,8 +136,9 @@ pub(super) async fn moved_to(
     let pinned = admin.partitions.read(partition, Pinned(target)).await?;
     let (handler, pin) = pinned.ok_or_else(|| unknown(id.to_owned()))?;
     let registry = admin.registry.snapshot();
+    let latest = registry.latest_deployment(&handler.service);
     let stored = if wanted == "latest" {
-        registry.latest_deployment(&handler.service).ok_or_else(|| {
+        latest.ok_or_else(|| {
             Refusal::BadRequest(format!("no deployment offers the service '{}'", handler.service))
         })?
     } else {
@@ -152,6 +153,10 @@ pub(super) async fn moved_to(
             "deployment '{}' does not offer {}/{}",
             deployment.id, handler.service, handler.handler
         )));
+    }
+    // What has not begun anywhere begins on the latest one: there is nothing to move.
+    if pin.is_none() && latest.is_some_and(|latest| latest.deployment.id == deployment.id) {
+        return Ok(None);
     }
     let (min, max) = deployment.protocol_range;
     let version = pin.map(|pin| pin.protocol.number());

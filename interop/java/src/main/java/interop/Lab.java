@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Objects;
 
 /** One handler per feature to test. Results are JSON, so that the suite can compare them. */
 @Service
@@ -378,6 +379,35 @@ public class Lab {
   @Handler
   public Object combine(Context ctx, Combination asked) {
     return asked.await(ctx);
+  }
+
+  // What depends on the version of this code.
+
+  private static String thisVersion() {
+    return Objects.requireNonNullElse(System.getenv("VERSION"), "1");
+  }
+
+  @Handler
+  public String version(Context ctx) {
+    return thisVersion();
+  }
+
+  /** The versions before and after a wait. */
+  @Handler
+  public String[] versions(Context ctx, String cell) {
+    String before = thisVersion();
+    awaitAwakeable(ctx, cell);
+    return new String[] {before, thisVersion()};
+  }
+
+  /** Fails in the version that is called broken. */
+  @Handler
+  @Name("fail_on_version")
+  public String failOnVersion(Context ctx, String broken) {
+    if (thisVersion().equals(broken)) {
+      throw new IllegalStateException("version " + broken + " is broken");
+    }
+    return thisVersion();
   }
 
   // Cancelling and killing.

@@ -29,6 +29,10 @@ public final class Main {
                         .configureHandler(
                             "fail_and_pause",
                             handler ->
+                                handler.invocationRetryPolicy(limited(2, OnMaxAttempts.PAUSE)))
+                        .configureHandler(
+                            "fail_on_version",
+                            handler ->
                                 handler.invocationRetryPolicy(limited(2, OnMaxAttempts.PAUSE))))
             .bind(
                 new Cell(),
