@@ -29,7 +29,9 @@ cargo xtask <chore>
         [--server-arg ARG]...
                                   many orders and many kills, then everything is checked
   sim [...]                       the simulator: --seeds N, --seed N, --help
-  interop [...]                   services on the official SDKs, against abide or the real server
+  interop [--services NAME,...] [--against restate] [--record] [...]
+                                  services on each SDK, against abide or the real server; --record
+                                  writes docs/sdks.md, --help
   surface [--record] [--cli]      each request of the API compared with the real server; --record records
                                   the real server again, --cli runs its command line tool against ours
   drivers [--only NAME]           PostgreSQL's drivers and tools against our server

@@ -2,12 +2,13 @@
 //! server: real processes, from start to exit.
 //!
 //! Reading order: [`process`] (one process), [`programs`] (where cargo puts them), [`npm`]
-//! (Restate's programs), [`python`], [`maven`], [`ports`], [`abide`] (starting a server and waiting
-//! until it is ready), [`services`], [`http`] (a minimal client for chores). `e2e/client` has the
+//! (Restate's programs), [`python`], [`go`], [`maven`], [`ports`], [`abide`] (starting a server and
+//! waiting until it is ready), [`services`], [`http`] (a minimal client for chores). `e2e/client` has the
 //! full client, for programs with an async runtime.
 
 pub mod abide;
 mod error;
+pub mod go;
 pub mod http;
 mod install;
 pub mod maven;

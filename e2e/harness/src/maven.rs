@@ -1,4 +1,4 @@
-//! Libraries for Java programs.
+//! Java programs, and libraries for them.
 
 use std::path::{Path, PathBuf};
 
@@ -21,4 +21,19 @@ pub fn jar(group: &str, name: &str, version: &str, dir: &Path) -> Result<PathBuf
     let output = format!("-DoutputDirectory={}", dir.display());
     run(Path::new("mvn"), &["--quiet", "--batch-mode", COPY, &artifact, &output], dir)?;
     Ok(jar)
+}
+
+/// Compiles a project into a directory; returns the class path of the result. The project takes the
+/// directory from its property `output`, and writes its libraries' class path to `class-path.txt`.
+///
+/// # Errors
+/// Returns an error if Maven is missing, or cannot fetch or compile something.
+pub fn compile(project: &Path, dir: &Path) -> Result<String> {
+    std::fs::create_dir_all(dir).map_err(Error::about(dir.display()))?;
+    let output = format!("-Doutput={}", dir.display());
+    run(Path::new("mvn"), &["--quiet", "--batch-mode", &output, "compile"], project)?;
+    let libraries = dir.join("class-path.txt");
+    let class_path =
+        std::fs::read_to_string(&libraries).map_err(Error::about(libraries.display()))?;
+    Ok(format!("{}:{class_path}", dir.join("classes").display()))
 }

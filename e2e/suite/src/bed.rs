@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use e2e_client::{Server, ready};
@@ -10,9 +11,11 @@ use e2e_harness::{
     abide::Abide,
     npm, ports,
     process::Process,
-    programs::{binary, root, target},
+    programs::{binary, target},
 };
 use serde_json::json;
+
+use crate::sdk::{Sdk, Services};
 
 /// The server to test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -23,16 +26,18 @@ pub enum Runtime {
     Restate,
 }
 
-/// The SDK that the services use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Sdk {
-    /// The crate `restate-sdk`.
-    Rust,
-    /// The npm package `@restatedev/restate-sdk`.
-    Typescript,
-    /// Our own, `abide-sdk`.
-    Abide,
+/// How a process is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGKILL: at once.
+    Kill,
+    /// SIGTERM; then SIGKILL if it has not stopped in time.
+    Terminate,
 }
+
+/// Time that a process has to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The configuration of a setup.
 #[derive(Debug, Clone)]
@@ -66,8 +71,11 @@ pub struct TestBed {
     pub server: Server,
     setting: Setting,
     addresses: Addresses,
+    program: Services,
     runtime: Process,
     services: Process,
+    /// Later versions of the services.
+    upgrades: Vec<Process>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -88,12 +96,16 @@ impl TestBed {
     /// Returns an error if a process does not start or does not become ready.
     pub async fn open(setting: Setting) -> Result<Self> {
         let bed = Self::open_unregistered(setting).await?;
-        let http_11 = bed.setting.http_11;
-        let body = json!({ "uri": bed.services_uri(), "use_http_11": http_11 });
-        let server = &bed.server;
+        bed.register(bed.addresses.services).await?;
+        Ok(bed)
+    }
+
+    async fn register(&self, services: SocketAddr) -> Result<()> {
+        let (server, http_11) = (&self.server, self.setting.http_11);
+        let body = json!({ "uri": format!("http://{services}"), "use_http_11": http_11 });
         let registered = server.eventually(|| async { server.register(&body).await?.ok() }).await;
         registered.context("the services cannot be registered")?;
-        Ok(bed)
+        Ok(())
     }
 
     /// Starts everything without registering the services.
@@ -109,11 +121,13 @@ impl TestBed {
             services: ports::free()?,
             sql: ports::free()?,
         };
+        let program = setting.sdk.install()?;
         let runtime = start_runtime(&setting, addresses)?;
-        let services = start_services(&setting, addresses.services)?;
+        let services = start_services(&setting, program.command(addresses.services))?;
         let runtime = ready(runtime, addresses.admin).await?;
         let server = Server::new(addresses.ingress, addresses.admin);
-        Ok(Self { server, setting, addresses, runtime, services })
+        let upgrades = Vec::new();
+        Ok(Self { server, setting, addresses, program, runtime, services, upgrades })
     }
 
     /// The URI of the services.
@@ -126,27 +140,46 @@ impl TestBed {
         self.addresses.sql
     }
 
+    /// The SDK of the services.
+    pub fn sdk(&self) -> Sdk {
+        self.setting.sdk
+    }
+
     /// The directory for data and logs.
     pub fn dir(&self) -> &Path {
         &self.setting.dir
     }
 
-    /// Kills the services with SIGKILL and restarts them.
+    /// Ends the services and restarts them.
     ///
     /// # Errors
     /// Returns an error if they do not start.
-    pub fn restart_services(&mut self) -> Result<()> {
-        self.services.kill()?;
-        self.services = start_services(&self.setting, self.addresses.services)?;
+    pub async fn restart_services(&mut self, signal: Signal) -> Result<()> {
+        end(&mut self.services, signal).await?;
+        self.services =
+            start_services(&self.setting, self.program.command(self.addresses.services))?;
         Ok(())
     }
 
-    /// Kills the runtime with SIGKILL, restarts it and waits until it is ready.
+    /// Starts and registers the next version of the services; the earlier ones stay.
+    ///
+    /// # Errors
+    /// Returns an error if it does not start, or cannot be registered.
+    pub async fn upgrade(&mut self) -> Result<()> {
+        let bind = ports::free()?;
+        let mut command = self.program.command(bind);
+        // Without a version, it is the first.
+        command.env("VERSION", (self.upgrades.len() + 2).to_string());
+        self.upgrades.push(start_services(&self.setting, command)?);
+        self.register(bind).await
+    }
+
+    /// Ends the runtime, restarts it and waits until it is ready.
     ///
     /// # Errors
     /// Returns an error if it does not start.
-    pub async fn restart_runtime(&mut self) -> Result<()> {
-        self.runtime.kill()?;
+    pub async fn restart_runtime(&mut self, signal: Signal) -> Result<()> {
+        end(&mut self.runtime, signal).await?;
         let runtime = start_runtime(&self.setting, self.addresses)?;
         self.runtime = ready(runtime, self.addresses.admin).await?;
         Ok(())
@@ -159,10 +192,24 @@ impl TestBed {
     /// Returns an error if they do not start.
     pub fn revive_services(&mut self) -> Result<()> {
         if self.services.ended()?.is_some() {
-            self.services = start_services(&self.setting, self.addresses.services)?;
+            self.services =
+                start_services(&self.setting, self.program.command(self.addresses.services))?;
         }
         Ok(())
     }
+}
+
+/// Ends a process as an orchestrator does: it gets a while to stop by itself.
+async fn end(process: &mut Process, signal: Signal) -> Result<()> {
+    if signal == Signal::Terminate {
+        process.terminate()?;
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while process.ended()?.is_none() && Instant::now() < deadline {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    process.kill()?;
+    Ok(())
 }
 
 fn start_runtime(setting: &Setting, addresses: Addresses) -> Result<Process> {
@@ -197,6 +244,8 @@ fn restate(setting: &Setting, addresses: Addresses) -> Result<Command> {
         .env("RESTATE_ADVERTISED_ADDRESS", format!("http://{node}"))
         .env("RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT", format!("{inactivity_ms}ms"))
         .env("RESTATE_LISTEN_MODE", "tcp")
+        // So that what is retained briefly is removed soon.
+        .env("RESTATE_WORKER__CLEANUP_INTERVAL", "1s")
         .env("DO_NOT_TRACK", "1");
     if setting.protocol >= 7 {
         command.env("RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7", "true");
@@ -204,23 +253,6 @@ fn restate(setting: &Setting, addresses: Addresses) -> Result<Command> {
     Ok(command)
 }
 
-fn start_services(setting: &Setting, bind: SocketAddr) -> Result<Process> {
-    let command = match setting.sdk {
-        Sdk::Rust => on_rust("interop-services", bind),
-        Sdk::Abide => on_rust("conformance-services", bind),
-        Sdk::Typescript => {
-            let dir = root().join("interop/typescript");
-            npm::packages(&dir)?;
-            let mut command = Command::new("node");
-            command.arg(dir.join("src/main.mjs")).env("PORT", bind.port().to_string());
-            command
-        }
-    };
+fn start_services(setting: &Setting, command: Command) -> Result<Process> {
     Ok(Process::start("the services", command, &setting.dir.join("services.log"))?)
-}
-
-fn on_rust(program: &str, bind: SocketAddr) -> Command {
-    let mut command = Command::new(binary(program));
-    command.arg(format!("--bind={bind}"));
-    command
 }

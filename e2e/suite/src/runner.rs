@@ -5,14 +5,19 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
 
-use crate::behaviours::{Behaviour, Env};
+use crate::{
+    behaviours::{Behaviour, Env},
+    gaps,
+};
 
 /// The outcome of a behaviour.
 pub struct BehaviourResult {
     /// The behaviour's name.
     pub name: &'static str,
-    /// `None` if it passed, otherwise what was wrong.
+    /// `None` if it passed, or is a known gap of the SDK; otherwise what was wrong.
     pub fault: Option<String>,
+    /// Why the SDK does not have the behaviour, if that is known.
+    pub gap: Option<&'static str>,
     /// How long it took.
     pub took: Duration,
 }
@@ -44,10 +49,16 @@ pub async fn run(
 
 async fn ask(env: &Env, behaviour: Behaviour) -> BehaviourResult {
     let started = Instant::now();
-    let fault = match tokio::time::timeout(TIMEOUT, (behaviour.ask)(env)).await {
+    let gap = gaps::known(env.sdk, behaviour.name);
+    let failure = match tokio::time::timeout(TIMEOUT, (behaviour.ask)(env)).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(format!("{error:#}")),
         Err(_) => Some("hangs".to_owned()),
     };
-    BehaviourResult { name: behaviour.name, fault, took: started.elapsed() }
+    let fault = match (failure, gap) {
+        (fault, None) => fault,
+        (Some(_), Some(_)) => None,
+        (None, Some(_)) => Some("passes, so it is no gap of the SDK any more".to_owned()),
+    };
+    BehaviourResult { name: behaviour.name, fault, gap, took: started.elapsed() }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use restate_sdk::prelude::*;
 use serde_json::{Value, json};
 
+use crate::{executions::executed, hidden::HiddenClient, list::ListClient};
+
 /// State per key.
 pub(crate) struct Cell;
 
@@ -46,15 +48,18 @@ impl Cell {
 
     #[handler]
     async fn add(&self, ctx: ObjectContext<'_>, amount: i64) -> HandlerResult<i64> {
-        let total = ctx.get::<i64>("count").await?.unwrap_or(0) + amount;
-        ctx.set("count", total);
-        Ok(total)
+        added(&ctx, amount).await
+    }
+
+    /// Like `add`, but results of idempotency keys are soon forgotten.
+    #[handler(idempotency_retention = "1s")]
+    async fn add_briefly(&self, ctx: ObjectContext<'_>, amount: i64) -> HandlerResult<i64> {
+        added(&ctx, amount).await
     }
 
     #[handler]
     async fn add_then_fail(&self, ctx: ObjectContext<'_>, amount: i64) -> HandlerResult<i64> {
-        let total = ctx.get::<i64>("count").await?.unwrap_or(0) + amount;
-        ctx.set("count", total);
+        let total = added(&ctx, amount).await?;
         Err(TerminalError::new_with_code(409, format!("count is {total}")).into())
     }
 
@@ -86,4 +91,44 @@ impl Cell {
         ctx.sleep(DAY).await?;
         Ok(())
     }
+
+    /// Calls itself on its own key, which waits for the lock that it holds.
+    #[handler]
+    async fn deadlock(&self, ctx: ObjectContext<'_>) -> HandlerResult<()> {
+        ctx.set("started", Json(json!(true)));
+        Ok(ctx.object_client::<CellClient<'_>>(ctx.key()).deadlock().call().await?)
+    }
+
+    /// Does something else than before when it is retried, which is a bug to detect.
+    #[handler(invocation_retry_policy(
+        initial_interval = "10ms",
+        factor = 1.0,
+        max_attempts = 3,
+        on_max_attempts = "kill"
+    ))]
+    async fn diverge(&self, ctx: ObjectContext<'_>, how: String) -> HandlerResult<()> {
+        let is_first = executed(&format!("diverge-{}", ctx.key())) == 1;
+        let hidden = ctx.service_client::<HiddenClient<'_>>();
+        match (how.as_str(), is_first) {
+            ("sleep_or_call", true) => ctx.sleep(Duration::from_millis(1)).await?,
+            ("sleep_or_call", false) => drop(hidden.whisper().call().await?),
+            ("another_call", true) => drop(hidden.whisper().call().await?),
+            ("another_call", false) => drop(hidden.reveal().call().await?),
+            ("another_send", true) => drop(hidden.whisper().send()),
+            ("another_send", false) => drop(hidden.reveal().send()),
+            ("another_state", _) => ctx.set(if is_first { "a" } else { "b" }, 1i64),
+            (other, _) => return Err(TerminalError::new(format!("no way {other}")).into()),
+        }
+        if is_first {
+            return Err(std::io::Error::other("the first attempt fails").into());
+        }
+        ctx.object_client::<ListClient<'_>>(ctx.key()).append(Json(json!("diverged"))).send();
+        Ok(())
+    }
+}
+
+async fn added(ctx: &ObjectContext<'_>, amount: i64) -> HandlerResult<i64> {
+    let total = ctx.get::<i64>("count").await?.unwrap_or(0) + amount;
+    ctx.set("count", total);
+    Ok(total)
 }

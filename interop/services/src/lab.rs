@@ -1,26 +1,20 @@
 //! Lab: one handler per feature to test. Results are JSON, so that the suite can compare them.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use restate_sdk::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{cell::CellClient, list::ListClient};
+use crate::{
+    cell::CellClient,
+    combine,
+    executions::{executed, executions},
+    hidden::HiddenClient,
+    list::ListClient,
+};
 
 /// The handlers that need no key.
 pub(crate) struct Lab;
-
-/// How often each name was executed in this process; a replay must not execute it again.
-static EXECUTIONS: Mutex<Option<HashMap<String, u64>>> = Mutex::new(None);
-
-fn executed(name: &str) -> u64 {
-    let mut executions = EXECUTIONS.lock().unwrap_or_else(PoisonError::into_inner);
-    let count = executions.get_or_insert_default().entry(name.to_owned()).or_default();
-    *count += 1;
-    *count
-}
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
@@ -40,6 +34,19 @@ fn terminal(asked: &Value) -> TerminalError {
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
+
+fn fail_first(asked: &Value) -> HandlerResult<u64> {
+    let attempt = executed(&text(&asked["id"]));
+    if attempt <= asked["times"].as_u64().unwrap_or(0) {
+        return Err(std::io::Error::other(format!("attempt {attempt} fails")).into());
+    }
+    Ok(attempt)
+}
+
+/// The version of this code.
+fn version() -> String {
+    std::env::var("VERSION").unwrap_or_else(|_| "1".to_owned())
+}
 
 #[service(client_visibility = "pub(crate)")]
 impl Lab {
@@ -69,17 +76,32 @@ impl Lab {
     }
 
     #[handler]
+    async fn executions(&self, _ctx: Context<'_>, name: String) -> HandlerResult<u64> {
+        Ok(executions(&name))
+    }
+
+    #[handler]
     async fn fail(&self, _ctx: Context<'_>, Json(asked): Json<Value>) -> HandlerResult<()> {
         Err(terminal(&asked).into())
     }
 
     #[handler(invocation_retry_policy(initial_interval = "10ms", factor = 1.0))]
     async fn fail_times(&self, _ctx: Context<'_>, Json(asked): Json<Value>) -> HandlerResult<u64> {
-        let attempt = executed(&text(&asked["id"]));
-        if attempt <= asked["times"].as_u64().unwrap_or(0) {
-            return Err(std::io::Error::other(format!("attempt {attempt} fails")).into());
-        }
-        Ok(attempt)
+        fail_first(&asked)
+    }
+
+    #[handler(invocation_retry_policy(
+        initial_interval = "10ms",
+        factor = 1.0,
+        max_attempts = 2,
+        on_max_attempts = "pause"
+    ))]
+    async fn fail_and_pause(
+        &self,
+        _ctx: Context<'_>,
+        Json(asked): Json<Value>,
+    ) -> HandlerResult<u64> {
+        fail_first(&asked)
     }
 
     #[handler(invocation_retry_policy(
@@ -90,6 +112,35 @@ impl Lab {
     ))]
     async fn fail_always(&self, _ctx: Context<'_>, message: String) -> HandlerResult<()> {
         Err(std::io::Error::other(message).into())
+    }
+
+    #[handler]
+    async fn version(&self, _ctx: Context<'_>) -> HandlerResult<String> {
+        Ok(version())
+    }
+
+    /// The versions before and after a wait.
+    #[handler]
+    async fn versions(&self, ctx: Context<'_>, cell: String) -> HandlerResult<Json<Value>> {
+        let before = version();
+        let (id, completed) = ctx.awakeable::<Json<Value>>();
+        tell(&ctx, &cell, "awakeable", id);
+        completed.await?;
+        Ok(Json(json!([before, version()])))
+    }
+
+    /// Fails in the version that is called broken.
+    #[handler(invocation_retry_policy(
+        initial_interval = "10ms",
+        factor = 1.0,
+        max_attempts = 2,
+        on_max_attempts = "pause"
+    ))]
+    async fn fail_on_version(&self, _ctx: Context<'_>, broken: String) -> HandlerResult<String> {
+        if version() == broken {
+            return Err(std::io::Error::other(format!("version {broken} is broken")).into());
+        }
+        Ok(version())
     }
 
     #[handler]
@@ -111,6 +162,39 @@ impl Lab {
             Ok(()) => Ok(Json(json!("no failure"))),
             Err(error) => Ok(Json(json!([error.code(), error.message()]))),
         }
+    }
+
+    #[handler]
+    async fn fail_through_call(
+        &self,
+        ctx: Context<'_>,
+        Json(asked): Json<Value>,
+    ) -> HandlerResult<()> {
+        Ok(ctx.service_client::<LabClient<'_>>().fail(Json(asked)).call().await?)
+    }
+
+    #[handler]
+    async fn call_hidden(&self, ctx: Context<'_>) -> HandlerResult<String> {
+        Ok(ctx.service_client::<HiddenClient<'_>>().reveal().call().await?)
+    }
+
+    /// Calls where it is asked to, sends otherwise, and waits at the end.
+    #[handler]
+    async fn mixed_calls(&self, ctx: Context<'_>, Json(asked): Json<Value>) -> HandlerResult<()> {
+        let is_call = asked["calls"].as_array().cloned().unwrap_or_default();
+        let mut calls = Vec::new();
+        for (number, is_call) in is_call.into_iter().enumerate() {
+            let list = ctx.object_client::<ListClient<'_>>(text(&asked["key"]));
+            if is_call == true {
+                calls.push(list.append(Json(json!(number))).call());
+            } else {
+                list.append(Json(json!(number))).send();
+            }
+        }
+        for call in calls {
+            call.await?;
+        }
+        Ok(())
     }
 
     #[handler]
@@ -203,14 +287,7 @@ impl Lab {
 
     #[handler]
     async fn run_retried(&self, ctx: Context<'_>, Json(asked): Json<Value>) -> HandlerResult<u64> {
-        let (id, times) = (text(&asked["id"]), asked["times"].as_u64().unwrap_or(0));
-        let run = ctx.run(async move || {
-            let attempt = executed(&id);
-            if attempt <= times {
-                return Err(std::io::Error::other("not yet").into());
-            }
-            Ok(attempt)
-        });
+        let run = ctx.run(async move || fail_first(&asked));
         Ok(run.name("retried").retry_policy(quick_retries()).await?)
     }
 
@@ -227,8 +304,7 @@ impl Lab {
             Err::<(), HandlerError>(std::io::Error::other("never").into())
         });
         let failed = run.name("exhausted").retry_policy(quick_retries().max_attempts(max)).await;
-        let executions = executed(&text(&asked["id"])) - 1;
-        Ok(Json(json!([failed.is_err(), executions])))
+        Ok(Json(json!([failed.is_err(), executions(&text(&asked["id"]))])))
     }
 
     #[handler]
@@ -336,22 +412,36 @@ impl Lab {
     #[handler]
     async fn send_signal(&self, ctx: Context<'_>, Json(asked): Json<Value>) -> HandlerResult<()> {
         let target = ctx.invocation_handle(text(&asked["id"]));
+        let signal = target.signal(asked["name"].as_str().unwrap_or("go"));
         match asked["reason"].as_str() {
-            Some(reason) => target.signal("go").reject(TerminalError::new(reason)),
-            None => target.signal("go").resolve(Json(asked["value"].clone())),
+            Some(reason) => signal.reject(TerminalError::new(reason)),
+            None => signal.resolve(Json(asked["value"].clone())),
         }
         Ok(())
+    }
+
+    #[handler]
+    async fn combine(
+        &self,
+        ctx: Context<'_>,
+        Json(asked): Json<Value>,
+    ) -> HandlerResult<Json<Value>> {
+        combine::combine(&ctx, &asked).await
     }
 
     /// Sleeps until it is cancelled, and records that.
     #[handler]
     async fn until_cancelled(&self, ctx: Context<'_>, cell: String) -> HandlerResult<()> {
         tell(&ctx, &cell, "started", "yes".to_owned());
-        if let Err(error) = ctx.sleep(DAY).await {
-            tell(&ctx, &cell, "cancelled", error.code().to_string());
-            return Err(error.into());
-        }
-        Ok(())
+        recorded(&ctx, &cell, ctx.sleep(DAY).await)
+    }
+
+    /// Waits for an awakeable that nobody completes, until it is cancelled.
+    #[handler]
+    async fn await_until_cancelled(&self, ctx: Context<'_>, cell: String) -> HandlerResult<()> {
+        let (_, never) = ctx.awakeable::<String>();
+        tell(&ctx, &cell, "started", "yes".to_owned());
+        recorded(&ctx, &cell, never.await.map(|_| ()))
     }
 
     /// Calls a handler that sleeps until it is cancelled.
@@ -371,6 +461,12 @@ impl Lab {
     #[handler]
     async fn call_forever(&self, ctx: Context<'_>, key: String) -> HandlerResult<()> {
         Ok(ctx.object_client::<CellClient<'_>>(key).forever().call().await?)
+    }
+
+    /// Calls an object that waits for its own lock.
+    #[handler]
+    async fn call_deadlock(&self, ctx: Context<'_>, key: String) -> HandlerResult<()> {
+        Ok(ctx.object_client::<CellClient<'_>>(key).deadlock().call().await?)
     }
 
     /// Pauses long enough to be killed, then performs an effect that must happen exactly once.
@@ -405,4 +501,16 @@ impl Lab {
 /// Stores a value in a cell, where the suite finds it.
 fn tell(ctx: &Context<'_>, cell: &str, name: &str, value: String) {
     ctx.object_client::<CellClient<'_>>(cell).set(Json(json!({ "k": name, "v": value }))).send();
+}
+
+/// Records in a cell that a wait has failed.
+fn recorded(
+    ctx: &Context<'_>,
+    cell: &str,
+    outcome: Result<(), TerminalError>,
+) -> HandlerResult<()> {
+    if let Err(error) = &outcome {
+        tell(ctx, cell, "cancelled", error.code().to_string());
+    }
+    Ok(outcome?)
 }

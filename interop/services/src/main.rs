@@ -1,11 +1,15 @@
-//! The services of the interop suite on the official Rust SDK. `interop/typescript` has the same
-//! services on the official TypeScript SDK; the suite cannot tell them apart.
+//! The services of the interop suite on the official Rust SDK. Its neighbours have the same
+//! services on the official SDKs of other languages; the suite cannot tell them apart.
 //!
-//! Reading order: [`lab`] (a plain service with one handler per feature to test), [`cell`] and
-//! [`list`] (virtual objects), [`flow`] (a workflow).
+//! Reading order: [`lab`] (a plain service with one handler per feature to test), [`combine`] (its
+//! largest), [`cell`] and [`list`] (virtual objects), [`flow`] (a workflow), [`hidden`] (a private
+//! service), [`executions`].
 
 mod cell;
+mod combine;
+mod executions;
 mod flow;
+mod hidden;
 mod lab;
 mod list;
 
@@ -29,6 +33,7 @@ async fn main() {
         .bind(cell::Cell)
         .bind(list::List)
         .bind(flow::Flow)
+        .bind(hidden::Hidden)
         .build();
     HttpServer::new(endpoint).listen_and_serve(Args::parse().bind).await;
 }

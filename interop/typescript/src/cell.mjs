@@ -2,7 +2,42 @@
 
 import * as restate from "@restatedev/restate-sdk";
 
+import { executed } from "./executions.mjs";
+import { hidden } from "./hidden.mjs";
+import { list } from "./list.mjs";
+
 const DAY_MS = 86_400_000;
+
+async function add(ctx, amount) {
+  const total = ((await ctx.get("count")) ?? 0) + amount;
+  ctx.set("count", total);
+  return total;
+}
+
+// Does something else than before when it is retried, which is a bug to detect.
+async function diverge(ctx, how) {
+  const isFirst = executed(`diverge-${ctx.key}`) === 1;
+  const handler = isFirst ? "whisper" : "reveal";
+  switch (how) {
+    case "sleep_or_call":
+      if (isFirst) await ctx.sleep(1);
+      else await ctx.serviceClient(hidden).reveal();
+      break;
+    case "another_call":
+      await ctx.serviceClient(hidden)[handler]();
+      break;
+    case "another_send":
+      ctx.serviceSendClient(hidden)[handler]();
+      break;
+    case "another_state":
+      ctx.set(isFirst ? "a" : "b", 1);
+      break;
+    default:
+      throw new restate.TerminalError(`cannot diverge by ${how}`, { errorCode: 400 });
+  }
+  if (isFirst) throw new Error("the first attempt fails");
+  ctx.objectSendClient(list, ctx.key).append("diverged");
+}
 
 export const cell = restate.object({
   name: "Cell",
@@ -16,14 +51,11 @@ export const cell = restate.object({
       return keys;
     },
     keys: restate.handlers.object.shared(async (ctx) => (await ctx.stateKeys()).sort()),
-    add: async (ctx, amount) => {
-      const total = ((await ctx.get("count")) ?? 0) + amount;
-      ctx.set("count", total);
-      return total;
-    },
+    add,
+    // Like add, but results of idempotency keys are soon forgotten.
+    add_briefly: restate.handlers.object.exclusive({ idempotencyRetention: 1000 }, add),
     add_then_fail: async (ctx, amount) => {
-      const total = ((await ctx.get("count")) ?? 0) + amount;
-      ctx.set("count", total);
+      const total = await add(ctx, amount);
       throw new restate.TerminalError(`count is ${total}`, { errorCode: 409 });
     },
     round_trip: async (ctx) => {
@@ -44,5 +76,21 @@ export const cell = restate.object({
       ctx.set("started", true);
       await ctx.sleep(DAY_MS);
     },
+    // Calls itself on its own key, which waits for the lock that it holds.
+    deadlock: async (ctx) => {
+      ctx.set("started", true);
+      await ctx.objectClient({ name: "Cell" }, ctx.key).deadlock();
+    },
+    diverge: restate.handlers.object.exclusive(
+      {
+        retryPolicy: {
+          initialInterval: 10,
+          exponentiationFactor: 1,
+          maxAttempts: 3,
+          onMaxAttempts: "kill",
+        },
+      },
+      diverge,
+    ),
   },
 });

@@ -3,21 +3,36 @@
 import * as restate from "@restatedev/restate-sdk";
 
 import { cell } from "./cell.mjs";
+import { combine } from "./combine.mjs";
+import { executed, executions } from "./executions.mjs";
+import { hidden } from "./hidden.mjs";
 import { list } from "./list.mjs";
 
 const DAY_MS = 86_400_000;
 
-// How often each name was executed in this process; a replay must not execute it again.
-const executions = new Map();
-
-function executed(name) {
-  const count = (executions.get(name) ?? 0) + 1;
-  executions.set(name, count);
-  return count;
+function terminal({ code, message, metadata }) {
+  return new restate.TerminalError(message, { errorCode: code, metadata });
 }
 
-function terminal({ code, message }) {
-  return new restate.TerminalError(message, { errorCode: code });
+function failFirst({ id, times }) {
+  const attempt = executed(id);
+  if (attempt <= times) throw new Error(`attempt ${attempt} fails`);
+  return attempt;
+}
+
+// The version of this code.
+function thisVersion() {
+  return process.env.VERSION ?? "1";
+}
+
+// Awaits, and records in a cell that it has failed.
+async function recorded(ctx, key, promise) {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof restate.TerminalError) tell(ctx, key, "cancelled", String(error.code));
+    throw error;
+  }
 }
 
 // Stores a value in a cell, where the suite finds it.
@@ -26,6 +41,14 @@ function tell(ctx, key, name, value) {
 }
 
 const self = { name: "Lab" };
+const pauseAfter2 = {
+  retryPolicy: {
+    initialInterval: 10,
+    exponentiationFactor: 1,
+    maxAttempts: 2,
+    onMaxAttempts: "pause",
+  },
+};
 const quickRetries = { initialRetryInterval: 10, retryIntervalFactor: 1 };
 
 export const lab = restate.service({
@@ -39,17 +62,15 @@ export const lab = restate.service({
     double: async (ctx, number) => number * 2,
     nothing: async () => {},
     header: async (ctx, name) => ctx.request().headers.get(name) ?? null,
+    executions: async (ctx, name) => executions(name),
     fail: async (ctx, asked) => {
       throw terminal(asked);
     },
     fail_times: restate.handlers.handler(
       { retryPolicy: { initialInterval: 10, exponentiationFactor: 1 } },
-      async (ctx, { id, times }) => {
-        const attempt = executed(id);
-        if (attempt <= times) throw new Error(`attempt ${attempt} fails`);
-        return attempt;
-      },
+      async (ctx, asked) => failFirst(asked),
     ),
+    fail_and_pause: restate.handlers.handler(pauseAfter2, async (ctx, asked) => failFirst(asked)),
     fail_always: restate.handlers.handler(
       {
         retryPolicy: {
@@ -63,6 +84,19 @@ export const lab = restate.service({
         throw new Error(message);
       },
     ),
+    version: async () => thisVersion(),
+    // The versions before and after a wait.
+    versions: async (ctx, key) => {
+      const before = thisVersion();
+      const { id, promise } = ctx.awakeable();
+      tell(ctx, key, "awakeable", id);
+      await promise;
+      return [before, thisVersion()];
+    },
+    fail_on_version: restate.handlers.handler(pauseAfter2, async (ctx, broken) => {
+      if (thisVersion() === broken) throw new Error(`version ${broken} is broken`);
+      return thisVersion();
+    }),
     chain: async (ctx, depth) =>
       depth === 0 ? 0 : (await ctx.serviceClient(self).chain(depth - 1)) + 1,
     call_failing: async (ctx, asked) => {
@@ -72,6 +106,19 @@ export const lab = restate.service({
       } catch (error) {
         return [error.code, error.message];
       }
+    },
+    fail_through_call: async (ctx, asked) => {
+      await ctx.serviceClient(self).fail(asked);
+    },
+    call_hidden: async (ctx) => await ctx.serviceClient(hidden).reveal(),
+    // Calls where it is asked to, sends otherwise, and waits at the end.
+    mixed_calls: async (ctx, { key, calls }) => {
+      const answers = [];
+      for (const [number, isCall] of calls.entries()) {
+        if (isCall) answers.push(ctx.objectClient(list, key).append(number));
+        else ctx.objectSendClient(list, key).append(number);
+      }
+      await restate.RestatePromise.all(answers);
     },
     double_all: async (ctx, numbers) => {
       const calls = numbers.map((number) => ctx.serviceClient(self).double(number));
@@ -114,16 +161,8 @@ export const lab = restate.service({
       for (let n = 0; n < count; n++) sum += await ctx.run("n", () => n);
       return sum;
     },
-    run_retried: async (ctx, { id, times }) =>
-      await ctx.run(
-        "retried",
-        () => {
-          const attempt = executed(id);
-          if (attempt <= times) throw new Error("not yet");
-          return attempt;
-        },
-        quickRetries,
-      ),
+    run_retried: async (ctx, asked) =>
+      await ctx.run("retried", () => failFirst(asked), quickRetries),
     run_exhausted: async (ctx, { id, max }) => {
       let isFailed = false;
       try {
@@ -136,7 +175,7 @@ export const lab = restate.service({
         if (!(error instanceof restate.TerminalError)) throw error;
         isFailed = true;
       }
-      return [isFailed, executed(id) - 1];
+      return [isFailed, executions(id)];
     },
     run_terminal: async (ctx, asked) => {
       await ctx.run("terminal", () => {
@@ -188,19 +227,20 @@ export const lab = restate.service({
       tell(ctx, key, "invocation", ctx.request().id);
       return await ctx.signal("go");
     },
-    send_signal: async (ctx, { id, value, reason }) => {
-      const signal = ctx.invocation(id).signal("go");
+    send_signal: async (ctx, { id, name = "go", value, reason }) => {
+      const signal = ctx.invocation(id).signal(name);
       if (reason === undefined) signal.resolve(value);
       else signal.reject(reason);
     },
+    combine,
     until_cancelled: async (ctx, key) => {
       tell(ctx, key, "started", "yes");
-      try {
-        await ctx.sleep(DAY_MS);
-      } catch (error) {
-        tell(ctx, key, "cancelled", String(error.code));
-        throw error;
-      }
+      await recorded(ctx, key, ctx.sleep(DAY_MS));
+    },
+    await_until_cancelled: async (ctx, key) => {
+      const { promise } = ctx.awakeable();
+      tell(ctx, key, "started", "yes");
+      await recorded(ctx, key, promise);
     },
     call_until_cancelled: async (ctx, key) => {
       await ctx.serviceClient(self).until_cancelled(key);
@@ -208,6 +248,9 @@ export const lab = restate.service({
     cancel: async (ctx, id) => ctx.cancel(id),
     call_forever: async (ctx, key) => {
       await ctx.objectClient(cell, key).forever();
+    },
+    call_deadlock: async (ctx, key) => {
+      await ctx.objectClient(cell, key).deadlock();
     },
     slow_add: async (ctx, { key, pauseMs }) => {
       tell(ctx, `${key}-told`, "started", "yes");

@@ -7,7 +7,8 @@ import * as restate from "@restatedev/restate-sdk";
 
 import { cell } from "./cell.mjs";
 import { flow } from "./flow.mjs";
+import { hidden } from "./hidden.mjs";
 import { lab } from "./lab.mjs";
 import { list } from "./list.mjs";
 
-restate.serve({ services: [lab, cell, list, flow], port: Number(process.env.PORT ?? 9080) });
+restate.serve({ services: [lab, cell, list, flow, hidden], port: Number(process.env.PORT ?? 9080) });

@@ -1,15 +1,16 @@
 //! The real binary with services on the official Rust SDK and on our own, through the whole interop
 //! suite: with open streams at both protocol versions, over HTTP/1.1, and suspending at every wait
-//! on four partitions. `cargo xtask ci` covers the TypeScript services.
+//! on four partitions. `cargo xtask ci` covers the services in other languages.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::Arc;
 
 use e2e_suite::{
-    bed::{Runtime, Sdk, Setting, TestBed},
+    bed::{Runtime, Setting, TestBed},
     behaviours::{Env, all},
     runner,
+    sdk::Sdk,
 };
 
 async fn ask(sdk: Sdk, protocol: u16, always_suspend: bool, partitions: u16, http_11: bool) {

@@ -2,7 +2,8 @@
 //! of the real server, as recorded in `interop/surface` by `cargo xtask surface --record`.
 
 use e2e_suite::{
-    bed::{Runtime, Sdk, Setting, TestBed},
+    bed::{Runtime, Setting, TestBed},
+    sdk::Sdk,
     surface::{case, play},
 };
 

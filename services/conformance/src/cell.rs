@@ -3,6 +3,8 @@
 use abide_sdk::prelude::*;
 use serde_json::{Value, json};
 
+use crate::{executions::executed, hidden::Hidden, list::List};
+
 /// Named values for each key.
 pub(crate) struct Cell;
 
@@ -41,14 +43,17 @@ impl Cell {
     }
 
     pub async fn add(&self, ctx: &ObjectContext, amount: i64) -> Result<i64> {
-        let total = COUNT.get(ctx).await?.unwrap_or(0) + amount;
-        COUNT.set(ctx, total);
-        Ok(total)
+        added(ctx, amount).await
+    }
+
+    /// Like `add`, but results of idempotency keys are soon forgotten.
+    #[handler(idempotency_retention = "1s")]
+    pub async fn add_briefly(&self, ctx: &ObjectContext, amount: i64) -> Result<i64> {
+        added(ctx, amount).await
     }
 
     pub async fn add_then_fail(&self, ctx: &ObjectContext, amount: i64) -> Result<i64> {
-        let total = COUNT.get(ctx).await?.unwrap_or(0) + amount;
-        COUNT.set(ctx, total);
+        let total = added(ctx, amount).await?;
         Err(Terminal::new(409, format!("count is {total}")).into())
     }
 
@@ -78,4 +83,37 @@ impl Cell {
         ctx.sleep(1.days()).await?;
         Ok(())
     }
+
+    /// Calls itself on its own key, which waits for the lock that it holds.
+    pub async fn deadlock(&self, ctx: &ObjectContext) -> Result<()> {
+        STARTED.set(ctx, true);
+        Ok(Self::key(ctx.key()).deadlock(ctx).await?)
+    }
+
+    /// Does something else than before when it is retried, which is a bug to detect.
+    #[handler(retry(initial = "10ms", factor = 1.0, max_attempts = 3, on_max_attempts = "kill"))]
+    pub async fn diverge(&self, ctx: &ObjectContext, how: String) -> Result<()> {
+        let is_first = executed(&format!("diverge-{}", ctx.key())) == 1;
+        match (how.as_str(), is_first) {
+            ("sleep_or_call", true) => ctx.sleep(1.ms()).await?,
+            ("sleep_or_call", false) => drop(Hidden::call().whisper(ctx).await?),
+            ("another_call", true) => drop(Hidden::call().whisper(ctx).await?),
+            ("another_call", false) => drop(Hidden::call().reveal(ctx).await?),
+            ("another_send", true) => drop(Hidden::send().whisper(ctx)),
+            ("another_send", false) => drop(Hidden::send().reveal(ctx)),
+            ("another_state", _) => named(if is_first { "a" } else { "b" }).set(ctx, json!(1)),
+            (other, _) => return Err(Terminal::new(400, format!("no way {other}")).into()),
+        }
+        if is_first {
+            return Err(std::io::Error::other("the first attempt fails").into());
+        }
+        List::key(ctx.key()).send().append(ctx, json!("diverged"));
+        Ok(())
+    }
+}
+
+async fn added(ctx: &ObjectContext, amount: i64) -> Result<i64> {
+    let total = COUNT.get(ctx).await?.unwrap_or(0) + amount;
+    COUNT.set(ctx, total);
+    Ok(total)
 }

@@ -1,31 +1,23 @@
 //! Lab: one handler for each feature under test. Results are JSON, so that the suite can compare
 //! them.
 
-use std::collections::BTreeMap;
 use std::future::ready;
 use std::io;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use abide_sdk::{Call, prelude::*};
 use serde_json::{Value, json};
 
-use crate::{cell::Cell, list::List};
+use crate::{
+    cell::Cell,
+    combine,
+    executions::{executed, executions},
+    hidden::Hidden,
+    list::List,
+};
 
 /// The handlers that need no key.
 pub(crate) struct Lab;
-
-/// Number of executions in this process, by name, to detect what a replay repeats.
-static EXECUTIONS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
-
-const GO: Signal<Value> = Signal::new("go");
-
-fn executed(name: &str) -> u64 {
-    let mut executions = EXECUTIONS.lock().unwrap_or_else(PoisonError::into_inner);
-    let count = executions.entry(name.to_owned()).or_default();
-    *count += 1;
-    *count
-}
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
@@ -37,7 +29,22 @@ fn ms(value: &Value) -> Duration {
 
 fn terminal(asked: &Value) -> Terminal {
     let code = asked["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
-    Terminal::new(code, text(&asked["message"]))
+    let failure = Terminal::new(code, text(&asked["message"]));
+    let metadata = asked["metadata"].as_object().into_iter().flatten();
+    metadata.fold(failure, |failure, (key, value)| failure.with(key, text(value)))
+}
+
+fn fail_first(asked: &Value) -> Result<u64> {
+    let attempt = executed(&text(&asked["id"]));
+    if attempt <= asked["times"].as_u64().unwrap_or(0) {
+        return Err(io::Error::other(format!("attempt {attempt} fails")).into());
+    }
+    Ok(attempt)
+}
+
+/// The version of this code.
+fn version() -> String {
+    std::env::var("VERSION").unwrap_or_else(|_| "1".to_owned())
 }
 
 #[service]
@@ -62,22 +69,49 @@ impl Lab {
         Ok(json!(ctx.header(&name)))
     }
 
+    pub async fn executions(&self, _ctx: &Context, name: String) -> Result<u64> {
+        Ok(executions(&name))
+    }
+
     pub async fn fail(&self, _ctx: &Context, asked: Value) -> Result<()> {
         Err(terminal(&asked).into())
     }
 
     #[handler(retry(initial = "10ms", factor = 1.0))]
     pub async fn fail_times(&self, _ctx: &Context, asked: Value) -> Result<u64> {
-        let attempt = executed(&text(&asked["id"]));
-        if attempt <= asked["times"].as_u64().unwrap_or(0) {
-            return Err(io::Error::other(format!("attempt {attempt} fails")).into());
-        }
-        Ok(attempt)
+        fail_first(&asked)
+    }
+
+    #[handler(retry(initial = "10ms", factor = 1.0, max_attempts = 2, on_max_attempts = "pause"))]
+    pub async fn fail_and_pause(&self, _ctx: &Context, asked: Value) -> Result<u64> {
+        fail_first(&asked)
     }
 
     #[handler(retry(initial = "10ms", factor = 1.0, max_attempts = 3, on_max_attempts = "kill"))]
     pub async fn fail_always(&self, _ctx: &Context, message: String) -> Result<()> {
         Err(io::Error::other(message).into())
+    }
+
+    pub async fn version(&self, _ctx: &Context) -> Result<String> {
+        Ok(version())
+    }
+
+    /// The versions before and after a wait.
+    pub async fn versions(&self, ctx: &Context, cell: String) -> Result<Vec<String>> {
+        let before = version();
+        let (id, completed) = ctx.awakeable::<Value>();
+        tell(ctx, &cell, "awakeable", id);
+        completed.await?;
+        Ok(vec![before, version()])
+    }
+
+    /// Fails in the version that is called broken.
+    #[handler(retry(initial = "10ms", factor = 1.0, max_attempts = 2, on_max_attempts = "pause"))]
+    pub async fn fail_on_version(&self, _ctx: &Context, broken: String) -> Result<String> {
+        if version() == broken {
+            return Err(io::Error::other(format!("version {broken} is broken")).into());
+        }
+        Ok(version())
     }
 
     pub async fn chain(&self, ctx: &Context, depth: u64) -> Result<u64> {
@@ -92,6 +126,30 @@ impl Lab {
             Ok(()) => Ok(json!("no failure")),
             Err(error) => Ok(json!([error.code(), error.message()])),
         }
+    }
+
+    pub async fn fail_through_call(&self, ctx: &Context, asked: Value) -> Result<()> {
+        Ok(Self::call().fail(ctx, asked).await?)
+    }
+
+    pub async fn call_hidden(&self, ctx: &Context) -> Result<String> {
+        Ok(Hidden::call().reveal(ctx).await?)
+    }
+
+    /// Calls where it is asked to, sends otherwise, and waits at the end.
+    pub async fn mixed_calls(&self, ctx: &Context, asked: Value) -> Result<()> {
+        let is_call = asked["calls"].as_array().cloned().unwrap_or_default();
+        let mut calls = Vec::new();
+        for (number, is_call) in is_call.into_iter().enumerate() {
+            let list = List::key(text(&asked["key"]));
+            if is_call == true {
+                calls.push(list.append(ctx, json!(number)));
+            } else {
+                list.send().append(ctx, json!(number));
+            }
+        }
+        try_join_all(calls).await?;
+        Ok(())
     }
 
     pub async fn double_all(&self, ctx: &Context, numbers: Vec<i64>) -> Result<i64> {
@@ -154,14 +212,7 @@ impl Lab {
     }
 
     pub async fn run_retried(&self, ctx: &Context, asked: Value) -> Result<u64> {
-        let (id, times) = (text(&asked["id"]), asked["times"].as_u64().unwrap_or(0));
-        let run = ctx.run("retried", async || {
-            let attempt = executed(&id);
-            if attempt <= times {
-                return Err(io::Error::other("not yet").into());
-            }
-            Ok(attempt)
-        });
+        let run = ctx.run("retried", async || fail_first(&asked));
         Ok(run.retry(Retry::fixed(10.ms())).await?)
     }
 
@@ -173,8 +224,7 @@ impl Lab {
             Err::<(), _>(io::Error::other("never").into())
         });
         let failed = run.retry(Retry::fixed(10.ms()).max_attempts(max)).await;
-        let executions = executed(&id) - 1;
-        Ok(json!([failed.is_err(), executions]))
+        Ok(json!([failed.is_err(), executions(&id)]))
     }
 
     pub async fn run_terminal(&self, ctx: &Context, asked: Value) -> Result<()> {
@@ -248,26 +298,34 @@ impl Lab {
 
     pub async fn wait_for_signal(&self, ctx: &Context, cell: String) -> Result<Value> {
         tell(ctx, &cell, "invocation", ctx.invocation_id().to_owned());
-        Ok(GO.receive(ctx).await?)
+        Ok(Signal::new("go").receive(ctx).await?)
     }
 
     pub async fn send_signal(&self, ctx: &Context, asked: Value) -> Result<()> {
         let id = text(&asked["id"]);
+        let signal = Signal::<Value>::named(asked["name"].as_str().unwrap_or("go"));
         match asked["reason"].as_str() {
-            Some(reason) => GO.reject(ctx, &id, Terminal::new(500, reason)),
-            None => GO.send(ctx, &id, &asked["value"]),
+            Some(reason) => signal.reject(ctx, &id, Terminal::new(500, reason)),
+            None => signal.send(ctx, &id, &asked["value"]),
         }
         Ok(())
+    }
+
+    pub async fn combine(&self, ctx: &Context, asked: Value) -> Result<Value> {
+        combine::combine(ctx, &asked).await
     }
 
     /// Sleeps until it is cancelled, and records that.
     pub async fn until_cancelled(&self, ctx: &Context, cell: String) -> Result<()> {
         tell(ctx, &cell, "started", "yes".to_owned());
-        if let Err(error) = ctx.sleep(1.days()).await {
-            tell(ctx, &cell, "cancelled", error.code().to_string());
-            return Err(error.into());
-        }
-        Ok(())
+        recorded(ctx, &cell, ctx.sleep(1.days()).await)
+    }
+
+    /// Waits for an awakeable that nobody completes, until it is cancelled.
+    pub async fn await_until_cancelled(&self, ctx: &Context, cell: String) -> Result<()> {
+        let (_, never) = ctx.awakeable();
+        tell(ctx, &cell, "started", "yes".to_owned());
+        recorded(ctx, &cell, never.await)
     }
 
     /// Calls a handler that sleeps until it is cancelled.
@@ -283,6 +341,11 @@ impl Lab {
     /// Calls an object that holds its lock for longer than any test takes.
     pub async fn call_forever(&self, ctx: &Context, key: String) -> Result<()> {
         Ok(Cell::key(key).forever(ctx).await?)
+    }
+
+    /// Calls an object that waits for its own lock.
+    pub async fn call_deadlock(&self, ctx: &Context, key: String) -> Result<()> {
+        Ok(Cell::key(key).deadlock(ctx).await?)
     }
 
     /// Pauses long enough to be killed, then performs an effect that must happen once.
@@ -305,4 +368,12 @@ impl Lab {
 /// Stores a value in a cell, where the suite finds it.
 fn tell(ctx: &Context, cell: &str, name: &str, value: String) {
     Cell::key(cell).send().set(ctx, json!({ "k": name, "v": value }));
+}
+
+/// Records in a cell that a wait has failed.
+fn recorded(ctx: &Context, cell: &str, outcome: Result<(), Terminal>) -> Result<()> {
+    if let Err(error) = &outcome {
+        tell(ctx, cell, "cancelled", error.code().to_string());
+    }
+    Ok(outcome?)
 }

@@ -1,12 +1,16 @@
-//! The services of the interop suite, on our own SDK: the same as `interop/services` on the
-//! official Rust SDK and `interop/typescript` on the official TypeScript SDK. The suite cannot tell
-//! them apart.
+//! The services of the interop suite, on our own SDK: the same as those of `interop/services`,
+//! `interop/typescript`, `interop/python`, `interop/go` and `interop/java` on the official SDKs. The
+//! suite cannot tell them apart.
 //!
-//! Reading order: [`lab`] (a plain service with one handler for each feature), [`cell`] and
-//! [`list`] (virtual objects), [`flow`] (a workflow).
+//! Reading order: [`lab`] (a plain service with one handler for each feature), [`combine`] (its
+//! largest), [`cell`] and [`list`] (virtual objects), [`flow`] (a workflow), [`hidden`] (a private
+//! service), [`executions`].
 
 mod cell;
+mod combine;
+mod executions;
 mod flow;
+mod hidden;
 mod lab;
 mod list;
 
@@ -25,7 +29,11 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let endpoint =
-        Endpoint::new().bind(lab::Lab).bind(cell::Cell).bind(list::List).bind(flow::Flow);
+    let endpoint = Endpoint::new()
+        .bind(lab::Lab)
+        .bind(cell::Cell)
+        .bind(list::List)
+        .bind(flow::Flow)
+        .bind(hidden::Hidden);
     Ok(endpoint.serve(Args::parse().bind).await?)
 }

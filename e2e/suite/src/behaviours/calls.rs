@@ -8,7 +8,8 @@ use super::{Env, behaviours, expect};
 behaviours!("calls":
     a_service, an_object, a_chain, several_at_once, in_order_of_the_answers, a_failing_callee,
     the_same_idempotency_key_is_one_call, sends_arrive_in_order, a_send_with_an_idempotency_key,
-    attaching_to_a_send, no_input_no_output,
+    attaching_to_a_send, no_input_no_output, a_send_between_calls, a_call_between_sends,
+    calls_before_a_send, a_call_with_an_idempotency_key_has_an_output,
 );
 
 async fn a_service(env: &Env) -> Result<()> {
@@ -72,4 +73,34 @@ async fn attaching_to_a_send(env: &Env) -> Result<()> {
 
 async fn no_input_no_output(env: &Env) -> Result<()> {
     expect(&env.server.get("/Lab/nothing").await?.ok()?, &Value::Null)
+}
+
+/// Has a handler append numbers by calls and sends, as listed, and checks that the order is that in
+/// which they were made.
+async fn in_order(env: &Env, is_call: [bool; 3]) -> Result<()> {
+    let key = env.key();
+    env.server.call("/Lab/mixed_calls", json!({ "key": key, "calls": is_call })).await?;
+    let list = format!("/List/{key}/all");
+    env.server
+        .eventually(|| async { expect(&env.server.get(&list).await?.ok()?, &json!([0, 1, 2])) })
+        .await
+}
+
+async fn a_send_between_calls(env: &Env) -> Result<()> {
+    in_order(env, [true, false, true]).await
+}
+
+async fn a_call_between_sends(env: &Env) -> Result<()> {
+    in_order(env, [false, true, false]).await
+}
+
+async fn calls_before_a_send(env: &Env) -> Result<()> {
+    in_order(env, [true, true, false]).await
+}
+
+async fn a_call_with_an_idempotency_key_has_an_output(env: &Env) -> Result<()> {
+    let key = env.key();
+    env.server.call("/Lab/call_same_twice", json!(key)).await?;
+    let path = format!("/restate/invocation/Cell/{key}/add/once/output");
+    expect(&env.server.get(&path).await?.ok()?, &json!(1))
 }

@@ -1,4 +1,4 @@
-//! What survives a SIGKILL.
+//! What survives when a process is killed, or told to stop.
 
 use std::time::Duration;
 
@@ -6,10 +6,11 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Env, behaviours, expect};
+use crate::bed::Signal;
 
 behaviours!("crashes":
     the_services_in_the_middle, the_runtime_in_the_middle, the_runtime_while_it_sleeps,
-    the_runtime_while_a_lock_is_held,
+    the_runtime_while_a_lock_is_held, the_services_are_stopped, the_runtime_is_stopped,
 );
 
 /// Runs `work` while restarting the services if they exit.
@@ -53,13 +54,13 @@ async fn all_added(env: &Env, key: &str, ids: &[String]) -> Result<()> {
 
 async fn the_services_in_the_middle(env: &Env) -> Result<()> {
     let (key, ids) = under_way(env).await?;
-    env.bed.lock().await.restart_services()?;
+    env.bed.lock().await.restart_services(Signal::Kill).await?;
     all_added(env, &key, &ids).await
 }
 
 async fn the_runtime_in_the_middle(env: &Env) -> Result<()> {
     let (key, ids) = under_way(env).await?;
-    env.bed.lock().await.restart_runtime().await?;
+    env.bed.lock().await.restart_runtime(Signal::Kill).await?;
     all_added(env, &key, &ids).await
 }
 
@@ -67,7 +68,7 @@ async fn the_runtime_while_it_sleeps(env: &Env) -> Result<()> {
     let key = env.key();
     let path = format!("/List/{key}/append/send?delay=1s");
     env.server.post(&path, &json!("late")).await?.ok()?;
-    env.bed.lock().await.restart_runtime().await?;
+    env.bed.lock().await.restart_runtime(Signal::Kill).await?;
     let list = format!("/List/{key}/all");
     let arrived = env
         .server
@@ -80,7 +81,7 @@ async fn the_runtime_while_a_lock_is_held(env: &Env) -> Result<()> {
     env.server.send_to(&format!("/Cell/{key}/hold"), json!(null)).await?;
     let awakeable = env.told(&key, "held").await?;
     env.server.send_to(&format!("/Cell/{key}/add"), json!(1)).await?;
-    env.bed.lock().await.restart_runtime().await?;
+    env.bed.lock().await.restart_runtime(Signal::Kill).await?;
     let path = format!("/restate/awakeables/{awakeable}/resolve");
     env.server.eventually(|| async { env.server.post(&path, &json!(1)).await?.ok() }).await?;
     let count = format!("/Cell/{key}/get");
@@ -88,4 +89,16 @@ async fn the_runtime_while_a_lock_is_held(env: &Env) -> Result<()> {
         expect(&env.server.call(&count, "count".into()).await?, &json!(1))
     });
     supervised(env, added).await
+}
+
+async fn the_services_are_stopped(env: &Env) -> Result<()> {
+    let (key, ids) = under_way(env).await?;
+    env.bed.lock().await.restart_services(Signal::Terminate).await?;
+    all_added(env, &key, &ids).await
+}
+
+async fn the_runtime_is_stopped(env: &Env) -> Result<()> {
+    let (key, ids) = under_way(env).await?;
+    env.bed.lock().await.restart_runtime(Signal::Terminate).await?;
+    all_added(env, &key, &ids).await
 }

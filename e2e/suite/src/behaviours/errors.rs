@@ -8,7 +8,8 @@ use super::{Env, behaviours, expect};
 behaviours!("errors":
     a_terminal_error_and_its_code, retried_until_it_succeeds, out_of_attempts_is_killed,
     an_unknown_service, an_unknown_handler, a_wrong_content_type, malformed_json,
-    a_bad_path, a_wrong_method,
+    a_bad_path, a_wrong_method, a_failure_passes_through_a_call, metadata_of_a_handler,
+    metadata_passes_through_a_call, metadata_of_a_run,
 );
 
 async fn a_terminal_error_and_its_code(env: &Env) -> Result<()> {
@@ -67,4 +68,30 @@ async fn a_wrong_method(env: &Env) -> Result<()> {
     let uri = format!("{}/Lab/upper", env.server.ingress);
     let answer = env.server.send(http::Method::PUT, &uri, &[], "x").await?;
     answer.expect_failure(405, "")
+}
+
+async fn a_failure_passes_through_a_call(env: &Env) -> Result<()> {
+    let asked = json!({ "code": 418, "message": "teapot" });
+    env.server.post("/Lab/fail_through_call", &asked).await?.expect_failure(418, "teapot")
+}
+
+/// Has a handler fail with metadata, and checks that the client gets it.
+async fn fails_with_metadata(env: &Env, handler: &str) -> Result<()> {
+    let metadata = json!({ "colour": "brown", "size": "small" });
+    let asked = json!({ "code": 418, "message": "teapot", "metadata": metadata });
+    let failed = env.server.post(&format!("/Lab/{handler}"), &asked).await?;
+    failed.expect_failure(418, "teapot")?;
+    expect(&failed.json()?["metadata"], &metadata)
+}
+
+async fn metadata_of_a_handler(env: &Env) -> Result<()> {
+    fails_with_metadata(env, "fail").await
+}
+
+async fn metadata_passes_through_a_call(env: &Env) -> Result<()> {
+    fails_with_metadata(env, "fail_through_call").await
+}
+
+async fn metadata_of_a_run(env: &Env) -> Result<()> {
+    fails_with_metadata(env, "run_terminal").await
 }

@@ -8,7 +8,7 @@ use super::{Env, behaviours, expect};
 behaviours!("ingress":
     bytes_pass_unchanged, headers_reach_the_handler, an_idempotency_key_is_one_execution,
     an_idempotent_send, attach_and_output_by_id, attach_by_idempotency_key, unknown_invocations,
-    the_new_forms, health,
+    the_new_forms, health, a_private_service, an_idempotency_key_expires,
 );
 
 async fn bytes_pass_unchanged(env: &Env) -> Result<()> {
@@ -100,4 +100,21 @@ async fn health(env: &Env) -> Result<()> {
     let services = health["services"].as_array().context("no services")?;
     ensure!(services.contains(&json!("Lab")), "{health}");
     Ok(())
+}
+
+async fn a_private_service(env: &Env) -> Result<()> {
+    env.server.get("/Hidden/reveal").await?.expect_failure(400, "")?;
+    expect(&env.server.get("/Lab/call_hidden").await?.ok()?, &json!("found"))
+}
+
+async fn an_idempotency_key_expires(env: &Env) -> Result<()> {
+    let (key, idempotency) = (env.key(), env.key());
+    let path = format!("/Cell/{key}/add_briefly");
+    let header = [("idempotency-key", idempotency.as_str())];
+    expect(&env.server.post_with(&path, &json!(1), &header).await?.ok()?, &json!(1))?;
+    env.server
+        .eventually(|| async {
+            expect(&env.server.post_with(&path, &json!(1), &header).await?.ok()?, &json!(2))
+        })
+        .await
 }

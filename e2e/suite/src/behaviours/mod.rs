@@ -6,8 +6,11 @@ mod calls;
 mod cancellation;
 mod combinators;
 mod crashes;
+mod deployments;
+mod divergence;
 mod errors;
 mod ingress;
+mod operations;
 mod runs;
 mod state;
 mod timers;
@@ -21,7 +24,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::bed::TestBed;
+use crate::{bed::TestBed, sdk::Sdk};
 
 /// The environment of a behaviour.
 pub struct Env {
@@ -29,6 +32,8 @@ pub struct Env {
     pub server: Server,
     /// The processes behind the server, for behaviours that kill them.
     pub bed: Mutex<TestBed>,
+    /// The SDK of the services.
+    pub sdk: Sdk,
     /// Makes the keys of this run differ from those of earlier runs on the same server.
     pub run: String,
     next_key: AtomicU64,
@@ -39,8 +44,8 @@ impl Env {
     pub fn new(bed: TestBed) -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let run = format!("{:x}", now.unwrap_or_default().as_micros());
-        let server = bed.server.clone();
-        Self { server, bed: Mutex::new(bed), run, next_key: AtomicU64::new(0) }
+        let (server, sdk) = (bed.server.clone(), bed.sdk());
+        Self { server, sdk, bed: Mutex::new(bed), run, next_key: AtomicU64::new(0) }
     }
 
     /// Returns a key that nothing else uses.
@@ -75,7 +80,7 @@ pub struct Behaviour {
     pub name: &'static str,
     /// Tests the behaviour.
     pub ask: for<'a> fn(&'a Env) -> BoxFuture<'a, Result<()>>,
-    /// Whether it kills processes and so must not run concurrently with others.
+    /// Whether it kills or upgrades processes and so must not run concurrently with others.
     pub is_alone: bool,
 }
 
@@ -93,7 +98,8 @@ macro_rules! behaviours {
 }
 pub(crate) use behaviours;
 
-/// All behaviours, those that must run alone last.
+/// All behaviours, those that must run alone last, and at the very end those after which the services
+/// are of another version.
 pub fn all() -> Vec<Behaviour> {
     let mut all = [
         state::BEHAVIOURS,
@@ -105,10 +111,12 @@ pub fn all() -> Vec<Behaviour> {
         combinators::BEHAVIOURS,
         cancellation::BEHAVIOURS,
         errors::BEHAVIOURS,
+        divergence::BEHAVIOURS,
         ingress::BEHAVIOURS,
+        operations::BEHAVIOURS,
     ]
     .concat();
-    let alone = crashes::BEHAVIOURS.iter();
-    all.extend(alone.map(|behaviour| Behaviour { is_alone: true, ..*behaviour }));
+    let alone = [crashes::BEHAVIOURS, deployments::BEHAVIOURS].concat();
+    all.extend(alone.iter().map(|behaviour| Behaviour { is_alone: true, ..*behaviour }));
     all
 }

@@ -11,7 +11,9 @@ behaviours!("runs":
 );
 
 async fn executed_once(env: &Env) -> Result<()> {
-    expect(&env.server.call("/Lab/run_once", json!(env.key())).await?, &json!([1, "b"]))
+    let name = json!(env.key());
+    expect(&env.server.call("/Lab/run_once", name.clone()).await?, &json!([1, "b"]))?;
+    expect(&env.server.call("/Lab/executions", name).await?, &json!(1))
 }
 
 async fn many_in_a_row(env: &Env) -> Result<()> {

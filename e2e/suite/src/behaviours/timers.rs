@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use futures::future::try_join_all;
 use serde_json::json;
 
 use super::{Env, behaviours, expect};
 
 behaviours!("timers":
-    not_early, many_at_once, a_delayed_send_of_a_handler, a_delayed_send_of_a_client,
+    not_early, many_at_once, many_in_many_handlers, a_delayed_send_of_a_handler, a_delayed_send_of_a_client,
     delays_pass_before_the_queue,
 );
 
@@ -21,6 +22,12 @@ async fn not_early(env: &Env) -> Result<()> {
 
 async fn many_at_once(env: &Env) -> Result<()> {
     expect(&env.server.call("/Lab/sleep_many", json!(20)).await?, &json!(20))
+}
+
+async fn many_in_many_handlers(env: &Env) -> Result<()> {
+    let slept = (0..50).map(|_| env.server.call("/Lab/sleep_many", json!(20)));
+    ensure!(try_join_all(slept).await?.iter().all(|count| *count == 20), "not all have slept");
+    Ok(())
 }
 
 async fn a_delayed_send_of_a_handler(env: &Env) -> Result<()> {

@@ -8,8 +8,9 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use e2e_harness::programs::target;
 use e2e_suite::{
-    bed::{Runtime, Sdk, Setting, TestBed},
+    bed::{Runtime, Setting, TestBed},
     drivers::{programs, rows, tools},
+    sdk::Sdk,
 };
 
 /// Tests SQL through PostgreSQL's drivers and tools.

@@ -9,7 +9,8 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use e2e_harness::programs::target;
 use e2e_suite::{
-    bed::{Runtime, Sdk, Setting, TestBed},
+    bed::{Runtime, Setting, TestBed},
+    sdk::Sdk,
     surface::{
         case::{self, Recorded},
         cli, play,

@@ -141,8 +141,13 @@ pub(super) async fn moved_to(
     let stored = deployment_of(admin, &handler, wanted)?;
     if let Some(pin) = pin {
         check_speaks(&stored.deployment, pin.protocol)?;
+        return Ok(Some(stored.deployment.id));
     }
-    Ok(Some(stored.deployment.id))
+    // What has not begun anywhere begins on the latest one: there is nothing to move.
+    let registry = admin.registry.snapshot();
+    let latest = registry.latest_deployment(&handler.service).map(|latest| latest.deployment.id);
+    let moves_to = stored.deployment.id;
+    Ok(Some(moves_to).filter(|_| latest != Some(moves_to)))
 }
 
 /// The deployment called `latest`, or one with this id; it must offer the handler.
