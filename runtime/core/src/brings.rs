@@ -51,6 +51,8 @@ impl Event {
             | Self::StateEditRequested { .. }
             | Self::DeploymentRegistered { .. }
             | Self::DeploymentOffered { .. }
+            | Self::DeploymentUpdated { .. }
+            | Self::ServiceConfigured { .. }
             | Self::DeploymentRemoved { .. } => Brings::Nothing,
         }
     }

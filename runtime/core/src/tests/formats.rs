@@ -369,6 +369,26 @@ fn events_6() -> Vec<(&'static str, Event)> {
         ),
         ("StateEditRequested replace", edit(replacement(), Some(version()))),
         ("StateEditRequested patch", edit(patch(), None)),
+        (
+            "ServiceConfigured",
+            Event::ServiceConfigured {
+                request: RequestId(5),
+                service: "Counter".to_owned(),
+                changes: ServiceOptions {
+                    journal_retention_ms: Some(300),
+                    ingress_private: Some(true),
+                    ..ServiceOptions::default()
+                },
+            },
+        ),
+        (
+            "DeploymentUpdated",
+            Event::DeploymentUpdated {
+                request: RequestId(5),
+                deployment: deployment().into(),
+                overwrite: true,
+            },
+        ),
     ]
 }
 
