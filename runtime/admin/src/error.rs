@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::{
     changes::FollowError,
+    deployments::update::UpdateError,
     discovery::DiscoveryError,
     query::{QueryError, QueryFault},
     text,
@@ -112,6 +113,9 @@ pub enum Refusal {
     /// What the endpoint offers can't be registered.
     #[error(transparent)]
     Registration(#[from] RegistrationError),
+    /// A deployment can't be updated.
+    #[error(transparent)]
+    Update(#[from] UpdateError),
     /// A query has no answer.
     #[error(transparent)]
     Query(#[from] QueryError),
@@ -193,7 +197,7 @@ impl Refusal {
             | Self::Address(_)
             | Self::Header(_)
             | Self::Limit(_) => StatusCode::BAD_REQUEST,
-            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::Update(_) => StatusCode::CONFLICT,
             Self::TooEarly(_) => StatusCode::TOO_EARLY,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Host(error) => error.status(),
@@ -221,6 +225,7 @@ impl Refusal {
         match self {
             Self::Discovery(error) => Some(error.restate_code),
             Self::Registration(error) => error.restate_code(),
+            Self::Update(error) => Some(error.restate_code()),
             Self::NotFound { .. }
             | Self::Id { .. }
             | Self::NoSuchPath { .. }

@@ -14,9 +14,8 @@ use axum::{
 use crate::{Admin, error::Refusal, versions};
 
 /// Unsupported paths, and the feature behind each. `docs/api.md` has the list for users.
-const UNOFFERED: [(&str, &str); 7] = [
+const UNOFFERED: [(&str, &str); 6] = [
     ("/invocations/{invocation}/restart-as-new", "restarting invocations"),
-    ("/services/{service}/openapi", "the OpenAPI document of a service"),
     ("/subscriptions", "Kafka"),
     ("/subscriptions/{subscription}", "Kafka"),
     ("/kafka-clusters", "Kafka"),

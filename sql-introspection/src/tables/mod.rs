@@ -30,7 +30,7 @@ pub use invocation::{Failure, Invocation, InvocationFilter, InvokedBy, Status};
 pub use journal::{JournalEntry, OfInvocations};
 pub use object::{InvocationEntry, Lock, ObjectFilter};
 pub use promise::Promise;
-pub use registry::{Deployment, Service};
+pub use registry::{Deployment, PinnedCounts, Service};
 pub use state::State;
 pub use waiting::{Timer, Wait};
 

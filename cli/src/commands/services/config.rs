@@ -25,6 +25,9 @@ pub(super) struct Config {
     pub(super) service: Map<String, Value>,
     /// What handlers have of their own, by the name of the handler.
     pub(super) handlers: BTreeMap<String, Map<String, Value>>,
+    /// What the server remarks on them, such as a change that does not reach a handler.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) info: Vec<String>,
 }
 
 impl Config {
@@ -41,8 +44,13 @@ impl Config {
             (!own.is_empty()).then_some((name, own))
         });
         let handlers = handlers.collect();
-        Self { service, handlers }
+        Self { service, handlers, info: remarks(description) }
     }
+}
+
+fn remarks(description: &Map<String, Value>) -> Vec<String> {
+    let info = description.get("info").and_then(Value::as_array).into_iter().flatten();
+    info.filter_map(|info| Some(info.get("message")?.as_str()?.to_owned())).collect()
 }
 
 fn settings(description: &Map<String, Value>) -> Map<String, Value> {
