@@ -172,8 +172,8 @@ pub enum Event {
     DeploymentUpdated {
         request: RequestId,
         deployment: Arc<Deployment>,
-        /// Replace the services that it offers, whatever they were. Otherwise they stay as they are,
-        /// and have to be offered still.
+        /// Replace the services that it offers, whatever they were, in their revisions. Otherwise they
+        /// stay as they are, and have to be offered still.
         overwrite: bool,
     },
 }

@@ -73,9 +73,8 @@ fn store(cx: &mut Context<'_, '_>, known: &[StoredDeployment], deployment: Arc<D
         "{:?}: this partition does not hold the registry",
         cx.lsn
     );
-    let revision = |name: &str| 1 + latest(known, name).map_or(0, |known| known.revision);
-    let revisions =
-        deployment.services.iter().map(|service| revision(&service.name)).collect::<Vec<_>>();
+    let revisions = deployment.services.iter();
+    let revisions = revisions.map(|service| next_revision(known, &service.name)).collect();
     assert!(
         known.is_sorted_by_key(|stored| stored.deployment.id),
         "{:?}: deployments are not ordered by id",
@@ -104,7 +103,7 @@ pub(crate) fn removed(cx: &mut Context<'_, '_>, request: RequestId, deployment: 
 }
 
 /// Changes how a deployment is called: its address, headers and the like. Its services stay what
-/// they are, unless they are to be overwritten, and then become the next revisions.
+/// they are, unless they are to be overwritten.
 pub(crate) fn updated(
     cx: &mut Context<'_, '_>,
     request: RequestId,
@@ -113,19 +112,34 @@ pub(crate) fn updated(
 ) {
     let known = cx.tables.deployments();
     let outcome = match updatable(&known, offered, overwrite) {
-        Ok(_) if overwrite => {
-            store(cx, &known, Arc::clone(offered));
-            Updated::Done
-        }
         Ok(existing) => {
-            let services = existing.deployment.services.clone();
-            let deployment = Arc::new(Deployment { services, ..Deployment::clone(offered) });
-            replace(cx, StoredDeployment { deployment, ..existing.clone() });
+            let stored = if overwrite {
+                overwritten(existing, offered, |service| next_revision(&known, service))
+            } else {
+                let services = existing.deployment.services.clone();
+                let deployment = Arc::new(Deployment { services, ..Deployment::clone(offered) });
+                StoredDeployment { deployment, ..existing.clone() }
+            };
+            replace(cx, stored);
             Updated::Done
         }
         Err(refused) => refused,
     };
     cx.emit(Effect::Answer { request, answer: Answer::Updated(outcome) });
+}
+
+/// A deployment with what it offers now. Services that it offered before keep their revision: what
+/// is called at a revision must not become the latest because an older endpoint was looked at again.
+pub fn overwritten(
+    existing: &StoredDeployment,
+    offered: &Arc<Deployment>,
+    next_revision: impl Fn(&str) -> u32,
+) -> StoredDeployment {
+    let known = existing.deployment.services.iter().zip(&existing.revisions);
+    let kept = |name: &str| known.clone().find(|(service, _)| service.name == name);
+    let revision = |name: &str| kept(name).map_or_else(|| next_revision(name), |(_, kept)| *kept);
+    let revisions = offered.services.iter().map(|service| revision(&service.name)).collect();
+    StoredDeployment { deployment: Arc::clone(offered), created_at: existing.created_at, revisions }
 }
 
 /// The deployment that an update is for, or why it is refused.
@@ -204,6 +218,11 @@ fn kind_changed(known: &[StoredDeployment], offered: &Deployment) -> Option<Regi
             would_be: service.kind,
         })
     })
+}
+
+/// The revision that a service gets with its next registration.
+fn next_revision(known: &[StoredDeployment], service: &str) -> u32 {
+    1 + latest(known, service).map_or(0, |known| known.revision)
 }
 
 /// A revision of a service.

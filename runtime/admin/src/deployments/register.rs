@@ -169,7 +169,7 @@ fn registered_at(registry: &RegistrySnapshot, uri: &str) -> Option<Arc<StoredDep
 }
 
 /// A deployment as it would be stored: its services become the next revisions.
-pub(super) fn previewed(
+fn previewed(
     registry: &RegistrySnapshot,
     deployment: Arc<Deployment>,
     created_at: Timestamp,

@@ -8,7 +8,7 @@ use axum::extract::State;
 use runtime_core::{
     effect::Updated,
     model::deployment::{Deployment, StoredDeployment},
-    registry::RegistrySnapshot,
+    registry::{RegistrySnapshot, overwritten},
 };
 use runtime_schema::{
     address, headers, limits,
@@ -17,7 +17,7 @@ use runtime_schema::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{DescribedDeployment, described, lost, parse, register::previewed, unknown, usage};
+use super::{DescribedDeployment, described, lost, parse, unknown, usage};
 use crate::{
     Admin,
     discovery::{Discovered, EndpointProbe},
@@ -191,7 +191,8 @@ fn preview(
     overwrite: bool,
 ) -> StoredDeployment {
     if overwrite {
-        return previewed(registry, Arc::new(offered), stored.created_at);
+        let next = |name: &str| 1 + registry.service(name).map_or(0, |service| service.revision);
+        return overwritten(stored, &Arc::new(offered), next);
     }
     let services = stored.deployment.services.clone();
     let deployment = Arc::new(Deployment { services, ..offered });

@@ -244,7 +244,14 @@ fn a_deployment_must_go_on_offering_what_it_does_unless_it_is_overwritten() {
     assert!(fixture.effects.is_empty(), "nothing has changed");
     assert_eq!(update(&mut fixture, Arc::clone(&poorer), true), Updated::Done);
     assert_eq!(service_of(&mut fixture, 1), poorer.services[0]);
-    assert_eq!(registered(&mut fixture), [(1, vec![2])], "another revision");
+    assert_eq!(registered(&mut fixture), [(1, vec![1])], "the same revision");
+    // What another deployment offers in a later revision stays the latest.
+    offer(&mut fixture, workflow(2, "http://c"), false);
+    let mut richer = Deployment::clone(&poorer);
+    let more = deployment(1, "", ServiceKind::Service).services[0].clone();
+    richer.services.push(ServiceDefinition { name: "More".to_owned(), ..more });
+    assert_eq!(update(&mut fixture, richer.into(), true), Updated::Done);
+    assert_eq!(registered(&mut fixture), [(1, vec![1, 1]), (2, vec![2])]);
 }
 
 #[test]
@@ -293,7 +300,7 @@ fn what_is_lost_is_named() {
     let expected = [
         Lost::Handler { service: service.clone(), handler: "gone".to_owned() },
         Lost::HandlerKind {
-            service: service.clone(),
+            service,
             handler,
             was: HandlerKind::Shared,
             would_be: HandlerKind::Exclusive,

@@ -181,6 +181,6 @@ fn check_references(document: &Value, part: &Value) {
             fields.values().for_each(|part| check_references(document, part));
         }
         Value::Array(items) => items.iter().for_each(|part| check_references(document, part)),
-        _ => (),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => (),
     }
 }
