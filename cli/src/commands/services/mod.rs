@@ -7,10 +7,10 @@ use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use self::config::Config;
+use self::config::path;
 use crate::{
     args::{LayoutFlags, ListFlags, ServerFlags},
-    client::{Client, segment},
+    client::Client,
     commands::tally,
     error::Error,
     output::sheet::Sheet,
@@ -128,36 +128,5 @@ async fn describe(one: &One) -> Result<(), Error> {
 async fn view_config(one: &One) -> Result<(), Error> {
     let client = Client::new(one.server.admin.clone());
     let service: Map<String, Value> = client.get(&path(&one.name)).await?;
-    show_config(&one.name, &service, &one.layout)
-}
-
-/// Shows the settings in a description of a service, and what its server remarks on it.
-fn show_config(
-    name: &str,
-    service: &Map<String, Value>,
-    layout: &LayoutFlags,
-) -> Result<(), Error> {
-    let config = Config::of(service);
-    if layout.is_json(is_to_terminal()) {
-        return print_json(&config);
-    }
-    let mut sheet = Sheet::about(&format!("settings of {name}"));
-    sheet.texts(["setting", "value"], &rows(&config.service))?;
-    for (handler, own) in &config.handlers {
-        sheet.section(&format!("{handler} has its own"));
-        sheet.texts(["setting", "value"], &rows(own))?;
-    }
-    if !config.info.is_empty() {
-        sheet.section("Note");
-        config.info.iter().for_each(|note| sheet.item(note));
-    }
-    Ok(say(&sheet.text())?)
-}
-
-fn rows(settings: &Map<String, Value>) -> Vec<[String; 2]> {
-    settings.iter().map(|(name, value)| [name.clone(), config::shown(value)]).collect()
-}
-
-fn path(name: &str) -> String {
-    format!("/services/{}", segment(name))
+    config::show(&one.name, &service, &one.layout)
 }

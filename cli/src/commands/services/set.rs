@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{path, show_config};
+use super::config::{self, path};
 use crate::{
     args::{LayoutFlags, ServerFlags},
     client::Client,
@@ -91,7 +91,7 @@ pub(super) async fn set(flags: &Set) -> Result<(), Error> {
     let client = Client::new(flags.server.admin.clone());
     let body = body(&flags.settings);
     let service: Map<String, Value> = client.patch(&path(&flags.name), &body).await?;
-    show_config(&flags.name, &service, &flags.layout)
+    config::show(&flags.name, &service, &flags.layout)
 }
 
 /// The request, with what was typed alone.
