@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::{
     backups::BackupError,
     changes::FollowError,
+    deployments::update::UpdateError,
     discovery::DiscoveryError,
     query::{QueryError, QueryFault},
     text,
@@ -116,6 +117,9 @@ pub enum Refusal {
     /// What the endpoint offers can't be registered.
     #[error(transparent)]
     Registration(#[from] RegistrationError),
+    /// A deployment can't be updated.
+    #[error(transparent)]
+    Update(#[from] UpdateError),
     /// A query has no answer.
     #[error(transparent)]
     Query(#[from] QueryError),
@@ -200,7 +204,7 @@ impl Refusal {
             | Self::Address(_)
             | Self::Header(_)
             | Self::Limit(_) => StatusCode::BAD_REQUEST,
-            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::Update(_) => StatusCode::CONFLICT,
             Self::TooEarly(_) => StatusCode::TOO_EARLY,
             Self::Gone(_) => StatusCode::GONE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -233,6 +237,7 @@ impl Refusal {
         match self {
             Self::Discovery(error) => Some(error.restate_code),
             Self::Registration(error) => error.restate_code(),
+            Self::Update(error) => Some(error.restate_code()),
             Self::NotFound { .. }
             | Self::Id { .. }
             | Self::NoSuchPath { .. }

@@ -8,7 +8,10 @@ use runtime_core::{
     model::deployment::{OnMaxAttempts, RetryOptions},
     registry::RetryPolicy,
 };
-use runtime_views::service::{Handler, Service};
+use runtime_views::{
+    duration::friendly,
+    service::{Handler, Service},
+};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -49,6 +52,22 @@ pub struct ServiceMetadata {
     pub enable_lazy_state: bool,
     /// How failed attempts are retried.
     pub retry_policy: RetryPolicyMetadata,
+    /// What an operator should know about a change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub info: Vec<Info>,
+}
+
+/// Something that an operator should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Info {
+    /// What it is, and what to do about it.
+    pub message: String,
+}
+
+impl Info {
+    pub(crate) fn new(message: String) -> Self {
+        Self { message }
+    }
 }
 
 /// How failed attempts are retried.
@@ -148,6 +167,7 @@ impl From<Service> for ServiceMetadata {
             abort_timeout: friendly(seen.attempts.abort_timeout_ms),
             enable_lazy_state: seen.attempts.lazy_state,
             retry_policy: seen.attempts.retry.into(),
+            info: Vec::new(),
         }
     }
 }
@@ -231,42 +251,11 @@ fn factor(thousandths: u64) -> f64 {
     thousandths as f64 / 1000.0
 }
 
-/// Formats milliseconds as days, hours, minutes and so on.
-fn friendly(ms: u64) -> String {
-    const UNITS: [(&str, u64); 5] =
-        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
-    let mut rest = ms;
-    let parts: Vec<String> = UNITS
-        .into_iter()
-        .filter_map(|(unit, unit_ms)| {
-            let count = rest / unit_ms;
-            rest %= unit_ms;
-            (count > 0).then(|| format!("{count}{unit}"))
-        })
-        .collect();
-    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn durations_are_for_people() {
-        for (ms, text) in [
-            (0, "0s"),
-            (500, "500ms"),
-            (60_000, "1m"),
-            (90_000, "1m 30s"),
-            (1500, "1s 500ms"),
-            (129_600_000, "1d 12h"),
-            (400 * 86_400_000, "400d"),
-        ] {
-            assert_eq!(friendly(ms), text);
-        }
-    }
 
     /// Expected values as observed on the real server.
     #[test]

@@ -4,11 +4,14 @@ use utoipa::OpenApi;
 
 use crate::{
     backups, changes, deployments,
+    deployments::{delete, register, update},
     error::ErrorBody,
     extract::Json,
     health, invocations,
     invocations::{batch, operations, restart},
-    query, serdes, services, state, why,
+    query, serdes, services,
+    services::configure,
+    state, why,
 };
 
 #[derive(OpenApi)]
@@ -18,12 +21,15 @@ use crate::{
         description = "Deployments, services, invocations, and SQL about all of them."
     ),
     paths(
-        deployments::register,
+        register::register,
         deployments::list,
         deployments::get,
-        deployments::delete,
+        update::update,
+        delete::delete,
         services::list,
         services::get,
+        configure::configure,
+        services::openapi::openapi,
         services::handlers,
         services::handler,
         state::replace,

@@ -11,9 +11,13 @@ use runtime_http::Limits;
 use tokio::net::TcpListener;
 
 use crate::{
-    Admin, access, backups, changes, deployments, health, invocations,
+    Admin, access, backups, changes, deployments,
+    deployments::{delete, register, update},
+    health, invocations,
     invocations::{batch, operations, restart},
-    openapi, query, serdes, services, state, unoffered, versions, why,
+    openapi, query, serdes, services,
+    services::configure,
+    state, unoffered, versions, why,
 };
 
 /// Serves until `shutdown` resolves.
@@ -30,14 +34,18 @@ pub async fn serve(
 /// All routes. Those of the API are also available under each supported version.
 pub fn router(admin: Admin) -> Router {
     let api = Router::new()
-        .route("/deployments", post(deployments::register).get(deployments::list))
-        .route("/deployments/{deployment}", get(deployments::get).delete(deployments::delete))
-        .route("/deployments/{deployment}/why", get(why::of_deployment))
+        .route("/deployments", post(register::register).get(deployments::list))
+        .route(
+            "/deployments/{deployment}",
+            get(deployments::get).patch(update::update).delete(delete::delete),
+        )
         .route("/services", get(services::list))
-        .route("/services/{service}", get(services::get))
+        .route("/services/{service}", get(services::get).patch(configure::configure))
+        .route("/deployments/{deployment}/why", get(why::of_deployment))
         .route("/services/{service}/why", get(why::of_service))
         .route("/services/{service}/keys/{key}/why", get(why::of_key))
         .route("/services/{service}/state", post(state::replace).patch(state::patch))
+        .route("/services/{service}/openapi", get(services::openapi::openapi))
         .route("/services/{service}/handlers", get(services::handlers))
         .route("/services/{service}/handlers/{handler}", get(services::handler))
         .route("/invocations", get(invocations::list))

@@ -14,8 +14,7 @@ use axum::{
 use crate::{Admin, error::Refusal, versions};
 
 /// Unsupported paths, and the feature behind each. `docs/api.md` has the list for users.
-const UNOFFERED: [(&str, &str); 6] = [
-    ("/services/{service}/openapi", "the OpenAPI document of a service"),
+const UNOFFERED: [(&str, &str); 5] = [
     ("/subscriptions", "Kafka"),
     ("/subscriptions/{subscription}", "Kafka"),
     ("/kafka-clusters", "Kafka"),

@@ -91,6 +91,12 @@ impl Partition {
                 producer_dedup::produced(&mut cx, *request, invoke);
             }
             Event::ResultDue { of } => shared_result::due(&mut cx, *of),
+            Event::DeploymentUpdated { request, deployment, overwrite } => {
+                registry::updated(&mut cx, *request, deployment, *overwrite);
+            }
+            Event::ServiceConfigured { request, service, changes } => {
+                registry::configured(&mut cx, *request, service, changes);
+            }
             Event::DeploymentRemoved { request, deployment } => {
                 registry::removed(&mut cx, *request, *deployment);
             }

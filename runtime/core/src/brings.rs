@@ -61,6 +61,8 @@ impl Event {
             | Self::StateEditRequested { .. }
             | Self::DeploymentRegistered { .. }
             | Self::DeploymentOffered { .. }
+            | Self::DeploymentUpdated { .. }
+            | Self::ServiceConfigured { .. }
             | Self::DeploymentRemoved { .. } => Brings::Nothing,
         }
     }

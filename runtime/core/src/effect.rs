@@ -14,6 +14,7 @@ use protocol::{
 
 use crate::{
     model::{
+        deployment::Lost,
         ids::{AttemptRef, Lsn, PartitionId, RequestId},
         invocation::{Completion, Pin},
         message::Message,
@@ -140,6 +141,10 @@ pub enum Answer {
     Signalled(SignalAnswer),
     /// The outcome of a registration.
     Registered(Registered),
+    /// The outcome of an update of a deployment.
+    Updated(Updated),
+    /// The outcome of a change to a service's settings.
+    Configured(Configured),
     /// A deployment was removed, or did not exist.
     Removed { existed: bool },
     /// A producer's invocation is durable, either from this record or from an earlier one.
@@ -165,6 +170,30 @@ pub enum Registered {
         /// The kind that the endpoint reports.
         would_be: ServiceKind,
     },
+}
+
+/// The outcome of an update of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Updated {
+    /// It is called as requested from now on.
+    Done,
+    /// The deployment does not exist.
+    NotFound,
+    /// Another deployment has the address.
+    AddressTaken(DeploymentId),
+    /// Nothing was changed: it would not offer any more what it is registered with.
+    Lost(Vec<Lost>),
+}
+
+/// The outcome of a change to a service's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Configured {
+    /// They apply from now on.
+    Done,
+    /// No deployment offers the service.
+    NotFound,
+    /// Nothing was changed: only a workflow can keep its results as one.
+    NotAWorkflow,
 }
 
 /// The outcome of a signal from outside.

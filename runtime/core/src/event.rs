@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{
-        deployment::Deployment,
+        deployment::{Deployment, ServiceOptions},
         ids::{AttemptRef, Lsn, PartitionId, RequestId},
         invocation::{AfterFailure, AttemptFailure, Callee, Invoke, Pin},
         message::Message,
@@ -160,6 +160,22 @@ pub enum Event {
     },
     /// An operator asked to edit the state of a virtual object or workflow.
     StateEditRequested { request: RequestId, operator: Operator, edit: Box<StateEdit> },
+    /// An operator changed settings of a service. They stay until the service is discovered again.
+    ServiceConfigured {
+        request: RequestId,
+        service: String,
+        /// An absent one stays as it is.
+        changes: ServiceOptions,
+    },
+    /// An operator changed how a deployment is called, after discovery at its new address. The edge
+    /// checked the registry beforehand; what counts is what is registered when the record is applied.
+    DeploymentUpdated {
+        request: RequestId,
+        deployment: Arc<Deployment>,
+        /// Replace the services that it offers, whatever they were, in their revisions. Otherwise they
+        /// stay as they are, and have to be offered still.
+        overwrite: bool,
+    },
 }
 
 impl Event {
@@ -192,6 +208,8 @@ impl Event {
             | Self::DeploymentRegistered { .. }
             | Self::DeploymentOffered { .. }
             | Self::DeploymentRemoved { .. }
+            | Self::ServiceConfigured { .. }
+            | Self::DeploymentUpdated { .. }
             | Self::ResultDue { .. } => None,
         }
     }

@@ -36,7 +36,10 @@ impl Event {
             }
             Self::MessageReceived { message, .. } => of_message(message),
             Self::AttemptSuspended { awaiting, .. } => awaiting.size() * AWAITING_NODE_BYTES,
-            Self::DeploymentRegistered { .. } | Self::DeploymentOffered { .. } => DEPLOYMENT_BYTES,
+            Self::DeploymentRegistered { .. }
+            | Self::DeploymentOffered { .. }
+            | Self::DeploymentUpdated { .. } => DEPLOYMENT_BYTES,
+            Self::ServiceConfigured { service, .. } => service.len(),
             Self::OperationRequested { operator, .. } => of_operator(operator),
             Self::StateEditRequested { operator, edit, .. } => {
                 of_operator(operator) + of_state_edit(edit)

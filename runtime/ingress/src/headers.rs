@@ -2,9 +2,9 @@
 //! headers that are passed to the handler.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use jiff::{SignedDuration, Span};
 use protocol::surface::header::{IDEMPOTENCY_EXPIRES, IDEMPOTENCY_KEY, LIMIT_KEY};
-use runtime_core::{model::deployment::InputRule, time::DELAY_MAX_MS};
+use runtime_core::model::deployment::InputRule;
+use runtime_views::duration;
 
 use crate::error::Rejection;
 
@@ -61,24 +61,8 @@ pub(crate) fn has_limit_key(headers: &HeaderMap, query: Option<&str>) -> bool {
 /// The delay of a send in milliseconds, from the query.
 pub(crate) fn delay_ms(query: Option<&str>) -> Result<Option<u64>, Rejection> {
     let Some(text) = parameter(query, "delay") else { return Ok(None) };
-    let bad = |reason: String| Rejection::Delay(format!("'{text}': {reason}"));
-    let duration = match text.parse::<SignedDuration>() {
-        Ok(duration) => duration,
-        // Days have a fixed length here: a delay has no calendar.
-        Err(_) => text
-            .parse::<Span>()
-            .and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()))
-            .map_err(|error| bad(error.to_string()))?,
-    };
-    if duration.is_negative() {
-        return Err(bad("a delay can't be negative".to_owned()));
-    }
-    match u64::try_from(duration.as_millis()) {
-        Ok(delay_ms) if delay_ms <= DELAY_MAX_MS => Ok(Some(delay_ms)),
-        Ok(_) | Err(_) => {
-            Err(bad(format!("the longest delay is {DELAY_MAX_MS} ms, a hundred years")))
-        }
-    }
+    let delay_ms = duration::parse_ms(&text);
+    delay_ms.map(Some).map_err(|reason| Rejection::Delay(format!("'{text}': {reason}")))
 }
 
 /// The value of a query parameter. Its name is not case-sensitive.

@@ -88,6 +88,8 @@ impl Lane {
             | Event::ResultDue { .. }
             | Event::DeploymentRegistered { .. }
             | Event::DeploymentOffered { .. }
+            | Event::DeploymentUpdated { .. }
+            | Event::ServiceConfigured { .. }
             | Event::DeploymentRemoved { .. } => Self::Control,
         }
     }

@@ -9,10 +9,10 @@ use protocol::{
 };
 use runtime_core::{
     PartitionId, REGISTRY_PARTITION,
-    effect::{Answer, Registered, SignalAnswer},
+    effect::{Answer, Configured, Registered, SignalAnswer, Updated},
     event::Event,
     model::{
-        deployment::Deployment,
+        deployment::{Deployment, ServiceOptions},
         ids::RequestId,
         invocation::{Completion, Invoke, Source, Status},
         operation::{Operation, Outcome},
@@ -103,6 +103,8 @@ impl Partitions {
                 | Answer::StateEdited { .. }
                 | Answer::Signalled(_)
                 | Answer::Registered(_)
+                | Answer::Updated(_)
+                | Answer::Configured(_)
                 | Answer::Removed { .. }
                 | Answer::Produced { .. }),
             ) => wrong("a call", &other),
@@ -196,6 +198,31 @@ impl Partitions {
         let answer = self.answer(REGISTRY_PARTITION, (), event).await?;
         let Answer::Registered(registered) = answer else { wrong("a registration", &answer) };
         Ok(registered)
+    }
+
+    /// Changes how a deployment is called; its services stay what they are unless they are to be
+    /// overwritten.
+    pub async fn update(
+        &self,
+        deployment: Arc<Deployment>,
+        overwrite: bool,
+    ) -> Result<Updated, RequestError> {
+        let event = |request| Event::DeploymentUpdated { request, deployment, overwrite };
+        let answer = self.answer(REGISTRY_PARTITION, (), event).await?;
+        let Answer::Updated(updated) = answer else { wrong("an update", &answer) };
+        Ok(updated)
+    }
+
+    /// Changes settings of a service until it is discovered again; absent ones stay as they are.
+    pub async fn configure(
+        &self,
+        service: String,
+        changes: ServiceOptions,
+    ) -> Result<Configured, RequestError> {
+        let event = |request| Event::ServiceConfigured { request, service, changes };
+        let answer = self.answer(REGISTRY_PARTITION, (), event).await?;
+        let Answer::Configured(configured) = answer else { wrong("settings", &answer) };
+        Ok(configured)
     }
 
     /// Removes a deployment; returns whether it existed.

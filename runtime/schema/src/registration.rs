@@ -211,7 +211,7 @@ fn options(options: &discovery::Options) -> ServiceOptions {
 }
 
 /// A factor in whole thousandths; a nonsensical one counts as 1.
-fn thousandths(factor: f64) -> u64 {
+pub fn thousandths(factor: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -143,6 +143,12 @@ async fn what_there_is_is_listed_and_described() {
     assert_eq!(service["service"]["handlers"][0]["name"], "wait");
     let config = node.json(&["services", "config", "view", "Desk"], 0);
     assert!(config["service"]["retry_policy.max_attempts"].is_number(), "{config}");
+    let set = ["services", "config", "set", "Desk", "--abort-timeout", "90s"];
+    let set = node.json(&[&set[..], &["--retry-max-attempts", "7"]].concat(), 0);
+    assert_eq!(set["service"]["abort_timeout"], "1m 30s");
+    assert_eq!(node.json(&["services", "config", "view", "Desk"], 0), set);
+    let refused = ["services", "config", "set", "Desk", "--abort-timeout", "soon"];
+    assert!(node.complaint(&refused, 1).contains("'soon' is not a duration"));
 
     assert_eq!(node.server.call("/Cart/c'1/add", json!(5)).await.unwrap(), json!(5));
     let entry = json!([{ "key": "count", "value": "5", "bytes": 1 }]);
@@ -181,6 +187,16 @@ async fn an_invocation_is_paused_resumed_and_cancelled() {
     let unconfirmed = node.complaint(&["invocations", "cancel", &id], 2);
     assert!(unconfirmed.contains("--yes confirms it"), "{unconfirmed}");
     assert_eq!(node.describe(&id)["status"], "running");
+    let update = ["deployments", "update", &node.deployment, "--header", "x-tenant=blue"];
+    let updated = node.json(&[&update[..], &["--dry-run"]].concat(), 0);
+    assert_eq!(updated["additional_headers"]["x-tenant"], "blue");
+    assert_eq!(node.json(&update, 0), updated);
+    let overwrite = ["deployments", "update", &node.deployment, "--overwrite"];
+    assert!(node.complaint(&overwrite, 2).contains("--yes confirms it"));
+    let listed = node.json(&["deployments", "list"], 0);
+    assert_eq!((&listed[0]["status"], &listed[0]["unfinished"]), (&json!("active"), &json!(1)));
+    let sheet = node.printed(&["deployments", "describe", &node.deployment, "--table"], 0);
+    assert!(sheet.contains("status       active"), "{sheet}");
     let needed = node.complaint(&["deployments", "remove", &node.deployment, "--yes"], 1);
     assert!(needed.contains("there are unfinished invocations on it (1)"), "{needed}");
     assert_eq!(node.json(&["invocations", "cancel", &id, "--yes"], 0)["done"]["count"], 1);

@@ -1,7 +1,7 @@
 //! Rows as plain values. Code that shows rows, today the admin API and the ingress, reads them
 //! through a [`View`] and does not depend on tables, keys or layout.
 //!
-//! Reading order: [`text`] (status names, and cutting long texts), [`rfc3339`] (times), [`page`]
+//! Reading order: [`text`] (status names, and cutting long texts), [`rfc3339`] (times), [`duration`], [`page`]
 //! (how lists are read in turns), [`invocation`], [`result`] (how an invocation ended),
 //! [`journal`], [`incident`] (what happened beside it), [`audit`]
 //! (what operators asked for). Virtual objects and workflows: [`state`], [`object`], [`inbox`], [`promise`]. Work
@@ -15,6 +15,7 @@
 pub mod audit;
 pub mod change;
 pub mod deployment;
+pub mod duration;
 pub mod inbox;
 pub mod incident;
 pub mod invocation;

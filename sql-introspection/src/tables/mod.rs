@@ -31,7 +31,7 @@ pub use invocation::{Failure, Invocation, InvocationFilter, InvokedBy, Pause, St
 pub use journal::{JournalEntry, OfInvocations};
 pub use object::{InvocationEntry, Lock, ObjectFilter};
 pub use promise::Promise;
-pub use registry::{Deployment, Service};
+pub use registry::{Deployment, PinnedCounts, Service};
 pub use state::State;
 pub use waiting::{Timer, Wait};
 pub use why::WhyLink;

@@ -20,6 +20,20 @@ pub struct Deployment {
     pub protocol_range: (u32, u32),
     pub services: Vec<String>,
     pub sdk: Option<String>,
+    pub status: &'static str,
+    pub pinned: PinnedCounts,
+}
+
+/// How many invocations are pinned to a deployment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the columns document them")]
+pub struct PinnedCounts {
+    pub unfinished: u64,
+    pub running: u64,
+    pub backing_off: u64,
+    pub suspended: u64,
+    pub paused: u64,
+    pub completed: u64,
 }
 
 /// The latest revision of a service.
@@ -72,6 +86,26 @@ pub(crate) fn sys_deployment() -> Table<Deployment> {
             }),
             Column::text("sdk", "Name and version of its SDK.", |it| {
                 it.sdk.as_deref().map(Cow::from)
+            }),
+            Column::text(
+                "status",
+                "active while it is the latest of a service, draining while only invocations that \
+                 have begun need it, then drained.",
+                |it| Some(it.status.into()),
+            ),
+            Column::u64("pinned_unfinished", "Invocations that have to finish on it.", |it| {
+                Some(it.pinned.unfinished)
+            }),
+            Column::u64("pinned_running", "Those of them that run.", |it| Some(it.pinned.running)),
+            Column::u64("pinned_backing_off", "Those that wait for their next attempt.", |it| {
+                Some(it.pinned.backing_off)
+            }),
+            Column::u64("pinned_suspended", "Those that wait for something else.", |it| {
+                Some(it.pinned.suspended)
+            }),
+            Column::u64("pinned_paused", "Those that are paused.", |it| Some(it.pinned.paused)),
+            Column::u64("pinned_completed", "Invocations that have ended on it.", |it| {
+                Some(it.pinned.completed)
             }),
         ],
         filter: |_| (),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::offered::{self, Service};
+use super::offered::{self, Info, Service};
 use crate::{
     client::{Client, segment},
-    commands::tally::{self, Tally},
+    commands::tally,
     error::Error,
     output::sheet::Sheet,
     printer::print_json,
@@ -18,8 +18,8 @@ use crate::{
 
 /// What a sheet needs of a deployment. A server may have endpoints that are not HTTP.
 #[derive(Deserialize)]
-struct Deployment {
-    id: String,
+pub(super) struct Deployment {
+    pub(super) id: String,
     #[serde(alias = "arn")]
     uri: String,
     #[serde(default)]
@@ -35,7 +35,11 @@ struct Deployment {
     max_protocol_version: u32,
     #[serde(default)]
     sdk_version: Option<String>,
+    #[serde(default)]
+    status: Option<String>,
     services: Vec<Service>,
+    #[serde(default)]
+    info: Vec<Info>,
 }
 
 /// Where the admin API has a deployment.
@@ -50,11 +54,25 @@ pub(super) async fn describe(client: &Client, id: &str, is_json: bool) -> Result
     if is_json {
         return print_json(&json!({ "deployment": deployment, "invocations": pinned }));
     }
-    Ok(say(&sheet(&client.read(deployment)?, &pinned)?.text())?)
+    let deployment: Deployment = client.read(deployment)?;
+    let mut sheet = Sheet::about(&deployment.id);
+    fields(&deployment, &mut sheet);
+    sheet.field("pinned", &tally::words(&pinned));
+    offered::show(&deployment.services, &mut sheet)?;
+    Ok(say(&sheet.text())?)
 }
 
-fn sheet(deployment: &Deployment, pinned: &[Tally]) -> Result<Sheet, Error> {
-    let mut sheet = Sheet::about(&deployment.id);
+/// Shows a deployment as an answer has it, under a title.
+pub(super) fn show(title: &str, deployment: &Deployment) -> Result<(), Error> {
+    let mut sheet = Sheet::about(title);
+    fields(deployment, &mut sheet);
+    offered::show(&deployment.services, &mut sheet)?;
+    offered::remark(&deployment.info, &mut sheet);
+    Ok(say(&sheet.text())?)
+}
+
+fn fields(deployment: &Deployment, sheet: &mut Sheet) {
+    sheet.field_if("status", deployment.status.as_ref());
     sheet.field("endpoint", &deployment.uri);
     sheet.field("registered", &deployment.created_at);
     sheet.field_if("sdk", deployment.sdk_version.as_ref());
@@ -67,7 +85,4 @@ fn sheet(deployment: &Deployment, pinned: &[Tally]) -> Result<Sheet, Error> {
     };
     sheet.field_if("headers", pairs(&deployment.additional_headers));
     sheet.field_if("metadata", pairs(&deployment.metadata));
-    sheet.field("pinned", &tally::words(pinned));
-    offered::show(&deployment.services, &mut sheet)?;
-    Ok(sheet)
 }

@@ -4,6 +4,7 @@ mod describe;
 mod offered;
 mod register;
 mod remove;
+mod update;
 
 use clap::Subcommand;
 
@@ -27,6 +28,9 @@ pub enum Deployments {
     /// Ask an endpoint for its services, and register it.
     Register(register::Register),
 
+    /// Change how a deployment is called, such as an endpoint that has moved.
+    Update(update::Update),
+
     /// Remove a deployment that no invocation needs any more.
     Remove(remove::Remove),
 }
@@ -45,7 +49,7 @@ pub struct Describe {
 }
 
 const LIST: &str = "\
-    select id, endpoint, services, sdk, \
+    select id, status, pinned_unfinished as unfinished, endpoint, services, sdk, \
     concat(min_service_protocol_version, '-', max_service_protocol_version) as protocol, \
     created_at from sys_deployment order by created_at";
 
@@ -59,6 +63,7 @@ pub(super) async fn run(deployments: &Deployments) -> Result<(), Error> {
             describe::describe(&client, id, layout.is_json(is_to_terminal())).await
         }
         Deployments::Register(flags) => register::register(flags).await,
+        Deployments::Update(flags) => update::update(flags).await,
         Deployments::Remove(flags) => remove::remove(flags).await,
     }
 }

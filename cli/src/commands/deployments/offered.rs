@@ -1,4 +1,4 @@
-//! The services that a deployment offers, as the admin API describes them.
+//! The services that a deployment offers, as the admin API describes them, and what it remarks.
 
 use serde::Deserialize;
 
@@ -16,6 +16,20 @@ pub(super) struct Service {
 #[derive(Debug, Deserialize)]
 struct Handler {
     name: String,
+}
+
+/// What a server remarks on a change.
+#[derive(Debug, Deserialize)]
+pub(super) struct Info {
+    message: String,
+}
+
+/// Adds what the server remarks, if it does.
+pub(super) fn remark(info: &[Info], sheet: &mut Sheet) {
+    if !info.is_empty() {
+        sheet.section("Note");
+        info.iter().for_each(|info| sheet.item(&info.message));
+    }
 }
 
 /// Adds a table of services.

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::offered::{self, Service};
+use super::offered::{self, Info, Service};
 use crate::{
     args::{LayoutFlags, ServerFlags},
     client::Client,
@@ -62,7 +62,7 @@ pub struct Register {
 
 /// A name with a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Pair(String, String);
+pub(super) struct Pair(String, String);
 
 impl FromStr for Pair {
     type Err = &'static str;
@@ -92,6 +92,8 @@ struct Registered {
     services: Vec<Service>,
     #[serde(default)]
     sdk_version: Option<String>,
+    #[serde(default)]
+    info: Vec<Info>,
 }
 
 pub(super) async fn register(flags: &Register) -> Result<(), Error> {
@@ -123,7 +125,7 @@ fn body(flags: &Register) -> Body<'_> {
     }
 }
 
-fn by_name(pairs: &[Pair]) -> BTreeMap<&str, &str> {
+pub(super) fn by_name(pairs: &[Pair]) -> BTreeMap<&str, &str> {
     pairs.iter().map(|Pair(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
@@ -139,6 +141,7 @@ fn sheet(registered: &Registered, status: StatusCode, flags: &Register) -> Resul
     });
     sheet.field_if("sdk", registered.sdk_version.as_ref());
     offered::show(&registered.services, &mut sheet)?;
+    offered::remark(&registered.info, &mut sheet);
     Ok(sheet)
 }
 

@@ -5,6 +5,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::{
+    args::LayoutFlags,
+    client::segment,
+    error::Error,
+    output::sheet::Sheet,
+    printer::print_json,
+    terminal::{is_to_terminal, say},
+};
+
 /// The settings that a service has, and a handler may have.
 const SETTINGS: [&str; 7] = [
     "public",
@@ -25,6 +34,9 @@ pub(super) struct Config {
     pub(super) service: Map<String, Value>,
     /// What handlers have of their own, by the name of the handler.
     pub(super) handlers: BTreeMap<String, Map<String, Value>>,
+    /// What the server remarks on them, such as a change that does not reach a handler.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) info: Vec<String>,
 }
 
 impl Config {
@@ -41,8 +53,13 @@ impl Config {
             (!own.is_empty()).then_some((name, own))
         });
         let handlers = handlers.collect();
-        Self { service, handlers }
+        Self { service, handlers, info: remarks(description) }
     }
+}
+
+fn remarks(description: &Map<String, Value>) -> Vec<String> {
+    let info = description.get("info").and_then(Value::as_array).into_iter().flatten();
+    info.filter_map(|info| Some(info.get("message")?.as_str()?.to_owned())).collect()
 }
 
 fn settings(description: &Map<String, Value>) -> Map<String, Value> {
@@ -50,6 +67,38 @@ fn settings(description: &Map<String, Value>) -> Map<String, Value> {
     let retry = description.get(RETRY_POLICY).and_then(Value::as_object).into_iter().flatten();
     let retry = retry.map(|(name, value)| (format!("{RETRY_POLICY}.{name}"), Some(value)));
     own.chain(retry).filter_map(|(name, value)| Some((name, value?.clone()))).collect()
+}
+
+/// Where the admin API has a service.
+pub(super) fn path(name: &str) -> String {
+    format!("/services/{}", segment(name))
+}
+
+/// Shows the settings in a description of a service, and what its server remarks on it.
+pub(super) fn show(
+    name: &str,
+    service: &Map<String, Value>,
+    layout: &LayoutFlags,
+) -> Result<(), Error> {
+    let config = Config::of(service);
+    if layout.is_json(is_to_terminal()) {
+        return print_json(&config);
+    }
+    let mut sheet = Sheet::about(&format!("settings of {name}"));
+    sheet.texts(["setting", "value"], &rows(&config.service))?;
+    for (handler, own) in &config.handlers {
+        sheet.section(&format!("{handler} has its own"));
+        sheet.texts(["setting", "value"], &rows(own))?;
+    }
+    if !config.info.is_empty() {
+        sheet.section("Note");
+        config.info.iter().for_each(|note| sheet.item(note));
+    }
+    Ok(say(&sheet.text())?)
+}
+
+fn rows(settings: &Map<String, Value>) -> Vec<[String; 2]> {
+    settings.iter().map(|(name, value)| [name.clone(), shown(value)]).collect()
 }
 
 /// A setting in words.

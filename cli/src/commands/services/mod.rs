@@ -1,15 +1,16 @@
 //! `abide services`: what services there are, and how they are set up.
 
 mod config;
+mod set;
 
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use self::config::Config;
+use self::config::path;
 use crate::{
     args::{LayoutFlags, ListFlags, ServerFlags},
-    client::{Client, segment},
+    client::Client,
     commands::tally,
     error::Error,
     output::sheet::Sheet,
@@ -38,6 +39,10 @@ pub enum Services {
 pub enum OfConfig {
     /// Show the settings of a service, and those that its handlers have of their own.
     View(One),
+
+    /// Change settings of a service. They stay until it is registered anew: each revision begins
+    /// with those of its endpoint. Durations are written like "1d 12h", or as in ISO 8601.
+    Set(set::Set),
 }
 
 /// One service.
@@ -64,6 +69,7 @@ pub(super) async fn run(services: &Services) -> Result<(), Error> {
         }
         Services::Describe(one) => describe(one).await,
         Services::Config(OfConfig::View(one)) => view_config(one).await,
+        Services::Config(OfConfig::Set(flags)) => set::set(flags).await,
     }
 }
 
@@ -122,23 +128,5 @@ async fn describe(one: &One) -> Result<(), Error> {
 async fn view_config(one: &One) -> Result<(), Error> {
     let client = Client::new(one.server.admin.clone());
     let service: Map<String, Value> = client.get(&path(&one.name)).await?;
-    let config = Config::of(&service);
-    if one.layout.is_json(is_to_terminal()) {
-        return print_json(&config);
-    }
-    let mut sheet = Sheet::about(&format!("settings of {}", one.name));
-    sheet.texts(["setting", "value"], &rows(&config.service))?;
-    for (handler, own) in &config.handlers {
-        sheet.section(&format!("{handler} has its own"));
-        sheet.texts(["setting", "value"], &rows(own))?;
-    }
-    Ok(say(&sheet.text())?)
-}
-
-fn rows(settings: &Map<String, Value>) -> Vec<[String; 2]> {
-    settings.iter().map(|(name, value)| [name.clone(), config::shown(value)]).collect()
-}
-
-fn path(name: &str) -> String {
-    format!("/services/{}", segment(name))
+    config::show(&one.name, &service, &one.layout)
 }

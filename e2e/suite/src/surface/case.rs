@@ -31,6 +31,9 @@ pub struct Case {
     /// Whether the body is a separate document, of which only the content type is compared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub head_only: bool,
+    /// Fields of the body that our response has in addition; they are not compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<String>,
     /// Headers that depend on timing and are not compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub races: Vec<String>,

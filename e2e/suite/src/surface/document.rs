@@ -44,9 +44,12 @@ pub fn document(files: &[File]) -> String {
 }
 
 fn row(case: &Case) -> String {
-    let Case { name, ask, answer, ours, why, .. } = case;
+    let Case { name, ask, answer, ours, why, more, .. } = case;
     let real = answer.as_ref().map_or_else(|| "not recorded".to_owned(), summary);
-    let same = || "the same".to_owned();
+    let same = || match &more[..] {
+        [] => "the same".to_owned(),
+        more => format!("the same, with `{}`", more.join("`, `")),
+    };
     let abide = ours.as_ref().map_or_else(same, |ours| {
         // What is not in the summary is what differs.
         match summary(ours) {

@@ -37,8 +37,13 @@ pub fn seen(case: &Case, answer: &HttpResponse) -> Recorded {
     } else if case.head_only {
         "<document>".into()
     } else if content_type == "application/json" {
-        match serde_json::from_slice(&answer.body) {
-            Ok(body) => json("", body),
+        match serde_json::from_slice::<Value>(&answer.body) {
+            Ok(mut body) => {
+                if let Some(fields) = body.as_object_mut() {
+                    fields.retain(|name, _| !case.more.contains(name));
+                }
+                json("", body)
+            }
             Err(_) => text(&String::from_utf8_lossy(&answer.body)).into(),
         }
     } else if content_type.starts_with("text/") && !answer.status.is_success() {

@@ -66,7 +66,7 @@ pub(super) fn create(cx: &mut Context<'_, '_>, invoke: &Invoke, start_at: Option
     // Until `admit` decides, it counts as waiting for its start time, which may be now.
     let status = Status::Waiting(WaitingFor::Start { at: start_at.unwrap_or(cx.at) });
     cx.tables.index_status(status.kind(), lsn);
-    cx.tables.tally(&invoke.target.service, None, Some(status.kind()));
+    cx.tables.tally(&invoke.target.service, None, None, Some(status.kind()));
     cx.tables.index_target(&invoke.target, lsn);
     cx.tables.append_journal(lsn, 0, JournalEntry { at: cx.at, entry: invoke.input.clone() });
     cx.tables.create_invocation(

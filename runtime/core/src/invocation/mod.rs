@@ -146,9 +146,10 @@ fn change_status(
     change(invocation);
     if old != new {
         let service = invocation.target.service.clone();
+        let pinned_to = invocation.pin.map(|pin| pin.deployment);
         cx.tables.unindex_status(old, lsn);
         cx.tables.index_status(new, lsn);
-        cx.tables.tally(&service, Some(old), Some(new));
+        cx.tables.tally(&service, pinned_to, Some(old), Some(new));
     }
 }
 

@@ -15,13 +15,16 @@ pub(crate) fn apply(cx: &mut Context<'_, '_>, attempt: AttemptRef, pin: Pin) {
     }
 }
 
-/// Pins an invocation, and updates the index.
+/// Pins an invocation, and updates the index and the counts.
 pub(super) fn set(cx: &mut Context<'_, '_>, lsn: Lsn, pin: Pin) {
-    let old = super::expect(cx.tables, lsn).pin.replace(pin);
-    if old.map(|old| old.deployment) != Some(pin.deployment) {
+    let invocation = super::expect(cx.tables, lsn);
+    let (service, status) = (invocation.target.service.clone(), invocation.status.kind());
+    let old = invocation.pin.replace(pin).map(|old| old.deployment);
+    if old != Some(pin.deployment) {
         if let Some(old) = old {
-            cx.tables.unindex_deployment(old.deployment, lsn);
+            cx.tables.unindex_deployment(old, lsn);
         }
         cx.tables.index_deployment(pin.deployment, lsn);
+        cx.tables.tally_pin(&service, status, old, pin.deployment);
     }
 }

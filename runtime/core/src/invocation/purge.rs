@@ -135,10 +135,11 @@ pub(crate) fn remove(cx: &mut Context<'_, '_>, lsn: Lsn) {
     cx.tables.delete_journal(lsn, journal_len);
     cx.tables.delete_incidents(lsn, incidents);
     cx.tables.unindex_status(StatusKind::Completed, lsn);
-    cx.tables.tally(&target.service, Some(StatusKind::Completed), None);
+    let pinned_to = pin.map(|pin| pin.deployment);
+    cx.tables.tally(&target.service, pinned_to, Some(StatusKind::Completed), None);
     cx.tables.unindex_target(&target, lsn);
-    if let Some(pin) = pin {
-        cx.tables.unindex_deployment(pin.deployment, lsn);
+    if let Some(deployment) = pinned_to {
+        cx.tables.unindex_deployment(deployment, lsn);
     }
     if kind == HandlerKind::Workflow {
         cx.tables.clear_all_state(&target.service, &target.key);

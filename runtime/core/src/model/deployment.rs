@@ -42,6 +42,55 @@ impl Deployment {
         let handler = service.handlers.iter().find(|definition| definition.name == handler)?;
         Some((service, handler))
     }
+
+    /// What `other` lacks that this one offers.
+    pub fn lost_in(&self, other: &Self) -> Vec<Lost> {
+        let lost = self.services.iter().flat_map(|service| {
+            let same = other.services.iter().find(|offered| offered.name == service.name);
+            service.lost_in(same)
+        });
+        lost.collect()
+    }
+}
+
+impl ServiceDefinition {
+    /// What `other` lacks, a newer definition of the service, if there is one.
+    pub fn lost_in(&self, other: Option<&Self>) -> Vec<Lost> {
+        let service = || self.name.clone();
+        let Some(other) = other else { return vec![Lost::Service(service())] };
+        if self.kind != other.kind {
+            let (was, would_be) = (self.kind, other.kind);
+            return vec![Lost::ServiceKind { service: service(), was, would_be }];
+        }
+        let lost = self.handlers.iter().filter_map(|known| {
+            let (service, handler) = (service(), known.name.clone());
+            match other.handlers.iter().find(|offered| offered.name == known.name) {
+                None => Some(Lost::Handler { service, handler }),
+                Some(offered) if offered.kind != known.kind => Some(Lost::HandlerKind {
+                    service,
+                    handler,
+                    was: known.kind,
+                    would_be: offered.kind,
+                }),
+                Some(_) => None,
+            }
+        });
+        lost.collect()
+    }
+}
+
+/// Something that a deployment offers, and another version of it does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
+pub enum Lost {
+    /// A service.
+    Service(String),
+    /// A service of this kind.
+    ServiceKind { service: String, was: ServiceKind, would_be: ServiceKind },
+    /// A handler.
+    Handler { service: String, handler: String },
+    /// A handler of this kind.
+    HandlerKind { service: String, handler: String, was: HandlerKind, would_be: HandlerKind },
 }
 
 /// A deployment as the registry stores it.
@@ -112,6 +161,25 @@ pub struct ServiceOptions {
     pub retry: RetryOptions,
 }
 
+impl ServiceOptions {
+    /// These settings, and where one is absent, that of `others`.
+    #[must_use]
+    pub fn or(&self, others: &Self) -> Self {
+        Self {
+            inactivity_timeout_ms: self.inactivity_timeout_ms.or(others.inactivity_timeout_ms),
+            abort_timeout_ms: self.abort_timeout_ms.or(others.abort_timeout_ms),
+            journal_retention_ms: self.journal_retention_ms.or(others.journal_retention_ms),
+            idempotency_retention_ms: self
+                .idempotency_retention_ms
+                .or(others.idempotency_retention_ms),
+            workflow_retention_ms: self.workflow_retention_ms.or(others.workflow_retention_ms),
+            lazy_state: self.lazy_state.or(others.lazy_state),
+            ingress_private: self.ingress_private.or(others.ingress_private),
+            retry: self.retry.or(&others.retry),
+        }
+    }
+}
+
 /// Settings of the retry policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryOptions {
@@ -125,6 +193,20 @@ pub struct RetryOptions {
     pub factor_thousandths: Option<u64>,
     /// What to do after the last attempt.
     pub on_max_attempts: Option<OnMaxAttempts>,
+}
+
+impl RetryOptions {
+    /// These settings, and where one is absent, that of `others`.
+    #[must_use]
+    pub fn or(&self, others: &Self) -> Self {
+        Self {
+            initial_interval_ms: self.initial_interval_ms.or(others.initial_interval_ms),
+            max_interval_ms: self.max_interval_ms.or(others.max_interval_ms),
+            max_attempts: self.max_attempts.or(others.max_attempts),
+            factor_thousandths: self.factor_thousandths.or(others.factor_thousandths),
+            on_max_attempts: self.on_max_attempts.or(others.on_max_attempts),
+        }
+    }
 }
 
 /// What to do when the attempts are used up.

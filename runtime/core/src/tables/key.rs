@@ -63,6 +63,8 @@ pub enum Table {
     Audit = 24,
     /// By service, key and LSN: edits of state that wait until nobody holds the key.
     WaitingEdit = 25,
+    /// By deployment and service: how many of the invocations pinned to it are in each status.
+    PinnedTally = 26,
 }
 
 /// Builds a key part by part.

@@ -1,8 +1,10 @@
-//! Key: service. Row: how many of its invocations are in each status, so that nobody has to count
-//! them. There is none while the service has no invocation.
+//! Key: service, or deployment and service. Row: how many invocations of the service, or how many of
+//! those that are pinned to the deployment, are in each status, so that nobody has to count them.
+//! There is none while there is no such invocation.
 
 use std::collections::BTreeMap;
 
+use protocol::DeploymentId;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -55,23 +57,63 @@ impl Tables<'_> {
         })
     }
 
-    /// An invocation of a service leaves a status, enters one, or both.
+    /// The tallies of what is pinned to a deployment, ordered by service.
+    pub fn walk_pinned_tallies(
+        &self,
+        deployment: DeploymentId,
+        after: Option<&[u8]>,
+        budget: Budget,
+    ) -> Walk<'_, (String, Tally)> {
+        let prefix = Table::PinnedTally.key().u128(deployment.0).done();
+        Walk::new(self, Range::of(prefix, after), budget, |key, row| {
+            let mut reader = KeyReader::new(key);
+            reader.u128()?;
+            Some((reader.text()?, *expect_row!(row, Tally)))
+        })
+    }
+
+    /// An invocation of a service, pinned to a deployment or not, leaves a status, enters one, or
+    /// both.
     ///
     /// # Panics
     /// Panics if it leaves a status in which there is none.
     pub(crate) fn tally(
         &mut self,
         service: &str,
+        pinned_to: Option<DeploymentId>,
         from: Option<StatusKind>,
         to: Option<StatusKind>,
     ) {
-        let key = row_key(service);
+        self.count(service_key(service), from, to);
+        if let Some(deployment) = pinned_to {
+            self.count(pinned_key(deployment, service), from, to);
+        }
+    }
+
+    /// An invocation of a service in this status is no longer pinned to `from`, but to `to`.
+    ///
+    /// # Panics
+    /// Panics if there is none in this status.
+    pub(crate) fn tally_pin(
+        &mut self,
+        service: &str,
+        status: StatusKind,
+        from: Option<DeploymentId>,
+        to: DeploymentId,
+    ) {
+        if let Some(from) = from {
+            self.count(pinned_key(from, service), Some(status), None);
+        }
+        self.count(pinned_key(to, service), None, Some(status));
+    }
+
+    fn count(&mut self, key: Key, from: Option<StatusKind>, to: Option<StatusKind>) {
         let tally = match self.get_mut(key.clone()) {
             Some(Row::Tally(tally)) => tally,
             Some(other) => panic!("a tally is {other:?}"),
             None => {
                 let mut tally = Tally::default();
-                assert!(from.is_none(), "an invocation of {service} leaves {from:?}, unknown");
+                assert!(from.is_none(), "an invocation of {key:?} leaves {from:?}, unknown");
                 to.into_iter().for_each(|to| tally.add(to));
                 return self.put_absent(key, Row::Tally(Box::new(tally)));
             }
@@ -83,17 +125,26 @@ impl Tables<'_> {
         }
     }
 
-    /// Counts all invocations, if a version without tallies has written them. Reads every one of
-    /// them.
+    /// Counts all invocations, if a version without tallies, or without those of deployments, has
+    /// written them. Reads every one of them.
     pub fn tally_if_missing(&mut self) {
-        let one = Budget { rows_max: 1, bytes_max: usize::MAX };
-        if self.walk_tallies(None, None, one).next().is_some() {
+        let is_empty = |table: Table| {
+            let prefix = table.key().done();
+            self.seek(&prefix, &prefix).is_none()
+        };
+        let is_missing = |counts: Table, counted: Table| is_empty(counts) && !is_empty(counted);
+        let of_services = is_missing(Table::Tally, Table::Invocation);
+        let of_deployments = is_missing(Table::PinnedTally, Table::IndexDeployment);
+        if !of_services && !of_deployments {
             return;
         }
         let mut tallies = BTreeMap::<Key, Tally>::new();
         let all = Budget { rows_max: usize::MAX, bytes_max: usize::MAX };
         for (_, row) in self.walk_invocations(Order::Ascending, None, all) {
-            tallies.entry(row_key(&row.target.service)).or_default().add(row.status.kind());
+            let (service, pin) = (&row.target.service, row.pin.filter(|_| of_deployments));
+            let keys = of_services.then(|| service_key(service));
+            let keys = keys.into_iter().chain(pin.map(|pin| pinned_key(pin.deployment, service)));
+            keys.for_each(|key| tallies.entry(key).or_default().add(row.status.kind()));
         }
         for (key, tally) in tallies {
             self.put(key, Row::Tally(Box::new(tally)));
@@ -101,6 +152,10 @@ impl Tables<'_> {
     }
 }
 
-fn row_key(service: &str) -> Key {
+fn service_key(service: &str) -> Key {
     Table::Tally.key().bytes(service.as_bytes()).done()
+}
+
+fn pinned_key(deployment: DeploymentId, service: &str) -> Key {
+    Table::PinnedTally.key().u128(deployment.0).bytes(service.as_bytes()).done()
 }

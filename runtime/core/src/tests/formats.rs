@@ -371,6 +371,26 @@ fn events_6() -> Vec<(&'static str, Event)> {
         ("StateEditRequested patch", edit(patch(), None)),
         ("OperationRequested restart", operation(restart(0, None))),
         ("OperationRequested restart from a prefix", operation(restart(300, Some(pin())))),
+        (
+            "ServiceConfigured",
+            Event::ServiceConfigured {
+                request: RequestId(5),
+                service: "Counter".to_owned(),
+                changes: ServiceOptions {
+                    journal_retention_ms: Some(300),
+                    ingress_private: Some(true),
+                    ..ServiceOptions::default()
+                },
+            },
+        ),
+        (
+            "DeploymentUpdated",
+            Event::DeploymentUpdated {
+                request: RequestId(5),
+                deployment: deployment().into(),
+                overwrite: true,
+            },
+        ),
     ]
 }
 

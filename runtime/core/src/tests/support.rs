@@ -154,6 +154,8 @@ fn render(effect: &Effect) -> String {
                 Answer::StateEdited { outcome, .. } => format!("{outcome:?}"),
                 Answer::Signalled(answer) => format!("{answer:?}"),
                 Answer::Registered(answer) => format!("{answer:?}"),
+                Answer::Updated(answer) => format!("{answer:?}"),
+                Answer::Configured(answer) => format!("{answer:?}"),
                 Answer::Removed { existed } => format!("removed {existed}"),
                 Answer::Produced { is_new } => format!("produced new={is_new}"),
             };

@@ -180,7 +180,7 @@ async fn removing_a_deployment_promises_no_way_back() {
     let id = register(&server, body.clone()).await.ok().unwrap()["id"].as_str().unwrap().to_owned();
     let uri = format!("{}/deployments/{id}", server.admin);
     let warned = server.send(Method::DELETE, &uri, &[], "").await.unwrap();
-    warned.expect_failure(501, "another id when it is registered again").unwrap();
+    warned.expect_failure(409, "another id when it is registered again").unwrap();
     let gone = server.send(Method::DELETE, &format!("{uri}?force=true"), &[], "").await.unwrap();
     assert_eq!(gone.status, StatusCode::ACCEPTED);
     assert_ne!(register(&server, body).await.ok().unwrap()["id"], id);

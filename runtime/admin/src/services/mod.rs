@@ -1,4 +1,8 @@
-//! Services: their latest revisions, as their endpoints offer them.
+//! Services: their latest revisions, as their endpoints offer them. [`configure`] changes their
+//! settings, [`openapi`] describes how clients call them.
+
+pub mod configure;
+pub mod openapi;
 
 use axum::extract::State;
 use runtime_views::service::Service;
@@ -78,7 +82,10 @@ pub async fn handler(
 
 fn of(admin: &Admin, name: &str) -> Result<ServiceMetadata, Refusal> {
     let registry = admin.registry.snapshot();
-    let not_found = || Refusal::NotFound { what: Thing::Service, name: name.to_owned() };
-    let service = registry.service(name).ok_or_else(not_found)?;
+    let service = registry.service(name).ok_or_else(|| unknown(name))?;
     Ok(Service::of(service, registry.defaults()).into())
+}
+
+fn unknown(name: &str) -> Refusal {
+    Refusal::NotFound { what: Thing::Service, name: name.to_owned() }
 }

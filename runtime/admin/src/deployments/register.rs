@@ -1,4 +1,4 @@
-//! Deployments: register, list, get, remove.
+//! An endpoint is registered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,23 +11,24 @@ use protocol::DeploymentId;
 use runtime_core::{
     effect::Registered,
     model::deployment::{Deployment, StoredDeployment},
-    registry::RegistrySnapshot,
+    registry::{RegistrySnapshot, Service},
+    time::Timestamp,
 };
 use runtime_partition::{DeploymentOffer, random};
 use runtime_schema::{
     address, headers, limits,
     registration::{Endpoint, Registration, RegistrationError, plan},
 };
-use runtime_views::{deployment, rfc3339, service};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
+use super::{lost, services, unknown, usage};
 use crate::{
     Admin,
     discovery::{Discovered, EndpointProbe},
-    error::{ErrorBody, Refusal, Thing},
-    extract::{Json, Path, Query},
-    metadata::ServiceMetadata,
+    error::{ErrorBody, Refusal},
+    extract::Json,
+    metadata::{Info, ServiceMetadata},
     nulls::or_default,
 };
 
@@ -70,59 +71,9 @@ pub struct RegisteredDeployment {
     pub max_protocol_version: u32,
     /// Name and version of its SDK, as reported by the endpoint.
     pub sdk_version: Option<String>,
-}
-
-/// A registered deployment.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct DeploymentView<S> {
-    /// Its id, `dp_...`.
-    pub id: String,
-    /// Address of its endpoint.
-    pub uri: String,
-    /// `BidiStream` or `RequestResponse`.
-    pub protocol_type: &'static str,
-    /// `HTTP/1.1` or `HTTP/2.0`.
-    pub http_version: &'static str,
-    /// Headers sent with each request to it. Values that may be credentials are masked.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub additional_headers: BTreeMap<String, String>,
-    /// Arbitrary key/value pairs.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub metadata: BTreeMap<String, String>,
-    /// When it was registered.
-    pub created_at: String,
-    /// Oldest invocation protocol version that it supports.
-    pub min_protocol_version: u32,
-    /// Newest invocation protocol version that it supports.
-    pub max_protocol_version: u32,
-    /// Name and version of its SDK, as reported by the endpoint.
-    pub sdk_version: Option<String>,
-    /// The services that it offers.
-    pub services: Vec<S>,
-}
-
-/// A service of a listed deployment.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ServiceRevision {
-    /// Name of the service.
-    pub name: String,
-    /// Which revision of the service this deployment offers.
-    pub revision: u32,
-}
-
-/// The response to listing deployments.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Deployments {
-    /// The deployments, in registration order.
-    pub deployments: Vec<DeploymentView<ServiceRevision>>,
-}
-
-/// Options of removing a deployment.
-#[derive(Debug, Deserialize, IntoParams)]
-pub struct Delete {
-    /// Remove it even though invocations may still be pinned to it. Those can never continue.
-    #[serde(default)]
-    pub force: bool,
+    /// What an operator should know about the change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub info: Vec<Info>,
 }
 
 /// Discovers what an endpoint offers and registers it.
@@ -153,7 +104,7 @@ pub async fn register(
     if let Some(existing) = &existing
         && !request.force
     {
-        return Ok(created(StatusCode::OK, &registry, existing));
+        return Ok(created(StatusCode::OK, &registry, existing, Vec::new()));
     }
     let asked = EndpointProbe { uri: &uri, http1: request.use_http_11, headers: &headers };
     let Discovered { manifest, sdk, http1 } = admin.discovery.discover(asked).await?;
@@ -162,15 +113,43 @@ pub async fn register(
     let allow_breaking = request.breaking || request.force;
     let Registration { deployment } = plan(&registry, endpoint, &manifest, allow_breaking)?;
     let deployment = Arc::new(deployment);
+    let info = info(&admin, &registry, existing.as_deref(), &deployment).await?;
     if request.dry_run {
         let status = if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-        return Ok(previewed(status, &admin, &registry, deployment));
+        let stored = previewed(&registry, deployment, Timestamp(admin.now_ms()));
+        return Ok(created(status, &registry, &stored, info));
     }
     let offer = DeploymentOffer { deployment, replace: request.force, allow_breaking };
     let (status, id) = outcome(admin.partitions.register(offer).await?)?;
     let registry = admin.registry.snapshot();
     let stored = registry.deployment(id).ok_or_else(|| unknown(id.to_string()))?;
-    Ok(created(status, &registry, stored))
+    Ok(created(status, &registry, stored, info))
+}
+
+/// What a registration takes away: from the deployment that it replaces, and else from the latest
+/// revisions of its services.
+async fn info(
+    admin: &Admin,
+    registry: &RegistrySnapshot,
+    existing: Option<&StoredDeployment>,
+    offered: &Deployment,
+) -> Result<Vec<Info>, Refusal> {
+    let info = if let Some(existing) = existing {
+        let usage = usage::of(admin, existing.deployment.id).await?;
+        let lost = lost::between(&existing.deployment, offered, &usage);
+        lost::info("the endpoint no longer offers what was registered at this address", &lost)
+    } else {
+        let latest = |name: &str| registry.service(name).map(Service::definition);
+        let lost = offered.services.iter().flat_map(|service| {
+            let lost = latest(&service.name).map(|known| known.lost_in(Some(service)));
+            lost.unwrap_or_default()
+        });
+        let lost: Vec<_> = lost.map(|lost| lost::words(&lost).1).collect();
+        let about = "the new revisions lack what the latest ones have, so that invocations that have \
+                     not begun there fail";
+        lost::info(about, &lost)
+    };
+    Ok(info.into_iter().collect())
 }
 
 /// The status and id of a registration, or why it was refused.
@@ -189,72 +168,22 @@ fn registered_at(registry: &RegistrySnapshot, uri: &str) -> Option<Arc<StoredDep
     registry.deployments().filter(|stored| stored.deployment.uri == uri).last().cloned()
 }
 
-/// The response to a dry run.
+/// A deployment as it would be stored: its services become the next revisions.
 fn previewed(
-    status: StatusCode,
-    admin: &Admin,
     registry: &RegistrySnapshot,
     deployment: Arc<Deployment>,
-) -> (StatusCode, HeaderMap, Json<RegisteredDeployment>) {
+    created_at: Timestamp,
+) -> StoredDeployment {
     let next = |name: &str| 1 + registry.service(name).map_or(0, |service| service.revision);
     let revisions = deployment.services.iter().map(|service| next(&service.name)).collect();
-    let created_at = runtime_core::time::Timestamp(admin.now_ms());
-    let stored = StoredDeployment { deployment, created_at, revisions };
-    created(status, registry, &stored)
-}
-
-/// Lists all deployments.
-#[utoipa::path(get, path = "/deployments", responses((status = 200, body = Deployments)))]
-pub async fn list(State(admin): State<Admin>) -> Json<Deployments> {
-    let registry = admin.registry.snapshot();
-    let seen = registry.deployments().map(|stored| deployment::Deployment::of(stored));
-    let revisions = |all: Vec<deployment::Revision>| all.into_iter().map(Into::into).collect();
-    let deployments = seen.map(|seen| view(seen, revisions));
-    Json(Deployments { deployments: deployments.collect() })
-}
-
-/// Returns one deployment.
-#[utoipa::path(
-    get, path = "/deployments/{deployment}",
-    responses((status = 200, body = DeploymentView<ServiceMetadata>), (status = 404, body = ErrorBody))
-)]
-pub async fn get(
-    State(admin): State<Admin>,
-    Path(id): Path<String>,
-) -> Result<Json<DeploymentView<ServiceMetadata>>, Refusal> {
-    let registry = admin.registry.snapshot();
-    let stored = registry.deployment(parse(&id)?).ok_or_else(|| unknown(id))?;
-    Ok(Json(view(deployment::Deployment::of(stored), |_| services(&registry, stored))))
-}
-
-/// Removes a deployment.
-#[utoipa::path(
-    delete, path = "/deployments/{deployment}", params(Delete),
-    responses((status = 202), (status = 404, body = ErrorBody), (status = 501, body = ErrorBody))
-)]
-pub async fn delete(
-    State(admin): State<Admin>,
-    Path(id): Path<String>,
-    Query(Delete { force }): Query<Delete>,
-) -> Result<StatusCode, Refusal> {
-    let deployment = parse(&id)?;
-    if !force {
-        let message = "a deployment can only be removed with ?force=true: invocations that are \
-                       pinned to it can never continue, since the same address gets another id when \
-                       it is registered again; kill them, or let them end first. New invocations \
-                       of its services go to the latest of the other deployments, if there is one";
-        return Err(Refusal::NotImplemented(message.to_owned()));
-    }
-    match admin.partitions.remove(deployment).await? {
-        true => Ok(StatusCode::ACCEPTED),
-        false => Err(unknown(id)),
-    }
+    StoredDeployment { deployment, created_at, revisions }
 }
 
 fn created(
     status: StatusCode,
     registry: &RegistrySnapshot,
     stored: &StoredDeployment,
+    info: Vec<Info>,
 ) -> (StatusCode, HeaderMap, Json<RegisteredDeployment>) {
     let mut headers = HeaderMap::new();
     let deployment = &stored.deployment;
@@ -269,53 +198,9 @@ fn created(
         min_protocol_version,
         max_protocol_version,
         sdk_version: deployment.sdk.clone(),
+        info,
     };
     (status, headers, Json(registered))
-}
-
-/// The services of a deployment, as if it were the only one.
-fn services(registry: &RegistrySnapshot, stored: &StoredDeployment) -> Vec<ServiceMetadata> {
-    let services = service::Service::all_of(stored, registry.defaults());
-    services.into_iter().map(ServiceMetadata::from).collect()
-}
-
-impl From<deployment::Revision> for ServiceRevision {
-    fn from(seen: deployment::Revision) -> Self {
-        Self { name: seen.name, revision: seen.revision }
-    }
-}
-
-fn view<S>(
-    seen: deployment::Deployment,
-    services: impl FnOnce(Vec<deployment::Revision>) -> Vec<S>,
-) -> DeploymentView<S> {
-    DeploymentView {
-        id: seen.id.to_string(),
-        uri: address::shown(&seen.uri),
-        protocol_type: if seen.bidirectional { "BidiStream" } else { "RequestResponse" },
-        http_version: if seen.http1 { "HTTP/1.1" } else { "HTTP/2.0" },
-        additional_headers: shown_headers(&seen.headers),
-        metadata: seen.metadata.into_iter().collect(),
-        created_at: rfc3339::with_nanoseconds(seen.created_at.0),
-        min_protocol_version: seen.protocol_range.0,
-        max_protocol_version: seen.protocol_range.1,
-        sdk_version: seen.sdk,
-        services: services(seen.services),
-    }
-}
-
-fn shown_headers(headers: &[(String, String)]) -> BTreeMap<String, String> {
-    let shown =
-        headers.iter().map(|(name, value)| (name.clone(), headers::shown(name, value).to_owned()));
-    shown.collect()
-}
-
-pub(crate) fn parse(id: &str) -> Result<DeploymentId, Refusal> {
-    id.parse().map_err(|reason| Refusal::Id { what: Thing::Deployment, id: id.to_owned(), reason })
-}
-
-pub(crate) fn unknown(name: String) -> Refusal {
-    Refusal::NotFound { what: Thing::Deployment, name }
 }
 
 fn new_id(admin: &Admin) -> DeploymentId {
