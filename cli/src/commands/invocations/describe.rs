@@ -229,7 +229,7 @@ mod tests {
             "  target       Cart/c-1/add\n",
             "  status       backing-off since 2026-01-01T10:00:00Z (1h 30m ago)\n",
             "  deployment   dp_1, which is no longer registered\n",
-            "  retries      3\n",
+            "  attempts     3\n",
             "  retry at     2026-01-01T11:30:30.5Z (in 10s)\n",
             "  last failure [500] no\\x1b[2J\n",
             "                 at a\n",
