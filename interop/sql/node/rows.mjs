@@ -37,7 +37,7 @@ export const CONDITIONS = [
   [0, "sys_invocation where idempotency_key = 'bytes' and journal_size = $1", 2 ** 40],
   [4, 'sys_service where public = $1', true],
   [0, 'sys_service where public = $1', null],
-  [4, 'sys_service where $1::text is null', null],
+  [5, 'sys_service where $1::text is null', null],
   [1, "(select id from sys_invocation where target_service_key = 'many' limit $1) it", 1],
 ]
 

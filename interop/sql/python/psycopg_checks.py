@@ -53,7 +53,8 @@ def check_numbers_of_any_size_keep_their_digits():
         large = [10**19, 2**63, Decimal("-9223372036854775808.5"), Decimal("1E-10"), 10**27]
         for placeholder in ["%s", "%b", "%t"]:
             for value in large:
-                equal(one(connection, f"select {placeholder}::numeric", [Decimal(value)]), value)
+                text = one(connection, f"select {placeholder}::numeric::text", [Decimal(value)])
+                equal(Decimal(text), Decimal(value))
         # The hash of a partition is larger than many clients' numbers.
         found = "select partition_key, id from sys_invocation limit 20"
         for key, id in connection.execute(found).fetchall():
@@ -127,7 +128,7 @@ def check_columns_of_the_same_name_are_both_there():
     each([
         ("select 1, 2", ["?column?", "?column?"], (1, 2)),
         ("select 'a' as name, 'b' as name", ["name", "name"], ("a", "b")),
-        ("select count(*), count(*) from sys_service", ["count", "count"], (4, 4)),
+        ("select count(*), count(*) from sys_service", ["count", "count"], (5, 5)),
         ("select a.name, b.name from sys_service a, sys_service b where a.name = 'Lab'"
          " and b.name = 'Flow'", ["name", "name"], ("Lab", "Flow")),
         ("select 'a'::text, '5'::int", ["text", "int4"], ("a", 5)),

@@ -49,7 +49,7 @@ CONDITIONS = [
     (1, "sys_invocation where idempotency_key = 'bytes' and completion_retention = $1", DAY),
     (4, "sys_service where public = $1", True),
     (0, "sys_service where public = $1", None),
-    (4, "sys_service where $1::text is null", None),
+    (5, "sys_service where $1::text is null", None),
     (1, "sys_service where name like $1", "C%"),
     (1, "sys_invocation where status = $1", "scheduled"),
     (1, "sys_invocation where status = $1", "suspended"),

@@ -28,7 +28,7 @@ use pgwire::{
 
 use super::{
     execution::Reply,
-    parameters::{bound, hint, write_out},
+    parameters::{bound, with_texts, write_out},
     prepared::{Prepared, Preparer},
     rows::{complete, fields},
     session::Session,
@@ -123,7 +123,6 @@ impl ExtendedQueryHandler for Session {
             None => client.portal_store().put_empty_statement(&name),
             Some(prepared) => {
                 self.kept().note_statement(&name, text_bytes + prepared.plan_bytes())?;
-                let types = types.into_iter().map(hint).collect();
                 let stored = StoredStatement::new(name, prepared, types);
                 client.portal_store().put_statement(Arc::new(stored));
             }
@@ -146,7 +145,7 @@ impl ExtendedQueryHandler for Session {
         match client.portal_store().get_statement(statement) {
             Some(Entry::Value(statement)) => {
                 write_out(&mut message, &statement.statement.parameters);
-                let portal = Portal::try_new(&message, statement)?;
+                let portal = Portal::try_new(&message, with_texts(statement))?;
                 client.portal_store().put_portal(Arc::new(portal));
             }
             Some(Entry::Empty) => client.portal_store().put_empty_portal(&name),

@@ -20,6 +20,7 @@ use pgwire::{
     api::{
         Type,
         portal::{Format, Portal},
+        stmt::StoredStatement,
     },
     error::{PgWireError, PgWireResult},
     messages::extendedquery::Bind,
@@ -260,9 +261,18 @@ pub(super) fn bound<'a>(portal: &'a Portal<Prepared>) -> PgWireResult<ParamValue
     Ok(ParamValues::List(values.collect::<Result<_, SqlError>>()?))
 }
 
-/// What the library is told of a parameter's type: it takes numbers for texts.
-pub(super) fn hint(declared: Option<Type>) -> Option<Type> {
-    if declared == Some(Type::NUMERIC) { Some(Type::TEXT) } else { declared }
+/// The same statement, of which the library is told that numbers are texts.
+pub(super) fn with_texts(
+    statement: Arc<StoredStatement<Prepared>>,
+) -> Arc<StoredStatement<Prepared>> {
+    let is_number = |ty: &Option<Type>| *ty == Some(Type::NUMERIC);
+    if !statement.parameter_types.iter().any(is_number) {
+        return statement;
+    }
+    let types = statement.parameter_types.iter().cloned();
+    let types = types.map(|ty| if is_number(&ty) { Some(Type::TEXT) } else { ty });
+    let (name, prepared) = (statement.id.clone(), statement.statement.clone());
+    Arc::new(StoredStatement::new(name, prepared, types.collect()))
 }
 
 /// Writes times that are sent as texts, and numbers that are not, as the library reads them.
