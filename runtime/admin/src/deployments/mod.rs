@@ -1,5 +1,5 @@
-//! Deployments: list and get. [`register`], [`update`], [`delete`] change them; [`usage`] says which
-//! invocations need one, and [`lost`] what another version of it no longer offers.
+//! Deployments: list and get. [`register`], [`update`], [`delete`] change them; `usage` says which
+//! invocations need one, and `lost` what another version of it no longer offers.
 
 pub mod delete;
 mod lost;

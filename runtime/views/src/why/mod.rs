@@ -3,9 +3,9 @@
 //!
 //! Reading order: [`kind`] (what can be waited for), [`subject`] (who waits), [`facts`] (what one
 //! partition knows of a subject, read in one turn) with [`waits`] (what a handler has asked for),
-//! [`attempt`] (what only the invoker knows), [`words`] (facts as links, with advice), [`chain`]
-//! (which subject to ask about next, and when to stop), [`cycle`] (who waits for itself),
-//! [`verdict`] (whether it goes on by itself), [`groups`] (many invocations at once).
+//! [`attempt`] (what only the invoker knows), `words` (facts as links, with advice), [`chain`]
+//! (which subject to ask about next, and when to stop), `cycle` (who waits for itself),
+//! `verdict` (whether it goes on by itself), [`groups`] (many invocations at once).
 //!
 //! A chain asks for one subject at a time, and whoever drives it reads: from the partitions as they
 //! are, or from a snapshot of them. So the links of a chain may be from different moments, as they
