@@ -227,8 +227,8 @@ async fn unknown_routes_list_the_known_ones() {
         assert!(message.contains("this API has /deployments, /services"), "{message}");
     }
     for (method, path, allow) in [
-        (Method::PUT, "/services/Named", "GET,HEAD"),
-        (Method::POST, "/v4/deployments/dp_x", "GET,HEAD,DELETE"),
+        (Method::PUT, "/services/Named", "GET,HEAD,PATCH"),
+        (Method::POST, "/v4/deployments/dp_x", "GET,HEAD,PATCH,DELETE"),
         (Method::GET, "/invocations/x/kill", "PATCH"),
     ] {
         let answer = ask(&server, method.clone(), path).await;
