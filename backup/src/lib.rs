@@ -15,7 +15,7 @@
 //! comes last and names everything, so an archive that was cut off anywhere cannot be mistaken for a
 //! backup. Instead of the manifest there may be `FAILED`, in which the server says why it gave up.
 //!
-//! Reading order: [`manifest`], `tar`, [`pack`], [`unpack`], [`items`] (rows and records as bytes).
+//! Reading order: [`manifest`], `tar`, [`pack`], [`mod@unpack`], [`items`] (rows and records as bytes).
 
 pub mod items;
 pub mod manifest;
@@ -26,7 +26,7 @@ pub mod unpack;
 pub use items::{Items, ItemsError};
 pub use manifest::{About, Manifest, Part, PartSum, PartitionCut, Writer};
 pub use pack::Packer;
-pub use unpack::{ArchiveError, Unpacker};
+pub use unpack::{ArchiveError, UnpackError, Unpacker, unpack};
 
 /// Version of the format that is written. Newer ones are refused.
 pub const FORMAT: u32 = 1;

@@ -1,7 +1,9 @@
 //! Reads a backup as it arrives, and checks it against its manifest.
 
+use std::io::{self, Read};
+
 use crate::{
-    About, FORMAT, Manifest, Part, PartSum,
+    About, FORMAT, Manifest, PIECE_BYTES_MAX, Part, PartSum,
     manifest::{ABOUT, FAILED, MANIFEST},
     tar::{self, BLOCK_BYTES, Header},
 };
@@ -45,6 +47,44 @@ pub enum ArchiveError {
     /// It was changed.
     #[error("it is damaged: {0}")]
     Damaged(String),
+}
+
+/// Reads an archive to its end, piece by piece, and checks it. `take` gets each piece with what the
+/// archive says about itself; nothing that it gets is known to be right before this returns.
+///
+/// # Errors
+/// Returns an error if the archive cannot be read or used, or if `take` does.
+pub fn unpack<E>(
+    input: &mut dyn Read,
+    mut take: impl FnMut(Option<&About>, Part, &[u8]) -> Result<(), E>,
+) -> Result<(Manifest, u64), UnpackError<E>> {
+    let mut unpacker = Unpacker::default();
+    let mut buffer = vec![0; PIECE_BYTES_MAX];
+    loop {
+        let count = match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(UnpackError::Read(error)),
+        };
+        let mut bytes = &buffer[..count];
+        while let Some((part, piece)) = unpacker.next(&mut bytes).map_err(UnpackError::Archive)? {
+            take(unpacker.about(), part, piece).map_err(UnpackError::Take)?;
+        }
+    }
+    let bytes = unpacker.bytes();
+    Ok((unpacker.finish().map_err(UnpackError::Archive)?, bytes))
+}
+
+/// Why an archive was not read to its end.
+#[derive(Debug)]
+pub enum UnpackError<E> {
+    /// It cannot be read.
+    Read(io::Error),
+    /// It cannot be used.
+    Archive(ArchiveError),
+    /// What takes its pieces has failed.
+    Take(E),
 }
 
 /// Reads an archive piece by piece. [`Unpacker::finish`] says whether it was all there.

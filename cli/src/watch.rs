@@ -36,14 +36,25 @@ pub(crate) async fn watch(
     watched: Watched<'_>,
     every: Interval,
 ) -> Result<(), Error> {
-    let mut is_first = true;
-    loop {
-        let round = if is_to_terminal() {
+    let round = async |is_first: bool| {
+        if is_to_terminal() {
             draw(printer, watched, every, is_first).await
         } else {
             print(printer, watched, every).await
-        };
-        match round {
+        }
+    };
+    repeat(every, round).await
+}
+
+/// Does something again and again, until the output takes nothing more. The first round, which is
+/// told that it is, has to succeed; later ones are tried again.
+pub(crate) async fn repeat(
+    every: Interval,
+    round: impl AsyncFn(bool) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut is_first = true;
+    loop {
+        match round(is_first).await {
             Err(error) if is_first || error.is_reader_gone() => return Err(error),
             Err(error) => complain(format_args!("{error}; trying again in {every}")),
             Ok(()) => (),

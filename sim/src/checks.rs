@@ -20,15 +20,6 @@ use crate::{
     restarters::Rerun,
 };
 
-const LIVE: [StatusKind; 6] = [
-    StatusKind::Scheduled,
-    StatusKind::Inboxed,
-    StatusKind::Running,
-    StatusKind::BackingOff,
-    StatusKind::Suspended,
-    StatusKind::Paused,
-];
-
 /// Checks the invariants of the rows that a turn touched.
 ///
 /// # Errors
@@ -47,7 +38,7 @@ pub fn of_all(tables: &Tables<'_>) -> Result<(), String> {
 
 /// Whether a partition has no work left.
 pub fn is_all_done(tables: &Tables<'_>) -> bool {
-    LIVE.iter().all(|kind| tables.by_status(*kind, Lsn(0), 1).is_empty())
+    StatusKind::UNFINISHED.iter().all(|kind| tables.by_status(*kind, Lsn(0), 1).is_empty())
         && rows(tables, Table::Outbox).is_empty()
 }
 
@@ -62,7 +53,7 @@ pub fn next_timer_ms(tables: &Tables<'_>, from_ms: u64) -> Option<u64> {
 /// Describes some of the invocations that have not ended, for an error message.
 pub fn unfinished(tables: &Tables<'_>) -> Vec<String> {
     let mut unfinished = Vec::new();
-    for kind in LIVE {
+    for kind in StatusKind::UNFINISHED {
         for lsn in tables.by_status(kind, Lsn(0), 5) {
             let row = tables.invocation(lsn);
             unfinished

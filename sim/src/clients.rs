@@ -50,6 +50,20 @@ pub(crate) type Asking = Waiting<Content>;
 /// A pending request to the node.
 pub(crate) type Waiting<T> = std::pin::Pin<Box<dyn Future<Output = Result<T, RequestError>>>>;
 
+/// Polls pending requests; takes those out that were answered, in their order.
+pub(crate) fn answered<K: Copy, T>(
+    requests: &mut Vec<(K, Waiting<T>)>,
+) -> Vec<(K, Result<T, RequestError>)> {
+    let mut answered = Vec::new();
+    requests.retain_mut(|(key, asking)| {
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(answer) = asking.as_mut().poll(&mut cx) else { return true };
+        answered.push((*key, answer));
+        false
+    });
+    answered
+}
+
 /// The node's answer to a client.
 pub(crate) enum Content {
     /// The invocation has completed, with its result and when that expires.

@@ -3,7 +3,6 @@
 //! the audit say.
 
 use std::collections::BTreeMap;
-use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use protocol::{HandlerKind, PartitionKey, StateVersion};
@@ -19,7 +18,7 @@ use runtime_core::{
 use runtime_partition::RequestError;
 
 use crate::{
-    clients::Waiting,
+    clients::{Waiting, answered},
     program::{OBJECT, OBJECTS},
     stats::Fault,
     world::World,
@@ -138,13 +137,7 @@ impl World {
 
     /// Polls the pending edits; returns whether any was answered.
     pub(crate) fn listen_to_editors(&mut self) -> bool {
-        let mut answered = Vec::new();
-        self.editors.requests.retain_mut(|(number, asking)| {
-            let mut cx = Context::from_waker(Waker::noop());
-            let Poll::Ready(answer) = asking.as_mut().poll(&mut cx) else { return true };
-            answered.push((*number, answer));
-            false
-        });
+        let answered = answered(&mut self.editors.requests);
         let has_heard = !answered.is_empty();
         for (number, answer) in answered {
             self.editors.asked[number].heard = match answer {

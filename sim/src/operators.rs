@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use protocol::{
     DeploymentId, InvocationId,
@@ -28,7 +27,7 @@ use runtime_partition::DeploymentOffer;
 use runtime_schema::registration;
 
 use crate::{
-    clients::Waiting,
+    clients::{Waiting, answered},
     program::{BRIEF_HANDLER, HANDLER, RUN_HANDLER, decode},
     stats::Fault,
     world::World,
@@ -52,16 +51,11 @@ enum Heard {
     Registered(Registered),
 }
 
-/// An operator's request that has not been answered yet.
-pub(crate) struct Request {
-    order: Order,
-    asking: Waiting<Heard>,
-}
-
 /// What the operators have done so far.
 #[derive(Default)]
 pub(crate) struct Operators {
-    requests: Vec<Request>,
+    /// The orders that have not been answered yet.
+    requests: Vec<(Order, Waiting<Heard>)>,
     /// Programs that an operator asked to end.
     pub(crate) doomed: BTreeSet<u32>,
     /// Deployments whose registration was acknowledged.
@@ -106,15 +100,6 @@ fn operator() -> Operator {
 /// Further deployments would not exercise anything new.
 const DEPLOYMENTS_MAX: u128 = 4;
 
-const LIVE: [StatusKind; 6] = [
-    StatusKind::Scheduled,
-    StatusKind::Inboxed,
-    StatusKind::Running,
-    StatusKind::BackingOff,
-    StatusKind::Suspended,
-    StatusKind::Paused,
-];
-
 const STARTED: [StatusKind; 3] =
     [StatusKind::Running, StatusKind::BackingOff, StatusKind::Suspended];
 
@@ -123,7 +108,7 @@ impl World {
     pub(crate) fn end_an_invocation(&mut self, is_kill: bool) -> Result<(), String> {
         let count = self.node()?.count();
         let at = self.random.index(count);
-        let kind = LIVE[self.random.index(LIVE.len())];
+        let kind = StatusKind::UNFINISHED[self.random.index(StatusKind::UNFINISHED.len())];
         let victims = self.node()?.tables(at, |tables| victims(tables, kind));
         if victims.is_empty() {
             return Ok(());
@@ -158,7 +143,7 @@ impl World {
         let asking = Box::pin(async move {
             partitions.operate(operator(), id, operation).await.map(Heard::Operated)
         });
-        self.operators.requests.push(Request { order, asking });
+        self.operators.requests.push((order, asking));
         Ok(())
     }
 
@@ -181,7 +166,7 @@ impl World {
 
     /// Picks an invocation that has not ended, and resumes it.
     pub(crate) fn resume_an_invocation(&mut self) -> Result<(), String> {
-        self.pick(&LIVE)?.map_or(Ok(()), |id| self.resume(id))
+        self.pick(&StatusKind::UNFINISHED)?.map_or(Ok(()), |id| self.resume(id))
     }
 
     /// Resumes whatever is paused; returns whether anything is.
@@ -228,21 +213,18 @@ impl World {
             partitions.register(offer).await.map(Heard::Registered)
         });
         self.stats.inject(Fault::Registered);
-        self.operators.requests.push(Request { order: Order::Register(id), asking });
+        self.operators.requests.push((Order::Register(id), asking));
         Ok(())
     }
 
     /// Polls the operators' pending requests; returns whether any was answered.
     pub(crate) fn listen_to_orders(&mut self) -> Result<bool, String> {
-        let mut answered = Vec::new();
-        self.operators.requests.retain_mut(|request| {
-            let mut cx = Context::from_waker(Waker::noop());
-            let Poll::Ready(answer) = request.asking.as_mut().poll(&mut cx) else { return true };
-            answered.extend(answer.ok().map(|answer| (request.order, answer)));
-            false
-        });
-        let has_heard = !answered.is_empty();
+        let answered = answered(&mut self.operators.requests);
+        let answered =
+            answered.into_iter().filter_map(|(order, answer)| Some((order, answer.ok()?)));
+        let mut has_heard = false;
         for (order, answer) in answered {
+            has_heard = true;
             self.hear_of(order, &answer)?;
         }
         Ok(has_heard)
@@ -262,7 +244,7 @@ impl World {
             (Order::Pause(id, number), Heard::Operated(outcome)) => {
                 let operators = &mut self.operators;
                 let is_roused = operators.roused.get(&id).is_some_and(|roused| *roused > number)
-                    || operators.requests.iter().any(|other| other.order.rouses(id));
+                    || operators.requests.iter().any(|(other, _)| other.rouses(id));
                 if *outcome == Outcome::Done && !is_roused {
                     operators.paused.insert(id);
                 }

@@ -3,7 +3,6 @@
 //! program demands; what the prefix contains was done once, and what came behind it once more.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use protocol::{
@@ -28,7 +27,7 @@ use runtime_core::{
 use runtime_partition::RequestError;
 
 use crate::{
-    clients::{self, Heard, Waiting},
+    clients::{self, Heard, Waiting, answered},
     limits::Sabotage,
     program::{BRIEF_HANDLER, Destination, HANDLER, Program, Step, decode},
     stats::Fault,
@@ -153,13 +152,7 @@ impl World {
 
     /// Polls the pending restarts; returns whether any was answered.
     pub(crate) fn listen_to_restarters(&mut self) -> bool {
-        let mut answered = Vec::new();
-        self.restarters.requests.retain_mut(|(number, asking)| {
-            let mut cx = Context::from_waker(Waker::noop());
-            let Poll::Ready(answer) = asking.as_mut().poll(&mut cx) else { return true };
-            answered.push((*number, answer));
-            false
-        });
+        let answered = answered(&mut self.restarters.requests);
         let has_heard = !answered.is_empty();
         for (number, answer) in answered {
             self.restarters.asked[number].heard = Some(answer);

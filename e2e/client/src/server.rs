@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::{BodyExt, Full};
@@ -140,6 +140,18 @@ impl Server {
         let uri = format!("{}/query", self.admin);
         let headers = [("content-type", "application/json"), ("accept", "application/json")];
         self.send(Method::POST, &uri, &headers, json!({ "query": sql }).to_string()).await
+    }
+
+    /// The rows of a SQL query over the admin API.
+    ///
+    /// # Errors
+    /// Returns an error if it fails.
+    pub async fn rows(&self, sql: &str) -> Result<Vec<Value>> {
+        let mut answer = self.query(sql).await?.ok().with_context(|| sql.to_owned())?;
+        let Some(Value::Array(rows)) = answer.get_mut("rows").map(Value::take) else {
+            bail!("{sql}: no rows");
+        };
+        Ok(rows)
     }
 
     /// Requests an operation on an invocation from the admin API, such as `cancel` or `kill`.

@@ -1,6 +1,6 @@
 //! The shell around the Attempt state machine: HTTP requests to deployments.
 //!
-//! Reading order: `supervisor` (the attempts in progress), `limiter` (how many there may be), `task`
+//! Reading order: `supervisor` (the attempts in progress), `unsent` (what waits for them), `limiter` (how many there may be), `task`
 //! (one attempt: bytes, machine, proposals), `report` (logging of failed attempts), `stream`
 //! (requests and responses), `outgoing` (request bodies), `connector` (routes to deployments), `host`
 //! and `connection` (connections to one of them), `quick_ack` (acknowledging without delay),
@@ -24,6 +24,7 @@ mod stream;
 mod supervisor;
 mod task;
 pub mod tls;
+mod unsent;
 mod windows;
 
 pub use supervisor::{Invoker, Settings};

@@ -12,7 +12,7 @@ use h2::{Reason, SendStream};
 use hyper::body::{Body, Frame};
 use tokio::sync::mpsc;
 
-use crate::supervisor::Load;
+use crate::unsent::Load;
 
 /// How much of the body goes out in one write with the head: within HTTP/2's initial window of 64
 /// KiB, which a stream may use before the server has sent anything, and still little if it is never

@@ -18,7 +18,7 @@ use crate::{
     connector::Route,
     discover::causes,
     outgoing::Outgoing,
-    supervisor::Load,
+    unsent::Load,
 };
 
 /// Builds the head of an attempt's request.

@@ -1,7 +1,6 @@
 //! The attempts in progress, and admission of new ones.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,6 +32,7 @@ use crate::{
     sockets::Sockets,
     task,
     tls::Tls,
+    unsent::{Load, Unsent},
     windows::Windows,
 };
 
@@ -124,8 +124,6 @@ const GIVE_WAY_MAX: usize = 64;
 /// Journals, state and entries smaller than this do not count against the budget: connections
 /// buffer that much anyway.
 const COUNTED_BYTES_MIN: usize = 4096;
-/// How many bytes of such entries may wait for an attempt whose endpoint does not read them.
-const SMALL_ENTRIES_BYTES_MAX: usize = 64 << 10;
 
 /// Messages from a partition to an attempt.
 #[derive(Debug)]
@@ -222,7 +220,7 @@ impl Invoker {
             attempts.len()
         };
         self.windows.fit(under_way);
-        let load = Load { invoker: Arc::clone(self), pool, left: bytes };
+        let load = Load::of(self, pool, bytes);
         let invoker = Arc::clone(self);
         let permit = Permit { invoker, name, pool, idle_since_ms, wanted_bytes, load: Some(load) };
         self.runtime.spawn(task::run(permit, start, notices));
@@ -263,9 +261,7 @@ impl Invoker {
             Unsent::small(small_bytes, bytes)
         } else {
             let is_taken = self.limiter.take_bytes(*pool, bytes);
-            is_taken.then(|| Unsent::Large {
-                _load: Load { invoker: Arc::clone(self), pool: *pool, left: bytes },
-            })
+            is_taken.then(|| Unsent::Large { _load: Load::of(self, *pool, bytes) })
         };
         let notice = match unsent {
             Some(unsent) => Notice::Entry { index, entry, unsent },
@@ -276,16 +272,6 @@ impl Invoker {
         let unheard = sender.send(notice).err();
         drop(attempts);
         drop(unheard);
-    }
-
-    /// The deployment that an attempt in progress runs on, which it is pinned to once it has stored
-    /// something; `None` if it is not in progress.
-    pub fn deployment_of(
-        &self,
-        partition: PartitionId,
-        attempt: AttemptRef,
-    ) -> Option<DeploymentId> {
-        self.attempts().get(&(partition, attempt)).map(|live| live.pool.deployment)
     }
 
     /// Aborts an attempt, if it is in progress.
@@ -344,7 +330,7 @@ impl Invoker {
         }
     }
 
-    fn announce(&self, news: News) {
+    pub(crate) fn announce(&self, news: News) {
         for (full, count) in news {
             self.partitions.attempts_wanted(full, count);
         }
@@ -390,6 +376,10 @@ impl Attempts for Invoker {
         let (pool, _) = self.pool_of(&attempt.service, attempt.pin);
         let lack = self.limiter.lack(pool, counted_bytes(attempt.journal_bytes));
         AttemptState::NotStarted { lack, is_certain: false }
+    }
+
+    fn deployment(&self, partition: PartitionId, attempt: AttemptRef) -> Option<DeploymentId> {
+        self.attempts().get(&(partition, attempt)).map(|live| live.pool.deployment)
     }
 }
 
@@ -456,71 +446,5 @@ impl Drop for Permit {
         if let Some(Live { pool, is_single, .. }) = live {
             self.invoker.announce(self.invoker.limiter.release(pool, is_single));
         }
-    }
-}
-
-/// An entry that has not been sent to its attempt yet, as it counts until it is.
-#[derive(Debug)]
-pub(crate) enum Unsent {
-    /// Against what may wait for the attempt.
-    Small { of_attempt: Arc<AtomicUsize>, bytes: usize },
-    /// Against the budget.
-    Large { _load: Load },
-}
-
-impl Unsent {
-    /// Counts a small entry; `None` if too much waits already.
-    fn small(of_attempt: &Arc<AtomicUsize>, bytes: usize) -> Option<Self> {
-        // Only the partition's log callback adds, and one entry more or less does not matter.
-        if of_attempt.load(Ordering::Relaxed) + bytes > SMALL_ENTRIES_BYTES_MAX {
-            return None;
-        }
-        of_attempt.fetch_add(bytes, Ordering::Relaxed);
-        Some(Self::Small { of_attempt: Arc::clone(of_attempt), bytes })
-    }
-}
-
-impl Drop for Unsent {
-    fn drop(&mut self) {
-        if let Self::Small { of_attempt, bytes } = self {
-            of_attempt.fetch_sub(*bytes, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Bytes waiting to be sent to an attempt, released as they are sent.
-pub(crate) struct Load {
-    invoker: Arc<Invoker>,
-    pool: Pool,
-    left: usize,
-}
-
-impl fmt::Debug for Load {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Load").field("pool", &self.pool).field("left", &self.left).finish()
-    }
-}
-
-impl Load {
-    /// Takes the part of `bytes` that are handed over, to be released once they are written.
-    pub(crate) fn take(&mut self, bytes: usize) -> Self {
-        let taken = bytes.min(self.left);
-        self.left -= taken;
-        Self { invoker: Arc::clone(&self.invoker), pool: self.pool, left: taken }
-    }
-
-    /// Releases `bytes` that were handed to the connection.
-    pub(crate) fn sent(&mut self, bytes: usize) {
-        let bytes = bytes.min(self.left);
-        if bytes > 0 {
-            self.left -= bytes;
-            self.invoker.announce(self.invoker.limiter.sent(self.pool, bytes));
-        }
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.sent(self.left);
     }
 }

@@ -30,7 +30,8 @@ use crate::{
     outgoing::guarded,
     report,
     stream::{Exchange, Received, request},
-    supervisor::{Invoker, Load, Notice, Permit, Unsent},
+    supervisor::{Invoker, Notice, Permit},
+    unsent::{Load, Unsent},
 };
 
 /// Runs an attempt to its end. Its permit is released as soon as it has sent its final message.

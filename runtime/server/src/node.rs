@@ -145,7 +145,6 @@ async fn serve(config: Config) -> Result<()> {
     let snapshots = Snapshots::new(
         partitions.clone(),
         registry.clone(),
-        Arc::clone(&invoker),
         budget.snapshots,
         Following {
             derivation: data_dir.derivation,

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use backup::{About, Items, Manifest, Part, PartitionCut, Unpacker};
+use backup::{About, Items, Manifest, Part, PartitionCut, UnpackError, unpack};
 use bytes::Bytes;
 use runtime_core::Lsn;
 use runtime_log::{Batch, Log, LogOptions, ManualLog, Owner, PartitionId, disk::RealDisk};
@@ -17,9 +17,6 @@ use crate::{
     data_dir::restored::{Origin, Restored},
     formats, telemetry,
 };
-
-/// How much of the backup is read at a time.
-const READ_BYTES: usize = 1 << 20;
 
 /// Bytes of records that are written in one batch.
 const BATCH_BYTES: u64 = 4 << 20;
@@ -62,25 +59,19 @@ pub(crate) fn run(flags: &Restore) -> Result<()> {
 
 /// Restores an archive into a directory.
 fn restore(input: &mut dyn Read, data_dir: &Path) -> Result<Manifest> {
-    let (mut unpacker, mut target) = (Unpacker::default(), None);
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        let count = match input.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error).context("it cannot be read"),
+    let mut target = None;
+    let unpacked = unpack(input, |about, part, piece| {
+        let target = match &mut target {
+            Some(target) => target,
+            None => target.insert(Target::begin(data_dir, about)?),
         };
-        let mut bytes = &buffer[..count];
-        while let Some((part, piece)) = unpacker.next(&mut bytes)? {
-            let target = match &mut target {
-                Some(target) => target,
-                None => target.insert(Target::begin(data_dir, unpacker.about())?),
-            };
-            target.take(part, piece).with_context(|| part.to_string())?;
-        }
-    }
-    let manifest = unpacker.finish()?;
+        target.take(part, piece).with_context(|| part.to_string())
+    });
+    let (manifest, _) = unpacked.map_err(|error| match error {
+        UnpackError::Read(error) => anyhow::Error::new(error).context("it cannot be read"),
+        UnpackError::Archive(error) => error.into(),
+        UnpackError::Take(error) => error,
+    })?;
     let Some(target) = target else { bail!("there is nothing in it") };
     target.finish()?;
     Ok(manifest)

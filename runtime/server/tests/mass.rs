@@ -12,7 +12,7 @@ use anyhow::ensure;
 use e2e_client::Server;
 use serde_json::{Value, json};
 
-use support::{serve_endpoint, start};
+use support::{memory_bytes_of, serve_endpoint, set_by, start};
 
 /// How many calls each call of the tree makes, and how deep it is: 1,111 invocations.
 const WIDTH: u32 = 10;
@@ -83,17 +83,11 @@ async fn the_end_of_a_call_tree_leaves_nothing_behind() {
     }
 }
 
-/// How many invocations wait in the queue.
-fn queued() -> u64 {
-    let wanted = std::env::var("ABIDE_TEST_QUEUE").ok().and_then(|text| text.parse().ok());
-    wanted.unwrap_or(3000)
-}
-
 /// How many are sent by one invocation.
-const CHUNK: u64 = 1000;
+const CHUNK: usize = 1000;
 
-/// How much more memory the server may take with the queue than before, in KiB: it is on disk.
-const QUEUE_KIB_MAX: u64 = 128 << 10;
+/// How much more memory the server may take with the queue than before, in bytes: it is on disk.
+const QUEUE_BYTES_MAX: u64 = 128 << 20;
 
 /// Sends from one place, so that what it sends keeps its order.
 struct Feeder;
@@ -133,13 +127,6 @@ impl Line {
     }
 }
 
-/// The server's memory without what is a file's anyway.
-fn memory_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_queue_drains_in_order_and_takes_no_memory() {
     let dir = tempfile::tempdir().unwrap();
@@ -148,15 +135,16 @@ async fn a_long_queue_drains_in_order_and_takes_no_memory() {
     let holder = server.send_to("/Line/only/hold", Value::Null).await.unwrap();
     let told = format!("sys_journal where id = '{holder}' and entry_type like '%Run'");
     until(&server, &told, 2).await;
-    let before = memory_kib(abide.pid());
+    let before = memory_bytes_of(abide.pid()).0;
 
-    let queued = queued();
-    for from in (0..queued).step_by(usize::try_from(CHUNK).unwrap()) {
+    // How many invocations wait in the queue.
+    let queued = set_by("ABIDE_TEST_QUEUE", 3000);
+    for from in (0..queued).step_by(CHUNK) {
         let chunk = json!([from, (from + CHUNK).min(queued)]);
         server.call("/Feeder/only/feed", chunk).await.unwrap();
     }
-    until(&server, "sys_inbox", queued).await;
-    let with_queue = memory_kib(abide.pid());
+    until(&server, "sys_inbox", queued as u64).await;
+    let with_queue = memory_bytes_of(abide.pid()).0;
 
     let answer = format!(
         "select value_utf8 from sys_journal where id = '{holder}' and value_utf8 like '%sign_%'"
@@ -166,14 +154,14 @@ async fn a_long_queue_drains_in_order_and_takes_no_memory() {
         serde_json::from_str(answer["rows"][0]["value_utf8"].as_str().unwrap()).unwrap();
     server.call(&format!("/restate/awakeables/{awakeable}/resolve"), json!(null)).await.unwrap();
     until(&server, "sys_invocation where status <> 'completed'", 0).await;
-    let at_end = memory_kib(abide.pid());
+    let at_end = memory_bytes_of(abide.pid()).0;
 
     let state = server.query("select key, value_utf8 from state where service_name = 'Line'").await;
     let state = state.unwrap().ok().unwrap();
     assert_eq!(state["rows"], json!([{ "key": "next", "value_utf8": queued.to_string() }]));
     println!(
-        "{queued} queued: {before} KiB before, {with_queue} KiB with the queue, {at_end} KiB after"
+        "{queued} queued: {before} bytes before, {with_queue} bytes with the queue, {at_end} bytes after"
     );
     let most = with_queue.max(at_end);
-    assert!(most < before + QUEUE_KIB_MAX, "{most} KiB, and {before} KiB before");
+    assert!(most < before + QUEUE_BYTES_MAX, "{most} bytes, and {before} bytes before");
 }

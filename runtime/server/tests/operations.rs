@@ -85,8 +85,7 @@ impl Node {
     }
 
     async fn query(&self, sql: &str) -> Vec<Value> {
-        let answer = self.server.query(sql).await.unwrap();
-        answer.ok().unwrap()["rows"].as_array().unwrap().clone()
+        self.server.rows(sql).await.unwrap()
     }
 
     async fn has_status(&self, id: &str, wanted: &str) -> Any<()> {

@@ -98,8 +98,7 @@ impl Node {
     }
 
     async fn query(&self, sql: &str) -> Vec<Value> {
-        let answer = self.server.query(sql).await.unwrap();
-        answer.ok().unwrap()["rows"].as_array().unwrap().clone()
+        self.server.rows(sql).await.unwrap()
     }
 
     /// An invocation that has ended.

@@ -176,18 +176,27 @@ impl Usage {
 
     /// How many have not ended.
     pub fn unfinished(&self) -> u64 {
-        self.0.values().map(unfinished).sum()
+        self.0.values().flat_map(unfinished).map(|(_, count)| count).sum()
     }
 
     /// How many of a service have not ended.
     pub fn unfinished_of(&self, service: &str) -> u64 {
-        self.0.get(service).map_or(0, unfinished)
+        self.0.get(service).into_iter().flat_map(unfinished).map(|(_, count)| count).sum()
+    }
+
+    /// The same, without invocations that have ended, and without services that have no others.
+    pub fn without_ended(&self) -> Self {
+        let services = self.0.iter().filter_map(|(service, counts)| {
+            let counts: BTreeMap<_, _> = unfinished(counts).collect();
+            (!counts.is_empty()).then(|| (service.clone(), counts))
+        });
+        Self(services.collect())
     }
 }
 
-fn unfinished(counts: &BTreeMap<StatusKind, u64>) -> u64 {
+fn unfinished(counts: &BTreeMap<StatusKind, u64>) -> impl Iterator<Item = (StatusKind, u64)> {
     let counts = counts.iter().filter(|(status, _)| **status != StatusKind::Completed);
-    counts.map(|(_, count)| count).sum()
+    counts.map(|(status, count)| (*status, *count))
 }
 
 /// Reads deployments in registration order.

@@ -40,10 +40,12 @@ impl FunctionRewrite for Comparisons {
         {
             return Ok(Transformed::yes(meant.cast_to(field.data_type(), schema)?));
         }
-        if let Expr::ScalarFunction(function) = &expr
-            && let Some(meant) = meant_of_function(function, schema)
+        if let Expr::ScalarFunction(ScalarFunction { func, args }) = &expr
+            && func.name() == "character_length"
+            && let [of] = &args[..]
+            && of.get_type(schema).is_ok_and(|ty| ty.is_binary())
         {
-            return Ok(Transformed::yes(meant));
+            return Ok(Transformed::yes(octet_length::of(of.clone())));
         }
         #[expect(clippy::wildcard_enum_match_arm, reason = "others do not compare")]
         let compared: Vec<&mut Expr> = match &mut expr {
@@ -109,19 +111,6 @@ fn meant(text: &Expr, compared_with: &DataType) -> Result<Option<Expr>> {
         DataType::Timestamp(..) | DataType::Date32 => times::meant(written, compared_with),
         _ => None,
     })
-}
-
-/// What a function means for arguments of a type that the engine takes for something else.
-fn meant_of_function(function: &ScalarFunction, schema: &DFSchema) -> Option<Expr> {
-    let ty = |argument: &Expr| argument.get_type(schema).ok();
-    match (function.name(), &function.args[..]) {
-        ("character_length", [of])
-            if matches!(ty(of)?, DataType::Binary | DataType::BinaryView) =>
-        {
-            Some(octet_length::of(of.clone()))
-        }
-        _ => None,
-    }
 }
 
 /// The bytes that hexadecimal digits stand for.

@@ -11,46 +11,17 @@ use datafusion::{
         datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type},
         error::ArrowError,
     },
-    common::{
-        DFSchema, Result, ScalarValue,
-        config::ConfigOptions,
-        exec_err, plan_err,
-        tree_node::{Transformed, TransformedResult, TreeNode},
-    },
+    common::{DFSchema, Result, ScalarValue, exec_err, plan_err, tree_node::Transformed},
     logical_expr::{
-        BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs,
+        BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ReturnFieldArgs,
         ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-        binary::BinaryTypeCoercer, expr::ScalarFunction, expr_rewriter::NamePreserver,
-        utils::merge_schema,
+        binary::BinaryTypeCoercer, expr::ScalarFunction,
     },
-    optimizer::AnalyzerRule,
     physical_expr_common::datum::apply,
 };
 
-/// Replaces operators by functions that fail where PostgreSQL does.
-#[derive(Debug)]
-pub(super) struct Exactness;
-
-impl AnalyzerRule for Exactness {
-    fn name(&self) -> &'static str {
-        "exactness"
-    }
-
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let plan = plan.transform_up_with_subqueries(|node| {
-            let names = NamePreserver::new(&node);
-            let schema = merge_schema(&node.inputs());
-            node.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let expr = expr.transform_up(|expr| Ok(exact(expr, &schema)))?;
-                Ok(expr.update_data(|expr| name.restore(expr)))
-            })
-        });
-        plan.data()
-    }
-}
-
-fn exact(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+/// Replaces an operator by a function that fails where PostgreSQL does.
+pub(super) fn exact(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "others do not compute")]
     let (left, op, right) = match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => (left, op, right),

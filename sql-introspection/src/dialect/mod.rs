@@ -1,11 +1,12 @@
 //! PostgreSQL's SQL, where the engine's differs: statements are changed until the engine understands
 //! them, and it is taught comparisons and functions that it lacks.
 //!
-//! Reading order: `complexity` and `unsupported` (what is refused), `tokens` (what is changed in a text), `rewrite` with `subqueries`,
-//! `array_calls` and `similar` (in what was parsed), [`names`] (what columns are called), `comparisons` with `times`,
-//! `intervals`, `existence`, `rounding` and `exact` (in plans), and the functions: `arrays`, `json_object`,
-//! `json_operators`, [`setting_functions`], `size_pretty`, `sums`, `text_functions`, `to_char` with its `template`,
-//! `zones`.
+//! Reading order: `complexity` and `unsupported` (what is refused), `tokens` (what is changed in a
+//! text), `rewrite` with `subqueries`, `array_calls` and `similar` (in what was parsed), [`names`] (what
+//! columns are called), `comparisons` with `times`, `intervals`, `existence`, and `numbers` with `exact`
+//! and `rounding` (in plans), and the functions: `arrays`, `date_part`, `json_object`, `json_operators`,
+//! `octet_length`, [`setting_functions`], `size_pretty`, `sums`, `text_functions`, `to_char` with its
+//! `template`, `zones`.
 
 mod array_calls;
 mod arrays;
@@ -18,6 +19,7 @@ mod intervals;
 mod json_object;
 mod json_operators;
 pub(crate) mod names;
+mod numbers;
 mod octet_length;
 mod relations;
 mod rewrite;
@@ -56,11 +58,10 @@ use crate::error::SqlError;
 
 use comparisons::Comparisons;
 pub(crate) use complexity::check_plan;
-use exact::Exactness;
 use existence::Existence;
 use intervals::Lengths;
 use json_operators::JsonOperators;
-use rounding::Rounding;
+use numbers::Numbers;
 pub(crate) use sums::SUMMED;
 pub(crate) use times::written_out;
 
@@ -160,6 +161,5 @@ pub(crate) fn teach(mut state: SessionState) -> Result<SessionState, SqlError> {
     let state = SessionStateBuilder::new_from_existing(state);
     let state = state.with_analyzer_rule(Arc::new(Existence));
     let state = state.with_analyzer_rule(Arc::new(Lengths));
-    let state = state.with_analyzer_rule(Arc::new(Rounding));
-    Ok(state.with_analyzer_rule(Arc::new(Exactness)).build())
+    Ok(state.with_analyzer_rule(Arc::new(Numbers)).build())
 }

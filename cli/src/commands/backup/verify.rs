@@ -1,19 +1,17 @@
 //! Whether a backup is complete and unchanged.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use backup::Unpacker;
+use backup::{UnpackError, unpack};
 
 use super::shown::Shown;
 use crate::{
     args::LayoutFlags,
     error::{BackupError, Error},
 };
-
-/// How much is read at a time.
-const READ_BYTES: usize = 1 << 20;
 
 /// Which backup.
 #[derive(Debug, clap::Args)]
@@ -34,20 +32,11 @@ pub(super) fn run(flags: &Verify) -> Result<(), Error> {
     } else {
         Box::new(File::open(&flags.backup).map_err(unreadable)?)
     };
-    let unusable = |cause| BackupError::Unusable { path: path.clone(), cause };
-    let mut unpacker = Unpacker::default();
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        let count = match input.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(unreadable(error).into()),
-        };
-        let mut bytes = &buffer[..count];
-        while unpacker.next(&mut bytes).map_err(unusable)?.is_some() {}
-    }
-    let bytes = unpacker.bytes();
-    let manifest = unpacker.finish().map_err(unusable)?;
+    let (manifest, bytes) =
+        unpack(&mut *input, |_, _, _| Ok::<_, Infallible>(())).map_err(|error| match error {
+            UnpackError::Read(cause) => unreadable(cause),
+            UnpackError::Archive(cause) => BackupError::Unusable { path: path.clone(), cause },
+            UnpackError::Take(never) => match never {},
+        })?;
     Shown::of(path.clone(), bytes, &manifest).print(&flags.layout)
 }

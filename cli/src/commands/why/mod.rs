@@ -12,11 +12,12 @@ use self::answer::{Answer, Verdict};
 use crate::{
     args::{LayoutFlags, ServerFlags, WatchFlag},
     client::{Client, segment},
-    error::{Error, complain},
+    error::Error,
     interval::Interval,
     output::screen::Screen,
     printer::print_json,
     terminal::{is_to_terminal, say},
+    watch::repeat,
 };
 
 /// What follows the flags in the help.
@@ -89,29 +90,18 @@ async fn show(
     Ok(answer.verdict())
 }
 
-/// Asks again and again. The first round has to succeed; later ones are tried again, as a server
-/// that restarts comes back.
+/// Asks again and again, in one place on a terminal.
 async fn watch(client: &Client, path: &str, is_json: bool, every: Interval) -> Result<(), Error> {
     let is_drawn = is_to_terminal() && !is_json;
-    let mut is_first = true;
-    loop {
-        let round = if is_drawn {
-            let mut screen = Screen::of_terminal();
-            match show(client, path, is_json, &mut screen).await {
-                Ok(_) => say(&screen.drawn()).map_err(Error::from),
-                Err(error) => Err(error),
-            }
-        } else {
-            show(client, path, is_json, &mut io::stdout()).await.map(drop)
-        };
-        match round {
-            Err(error) if is_first || error.is_reader_gone() => return Err(error),
-            Err(error) => complain(format_args!("{error}; trying again in {every}")),
-            Ok(()) => (),
+    let round = async |_| {
+        if !is_drawn {
+            return show(client, path, is_json, &mut io::stdout()).await.map(drop);
         }
-        is_first = false;
-        tokio::time::sleep(every.0).await;
-    }
+        let mut screen = Screen::of_terminal();
+        show(client, path, is_json, &mut screen).await?;
+        Ok(say(&screen.drawn())?)
+    };
+    repeat(every, round).await
 }
 
 #[cfg(test)]

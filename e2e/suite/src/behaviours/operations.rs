@@ -1,6 +1,6 @@
 //! What an operator sees and does: the journal, pausing, and editing state.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use super::{Env, behaviours, expect};
@@ -8,12 +8,6 @@ use super::{Env, behaviours, expect};
 behaviours!("operations":
     the_journal_of_a_completed_invocation, paused_and_resumed, state_is_replaced,
 );
-
-/// The rows that a query selects.
-async fn rows(env: &Env, query: &str) -> Result<Vec<Value>> {
-    let answer = env.server.query(query).await?.ok()?;
-    Ok(answer["rows"].as_array().context("no rows")?.clone())
-}
 
 async fn the_journal_of_a_completed_invocation(env: &Env) -> Result<()> {
     let id = env.server.post("/Lab/sleep", &json!(1)).await?.invocation()?;
@@ -24,16 +18,20 @@ async fn the_journal_of_a_completed_invocation(env: &Env) -> Result<()> {
     let expected: Value = entries
         .map(|(index, entry_type)| json!({ "index": index, "entry_type": entry_type }))
         .collect();
-    env.server.eventually(|| async { expect(&json!(rows(env, &query).await?), &expected) }).await?;
+    env.server
+        .eventually(|| async { expect(&json!(env.server.rows(&query).await?), &expected) })
+        .await?;
     let query = format!("select status from sys_invocation where id = '{id}'");
-    expect(&json!(rows(env, &query).await?), &json!([{ "status": "completed" }]))
+    expect(&json!(env.server.rows(&query).await?), &json!([{ "status": "completed" }]))
 }
 
 /// Waits until an invocation is paused.
 pub(super) async fn is_paused(env: &Env, id: &str) -> Result<()> {
     let query = format!("select status from sys_invocation where id = '{id}'");
     let paused = json!([{ "status": "paused" }]);
-    env.server.eventually(|| async { expect(&json!(rows(env, &query).await?), &paused) }).await
+    env.server
+        .eventually(|| async { expect(&json!(env.server.rows(&query).await?), &paused) })
+        .await
 }
 
 async fn paused_and_resumed(env: &Env) -> Result<()> {

@@ -73,7 +73,9 @@ pub async fn delete(
     }
     let registry = admin.registry.snapshot();
     let unserved = latest.into_iter().filter(|name| registry.service(name).is_none()).collect();
-    let removed =
-        RemovedDeployment { stranded_invocations: usage::unfinished_by_name(&usage), unserved };
+    let removed = RemovedDeployment {
+        stranded_invocations: usage::by_name(&usage.without_ended()),
+        unserved,
+    };
     Ok((StatusCode::ACCEPTED, Json(removed)))
 }

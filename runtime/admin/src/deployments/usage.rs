@@ -44,25 +44,11 @@ pub(crate) fn by_name(usage: &Usage) -> BTreeMap<String, BTreeMap<&'static str, 
     services.map(|(service, counts)| (service.clone(), named(counts).collect())).collect()
 }
 
-/// The same, without the invocations that have ended.
-pub(crate) fn unfinished_by_name(usage: &Usage) -> BTreeMap<String, BTreeMap<&'static str, u64>> {
-    let services = usage.by_service().iter().filter_map(|(service, counts)| {
-        let counts: BTreeMap<_, _> = named(&unfinished(counts)).collect();
-        (!counts.is_empty()).then(|| (service.clone(), counts))
-    });
-    services.collect()
-}
-
 /// How many have not ended, in words: `3 (1 running, 2 suspended)`.
 pub(crate) fn words(usage: &Usage) -> String {
-    let counts = unfinished(&usage.by_status());
+    let counts = usage.without_ended().by_status();
     let parts: Vec<_> = named(&counts).map(|(status, count)| format!("{count} {status}")).collect();
     format!("{} ({})", counts.values().sum::<u64>(), parts.join(", "))
-}
-
-fn unfinished(counts: &BTreeMap<StatusKind, u64>) -> BTreeMap<StatusKind, u64> {
-    let counts = counts.iter().filter(|(status, _)| **status != StatusKind::Completed);
-    counts.map(|(status, count)| (*status, *count)).collect()
 }
 
 fn named(counts: &BTreeMap<StatusKind, u64>) -> impl Iterator<Item = (&'static str, u64)> {

@@ -7,7 +7,7 @@ use runtime_views::{
     page::{Budget, Within},
     why::{
         AttemptState, Surroundings,
-        groups::{Glance, Groups, Scope, Seen, UNFINISHED},
+        groups::{Glance, Groups, Scope, Seen},
     },
 };
 
@@ -167,7 +167,7 @@ async fn filters(
             match cheapest(admin, partition, service).await? {
                 Cheapest::Nothing => Vec::new(),
                 Cheapest::ByService => vec![Filter { within: within.clone(), ..Filter::ALL }],
-                Cheapest::ByStatus => vec![by_status(&UNFINISHED)],
+                Cheapest::ByStatus => vec![by_status(&StatusKind::UNFINISHED)],
             }
         }
     })

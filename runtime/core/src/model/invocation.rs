@@ -247,6 +247,16 @@ impl StatusKind {
         Self::Completed,
     ];
 
+    /// Those of invocations that have not ended.
+    pub const UNFINISHED: [Self; 6] = [
+        Self::Scheduled,
+        Self::Inboxed,
+        Self::Running,
+        Self::BackingOff,
+        Self::Suspended,
+        Self::Paused,
+    ];
+
     /// The status that is stored as this byte.
     pub fn of(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == byte)

@@ -24,6 +24,5 @@ mod streams;
 
 /// A size set by `cargo xtask attacks`, or the default.
 fn size(name: &str, default: usize) -> usize {
-    let given = std::env::var(format!("ATTACKS_{name}")).ok();
-    given.and_then(|text| text.parse().ok()).unwrap_or(default)
+    support::set_by(&format!("ATTACKS_{name}"), default)
 }

@@ -1,6 +1,5 @@
 //! A server under attack, a healthy service on it, and an innocent client of that service.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +15,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::support::{serve_endpoint, start_under};
+use crate::support::{memory_bytes_of, serve_endpoint, start_under};
 
 /// The memory budget, plus what the rest of a node may take, in bytes.
 const RSS_MAX: u64 = (512 + 300) << 20;
@@ -180,18 +179,4 @@ async fn call(ingress: &str, request: &str) -> std::io::Result<bool> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
     Ok(answer.starts_with(b"HTTP/1.1 200"))
-}
-
-/// The memory that a process has now, and the most that it has had, in bytes. The pages of its
-/// executable do not count: the system reads them again when it wants to, and a build for tests has
-/// some hundred megabytes of them.
-fn memory_bytes_of(pid: u32) -> (u64, u64) {
-    let path = Path::new("/proc").join(pid.to_string()).join("status");
-    let status = std::fs::read_to_string(path).unwrap();
-    let bytes = |name| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-    };
-    let file = bytes("RssFile:");
-    (bytes("VmRSS:").saturating_sub(file), bytes("VmHWM:").saturating_sub(file))
 }

@@ -8,14 +8,16 @@ use anyhow::Result;
 use e2e_client::Server;
 use serde_json::json;
 
-use crate::{psql::Rig, support::start_again};
+use crate::{
+    psql::Rig,
+    support::{set_by, start_again},
+};
 
 const CLIENTS: usize = 8;
 
 /// How often a client changes something and asks for it. `ABIDE_TEST_TRIES` sets the total.
 fn tries_each() -> usize {
-    let total = std::env::var("ABIDE_TEST_TRIES").ok().and_then(|text| text.parse().ok());
-    total.unwrap_or(400) / CLIENTS
+    set_by("ABIDE_TEST_TRIES", 400) / CLIENTS
 }
 
 /// The value of an order, as a query over the admin API shows it.

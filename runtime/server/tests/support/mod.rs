@@ -37,6 +37,26 @@ pub(crate) async fn start_with(dir: &Path, more: &[&str]) -> (Process, Server) {
     start_on(dir, more, quiet).await
 }
 
+/// A number that an environment variable sets, or the default.
+pub(crate) fn set_by(variable: &str, default: usize) -> usize {
+    let given = std::env::var(variable).ok();
+    given.and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// The memory that a process has now, and the most that it has had, in bytes. The pages of its
+/// executable do not count: the system reads them again when it wants to, and a build for tests has
+/// some hundred megabytes of them.
+pub(crate) fn memory_bytes_of(pid: u32) -> (u64, u64) {
+    let path = Path::new("/proc").join(pid.to_string()).join("status");
+    let status = std::fs::read_to_string(path).unwrap();
+    let bytes = |name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    };
+    let file = bytes("RssFile:");
+    (bytes("VmRSS:").saturating_sub(file), bytes("VmHWM:").saturating_sub(file))
+}
+
 /// Serves an endpoint of our SDK from now on, and registers it.
 pub(crate) async fn serve_endpoint(server: &Server, endpoint: Endpoint) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -117,8 +117,7 @@ impl Node {
 
     /// The rows of a query.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<Value> {
-        let answer = self.server.query(sql).await.unwrap().ok().unwrap();
-        answer["rows"].as_array().unwrap().clone()
+        self.server.rows(sql).await.unwrap()
     }
 
     /// Runs the command line.

@@ -80,4 +80,8 @@ pub enum Capacity {
 pub trait Attempts: Send + Sync + 'static {
     /// What has become of an attempt of a partition.
     fn state(&self, partition: PartitionId, attempt: &Attempt) -> AttemptState;
+
+    /// The deployment that an attempt in progress runs on, which its invocation is pinned to once it
+    /// has stored something; `None` if it is not in progress.
+    fn deployment(&self, partition: PartitionId, attempt: AttemptRef) -> Option<DeploymentId>;
 }

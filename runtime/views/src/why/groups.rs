@@ -8,7 +8,7 @@ use runtime_core::{
     Lsn,
     model::{
         ids::AttemptRef,
-        invocation::{Invocation as Row, Pin, Status, StatusKind, WaitingFor},
+        invocation::{Invocation as Row, Pin, Status, WaitingFor},
     },
     registry::RegistrySnapshot,
     tables::Tables,
@@ -241,13 +241,3 @@ impl Groups {
         }
     }
 }
-
-/// The statuses of invocations that have not ended.
-pub const UNFINISHED: [StatusKind; 6] = [
-    StatusKind::Scheduled,
-    StatusKind::Inboxed,
-    StatusKind::Running,
-    StatusKind::BackingOff,
-    StatusKind::Suspended,
-    StatusKind::Paused,
-];

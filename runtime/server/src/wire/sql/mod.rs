@@ -24,7 +24,6 @@ use runtime_core::{
     registry::{RegistrySnapshot, Service},
     tables::Order,
 };
-use runtime_invoker::Invoker;
 use runtime_views::{
     View,
     page::{Budget, Cursor, Page, Within},
@@ -58,7 +57,6 @@ struct Snapshot {
     count: u16,
     held: Arc<Held>,
     registry: Arc<RegistrySnapshot>,
-    invoker: Arc<Invoker>,
     aliases: BTreeMap<String, String>,
     following: Arc<Following>,
 }
@@ -94,7 +92,7 @@ impl Snapshot {
         let under_way = match row.status {
             Status::Running { attempt } => {
                 let attempt = AttemptRef { invocation: created, attempt };
-                self.invoker.deployment_of(PartitionId(partition), attempt)
+                self.following.attempts.deployment(PartitionId(partition), attempt)
             }
             Status::Waiting(_) | Status::Paused | Status::Completed { .. } => None,
         };

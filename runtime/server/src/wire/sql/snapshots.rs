@@ -12,7 +12,6 @@ use futures::{
     future::{BoxFuture, try_join_all},
 };
 use runtime_core::PartitionId;
-use runtime_invoker::Invoker;
 use runtime_partition::{Partitions, RowSnapshot, Stopped};
 use runtime_schema::SharedRegistry;
 use sql_introspection::{Rows, Source, Unavailable};
@@ -23,7 +22,6 @@ use super::{Following, Snapshot, aliases};
 pub(crate) struct Snapshots {
     partitions: Partitions,
     registry: SharedRegistry,
-    invoker: Arc<Invoker>,
     /// Changed rows that all snapshots together may keep in memory, in bytes.
     bytes_max: usize,
     following: Arc<Following>,
@@ -64,14 +62,12 @@ impl Snapshots {
     pub(crate) fn new(
         partitions: Partitions,
         registry: SharedRegistry,
-        invoker: Arc<Invoker>,
         bytes_max: usize,
         following: Following,
     ) -> Self {
         Self {
             partitions,
             registry,
-            invoker,
             bytes_max,
             following: Arc::new(following),
             asked: AtomicU64::new(0),
@@ -99,7 +95,6 @@ impl Snapshots {
             count: self.partitions.count(),
             aliases: aliases(&registry),
             registry,
-            invoker: Arc::clone(&self.invoker),
             held,
             following: Arc::clone(&self.following),
         });

@@ -3,14 +3,11 @@
 use std::sync::Arc;
 
 use protocol::{InvocationId, ids::Derivation};
-use runtime_core::Partition;
+use runtime_core::{Partition, model::invocation::StatusKind};
 use runtime_views::{
     invocation::{Detail, Filter, Select, Selected},
     text,
-    why::{
-        Advice, Attempts, Chain, Link, Of, Subject, Surroundings, chain::LINKS_MAX,
-        groups::UNFINISHED,
-    },
+    why::{Advice, Attempts, Chain, Link, Of, Subject, Surroundings, chain::LINKS_MAX},
 };
 use sql_introspection::{
     Scan, Unavailable,
@@ -44,7 +41,7 @@ impl Scan<WhyLink> for Snapshot {
         }
         let select = Select {
             // Those that are named are found whether they have ended or not.
-            filter: Filter { ids, statuses: Some(UNFINISHED.to_vec()), ..Filter::ALL },
+            filter: Filter { ids, statuses: Some(StatusKind::UNFINISHED.to_vec()), ..Filter::ALL },
             detail: Detail::Row,
             order: None,
             after: cursor(after),

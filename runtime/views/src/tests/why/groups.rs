@@ -18,13 +18,13 @@ use crate::{
     tests::support::{Fixture, call, call_object, first_attempt, id},
     why::{
         Kind,
-        groups::{Glance, Groups, Scope, Seen, UNFINISHED},
+        groups::{Glance, Groups, Scope, Seen},
     },
 };
 
 fn glance(fixture: &mut Fixture) -> Vec<Seen> {
     let select = Select {
-        filter: Filter { statuses: Some(UNFINISHED.to_vec()), ..Filter::ALL },
+        filter: Filter { statuses: Some(StatusKind::UNFINISHED.to_vec()), ..Filter::ALL },
         detail: Detail::Row,
         order: None,
         after: None,
@@ -106,5 +106,5 @@ fn a_deployment_has_those_that_are_pinned_to_it_or_try_it() {
     assert_eq!(in_scope(&Scope::Within(cart)), [id(3), id(4)]);
     let queued = glance(&mut fixture).into_iter().find(|seen| seen.id == id(5)).unwrap();
     assert_eq!(queued.kind(&registry, None), Kind::Running, "its attempt says where it is");
-    assert_eq!(StatusKind::ALL.len(), UNFINISHED.len() + 1);
+    assert_eq!(StatusKind::ALL.len(), StatusKind::UNFINISHED.len() + 1);
 }
