@@ -156,6 +156,15 @@ pub struct Options {
     pub retry_policy_on_max_attempts: Option<OnMaxAttempts>,
 }
 
+/// The metadata of a service or a handler that says whether the runtime checks inputs against their
+/// JSON schema: [`STRICT`] or [`OFF`]. A handler's counts before its service's, and without any,
+/// inputs are not checked.
+pub const INPUT_VALIDATION: &str = "abide.input-validation";
+/// See [`INPUT_VALIDATION`].
+pub const STRICT: &str = "strict";
+/// See [`INPUT_VALIDATION`].
+pub const OFF: &str = "off";
+
 /// Treats null like an absent member.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
@@ -295,6 +304,16 @@ pub enum ManifestError {
         /// The requested version.
         asked: u32,
     },
+    /// Metadata that is neither [`STRICT`] nor [`OFF`].
+    #[error(
+        "metadata '{INPUT_VALIDATION}' of '{name}' is '{value}', expected {STRICT} or {OFF}; change it"
+    )]
+    InputValidation {
+        /// Name of the service or handler that has it.
+        name: String,
+        /// Its value, or the beginning of it.
+        value: String,
+    },
     /// A setting that has no effect on this kind of handler.
     #[error("{option} on handler '{handler}' of '{service}' has no effect there; remove it")]
     Option {
@@ -344,6 +363,16 @@ impl Manifest {
 }
 
 impl Options {
+    fn check_metadata(&self, name: &str) -> Result<(), ManifestError> {
+        match self.metadata.get(INPUT_VALIDATION) {
+            Some(value) if value != STRICT && value != OFF => {
+                let value = value.chars().take(40).collect();
+                Err(ManifestError::InputValidation { name: name.to_owned(), value })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn check_version(&self, name: &str, asked: u32) -> Result<(), ManifestError> {
         let settings = [
             ("inactivityTimeout", 3, self.inactivity_timeout.is_some()),
@@ -383,7 +412,9 @@ impl Service {
         }
         let mut names: Vec<&str> = self.handlers.iter().map(|handler| &*handler.name).collect();
         reject_duplicates(&mut names)?;
+        self.options.check_metadata(&self.name)?;
         for handler in &self.handlers {
+            handler.options.check_metadata(&handler.name)?;
             if !is_name(&handler.name, |c| c.is_ascii_alphanumeric() || c == '_') {
                 return Err(ManifestError::Name(handler.name.clone()));
             }

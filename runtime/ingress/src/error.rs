@@ -5,6 +5,7 @@ use protocol::{InvocationId, TerminalFailure, surface};
 use runtime_core::admission::AdmissionError;
 use runtime_http::{allowed_hosts::HostError, body::BodyError};
 use runtime_partition::{RequestError, Stopped};
+use runtime_schema::input_schema::Mismatch;
 use serde::Serialize;
 
 use crate::{
@@ -60,6 +61,18 @@ pub enum Rejection {
     /// The request is not meant for this server.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// The body does not match the JSON schema of the handler's input.
+    #[error(
+        "input validation error: the body does not match the schema of '{service}/{handler}' {mismatch}"
+    )]
+    Schema {
+        /// Name of the service.
+        service: String,
+        /// Name of the handler.
+        handler: String,
+        /// What is wrong, and where.
+        mismatch: Mismatch,
+    },
     /// The content type is not the one that the handler accepts.
     #[error("input validation error: Content-type '{actual}' does not match '{expected}'")]
     ContentType {
@@ -186,6 +199,7 @@ impl Rejection {
             Self::Path(PathError::Shape { .. } | PathError::KeyNotText(_) | PathError::Scope)
             | Self::Private { .. }
             | Self::Removed { .. }
+            | Self::Schema { .. }
             | Self::ContentType { .. }
             | Self::ContentTypeMissing(_)
             | Self::BodyNotTaken

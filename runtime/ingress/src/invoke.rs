@@ -99,6 +99,25 @@ pub(crate) fn find<'a>(
     }
 }
 
+/// Checks a body against the handler's JSON schema, if its endpoint asks for that.
+fn check_schema(
+    ingress: &Ingress,
+    address: &Address,
+    body: &Bytes,
+    is_required: bool,
+) -> Result<(), Rejection> {
+    let Address { service, handler, .. } = address;
+    if body.is_empty() && !is_required {
+        return Ok(());
+    }
+    let Some(schema) = ingress.registry.input_schema(service, handler) else { return Ok(()) };
+    schema.check(body).map_err(|mismatch| Rejection::Schema {
+        service: service.clone(),
+        handler: handler.clone(),
+        mismatch,
+    })
+}
+
 /// Checks a request against the registry and builds the invocation.
 pub(crate) fn prepare(
     ingress: &Ingress,
@@ -110,6 +129,7 @@ pub(crate) fn prepare(
     let (service, handler) = find(&registry, &address)?;
     let definition = service.handler_definition(handler);
     headers::check_input(&parts.headers, body.is_empty(), &definition.input)?;
+    check_schema(ingress, &address, &body, definition.input.required)?;
     let idempotency_key = headers::idempotency_key(&parts.headers)?;
     if headers::has_limit_key(&parts.headers, parts.uri.query()) {
         return Err(AdmissionError::LimitKeyWithoutScope.into());

@@ -4,7 +4,7 @@
 
 use protocol::{
     DeploymentId, ProtocolVersion, ServiceKind,
-    discovery::{self, Manifest, ManifestError, ProtocolMode},
+    discovery::{self, INPUT_VALIDATION, Manifest, ManifestError, OFF, ProtocolMode},
     surface::content_type::JSON,
 };
 use runtime_core::{
@@ -15,7 +15,10 @@ use runtime_core::{
     registry::RegistrySnapshot,
 };
 
-use crate::limits::{self, LimitError, RegistryFull};
+use crate::{
+    input_schema::{self, InputSchema, SchemaError},
+    limits::{self, LimitError, RegistryFull},
+};
 
 /// An endpoint, without its services.
 #[derive(Debug, Clone)]
@@ -69,6 +72,17 @@ pub enum RegistrationError {
         /// The newest version the endpoint speaks.
         max: u32,
     },
+    /// A schema that is to be enforced cannot be.
+    #[error(
+        "[META0013] the JSON schema of the input of '{handler}' cannot be enforced: {reason}; change it, or \
+         set the metadata '{INPUT_VALIDATION}' to {OFF}"
+    )]
+    Schema {
+        /// The handler, as `service/handler`.
+        handler: String,
+        /// Why.
+        reason: SchemaError,
+    },
     /// A service would change its kind.
     #[error(
         "[META0006] service '{service}' is registered as {} and would become {}; register \
@@ -90,7 +104,7 @@ impl RegistrationError {
     /// The API's error code, if it has one for this.
     pub fn restate_code(&self) -> Option<&'static str> {
         match self {
-            Self::Limit(_) | Self::Malformed(_) => Some("META0013"),
+            Self::Limit(_) | Self::Malformed(_) | Self::Schema { .. } => Some("META0013"),
             Self::Reserved(_) => Some("META0005"),
             Self::Protocol { .. } => Some("META0012"),
             Self::KindChanged { .. } => Some("META0006"),
@@ -117,6 +131,7 @@ pub fn plan(
         | ManifestError::Name(_)
         | ManifestError::Duplicate(_)
         | ManifestError::HandlerType { .. }
+        | ManifestError::InputValidation { .. }
         | ManifestError::Version { .. }
         | ManifestError::Option { .. } => RegistrationError::Malformed(error),
     })?;
@@ -129,6 +144,7 @@ pub fn plan(
         .iter()
         .map(|service| {
             let definition = service_definition(service).map_err(RegistrationError::Malformed)?;
+            check_schemas(&definition)?;
             let was = registry.service(&service.name).map(|known| known.definition().kind);
             match was {
                 Some(was) if was != definition.kind && !allow_breaking => {
@@ -159,6 +175,17 @@ pub fn plan(
     let others = others.filter(|other| other.id != deployment.id);
     limits::check_registry(others, &deployment).map_err(RegistrationError::Full)?;
     Ok(Registration { deployment })
+}
+
+/// Compiles the schemas that are to be enforced.
+fn check_schemas(service: &ServiceDefinition) -> Result<(), RegistrationError> {
+    service.handlers.iter().try_for_each(|handler| {
+        let Some(schema) = input_schema::enforced(service, handler) else { return Ok(()) };
+        InputSchema::compile(schema).map(drop).map_err(|reason| {
+            let handler = format!("{}/{}", service.name, handler.name);
+            RegistrationError::Schema { handler, reason }
+        })
+    })
 }
 
 fn service_definition(service: &discovery::Service) -> Result<ServiceDefinition, ManifestError> {

@@ -85,6 +85,57 @@ fn a_service_does_not_change_its_kind_by_accident() {
 }
 
 #[test]
+fn a_schema_is_enforced_where_the_endpoint_asks_for_it() {
+    let handler = |metadata: &str, schema: &str| {
+        format!(
+            r#"{{"name":"h","metadata":{{{metadata}}},
+                "input":{{"contentType":"application/json","jsonSchema":{schema}}}}}"#
+        )
+    };
+    let service = |metadata: &str, handler: &str| {
+        format!(r#"{{"name":"S","ty":"SERVICE","metadata":{{{metadata}}},"handlers":[{handler}]}}"#)
+    };
+    let (strict, off) =
+        (r#""abide.input-validation":"strict""#, r#""abide.input-validation":"off""#);
+    let integer = r#"{"type":"integer"}"#;
+    let registry = SharedRegistry::new(Defaults::default());
+    let is_enforced = |of_service: &str, of_handler: &str| {
+        let services = service(of_service, &handler(of_handler, integer));
+        registry.publish(vec![stored(&registry.snapshot(), 1, &services, 1)]);
+        registry.input_schema("S", "h").is_some()
+    };
+    assert!(!is_enforced("", ""));
+    assert!(is_enforced("", strict) && is_enforced(strict, ""));
+    assert!(!is_enforced(strict, off), "the handler's word counts first");
+    assert!(is_enforced(off, strict));
+    let before = registry.input_schema("S", "h").unwrap();
+    assert!(is_enforced("", strict));
+    let after = registry.input_schema("S", "h").unwrap();
+    assert!(Arc::ptr_eq(&before, &after), "it is not compiled again");
+    assert!(before.check(b"1").is_ok() && before.check(b"\"1\"").is_err());
+
+    let empty = RegistrySnapshot::new(Vec::new(), Defaults::default());
+    let remote = r#"{"$ref":"https://example.com/x"}"#;
+    let planned = |metadata: &str, schema: &str| {
+        let services = service("", &handler(metadata, schema));
+        plan(&empty, endpoint(1), &manifest(&services), false).map(drop)
+    };
+    assert_eq!(planned("", remote), Ok(()), "nobody looks at it");
+    let refused = planned(strict, remote).unwrap_err();
+    assert_eq!(refused.restate_code(), Some("META0013"));
+    let refused = refused.to_string();
+    assert!(
+        refused.contains("of 'S/h' cannot be enforced: it refers to 'https://example.com/x'"),
+        "{refused}"
+    );
+    let typo = planned(r#""abide.input-validation":"strickt""#, integer).unwrap_err().to_string();
+    assert!(
+        typo.contains("'abide.input-validation' of 'h' is 'strickt', expected strict or off"),
+        "{typo}"
+    );
+}
+
+#[test]
 fn the_registry_has_room_for_so_many_deployments_and_so_much_of_them() {
     let empty = RegistrySnapshot::new(Vec::new(), Defaults::default());
     let of = |count: u128, services: &str| {

@@ -318,6 +318,40 @@ async fn a_registration_says_what_it_takes_away() {
     }
 }
 
+/// Has arguments with a schema.
+struct Sum;
+
+#[service]
+impl Sum {
+    pub async fn of(&self, _ctx: &Context, numbers: Vec<u64>) -> Result<u64> {
+        Ok(numbers.iter().sum())
+    }
+
+    #[handler(input_validation = "off")]
+    pub async fn unchecked(&self, _ctx: &Context, numbers: Vec<u64>) -> Result<u64> {
+        Ok(numbers.iter().sum())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_that_does_not_match_its_schema_is_no_invocation() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = start(dir.path()).await;
+    let endpoint = serve(Endpoint::new().bind(Sum)).await;
+    register(&server, &endpoint).await;
+    for path in ["/Sum/of", "/restate/call/Sum/of", "/Sum/of/send"] {
+        let refused = server.post(path, &json!([1, "2"])).await.unwrap();
+        refused.expect_failure(400, "schema of 'Sum/of' at '/1': want integer").unwrap();
+        assert_eq!(refused.json().unwrap()["source"], "ingress");
+    }
+    let count = "select count(*) as count from sys_invocation";
+    let count = server.query(count).await.unwrap().ok().unwrap();
+    assert_eq!(count["rows"][0]["count"], 0);
+    assert_eq!(server.call("/Sum/of", json!([1, 2])).await.unwrap(), 3);
+    let unchecked = server.post("/Sum/unchecked", &json!([1, "2"])).await.unwrap();
+    assert_eq!(unchecked.json().unwrap()["source"], "invocation", "the SDK refuses it");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_is_described_with_the_routes_that_reach_it() {
     let dir = tempfile::tempdir().unwrap();

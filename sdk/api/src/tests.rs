@@ -540,6 +540,41 @@ fn a_rule_with_a_part_left_out_is_caught() {
 }
 
 #[test]
+fn a_service_or_a_handler_may_turn_the_validation_of_inputs_off() {
+    const KEY: &str = "abide.input-validation";
+    struct One;
+    #[service]
+    impl One {
+        #[handler(input_validation = "off")]
+        pub async fn off(&self, _ctx: &Context, _input: u64) -> Result<()> {
+            Ok(())
+        }
+
+        pub async fn strict(&self, _ctx: &Context, _input: u64) -> Result<()> {
+            Ok(())
+        }
+    }
+    struct All;
+    #[service(input_validation = "off")]
+    impl All {
+        pub async fn inherited(&self, _ctx: &Context, _input: u64) -> Result<()> {
+            Ok(())
+        }
+    }
+    let services = Endpoint::new().bind(One).bind(All).manifest().services;
+    let setting = |name: &str| {
+        let mut handlers = services.iter().flat_map(|service| &service.handlers);
+        let handler = handlers.find(|handler| handler.name == name).unwrap();
+        handler.options.metadata.get(KEY).map(String::as_str)
+    };
+    assert_eq!(setting("off"), Some("off"));
+    assert_eq!(setting("strict"), Some("strict"));
+    assert_eq!(setting("inherited"), None);
+    let all = services.iter().find(|service| service.name == "All").unwrap();
+    assert_eq!(all.options.metadata[KEY], "off");
+}
+
+#[test]
 fn discovery_says_what_the_attributes_and_the_types_say() {
     #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
     struct Order {
@@ -587,6 +622,7 @@ fn discovery_says_what_the_attributes_and_the_types_say() {
     assert_eq!(place.options.ingress_private, Some(true));
     assert_eq!(place.options.inactivity_timeout, Some(30_000));
     assert_eq!(place.options.retry_policy_max_attempts, Some(3));
+    assert_eq!(place.options.metadata["abide.input-validation"], "strict", "it has a schema");
     let input = place.input.as_ref().unwrap();
     assert_eq!(input.required, Some(true));
     assert_eq!(input.json_schema.as_ref().unwrap()["properties"]["cents"]["type"], "integer");
@@ -597,6 +633,7 @@ fn discovery_says_what_the_attributes_and_the_types_say() {
     let look = &service.handlers[1];
     assert_eq!(look.name, "looked_at");
     assert_eq!(look.input.as_ref().unwrap().content_type, None);
+    assert_eq!(look.options.metadata, BTreeMap::new());
     let error = manifest.in_version(2).unwrap_err().to_string();
     assert!(error.contains("journalRetention on 'orders' needs manifest version 3"), "{error}");
 }

@@ -149,6 +149,12 @@ fn options(options: &Attributes, docs: Option<&str>, retention: Option<u64>) -> 
         .metadata
         .iter()
         .map(|(key, value)| quote!(options.metadata.insert(#key.to_owned(), #value.to_owned());));
+    let validation = options.input_validation.as_ref().map(|mode| {
+        quote!(options.metadata.insert(
+            ::abide_sdk::rt::discovery::INPUT_VALIDATION.to_owned(),
+            #mode.to_owned(),
+        );)
+    });
     let retention = retention.map(
         |ms| quote!(options.workflow_completion_retention = ::std::option::Option::Some(#ms);),
     );
@@ -158,6 +164,7 @@ fn options(options: &Attributes, docs: Option<&str>, retention: Option<u64>) -> 
         #(#settings)*
         #docs
         #(#metadata)*
+        #validation
         #retention
         options
     })

@@ -35,6 +35,7 @@ use crate::{
 /// | `idempotency_retention = "1d"` | how long to keep the result for an idempotency key |
 /// | `retention = "7d"` | how long to keep the result of a workflow (on a workflow or its `run`) |
 /// | `retry(…)` | how failed attempts are retried, see below |
+/// | `input_validation = "off"` | let requests through whose body does not match the argument's schema; `"strict"`, the default, has the runtime answer them with 400 |
 /// | `metadata(team = "food")` | free text for operators |
 ///
 /// `retry(…)` takes `initial = "50ms"`, `factor = 2.0`, `max_interval = "10s"`, `max_attempts = 5`,

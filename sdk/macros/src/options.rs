@@ -17,6 +17,8 @@ pub(crate) struct Attributes {
     /// Assignments to fields of the description's options: the field, and the value as tokens.
     pub(crate) settings: Vec<(Ident, TokenStream)>,
     pub(crate) metadata: Vec<(String, LitStr)>,
+    /// Whether the runtime checks inputs against their schema: `strict` or `off`.
+    pub(crate) input_validation: Option<LitStr>,
     /// The `retention` argument and its milliseconds: how long to keep the result of a workflow.
     /// Only `run` has this setting.
     pub(crate) retention: Option<(Ident, u64)>,
@@ -62,7 +64,8 @@ impl Case {
 }
 
 const KNOWN: &str = "name, rename_all, private, lazy_state, inactivity_timeout, abort_timeout, \
-                     journal_retention, idempotency_retention, retention, retry(…), metadata(…)";
+                     journal_retention, idempotency_retention, retention, input_validation, retry(…), \
+                     metadata(…)";
 
 impl Parse for Attributes {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
@@ -93,6 +96,14 @@ impl Attributes {
                 self.set(name, &name.to_string(), quote!(#ms));
             }
             "retention" => self.retention = Some((name.clone(), parse_ms(&value(input)?)?)),
+            "input_validation" => {
+                let mode: LitStr = value(input)?;
+                if !["strict", "off"].contains(&mode.value().as_str()) {
+                    let message = format!("'{}' is neither strict nor off", mode.value());
+                    return Err(syn::Error::new(mode.span(), message));
+                }
+                self.input_validation = Some(mode);
+            }
             "retry" => {
                 let content;
                 parenthesized!(content in input);

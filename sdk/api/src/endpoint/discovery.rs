@@ -2,7 +2,7 @@
 
 use protocol::{
     ProtocolVersion,
-    discovery::{CONTENT_TYPES, Manifest, ProtocolMode},
+    discovery::{CONTENT_TYPES, INPUT_VALIDATION, Manifest, ProtocolMode, STRICT, Service},
 };
 
 use super::Endpoint;
@@ -15,8 +15,25 @@ pub(super) fn manifest(endpoint: &Endpoint, is_bidirectional: bool) -> Manifest 
         protocol_mode: Some(mode),
         min_protocol_version: ProtocolVersion::V5.number(),
         max_protocol_version: ProtocolVersion::V7.number(),
-        services: endpoint.services.values().map(|bound| bound.description.clone()).collect(),
+        services: endpoint.services.values().map(|bound| strict(&bound.description)).collect(),
     }
+}
+
+/// Asks the runtime to check inputs of which there is a schema, where the service does not say
+/// otherwise.
+fn strict(description: &Service) -> Service {
+    let mut service = description.clone();
+    if service.options.metadata.contains_key(INPUT_VALIDATION) {
+        return service;
+    }
+    for handler in &mut service.handlers {
+        let has_schema = handler.input.as_ref().is_some_and(|input| input.json_schema.is_some());
+        if has_schema {
+            let setting = handler.options.metadata.entry(INPUT_VALIDATION.to_owned());
+            setting.or_insert_with(|| STRICT.to_owned());
+        }
+    }
+    service
 }
 
 /// The newest manifest version that an Accept header allows, and its content type. Without the
