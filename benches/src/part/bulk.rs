@@ -1,4 +1,5 @@
-//! The workloads alone, and while an operator cancels many suspended invocations by a filter.
+//! The workloads alone, while backups are taken, and while an operator cancels many suspended
+//! invocations by a filter.
 
 use std::cell::Cell as Took;
 use std::path::Path;
@@ -42,6 +43,14 @@ async fn measure(bench: &mut Bench, stand: &mut Stand, server: ServerKind) -> an
                 let alone = subject(Part::Bulk, server, format!("{workload}, alone"), concurrency);
                 bench.recorder.samples(&alone, round, &values)?;
 
+                if matches!(server, ServerKind::Abide | ServerKind::AbideSdk) {
+                    let backups = back_up(bench.abide(), stand, cell.measured);
+                    let values = cell.measure_during(stand, backups).await?.values();
+                    let case = format!("{workload}, backups");
+                    let beside = subject(Part::Bulk, server, case, concurrency);
+                    bench.recorder.samples(&beside, round, &values)?;
+                }
+
                 bench
                     .progress(&format!("round {round}, {workload} beside it on {}", server.name()));
                 let took = Took::new(Duration::ZERO);
@@ -78,12 +87,26 @@ async fn suspend(stand: &Stand, count: u64) -> anyhow::Result<()> {
 /// Cancels them all, as an operator does: with the command line, which asks any server that has the
 /// admin API.
 async fn cancel(abide: &Path, stand: &Stand) -> anyhow::Result<()> {
+    command(abide, stand, &["invocations", "cancel", "--service", "Sleeper", "--yes", "--json"])
+        .await
+        .context("cannot cancel")
+}
+
+/// Takes one backup after the other for this long, and lets the last one end.
+async fn back_up(abide: &Path, stand: &Stand, duration: Duration) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while began.elapsed() < duration {
+        command(abide, stand, &["backup", "--to", "-"]).await.context("cannot back up")?;
+    }
+    Ok(())
+}
+
+async fn command(abide: &Path, stand: &Stand, words: &[&str]) -> anyhow::Result<()> {
     let mut command = Command::new(abide);
-    command.args(["invocations", "cancel", "--service", "Sleeper", "--yes", "--json"]);
-    command.arg("--admin").arg(format!("http://{}", stand.admin()));
+    command.args(words).arg("--admin").arg(format!("http://{}", stand.admin()));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
     let output = command.output().await.context("cannot run the command line")?;
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the cancellation ended with {}: {said}", output.status);
+    ensure!(output.status.success(), "it ended with {}: {said}", output.status);
     Ok(())
 }

@@ -59,7 +59,7 @@ pub(super) fn render(figures: &Figures) -> String {
         section(figures, Part::Rows, "Echo on an empty and on a full store", &ROWS),
         section(figures, Part::Sql, "Queries on many retained invocations", &SQL),
         section(figures, Part::Dashboards, "Workloads beside dashboards", &DASHBOARDS),
-        section(figures, Part::Bulk, "Workloads beside a bulk cancellation", &BULK),
+        section(figures, Part::Bulk, "Workloads beside backups and a bulk cancellation", &BULK),
     ]
     .concat()
 }
