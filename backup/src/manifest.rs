@@ -27,6 +27,39 @@ pub struct About {
     pub estimated_bytes: u64,
 }
 
+/// The last LSN that a backup may have: at a million records per second, 4 years' worth, and so few
+/// that sums over all partitions do not overflow.
+const LSN_MAX: u64 = 1 << 47;
+/// The longest version or time, in bytes.
+const WORD_BYTES_MAX: usize = 100;
+
+impl About {
+    /// Whether it can be true: its words are shown to people, and its numbers added up. The error
+    /// is what cannot be.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let words = [&self.writer.version, &self.writer.needs, &self.taken_at];
+        if let Some(word) = words.into_iter().find(|word| !is_plain(word)) {
+            let shown: String = word.chars().take(WORD_BYTES_MAX).collect();
+            return Err(format!("it says {shown:?} about itself"));
+        }
+        for (number, cut) in self.partitions.iter().enumerate() {
+            let PartitionCut { tables_lsn, last_lsn } = *cut;
+            if tables_lsn > last_lsn || last_lsn > LSN_MAX {
+                return Err(format!(
+                    "partition {number} has tables as of LSN {tables_lsn}, and records up to LSN \
+                     {last_lsn}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a word is one that can be printed as it is.
+pub(crate) fn is_plain(word: &str) -> bool {
+    word.len() <= WORD_BYTES_MAX && word.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// The version of the software that has written some data, and what it takes to read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Writer {

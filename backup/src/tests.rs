@@ -155,3 +155,35 @@ fn the_systems_tar_reads_it() {
     let expected = "ABOUT\nLAYOUT\nrecords-0.000001\nrecords-0.000002\nrows-0.000001\nMANIFEST\n";
     assert_eq!(names, expected, "{}", String::from_utf8_lossy(&listed.stderr));
 }
+
+/// What a stranger may have written must be harmless to whoever prints it or adds it up.
+#[test]
+fn a_backup_that_says_what_cannot_be_is_refused() {
+    let refusal = |change: &dyn Fn(&mut About)| {
+        let mut about = about();
+        change(&mut about);
+        let (packer, mut archive) = Packer::new(about, 1_700_000_000);
+        archive.extend(packer.finish());
+        unpack(&archive, archive.len()).unwrap_err().to_string()
+    };
+    let cut = |tables_lsn, last_lsn| {
+        refusal(&move |about| about.partitions = vec![PartitionCut { tables_lsn, last_lsn }])
+    };
+    for (refusal, why) in [
+        (cut(5, 1), "partition 0 has tables as of LSN 5, and records up to LSN 1"),
+        (cut(0, u64::MAX), "records up to LSN 18446744073709551615"),
+        (refusal(&|about| about.taken_at = "\u{1b}[2J".to_owned()), r#"it says "\u{1b}[2J" about"#),
+        (refusal(&|about| about.writer.version = "9".repeat(101)), "it says \"999"),
+        (
+            refusal(&|about| {
+                about.format = 9;
+                about.writer.version = "9\u{1b}[2J".to_owned();
+                about.writer.needs = "8.0.0".to_owned();
+            }),
+            "made by abide ?, and this version can read format",
+        ),
+    ] {
+        assert!(refusal.contains(why), "{refusal}");
+        assert!(!refusal.contains('\u{1b}'), "{refusal}");
+    }
+}

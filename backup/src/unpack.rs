@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use crate::{
     About, FORMAT, Manifest, PIECE_BYTES_MAX, Part, PartSum,
-    manifest::{ABOUT, FAILED, MANIFEST},
+    manifest::{ABOUT, FAILED, MANIFEST, is_plain},
     tar::{self, BLOCK_BYTES, Header},
 };
 
@@ -303,7 +303,7 @@ impl Unpacker {
                 self.manifest = Some(manifest);
                 Ok(())
             }
-            What::Failed => Err(ArchiveError::GivenUp(text)),
+            What::Failed => Err(ArchiveError::GivenUp(text.escape_debug().to_string())),
             What::Part(part) => unreachable!("{part} is not a text"),
         }
     }
@@ -360,8 +360,11 @@ fn read_about(text: &str) -> Result<About, ArchiveError> {
         return Err(ArchiveError::Stranger("it does not say what it is"));
     };
     if found != FORMAT {
-        let word = |name: &str| about["writer"][name].as_str().unwrap_or("?").to_owned();
+        let word = |name: &str| about["writer"][name].as_str().filter(|it| is_plain(it));
+        let word = |name: &str| word(name).unwrap_or("?").to_owned();
         return Err(ArchiveError::Format { found, by: word("version"), needs: word("needs") });
     }
-    serde_json::from_value(about).map_err(broken)
+    let about: About = serde_json::from_value(about).map_err(broken)?;
+    about.check().map_err(ArchiveError::Damaged)?;
+    Ok(about)
 }

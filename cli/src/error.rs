@@ -190,11 +190,12 @@ pub(crate) enum DevError {
     Server(String),
     /// Files cannot be watched.
     #[error(
-        "changes in {dir} cannot be noticed: {cause}; --watch names another directory, and --no-watch none"
+        "changes in {path} cannot be noticed: {cause}; --watch names another directory or file, and \
+         --no-watch none"
     )]
     Watch {
-        /// The directory.
-        dir: String,
+        /// The directory or file.
+        path: String,
         /// What the system said.
         cause: String,
     },
@@ -203,7 +204,10 @@ pub(crate) enum DevError {
 /// Why there is no backup, or why it cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BackupError {
-    /// The file exists already, or cannot be created or written.
+    /// There is a file with this name.
+    #[error("{0} exists already, and is unchanged; choose another name with --to")]
+    Exists(String),
+    /// The file cannot be created or written.
     #[error("the backup cannot be written to {path}: {cause}; nothing is left there")]
     Write {
         /// Where it should have gone.

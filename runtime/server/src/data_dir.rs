@@ -7,7 +7,7 @@ mod version;
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -203,7 +203,13 @@ fn lock(path: &Path) -> Result<File> {
         .open(&lock_path)
         .with_context(|| format!("{} cannot be opened", lock_path.display()))?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => {
+            // A restore that fails removes the file, perhaps between the two steps above. A lock on
+            // what is no longer there would keep nobody out.
+            let is_there = fs::metadata(&lock_path).is_ok_and(|found| is_same(&found, &lock));
+            ensure!(is_there, "{} has just been removed; start again", lock_path.display());
+            Ok(lock)
+        }
         Err(TryLockError::WouldBlock) => bail!(
             "another abide is running on the data directory {}; stop it, or choose another \
              directory with --data-dir",
@@ -213,6 +219,11 @@ fn lock(path: &Path) -> Result<File> {
             Err(error).with_context(|| format!("{} cannot be locked", lock_path.display()))
         }
     }
+}
+
+/// Whether a path leads to an open file.
+fn is_same(found: &fs::Metadata, open: &File) -> bool {
+    open.metadata().is_ok_and(|open| (found.dev(), found.ino()) == (open.dev(), open.ino()))
 }
 
 /// The id derivation that the directory was created with.

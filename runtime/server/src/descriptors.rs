@@ -1,8 +1,10 @@
 //! File descriptors: the process takes as many as the system allows, and shares them out so that no
 //! client can take those that the log and the tables need.
 
+use std::sync::Arc;
+
 use anyhow::{Result, ensure};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 /// Descriptors that connections can't have: for the log's segments, those written and those being
 /// read, for the partitions' table files, for checkpoints and compactions, for the listeners, and
@@ -35,6 +37,14 @@ pub(crate) fn least(partitions: u16) -> u64 {
 pub(crate) fn enough_for(connections_max: usize) -> u64 {
     // Clients get half of what is left, in `share`.
     OWN + 2 * connections_max as u64
+}
+
+/// Has a write that would make a file too large for the process (`ulimit -f`) fail like one on a full
+/// disk, which says what it was. By default, a signal ends the process without a word.
+pub(crate) fn have_large_files_fail() {
+    // The flag is nobody's: what counts is that the signal is handled. Where that is not possible,
+    // the default is what is left.
+    _ = signal_hook::flag::register(Signal::XFSZ.as_raw(), Arc::default());
 }
 
 /// Raises the limit of open files as far as the system allows, and shares it out.

@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`args`] (the command line), [`config`] (the resolved configuration),
 //! [`data_dir`] (the data directory) and [`formats`] (which versions' data can be read), [`restore`]
-//! (a data directory made from a backup), [`doctor`] (what is wrong), [`descriptors`] (the limit of open files), [`node`] (startup
+//! (a data directory made from a backup), [`doctor`] (what is wrong), [`descriptors`] (limits of files), [`node`] (startup
 //! and shutdown), [`edges`] (effects to the invoker and the registry), [`discovery`] (calls to
 //! endpoints for the admin API), [`shutdown`], [`panics`], [`telemetry`].
 
@@ -39,6 +39,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     panics::end_the_process();
+    descriptors::have_large_files_fail();
     let Args { verb } = Args::try_parse().unwrap_or_else(|error| cli::explained(error).exit());
     let outcome = match verb {
         Verb::Serve(serve) => run(&serve),

@@ -150,6 +150,7 @@ impl Target {
             Part::Rows(partition) => {
                 if !matches!(&self.writing, Writing::Rows(of) if of.partition == partition) {
                     self.end_part()?;
+                    self.cut(partition)?;
                     self.fill_before(partition)?;
                     self.writing = Writing::Rows(self.rows_of(partition)?);
                 }
@@ -178,9 +179,6 @@ impl Target {
                 partitions == cuts,
                 "LAYOUT has {partitions} partitions, and the backup {cuts}"
             );
-            for cut in &self.cuts {
-                ensure!(cut.tables_lsn <= cut.last_lsn, "tables are ahead of their records");
-            }
             self.origin = Some(origin);
         }
         self.origin.as_ref().context("the backup does not say what it is of")

@@ -373,10 +373,10 @@ async fn a_full_disk_on_the_receiving_side_leaves_nothing() {
     let node = Node::new(&dir.path().join("data"), &LAZY).await;
     node.fill(0..4, 1 << 20).await;
     let to = dir.path().join("backup.tar");
-    // A file may have a MiB, in units of 512 bytes.
+    // A file may have a MiB, in units of 512 bytes. By default, a signal would end the process.
     let small = node.backup(&to);
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\""]);
+    shell.args(["-c", "ulimit -f 2048; exec \"$0\" \"$@\""]);
     shell.arg(small.get_program()).args(small.get_args());
     shell.env("ABIDE_ADMIN_URL", format!("http://{}", node.abide.admin));
     let said = complaint(shell).await;
@@ -384,8 +384,45 @@ async fn a_full_disk_on_the_receiving_side_leaves_nothing() {
     assert_eq!(names(dir.path()), ["data"]);
     fs::write(&to, "a file that somebody needs").unwrap();
     let said = complaint(node.backup(&to)).await;
-    assert!(said.contains("File exists") || said.contains("already exists"), "{said}");
+    assert!(said.contains("exists already, and is unchanged; choose another name"), "{said}");
     assert_eq!(fs::read_to_string(&to).unwrap(), "a file that somebody needs");
+    let said = complaint(node.backup(&dir.path().join("none/backup.tar"))).await;
+    assert!(said.contains("none: No such file"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_are_backed_up_to_one_directory_at_once_get_a_file_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = Node::new(&dir.path().join("one"), &[]).await;
+    let other = Node::new(&dir.path().join("other"), &[]).await;
+    let to = dir.path().join("backups");
+    fs::create_dir(&to).unwrap();
+    for _ in 0..3 {
+        tokio::join!(printed(one.backup(&to)), printed(other.backup(&to)));
+    }
+    assert_eq!(names(&to).len(), 6, "{:?}", names(&to));
+    for name in names(&to) {
+        printed(verify(&to.join(name))).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_restores_to_one_directory_at_once_one_succeeds_and_keeps_what_it_has_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::new(&dir.path().join("data"), &[]).await;
+    node.server.call("/Desk/order", json!(1)).await.unwrap();
+    let backup = dir.path().join("backup.tar");
+    printed(node.backup(&backup)).await;
+    drop(node);
+    for round in 0..4 {
+        let target = dir.path().join(format!("restored-{round}"));
+        let restores = (0..6).map(|_| run(restore(&backup, &target)));
+        let ended = futures::future::join_all(restores).await;
+        let succeeded = ended.iter().filter(|output| output.status.success()).count();
+        assert_eq!(succeeded, 1, "{ended:?}");
+        let node = Node::start(&target, &[]).await;
+        assert_eq!(node.all_booked("called").await.unwrap().len(), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,9 @@
 //! A backup is taken: what arrives is checked as it is written, and gets its name once it is
 //! complete and on disk.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use backup::{Manifest, Unpacker};
@@ -11,7 +11,7 @@ use http::{Method, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use tempfile::NamedTempFile;
 use tokio::signal;
 
 use super::shown::Shown;
@@ -24,7 +24,9 @@ use crate::{
 const TAR: &str = "application/x-tar";
 
 /// The name of a backup that is not complete yet ends with this.
-const UNFINISHED: &str = "partial";
+const UNFINISHED: &str = ".partial";
+/// The extension of the names that the server gives.
+const EXTENSION: &str = "tar";
 
 /// Only the owner may read it, because it contains a secret and clients' payloads.
 const PRIVATE: u32 = 0o600;
@@ -37,15 +39,12 @@ pub(super) async fn run(client: &Client, to: &Path, layout: &LayoutFlags) -> Res
         return Ok(stdout.flush().map_err(|cause| cannot_write(to, cause))?);
     }
     // Before the server is asked for anything: a typing mistake costs nothing.
-    if !to.is_dir() {
-        refuse_existing(to)?;
-    }
+    let target = Target::of(to)?;
     let response = ask(client).await?;
-    let path = if to.is_dir() { to.join(name_of(&response)) } else { to.to_owned() };
-    refuse_existing(&path)?;
+    let path = target.path(&response);
     let mut file = Unfinished::create(&path)?;
     let (bytes, manifest) = receive_unless_interrupted(response, &mut file.file, &path).await?;
-    file.finish()?;
+    let path = file.finish(target)?;
     Shown::of(path.display().to_string(), bytes, &manifest).print(layout)
 }
 
@@ -113,56 +112,86 @@ fn name_of(response: &Response<Incoming>) -> String {
     named.filter(is_plain).unwrap_or("abide-backup.tar").to_owned()
 }
 
-fn refuse_existing(path: &Path) -> Result<(), BackupError> {
-    if path.exists() {
-        return Err(cannot_write(path, io::ErrorKind::AlreadyExists.into()));
-    }
-    Ok(())
-}
-
 fn cannot_write(path: &Path, cause: io::Error) -> BackupError {
     BackupError::Write { path: path.display().to_string(), cause }
 }
 
-/// A file that gets its name when it is complete. Otherwise it is removed.
+/// Where a backup goes.
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    /// A file with this name.
+    File(&'a Path),
+    /// A directory, in which it gets a name of its own.
+    In(&'a Path),
+}
+
+impl<'a> Target<'a> {
+    fn of(to: &'a Path) -> Result<Self, BackupError> {
+        if to.is_dir() {
+            return Ok(Self::In(to));
+        }
+        if to.symlink_metadata().is_ok() {
+            return Err(BackupError::Exists(to.display().to_string()));
+        }
+        let parent = parent(to);
+        parent.metadata().map_err(|cause| cannot_write(parent, cause))?;
+        Ok(Self::File(to))
+    }
+
+    fn path(self, response: &Response<Incoming>) -> PathBuf {
+        match self {
+            Self::File(path) => path.to_owned(),
+            Self::In(dir) => dir.join(name_of(response)),
+        }
+    }
+}
+
+/// The directory that a file is in.
+fn parent(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or_else(|| Path::new("."))
+}
+
+/// A file of this command's own, which gets its name when it is complete. Otherwise it is removed.
 struct Unfinished {
-    file: File,
+    file: NamedTempFile,
     path: PathBuf,
-    unfinished: PathBuf,
-    is_finished: bool,
 }
 
 impl Unfinished {
+    /// Next to the file that it will be, since it cannot be renamed from elsewhere. Its name is
+    /// nobody else's: other commands may write to the same directory.
     fn create(path: &Path) -> Result<Self, BackupError> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".");
-        name.push(UNFINISHED);
-        let unfinished = PathBuf::from(name);
-        let mut options = OpenOptions::new();
-        let options = options.create(true).truncate(true).write(true).mode(PRIVATE);
-        let file = options.open(&unfinished).map_err(|cause| cannot_write(path, cause))?;
-        Ok(Self { file, path: path.to_owned(), unfinished, is_finished: false })
+        let mut prefix = path.file_name().unwrap_or_default().to_owned();
+        prefix.push(".");
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(UNFINISHED).permissions(Permissions::from_mode(PRIVATE));
+        let file = builder.tempfile_in(parent(path)).map_err(|cause| cannot_write(path, cause))?;
+        Ok(Self { file, path: path.to_owned() })
     }
 
-    /// Makes it durable, under its name.
-    fn finish(mut self) -> Result<(), BackupError> {
-        let path = &self.path;
-        let finish = || {
-            self.file.sync_all()?;
-            fs::rename(&self.unfinished, path)?;
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()
-        };
-        finish().map_err(|cause| cannot_write(path, cause))?;
-        self.is_finished = true;
-        Ok(())
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if !self.is_finished {
-            let _ = fs::remove_file(&self.unfinished);
+    /// Makes it durable, under a name that no other file has, and returns that.
+    fn finish(self, target: Target<'_>) -> Result<PathBuf, BackupError> {
+        let Self { mut file, path } = self;
+        let cannot = |cause| cannot_write(&path, cause);
+        file.as_file().sync_all().map_err(cannot)?;
+        let mut named = path.clone();
+        for number in 2.. {
+            let error = match file.persist_noclobber(&named) {
+                Ok(_) => break,
+                Err(error) => error,
+            };
+            match target {
+                _ if error.error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(cannot(error.error));
+                }
+                Target::File(_) => return Err(BackupError::Exists(path.display().to_string())),
+                // Another node's backup, or another one of the same second.
+                Target::In(_) => named = path.with_extension(format!("{number}.{EXTENSION}")),
+            }
+            file = error.file;
         }
+        File::open(parent(&path)).and_then(|dir| dir.sync_all()).map_err(cannot)?;
+        Ok(named)
     }
 }

@@ -33,9 +33,9 @@ pub struct Dev {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9080")]
     endpoint: String,
 
-    /// Directory in which a change restarts the command. Nothing in target, node_modules and hidden
-    /// directories counts.
-    #[arg(long, value_name = "DIR", default_value = ".")]
+    /// File, or directory in which a change restarts the command. Nothing in target, node_modules,
+    /// data directories of servers and hidden directories counts.
+    #[arg(long, value_name = "PATH", default_value = ".")]
     watch: PathBuf,
 
     /// Start the command only once.

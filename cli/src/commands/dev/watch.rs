@@ -16,41 +16,44 @@ use crate::error::DevError;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// What builds and tools write while the command runs.
-const IGNORED: [&str; 3] = ["target", "node_modules", "abide-data"];
+const IGNORED: [&str; 2] = ["target", "node_modules"];
+
+/// A directory that has both of these is a server's: this one's, or one that runs beside it.
+const OF_DATA: [&str; 2] = ["LAYOUT", "LOCK"];
 
 /// Looked-at files; a directory that has more is not that of a service.
 const FILES_MAX: usize = 100_000;
 
-/// Changes below a directory from now on.
+/// Changes of a file, or below a directory, from now on.
 pub(super) struct Changes {
     /// `None` if nothing is watched.
-    dir: Option<PathBuf>,
+    path: Option<PathBuf>,
     /// What the files looked like at first.
     before: u64,
 }
 
 impl Changes {
-    pub(super) fn of(dir: Option<&Path>) -> Result<Self, DevError> {
-        let Some(dir) = dir else { return Ok(Self { dir: None, before: 0 }) };
-        let cannot = |cause: String| DevError::Watch { dir: dir.display().to_string(), cause };
+    pub(super) fn of(path: Option<&Path>) -> Result<Self, DevError> {
+        let Some(path) = path else { return Ok(Self { path: None, before: 0 }) };
+        let cannot = |cause: String| DevError::Watch { path: path.display().to_string(), cause };
         // It may be named by a relative path, or be a link.
-        let found = dir.canonicalize().map_err(|error| cannot(error.to_string()))?;
+        let found = path.canonicalize().map_err(|error| cannot(error.to_string()))?;
         let (before, files) = look(&found);
         if files >= FILES_MAX {
             return Err(cannot(format!("there are {FILES_MAX} files or more")));
         }
-        Ok(Self { dir: Some(found), before })
+        Ok(Self { path: Some(found), before })
     }
 
     /// Waits for a change, and until there were no more for a moment. Never ends if nothing is
     /// watched.
     pub(super) async fn next(&mut self) {
-        let Some(dir) = &self.dir else { return std::future::pending().await };
+        let Some(path) = &self.path else { return std::future::pending().await };
         let mut last = self.before;
         loop {
             sleep(PAUSE).await;
-            let dir = dir.clone();
-            let Ok((now, _)) = spawn_blocking(move || look(&dir)).await else { continue };
+            let path = path.clone();
+            let Ok((now, _)) = spawn_blocking(move || look(&path)).await else { continue };
             if now != self.before && now == last {
                 self.before = now;
                 return;
@@ -60,11 +63,22 @@ impl Changes {
     }
 }
 
-/// What tells the files below a directory from those of another moment, and how many there are.
-fn look(dir: &Path) -> (u64, usize) {
+/// What tells a file, or the files below a directory, from those of another moment, and how many
+/// there are.
+fn look(path: &Path) -> (u64, usize) {
     let (mut hasher, mut files) = (DefaultHasher::new(), 0);
-    let mut dirs = vec![dir.to_owned()];
+    let mut dirs = vec![path.to_owned()];
+    if let Ok(metadata) = path.metadata()
+        && metadata.is_file()
+    {
+        (metadata.len(), metadata.modified().ok()).hash(&mut hasher);
+        files = 1;
+        dirs.clear();
+    }
     while let Some(dir) = dirs.pop() {
+        if OF_DATA.iter().all(|name| dir.join(name).is_file()) {
+            continue;
+        }
         // What is removed just now is a change, not a failure.
         let mut entries: Vec<_> = fs::read_dir(&dir).into_iter().flatten().flatten().collect();
         entries.sort_by_key(fs::DirEntry::file_name);
@@ -110,6 +124,9 @@ mod tests {
             write(name, "x");
             assert_eq!(look(dir.path()), before, "{name}");
         }
+        let data = ["data/LAYOUT", "data/LOCK", "data/log/0.seg", "data/partition-0.redb"];
+        data.iter().for_each(|name| write(name, "x"));
+        assert_eq!(look(dir.path()), before, "a server's data");
         write("src/targets.rs", "");
         assert_ne!(look(dir.path()), before, "a new file");
         let before = look(dir.path());
@@ -121,6 +138,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_single_file_can_be_watched() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("app.mjs");
+        fs::write(&file, "1").unwrap();
+        let mut changes = Changes::of(Some(&file)).unwrap();
+        // As an editor does that saves a copy and renames it.
+        fs::write(dir.path().join("new"), "22").unwrap();
+        fs::rename(dir.path().join("new"), &file).unwrap();
+        changes.next().await;
+        assert_eq!(changes.before, look(&file).0);
+    }
+
+    #[tokio::test]
     async fn a_change_before_it_is_waited_for_is_not_missed() {
         let dir = tempfile::tempdir().unwrap();
         let mut changes = Changes::of(Some(dir.path())).unwrap();
@@ -128,6 +158,6 @@ mod tests {
         changes.next().await;
         assert_eq!(changes.before, look(dir.path()).0);
         let refused = Changes::of(Some(&dir.path().join("none"))).err().unwrap().to_string();
-        assert!(refused.contains("--watch names another directory"), "{refused}");
+        assert!(refused.contains("--watch names another"), "{refused}");
     }
 }

@@ -49,6 +49,9 @@ impl Origin {
 
 impl Restored {
     /// Takes an empty directory, or creates one.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be used; whatever is in it stays.
     pub(crate) fn begin(path: &Path) -> Result<Self> {
         ensure!(
             path.is_dir() || !path.exists(),
@@ -62,12 +65,13 @@ impl Restored {
         create_dir(path).with_context(|| format!("{} cannot be created", path.display()))?;
         let path = path.canonicalize().with_context(|| cannot_write(path))?;
         let lock = lock(&path)?;
+        // Another restore, or a first start, may have ended since. What it has made is not ours to
+        // remove, so this begins to be a restore only after that.
+        refuse_contents(&path)?;
         close_to_others(&path);
-        let restored = Self { path, is_old, is_complete: false, _lock: lock };
         // First of all what a start recognises as data, so that it refuses what is not complete.
-        let log = restored.log();
-        fs::create_dir(&log).with_context(|| cannot_write(&restored.path))?;
-        Ok(restored)
+        fs::create_dir(path.join(LOG)).with_context(|| cannot_write(&path))?;
+        Ok(Self { path, is_old, is_complete: false, _lock: lock })
     }
 
     pub(crate) fn log(&self) -> PathBuf {
