@@ -22,8 +22,10 @@ use crate::{
 /// The largest number of ids in a request.
 const IDS_MAX: usize = 1000;
 /// How many of them are worked on at a time: enough to share the log's group commits, and few
-/// enough to leave room for other requests.
-const AT_ONCE: usize = 64;
+/// enough that calls go on as before. Beside a cancellation of 50,000 invocations, with the clients
+/// and services on the same two cores, the p99 of calls is 1.7 times what it is alone; with 64 at a
+/// time, when the cancellation takes half as long, it is 2.7 times (`benches`, part `bulk`).
+const AT_ONCE: usize = 16;
 
 /// Which invocations, and what else is to be said.
 #[derive(Debug, Deserialize, ToSchema)]
