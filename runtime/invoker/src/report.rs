@@ -61,7 +61,7 @@ fn failed(
             format!("next attempt in {delay_ms} ms")
         }
         AfterFailure::Pause => {
-            "paused: cancel or kill it, or fix its service and then cancel it".to_owned()
+            "paused: mend its service and resume it, or cancel or kill it".to_owned()
         }
         AfterFailure::Kill(_) => "no attempts left: the invocation ends with this error".to_owned(),
         AfterFailure::Fail(_) => "the invocation ends with this error".to_owned(),

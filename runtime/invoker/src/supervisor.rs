@@ -11,7 +11,7 @@ use protocol::{
 };
 use runtime_core::{
     PartitionId,
-    attempt::NodeOptions,
+    attempt::{Attempt, NodeOptions},
     effect::StartAttempt,
     model::{ids::AttemptRef, invocation::Pin},
 };
@@ -103,15 +103,15 @@ struct Live {
     sender: mpsc::UnboundedSender<Notice>,
     pool: Pool,
     is_single: bool,
-    idle_since_ms: IdleSince,
+    idle_since_ms: At,
+    aborted_at_ms: At,
     wanted_bytes: WantedBytes,
     /// Bytes of small entries that it has not been sent yet.
     small_bytes: Arc<AtomicUsize>,
 }
 
-/// Since when an attempt has been idle (nothing sent or received), in milliseconds of
-/// [`Invoker::now_ms`]; `u64::MAX` while it can't yield its permit.
-pub(crate) type IdleSince = Arc<AtomicU64>;
+/// A moment in milliseconds of [`Invoker::now_ms`]; `u64::MAX` if there is none.
+type At = Arc<AtomicU64>;
 
 /// The size of the message for which an attempt waits for memory, in bytes; 0 if it does not.
 pub(crate) type WantedBytes = Arc<AtomicUsize>;
@@ -204,13 +204,15 @@ impl Invoker {
         self.limiter.take(pool, bytes, is_single)?;
         let name = (partition, start.attempt);
         let (sender, notices) = mpsc::unbounded_channel();
-        let idle_since_ms = IdleSince::new(AtomicU64::new(u64::MAX));
+        let at = || At::new(AtomicU64::new(u64::MAX));
+        let (idle_since_ms, aborted_at_ms) = (at(), at());
         let wanted_bytes = WantedBytes::default();
         let live = Live {
             sender,
             pool,
             is_single,
             idle_since_ms: Arc::clone(&idle_since_ms),
+            aborted_at_ms: Arc::clone(&aborted_at_ms),
             wanted_bytes: Arc::clone(&wanted_bytes),
             small_bytes: Arc::default(),
         };
@@ -222,7 +224,9 @@ impl Invoker {
         self.windows.fit(under_way);
         let load = Load::of(self, pool, bytes);
         let invoker = Arc::clone(self);
-        let permit = Permit { invoker, name, pool, idle_since_ms, wanted_bytes, load: Some(load) };
+        let load = Some(load);
+        let permit =
+            Permit { invoker, name, pool, idle_since_ms, aborted_at_ms, wanted_bytes, load };
         self.runtime.spawn(task::run(permit, start, notices));
         Ok(())
     }
@@ -365,10 +369,12 @@ impl Invoker {
 impl Attempts for Invoker {
     fn state(&self, partition: PartitionId, attempt: &why::Attempt) -> AttemptState {
         if let Some(live) = self.attempts().get(&(partition, attempt.name)) {
-            let idle_since_ms = live.idle_since_ms.load(Ordering::Relaxed);
+            let (now_ms, at) = (self.now_ms(), |at: &At| at.load(Ordering::Relaxed));
+            let aborted_at_ms = Some(at(&live.aborted_at_ms)).filter(|at_ms| *at_ms < u64::MAX);
             let wanted_bytes = live.wanted_bytes.load(Ordering::Relaxed);
             return AttemptState::UnderWay {
-                idle_ms: self.now_ms().checked_sub(idle_since_ms),
+                idle_ms: now_ms.checked_sub(at(&live.idle_since_ms)),
+                aborted_in_ms: aborted_at_ms.map(|at_ms| at_ms.saturating_sub(now_ms)),
                 memory_bytes: (wanted_bytes > 0).then_some(wanted_bytes),
                 is_held: self.partitions.is_disk_full(partition),
             };
@@ -411,15 +417,19 @@ pub(crate) struct Permit {
     pub(crate) name: Name,
     /// The pool of its permit and of its memory.
     pub(crate) pool: Pool,
-    pub(crate) idle_since_ms: IdleSince,
+    idle_since_ms: At,
+    aborted_at_ms: At,
     wanted_bytes: WantedBytes,
     load: Option<Load>,
 }
 
 impl Permit {
-    /// Sets since when the attempt has been idle; `None` if it can't yield its permit.
-    pub(crate) fn note_idle(&self, since_ms: Option<u64>) {
-        self.idle_since_ms.store(since_ms.unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// Notes since when the attempt has been idle, if it can yield its permit, and when it will be
+    /// aborted, if it cannot be asked for anything any more.
+    pub(crate) fn note(&self, attempt: &Attempt) {
+        let set = |at: &At, ms: Option<u64>| at.store(ms.unwrap_or(u64::MAX), Ordering::Relaxed);
+        set(&self.idle_since_ms, attempt.idle_since_ms());
+        set(&self.aborted_at_ms, attempt.aborted_at_ms());
     }
 
     /// Sets for how many bytes of memory the attempt waits, if it does.

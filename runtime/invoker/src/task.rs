@@ -176,7 +176,7 @@ impl Conversation {
         self.attempt.open(invoker.now_ms());
         // Start and journal are sent along with the request.
         self.drain_outputs(None).await?;
-        self.permit.note_idle(self.attempt.idle_since_ms());
+        self.permit.note(&self.attempt);
         let deadline = time::sleep_until(until(&invoker, &self.attempt));
         tokio::pin!(deadline);
         let (mut memory, mut wanted) = (Incoming::default(), None);
@@ -212,7 +212,7 @@ impl Conversation {
                 wanted = memory.wanted(self.attempt.expected_bytes());
             }
             self.permit.note_wanted(wanted);
-            self.permit.note_idle(self.attempt.idle_since_ms());
+            self.permit.note(&self.attempt);
         }
         Ok(())
     }

@@ -366,7 +366,7 @@ async fn the_doctor_says_what_is_wrong() {
     has(&found, "data", "ok", "2 partitions, last used by version 0.1.0");
     has(&found, "server", "ok", "abide 0.1.0 answers");
     has(&found, "endpoint", "ok", "answers the server: protocol 5 to 7, services: 2");
-    has(&found, "stuck", "warning", "1 invocations are paused");
+    has(&found, "stuck", "warning", "1 invocation is paused, and waits");
     assert!(found.iter().all(|it| it.1 != "problem"), "{found:?}");
     assert!(
         findings(doctor().env("ABIDE_NONE", "1"), 0).len() > found.len(),

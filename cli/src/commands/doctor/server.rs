@@ -103,16 +103,23 @@ async fn health(client: &Client) -> Vec<Finding> {
     warnings.map(finding).collect()
 }
 
-/// What waits for somebody, at a glance.
+/// What waits for somebody, at a glance. Invocations that fail again and again spend most of their
+/// time in attempts, and pauses between these may be short.
 async fn stuck(client: &Client) -> Vec<Finding> {
     let counts = "select count(*) filter (where status = 'paused') as paused, \
-                  count(*) filter (where status = 'backing-off') as failing \
-                  from sys_invocation where status <> 'completed'";
+                  count(*) filter (where status = 'backing-off' or retry_count > 1) as failing \
+                  from sys_invocation where status in ('paused', 'backing-off', 'running')";
     let oldest = "select id, target, retry_count, created_at, last_failure from sys_invocation \
-                  where status = 'backing-off' order by created_at limit 1";
-    let (counts, oldest) = match (rows(client, counts).await, rows(client, oldest).await) {
-        (Ok(counts), Ok(oldest)) => (counts, oldest),
-        (Err(error), _) | (_, Err(error)) => {
+                  where status = 'backing-off' or status = 'running' and retry_count > 1 \
+                  order by created_at limit 1";
+    // Those that wait for one of the above are stuck for the same cause.
+    let others = "select cause, count(distinct id) as count, min(id) as example from sys_why \
+                  where verdict = 'stuck' and cause is not null and cause not in \
+                  ('paused', 'paused_by_failure', 'retry', 'unreachable') group by cause order by cause";
+    let asked = tokio::join!(rows(client, counts), rows(client, oldest), rows(client, others));
+    let (counts, oldest, others) = match asked {
+        (Ok(counts), Ok(oldest), Ok(others)) => (counts, oldest, others),
+        (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => {
             let advice = "what is stuck is not known; ask again with abide sql";
             return vec![Finding::warning(STUCK, error.to_string(), advice)];
         }
@@ -123,7 +130,11 @@ async fn stuck(client: &Client) -> Vec<Finding> {
     if paused > 0 {
         findings.push(Finding::warning(
             STUCK,
-            format!("{paused} invocations are paused, and wait for an operator"),
+            counted(
+                paused,
+                "is paused, and waits for an operator",
+                "are paused, and wait for an operator",
+            ),
             "abide invocations list --status paused shows them; resume or cancel them",
         ));
     }
@@ -132,23 +143,38 @@ async fn stuck(client: &Client) -> Vec<Finding> {
         let begun: Option<Timestamp> = text("created_at").parse().ok();
         let seconds = begun.map_or(0, |begun| Timestamp::now().as_second() - begun.as_second());
         let found = format!(
-            "{failing} invocations fail and are retried; the oldest is {} of {}, begun {} ago: {}",
+            "{}; the oldest is {} of {}, begun {} ago: {}",
+            counted(failing, "fails and is retried", "fail and are retried"),
             text("id"),
             text("target"),
             duration(seconds),
             text("last_failure").lines().next().unwrap_or_default()
         );
-        let advice = format!("abide invocations describe {} says more", text("id"));
+        let advice = format!("abide why {} says more, and what helps", text("id"));
         findings.push(if seconds >= FAILING_SECONDS {
             Finding::warning(STUCK, found, advice)
         } else {
             Finding { advice: Some(advice), ..Finding::ok(STUCK, found) }
         });
     }
+    for other in others {
+        let (cause, example) = (other["cause"].as_str(), other["example"].as_str());
+        let (cause, example) = (cause.unwrap_or("?"), example.unwrap_or("?"));
+        let count = other["count"].as_u64().unwrap_or_default();
+        findings.push(Finding::warning(
+            STUCK,
+            format!("{} by {cause}, among them {example}", counted(count, "is stuck", "are stuck")),
+            format!("abide why {example} says what helps"),
+        ));
+    }
     if findings.is_empty() {
-        findings.push(Finding::ok(STUCK, "no invocation is paused or failing"));
+        findings.push(Finding::ok(STUCK, "no invocation is paused, failing or deadlocked"));
     }
     findings
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 invocation {one}") } else { format!("{count} invocations {many}") }
 }
 
 fn duration(seconds: i64) -> String {

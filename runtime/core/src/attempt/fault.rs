@@ -86,7 +86,7 @@ const CODE_VERSION: &str = "RT0015";
 /// A command that is not valid.
 const CODE_INVALID_COMMAND: &str = "RT0017";
 /// A command that names an unknown service or handler.
-const CODE_UNKNOWN_TARGET: &str = "RT0018";
+pub const CODE_UNKNOWN_TARGET: &str = "RT0018";
 
 impl Fault {
     /// Whether the request was never sent, in which case no attempt was made.

@@ -51,7 +51,7 @@ use crate::{
     model::{ids::AttemptRef, invocation::AttemptFailure},
 };
 
-pub use fault::Fault;
+pub use fault::{CODE_UNKNOWN_TARGET, Fault};
 pub use options::{AttemptOptions, NodeOptions};
 use pending_completions::PendingCompletions;
 pub use place::{Placement, Unplaced, place};
@@ -255,6 +255,12 @@ impl Attempt {
     /// no longer be asked to suspend.
     pub fn idle_since_ms(&self) -> Option<u64> {
         (self.state == State::Streaming).then_some(self.last_frame_ms)
+    }
+
+    /// When it is aborted if nothing arrives until then, by the clock of `now_ms`; `None` unless the SDK
+    /// has been asked to suspend, or cannot be asked.
+    pub fn aborted_at_ms(&self) -> Option<u64> {
+        if self.state == State::Draining { self.deadline_ms() } else { None }
     }
 
     /// Takes the actions for the shell, in order. Must be called after each of the calls above.

@@ -392,8 +392,10 @@ fn an_attempt_that_yields_keeps_its_deadline() {
     attempt.on_timeout(999, &mut Zeros);
     assert_eq!(attempt.take_outputs(), []);
     assert_eq!(attempt.deadline_ms(), Some(1000));
+    assert_eq!(attempt.aborted_at_ms(), None, "it is not disturbed");
     attempt.on_timeout(1000, &mut Zeros);
     assert_eq!(attempt.deadline_ms(), Some(2000), "now it has been asked as it would have been");
+    assert_eq!(attempt.aborted_at_ms(), Some(2000));
     attempt.on_timeout(2000, &mut Zeros);
     assert!(attempt.has_ended());
 }

@@ -57,6 +57,8 @@ async fn an_endpoint_that_does_not_answer_is_named_with_its_address() {
     );
     assert!(why.commands(0)[0].starts_with("curl -v --http2-prior-knowledge 'http://127.0.0.1:"));
     assert!(why.links()[0]["until"].is_string(), "{:#}", why.0);
+    let moved = format!("abide deployments update {deployment} --uri URL");
+    assert!(why.commands(0).contains(&moved.as_str()), "{:#}", why.0);
 
     // Whoever waits for it learns the same.
     let attached = node.begin("/Desk/attach", json!(id)).await;

@@ -26,6 +26,9 @@ pub enum AttemptState {
     UnderWay {
         /// For how long nothing has been sent or received, in milliseconds, as far as it is known.
         idle_ms: Option<u64>,
+        /// In how many milliseconds it is aborted if nothing arrives until then; known once its
+        /// endpoint has been asked to suspend it, and of one that cannot be asked from the start.
+        aborted_in_ms: Option<u64>,
         /// The size of the message for which it waits for memory, in bytes.
         memory_bytes: Option<usize>,
         /// Whether what it stores is held back, since the disk is nearly full.

@@ -28,6 +28,8 @@ use crate::{View, invocation::row_named, text};
 
 /// How many entries of a queue are counted.
 const COUNTED_MAX: usize = 1000;
+/// An invocation that has failed so often in a row is failing, even while its next attempt runs.
+pub(super) const FAILING_MIN: u32 = 2;
 /// How many bytes of edits that wait are read to count them.
 const EDIT_BYTES_MAX: usize = 1 << 20;
 
@@ -61,6 +63,8 @@ pub struct Invocation {
     pub is_unsent: bool,
     /// Why the last attempt failed, with its message cut and without its stack trace.
     pub failure: Option<AttemptFailure>,
+    /// Whether it has been cancelled, and has not done anything since.
+    pub is_cancelled: bool,
     /// What it waits for.
     pub state: State,
 }
@@ -187,6 +191,7 @@ fn invocation(tables: &Tables<'_>, derivation: Derivation, lsn: Lsn, row: Row) -
         failures: effect::failures(row.retry_count, row.policy_attempts, row.unsent),
         policy_attempts: row.policy_attempts,
         is_unsent: row.unsent > 0,
+        is_cancelled: row.cancel_pending,
         failure: row.last_failure.map(|failure| shown(*failure)),
         state,
         target: row.target,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{DeploymentId, InvocationId, Target, journal::NotificationKind};
 use runtime_core::{
-    Lsn,
+    Lsn, effect,
     model::{
         ids::AttemptRef,
         invocation::{Invocation as Row, Pin, Status, WaitingFor},
@@ -18,7 +18,7 @@ use runtime_core::{
 use super::{
     Attempt, AttemptState, Kind,
     attempt::Resource,
-    facts::attempt_of,
+    facts::{FAILING_MIN, attempt_of},
     waits::{self, Awaits},
     words::{self, Unplaced},
 };
@@ -55,6 +55,7 @@ pub struct Seen {
     pub since: Timestamp,
     pin: Option<Pin>,
     is_unsent: bool,
+    failures: u32,
     state: State,
 }
 
@@ -107,6 +108,7 @@ impl Seen {
             since: row.modified_at,
             pin: row.pin,
             is_unsent: row.unsent > 0,
+            failures: effect::failures(row.retry_count, row.policy_attempts, row.unsent),
             state,
             target: row.target,
         })
@@ -167,7 +169,10 @@ impl Seen {
             State::BackingOff => Kind::Retry,
             State::Paused { by_operator: true } => Kind::Paused,
             State::Paused { by_operator: false } => Kind::PausedByFailure,
-            State::Running(_) => of_attempt(attempt),
+            State::Running(_) => match of_attempt(attempt) {
+                Kind::Running if self.failures >= FAILING_MIN => Kind::Retry,
+                kind => kind,
+            },
             State::Suspended(kinds) => match (kinds.first(), kinds.len()) {
                 (Some(kind), 1) => of_result(*kind),
                 // Several kinds, or one that is not among the first few.

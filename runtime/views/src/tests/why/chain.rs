@@ -25,6 +25,7 @@ fn invocation(status: StatusKind, state: State) -> Facts {
         failures: 0,
         policy_attempts: 0,
         is_unsent: false,
+        is_cancelled: false,
         failure: None,
         state,
     }))
@@ -225,9 +226,19 @@ fn what_is_not_sure_about_an_attempt_is_not_claimed() {
     };
     let not_started = |lack, is_certain| Some(AttemptState::NotStarted { lack, is_certain });
     let under_way = |memory_bytes| {
-        Some(AttemptState::UnderWay { idle_ms: Some(2500), memory_bytes, is_held: false })
+        Some(AttemptState::UnderWay {
+            idle_ms: Some(2500),
+            aborted_in_ms: None,
+            memory_bytes,
+            is_held: false,
+        })
     };
-    let held = Some(AttemptState::UnderWay { idle_ms: None, memory_bytes: None, is_held: true });
+    let held = Some(AttemptState::UnderWay {
+        idle_ms: None,
+        aborted_in_ms: None,
+        memory_bytes: None,
+        is_held: true,
+    });
     for (state, expected, says) in [
         (None, vec![Kind::Running, Kind::Timer], "runs attempt 1 on dp_1"),
         (under_way(None), vec![Kind::Running, Kind::Timer], "sent or received for 2 s"),
@@ -243,6 +254,48 @@ fn what_is_not_sure_about_an_attempt_is_not_claimed() {
         assert!(!why.links[0].detail.contains("secret"), "{}", why.links[0].detail);
     }
     assert_eq!(attempt(None).verdict, Verdict::Moving, "whatever it has asked for");
+}
+
+#[test]
+fn an_attempt_under_way_says_what_it_is_asked_to_do_and_how_it_went_before() {
+    let head = |change: &dyn Fn(&mut Invocation), aborted_in_ms| {
+        let name = runtime_core::model::ids::AttemptRef {
+            invocation: runtime_core::Lsn(1),
+            attempt: runtime_core::Lsn(1),
+        };
+        let service = "Greeter".to_owned();
+        let attempt = crate::why::Attempt { name, service, pin: None, journal_bytes: 0 };
+        let running = State::Running { attempt, open: Waits::default(), is_pausing: false };
+        let mut facts = invocation(StatusKind::Running, running);
+        if let Facts::Invocation(it) = &mut facts {
+            change(it);
+        }
+        let under_way = AttemptState::UnderWay {
+            idle_ms: None,
+            aborted_in_ms,
+            memory_bytes: None,
+            is_held: false,
+        };
+        let mut chain = Chain::about(Subject::Invocation(id(1)), surroundings(), LINKS_MAX);
+        chain.learn(&facts, Some(under_way));
+        let why = chain.ended();
+        let advice = why.links[0].advice.iter().filter_map(|it| it.command.clone());
+        (why.links[0].kind, why.verdict, why.links[0].detail.clone(), advice.collect::<Vec<_>>())
+    };
+    let (kind, verdict, says, _) = head(&|_| (), Some(61_900));
+    assert_eq!((kind, verdict), (Kind::Running, Verdict::Moving));
+    assert!(says.contains("is aborted in 61 s if nothing arrives"), "{says}");
+    let (_, _, says, commands) = head(&|it| it.is_cancelled = true, None);
+    assert!(says.contains("its cancellation has been requested"), "{says}");
+    assert!(commands[0].starts_with("abide invocations kill inv_"), "{commands:?}");
+    let (kind, verdict, says, _) = head(&|it| it.failures = 1, None);
+    assert_eq!((kind, verdict), (Kind::Running, Verdict::Moving));
+    assert!(says.contains("runs attempt 2"), "{says}");
+    // With an attempt that hangs for minutes and a pause of half a second, this is how it is seen.
+    let (kind, verdict, says, commands) = head(&|it| it.failures = 2, None);
+    assert_eq!((kind, verdict), (Kind::Retry, Verdict::Stuck));
+    assert!(says.contains("failed 2 times in a row; it runs attempt 3 on dp_1"), "{says}");
+    assert!(commands.iter().any(|it| it.starts_with("abide invocations cancel")), "{commands:?}");
 }
 
 /// Each level leads to the next one twice.

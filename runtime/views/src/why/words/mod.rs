@@ -133,8 +133,12 @@ fn invocation(
         State::Completed { failure } => return vec![completed(failure.as_deref())],
         State::BackingOff { at } => return vec![running::backing_off(id, it, &placed).until(*at)],
         State::Running { open, is_pausing, .. } => {
-            let own = running::running(it, &placed, attempt, *is_pausing);
-            let is_connected = matches!(own.kind, Kind::Running | Kind::NoMemory | Kind::NoDisk);
+            let own = running::running(id, it, &placed, attempt, *is_pausing);
+            let is_connected = match own.kind {
+                Kind::Running | Kind::NoMemory | Kind::NoDisk => true,
+                // Failing, with another attempt under way.
+                kind => kind == Kind::Retry,
+            };
             let mut drafts = vec![own];
             if is_connected {
                 drafts.extend(results::of(around, id, &it.target, open));

@@ -1,20 +1,24 @@
 //! Attempts: under way, about to start, and between one that failed and the next.
 
 use protocol::{InvocationId, Target, surface::code};
-use runtime_core::model::invocation::AttemptFailure;
+use runtime_core::{attempt::CODE_UNKNOWN_TARGET, model::invocation::AttemptFailure};
 
 use super::{
-    AttemptState, Draft, Invocation, Kind,
-    advice::{abandon, command, plain, resume, resume_on_latest, word},
+    Advice, AttemptState, Draft, Invocation, Kind,
+    advice::{abandon, command, kill, plain, resume, resume_on_latest, word},
     placed::{Placed, uri},
 };
-use crate::why::attempt::{Capacity, Lack, Resource};
+use crate::why::{
+    attempt::{Capacity, Lack, Resource},
+    facts::FAILING_MIN,
+};
 
 /// The code of a failure that says that a handler does not follow its journal.
 const JOURNAL_MISMATCH: u32 = code::JOURNAL_MISMATCH;
 
 /// An invocation whose attempt is running, as far as its rows say.
 pub(super) fn running(
+    id: InvocationId,
     it: &Invocation,
     placed: &Placed<'_>,
     attempt: Option<AttemptState>,
@@ -42,34 +46,71 @@ pub(super) fn running(
                           memory-budget-bytes (docs/configuration.md, Memory)";
             Draft::new(Kind::NoMemory, detail, vec![plain(advice)])
         }
-        Some(AttemptState::UnderWay { idle_ms, memory_bytes: None, is_held: false }) => {
-            under_way(it, placed, number, idle_ms, is_pausing)
+        Some(AttemptState::UnderWay {
+            idle_ms,
+            aborted_in_ms,
+            memory_bytes: None,
+            is_held: false,
+        }) => {
+            let silence = Silence { idle_ms, aborted_in_ms };
+            under_way(id, it, placed, silence, is_pausing)
         }
-        None => under_way(it, placed, number, None, is_pausing),
+        None => under_way(id, it, placed, Silence::default(), is_pausing),
     }
 }
 
+/// What is known of an attempt that neither sends nor receives anything.
+#[derive(Debug, Clone, Copy, Default)]
+struct Silence {
+    /// For how long it has been like that, while it can be asked to suspend.
+    idle_ms: Option<u64>,
+    /// How soon it is aborted, once it cannot be asked any more.
+    aborted_in_ms: Option<u64>,
+}
+
 fn under_way(
+    id: InvocationId,
     it: &Invocation,
     placed: &Placed<'_>,
-    number: u32,
-    idle_ms: Option<u64>,
+    silence: Silence,
     is_pausing: bool,
 ) -> Draft {
+    let number = it.failures.saturating_add(1);
     let mut detail = format!("runs attempt {number} on {}", placed.name());
+    let seconds = |ms: Option<u64>| ms.map(|ms| ms / 1000);
     // Below that, the handler may be just between two messages.
-    if let Some(seconds) = idle_ms.map(|idle_ms| idle_ms / 1000).filter(|seconds| *seconds > 0) {
+    if let Some(seconds) = seconds(silence.idle_ms).filter(|seconds| *seconds > 0) {
         detail += &format!("; nothing has been sent or received for {seconds} s");
     }
-    if let Some(failure) = it.failure.as_ref().filter(|_| it.failures > 0) {
-        detail += &format!("; the attempt before failed: {failure}");
+    if let Some(seconds) = seconds(silence.aborted_in_ms) {
+        detail += &format!(
+            "; it has been asked to suspend, or cannot be, and is aborted in {seconds} s if nothing \
+             arrives until then (abort_timeout)"
+        );
     }
     if is_pausing {
         detail += "; it will be paused once this attempt ends";
     }
-    let advice = "nothing has to be done while it runs; what it does now, only its endpoint knows: see \
-                  the log there";
-    Draft::new(Kind::Running, detail, vec![plain(advice)])
+    let mut advice = Vec::new();
+    if it.is_cancelled {
+        detail +=
+            "; its cancellation has been requested, and takes effect when it waits for something";
+        advice.push(kill(id, "if it does not, to end it at once, without compensations"));
+    }
+    let failed = it.failure.as_ref().map_or_else(String::new, |failure| format!(": {failure}"));
+    if it.failures >= FAILING_MIN {
+        let detail = format!("has failed {} times in a row{failed}; it {detail}", it.failures);
+        advice.extend(remedies(id, it, placed));
+        return Draft::new(Kind::Retry, detail, advice);
+    }
+    if it.failures > 0 {
+        detail += &format!("; the attempt before failed{failed}");
+    }
+    advice.push(plain(
+        "nothing has to be done while it makes progress; what it does now, only its endpoint knows: \
+         see the log there",
+    ));
+    Draft::new(Kind::Running, detail, advice)
 }
 
 fn not_started(target: &Target, number: u32, lack: Option<Lack>, is_certain: bool) -> Draft {
@@ -130,15 +171,28 @@ pub(super) fn backing_off(id: InvocationId, it: &Invocation, placed: &Placed<'_>
     }
     let mut advice =
         vec![resume(id, "once the handler, or what it needs, is mended, to try again at once")];
+    advice.extend(remedies(id, it, placed));
+    Draft::new(Kind::Retry, format!("has failed on {on}, {times}{failure}"), advice)
+}
+
+/// What helps an invocation that fails again and again.
+fn remedies(id: InvocationId, it: &Invocation, placed: &Placed<'_>) -> Vec<Advice> {
+    let mut advice = Vec::new();
     if it.failure.as_ref().is_some_and(is_mismatch) {
         advice.push(command(
             "if its code has changed under it, to go on with code that follows its journal",
             format!("abide invocations resume {id} --deployment dp_…"),
         ));
     }
+    if it.failure.as_ref().is_some_and(is_unknown_callee) {
+        advice.push(command(
+            "to register the endpoint that offers what it calls",
+            "abide deployments register URL".to_owned(),
+        ));
+    }
     advice.extend(placed.has_newer(&it.target).then(|| resume_on_latest(id)));
     advice.extend(abandon(id));
-    Draft::new(Kind::Retry, format!("has failed on {on}, {times}{failure}"), advice)
+    advice
 }
 
 fn unreachable(id: InvocationId, placed: &Placed<'_>, detail: String) -> Draft {
@@ -152,12 +206,15 @@ fn unreachable(id: InvocationId, placed: &Placed<'_>, detail: String) -> Draft {
         ));
     }
     advice.push(resume(id, "once it answers again, to try at once instead of by itself"));
-    advice.push(command(
-        "if the endpoint is elsewhere by now, to register it there; the invocation then goes on with \
-         resume --deployment latest",
-        "abide deployments register URL".to_owned(),
-    ));
+    if let Ok(stored) = &placed.on {
+        let update = format!("abide deployments update {} --uri URL", stored.deployment.id);
+        advice.push(command("if the endpoint is elsewhere by now, to say where", update));
+    }
     Draft::new(Kind::Unreachable, detail, advice)
+}
+
+fn is_unknown_callee(failure: &AttemptFailure) -> bool {
+    failure.error_code.as_deref() == Some(CODE_UNKNOWN_TARGET)
 }
 
 fn is_mismatch(failure: &AttemptFailure) -> bool {
