@@ -167,7 +167,7 @@ impl Frames {
                 let what = "a text is not UTF-8, which is the only encoding here";
                 Refused::Message { error: SqlError::new("22021", what), is_extended }
             }
-            fault => malformed(fault),
+            Fault::Malformed(_) | Fault::NotText { .. } | Fault::Version { .. } => malformed(fault),
         })?;
         self.has_begun_login |= kind == Kind::FirstLogin;
         match codec.decode(&mut frame) {
