@@ -20,7 +20,7 @@ use datafusion::{
 use super::{claims::Claims, portions::Portion, sizes};
 
 /// How often a constant is in memory until its query is over: in the plans that it becomes part of,
-/// in what is known of their values, and in the rows that it ends up in. Measured: see the tests.
+/// in what is known of their values, and in the rows that it ends up in. An estimate.
 const COPIES: usize = 8;
 
 /// The memory of one query.

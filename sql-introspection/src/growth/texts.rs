@@ -1,5 +1,5 @@
-//! What a text takes while it is understood. Each of its parts becomes a hundred times as large as it
-//! was: a list of small numbers in a text of a mebibyte would take half a gigabyte.
+//! What a text takes while it is understood. Each of its parts becomes many times as large as it was,
+//! and a text of a mebibyte may have a million of them. The sizes are estimates.
 
 use std::sync::Arc;
 
