@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError, Weak,
+    Arc,
     atomic::{AtomicU8, Ordering},
 };
 use std::time::Duration;
@@ -82,6 +82,11 @@ impl Abandoned {
         self.tell(BY_CLIENT);
     }
 
+    /// Abandons it because the process has too little memory.
+    pub(crate) fn for_memory(&self) {
+        self.tell(FOR_MEMORY);
+    }
+
     fn tell(&self, why: u8) {
         // The first reason is the one that counts.
         let _ = self.0.why.compare_exchange(NOT, why, Ordering::Relaxed, Ordering::Relaxed);
@@ -119,41 +124,6 @@ impl UntilDropped {
 impl Drop for UntilDropped {
     fn drop(&mut self) {
         self.0.end();
-    }
-}
-
-/// The queries that run.
-#[derive(Debug, Default)]
-pub(crate) struct RunningQueries {
-    queries: Mutex<Vec<Weak<Inner>>>,
-    begun: Notify,
-}
-
-impl RunningQueries {
-    /// Notes one, until nothing of it is left.
-    pub(crate) fn note(&self, query: &Abandoned) {
-        self.all().push(Arc::downgrade(&query.0));
-        self.begun.notify_one();
-    }
-
-    /// Waits until there are any. Only one may wait.
-    pub(crate) async fn any(&self) {
-        while self.all().is_empty() {
-            self.begun.notified().await;
-        }
-    }
-
-    /// Abandons all of them, because the process has too little memory.
-    pub(crate) fn give_up(&self) {
-        for query in self.all().iter().filter_map(Weak::upgrade) {
-            Abandoned(query).tell(FOR_MEMORY);
-        }
-    }
-
-    fn all(&self) -> MutexGuard<'_, Vec<Weak<Inner>>> {
-        let mut all = self.queries.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|query| query.strong_count() > 0);
-        all
     }
 }
 

@@ -26,14 +26,14 @@ use tokio::{
 };
 
 use crate::{
-    abandoned::{Abandoned, RunningQueries},
     catalog,
     column::UTC,
     cooperation::GiveWay,
     counting::Counting,
     dialect,
     error::SqlError,
-    growth::{self, batches, portions::Portion},
+    growth::{self, batches, own::OwnMemory, texts::Room},
+    running::{Running, RunningQueries},
     snapshot::QuerySnapshot,
     source::Source,
 };
@@ -121,12 +121,14 @@ impl Engine {
         })
     }
 
-    /// Parses statements that are separated by semicolons.
+    /// Parses statements that are separated by semicolons. What is returned with them is kept until
+    /// they are planned.
     ///
     /// # Errors
-    /// Returns an error if the text is not SQL.
-    pub fn parse(&self, sql: &str) -> Result<Vec<Statement>, SqlError> {
-        self.parser.parse(sql)
+    /// Returns an error if the text is not SQL, or there is no room for it.
+    pub fn parse(&self, sql: &str) -> Result<(Vec<Statement>, Room), SqlError> {
+        let room = Room::of(sql, &self.state.runtime_env().memory_pool)?;
+        Ok((self.parser.parse(sql, &room)?, room))
     }
 
     /// Parses and plans a text that has to be a single statement.
@@ -134,7 +136,8 @@ impl Engine {
     /// # Errors
     /// See [`Self::parse`] and [`Self::plan`].
     pub async fn plan_one(&self, sql: &str) -> Result<LogicalPlan, SqlError> {
-        let mut statements = self.parse(sql)?.into_iter();
+        let (statements, _room) = self.parse(sql)?;
+        let mut statements = statements.into_iter();
         match (statements.next(), statements.next()) {
             (Some(statement), None) => self.plan(statement).await,
             (None, _) => Err(SqlError::new("42601", "the query is empty")),
@@ -176,7 +179,7 @@ impl Engine {
         &self,
         plan: LogicalPlan,
         parameters: Option<ParamValues>,
-        abandoned: &Abandoned,
+        query: &Running,
     ) -> Result<SendableRecordBatchStream, SqlError> {
         let plan = match parameters {
             Some(values) => plan.replace_params_with_values(&values)?,
@@ -184,16 +187,19 @@ impl Engine {
         };
         let mut state = self.state.clone();
         QuerySnapshot::add(state.config_mut(), &self.source);
+        let Running { abandoned, memory } = query;
         abandoned.clone().add(state.config_mut());
+        memory.clone().add(state.config_mut());
         state.mark_start_execution();
+        memory.keep_constant(batches::constants(&plan)?)?;
         let plan = state.optimize(&plan)?;
+        memory.planned()?;
         // Once constants are computed.
         let execution = &mut state.config_mut().options_mut().execution;
         execution.batch_size = batches::rows_max(&plan, execution.batch_size)?;
         let plan = state.query_planner().create_physical_plan(&plan, &state).await?;
-        let all = state.runtime_env();
-        let portion = Portion::of(&all.memory_pool);
-        let own = RuntimeEnvBuilder::from_runtime_env(all).with_memory_pool(portion).build_arc()?;
+        let own = RuntimeEnvBuilder::from_runtime_env(state.runtime_env());
+        let own = own.with_memory_pool(memory.pool()).build_arc()?;
         let context = TaskContext::from(&state).with_runtime(own);
         Ok(execute_stream(plan, Arc::new(context))?)
     }
@@ -213,10 +219,21 @@ impl Engine {
         self.running_queries.any().await;
     }
 
-    /// Gives all queries up that run, because the process has too little memory. What they compute
-    /// is bounded by what each step keeps; some of the engine's steps take more meanwhile.
-    pub fn give_up(&self) {
-        self.running_queries.give_up();
+    /// Gives up the query that has the most memory, because the process has too little, and waits until
+    /// it has ended. What queries compute is bounded by what each step keeps; some of the engine's steps
+    /// take more meanwhile.
+    pub async fn give_up_largest(&self) {
+        self.running_queries.give_up_largest().await;
+    }
+
+    /// Gives up all queries that run.
+    pub fn give_up_all(&self) {
+        self.running_queries.give_up_all();
+    }
+
+    /// A portion of the memory of all queries, for another one.
+    pub(crate) fn own_memory(&self) -> OwnMemory {
+        OwnMemory::of(&self.state.runtime_env().memory_pool)
     }
 
     /// Where queries compute.

@@ -37,7 +37,7 @@ impl SqlError {
 
     /// The process has too little memory for its queries.
     pub(crate) fn short_of_memory() -> Self {
-        Self::new("53200", "the server is short of memory, and has given up the queries that ran")
+        Self::new("53200", "the server is short of memory, and has given this query up")
             .hint("select, join or sort less, or raise memory-budget-bytes")
     }
 

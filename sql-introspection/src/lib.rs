@@ -29,6 +29,7 @@ pub mod pgwire;
 mod pieces;
 mod pushdown;
 pub mod query;
+mod running;
 mod scan;
 mod session_settings;
 mod snapshot;

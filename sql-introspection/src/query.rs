@@ -20,6 +20,7 @@ use crate::{
     abandoned::{Abandoned, UntilDropped},
     engine::{Engine, turn},
     error::SqlError,
+    running::{Noted, Running},
 };
 
 /// Runs queries of one client, which may have only so many at a time.
@@ -66,11 +67,12 @@ impl Client {
             let (started, start) = oneshot::channel();
             let (sender, receiver) = mpsc::channel(1);
             let abandoned = Abandoned::after(deadline, limit);
-            self.engine.running_queries().note(&abandoned);
-            let query = Query { engine: Arc::clone(&self.engine), plan, parameters };
             // Dropped with this future, it ends the task.
             let until = abandoned.when_dropped();
-            self.engine.threads().spawn(query.run(started, sender, abandoned));
+            let running = Running { abandoned, memory: self.engine.own_memory() };
+            let running = self.engine.running_queries().note(running);
+            let query = Query { engine: Arc::clone(&self.engine), plan, parameters, running };
+            self.engine.threads().spawn(query.run(started, sender));
             let schema = start.await.map_err(|_| ended(&until))??;
             let deadline = Box::pin(sleep_until(deadline));
             Ok(Batches { schema, rows: receiver, is_over: false, deadline, until, _own: own })
@@ -98,6 +100,7 @@ struct Query {
     engine: Arc<Engine>,
     plan: LogicalPlan,
     parameters: Option<ParamValues>,
+    running: Noted,
 }
 
 impl Query {
@@ -107,15 +110,15 @@ impl Query {
         self,
         started: oneshot::Sender<Result<SchemaRef, SqlError>>,
         sender: mpsc::Sender<Piece>,
-        abandoned: Abandoned,
     ) {
-        let Self { engine, plan, parameters } = self;
+        let Self { engine, plan, parameters, running } = self;
+        let abandoned = &running.abandoned;
         // What fails once it is abandoned fails because of that.
         let why = |error: SqlError| abandoned.reason().unwrap_or(error);
         let work = async {
             let start = async {
                 let permit = engine.turn().await?;
-                let rows = engine.start(plan, parameters, &abandoned).await?;
+                let rows = engine.start(plan, parameters, &running).await?;
                 Ok::<_, SqlError>((permit, rows))
             };
             let (_permit, mut rows) = match start.await {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sql_introspection::Engine;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// How often the memory is looked at while queries run.
 const EVERY: Duration = Duration::from_millis(20);
@@ -14,6 +14,16 @@ const EVERY: Duration = Duration::from_millis(20);
 /// takes without any is less.
 pub(crate) const BESIDES_BUDGET_BYTES: u64 = 256 << 20;
 
+/// What it may take beyond that before all queries are given up at once, in bytes: the one that had the
+/// most memory has not ended in time, or was not the one that takes too much.
+const FAR_BYTES: u64 = 128 << 20;
+
+/// How long a query that was given up is waited for before the log says so again.
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
+
+/// How much later the allocator has returned to the system what it held.
+const RETURNED_AFTER: Duration = Duration::from_millis(100);
+
 /// Watches for as long as it is not dropped. Where the system does not say how much memory the
 /// process takes, queries are bounded only by what they keep.
 pub(crate) async fn watch(engine: Arc<Engine>, budget_bytes: usize) {
@@ -21,12 +31,32 @@ pub(crate) async fn watch(engine: Arc<Engine>, budget_bytes: usize) {
     loop {
         engine.until_busy().await;
         sleep(EVERY).await;
+        let Some(bytes) = taken_bytes().filter(|bytes| *bytes > most) else { continue };
+        tracing::warn!(bytes, most, "a query is given up: the process takes too much memory");
+        let largest = async {
+            engine.give_up_largest().await;
+            sleep(RETURNED_AFTER).await;
+        };
+        tokio::select! {
+            // Otherwise it is waited for again.
+            _ = timeout(ENDS_WITHIN, largest) => (),
+            bytes = until_far(most + FAR_BYTES) => {
+                tracing::warn!(bytes, most, "all queries are given up: the process takes too much memory");
+                engine.give_up_all();
+            }
+        }
+    }
+}
+
+/// Waits until the process takes more than this. Returns how much it takes then.
+async fn until_far(most: u64) -> u64 {
+    loop {
         if let Some(bytes) = taken_bytes()
             && bytes > most
         {
-            tracing::warn!(bytes, most, "queries are given up: the process takes too much memory");
-            engine.give_up();
+            return bytes;
         }
+        sleep(EVERY).await;
     }
 }
 

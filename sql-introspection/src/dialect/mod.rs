@@ -54,7 +54,7 @@ use datafusion_pg_catalog::sql::{
     rules::{self, SqlStatementRewriteRule},
 };
 
-use crate::error::SqlError;
+use crate::{error::SqlError, growth::texts::Room};
 
 use comparisons::Comparisons;
 pub(crate) use complexity::check_plan;
@@ -96,10 +96,10 @@ impl Parser {
     /// Parses statements that are separated by semicolons.
     ///
     /// # Errors
-    /// Returns an error if the text is not SQL.
-    pub(crate) fn parse(&self, sql: &str) -> Result<Vec<Statement>, SqlError> {
+    /// Returns an error if the text is not SQL, or needs more room than there is.
+    pub(crate) fn parse(&self, sql: &str, room: &Room) -> Result<Vec<Statement>, SqlError> {
         let text = tokens::tolerable(sql);
-        let mut statements = match plainly(&text)? {
+        let mut statements = match plainly(&text, room)? {
             Ok(mut statements) if !statements.iter().any(is_about_catalogue) => {
                 statements.iter().try_for_each(unsupported::check)?;
                 statements.iter_mut().for_each(rewrite::rewrite_sets);
@@ -120,12 +120,13 @@ impl Parser {
 }
 
 /// Parses a text as it is, unless it is too complex.
-fn plainly(text: &str) -> Result<Result<Vec<Statement>, ParserError>, SqlError> {
+fn plainly(text: &str, room: &Room) -> Result<Result<Vec<Statement>, ParserError>, SqlError> {
     let tokens = match Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location() {
         Ok(tokens) => tokens,
         Err(error) => return Ok(Err(error.into())),
     };
     complexity::check_tokens(&tokens)?;
+    room.resize_to(tokens.len())?;
     let parser = SqlParser::new(&PostgreSqlDialect {});
     Ok(parser.with_tokens_with_locations(tokens).parse_statements())
 }

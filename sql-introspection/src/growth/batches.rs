@@ -29,11 +29,28 @@ pub(crate) fn rows_max(
     plan: &LogicalPlan,
     rows_max: ConfigNonZeroUsize,
 ) -> Result<ConfigNonZeroUsize> {
-    let (mut bytes, mut has_large) = (0_usize, false);
+    let mut has_large = false;
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
             has_large |= scan.projected_schema.fields().iter().any(|field| is_large(field));
         }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    let of_constants = BATCH_BYTES.checked_div(constants(plan)?).map(|rows| rows.max(1));
+    let of_columns = has_large.then_some(LARGE_ROWS);
+    match of_constants.into_iter().chain(of_columns).min() {
+        Some(rows) => ConfigNonZeroUsize::try_new(rows.min(rows_max.get())),
+        None => Ok(rows_max),
+    }
+}
+
+/// What the constants of a plan take, in bytes, as far as they are worth counting.
+///
+/// # Errors
+/// Returns an error if the plan cannot be walked.
+pub(crate) fn constants(plan: &LogicalPlan) -> Result<usize> {
+    let mut bytes = 0_usize;
+    plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|part| {
                 if let Expr::Literal(value, _) = part
@@ -45,10 +62,5 @@ pub(crate) fn rows_max(
             })
         })
     })?;
-    let of_constants = BATCH_BYTES.checked_div(bytes).map(|rows| rows.max(1));
-    let of_columns = has_large.then_some(LARGE_ROWS);
-    match of_constants.into_iter().chain(of_columns).min() {
-        Some(rows) => ConfigNonZeroUsize::try_new(rows.min(rows_max.get())),
-        None => Ok(rows_max),
-    }
+    Ok(bytes)
 }

@@ -21,7 +21,7 @@ use datafusion::{
     },
 };
 
-use super::{claims::Claims, estimates};
+use super::{estimates, own::OwnMemory};
 use crate::abandoned::Abandoned;
 
 /// How much a function may return for one batch of rows, in bytes: as much as the largest value that
@@ -40,18 +40,16 @@ const PATTERNS_MAX: usize = 16;
 #[derive(Debug)]
 pub(super) struct Bounded {
     inner: Arc<ScalarUDF>,
-    claims: Claims,
 }
 
 impl Bounded {
     /// Bounds a function, unless it is already.
-    pub(super) fn around(inner: Arc<ScalarUDF>, claims: &Claims) -> Arc<ScalarUDF> {
+    pub(super) fn around(inner: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
         let known: &dyn Any = &**inner.inner();
         if known.is::<Self>() {
             return inner;
         }
-        let claims = claims.clone();
-        Arc::new(ScalarUDF::new_from_impl(Self { inner, claims }))
+        Arc::new(ScalarUDF::new_from_impl(Self { inner }))
     }
 
     fn call(&self, called: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -71,9 +69,10 @@ impl Bounded {
                 "{name} would take {steps} steps, and may take {STEPS_MAX} at once"
             );
         }
+        let config = Arc::clone(&called.config_options);
         let returned = self.call_within(called)?;
-        if let ColumnarValue::Array(array) = &returned {
-            self.claims.claim(array)?;
+        if let Some(memory) = OwnMemory::find(&config) {
+            memory.count(&returned)?;
         }
         Ok(returned)
     }

@@ -8,17 +8,21 @@
 //! - a batch has few rows where values may be large ([`batches`]);
 //! - a large value is not repeated (`repetition`);
 //! - what is kept is not counted many times (`tightness`);
-//! - a query leaves some of the memory for others ([`portions`]).
+//! - a text is counted by its parts until it is planned ([`texts`]);
+//! - constants are counted as often as the engine copies them ([`own`]);
+//! - a query leaves some of the memory for others (`portions`).
 
 pub(crate) mod batches;
 mod bounded;
 pub(crate) mod claims;
 mod estimates;
 mod operators;
+pub(crate) mod own;
 mod passing;
-pub(crate) mod portions;
+mod portions;
 mod repetition;
 pub(crate) mod sizes;
+pub(crate) mod texts;
 pub(crate) mod tightness;
 
 use std::sync::Arc;
@@ -38,16 +42,14 @@ use datafusion::{
 };
 
 use bounded::Bounded;
-use claims::Claims;
 use repetition::Repetition;
 use tightness::Tightness;
 
 /// Puts the bounds in place.
 pub(crate) fn bound(state: &SessionState) -> SessionState {
-    let claims = Claims::of(&state.runtime_env().memory_pool, "values of functions");
     let mut analyzer = state.analyzer().clone();
     // Before the types of arguments are made to fit what functions take.
-    analyzer.rules.insert(0, Arc::new(Bounds(claims)));
+    analyzer.rules.insert(0, Arc::new(Bounds));
     let mut builder = SessionStateBuilder::new_from_existing(state.clone())
         .with_physical_optimizer_rule(Arc::new(Repetition))
         .with_physical_optimizer_rule(Arc::new(Tightness));
@@ -57,7 +59,7 @@ pub(crate) fn bound(state: &SessionState) -> SessionState {
 
 /// Bounds each function of a plan, and the operators that make something new.
 #[derive(Debug)]
-struct Bounds(Claims);
+struct Bounds;
 
 impl AnalyzerRule for Bounds {
     fn name(&self) -> &'static str {
@@ -69,7 +71,7 @@ impl AnalyzerRule for Bounds {
             let names = NamePreserver::new(&node);
             let changed = node.map_expressions(|expr| {
                 let name = names.save(&expr);
-                let expr = expr.transform_up(|expr| Ok(self.bounded(operators::called(expr))))?;
+                let expr = expr.transform_up(|expr| Ok(bounded(operators::called(expr))))?;
                 Ok(expr.update_data(|expr| name.restore(expr)))
             })?;
             // What is above has to know that texts are views.
@@ -102,12 +104,10 @@ fn alike(node: LogicalPlan) -> Result<LogicalPlan> {
     Ok(LogicalPlan::RecursiveQuery(query))
 }
 
-impl Bounds {
-    fn bounded(&self, expr: Expr) -> Transformed<Expr> {
-        let Expr::ScalarFunction(ScalarFunction { func, args }) = expr else {
-            return Transformed::no(expr);
-        };
-        let func = Bounded::around(func, &self.0);
-        Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args }))
-    }
+fn bounded(expr: Expr) -> Transformed<Expr> {
+    let Expr::ScalarFunction(ScalarFunction { func, args }) = expr else {
+        return Transformed::no(expr);
+    };
+    let func = Bounded::around(func);
+    Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args }))
 }

@@ -27,11 +27,16 @@ impl Portion {
         Arc::new(Self { of: Arc::clone(all), taken: AtomicUsize::new(0) })
     }
 
+    /// How many bytes it takes.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// # Errors
     /// Returns an error if too little would be left for others.
     fn check(&self, additional: usize) -> Result<()> {
         let MemoryLimit::Finite(limit) = self.of.memory_limit() else { return Ok(()) };
-        let taken = self.taken.load(Ordering::Relaxed);
+        let taken = self.taken();
         let free = limit.saturating_sub(self.of.reserved() + additional);
         if taken > 0 && taken + additional > SHARE * free {
             return resources_err!(
@@ -86,6 +91,6 @@ impl MemoryPool for Portion {
 
 impl fmt::Display for Portion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes of {}", self.taken.load(Ordering::Relaxed), self.of)
+        write!(f, "{} bytes of {}", self.taken(), self.of)
     }
 }

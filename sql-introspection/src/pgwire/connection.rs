@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{FutureExt, SinkExt, StreamExt};
+use futures::{FutureExt, SinkExt};
 use pgwire::{
     api::{ClientInfo, NoopHandler, PgWireConnectionState},
     error::PgWireError,
@@ -12,22 +12,25 @@ use pgwire::{
         PgWireBackendMessage, PgWireFrontendMessage,
         response::{NotificationResponse, TransactionStatus},
     },
-    tokio::server::{PgWireMessageServerCodec, negotiate_tls, process_error, process_message},
+    tokio::server::{
+        MaybeTls, PgWireMessageServerCodec, negotiate_tls, process_error, process_message,
+    },
 };
 use tokio::{net::TcpStream, sync::Notify, time::timeout};
-use tokio_util::codec::{Framed, FramedParts};
+use tokio_util::codec::Framed;
 
 use super::{
-    bounded::Bounded,
     cancel::Cancels,
     door::Visitor,
+    frames::{Frames, Refused},
     prepared::Prepared,
     session::Session,
     shared_bytes::SharedBytes,
-    startup::{Access, Startup},
+    startup::{Access, Startup, fatal},
     tls::Tls,
 };
 use crate::{
+    error::SqlError,
     feed::{Feed, Notification},
     query::Client,
 };
@@ -56,8 +59,14 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     let acceptor = shared.tls.as_ref().map(|tls| tls.acceptor.clone());
     let negotiated = timeout(STARTUP_TIMEOUT, negotiate_tls::<Prepared>(stream, acceptor));
-    let Ok(Some(framed)) = negotiated.await.unwrap_or(Ok(None)) else { return Ok(()) };
-    let mut connection = bound(framed, &shared.large_messages);
+    let Ok(Some(mut connection)) = negotiated.await.unwrap_or(Ok(None)) else { return Ok(()) };
+    let read = std::mem::take(connection.read_buffer_mut());
+    if connection.is_secure() && !read.is_empty() {
+        // Somebody in between may have sent it.
+        let what = "something was sent before the connection was encrypted";
+        return refuse(&mut connection, SqlError::new("08P01", what)).await;
+    }
+    let mut frames = Frames::new(read, &shared.large_messages);
     let cancelled = Arc::new(Notify::new());
     let feed = Arc::clone(&shared.feed);
     let session = Session::new(client, Arc::clone(&cancelled), &shared.prepared, feed);
@@ -72,7 +81,6 @@ pub(super) async fn serve(
     let until_let_in = tokio::time::sleep(STARTUP_TIMEOUT);
     tokio::pin!(until_let_in);
     loop {
-        connection.get_mut().message_begins();
         let is_let_in = !matches!(
             connection.state(),
             PgWireConnectionState::AwaitingStartup
@@ -91,7 +99,7 @@ pub(super) async fn serve(
         let message = loop {
             tokio::select! {
                 () = &mut until_let_in, if !is_let_in => return Ok(()),
-                message = connection.next() => break message,
+                message = frames.next(&mut connection) => break message,
                 notification = session.listening.next(), if is_let_in && is_outside => {
                     let (pid, _) = connection.pid_and_secret_key();
                     let Notification { channel, payload } = notification;
@@ -101,12 +109,20 @@ pub(super) async fn serve(
             }
         };
         let message = match message {
-            None | Some(Ok(PgWireFrontendMessage::Terminate(_))) => return Ok(()),
-            Some(Err(error)) => {
-                process_error(&mut connection, error, false).await?;
-                return Ok(());
+            Ok(None | Some(PgWireFrontendMessage::Terminate(_))) => return Ok(()),
+            Ok(Some(message)) => message,
+            Err(Refused::Io(error)) => return Err(error),
+            Err(Refused::Connection(error)) => return refuse(&mut connection, error).await,
+            // What comes before the next Sync is ignored.
+            Err(Refused::Message { .. })
+                if matches!(connection.state(), PgWireConnectionState::AwaitingSync) =>
+            {
+                continue;
             }
-            Some(Ok(message)) => message,
+            Err(Refused::Message { error, is_extended }) => {
+                process_error(&mut connection, error.into(), is_extended).await?;
+                continue;
+            }
         };
         // A request to cancel needs no place.
         if place.is_none() && matches!(message, PgWireFrontendMessage::Startup(_)) {
@@ -152,14 +168,15 @@ fn is_fatal(error: &PgWireError) -> bool {
         || matches!(error, PgWireError::IoError(_))
 }
 
-/// Bounds what is read before a message is complete.
-fn bound<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
-    framed: Framed<S, PgWireMessageServerCodec<Prepared>>,
-    large_messages: &SharedBytes,
-) -> Framed<Bounded<S>, PgWireMessageServerCodec<Prepared>> {
-    let old = framed.into_parts();
-    let mut parts = FramedParts::new(Bounded::new(old.io, large_messages), old.codec);
-    parts.read_buf = old.read_buf;
-    parts.write_buf = old.write_buf;
-    Framed::from_parts(parts)
+/// Ends a connection with an error.
+async fn refuse(
+    connection: &mut Framed<MaybeTls, PgWireMessageServerCodec<Prepared>>,
+    error: SqlError,
+) -> io::Result<()> {
+    let ended = io::Error::new(io::ErrorKind::InvalidData, error.message.clone());
+    let mut info = fatal(error.code, error.message);
+    info.hint = error.hint;
+    connection.send(PgWireBackendMessage::ErrorResponse(info.into())).await?;
+    connection.close().await?;
+    Err(ended)
 }

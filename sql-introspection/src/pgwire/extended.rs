@@ -36,6 +36,11 @@ use super::{
 };
 use crate::error::SqlError;
 
+/// What a session keeps for each type that a client declares, besides the text, in bytes.
+const TYPE_BYTES: usize = 64;
+/// What it keeps for each value that a client binds, besides the value, in bytes.
+const VALUE_BYTES: usize = 48;
+
 impl Session {
     async fn extended<C>(&self, client: &mut C, message: Execute) -> PgWireResult<()>
     where
@@ -105,12 +110,14 @@ impl ExtendedQueryHandler for Session {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let name = message.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
-        let text_bytes = message.query.len();
+        let types_bytes = message.type_oids.len() * TYPE_BYTES;
+        let text_bytes = message.query.len() + types_bytes;
         self.kept().note_statement(&name, text_bytes)?;
         let declared = message.type_oids.iter().map(|oid| Type::from_oid(*oid));
         let types: Vec<_> = declared.map(|ty| ty.filter(|ty| *ty != Type::UNKNOWN)).collect();
         let parse = async {
-            let mut statements = self.client.engine().parse(&message.query)?.into_iter();
+            let (statements, _room) = self.client.engine().parse(&message.query)?;
+            let mut statements = statements.into_iter();
             let Some(statement) = statements.next() else { return Ok(None) };
             if statements.next().is_some() {
                 let what = "cannot insert multiple commands into a prepared statement";
@@ -140,7 +147,10 @@ impl ExtendedQueryHandler for Session {
     {
         let statement = message.statement_name.as_deref().unwrap_or(DEFAULT_NAME);
         let name = message.portal_name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
-        let bytes = message.parameters.iter().flatten().map(|value| value.len()).sum();
+        let values = message.parameters.iter().flatten().map(|value| value.len()).sum::<usize>();
+        let formats =
+            message.parameter_format_codes.len() + message.result_column_format_codes.len();
+        let bytes = values + (message.parameters.len() + formats) * VALUE_BYTES;
         self.kept().note_portal(&name, bytes)?;
         match client.portal_store().get_statement(statement) {
             Some(Entry::Value(statement)) => {

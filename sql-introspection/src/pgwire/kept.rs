@@ -17,6 +17,10 @@ const PREPARED_MAX: usize = 1024;
 /// Savepoints that a transaction may have.
 const SAVEPOINTS_MAX: usize = 1024;
 
+/// How often a session has the name of something: here, in the thing itself, and where the library
+/// finds it.
+const NAME_COPIES: usize = 3;
+
 /// Things that a session keeps by name, whose bytes count among those of all sessions.
 struct Shelf {
     /// What they are called in errors.
@@ -30,9 +34,10 @@ impl Shelf {
         Self { what, bytes: HashMap::new(), taken: shared.take() }
     }
 
-    /// Makes room for something, instead of what has had its name.
+    /// Makes room for something and its name, instead of what has had that name.
     fn put(&mut self, name: &str, bytes: usize) -> Result<(), SqlError> {
         let what = self.what;
+        let bytes = bytes + NAME_COPIES * name.len();
         let old = self.bytes.get(name).copied();
         if old.is_none() && self.bytes.len() >= PREPARED_MAX {
             let what = format!("a session may have {PREPARED_MAX} {what}");
@@ -166,18 +171,20 @@ mod tests {
 
     #[test]
     fn what_is_prepared_counts_among_what_all_sessions_have() {
-        let shared = SharedBytes::new(100);
+        let shared = SharedBytes::new(1000);
         let (mut one, mut other) = (Kept::new(&shared), Kept::new(&shared));
-        one.note_statement("a", 30).unwrap();
-        one.note_portal("p", 30).unwrap();
-        assert_eq!(other.note_portal("p", 50).unwrap_err().code, "53200");
+        one.note_statement("a", 300).unwrap();
+        one.note_portal("p", 300).unwrap();
+        assert_eq!(other.note_portal("p", 500).unwrap_err().code, "53200");
         // The same name again takes the place of the old one, and a refusal leaves it.
-        one.note_portal("p", 50).unwrap();
-        assert!(one.note_statement("a", 60).is_err());
-        other.note_portal("p", 20).unwrap();
+        one.note_portal("p", 500).unwrap();
+        assert!(one.note_statement("a", 600).is_err());
+        other.note_portal("p", 180).unwrap();
         one.forget_portal("p");
-        other.note_statement("b", 50).unwrap();
+        other.note_statement("b", 500).unwrap();
         drop(one);
-        other.note_statement("c", 30).unwrap();
+        other.note_statement("c", 300).unwrap();
+        // A name takes as much as anything else.
+        assert_eq!(other.note_portal(&"p".repeat(100), 0).unwrap_err().code, "53200");
     }
 }

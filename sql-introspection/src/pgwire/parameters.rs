@@ -26,7 +26,7 @@ use pgwire::{
     messages::extendedquery::Bind,
 };
 
-use super::{numeric, prepared::Prepared};
+use super::{intervals, numeric, prepared::Prepared};
 use crate::{column::UTC, dialect::written_out, error::SqlError};
 
 /// The protocol counts parameters in two bytes.
@@ -236,6 +236,7 @@ pub(super) fn bound<'a>(portal: &'a Portal<Prepared>) -> PgWireResult<ParamValue
         let what = format!("{given} parameters were bound with {} formats", formats.len());
         return Err(SqlError::new("08P01", what).into());
     }
+    intervals::check_all(portal)?;
     // Numbers are texts by now: see `write_out`.
     let read = |ty: &&'a DataType| if **ty == NUMERIC { &DataType::Utf8 } else { *ty };
     let read: Vec<_> = types.iter().map(|ty| Some(read(ty))).collect();

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
-    bounded,
     cancel::Cancels,
     connection::{self, Shared},
     door::Door,
+    frames,
     shared_bytes::SharedBytes,
     startup::Access,
     tls::Tls,
@@ -49,7 +49,7 @@ impl Server {
             access,
             tls,
             cancels: Cancels::default(),
-            large_messages: bounded::large_messages(),
+            large_messages: frames::large_messages(),
             prepared: SharedBytes::new(PREPARED_BYTES_MAX),
             feed,
         };

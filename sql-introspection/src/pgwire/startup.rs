@@ -129,7 +129,8 @@ fn shown_name(client: &impl ClientInfo) -> String {
     shown.escape_debug().to_string()
 }
 
-fn fatal(code: &str, message: String) -> ErrorInfo {
+/// An error that ends the connection.
+pub(super) fn fatal(code: &str, message: String) -> ErrorInfo {
     ErrorInfo::new("FATAL".to_owned(), code.to_owned(), message)
 }
 

@@ -1,4 +1,6 @@
-//! What a session remembers, without a connection.
+//! What a session remembers, without a connection, and what hostile connections do.
+
+mod hostile;
 
 use std::sync::Arc;
 
@@ -52,7 +54,7 @@ async fn session() -> Session {
 }
 
 async fn prepared(session: &Session, sql: &str) -> Result<Prepared, SqlError> {
-    let statement = session.client.engine().parse(sql)?.remove(0);
+    let statement = session.client.engine().parse(sql)?.0.remove(0);
     session.prepare(Statement::of(statement)?, &[]).await
 }
 

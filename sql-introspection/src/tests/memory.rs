@@ -58,7 +58,18 @@ impl Memory {
 }
 
 pub(crate) async fn engine(memory: &Memory) -> Arc<Engine> {
-    engine_with(memory, Duration::from_secs(60), 8).await
+    Arc::new(Engine::new(Arc::new(memory.clone()), settings()).await.unwrap())
+}
+
+/// Settings with little memory.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        memory_bytes: 8 << 20,
+        queries_max: 8,
+        query_timeout: Duration::from_secs(60),
+        parallelism: 2,
+        threads: Handle::current(),
+    }
 }
 
 pub(crate) async fn engine_with(
@@ -66,13 +77,7 @@ pub(crate) async fn engine_with(
     query_timeout: Duration,
     queries_max: usize,
 ) -> Arc<Engine> {
-    let settings = Settings {
-        memory_bytes: 8 << 20,
-        queries_max,
-        query_timeout,
-        parallelism: 2,
-        threads: Handle::current(),
-    };
+    let settings = Settings { queries_max, query_timeout, ..settings() };
     Arc::new(Engine::new(Arc::new(memory.clone()), settings).await.unwrap())
 }
 

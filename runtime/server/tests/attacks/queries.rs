@@ -42,6 +42,11 @@ fn absurd() -> Vec<(&'static str, String)> {
                 "select count(*) from (select repeat('x', 30000000) w, v from {ROWS}) t where w < v::text"
             )
         }),
+        ("large constants, concatenated", {
+            let repeated = ["x", "y", "z"].map(|it| format!("repeat('{it}', 10000000)"));
+            format!("select length({})", repeated.join(" || "))
+        }),
+        ("a text of many parts", format!("select 1 in ({})", vec!["1"; 400_000].join(","))),
         ("a constant array in each row", {
             format!(
                 "select count(*) from (select repeat('x', 1000) w, unnest(range(1, 1000000)) from {ROWS}) t"
