@@ -172,6 +172,9 @@ impl SqlError {
             ArrowError::DivideByZero => "22012",
             ArrowError::ArithmeticOverflow(_) => "22003",
             ArrowError::ComputeError(message) if message.contains("overflow") => "22003",
+            ArrowError::ComputeError(message) if message.contains("Timestamp out of range") => {
+                "22008"
+            }
             ArrowError::ParseError(message) if message.contains("parsing timestamp") => "22007",
             ArrowError::CastError(_) | ArrowError::ParseError(_) => "22P02",
             ArrowError::NotYetImplemented(_)

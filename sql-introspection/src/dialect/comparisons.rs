@@ -7,7 +7,7 @@ use datafusion::{
         tree_node::Transformed,
     },
     logical_expr::{
-        Between, BinaryExpr, Cast, Expr, ExprSchemable, Operator,
+        Between, BinaryExpr, Cast, Expr, ExprSchemable, Operator, cast,
         expr::{InList, ScalarFunction},
         expr_rewriter::FunctionRewrite,
         lit,
@@ -16,7 +16,7 @@ use datafusion::{
     sql::sqlparser::ast::BinaryOperator,
 };
 
-use super::{intervals, octet_length, times};
+use super::{intervals, octet_length, scaled, times};
 use crate::error::SqlError;
 
 /// Lets intervals of any kind be compared with each other, once the values of parameters are known.
@@ -81,6 +81,21 @@ fn make_comparable(mut compared: Vec<&mut Expr>, schema: &DFSchema) -> Result<bo
             }
         }
     }
+    let zone = types.iter().find_map(|ty| {
+        let DataType::Timestamp(_, zone) = ty else { return None };
+        Some(zone.clone())
+    });
+    if let Some(zone) = zone {
+        // A date is its midnight.
+        let midnight = DataType::Timestamp(TimeUnit::Microsecond, zone);
+        for (operand, ty) in compared.iter_mut().zip(&mut types) {
+            if *ty == DataType::Date32 {
+                **operand = cast((**operand).clone(), midnight.clone());
+                *ty = midnight.clone();
+                is_changed = true;
+            }
+        }
+    }
     let is_interval = |ty: &DataType| matches!(ty, DataType::Interval(_));
     let has_length = |ty: &DataType| is_interval(ty) || matches!(ty, DataType::Duration(_));
     if types.iter().any(is_interval) && types.iter().all(|ty| has_length(ty) || ty.is_null()) {
@@ -108,7 +123,7 @@ fn meant(text: &Expr, compared_with: &DataType) -> Result<Option<Expr>> {
             Some(digits) => Some(lit(ScalarValue::Binary(Some(bytes(digits)?)))),
             None => None,
         },
-        DataType::Timestamp(..) | DataType::Date32 => times::meant(written, compared_with),
+        DataType::Timestamp(..) | DataType::Date32 => times::meant(written, compared_with)?,
         _ => None,
     })
 }
@@ -141,11 +156,17 @@ impl ExprPlanner for Comparisons {
         let (Ok(left_type), Ok(right_type)) = types else {
             return Ok(PlannerResult::Original(compared));
         };
-        // A date has no hours that could be added to it.
-        if computes(op) && left_type == DataType::Date32 && is_interval(&right_type) {
-            *left = left.clone().cast_to(&TIME, schema)?;
-        } else if computes(op) && right_type == DataType::Date32 && is_interval(&left_type) {
-            *right = right.clone().cast_to(&TIME, schema)?;
+        if is_interval(&left_type) || is_interval(&right_type) {
+            if let Some(scaled) = scaled::planned((left, &left_type), op, (right, &right_type)) {
+                return Ok(PlannerResult::Planned(scaled));
+            }
+            if computes(op) {
+                for (time, ty) in [(&mut *left, &left_type), (&mut *right, &right_type)] {
+                    if let Some(exact) = times::exact(ty) {
+                        *time = time.clone().cast_to(&exact, schema)?;
+                    }
+                }
+            }
         }
         let (text, with) = match (left_type.is_string(), right_type.is_string()) {
             (true, false) => (left, right_type),
@@ -173,9 +194,6 @@ impl ExprPlanner for Comparisons {
         Ok(PlannerResult::Original(compared))
     }
 }
-
-/// As what a date is computed with.
-const TIME: DataType = DataType::Timestamp(TimeUnit::Nanosecond, None);
 
 fn is_comparison(op: Operator) -> bool {
     use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};

@@ -14,6 +14,7 @@ use datafusion::{
     },
 };
 
+use super::texts;
 use crate::arguments::argument;
 
 pub(super) fn register(functions: &mut dyn FunctionRegistry) -> Result<()> {
@@ -45,15 +46,27 @@ impl ScalarUDFImpl for Format {
     }
 
     fn invoke_with_args(&self, called: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let mut texts = Vec::with_capacity(called.args.len());
+        for values in &called.args {
+            let is_same = matches!(values, ColumnarValue::Scalar(_));
+            let written = texts::of_values(&values.to_array(if is_same {
+                1
+            } else {
+                called.number_rows
+            })?)?;
+            texts.push(match is_same {
+                true => ColumnarValue::Scalar(ScalarValue::try_from_array(&written, 0)?),
+                false => ColumnarValue::Array(written),
+            });
+        }
         let formatted = |row| {
-            let values = (1..called.args.len()).filter_map(|at| argument(&called.args, at, row));
-            let pattern = argument(&called.args, 0, row);
+            let values = (1..texts.len()).filter_map(|at| argument(&texts, at, row));
+            let pattern = argument(&texts, 0, row);
             let pattern = pattern.as_ref().and_then(|pattern| pattern.try_as_str().flatten());
             pattern.map(|pattern| formatted(pattern, values)).transpose()
         };
-        let texts = (0..called.number_rows).map(formatted);
-        let texts = texts.collect::<Result<StringArray>>()?;
-        Ok(ColumnarValue::Array(Arc::new(texts) as ArrayRef))
+        let formatted = (0..called.number_rows).map(formatted).collect::<Result<StringArray>>()?;
+        Ok(ColumnarValue::Array(Arc::new(formatted) as ArrayRef))
     }
 }
 
