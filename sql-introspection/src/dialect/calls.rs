@@ -2,12 +2,13 @@
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    TypedString, UnaryOperator, Value,
+    Interval, TypedString, UnaryOperator, Value,
 };
 
 use super::{
     age,
     rewrite::{call, text_of},
+    times,
 };
 
 /// Rewrites an expression.
@@ -20,6 +21,15 @@ pub(super) fn rewrite(expr: &mut Expr) {
         Expr::UnaryOp { op: op @ (UnaryOperator::Minus | UnaryOperator::Plus), expr: power } => {
             if let Some(changed) = signed(*op, power) {
                 *expr = changed;
+            }
+        }
+        // An interval as PostgreSQL writes it.
+        Expr::Interval(Interval { value, leading_field: None, .. }) => {
+            if let Expr::Value(literal) = &**value
+                && let Value::SingleQuotedString(text) = &literal.value
+                && let Some(words) = times::in_words(text)
+            {
+                **value = text_of(&words);
             }
         }
         Expr::Cast { data_type, .. } | Expr::TypedString(TypedString { data_type, .. }) => {

@@ -1,7 +1,7 @@
 //! Comparisons that PostgreSQL knows, and the engine does not.
 
 use datafusion::{
-    arrow::datatypes::{DataType, IntervalUnit, TimeUnit},
+    arrow::datatypes::{DataType, TimeUnit},
     common::{
         DFSchema, DataFusionError, Result, ScalarValue, config::ConfigOptions,
         tree_node::Transformed,
@@ -115,10 +115,7 @@ fn meant(text: &Expr, compared_with: &DataType) -> Result<Option<Expr>> {
     let Expr::Literal(ScalarValue::Utf8(Some(written)), _) = text else { return Ok(None) };
     #[expect(clippy::wildcard_enum_match_arm, reason = "the engine knows the others")]
     Ok(match compared_with {
-        DataType::Interval(_) | DataType::Duration(_) => {
-            let interval = DataType::Interval(IntervalUnit::MonthDayNano);
-            Some(lit(ScalarValue::from(written.as_str()).cast_to(&interval)?))
-        }
+        DataType::Interval(_) | DataType::Duration(_) => Some(lit(times::of_words(written)?)),
         DataType::Binary | DataType::BinaryView => match written.strip_prefix(r"\x") {
             Some(digits) => Some(lit(ScalarValue::Binary(Some(bytes(digits)?)))),
             None => None,
@@ -174,7 +171,8 @@ impl ExprPlanner for Comparisons {
             (true, true) | (false, false) => return Ok(PlannerResult::Original(compared)),
         };
         let is_number = with.is_numeric() && matches!(text, Expr::Literal(..)) && computes(op);
-        if with == DataType::Boolean || is_number {
+        let is_truth = with == DataType::Boolean && *op != BinaryOperator::StringConcat;
+        if is_truth || is_number {
             *text = text.clone().cast_to(&with, schema)?;
         } else if compares(op)
             && let Some(meant) = meant(text, &with)?

@@ -6,7 +6,7 @@
 //! parsed), [`names`] (what columns are called), `comparisons` with `times`, `scaled`, `intervals` and
 //! `existence` (in plans), `typed` with `exact`, `domains`, `rounding`, `instants` and `texts` (once
 //! types are known), and the functions: `age`, `arrays`, `clock`, `date_part`, `json_access` with its
-//! `json_operators`, `json_object`, `octet_length`, [`setting_functions`], `size_pretty`, `sums`,
+//! `json_operators`, `json_object`, `octet_length`, `series`, [`setting_functions`], `size_pretty`, `sums` with `interval_sums`,
 //! `text_functions`, `to_char` with its `template`, `zones`.
 
 mod age;
@@ -21,6 +21,7 @@ mod domains;
 mod exact;
 mod existence;
 mod instants;
+mod interval_sums;
 mod intervals;
 mod json_access;
 mod json_object;
@@ -32,6 +33,7 @@ mod relations;
 mod rewrite;
 mod rounding;
 mod scaled;
+mod series;
 pub(crate) mod setting_functions;
 mod similar;
 mod size_pretty;
@@ -153,6 +155,7 @@ fn is_about_catalogue(statement: &Statement) -> bool {
 /// # Errors
 /// Returns an error if the engine takes no more functions.
 pub(crate) fn teach(mut state: SessionState) -> Result<SessionState, SqlError> {
+    series::register(&mut state);
     let functions: &mut dyn FunctionRegistry = &mut state;
     age::register(functions)?;
     arrays::register(functions)?;

@@ -125,8 +125,40 @@ pub(super) fn interval(written: &str) -> Option<Expr> {
     if written.as_bytes().get(4) == Some(&b'-') {
         return None;
     }
+    of_words(written).ok().map(lit)
+}
+
+/// The interval that a text says.
+///
+/// # Errors
+/// Returns an error if it says none.
+pub(super) fn of_words(written: &str) -> Result<ScalarValue> {
     let interval = DataType::Interval(IntervalUnit::MonthDayNano);
-    ScalarValue::from(written).cast_to(&interval).ok().map(lit)
+    let words = in_words(written).unwrap_or_else(|| written.to_owned());
+    ScalarValue::from(words).cast_to(&interval)
+}
+
+/// `1 day 02:03:04` as `1 day 2 hours 3 minutes 4 seconds`, which the engine reads; `None` if there is
+/// no time of day.
+pub(super) fn in_words(written: &str) -> Option<String> {
+    if !written.contains(':') {
+        return None;
+    }
+    let words = written.split_whitespace().map(|word| {
+        let Some((hours, rest)) = word.split_once(':') else { return Some(word.to_owned()) };
+        let (sign, hours) = match hours.strip_prefix('-') {
+            Some(hours) => ("-", hours),
+            None => ("", hours.trim_start_matches('+')),
+        };
+        let (minutes, seconds) = rest.split_once(':').unwrap_or((rest, "0"));
+        let is_number =
+            |part: &str| part.starts_with(|it: char| it.is_ascii_digit()) && !part.contains(':');
+        [hours, minutes, seconds]
+            .iter()
+            .all(|part| is_number(part))
+            .then(|| format!("{sign}{hours} hours {sign}{minutes} minutes {sign}{seconds} seconds"))
+    });
+    Some(words.collect::<Option<Vec<_>>>()?.join(" "))
 }
 
 #[cfg(test)]
@@ -151,6 +183,19 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(complete(written).as_deref(), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_day_is_part_of_an_interval() {
+        for (written, expected) in [
+            ("1 day 02:03:04.5", Some("1 day 02 hours 03 minutes 04.5 seconds")),
+            ("-01:30", Some("-01 hours -30 minutes -0 seconds")),
+            ("1 day", None),
+            ("1 day 02:x", None),
+            ("::", None),
+        ] {
+            assert_eq!(in_words(written).as_deref(), expected, "{written}");
         }
     }
 }

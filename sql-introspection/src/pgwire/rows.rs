@@ -172,6 +172,8 @@ impl From<SqlError> for PgWireError {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::common::ScalarValue;
+
     use super::*;
 
     #[test]
@@ -187,5 +189,25 @@ mod tests {
         ] {
             assert_eq!(column_name(expression), name, "{expression}");
         }
+    }
+
+    #[tokio::test]
+    async fn clients_are_sent_the_texts_of_postgresql() {
+        let time = ScalarValue::TimestampMillisecond(Some(1), Some("+00:00".into()));
+        let lasts = ScalarValue::DurationMillisecond(Some(90_000_000));
+        let columns = [time, lasts, ScalarValue::from(f64::INFINITY), ScalarValue::from(true)];
+        let named = ["at", "lasts", "much", "is"].into_iter().zip(columns);
+        let columns = named.map(|(name, value)| (name, value.to_array().unwrap()));
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let fields = fields(batch.schema_ref(), &Format::UnifiedText).unwrap();
+        assert_eq!(*fields[0].datatype(), Type::TIMESTAMPTZ);
+        let rows: Vec<_> = rows(stream::iter([Ok(batch)]), fields).collect().await;
+        let row = rows.into_iter().next().unwrap().unwrap();
+        let mut expected = Vec::new();
+        for text in ["1970-01-01 00:00:00.001+00", "1 day 01:00:00", "Infinity", "t"] {
+            expected.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
+            expected.extend(text.bytes());
+        }
+        assert_eq!(row.data, expected);
     }
 }

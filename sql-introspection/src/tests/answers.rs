@@ -101,6 +101,7 @@ async fn times_are_computed_as_far_as_the_calendar_goes() {
             ("(interval '1 hour' * 3)::text", "03:00:00"),
             ("(2.5 * interval '1 day')::text", "2 days 12:00:00"),
             ("(interval '1 day' / 4)::text", "06:00:00"),
+            ("('1 mon 2 days -00:00:01.5'::interval)::text", "1 mon 2 days -00:00:01.5"),
             ("(n * interval '1 minute')::text from (values (90)) it(n)", "01:30:00"),
         ],
     )
@@ -256,4 +257,12 @@ async fn intervals_are_aggregated() {
         ],
     )
     .await;
+    let months =
+        "from (values (interval '2000000000 months'), (interval '2000000000 months')) it(x)";
+    refused(&memory, &[(&format!("select sum(x) {months}"), "22008")]).await;
+    let of_each = "select n, max(x)::text, count(distinct x) from \
+                   (values (1, interval '40 days'), (1, interval '1 month'), (2, null)) it(n, x) \
+                   group by n order by n";
+    let expected = [["1", "40 days", "2"], ["2", "", "0"]];
+    assert_eq!(rows(&memory, of_each).await.unwrap(), expected);
 }
