@@ -1,5 +1,7 @@
 //! Functions that have another name or other arguments here, and operators that bind otherwise.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "all others are as they are written")]
+
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
     Interval, TypedString, UnaryOperator, Value,

@@ -7,7 +7,7 @@ use datafusion::{
         tree_node::Transformed,
     },
     logical_expr::{
-        Between, BinaryExpr, Cast, Expr, ExprSchemable, Operator, cast,
+        Between, BinaryExpr, Cast, Expr, ExprSchemable, Like, Operator, cast,
         expr::{InList, ScalarFunction},
         expr_rewriter::FunctionRewrite,
         lit,
@@ -16,7 +16,7 @@ use datafusion::{
     sql::sqlparser::ast::BinaryOperator,
 };
 
-use super::{intervals, octet_length, scaled, times};
+use super::{intervals, octet_length, scaled, text_functions, times};
 use crate::error::SqlError;
 
 /// Lets intervals of any kind be compared with each other, once the values of parameters are known.
@@ -46,6 +46,13 @@ impl FunctionRewrite for Comparisons {
             && of.get_type(schema).is_ok_and(|ty| ty.is_binary())
         {
             return Ok(Transformed::yes(octet_length::of(of.clone())));
+        }
+        // Bytes are searched as the text that they are, and not for the digits of it.
+        if let Expr::Like(Like { expr: searched, .. }) = &mut expr
+            && searched.get_type(schema).is_ok_and(|ty| ty.is_binary())
+        {
+            **searched = text_functions::text_in((**searched).clone());
+            return Ok(Transformed::yes(expr));
         }
         #[expect(clippy::wildcard_enum_match_arm, reason = "others do not compare")]
         let compared: Vec<&mut Expr> = match &mut expr {

@@ -119,8 +119,8 @@ impl ScalarUDFImpl for Checked {
             let returned = returned.as_primitive::<Float64Type>();
             (0..seen.min(returned.len())).all(|row| {
                 let is_finite = |values: Vec<f64>| values.iter().all(|it| it.is_finite());
-                !(returned.is_valid(row) && returned.value(row).is_infinite())
-                    || !of_row(row).is_some_and(is_finite)
+                let is_infinite = returned.is_valid(row) && returned.value(row).is_infinite();
+                !(is_infinite && of_row(row).is_some_and(is_finite))
             })
         };
         if fits { Ok(returned) } else { Err(overflow()) }

@@ -64,12 +64,14 @@ fn unnest_series(item: &mut SelectItem) {
         return;
     }
     let rows = call("unnest", [expr.clone()]);
-    *item = match item {
-        SelectItem::ExprWithAlias { alias, .. } => {
-            SelectItem::ExprWithAlias { expr: rows, alias: alias.clone() }
-        }
-        _ => SelectItem::ExprWithAlias { expr: rows, alias: Ident::new(name) },
+    let alias = match item {
+        SelectItem::ExprWithAlias { alias, .. } => alias.clone(),
+        SelectItem::UnnamedExpr(_)
+        | SelectItem::ExprWithAliases { .. }
+        | SelectItem::QualifiedWildcard(..)
+        | SelectItem::Wildcard(_) => Ident::new(name),
     };
+    *item = SelectItem::ExprWithAlias { expr: rows, alias };
 }
 
 /// What rows are ordered by is what a query calls so, before it is a column of a table: the engine

@@ -31,6 +31,7 @@ pub(super) fn planned(
 ) -> Option<Expr> {
     let is_interval = |ty: &DataType| matches!(ty, DataType::Interval(_) | DataType::Duration(_));
     let is_number = |ty: &DataType| ty.is_numeric() || ty.is_null();
+    #[expect(clippy::wildcard_enum_match_arm, reason = "others do not scale")]
     let (function, interval, number) = match op {
         BinaryOperator::Multiply if is_interval(left_type) && is_number(right_type) => {
             (&PRODUCT, left, right)

@@ -24,15 +24,11 @@ struct Series(Arc<TableFunction>);
 
 impl TableFunctionImpl for Series {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
-        let counted = args.exprs().iter().map(|expr| match expr {
-            Expr::Literal(value, metadata) => {
-                let DataType::Timestamp(_, zone) = value.data_type() else {
-                    return Ok(expr.clone());
-                };
-                let time = DataType::Timestamp(TimeUnit::Nanosecond, zone);
-                Ok(Expr::Literal(value.cast_to(&time)?, metadata.clone()))
-            }
-            other => Ok(other.clone()),
+        let counted = args.exprs().iter().map(|expr| {
+            let Expr::Literal(value, metadata) = expr else { return Ok(expr.clone()) };
+            let DataType::Timestamp(_, zone) = value.data_type() else { return Ok(expr.clone()) };
+            let time = DataType::Timestamp(TimeUnit::Nanosecond, zone);
+            Ok(Expr::Literal(value.cast_to(&time)?, metadata.clone()))
         });
         let counted = counted.collect::<Result<Vec<_>>>()?;
         self.0.create_table_provider_with_args(TableFunctionArgs::new(&counted, args.session()))

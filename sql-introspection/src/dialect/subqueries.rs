@@ -93,11 +93,8 @@ fn is_of_catalogue(query: &Query) -> bool {
 
 /// Whether a query reads rows that are written in it, of which there may be several.
 fn has_rows_of_its_own(query: &Query) -> bool {
-    let reads = match &*query.body {
-        SetExpr::Select(select) => !select.from.is_empty(),
-        _ => true,
-    };
-    reads && !relations::any(query, |_| true)
+    let is_single = matches!(&*query.body, SetExpr::Select(select) if select.from.is_empty());
+    !is_single && !relations::any(query, |_| true)
 }
 
 fn no_texts() -> Expr {

@@ -76,10 +76,10 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        match args.return_field.data_type() {
-            DataType::Interval(_) => Ok(Box::new(IntervalSum::default())),
-            _ => self.engines.accumulator(args),
+        if matches!(args.return_field.data_type(), DataType::Interval(_)) {
+            return Ok(Box::new(IntervalSum::default()));
         }
+        self.engines.accumulator(args)
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
@@ -102,10 +102,10 @@ impl AggregateUDFImpl for Sum {
         &self,
         args: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn Accumulator>> {
-        match args.return_field.data_type() {
-            DataType::Interval(_) => Ok(Box::new(IntervalSum::default())),
-            _ => self.engines.create_sliding_accumulator(args),
+        if matches!(args.return_field.data_type(), DataType::Interval(_)) {
+            return Ok(Box::new(IntervalSum::default()));
         }
+        self.engines.create_sliding_accumulator(args)
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {

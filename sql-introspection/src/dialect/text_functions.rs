@@ -1,6 +1,6 @@
 //! `format(text, …)`, `convert_from(bytes, encoding)` and `pg_typeof(value)`.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::{
     arrow::{
@@ -10,7 +10,8 @@ use datafusion::{
     common::{Result, ScalarValue, exec_err},
     execution::FunctionRegistry,
     logical_expr::{
-        ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+        lit,
     },
 };
 
@@ -20,8 +21,7 @@ use crate::arguments::argument;
 pub(super) fn register(functions: &mut dyn FunctionRegistry) -> Result<()> {
     let signature = Signature::variadic_any(Volatility::Immutable);
     functions.register_udf(Arc::new(ScalarUDF::new_from_impl(Format(signature))))?;
-    let signature = Signature::any(2, Volatility::Immutable);
-    functions.register_udf(Arc::new(ScalarUDF::new_from_impl(ConvertFrom(signature))))?;
+    functions.register_udf(Arc::clone(&CONVERT_FROM))?;
     let format_type = functions.udf("format_type")?;
     let signature = Signature::any(1, Volatility::Immutable);
     let type_of = ScalarUDF::new_from_impl(TypeOf { format_type, signature });
@@ -110,6 +110,16 @@ fn is_plain(name: &str) -> bool {
     let is_letter = |it: char| it.is_ascii_lowercase() || it == '_';
     name.starts_with(is_letter) && name.chars().all(|it| is_letter(it) || it.is_ascii_digit())
 }
+
+/// The text that bytes are.
+pub(super) fn text_in(bytes: Expr) -> Expr {
+    CONVERT_FROM.call(vec![bytes, lit("UTF8")])
+}
+
+static CONVERT_FROM: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+    let signature = Signature::any(2, Volatility::Immutable);
+    Arc::new(ScalarUDF::new_from_impl(ConvertFrom(signature)))
+});
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct ConvertFrom(Signature);

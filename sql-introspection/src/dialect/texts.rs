@@ -11,8 +11,8 @@ use datafusion::{
     },
     common::{DFSchema, DataFusionError, Result, ScalarValue, exec_err, tree_node::Transformed},
     logical_expr::{
-        Cast, ColumnarValue, Expr, ExprSchemable, Like, ScalarFunctionArgs, ScalarUDF,
-        ScalarUDFImpl, Signature, Volatility, expr::ScalarFunction,
+        Cast, ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+        Signature, Volatility,
     },
 };
 
@@ -29,7 +29,6 @@ pub(super) fn written(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "others write nothing")]
     match expr {
         Expr::Cast(cast) => written_cast(cast, schema),
-        Expr::Like(like) => bytes_searched(like, schema),
         Expr::ScalarFunction(mut call) if WRITING.contains(&call.func.name()) => {
             let mut is_changed = false;
             for argument in &mut call.args {
@@ -60,24 +59,6 @@ fn written_cast(cast: Cast, schema: &DFSchema) -> Transformed<Expr> {
     let text = function.call(vec![*value]);
     let is_made = matches!(field.data_type(), DataType::Utf8 | DataType::List(_));
     Transformed::yes(if is_made { text } else { Expr::Cast(Cast { expr: Box::new(text), field }) })
-}
-
-/// Bytes are searched as they are, and not the digits of their text.
-fn bytes_searched(mut like: Like, schema: &DFSchema) -> Transformed<Expr> {
-    let mut searched = &mut *like.expr;
-    if let Expr::Cast(Cast { expr, .. }) = searched {
-        searched = expr;
-    }
-    if let Expr::ScalarFunction(ScalarFunction { func, args }) = &*searched
-        && func.name() == TEXT.name()
-        && let [bytes] = &args[..]
-        && bytes.get_type(schema).is_ok_and(|ty| ty.is_binary())
-    {
-        let field = Arc::new(Field::new("", DataType::Utf8, true));
-        *searched = Expr::Cast(Cast { expr: Box::new(bytes.clone()), field });
-        return Transformed::yes(Expr::Like(like));
-    }
-    Transformed::no(Expr::Like(like))
 }
 
 static TEXT: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| text(false));

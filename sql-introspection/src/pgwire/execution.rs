@@ -64,9 +64,10 @@ impl Session {
         C::PortalStore: PortalStore,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let notice = match &prepared.statement {
-            Statement::Set { name, value: Some(value), .. } => notice(name, value),
-            _ => None,
+        let notice = if let Statement::Set { name, value: Some(value), .. } = &prepared.statement {
+            notice(name, value)
+        } else {
+            None
         };
         let tag = tag(&prepared.statement, client.transaction_status());
         self.deallocate(client, &prepared.statement);
