@@ -59,10 +59,14 @@ enum Value<R> {
     Duration(fn(&R) -> Option<u64>),
 }
 
-/// Milliseconds as the engine counts them. Later times than it can express are shown as the last
-/// one.
-fn millis(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
+/// The end of the last year of the calendar, in milliseconds since the epoch.
+const TIME_MAX_MS: u64 = 8_210_266_876_799_999;
+/// As many days as an interval may have, in milliseconds.
+const DURATION_MAX_MS: u64 = i32::MAX as u64 * 24 * 60 * 60 * 1000;
+
+/// Milliseconds as the engine counts them, up to the last that can be expressed.
+fn millis(value: u64, max: u64) -> i64 {
+    value.min(max).cast_signed()
 }
 
 impl<R: Record> Column<R> {
@@ -238,10 +242,11 @@ impl<R: Record> Column<R> {
             Value::I64(value) => build!(Int64Builder::new(), value),
             Value::Time(value) => {
                 let builder = TimestampMillisecondBuilder::new().with_timezone(UTC);
-                build!(builder, |record| value(record).map(millis))
+                build!(builder, |record| value(record).map(|at| millis(at, TIME_MAX_MS)))
             }
             Value::Duration(value) => {
-                build!(DurationMillisecondBuilder::new(), |record| value(record).map(millis))
+                let builder = DurationMillisecondBuilder::new();
+                build!(builder, |record| value(record).map(|of| millis(of, DURATION_MAX_MS)))
             }
         }
     }

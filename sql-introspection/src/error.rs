@@ -66,6 +66,9 @@ impl SqlError {
     }
 }
 
+/// What the engine says of a subquery that should have a single value.
+const SEVERAL_ROWS: &str = "subquery returned more than one row";
+
 impl From<DataFusionError> for SqlError {
     fn from(error: DataFusionError) -> Self {
         let root = error.find_root();
@@ -88,6 +91,10 @@ impl From<DataFusionError> for SqlError {
                 })
             }
             DataFusionError::ArrowError(arrow, _) => Self::of_arrow(arrow),
+            DataFusionError::Execution(message) if message.contains(SEVERAL_ROWS) => {
+                let what = "more than one row returned by a subquery used as an expression";
+                Self::new("21000", what).hint("add limit 1, or use in (…)")
+            }
             DataFusionError::Execution(message) | DataFusionError::Configuration(message) => {
                 Self::new("22000", short(message))
             }
@@ -172,6 +179,9 @@ impl SqlError {
             ArrowError::DivideByZero => "22012",
             ArrowError::ArithmeticOverflow(_) => "22003",
             ArrowError::ComputeError(message) if message.contains("overflow") => "22003",
+            ArrowError::ComputeError(message) if message.contains("Timestamp out of range") => {
+                "22008"
+            }
             ArrowError::ParseError(message) if message.contains("parsing timestamp") => "22007",
             ArrowError::CastError(_) | ArrowError::ParseError(_) => "22P02",
             ArrowError::NotYetImplemented(_)

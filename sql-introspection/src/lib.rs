@@ -6,10 +6,11 @@
 //!
 //! Reading order: [`source`] (what is read), [`tables`] (which columns there are), [`mod@column`],
 //! `table`, `pushdown` (what of a query's conditions reaches the source), `scan` (pages become
-//! batches), `catalog` (the tables, and PostgreSQL's about them), `dialect` (PostgreSQL's SQL),
-//! `growth` (what values may take), [`engine`] (a query from its text to a plan), [`query`] (its
-//! rows), [`error`], [`feed`] (changes as they happen). For clients: [`output`] (JSON and Arrow),
-//! [`pgwire`]. Each of `catalog`, `dialect`, `engine`, `query` and `pgwire` knows those before it.
+//! batches), `catalog` (the tables, and PostgreSQL's about them), `text_form` (values as texts),
+//! `dialect` (PostgreSQL's SQL), `growth` (what values may take), [`engine`] (a query from its text to
+//! a plan), [`query`] (its rows), [`error`], [`feed`] (changes as they happen). For clients:
+//! [`output`] (JSON and Arrow), [`pgwire`]. Each of `catalog`, `dialect`, `engine`, `query` and
+//! `pgwire` knows those before it.
 
 mod abandoned;
 mod arguments;
@@ -36,6 +37,7 @@ mod snapshot;
 pub mod source;
 mod table;
 pub mod tables;
+mod text_form;
 
 pub use engine::{Engine, Settings};
 pub use error::SqlError;

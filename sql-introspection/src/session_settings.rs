@@ -188,6 +188,16 @@ impl SessionSettings {
     }
 }
 
+/// What a client is told whose value of a setting is ignored; `None` if it is not.
+pub(crate) fn notice(name: &str, value: &str) -> Option<SqlError> {
+    let is_ignored = matches!(accepted(&name.to_lowercase(), value.trim()), Ok(None));
+    is_ignored.then(|| {
+        let what = format!("the time zone \"{value}\" is ignored: all times are in UTC here");
+        let hint = format!("write created_at at time zone '{value}' for what a clock there shows");
+        SqlError::new("01000", what).hint(hint)
+    })
+}
+
 /// A value as it is kept; `None` if it is ignored.
 fn accepted(name: &str, value: &str) -> Result<Option<String>, SqlError> {
     if TIMEOUTS.contains(&name) {
@@ -204,7 +214,7 @@ fn accepted(name: &str, value: &str) -> Result<Option<String>, SqlError> {
         "default_transaction_read_only" | "transaction_read_only" => is(&["on", "true", "1"]),
         _ => true,
     };
-    // Clients set their own zone without being asked, and convert times themselves.
+    // Clients set their own zone without being asked, and convert times themselves: see `notice`.
     if !is_accepted && name != "timezone" {
         let what = format!("invalid value for parameter \"{name}\": \"{value}\"");
         return Err(SqlError::new("22023", what));
@@ -248,6 +258,14 @@ mod tests {
         let settings: Vec<_> =
             settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(settings, [("geqo", "off"), ("work_mem", "1 MB"), ("search_path", "a")]);
+    }
+
+    #[test]
+    fn who_sets_another_zone_is_told_that_it_makes_no_difference() {
+        assert_eq!(notice("timezone", "UTC"), None);
+        assert_eq!(notice("application_name", "a"), None);
+        let notice = notice("TimeZone", "Europe/Berlin").unwrap();
+        assert!(notice.message.contains("Europe/Berlin"), "{notice}");
     }
 
     #[test]

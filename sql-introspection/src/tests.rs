@@ -1,5 +1,6 @@
 //! Queries over records in memory, and how many of them each reads.
 
+mod answers;
 mod growth;
 mod hostile;
 pub(crate) mod memory;

@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Value, ValueWithSpan,
+    FunctionArguments, Subscript, Value, ValueWithSpan,
 };
 
 use super::{
@@ -44,6 +44,7 @@ pub(super) fn rewrite(expr: &mut Expr) {
         && !matches!(**root, Expr::Identifier(_))
     {
         access_chain.iter_mut().for_each(name_field);
+        access_chain.iter_mut().for_each(count_from_start);
     }
 }
 
@@ -102,5 +103,15 @@ fn name_field(access: &mut AccessExpr) {
         && let Expr::Identifier(name) = &*field
     {
         *field = text_of(&name.value);
+    }
+}
+
+/// There is nothing before an array's first element. The engine would count from its end.
+fn count_from_start(access: &mut AccessExpr) {
+    if let AccessExpr::Subscript(Subscript::Index { index }) = access
+        && !matches!(index, Expr::Value(_))
+    {
+        let zero = Expr::Value(Value::Number("0".to_owned(), false).into());
+        *index = call("greatest", [zero, index.clone()]);
     }
 }

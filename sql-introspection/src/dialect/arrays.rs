@@ -11,10 +11,12 @@ use datafusion::{
         },
         datatypes::{DataType, Field, Fields},
     },
-    common::{DataFusionError, Result, exec_err},
+    common::{DFSchema, DataFusionError, Result, ScalarValue, exec_err, tree_node::Transformed},
     execution::FunctionRegistry,
+    functions::core::nullif,
     logical_expr::{
-        ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+        ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+        Signature, Volatility, expr::ScalarFunction, lit,
     },
 };
 
@@ -33,6 +35,20 @@ pub(super) fn register(functions: &mut dyn FunctionRegistry) -> Result<()> {
     let numbered = Numbered(Signature::any(1, Volatility::Immutable));
     functions.register_udf(Arc::new(ScalarUDF::new_from_impl(numbered)))?;
     Ok(())
+}
+
+/// An array without elements has no length: PostgreSQL's has no dimension.
+pub(super) fn length_or_null(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let Expr::ScalarFunction(ScalarFunction { func, .. }) = &expr else {
+        return Transformed::no(expr);
+    };
+    if func.name() != "array_length" {
+        return Transformed::no(expr);
+    }
+    let Ok(none) = expr.get_type(schema).and_then(|ty| ScalarValue::new_zero(&ty)) else {
+        return Transformed::no(expr);
+    };
+    Transformed::yes(nullif().call(vec![expr, lit(none)]))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -1,13 +1,13 @@
 //! Comparisons that PostgreSQL knows, and the engine does not.
 
 use datafusion::{
-    arrow::datatypes::{DataType, IntervalUnit, TimeUnit},
+    arrow::datatypes::{DataType, TimeUnit},
     common::{
         DFSchema, DataFusionError, Result, ScalarValue, config::ConfigOptions,
         tree_node::Transformed,
     },
     logical_expr::{
-        Between, BinaryExpr, Cast, Expr, ExprSchemable, Operator,
+        Between, BinaryExpr, Cast, Expr, ExprSchemable, Like, Operator, cast,
         expr::{InList, ScalarFunction},
         expr_rewriter::FunctionRewrite,
         lit,
@@ -16,7 +16,7 @@ use datafusion::{
     sql::sqlparser::ast::BinaryOperator,
 };
 
-use super::{intervals, octet_length, times};
+use super::{intervals, octet_length, scaled, text_functions, times};
 use crate::error::SqlError;
 
 /// Lets intervals of any kind be compared with each other, once the values of parameters are known.
@@ -46,6 +46,13 @@ impl FunctionRewrite for Comparisons {
             && of.get_type(schema).is_ok_and(|ty| ty.is_binary())
         {
             return Ok(Transformed::yes(octet_length::of(of.clone())));
+        }
+        // Bytes are searched as the text that they are, and not for the digits of it.
+        if let Expr::Like(Like { expr: searched, .. }) = &mut expr
+            && searched.get_type(schema).is_ok_and(|ty| ty.is_binary())
+        {
+            **searched = text_functions::text_in((**searched).clone());
+            return Ok(Transformed::yes(expr));
         }
         #[expect(clippy::wildcard_enum_match_arm, reason = "others do not compare")]
         let compared: Vec<&mut Expr> = match &mut expr {
@@ -81,6 +88,21 @@ fn make_comparable(mut compared: Vec<&mut Expr>, schema: &DFSchema) -> Result<bo
             }
         }
     }
+    let zone = types.iter().find_map(|ty| {
+        let DataType::Timestamp(_, zone) = ty else { return None };
+        Some(zone.clone())
+    });
+    if let Some(zone) = zone {
+        // A date is its midnight.
+        let midnight = DataType::Timestamp(TimeUnit::Microsecond, zone);
+        for (operand, ty) in compared.iter_mut().zip(&mut types) {
+            if *ty == DataType::Date32 {
+                **operand = cast((**operand).clone(), midnight.clone());
+                *ty = midnight.clone();
+                is_changed = true;
+            }
+        }
+    }
     let is_interval = |ty: &DataType| matches!(ty, DataType::Interval(_));
     let has_length = |ty: &DataType| is_interval(ty) || matches!(ty, DataType::Duration(_));
     if types.iter().any(is_interval) && types.iter().all(|ty| has_length(ty) || ty.is_null()) {
@@ -100,15 +122,12 @@ fn meant(text: &Expr, compared_with: &DataType) -> Result<Option<Expr>> {
     let Expr::Literal(ScalarValue::Utf8(Some(written)), _) = text else { return Ok(None) };
     #[expect(clippy::wildcard_enum_match_arm, reason = "the engine knows the others")]
     Ok(match compared_with {
-        DataType::Interval(_) | DataType::Duration(_) => {
-            let interval = DataType::Interval(IntervalUnit::MonthDayNano);
-            Some(lit(ScalarValue::from(written.as_str()).cast_to(&interval)?))
-        }
+        DataType::Interval(_) | DataType::Duration(_) => Some(lit(times::of_words(written)?)),
         DataType::Binary | DataType::BinaryView => match written.strip_prefix(r"\x") {
             Some(digits) => Some(lit(ScalarValue::Binary(Some(bytes(digits)?)))),
             None => None,
         },
-        DataType::Timestamp(..) | DataType::Date32 => times::meant(written, compared_with),
+        DataType::Timestamp(..) | DataType::Date32 => times::meant(written, compared_with)?,
         _ => None,
     })
 }
@@ -141,11 +160,17 @@ impl ExprPlanner for Comparisons {
         let (Ok(left_type), Ok(right_type)) = types else {
             return Ok(PlannerResult::Original(compared));
         };
-        // A date has no hours that could be added to it.
-        if computes(op) && left_type == DataType::Date32 && is_interval(&right_type) {
-            *left = left.clone().cast_to(&TIME, schema)?;
-        } else if computes(op) && right_type == DataType::Date32 && is_interval(&left_type) {
-            *right = right.clone().cast_to(&TIME, schema)?;
+        if is_interval(&left_type) || is_interval(&right_type) {
+            if let Some(scaled) = scaled::planned((left, &left_type), op, (right, &right_type)) {
+                return Ok(PlannerResult::Planned(scaled));
+            }
+            if computes(op) {
+                for (time, ty) in [(&mut *left, &left_type), (&mut *right, &right_type)] {
+                    if let Some(exact) = times::exact(ty) {
+                        *time = time.clone().cast_to(&exact, schema)?;
+                    }
+                }
+            }
         }
         let (text, with) = match (left_type.is_string(), right_type.is_string()) {
             (true, false) => (left, right_type),
@@ -153,7 +178,8 @@ impl ExprPlanner for Comparisons {
             (true, true) | (false, false) => return Ok(PlannerResult::Original(compared)),
         };
         let is_number = with.is_numeric() && matches!(text, Expr::Literal(..)) && computes(op);
-        if with == DataType::Boolean || is_number {
+        let is_truth = with == DataType::Boolean && *op != BinaryOperator::StringConcat;
+        if is_truth || is_number {
             *text = text.clone().cast_to(&with, schema)?;
         } else if compares(op)
             && let Some(meant) = meant(text, &with)?
@@ -173,9 +199,6 @@ impl ExprPlanner for Comparisons {
         Ok(PlannerResult::Original(compared))
     }
 }
-
-/// As what a date is computed with.
-const TIME: DataType = DataType::Timestamp(TimeUnit::Nanosecond, None);
 
 fn is_comparison(op: Operator) -> bool {
     use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use datafusion::{
     arrow::{
-        array::{Array, ArrayRef, AsArray, Float64Array},
+        array::{ArrayRef, AsArray, Float64Array},
         compute::cast,
         datatypes::{
-            DataType, Field, FieldRef, Float64Type, Int64Type, IntervalMonthDayNano,
-            IntervalMonthDayNanoType, IntervalUnit,
+            DataType, Field, FieldRef, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
+            IntervalUnit,
         },
     },
     common::{DataFusionError, Result, ScalarValue, exec_err, plan_err},
@@ -22,10 +22,7 @@ use datafusion::{
     },
 };
 
-use crate::{
-    error::SqlError,
-    interval::{DAY_NANOSECONDS, unit_nanoseconds},
-};
+use crate::{error::SqlError, interval::of_durations};
 
 /// Registers it in place of the engine's.
 ///
@@ -137,24 +134,9 @@ impl DatePart {
 
 /// Intervals with days and a time of day; a duration has no months.
 fn of_intervals(array: &ArrayRef) -> Result<Vec<Option<IntervalMonthDayNano>>> {
-    let DataType::Duration(unit) = array.data_type() else {
-        let intervals = cast(array, &DataType::Interval(IntervalUnit::MonthDayNano))?;
-        return Ok(intervals.as_primitive::<IntervalMonthDayNanoType>().iter().collect());
-    };
-    let counts = cast(array, &DataType::Int64)?;
-    let of_count = |count: i64| {
-        let nanoseconds = i128::from(count) * unit_nanoseconds(*unit);
-        let days = i32::try_from(nanoseconds / DAY_NANOSECONDS).ok()?;
-        let rest = i64::try_from(nanoseconds % DAY_NANOSECONDS).ok()?;
-        Some(IntervalMonthDayNano::new(0, days, rest))
-    };
-    let counts = counts.as_primitive::<Int64Type>().iter();
-    let intervals = counts.map(|count| match count.map(of_count) {
-        Some(None) => exec_err!("the interval has too many days"),
-        Some(some) => Ok(some),
-        None => Ok(None),
-    });
-    intervals.collect()
+    let intervals = of_durations(array)?;
+    let intervals = cast(&intervals, &DataType::Interval(IntervalUnit::MonthDayNano))?;
+    Ok(intervals.as_primitive::<IntervalMonthDayNanoType>().iter().collect())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a part has fewer digits than a fraction")]

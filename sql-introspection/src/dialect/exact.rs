@@ -7,7 +7,10 @@ use std::sync::{Arc, LazyLock};
 use datafusion::{
     arrow::{
         array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, Datum},
-        compute::kernels::numeric::{add, div, mul, rem, sub},
+        compute::{
+            cast,
+            kernels::numeric::{add, div, mul, rem, sub},
+        },
         datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type},
         error::ArrowError,
     },
@@ -19,6 +22,8 @@ use datafusion::{
     },
     physical_expr_common::datum::apply,
 };
+
+use super::domains::overflow;
 
 /// Replaces an operator by a function that fails where PostgreSQL does.
 pub(super) fn exact(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
@@ -45,6 +50,9 @@ pub(super) fn exact(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
         Operator::Plus if are(DataType::is_integer) => &SUM,
         Operator::Minus if are(DataType::is_integer) => &DIFFERENCE,
         Operator::Multiply if are(DataType::is_integer) => &PRODUCT,
+        Operator::Plus if are(DataType::is_floating) => &SUM,
+        Operator::Minus if are(DataType::is_floating) => &DIFFERENCE,
+        Operator::Multiply if are(DataType::is_floating) => &PRODUCT,
         Operator::Divide if are(DataType::is_floating) => &QUOTIENT,
         Operator::Modulo if are(DataType::is_floating) => &REMAINDER,
         _ => return Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
@@ -158,8 +166,39 @@ impl ScalarUDFImpl for Arithmetic {
         if self.divides() {
             check_divisors(left, right, called.number_rows)?;
         }
-        apply(left, right, self.kernel)
+        let computed = apply(left, right, self.kernel)?;
+        if computed.data_type().is_floating() {
+            check_overflow(left, right, &computed, called.number_rows)?;
+        }
+        Ok(computed)
     }
+}
+
+/// # Errors
+/// Returns an error if finite fractions make an infinite one.
+fn check_overflow(
+    left: &ColumnarValue,
+    right: &ColumnarValue,
+    computed: &ColumnarValue,
+    rows: usize,
+) -> Result<()> {
+    let fractions = |values: &ColumnarValue| -> Result<ArrayRef> {
+        Ok(cast(&values.to_array(rows)?, &DataType::Float64)?)
+    };
+    let computed = fractions(computed)?;
+    let computed = computed.as_primitive::<Float64Type>();
+    if computed.iter().flatten().all(|it| !it.is_infinite()) {
+        return Ok(());
+    }
+    let (left, right) = (fractions(left)?, fractions(right)?);
+    let operands =
+        left.as_primitive::<Float64Type>().iter().zip(right.as_primitive::<Float64Type>());
+    let mut rows = operands.zip(computed);
+    let overflows = rows.any(|((left, right), computed)| {
+        let is_finite = |it: Option<f64>| it.is_some_and(f64::is_finite);
+        computed.is_some_and(f64::is_infinite) && is_finite(left) && is_finite(right)
+    });
+    if overflows { Err(overflow()) } else { Ok(()) }
 }
 
 /// # Errors

@@ -13,12 +13,13 @@ use datafusion::{
         Column, Result,
         config::ConfigOptions,
         exec_err,
-        tree_node::{Transformed, TransformedResult},
+        tree_node::{Transformed, TransformedResult, TreeNode},
     },
     functions_aggregate::first_last::first_value_udaf,
     logical_expr::{
         Aggregate, ColumnarValue, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder,
         ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Sort, Volatility,
+        expr::AggregateFunction,
     },
     optimizer::AnalyzerRule,
 };
@@ -33,7 +34,7 @@ pub(super) fn length(interval: Expr) -> Expr {
     LENGTH.call(vec![interval])
 }
 
-/// Sorts and groups by the length of intervals.
+/// Sorts, groups and aggregates by the length of intervals.
 #[derive(Debug)]
 pub(super) struct Lengths;
 
@@ -50,7 +51,13 @@ impl AnalyzerRule for Lengths {
             #[expect(clippy::wildcard_enum_match_arm, reason = "others neither sort nor group")]
             let changed = match &node {
                 LogicalPlan::Sort(sort) => sorted(sort),
-                LogicalPlan::Aggregate(aggregate) => grouped(aggregate)?,
+                LogicalPlan::Aggregate(aggregate) => match compared(aggregate)? {
+                    Some(aggregate) => {
+                        let grouped = grouped(&aggregate)?;
+                        Some(grouped.unwrap_or(LogicalPlan::Aggregate(aggregate)))
+                    }
+                    None => grouped(aggregate)?,
+                },
                 LogicalPlan::Distinct(Distinct::All(input)) => {
                     let columns = input.schema().columns().into_iter().map(Expr::Column);
                     if columns.clone().any(|column| is_interval(&column, input)) {
@@ -84,6 +91,58 @@ fn sorted(sort: &Sort) -> Option<LogicalPlan> {
         }
     }
     Some(LogicalPlan::Sort(Sort { expr, input, fetch }))
+}
+
+/// Finds the longest and the shortest, and tells different ones apart, by their lengths.
+fn compared(aggregate: &Aggregate) -> Result<Option<Aggregate>> {
+    let Aggregate { input, group_expr, aggr_expr, schema, .. } = aggregate;
+    let mut is_changed = false;
+    let changed = aggr_expr.iter().map(|computed| {
+        let changed = computed.clone().transform_up(|expr| Ok(compared_call(expr, input)))?;
+        is_changed |= changed.transformed;
+        Ok(changed.data)
+    });
+    let changed = changed.collect::<Result<Vec<_>>>()?;
+    if !is_changed {
+        return Ok(None);
+    }
+    // They are called as before.
+    let names = schema.iter().skip(schema.fields().len() - changed.len());
+    let changed = changed.into_iter().zip(names).map(|(changed, (_, field))| {
+        if changed.schema_name().to_string() == *field.name() {
+            changed
+        } else {
+            changed.alias(field.name())
+        }
+    });
+    let (input, groups) = (Arc::clone(input), group_expr.clone());
+    Aggregate::try_new(input, groups, changed.collect()).map(Some)
+}
+
+fn compared_call(expr: Expr, input: &LogicalPlan) -> Transformed<Expr> {
+    let Expr::AggregateFunction(AggregateFunction { func, mut params }) = expr else {
+        return Transformed::no(expr);
+    };
+    let unchanged =
+        |func, params| Transformed::no(Expr::AggregateFunction(AggregateFunction { func, params }));
+    let [of] = &params.args[..] else { return unchanged(func, params) };
+    if !is_interval(of, input) {
+        return unchanged(func, params);
+    }
+    let of = of.clone();
+    let func = match func.name() {
+        name @ ("max" | "min") => {
+            params.order_by = vec![length(of).sort(name == "min", false)];
+            params.distinct = false;
+            first_value_udaf()
+        }
+        "count" if params.distinct => {
+            params.args = vec![length(of)];
+            func
+        }
+        _ => return unchanged(func, params),
+    };
+    Transformed::yes(Expr::AggregateFunction(AggregateFunction { func, params }))
 }
 
 /// Groups by lengths. A group shows the first interval of that length, as it is written.

@@ -1,20 +1,19 @@
 //! JSON inside of JSON: `->` gives it as text, which every client understands, and `#>` and `#>>`
-//! take a path. The engine's library knows `->>`, and gives a union of types for `->`.
+//! take a path. The engine's library gives a union of types for `->`.
 
 use std::sync::LazyLock;
 
 use datafusion::{
     arrow::datatypes::DataType,
-    common::{DFSchema, Result, ScalarValue, exec_err, plan_err, tree_node::TreeNode},
+    common::{DFSchema, Result, exec_err, tree_node::TreeNode},
     logical_expr::{
         ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-        expr::ScalarFunction,
-        lit,
         planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
     },
     sql::sqlparser::ast::BinaryOperator,
 };
-use datafusion_functions_json::udfs::{json_as_text_udf, json_get_json_udf};
+
+use super::json_access::{at_path, field};
 
 /// Plans the operators.
 #[derive(Debug)]
@@ -27,20 +26,16 @@ impl ExprPlanner for JsonOperators {
         _: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = expr;
+        let name = format!("{} {op} {}", left.human_display(), right.human_display());
         #[expect(clippy::wildcard_enum_match_arm, reason = "others are not about JSON")]
-        let (function, steps) = match op {
-            BinaryOperator::Arrow => (json_get_json_udf(), vec![key(&right)]),
-            BinaryOperator::LongArrow if matches!(right, Expr::Placeholder(_)) => {
-                (json_as_text_udf(), vec![key(&right)])
-            }
-            BinaryOperator::HashArrow => (json_get_json_udf(), path(&right)?),
-            BinaryOperator::HashLongArrow => (json_as_text_udf(), path(&right)?),
+        let found = match op {
+            BinaryOperator::Arrow => field(left, key(&right), false),
+            BinaryOperator::LongArrow => field(left, key(&right), true),
+            BinaryOperator::HashArrow => at_path(left, right, false),
+            BinaryOperator::HashLongArrow => at_path(left, right, true),
             _ => return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right })),
         };
-        let name = format!("{} {op} {}", left.human_display(), right.human_display());
-        let args = std::iter::once(left).chain(steps).collect();
-        let call = Expr::ScalarFunction(ScalarFunction { func: function, args });
-        Ok(PlannerResult::Planned(call.alias(name)))
+        Ok(PlannerResult::Planned(found.alias(name)))
     }
 }
 
@@ -53,7 +48,7 @@ fn key(written: &Expr) -> Expr {
     if is_parameter { KEY.call(vec![written.clone()]) } else { written.clone() }
 }
 
-/// A text, or a number that is as wide as the library wants it.
+/// A text, or a number.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key(Signature);
 
@@ -75,19 +70,4 @@ impl ScalarUDFImpl for Key {
         let [key] = &called.args[..] else { return exec_err!("{} takes one key", self.name()) };
         key.cast_to(called.return_field.data_type(), None)
     }
-}
-
-/// The steps of a path that is written as an array: `'{items,0,price}'`.
-fn path(written: &Expr) -> Result<Vec<Expr>> {
-    let Expr::Literal(ScalarValue::Utf8(Some(text)), _) = written else {
-        return plan_err!("a path in JSON is written as a literal, such as '{{items,0,price}}'");
-    };
-    let Some(steps) = text.strip_prefix('{').and_then(|it| it.strip_suffix('}')) else {
-        return plan_err!("a path in JSON is written as a literal, such as '{{items,0,price}}'");
-    };
-    let step = |step: &str| {
-        let step = step.trim().trim_matches('"');
-        step.parse::<i64>().map_or_else(|_| lit(step), lit)
-    };
-    Ok(steps.split(',').map(step).collect())
 }

@@ -2,28 +2,38 @@
 //! them, and it is taught comparisons and functions that it lacks.
 //!
 //! Reading order: `complexity` and `unsupported` (what is refused), `tokens` (what is changed in a
-//! text), `rewrite` with `subqueries`, `array_calls` and `similar` (in what was parsed), [`names`] (what
-//! columns are called), `comparisons` with `times`, `intervals`, `existence`, and `numbers` with `exact`
-//! and `rounding` (in plans), and the functions: `arrays`, `date_part`, `json_object`, `json_operators`,
-//! `octet_length`, [`setting_functions`], `size_pretty`, `sums`, `text_functions`, `to_char` with its
-//! `template`, `zones`.
+//! text), `rewrite` with `queries`, `subqueries`, `calls`, `array_calls` and `similar` (in what was
+//! parsed), [`names`] (what columns are called), `comparisons` with `times`, `scaled`, `intervals` and
+//! `existence` (in plans), `typed` with `exact`, `domains`, `rounding`, `instants` and `texts` (once
+//! types are known), and the functions: `age`, `arrays`, `clock`, `date_part`, `json_access` with its
+//! `json_operators`, `json_object`, `octet_length`, `series`, [`setting_functions`], `size_pretty`, `sums` with `interval_sums`,
+//! `text_functions`, `to_char` with its `template`, `zones`.
 
+mod age;
 mod array_calls;
 mod arrays;
+mod calls;
+mod clock;
 mod comparisons;
 mod complexity;
 mod date_part;
+mod domains;
 mod exact;
 mod existence;
+mod instants;
+mod interval_sums;
 mod intervals;
+mod json_access;
 mod json_object;
 mod json_operators;
 pub(crate) mod names;
-mod numbers;
 mod octet_length;
+mod queries;
 mod relations;
 mod rewrite;
 mod rounding;
+mod scaled;
+mod series;
 pub(crate) mod setting_functions;
 mod similar;
 mod size_pretty;
@@ -31,9 +41,11 @@ mod subqueries;
 mod sums;
 mod template;
 mod text_functions;
+mod texts;
 mod times;
 mod to_char;
 mod tokens;
+mod typed;
 mod unsupported;
 mod zones;
 
@@ -61,9 +73,9 @@ pub(crate) use complexity::check_plan;
 use existence::Existence;
 use intervals::Lengths;
 use json_operators::JsonOperators;
-use numbers::Numbers;
 pub(crate) use sums::SUMMED;
 pub(crate) use times::written_out;
+use typed::Typed;
 
 /// Reads statements.
 pub(crate) struct Parser {
@@ -127,6 +139,7 @@ fn plainly(text: &str, room: &Room) -> Result<Result<Vec<Statement>, ParserError
     };
     complexity::check_tokens(&tokens)?;
     room.resize_to(tokens.len())?;
+    unsupported::check_tokens(&tokens)?;
     let parser = SqlParser::new(&PostgreSqlDialect {});
     Ok(parser.with_tokens_with_locations(tokens).parse_statements())
 }
@@ -143,8 +156,11 @@ fn is_about_catalogue(statement: &Statement) -> bool {
 /// # Errors
 /// Returns an error if the engine takes no more functions.
 pub(crate) fn teach(mut state: SessionState) -> Result<SessionState, SqlError> {
+    series::register(&mut state);
     let functions: &mut dyn FunctionRegistry = &mut state;
+    age::register(functions)?;
     arrays::register(functions)?;
+    clock::register(functions)?;
     date_part::register(functions)?;
     json_object::register(functions)?;
     setting_functions::register(functions)?;
@@ -162,5 +178,5 @@ pub(crate) fn teach(mut state: SessionState) -> Result<SessionState, SqlError> {
     let state = SessionStateBuilder::new_from_existing(state);
     let state = state.with_analyzer_rule(Arc::new(Existence));
     let state = state.with_analyzer_rule(Arc::new(Lengths));
-    Ok(state.with_analyzer_rule(Arc::new(Numbers)).build())
+    Ok(state.with_analyzer_rule(Arc::new(Typed)).build())
 }

@@ -7,14 +7,16 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArguments, Ident, ObjectName, Statement, Value, visit_expressions_mut,
 };
 
-use super::{array_calls, date_part, similar, subqueries, zones};
+use super::{array_calls, calls, date_part, queries, similar, subqueries, zones};
 use crate::catalog::SCHEMA;
 
 /// Rewrites a statement.
 pub(super) fn rewrite(statement: &mut Statement) {
+    queries::rewrite(statement);
     let _ = visit_expressions_mut(statement, |expr| {
         subqueries::answer(expr);
         array_calls::rewrite(expr);
+        calls::rewrite(expr);
         similar::rewrite(expr);
         if let Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } =
             expr
@@ -68,7 +70,8 @@ pub(super) fn rewrite(statement: &mut Statement) {
     });
 }
 
-/// Rewrites comparisons with all rows of a subquery, which others take for those with an array.
+/// Rewrites comparisons with all rows of a subquery, which others take for those with an array, and with
+/// all elements of an array whose elements are known.
 pub(super) fn rewrite_sets(statement: &mut Statement) {
     let _ = visit_expressions_mut(statement, |expr| {
         if let Some(within) = of_any(expr) {
@@ -109,7 +112,8 @@ fn rotated(expr: &Expr) -> Option<Expr> {
     Some(Expr::BinaryOp { left: Box::new(compared), op: op.clone(), right: rest.clone() })
 }
 
-/// `x = any (select …)` as `x in (select …)`, and `x <> all (select …)` as its opposite.
+/// `x = any (select …)` as `x in (select …)`, and `x <> all (select …)` as its opposite; the same of
+/// `array[…]`.
 fn of_any(expr: &Expr) -> Option<Expr> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "no others are about a set")]
     let (left, right, negated) = match expr {
@@ -117,6 +121,12 @@ fn of_any(expr: &Expr) -> Option<Expr> {
         Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => (left, right, true),
         _ => return None,
     };
+    if let Expr::Array(array) = &**right {
+        // Null among them makes it unknown whether anything else is there.
+        let is_flat = array.elem.iter().all(|it| !matches!(it, Expr::Array(_)));
+        let within = Expr::InList { expr: left.clone(), list: array.elem.clone(), negated };
+        return (is_flat && !array.elem.is_empty()).then(|| Expr::Nested(Box::new(within)));
+    }
     let Expr::Subquery(subquery) = &**right else { return None };
     Some(Expr::InSubquery { expr: left.clone(), subquery: subquery.clone(), negated })
 }
@@ -125,7 +135,7 @@ fn is_text(expr: &Expr) -> bool {
     matches!(expr, Expr::Value(it) if matches!(it.value, Value::SingleQuotedString(_)))
 }
 
-fn number_of(digits: &str) -> Expr {
+pub(super) fn number_of(digits: &str) -> Expr {
     Expr::Value(Value::Number(digits.to_owned(), false).into())
 }
 

@@ -18,7 +18,9 @@ pub(super) fn answer(expr: &mut Expr) {
             *expr = no_texts();
         }
         Expr::Subquery(query) if is_of_catalogue(query) && finds_nothing(query) => *expr = null(),
-        Expr::Subquery(query) if is_of_catalogue(query) => take_first(query),
+        Expr::Subquery(query) if is_of_catalogue(query) && !has_rows_of_its_own(query) => {
+            take_first(query);
+        }
         Expr::Case { conditions, else_result, .. } if conditions.iter().all(is_of_absent_type) => {
             *expr = else_result.take().map_or_else(null, |otherwise| *otherwise);
         }
@@ -87,6 +89,12 @@ fn is_of_catalogue(query: &Query) -> bool {
         !name.starts_with("pg_") && name != "unnest"
     };
     !relations::any(query, is_foreign)
+}
+
+/// Whether a query reads rows that are written in it, of which there may be several.
+fn has_rows_of_its_own(query: &Query) -> bool {
+    let is_single = matches!(&*query.body, SetExpr::Select(select) if select.from.is_empty());
+    !is_single && !relations::any(query, |_| true)
 }
 
 fn no_texts() -> Expr {

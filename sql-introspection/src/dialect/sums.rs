@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use datafusion::{
-    arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, FieldRef},
+    arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, FieldRef, IntervalUnit},
     common::{Result, plan_err},
     execution::FunctionRegistry,
     functions_aggregate::sum::sum_udaf,
@@ -15,6 +15,11 @@ use datafusion::{
         utils::AggregateOrderSensitivity,
     },
 };
+
+use super::interval_sums::IntervalSum;
+
+/// As what intervals are summed.
+const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 
 /// As what large integers are summed.
 pub(crate) const SUMMED: DataType = DataType::Decimal128(DECIMAL128_MAX_PRECISION, 0);
@@ -48,12 +53,13 @@ impl AggregateUDFImpl for Sum {
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         #[expect(clippy::wildcard_enum_match_arm, reason = "the engine knows the others")]
         let type_of = |ty: &DataType| match ty {
+            DataType::Interval(_) => Some(INTERVAL),
             DataType::Int8 | DataType::Int16 | DataType::Int32 => Some(DataType::Int64),
             DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => Some(DataType::UInt64),
             DataType::Int64 | DataType::UInt64 => Some(SUMMED),
             DataType::Float16 | DataType::Float32 | DataType::Null => Some(DataType::Float64),
             ty if ty.is_numeric() => Some(ty.clone()),
-            DataType::Duration(_) | DataType::Interval(_) => Some(ty.clone()),
+            DataType::Duration(_) => Some(ty.clone()),
             _ => None,
         };
         let [ty] = types else {
@@ -70,6 +76,9 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        if matches!(args.return_field.data_type(), DataType::Interval(_)) {
+            return Ok(Box::new(IntervalSum::default()));
+        }
         self.engines.accumulator(args)
     }
 
@@ -78,7 +87,8 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
-        self.engines.groups_accumulator_supported(args)
+        let is_interval = matches!(args.return_field.data_type(), DataType::Interval(_));
+        !is_interval && self.engines.groups_accumulator_supported(args)
     }
 
     fn create_groups_accumulator(
@@ -92,6 +102,9 @@ impl AggregateUDFImpl for Sum {
         &self,
         args: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn Accumulator>> {
+        if matches!(args.return_field.data_type(), DataType::Interval(_)) {
+            return Ok(Box::new(IntervalSum::default()));
+        }
         self.engines.create_sliding_accumulator(args)
     }
 

@@ -1,6 +1,6 @@
 //! `format(text, …)`, `convert_from(bytes, encoding)` and `pg_typeof(value)`.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::{
     arrow::{
@@ -10,17 +10,18 @@ use datafusion::{
     common::{Result, ScalarValue, exec_err},
     execution::FunctionRegistry,
     logical_expr::{
-        ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+        lit,
     },
 };
 
+use super::texts;
 use crate::arguments::argument;
 
 pub(super) fn register(functions: &mut dyn FunctionRegistry) -> Result<()> {
     let signature = Signature::variadic_any(Volatility::Immutable);
     functions.register_udf(Arc::new(ScalarUDF::new_from_impl(Format(signature))))?;
-    let signature = Signature::any(2, Volatility::Immutable);
-    functions.register_udf(Arc::new(ScalarUDF::new_from_impl(ConvertFrom(signature))))?;
+    functions.register_udf(Arc::clone(&CONVERT_FROM))?;
     let format_type = functions.udf("format_type")?;
     let signature = Signature::any(1, Volatility::Immutable);
     let type_of = ScalarUDF::new_from_impl(TypeOf { format_type, signature });
@@ -45,15 +46,27 @@ impl ScalarUDFImpl for Format {
     }
 
     fn invoke_with_args(&self, called: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let mut texts = Vec::with_capacity(called.args.len());
+        for values in &called.args {
+            let is_same = matches!(values, ColumnarValue::Scalar(_));
+            let written = texts::of_values(&values.to_array(if is_same {
+                1
+            } else {
+                called.number_rows
+            })?)?;
+            texts.push(match is_same {
+                true => ColumnarValue::Scalar(ScalarValue::try_from_array(&written, 0)?),
+                false => ColumnarValue::Array(written),
+            });
+        }
         let formatted = |row| {
-            let values = (1..called.args.len()).filter_map(|at| argument(&called.args, at, row));
-            let pattern = argument(&called.args, 0, row);
+            let values = (1..texts.len()).filter_map(|at| argument(&texts, at, row));
+            let pattern = argument(&texts, 0, row);
             let pattern = pattern.as_ref().and_then(|pattern| pattern.try_as_str().flatten());
             pattern.map(|pattern| formatted(pattern, values)).transpose()
         };
-        let texts = (0..called.number_rows).map(formatted);
-        let texts = texts.collect::<Result<StringArray>>()?;
-        Ok(ColumnarValue::Array(Arc::new(texts) as ArrayRef))
+        let formatted = (0..called.number_rows).map(formatted).collect::<Result<StringArray>>()?;
+        Ok(ColumnarValue::Array(Arc::new(formatted) as ArrayRef))
     }
 }
 
@@ -97,6 +110,16 @@ fn is_plain(name: &str) -> bool {
     let is_letter = |it: char| it.is_ascii_lowercase() || it == '_';
     name.starts_with(is_letter) && name.chars().all(|it| is_letter(it) || it.is_ascii_digit())
 }
+
+/// The text that bytes are.
+pub(super) fn text_in(bytes: Expr) -> Expr {
+    CONVERT_FROM.call(vec![bytes, lit("UTF8")])
+}
+
+static CONVERT_FROM: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+    let signature = Signature::any(2, Volatility::Immutable);
+    Arc::new(ScalarUDF::new_from_impl(ConvertFrom(signature)))
+});
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct ConvertFrom(Signature);

@@ -5,13 +5,37 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr as SqlExpr, Function, FunctionArguments, JoinConstraint, JoinOperator,
-    Query, SetExpr, SetOperator, SetQuantifier, Statement, TableFactor, UnaryOperator, Value,
-    Visit, Visitor, visit_expressions,
+use datafusion::sql::sqlparser::{
+    ast::{
+        BinaryOperator, Expr as SqlExpr, Fetch, Function, FunctionArguments, JoinConstraint,
+        JoinOperator, Query, SetExpr, SetOperator, SetQuantifier, Statement, TableFactor,
+        UnaryOperator, Value, Visit, Visitor, visit_expressions,
+    },
+    keywords::Keyword,
+    tokenizer::{Token, TokenWithSpan},
 };
 
 use crate::error::SqlError;
+
+/// # Errors
+/// Returns an error if a text has something that is not supported, and that the parser would not
+/// understand.
+pub(super) fn check_tokens(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
+    let words = tokens.iter().filter(|it| !matches!(it.token, Token::Whitespace(_)));
+    let mut before = None;
+    for TokenWithSpan { token, .. } in words {
+        let Token::Word(word) = token else {
+            before = None;
+            continue;
+        };
+        if before == Some(Keyword::BETWEEN) && word.keyword == Keyword::SYMMETRIC {
+            let error = SqlError::new("0A000", "BETWEEN SYMMETRIC is not supported");
+            return Err(error.hint("write BETWEEN least(a, b) AND greatest(a, b)"));
+        }
+        before = Some(word.keyword);
+    }
+    Ok(())
+}
 
 /// # Errors
 /// Returns an error if a statement has something that is not supported.
@@ -40,6 +64,9 @@ impl Visitor for Unsupported {
     }
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<&'static str> {
+        if let Some(Fetch { with_ties: true, .. } | Fetch { percent: true, .. }) = query.fetch {
+            return ControlFlow::Break("FETCH with WITH TIES or PERCENT");
+        }
         match &*query.body {
             SetExpr::SetOperation {
                 op: SetOperator::Except | SetOperator::Intersect,

@@ -208,7 +208,10 @@ fn nanoseconds(value: &ScalarValue) -> Option<i128> {
         return Some(interval::nanoseconds(*interval));
     }
     let is_time = value.data_type().is_temporal();
-    let time = DataType::Timestamp(TimeUnit::Nanosecond, None);
-    let number = if is_time { number(&value.cast_to(&time).ok()?) } else { number(value) };
-    number.map(i128::from)
+    if !is_time {
+        return number(value).map(i128::from);
+    }
+    // Nanoseconds of their own would end too early.
+    let time = DataType::Timestamp(TimeUnit::Microsecond, None);
+    number(&value.cast_to(&time).ok()?).map(|it| i128::from(it) * 1000)
 }

@@ -7,7 +7,7 @@ use datafusion::{
     common::ParamValues,
 };
 use futures::{
-    StreamExt,
+    Sink, SinkExt, StreamExt,
     stream::{self, BoxStream},
 };
 use pgwire::{
@@ -17,8 +17,8 @@ use pgwire::{
         results::{QueryResponse, Tag},
         store::PortalStore,
     },
-    error::PgWireResult,
-    messages::response::TransactionStatus,
+    error::{ErrorInfo, PgWireError, PgWireResult},
+    messages::{PgWireBackendMessage, response::TransactionStatus},
 };
 use tokio::sync::Mutex;
 
@@ -29,7 +29,10 @@ use super::{
     session::Session,
     statement::Statement,
 };
-use crate::{error::SqlError, session_settings::Scope};
+use crate::{
+    error::SqlError,
+    session_settings::{Scope, notice},
+};
 
 /// What a statement is answered with.
 pub(super) enum Answer {
@@ -57,14 +60,26 @@ impl Session {
         format: &Format,
     ) -> PgWireResult<Reply>
     where
-        C: ClientInfo + ClientPortalStore,
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin,
         C::PortalStore: PortalStore,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
+        let notice = if let Statement::Set { name, value: Some(value), .. } = &prepared.statement {
+            notice(name, value)
+        } else {
+            None
+        };
         let tag = tag(&prepared.statement, client.transaction_status());
         self.deallocate(client, &prepared.statement);
         let status = client.transaction_status();
         let (answer, after) = self.execute(prepared, parameters, status).await?;
         client.set_transaction_status(after);
+        if let Some(notice) = notice {
+            let mut warning =
+                ErrorInfo::new("WARNING".to_owned(), notice.code.to_owned(), notice.message);
+            warning.hint = notice.hint;
+            client.feed(PgWireBackendMessage::NoticeResponse(warning.into())).await?;
+        }
         Ok(match answer {
             Answer::Done => Reply::Done(Tag::new(tag)),
             Answer::Rows { schema, batches } => {

@@ -85,7 +85,7 @@ pub(super) fn typed(
 fn chosen(told: &DataType, declared: Option<DataType>) -> DataType {
     match (told, declared) {
         (DataType::Null, None) => DataType::Utf8,
-        // A client declares times in microseconds; columns that are found by time have others.
+        // The query knows whether a time has a zone.
         (DataType::Timestamp(..), Some(DataType::Timestamp(..))) | (_, None) => told.clone(),
         (_, Some(declared)) => declared,
     }
@@ -172,13 +172,15 @@ fn wanted(function: &ScalarFunction) -> &[DataType] {
 }
 
 /// A type that has each value that a client may send: PostgreSQL's numbers are signed, so a value
-/// that an unsigned column cannot have is no error, but equals none of its values.
+/// that an unsigned column cannot have is no error, but equals none of its values. Its times have
+/// microseconds.
 fn wide(ty: DataType) -> DataType {
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others are as wide as PostgreSQL's")]
     match ty {
         DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => DataType::Int64,
         DataType::UInt64 => NUMERIC,
         DataType::Duration(_) => INTERVAL,
+        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone),
         // What is sent is no part of anything else.
         DataType::Utf8View => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,

@@ -8,7 +8,10 @@ use arrow_pg::{
 };
 use datafusion::{
     arrow::{
-        array::{Array, ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray},
+        array::{
+            Array, ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions,
+            StringArray,
+        },
         datatypes::{DataType, Field, Schema},
         error::ArrowError,
     },
@@ -17,14 +20,17 @@ use datafusion::{
 use futures::{Sink, SinkExt, Stream, StreamExt, stream};
 use pgwire::{
     api::{
+        Type,
         portal::Format,
-        results::{FieldInfo, Tag},
+        results::{FieldFormat, FieldInfo, Tag},
     },
     error::{ErrorInfo, PgWireError, PgWireResult},
     messages::{PgWireBackendMessage, data::DataRow, response::CommandComplete},
 };
 
-use crate::{dialect::names, error::SqlError, pieces::pieces};
+use crate::{
+    dialect::names, error::SqlError, interval::of_durations, pieces::pieces, text_form::texts,
+};
 
 /// Columns as messages describe them.
 pub(super) fn fields(schema: &Schema, format: &Format) -> Result<Arc<Vec<FieldInfo>>, SqlError> {
@@ -69,17 +75,49 @@ pub(super) fn rows(
     fields: Arc<Vec<FieldInfo>>,
 ) -> impl Stream<Item = PgWireResult<DataRow>> + Send {
     let few = batches.flat_map(|batch| stream::iter(pieces(batch)));
+    let encoded = Arc::new(fields.iter().map(encoded).collect::<Vec<_>>());
     few.flat_map(move |batch| {
+        let written = batch.and_then(|batch| written(&batch, &fields));
         let rows: Box<dyn Iterator<Item = PgWireResult<DataRow>> + Send> =
-            match batch.and_then(with_null_intervals) {
+            match written.and_then(with_null_intervals) {
                 Ok(batch) => {
-                    let mut encoder = RowEncoder::new(batch, Arc::clone(&fields));
+                    let mut encoder = RowEncoder::new(batch, Arc::clone(&encoded));
                     Box::new(std::iter::from_fn(move || encoder.next_row()))
                 }
                 Err(error) => Box::new(std::iter::once(Err(error.into()))),
             };
         stream::iter(rows)
     })
+}
+
+/// A column as the library is told of it: what is sent as a text is one by then.
+fn encoded(field: &FieldInfo) -> FieldInfo {
+    match field.format() {
+        FieldFormat::Text => {
+            FieldInfo::new(field.name().to_owned(), None, None, Type::TEXT, FieldFormat::Text)
+        }
+        FieldFormat::Binary => field.clone(),
+    }
+}
+
+/// Writes the texts that are sent, and makes intervals of durations, which have no days.
+fn written(batch: &RecordBatch, fields: &[FieldInfo]) -> Result<RecordBatch, SqlError> {
+    let written = batch.columns().iter().zip(fields).map(|(column, field)| match field.format() {
+        FieldFormat::Text => texts(column, usize::MAX),
+        FieldFormat::Binary => Ok(of_durations(column)?),
+    });
+    replaced(batch, written.collect::<Result<_, SqlError>>()?)
+}
+
+/// The same rows with other columns.
+fn replaced(batch: &RecordBatch, columns: Vec<ArrayRef>) -> Result<RecordBatch, SqlError> {
+    let fields = batch.schema_ref().fields().iter().zip(&columns);
+    let fields = fields
+        .map(|(field, column)| Field::clone(field).with_data_type(column.data_type().clone()));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let replaced = RecordBatch::try_new_with_options(schema, columns, &options);
+    Ok(replaced.map_err(DataFusionError::from)?)
 }
 
 /// Wraps the intervals that may be null: the library takes a null interval for an empty one, unless
@@ -99,15 +137,8 @@ fn with_null_intervals(batch: RecordBatch) -> Result<RecordBatch, SqlError> {
         let rows = (0..column.len()).map(row).collect::<Int32Array>();
         Ok(Arc::new(DictionaryArray::try_new(rows, Arc::clone(column))?))
     };
-    let columns = batch.columns().iter().map(wrapped).collect::<Result<Vec<_>, _>>();
-    let columns = columns.map_err(DataFusionError::from)?;
-    let named = batch.schema_ref().fields().iter().zip(&columns);
-    let fields = named.map(|(field, column)| {
-        Arc::unwrap_or_clone(Arc::clone(field)).with_data_type(column.data_type().clone())
-    });
-    let schema = Schema::new(fields.collect::<Vec<_>>());
-    let wrapped = RecordBatch::try_new(Arc::new(schema), columns);
-    Ok(wrapped.map_err(DataFusionError::from)?)
+    let columns = batch.columns().iter().map(wrapped).collect::<Result<_, _>>();
+    replaced(&batch, columns.map_err(DataFusionError::from)?)
 }
 
 /// Says that a statement is done.
@@ -141,6 +172,8 @@ impl From<SqlError> for PgWireError {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::common::ScalarValue;
+
     use super::*;
 
     #[test]
@@ -156,5 +189,25 @@ mod tests {
         ] {
             assert_eq!(column_name(expression), name, "{expression}");
         }
+    }
+
+    #[tokio::test]
+    async fn clients_are_sent_the_texts_of_postgresql() {
+        let time = ScalarValue::TimestampMillisecond(Some(1), Some("+00:00".into()));
+        let lasts = ScalarValue::DurationMillisecond(Some(90_000_000));
+        let columns = [time, lasts, ScalarValue::from(f64::INFINITY), ScalarValue::from(true)];
+        let named = ["at", "lasts", "much", "is"].into_iter().zip(columns);
+        let columns = named.map(|(name, value)| (name, value.to_array().unwrap()));
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let fields = fields(batch.schema_ref(), &Format::UnifiedText).unwrap();
+        assert_eq!(*fields[0].datatype(), Type::TIMESTAMPTZ);
+        let rows: Vec<_> = rows(stream::iter([Ok(batch)]), fields).collect().await;
+        let row = rows.into_iter().next().unwrap().unwrap();
+        let mut expected = Vec::new();
+        for text in ["1970-01-01 00:00:00.001+00", "1 day 01:00:00", "Infinity", "t"] {
+            expected.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
+            expected.extend(text.bytes());
+        }
+        assert_eq!(row.data, expected);
     }
 }

@@ -1,4 +1,4 @@
-//! Numbers as PostgreSQL computes them, once their types are known.
+//! What is changed in a plan once the types of all that it computes are known.
 
 use datafusion::{
     common::{
@@ -10,15 +10,19 @@ use datafusion::{
     optimizer::AnalyzerRule,
 };
 
-use super::{exact::exact, rounding::rounded};
+use super::{
+    arrays::length_or_null, domains::checked, exact::exact, instants::compared, rounding::rounded,
+    texts::written,
+};
 
-/// Rounds what is cast, and lets fail what does not fit.
+/// Rounds what is cast, lets fail what does not fit, compares times as exactly as they are written, and
+/// writes texts.
 #[derive(Debug)]
-pub(super) struct Numbers;
+pub(super) struct Typed;
 
-impl AnalyzerRule for Numbers {
+impl AnalyzerRule for Typed {
     fn name(&self) -> &'static str {
-        "numbers"
+        "typed"
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
@@ -28,7 +32,12 @@ impl AnalyzerRule for Numbers {
             node.map_expressions(|expr| {
                 let name = names.save(&expr);
                 let expr = expr.transform_up(|expr| {
-                    rounded(expr, &schema).transform_data(|expr| Ok(exact(expr, &schema)))
+                    rounded(expr, &schema)
+                        .transform_data(|expr| Ok(exact(expr, &schema)))?
+                        .transform_data(|expr| Ok(checked(expr)))?
+                        .transform_data(|expr| Ok(length_or_null(expr, &schema)))?
+                        .transform_data(|expr| Ok(compared(expr, &schema)))?
+                        .transform_data(|expr| Ok(written(expr, &schema)))
                 })?;
                 Ok(expr.update_data(|expr| name.restore(expr)))
             })
