@@ -177,18 +177,11 @@ impl World {
 
     /// Removes a deployment even if invocations need it, as long as they can go on elsewhere.
     pub(crate) fn remove_a_deployment(&mut self) -> Result<(), String> {
-        let Some(known) = self.any_deployment() else { return Ok(()) };
-        let id = known.id;
-        let newest = self.registrars.offered.get(&id).copied().unwrap_or(u32::MAX);
-        let registry = self.registry.snapshot();
-        let has_refuge = registry.deployments().any(|other| {
-            let other = &other.deployment;
-            let is_wanted = other.id != id && !self.registrars.unwanted.contains(&other.id);
-            is_wanted && other.protocol_range.1 >= newest
-        });
-        if !has_refuge {
+        let removable = self.removable();
+        if removable.is_empty() {
             return Ok(());
         }
+        let id = removable[self.random.index(removable.len())];
         self.registrars.unwanted.insert(id);
         let mut stranded = Vec::new();
         for at in 0..self.node()?.count() {
@@ -207,6 +200,20 @@ impl World {
         self.stats.inject(Fault::Removed);
         self.registrars.ask(Fault::Removed, asking);
         Ok(())
+    }
+
+    /// The deployments whose invocations can go on elsewhere, in whatever protocol version they have
+    /// begun.
+    fn removable(&self) -> Vec<DeploymentId> {
+        let (registry, Registrars { offered, unwanted, .. }) =
+            (self.registry.snapshot(), &self.registrars);
+        let wanted: Vec<_> = registry.deployments().map(|stored| &stored.deployment).collect();
+        let wanted: Vec<_> = wanted.into_iter().filter(|it| !unwanted.contains(&it.id)).collect();
+        let has_refuge = |id: DeploymentId| {
+            let newest = offered.get(&id).copied().unwrap_or(u32::MAX);
+            wanted.iter().any(|other| other.id != id && other.protocol_range.1 >= newest)
+        };
+        wanted.iter().map(|it| it.id).filter(|id| has_refuge(*id)).collect()
     }
 
     /// A deployment that is registered and to stay, as far as operators know.

@@ -93,7 +93,8 @@ async fn each_change_is_kept_with_what_is_different_and_survives_a_crash() {
     refused.expect_failure(400, "'reason' has 1025 bytes").unwrap();
     let waiting = server.send_to("/Desk/wait", Value::Null).await.unwrap();
     let is_pinned = async || {
-        let sql = format!("select pinned_deployment_id as id from sys_invocation where id = '{waiting}'");
+        let sql =
+            format!("select pinned_deployment_id as id from sys_invocation where id = '{waiting}'");
         let found = server.rows(&sql).await?;
         ensure!(found == [json!({ "id": id })], "{found:?}");
         Ok(())
@@ -111,11 +112,14 @@ async fn each_change_is_kept_with_what_is_different_and_survives_a_crash() {
     let kept = audit(&server).await;
     assert_eq!(kept, before);
 
-    let said: Vec<_> = kept.iter().map(|row| {
-        assert_eq!((&row["operator"], &row["outcome"]), (&json!("local"), &json!("done")));
-        assert_eq!(row["deployment_id"], id);
-        (row["operation"].as_str().unwrap(), row["reason"].as_str().unwrap(), &row["forced"])
-    }).collect();
+    let said: Vec<_> = kept
+        .iter()
+        .map(|row| {
+            assert_eq!((&row["operator"], &row["outcome"]), (&json!("local"), &json!("done")));
+            assert_eq!(row["deployment_id"], id);
+            (row["operation"].as_str().unwrap(), row["reason"].as_str().unwrap(), &row["forced"])
+        })
+        .collect();
     let [yes, no] = [json!(true), json!(false)];
     let expected = [
         ("register-deployment", "v1", &no),
@@ -138,9 +142,7 @@ async fn each_change_is_kept_with_what_is_different_and_survives_a_crash() {
         { "key": "uri", "before": old, "after": new },
     ]);
     assert_eq!(moved["changes_json"], expected);
-    let of_desk = |key: &str, after: Value| {
-        json!({ "key": format!("services.Desk.{key}"), "before": null, "after": after })
-    };
+    let of_desk = |key: &str, after: Value| json!({ "key": format!("services.Desk.{key}"), "before": null, "after": after });
     let expected = json!([
         of_desk("abort_timeout", json!("1m 30s")),
         of_desk("public", json!(true)),
@@ -170,7 +172,8 @@ async fn the_command_line_says_why_and_shows_it() {
     let registered = json(&["deployments", "register", &uri, "--reason", "the first"]);
     assert_eq!(registered["services"][0]["handlers"][0]["name"], "wait", "all of it");
     let id = registered["id"].as_str().unwrap();
-    let summary = run(&["deployments", "register", &uri, "--force", "--yes", "--table", "--reason", "x"]);
+    let summary =
+        run(&["deployments", "register", &uri, "--force", "--yes", "--table", "--reason", "x"]);
     let table = concat!(
         "Services\n",
         " service | kind    | handlers | revision\n",

@@ -165,6 +165,17 @@ async fn what_there_is_is_listed_and_described() {
     let sheet = node.printed(&["invocations", "describe", &id, "--table"], 0);
     assert!(sheet.starts_with(&format!("{id}\n  target       Desk/wait\n")), "{sheet}");
     assert!(sheet.contains("Journal of ") && sheet.contains("Command: Run"), "{sheet}");
+    // It runs, so only its journal knows.
+    let why = node.printed(&["why", &id, "--table"], 0);
+    let link = why.lines().nth(2).and_then(|line| line.split(" (for ").next()).unwrap();
+    assert!(link.contains("[running]") && link.contains("awakeable"), "{why}");
+    assert!(sheet.contains(&format!("\nWaits for\n  {link}")), "{sheet}\n{why}");
+    let described = node.json(&["invocations", "describe", &id], 0);
+    let detail = described["why"]["links"][0]["detail"].as_str().unwrap();
+    assert!(link.ends_with(detail), "{link}: {detail}");
+    let interval = "select interval '26 hours 90 seconds' as a, interval '1 month' as b";
+    let table = " a        | b\n----------+-------\n 26:01:30 | 1 mon\n(1 row)\n";
+    assert_eq!(node.printed(&["sql", "--table", interval], 0), table);
 
     for missing in [["invocations", "describe", "inv_none"], ["services", "describe", "None"]] {
         node.complaint(&missing, 1);

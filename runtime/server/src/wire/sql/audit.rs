@@ -178,6 +178,7 @@ fn facts(kept: &[ChangedFact], omitted: u64) -> String {
     Value::from_iter(kept.chain(omitted)).to_string()
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a factor is a small number")]
 fn fact(of: &FactValue) -> Value {
     match of {
         FactValue::Text(text) => sample(text),
