@@ -272,12 +272,10 @@ impl World {
         for (number, audited) in kept {
             let fault = self.registrars.asked[number].fault;
             let is_done = audited.outcome == ChangeOutcome::Done && !audited.changes.is_empty();
+            let has_stranded = !audited.stranded.is_empty();
             // Whether an invocation kept an older pin is seen when it starts.
-            let bit = match fault {
-                Fault::Registered => false,
-                Fault::Removed => is_done && !audited.stranded.is_empty(),
-                _ => is_done,
-            };
+            let is_seen_later = fault == Fault::Registered;
+            let bit = is_done && !is_seen_later && (fault != Fault::Removed || has_stranded);
             self.stats.bite(fault, bit);
         }
         Ok(())

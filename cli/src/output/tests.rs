@@ -84,7 +84,11 @@ fn a_table_that_has_to_fit_says_what_it_leaves_out() {
         ("next", texts(&[None, None])),
     ]);
     let written = |width| {
-        written_into(Format::Table, &[rows.clone()], Some(Space { width, least: &["since"] }))
+        written_into(
+            Format::Table,
+            std::slice::from_ref(&rows),
+            Some(Space { width, least: &["since"] }),
+        )
     };
     let expected = concat!(
         " id                       | failure\n",

@@ -42,7 +42,7 @@ pub enum OfConfig {
 
     /// Change settings of a service. They stay until it is registered anew: each revision begins
     /// with those of its endpoint. Durations are written like "1d 12h", or as in ISO 8601.
-    Set(set::Set),
+    Set(Box<set::Set>),
 }
 
 /// One service.

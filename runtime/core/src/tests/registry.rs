@@ -48,10 +48,9 @@ fn deployment(id: u128, uri: &str, kind: ServiceKind) -> Arc<Deployment> {
 
 fn offer(fixture: &mut Fixture, deployment: Arc<Deployment>, force: bool) -> Registered {
     let change = RegistryChange::Register { deployment, replace: force, allow_breaking: force };
-    match change_registry(fixture, change) {
-        Answer::Registered(registered) => registered,
-        other => panic!("{other:?}"),
-    }
+    let answer = change_registry(fixture, change);
+    let Answer::Registered(registered) = answer else { panic!("{answer:?}") };
+    registered
 }
 
 fn change_registry(fixture: &mut Fixture, change: RegistryChange) -> Answer {
@@ -178,10 +177,9 @@ fn workflow(id: u128, uri: &str) -> Arc<Deployment> {
 
 fn configure(fixture: &mut Fixture, changes: ServiceOptions) -> Configured {
     let service = "Counter".to_owned();
-    match change_registry(fixture, RegistryChange::Configure { service, changes }) {
-        Answer::Configured(configured) => configured,
-        other => panic!("{other:?}"),
-    }
+    let answer = change_registry(fixture, RegistryChange::Configure { service, changes });
+    let Answer::Configured(configured) = answer else { panic!("{answer:?}") };
+    configured
 }
 
 fn service_of(fixture: &mut Fixture, id: u128) -> ServiceDefinition {
@@ -242,10 +240,9 @@ fn only_a_workflow_can_keep_its_results_as_one() {
 }
 
 fn update(fixture: &mut Fixture, deployment: Arc<Deployment>, overwrite: bool) -> Updated {
-    match change_registry(fixture, RegistryChange::Update { deployment, overwrite }) {
-        Answer::Updated(updated) => updated,
-        other => panic!("{other:?}"),
-    }
+    let answer = change_registry(fixture, RegistryChange::Update { deployment, overwrite });
+    let Answer::Updated(updated) = answer else { panic!("{answer:?}") };
+    updated
 }
 
 #[test]

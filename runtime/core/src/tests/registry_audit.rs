@@ -101,9 +101,9 @@ fn change(fixture: &mut Fixture, change: RegistryChange) -> AuditedChange {
 fn audit(fixture: &mut Fixture) -> Vec<AuditedChange> {
     let all = Budget { rows_max: usize::MAX, bytes_max: usize::MAX };
     let tables = fixture.tables();
-    let entries = tables.walk_audit((None, Order::Ascending), all).map(|(_, entry)| match entry {
-        AuditEntry::Change(audited) => *audited,
-        other => panic!("{other:?} is no change of the registry"),
+    let entries = tables.walk_audit((None, Order::Ascending), all).map(|(_, entry)| {
+        let AuditEntry::Change(audited) = entry else { panic!("{entry:?} is no change") };
+        *audited
     });
     entries.collect()
 }
@@ -277,7 +277,7 @@ fn a_removal_keeps_what_was_there_and_what_it_leaves_behind() {
     let kept = change(&mut fixture, remove(7, vec![running.clone()]));
     assert_eq!((kept.deployment, kept.outcome), (Some(DeploymentId(7)), ChangeOutcome::Done));
     assert_eq!(kept.verb, RegistryVerb::Remove { force: true });
-    assert_eq!(kept.stranded, [running.clone()]);
+    assert_eq!(kept.stranded, std::slice::from_ref(&running));
     assert!(lines(&kept).contains(&"uri: http://a > -".to_owned()), "{:?}", lines(&kept));
     assert!(kept.changes.iter().all(|fact| fact.after.is_none()));
     let again = change(&mut fixture, remove(7, vec![running]));
