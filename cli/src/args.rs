@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue};
 
 use crate::{
-    client::AdminUrl,
+    client::{AdminUrl, segment},
     interval::{Interval, PAUSE},
     output::Format,
 };
@@ -93,6 +93,25 @@ impl LayoutFlags {
     /// Whether it is JSON that is wanted, on such an output.
     pub(crate) fn is_json(&self, to_terminal: bool) -> bool {
         self.json || !(self.table || to_terminal)
+    }
+}
+
+/// Why something is done.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReasonFlag {
+    /// Why it is done. The audit keeps it.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+impl ReasonFlag {
+    /// The path of a request that says so. It may have parameters already.
+    pub(crate) fn said_in(&self, path: &str) -> String {
+        let sign = if path.contains('?') { '&' } else { '?' };
+        match &self.reason {
+            Some(reason) => format!("{path}{sign}reason={}", segment(reason)),
+            None => path.to_owned(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     args::ListFlags,
     client::Client,
     error::Error,
-    output::{self, Format, OutputError},
+    output::{self, Format, OutputError, fit::Space, screen},
     rows::Rows,
     terminal::{is_to_terminal, say},
 };
@@ -18,13 +18,21 @@ use crate::{
 pub(crate) struct Printer {
     pub(crate) client: Client,
     pub(crate) format: Format,
+    /// The columns that a table can do without on a narrow terminal, the least important first. If
+    /// there are none, it is as wide as it is.
+    pub(crate) least: &'static [&'static str],
 }
 
 impl Printer {
     /// What prints a list as its flags say.
-    pub(crate) fn of_list(flags: &ListFlags) -> Self {
+    pub(crate) fn of_list(flags: &ListFlags, least: &'static [&'static str]) -> Self {
         let format = flags.format.resolve(is_to_terminal());
-        Self { client: Client::new(flags.server.admin.clone()), format }
+        Self { client: Client::new(flags.server.admin.clone()), format, least }
+    }
+
+    fn space(&self) -> Option<Space<'static>> {
+        let is_fitted = is_to_terminal() && !self.least.is_empty();
+        is_fitted.then(|| Space { width: screen::size().1, least: self.least })
     }
 
     /// Runs a statement, and prints its rows. Returns how many there are.
@@ -40,16 +48,17 @@ impl Printer {
         to: &mut dyn Write,
     ) -> Result<u64, Error> {
         let rows = self.client.query(statement).await?;
-        Self::write_rows(rows, format, to).await
+        Self::write_rows(rows, format, self.space(), to).await
     }
 
     /// Writes the rows of an answer in a format to a writer.
     pub(crate) async fn write_rows(
         mut rows: Rows,
         format: Format,
+        space: Option<Space<'_>>,
         to: &mut dyn Write,
     ) -> Result<u64, Error> {
-        let mut output = output::begin(format, rows.schema(), to)?;
+        let mut output = output::begin(format, rows.schema(), space, to)?;
         let mut count = 0;
         while let Some(batch) = rows.next().await? {
             output.rows(&batch)?;
@@ -66,7 +75,7 @@ pub(crate) async fn fetch<T: DeserializeOwned>(
     statement: &str,
 ) -> Result<Vec<T>, Error> {
     let mut json = Vec::new();
-    Printer::write_rows(client.query(statement).await?, Format::Json, &mut json).await?;
+    Printer::write_rows(client.query(statement).await?, Format::Json, None, &mut json).await?;
     Ok(serde_json::from_slice(&json).map_err(|error| client.unexpected(&error))?)
 }
 

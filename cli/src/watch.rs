@@ -19,9 +19,14 @@ pub(crate) struct Watched<'a> {
     pub(crate) statement: &'a str,
 }
 
-/// Prints a list: once, or again and again if its flags say so. Returns how many rows there were.
-pub(crate) async fn list(flags: &ListFlags, watched: Watched<'_>) -> Result<u64, Error> {
-    let printer = Printer::of_list(flags);
+/// Prints a list: once, or again and again if its flags say so. Returns how many rows there were. A
+/// terminal that is too narrow for the table does without the columns that matter least.
+pub(crate) async fn list(
+    flags: &ListFlags,
+    watched: Watched<'_>,
+    least: &'static [&'static str],
+) -> Result<u64, Error> {
+    let printer = Printer::of_list(flags, least);
     match flags.watch.every {
         None => printer.print(watched.statement).await,
         Some(every) => watch(&printer, watched, every).await.map(|()| 0),

@@ -1,15 +1,18 @@
 //! Attempts: starting them, notifying them, aborting them, moving their bytes, and proposing their
 //! events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{InvocationId, journal::Entry, wire::frame::Frame};
+use protocol::{DeploymentId, InvocationId, journal::Entry, wire::frame::Frame};
 use runtime_core::{
     Lsn, PartitionId,
     attempt::{NodeOptions, place},
     effect::StartAttempt,
     event::{Event, Record},
-    model::{ids::AttemptRef, invocation::Pin},
+    model::{
+        ids::AttemptRef,
+        invocation::{AfterFailure, AttemptFailure, Pin},
+    },
     time::Stamp,
 };
 use runtime_embedded::EdgeRequest;
@@ -24,7 +27,11 @@ use crate::{
 
 /// The deployments on which invocations have been seen to run.
 #[derive(Default)]
-pub(crate) struct Pins(BTreeMap<(PartitionId, Lsn, InvocationId), Pin>);
+pub(crate) struct Pins {
+    seen: BTreeMap<(PartitionId, Lsn, InvocationId), Pin>,
+    /// Where operators have asked invocations to go on.
+    moves: BTreeSet<(InvocationId, DeploymentId)>,
+}
 
 impl Pins {
     /// Checks that an invocation stays on the deployment where its first command was stored.
@@ -37,8 +44,17 @@ impl Pins {
         let Some(pin) = start.pin else {
             return Err(format!("{name:?} has commands, but no deployment"));
         };
-        let known = *self.0.entry(name).or_insert(pin);
+        let known = self.seen.entry(name).or_insert(pin);
+        if known.protocol == pin.protocol && self.moves.contains(&(start.id, pin.deployment)) {
+            *known = pin;
+        }
+        let known = *known;
         if known == pin { Ok(()) } else { Err(format!("{name:?} moved from {known:?} to {pin:?}")) }
+    }
+
+    /// An operator asks an invocation to go on elsewhere.
+    pub(crate) fn may_move(&mut self, id: InvocationId, onto: DeploymentId) {
+        self.moves.insert((id, onto));
     }
 }
 
@@ -79,8 +95,12 @@ impl World {
         self.operators.check_start(&start)?;
         let registry = self.registry.snapshot();
         let node = NodeOptions { message_bytes_max: 2 << 20, ..NodeOptions::default() };
-        let placement =
-            place(&registry, &start, &node).map_err(|unplaced| unplaced.fault.to_string())?;
+        let placement = match place(&registry, &start, &node) {
+            Ok(placement) => placement,
+            Err(unplaced) => {
+                return self.miss_deployment(partition, &start, unplaced.fault.to_string());
+            }
+        };
         let mut options = placement.options;
         options.bidirectional = self.bidirectional;
         options.handler.lazy_state = start.random_seed.is_multiple_of(3);
@@ -103,6 +123,32 @@ impl World {
         }
         self.tasks.push(task);
         self.carry_out(self.tasks.len() - 1)
+    }
+
+    /// An attempt fails since the deployment of its invocation is no longer registered.
+    fn miss_deployment(
+        &mut self,
+        partition: PartitionId,
+        start: &StartAttempt,
+        message: String,
+    ) -> Result<(), String> {
+        let registry = self.registry.snapshot();
+        let is_gone = start.pin.is_some_and(|pin| registry.deployment(pin.deployment).is_none());
+        if !is_gone {
+            return Err(message);
+        }
+        self.node()?.give_place_back();
+        let failure = AttemptFailure {
+            code: 500,
+            error_code: None,
+            message,
+            stacktrace: String::new(),
+            related_command: None,
+        };
+        let next = AfterFailure::Retry { delay_ms: self.random.below(50), counts: true };
+        let attempt = start.attempt;
+        let event = Event::AttemptFailedOn { attempt, deployment: None, failure, next };
+        self.propose(partition, event, false)
     }
 
     fn find(&self, partition: PartitionId, name: AttemptRef) -> Option<usize> {

@@ -235,7 +235,7 @@ fn audited(tables: &Tables<'_>) -> Vec<AuditedEdit> {
     let kept = tables.walk_audit((None, Order::Ascending), all).map(|(_, entry)| entry);
     let edits = kept.filter_map(|entry| match entry {
         AuditEntry::StateEdit(edit) => Some(*edit),
-        AuditEntry::Operation(_) => None,
+        AuditEntry::Operation(_) | AuditEntry::Change(_) => None,
     });
     edits.collect()
 }

@@ -5,9 +5,9 @@
 //! Reading order: [`program`] (what handlers do), [`handlers`] and [`perform`] (running it on the
 //! SDK), [`task`] (one attempt: machine, wire, SDK), [`media`] (what can fail underneath a node),
 //! [`node`] (the embedded node on those media, with optional sabotage), [`world`] (the main loop),
-//! [`turns`], [`clients`], [`operators`], [`editors`], [`restarters`], [`attempts`],
-//! [`backoff_tracker`], [`faults`] and [`restarts`] (what happens in it), [`checks`] and [`followers`] (what must hold), [`stats`]
-//! (which faults had an effect), [`limits`] (which faults may occur), [`sabotage`] (which parts are
+//! [`turns`], [`clients`], [`operators`], [`editors`], [`restarters`], [`registrars`],
+//! [`attempts`], [`backoff_tracker`], [`faults`] and [`restarts`] (what happens in it), [`checks`]
+//! and [`followers`] (what must hold), [`stats`] (which faults had an effect), [`limits`] (which faults may occur), [`sabotage`] (which parts are
 //! disabled), and [`shrink`] (reducing a failing simulation).
 //!
 //! The same seed always produces the same simulation, byte for byte; [`Report::digest`] verifies
@@ -28,6 +28,7 @@ pub mod node;
 pub mod operators;
 pub mod perform;
 pub mod program;
+mod registrars;
 pub mod restarters;
 pub mod restarts;
 pub mod sabotage;

@@ -1,8 +1,6 @@
-//! Operators: they kill, cancel, pause and resume invocations and register deployments while work is
-//! in progress.
+//! Operators: they kill, cancel, pause and resume invocations while work is in progress.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use protocol::{
     DeploymentId, InvocationId,
@@ -14,7 +12,7 @@ use protocol::{
 };
 use runtime_core::{
     Lsn,
-    effect::{Registered, StartAttempt},
+    effect::StartAttempt,
     model::{
         invocation::{Status, StatusKind, WaitingFor},
         operation::{Operation, Outcome},
@@ -23,8 +21,6 @@ use runtime_core::{
     tables::Tables,
     time::Timestamp,
 };
-use runtime_partition::DeploymentOffer;
-use runtime_schema::registration;
 
 use crate::{
     clients::{Waiting, answered},
@@ -41,26 +37,15 @@ enum Order {
     /// Its number tells whether anything else was asked of the invocation since.
     Pause(InvocationId, u64),
     Resume(InvocationId),
-    Register(DeploymentId),
-}
-
-/// The node's answer to an order.
-#[derive(Debug)]
-enum Heard {
-    Operated(Outcome),
-    Registered(Registered),
 }
 
 /// What the operators have done so far.
 #[derive(Default)]
 pub(crate) struct Operators {
     /// The orders that have not been answered yet.
-    requests: Vec<(Order, Waiting<Heard>)>,
+    requests: Vec<(Order, Waiting<Outcome>)>,
     /// Programs that an operator asked to end.
     pub(crate) doomed: BTreeSet<u32>,
-    /// Deployments whose registration was acknowledged.
-    registered: BTreeSet<DeploymentId>,
-    next_deployment: u128,
     /// What the operators are called in the audit.
     number: u64,
     /// The latest order that may let an invocation run again.
@@ -96,9 +81,6 @@ impl Operators {
 fn operator() -> Operator {
     Operator { name: "operator".to_owned(), reason: None }
 }
-
-/// Further deployments would not exercise anything new.
-const DEPLOYMENTS_MAX: u128 = 4;
 
 const STARTED: [StatusKind; 3] =
     [StatusKind::Running, StatusKind::BackingOff, StatusKind::Suspended];
@@ -140,9 +122,7 @@ impl World {
         operation: Operation,
     ) -> Result<(), String> {
         let partitions = self.node()?.partitions().clone();
-        let asking = Box::pin(async move {
-            partitions.operate(operator(), id, operation).await.map(Heard::Operated)
-        });
+        let asking = Box::pin(async move { partitions.operate(operator(), id, operation).await });
         self.operators.requests.push((order, asking));
         Ok(())
     }
@@ -181,40 +161,47 @@ impl World {
         Ok(has_resumed)
     }
 
+    /// Resumes an invocation: where it was, or elsewhere if that is no longer registered.
     fn resume(&mut self, id: InvocationId) -> Result<(), String> {
         self.stats.inject(Fault::Resumed);
         self.operators.rouse(id);
-        self.order(Order::Resume(id), id, Operation::Resume { onto: None })
+        let onto = self.refuge(id)?;
+        if let Some(onto) = onto {
+            self.pins.may_move(id, onto);
+        }
+        self.order(Order::Resume(id), id, Operation::Resume { onto })
     }
 
-    /// Registers the same services again, on an endpoint with another protocol version.
-    pub(crate) fn register(&mut self) -> Result<(), String> {
-        if self.operators.next_deployment >= DEPLOYMENTS_MAX {
-            return Ok(());
+    /// Moves invocations whose deployment is no longer registered to another one, if they would only
+    /// fail again; returns whether there are any.
+    pub(crate) fn move_stranded(&mut self) -> Result<bool, String> {
+        let mut has_moved = false;
+        for at in 0..self.node()?.count() {
+            for id in self.node()?.tables(at, |tables| ids(tables, StatusKind::BackingOff)) {
+                if self.refuge(id)?.is_some() {
+                    has_moved = true;
+                    self.resume(id)?;
+                }
+            }
         }
-        self.operators.next_deployment += 1;
-        let number = self.operators.next_deployment;
-        let id = DeploymentId(number);
-        let target = registration::Endpoint {
-            id,
-            uri: format!("sim://endpoint-{number}"),
-            http1: false,
-            headers: Vec::new(),
-            metadata: Vec::new(),
-            sdk: None,
+        Ok(has_moved)
+    }
+
+    /// Where an invocation can go on if the deployment that it is pinned to is no longer registered.
+    fn refuge(&mut self, id: InvocationId) -> Result<Option<DeploymentId>, String> {
+        let node = self.node()?;
+        let at = usize::from(node.partitions().owner(id.partition_key).0);
+        let pin = node.tables(at, |tables| tables.invocation(tables.invocation_lsn(id)?)?.pin);
+        let registry = self.registry.snapshot();
+        let Some(pin) = pin.filter(|pin| registry.deployment(pin.deployment).is_none()) else {
+            return Ok(None);
         };
-        let mut manifest = self.endpoint.manifest();
-        manifest.max_protocol_version = 5 + u32::try_from(self.random.below(3)).unwrap_or(0);
-        let plan = registration::plan(&self.registry.snapshot(), target, &manifest, false);
-        let deployment = Arc::new(plan.map_err(|error| error.to_string())?.deployment);
-        let partitions = self.node()?.partitions().clone();
-        let asking = Box::pin(async move {
-            let offer = DeploymentOffer { deployment, replace: false, allow_breaking: false };
-            partitions.register(offer).await.map(Heard::Registered)
+        let refuge = registry.deployments().find(|stored| {
+            let (min, max) = stored.deployment.protocol_range;
+            (min..=max).contains(&pin.protocol.number())
         });
-        self.stats.inject(Fault::Registered);
-        self.operators.requests.push((Order::Register(id), asking));
-        Ok(())
+        let refuge = refuge.ok_or_else(|| format!("{id} can go on nowhere: {pin:?}"))?;
+        Ok(Some(refuge.deployment.id))
     }
 
     /// Polls the operators' pending requests; returns whether any was answered.
@@ -225,42 +212,37 @@ impl World {
         let mut has_heard = false;
         for (order, answer) in answered {
             has_heard = true;
-            self.hear_of(order, &answer)?;
+            self.hear_of(order, answer)?;
         }
         Ok(has_heard)
     }
 
-    fn hear_of(&mut self, order: Order, answer: &Heard) -> Result<(), String> {
-        match (order, answer) {
-            (Order::Kill(id), Heard::Operated(outcome)) => {
-                self.stats.bite(Fault::Killed, *outcome == Outcome::Done);
-                self.is_ended_by_order(id, *outcome)
+    fn hear_of(&mut self, order: Order, outcome: Outcome) -> Result<(), String> {
+        match order {
+            Order::Kill(id) => {
+                self.stats.bite(Fault::Killed, outcome == Outcome::Done);
+                self.is_ended_by_order(id, outcome)
             }
-            (Order::Cancel(id), Heard::Operated(outcome)) => {
+            Order::Cancel(id) => {
                 let bit = matches!(outcome, Outcome::Done | Outcome::Requested);
                 self.stats.bite(Fault::Cancelled, bit);
-                self.is_ended_by_order(id, *outcome)
+                self.is_ended_by_order(id, outcome)
             }
-            (Order::Pause(id, number), Heard::Operated(outcome)) => {
+            Order::Pause(id, number) => {
                 let operators = &mut self.operators;
                 let is_roused = operators.roused.get(&id).is_some_and(|roused| *roused > number)
                     || operators.requests.iter().any(|(other, _)| other.rouses(id));
-                if *outcome == Outcome::Done && !is_roused {
+                if outcome == Outcome::Done && !is_roused {
                     operators.paused.insert(id);
                 }
                 let bit = matches!(outcome, Outcome::Done | Outcome::Requested);
                 self.stats.bite(Fault::Paused, bit);
                 Ok(())
             }
-            (Order::Resume(_), Heard::Operated(outcome)) => {
-                self.stats.bite(Fault::Resumed, *outcome == Outcome::Done);
+            Order::Resume(_) => {
+                self.stats.bite(Fault::Resumed, outcome == Outcome::Done);
                 Ok(())
             }
-            (Order::Register(id), Heard::Registered(Registered::New(new))) if id == *new => {
-                self.operators.registered.insert(id);
-                Ok(())
-            }
-            (order, answer) => Err(format!("{order:?} was answered with {answer:?}")),
         }
     }
 
@@ -291,20 +273,6 @@ impl World {
     pub(crate) fn cut_operators_off(&mut self) {
         self.operators.requests.clear();
     }
-
-    pub(crate) fn are_orders_open(&self) -> bool {
-        !self.operators.requests.is_empty()
-    }
-
-    /// Checks that every deployment whose registration was acknowledged is stored.
-    pub(crate) fn check_registry(&mut self) -> Result<(), String> {
-        let stored = self.node()?.tables(0, |tables| tables.deployments());
-        let stored: BTreeSet<_> = stored.iter().map(|stored| stored.deployment.id).collect();
-        match self.operators.registered.difference(&stored).next() {
-            Some(lost) => Err(format!("deployment {lost:?} was acknowledged and is gone")),
-            None => Ok(()),
-        }
-    }
 }
 
 impl Order {
@@ -312,7 +280,7 @@ impl Order {
     fn rouses(self, id: InvocationId) -> bool {
         match self {
             Self::Kill(of) | Self::Cancel(of) | Self::Resume(of) => of == id,
-            Self::Pause(..) | Self::Register(_) => false,
+            Self::Pause(..) => false,
         }
     }
 }

@@ -366,7 +366,7 @@ fn audited(tables: &Tables<'_>) -> Result<Vec<(usize, Outcome)>, String> {
     let kept = tables.walk_audit((None, Order::Ascending), all).map(|(_, entry)| entry);
     let restarts = kept.filter_map(|entry| match entry {
         AuditEntry::Operation(audited) if audited.operator.name == NAME => Some(audited),
-        AuditEntry::Operation(_) | AuditEntry::StateEdit(_) => None,
+        AuditEntry::Operation(_) | AuditEntry::StateEdit(_) | AuditEntry::Change(_) => None,
     });
     restarts
         .map(|audited| {

@@ -64,6 +64,7 @@ impl World {
         self.cut_operators_off();
         self.editors.cut_off();
         self.restarters.cut_off();
+        self.registrars.cut_off();
         self.slow.steps_left = 0;
         if let Some((at, _)) = self.stalled.take() {
             let waiting = self.node()?.has_peer_events(at);

@@ -85,6 +85,14 @@ pub enum Fault {
     RestartedWithin,
     /// A deployment is registered while invocations are under way.
     Registered,
+    /// A deployment is registered in place of another.
+    Reregistered,
+    /// A deployment moves to another address.
+    Moved,
+    /// Settings of a service are changed.
+    Configured,
+    /// A deployment is removed by force.
+    Removed,
     /// A client asks again for a result that has expired.
     Expired,
     /// Completed invocations retain more bytes than the budget allows.
@@ -111,7 +119,7 @@ const FAULTS: usize = Fault::ALL.len();
 
 impl Fault {
     /// All faults, in declaration order.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 53] = [
         Self::PowerLoss,
         Self::LogPowerCut,
         Self::LogBytesLost,
@@ -151,6 +159,10 @@ impl Fault {
         Self::Restarted,
         Self::RestartedWithin,
         Self::Registered,
+        Self::Reregistered,
+        Self::Moved,
+        Self::Configured,
+        Self::Removed,
         Self::Expired,
         Self::Budget,
         Self::Completed,
@@ -213,6 +225,10 @@ impl Fault {
                 ("restarts from a prefix", "commands of the prefix were not done again")
             }
             Self::Registered => ("deployments registered", "an invocation kept an older pin"),
+            Self::Reregistered => ("deployments registered anew", "one was replaced"),
+            Self::Moved => ("deployments moved", "one got another address"),
+            Self::Configured => ("settings of services changed", "one had another value"),
+            Self::Removed => ("deployments removed by force", "invocations were pinned to it"),
             Self::Expired => {
                 ("short-lived results requested again", "one had expired and ran again")
             }

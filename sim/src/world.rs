@@ -26,6 +26,7 @@ use crate::{
     node::SimNode,
     operators::Operators,
     program::Author,
+    registrars::Registrars,
     restarters::Restarters,
     restarts::Down,
     stats::{Fault, Stats},
@@ -64,6 +65,7 @@ pub struct World {
     pub(crate) operators: Operators,
     pub(crate) editors: Editors,
     pub(crate) restarters: Restarters,
+    pub(crate) registrars: Registrars,
     pub(crate) pins: Pins,
     pub(crate) backing: Backing,
     pub(crate) stats: Stats,
@@ -92,8 +94,9 @@ pub(crate) struct Slow {
     pub(crate) turns: usize,
 }
 
-/// Iterations of the drain loop after which the simulation counts as stuck.
-const PEACE_MAX: usize = 60_000;
+/// Iterations of the drain loop after which the simulation counts as stuck. With few permits, many
+/// attempts have to suspend one after the other, and lossy links let time pass in small steps.
+const PEACE_MAX: usize = 200_000;
 
 /// Longer than any simulation runs.
 const RETENTION_MS: u64 = 100 * 24 * 3_600_000;
@@ -162,6 +165,7 @@ impl World {
             operators: Operators::default(),
             editors: Editors::default(),
             restarters: Restarters::default(),
+            registrars: Registrars::default(),
             pins: Pins::default(),
             backing: Backing::default(),
             stats: Stats::default(),
@@ -179,8 +183,8 @@ impl World {
         world.sabotage_clock();
         world.begin(node)?;
         world.register()?;
-        while world.are_orders_open() {
-            world.listen_to_orders()?;
+        while world.registrars.are_waiting() {
+            world.listen_to_registrars();
             world.take_turn(0)?;
             world.node()?.commit();
         }
@@ -238,6 +242,7 @@ impl World {
                 self.listen_to_orders()?;
                 self.listen_to_editors();
                 self.listen_to_restarters();
+                self.listen_to_registrars();
             }
             160..370 => self.any_turn()?,
             370..520 => self.commit()?,
@@ -298,10 +303,11 @@ impl World {
             is_busy |= self.listen_to_orders()?;
             is_busy |= self.listen_to_editors();
             is_busy |= self.listen_to_restarters();
+            is_busy |= self.listen_to_registrars();
             if let Some(fault) = self.outside.surroundings().faults.first() {
                 return Err(fault.clone());
             }
-            if is_busy || self.resume_all()? {
+            if is_busy || self.resume_all()? || self.move_stranded()? {
                 continue;
             }
             if self.limits.lossy {
@@ -354,6 +360,8 @@ impl World {
         checks::tags(node, (&operations, &doomed, &reruns), &looks, !is_lossy)?;
         checks::is_in_time(&self.clock)?;
         self.check_edits()?;
+        self.check_registry()?;
+        self.count_changes()?;
         let mut node = self.node.take();
         if let Some(node) = &mut node {
             node.check_followers(&mut self.stats)?;

@@ -22,7 +22,7 @@ const CORE: Layered = Layered {
     layers: &[
         &["time", "model"],
         &["event"],
-        &["effect", "size"],
+        &["effect", "size", "kept"],
         &["tables"],
         &["context", "admission"],
         &["registry::settings", "registry::snapshot", "outbox", "object"],

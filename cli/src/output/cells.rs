@@ -10,7 +10,7 @@ use arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 
-use super::{OutputError, json_values::as_json};
+use super::{OutputError, intervals, json_values::as_json};
 
 /// NULL within a list. A NULL of its own is for the format to show.
 pub(crate) const NULL: &str = "NULL";
@@ -27,6 +27,7 @@ pub(crate) fn each_row(
     mut row: impl FnMut(Vec<Option<String>>) -> Result<(), OutputError>,
 ) -> Result<(), OutputError> {
     let columns = batch.columns().iter().map(as_json).collect::<Result<Vec<_>, _>>()?;
+    let columns: Vec<_> = columns.iter().map(intervals::as_text).collect();
     let columns = columns.iter().map(Column::new).collect::<Result<Vec<_>, _>>()?;
     for at in 0..batch.num_rows() {
         row(columns.iter().map(|column| column.text(at)).collect::<Result<_, _>>()?)?;

@@ -3,6 +3,8 @@
 pub(crate) mod cells;
 mod csv;
 mod expanded;
+pub(crate) mod fit;
+mod intervals;
 mod json;
 mod json_values;
 pub(crate) mod screen;
@@ -14,7 +16,7 @@ use std::io::{self, Write};
 
 use arrow::{array::RecordBatch, datatypes::Schema, error::ArrowError};
 
-use self::{csv::Csv, expanded::Expanded, json::Json, table::Table};
+use self::{csv::Csv, expanded::Expanded, fit::Space, json::Json, table::Table};
 
 /// How rows are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,14 +67,15 @@ pub(crate) trait Output {
     fn end(&mut self) -> Result<(), OutputError>;
 }
 
-/// Begins an answer with these columns.
+/// Begins an answer with these columns. A table is made to fit if it is told the space.
 pub(crate) fn begin<'a>(
     format: Format,
     schema: &Schema,
+    space: Option<Space<'a>>,
     to: &'a mut dyn Write,
 ) -> Result<Box<dyn Output + 'a>, OutputError> {
     Ok(match format {
-        Format::Table => Box::new(Table::new(schema, to)),
+        Format::Table => Box::new(Table::new(schema, space, to)),
         Format::Expanded => Box::new(Expanded::new(schema, to)),
         Format::Json => Box::new(Json::new(to)),
         Format::Csv => Box::new(Csv::begin(schema, to)?),

@@ -22,13 +22,17 @@ const HOME: &str = "\x1b[H";
 const BLANK_LINE: &str = "\x1b[K";
 const BLANK_REST: &str = "\x1b[J";
 
+/// The rows and columns of the terminal.
+pub(crate) fn size() -> (usize, usize) {
+    let size = tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0);
+    size.map_or((24, 80), |size| (size.ws_row.into(), size.ws_col.into()))
+}
+
 impl Screen {
     /// An empty screen of the size of the terminal.
     pub(crate) fn of_terminal() -> Self {
-        let size =
-            tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0);
-        let (rows, columns) = size.map_or((24, 80), |size| (size.ws_row, size.ws_col));
-        Self::new(rows.into(), columns.into())
+        let (rows, columns) = size();
+        Self::new(rows, columns)
     }
 
     fn new(rows: usize, columns: usize) -> Self {

@@ -27,8 +27,12 @@ fn numbers(values: impl IntoIterator<Item = i64>) -> ArrayRef {
 }
 
 fn written(format: Format, batches: &[RecordBatch]) -> String {
+    written_into(format, batches, None)
+}
+
+fn written_into(format: Format, batches: &[RecordBatch], space: Option<Space<'_>>) -> String {
     let mut bytes = Vec::new();
-    let mut output = begin(format, batches[0].schema_ref(), &mut bytes).unwrap();
+    let mut output = begin(format, batches[0].schema_ref(), space, &mut bytes).unwrap();
     for batch in batches {
         output.rows(batch).unwrap();
     }
@@ -69,6 +73,38 @@ fn a_table_aligns_its_columns() {
         "(2 rows)\n",
     );
     assert_eq!(written(Format::Table, &[values()]), expected);
+}
+
+#[test]
+fn a_table_that_has_to_fit_says_what_it_leaves_out() {
+    let rows = batch([
+        ("id", texts(&[Some("inv_1aaaaaaaaaaaaaaaaaaa"), Some("inv_1bbbbbbbbbbbbbbbbbbb")])),
+        ("since", texts(&[Some("2026-01-01T10:00:00Z"), None])),
+        ("failure", texts(&[Some("[500] the warehouse does not answer"), None])),
+        ("next", texts(&[None, None])),
+    ]);
+    let written = |width| {
+        written_into(
+            Format::Table,
+            std::slice::from_ref(&rows),
+            Some(Space { width, least: &["since"] }),
+        )
+    };
+    let expected = concat!(
+        " id                       | failure\n",
+        "--------------------------+---------------------\n",
+        " inv_1aaaaaaaaaaaaaaaaaaa | [500] the warehous…\n",
+        " inv_1bbbbbbbbbbbbbbbbbbb | NULL\n",
+        "(too wide for since, next: -x shows all columns)\n",
+        "(2 rows)\n",
+    );
+    assert_eq!(written(48), expected);
+    for width in [60, 80, 100, 120] {
+        let table = written(width);
+        let widest = table.lines().map(text::width).max();
+        assert!(widest <= Some(width), "{width}: {widest:?}\n{table}");
+    }
+    assert!(written(120).contains("does not answer | NULL"), "it fits: {}", written(120));
 }
 
 #[test]
@@ -157,7 +193,7 @@ fn json_is_one_array_with_a_line_for_each_row() {
 fn json_that_ends_early_is_not_closed() {
     let rows = batch([("a", numbers([1]))]);
     let mut bytes = Vec::new();
-    begin(Format::Json, rows.schema_ref(), &mut bytes).unwrap().rows(&rows).unwrap();
+    begin(Format::Json, rows.schema_ref(), None, &mut bytes).unwrap().rows(&rows).unwrap();
     assert_eq!(String::from_utf8(bytes).unwrap(), "[{\"a\":1}");
 }
 
@@ -210,7 +246,7 @@ fn every_format_notices_that_its_reader_has_gone() {
     for format in [Format::Table, Format::Expanded, Format::Json, Format::Csv] {
         let show = || -> Result<(), OutputError> {
             let mut gone = Gone;
-            let mut output = begin(format, values().schema_ref(), &mut gone)?;
+            let mut output = begin(format, values().schema_ref(), None, &mut gone)?;
             output.rows(&values())?;
             output.end()
         };

@@ -97,6 +97,9 @@ impl Partition {
             Event::ServiceConfigured { request, service, changes } => {
                 registry::configured(&mut cx, *request, service, changes);
             }
+            Event::RegistryChangeRequested { request, operator, change } => {
+                registry::change::requested(&mut cx, *request, operator, change);
+            }
             Event::DeploymentRemoved { request, deployment } => {
                 registry::removed(&mut cx, *request, *deployment);
             }

@@ -63,6 +63,7 @@ impl Event {
             | Self::DeploymentOffered { .. }
             | Self::DeploymentUpdated { .. }
             | Self::ServiceConfigured { .. }
+            | Self::RegistryChangeRequested { .. }
             | Self::DeploymentRemoved { .. } => Brings::Nothing,
         }
     }

@@ -29,6 +29,7 @@ use crate::{
         message::Message,
         operation::Operation,
         operator::Operator,
+        registry_change::RegistryChange,
         state_edit::StateEdit,
         timer::TimerKey,
     },
@@ -161,6 +162,7 @@ pub enum Event {
     /// An operator asked to edit the state of a virtual object or workflow.
     StateEditRequested { request: RequestId, operator: Operator, edit: Box<StateEdit> },
     /// An operator changed settings of a service. They stay until the service is discovered again.
+    /// Superseded by [`Event::RegistryChangeRequested`], like the other changes of the registry.
     ServiceConfigured {
         request: RequestId,
         service: String,
@@ -176,6 +178,9 @@ pub enum Event {
         /// stay as they are, and have to be offered still.
         overwrite: bool,
     },
+    /// An operator asked to change the registry. Supersedes the requests above to register, update
+    /// and remove deployments and to configure services, of which no audit is kept.
+    RegistryChangeRequested { request: RequestId, operator: Operator, change: Box<RegistryChange> },
 }
 
 impl Event {
@@ -210,6 +215,7 @@ impl Event {
             | Self::DeploymentRemoved { .. }
             | Self::ServiceConfigured { .. }
             | Self::DeploymentUpdated { .. }
+            | Self::RegistryChangeRequested { .. }
             | Self::ResultDue { .. } => None,
         }
     }

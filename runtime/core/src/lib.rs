@@ -7,7 +7,7 @@
 //! Reading order: [`model`] (the data types), [`time`], [`event`] (what the log may contain),
 //! [`effect`] (what the shell may be told to do), [`tables`] (the rows), [`registry`] (which
 //! deployment offers which handler), [`admission`] (how invocations are built), `shared_result`
-//! (results that many wait for), `invocation` (the lifecycle, one transition per file), `entries`
+//! (results that many wait for), `kept` (how much the audit keeps of a change), `invocation` (the lifecycle, one transition per file), `entries`
 //! (what each journal command does, one command per file), `partition_messages` (messages between
 //! partitions), `producer_dedup` (invocations that external producers submit by position), `apply`
 //! (what each event does), `size` and [`brings`] (how much memory that takes), [`obligations`]
@@ -28,6 +28,7 @@ mod entries;
 pub mod event;
 pub mod invariants;
 mod invocation;
+mod kept;
 pub mod model;
 mod object;
 pub mod obligations;

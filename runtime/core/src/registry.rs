@@ -1,9 +1,12 @@
 //! Registering, changing and removing deployments. The edges read a snapshot that is republished
 //! after each change.
 //!
-//! Reading order: this file (what operators change), [`snapshot`] (which deployment offers which
-//! handler), [`settings`] (the settings that apply to a handler).
+//! Reading order: this file (what operators change), `change` (the same with an audit), [`facts`]
+//! (what is different afterwards), [`snapshot`] (which deployment offers which handler),
+//! [`settings`] (the settings that apply to a handler).
 
+pub(crate) mod change;
+pub mod facts;
 pub mod settings;
 pub mod snapshot;
 
@@ -26,16 +29,15 @@ pub use snapshot::{Handler, RegistrySnapshot, ResolveError, Service};
 /// Registers a deployment unless its address is already registered or a service would change its
 /// kind. Checked here rather than at the edge because only records are ordered: if several requests
 /// offer the same address at once, the first is registered and the others get its id.
-pub(crate) fn offered(
+fn offer(
     cx: &mut Context<'_, '_>,
-    request: RequestId,
     offered: &Arc<Deployment>,
     replace: bool,
     allow_breaking: bool,
-) {
+) -> Registered {
     let known = cx.tables.deployments();
     let existing = known.iter().rfind(|stored| stored.deployment.uri == offered.uri);
-    let registered = match existing.map(|stored| stored.deployment.id) {
+    match existing.map(|stored| stored.deployment.id) {
         Some(id) if !replace => Registered::Kept(id),
         existing => match kind_changed(&known, offered) {
             Some(changed) if !allow_breaking => changed,
@@ -50,11 +52,22 @@ pub(crate) fn offered(
                 existing.map_or(Registered::New(id), Registered::Replaced)
             }
         },
-    };
+    }
+}
+
+/// As [`offer`], under an older event, of which no audit is kept.
+pub(crate) fn offered(
+    cx: &mut Context<'_, '_>,
+    request: RequestId,
+    offered: &Arc<Deployment>,
+    replace: bool,
+    allow_breaking: bool,
+) {
+    let registered = offer(cx, offered, replace, allow_breaking);
     cx.emit(Effect::Answer { request, answer: Answer::Registered(registered) });
 }
 
-/// Registers a deployment, regardless of what else is registered.
+/// Registers a deployment, regardless of what else is registered. No audit is kept.
 pub(crate) fn registered(
     cx: &mut Context<'_, '_>,
     request: RequestId,
@@ -86,9 +99,9 @@ fn store(cx: &mut Context<'_, '_>, known: &[StoredDeployment], deployment: Arc<D
     cx.emit(Effect::PublishRegistry);
 }
 
-/// Removes a deployment. Invocations pinned to it can no longer run: ids are never reused, so
-/// registering the same address again assigns a new one.
-pub(crate) fn removed(cx: &mut Context<'_, '_>, request: RequestId, deployment: DeploymentId) {
+/// Removes a deployment; returns whether it existed. Invocations pinned to it can no longer run: ids
+/// are never reused, so registering the same address again assigns a new one.
+fn remove(cx: &mut Context<'_, '_>, deployment: DeploymentId) -> bool {
     assert!(
         cx.partition.id == REGISTRY_PARTITION,
         "{:?}: this partition does not hold the registry",
@@ -99,19 +112,20 @@ pub(crate) fn removed(cx: &mut Context<'_, '_>, request: RequestId, deployment: 
         cx.tables.delete_deployment(deployment);
         cx.emit(Effect::PublishRegistry);
     }
+    existed
+}
+
+/// As [`remove`], under an older event, of which no audit is kept.
+pub(crate) fn removed(cx: &mut Context<'_, '_>, request: RequestId, deployment: DeploymentId) {
+    let existed = remove(cx, deployment);
     cx.emit(Effect::Answer { request, answer: Answer::Removed { existed } });
 }
 
 /// Changes how a deployment is called: its address, headers and the like. Its services stay what
 /// they are, unless they are to be overwritten.
-pub(crate) fn updated(
-    cx: &mut Context<'_, '_>,
-    request: RequestId,
-    offered: &Arc<Deployment>,
-    overwrite: bool,
-) {
+fn update(cx: &mut Context<'_, '_>, offered: &Arc<Deployment>, overwrite: bool) -> Updated {
     let known = cx.tables.deployments();
-    let outcome = match updatable(&known, offered, overwrite) {
+    match updatable(&known, offered, overwrite) {
         Ok(existing) => {
             let stored = if overwrite {
                 overwritten(existing, offered, |service| next_revision(&known, service))
@@ -124,7 +138,17 @@ pub(crate) fn updated(
             Updated::Done
         }
         Err(refused) => refused,
-    };
+    }
+}
+
+/// As [`update`], under an older event, of which no audit is kept.
+pub(crate) fn updated(
+    cx: &mut Context<'_, '_>,
+    request: RequestId,
+    offered: &Arc<Deployment>,
+    overwrite: bool,
+) {
+    let outcome = update(cx, offered, overwrite);
     cx.emit(Effect::Answer { request, answer: Answer::Updated(outcome) });
 }
 
@@ -160,14 +184,9 @@ fn updatable<'a>(
 
 /// Changes settings of the latest revision of a service. The next discovery brings those of its
 /// endpoint back, along with the next revision.
-pub(crate) fn configured(
-    cx: &mut Context<'_, '_>,
-    request: RequestId,
-    service: &str,
-    changes: &ServiceOptions,
-) {
+fn configure(cx: &mut Context<'_, '_>, service: &str, changes: &ServiceOptions) -> Configured {
     let known = cx.tables.deployments();
-    let outcome = match latest(&known, service) {
+    match latest(&known, service) {
         None => Configured::NotFound,
         Some(Revision { definition, .. })
             if changes.workflow_retention_ms.is_some()
@@ -178,15 +197,25 @@ pub(crate) fn configured(
         Some(Revision { stored, at, .. }) => {
             let mut stored = stored.clone();
             let deployment = Arc::make_mut(&mut stored.deployment);
-            configure(&mut deployment.services[at], changes);
+            set(&mut deployment.services[at], changes);
             replace(cx, stored);
             Configured::Done
         }
-    };
+    }
+}
+
+/// As [`configure`], under an older event, of which no audit is kept.
+pub(crate) fn configured(
+    cx: &mut Context<'_, '_>,
+    request: RequestId,
+    service: &str,
+    changes: &ServiceOptions,
+) {
+    let outcome = configure(cx, service, changes);
     cx.emit(Effect::Answer { request, answer: Answer::Configured(outcome) });
 }
 
-fn configure(service: &mut ServiceDefinition, changes: &ServiceOptions) {
+fn set(service: &mut ServiceDefinition, changes: &ServiceOptions) {
     service.options = changes.or(&service.options);
     // Manifests may set it on the only handler that it is for, whose settings come first.
     let run = service.handlers.iter_mut().filter(|handler| handler.kind == HandlerKind::Workflow);

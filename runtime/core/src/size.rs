@@ -11,6 +11,7 @@ use crate::{
         invocation::{AttemptFailure, Invoke},
         message::Message,
         operator::Operator,
+        registry_change::{AuditedChange, ChangedFact, FactValue, RegistryChange, Stranded},
         state_edit::{AuditedEdit, Sample, StateChange, StateEdit},
     },
 };
@@ -41,6 +42,9 @@ impl Event {
             | Self::DeploymentUpdated { .. } => DEPLOYMENT_BYTES,
             Self::ServiceConfigured { service, .. } => service.len(),
             Self::OperationRequested { operator, .. } => of_operator(operator),
+            Self::RegistryChangeRequested { operator, change, .. } => {
+                of_operator(operator) + of_registry_change(change)
+            }
             Self::StateEditRequested { operator, edit, .. } => {
                 of_operator(operator) + of_state_edit(edit)
             }
@@ -176,6 +180,27 @@ pub(crate) fn of_audited_edit(audited: &AuditedEdit) -> usize {
         [Some(&change.key), change.before.as_ref(), change.after.as_ref()].into_iter().flatten()
     });
     names + samples.map(Sample::kept_bytes).sum::<usize>()
+}
+
+fn of_registry_change(change: &RegistryChange) -> usize {
+    match change {
+        RegistryChange::Register { .. } | RegistryChange::Update { .. } => DEPLOYMENT_BYTES,
+        RegistryChange::Configure { service, .. } => service.len(),
+        RegistryChange::Remove { stranded, .. } => of_stranded(stranded),
+    }
+}
+
+/// What it takes to keep a change of the registry in the audit, in bytes.
+pub(crate) fn of_audited_change(audited: &AuditedChange) -> usize {
+    let facts = audited.changes.iter().map(|fact| {
+        let values = [&fact.before, &fact.after].into_iter().flatten();
+        size_of::<ChangedFact>() + fact.key.len() + values.map(FactValue::kept_bytes).sum::<usize>()
+    });
+    of_operator(&audited.operator) + facts.sum::<usize>() + of_stranded(&audited.stranded)
+}
+
+fn of_stranded(stranded: &[Stranded]) -> usize {
+    size_of_val(stranded) + stranded.iter().map(|it| it.service.len()).sum::<usize>()
 }
 
 pub(crate) fn of_attempt_failure(failure: &AttemptFailure) -> usize {

@@ -16,6 +16,7 @@ mod operations;
 mod partitions;
 mod producers;
 mod registry;
+mod registry_audit;
 mod restarts;
 mod retention;
 mod retries;

@@ -90,6 +90,7 @@ impl Lane {
             | Event::DeploymentOffered { .. }
             | Event::DeploymentUpdated { .. }
             | Event::ServiceConfigured { .. }
+            | Event::RegistryChangeRequested { .. }
             | Event::DeploymentRemoved { .. } => Self::Control,
         }
     }

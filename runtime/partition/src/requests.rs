@@ -18,6 +18,7 @@ use runtime_core::{
         operation::{Operation, Outcome},
         operator::Operator,
         producer::Position,
+        registry_change::{RegistryChange, Stranded},
         state_edit::{EditOutcome, StateEdit, StateSummary},
     },
     time::Timestamp,
@@ -191,11 +192,14 @@ impl Partitions {
     }
 
     /// Registers a deployment.
-    pub async fn register(&self, offer: DeploymentOffer) -> Result<Registered, RequestError> {
+    pub async fn register(
+        &self,
+        operator: Operator,
+        offer: DeploymentOffer,
+    ) -> Result<Registered, RequestError> {
         let DeploymentOffer { deployment, replace, allow_breaking } = offer;
-        let event =
-            |request| Event::DeploymentOffered { request, deployment, replace, allow_breaking };
-        let answer = self.answer(REGISTRY_PARTITION, (), event).await?;
+        let change = RegistryChange::Register { deployment, replace, allow_breaking };
+        let answer = self.change_registry(operator, change).await?;
         let Answer::Registered(registered) = answer else { wrong("a registration", &answer) };
         Ok(registered)
     }
@@ -204,11 +208,12 @@ impl Partitions {
     /// overwritten.
     pub async fn update(
         &self,
+        operator: Operator,
         deployment: Arc<Deployment>,
         overwrite: bool,
     ) -> Result<Updated, RequestError> {
-        let event = |request| Event::DeploymentUpdated { request, deployment, overwrite };
-        let answer = self.answer(REGISTRY_PARTITION, (), event).await?;
+        let change = RegistryChange::Update { deployment, overwrite };
+        let answer = self.change_registry(operator, change).await?;
         let Answer::Updated(updated) = answer else { wrong("an update", &answer) };
         Ok(updated)
     }
@@ -216,21 +221,39 @@ impl Partitions {
     /// Changes settings of a service until it is discovered again; absent ones stay as they are.
     pub async fn configure(
         &self,
+        operator: Operator,
         service: String,
         changes: ServiceOptions,
     ) -> Result<Configured, RequestError> {
-        let event = |request| Event::ServiceConfigured { request, service, changes };
-        let answer = self.answer(REGISTRY_PARTITION, (), event).await?;
+        let change = RegistryChange::Configure { service, changes };
+        let answer = self.change_registry(operator, change).await?;
         let Answer::Configured(configured) = answer else { wrong("settings", &answer) };
         Ok(configured)
     }
 
-    /// Removes a deployment; returns whether it existed.
-    pub async fn remove(&self, deployment: DeploymentId) -> Result<bool, RequestError> {
-        let event = |request| Event::DeploymentRemoved { request, deployment };
-        let answer = self.answer(REGISTRY_PARTITION, (), event).await?;
+    /// Removes a deployment; returns whether it existed. The audit keeps which invocations that
+    /// leaves behind.
+    pub async fn remove(
+        &self,
+        operator: Operator,
+        deployment: DeploymentId,
+        force: bool,
+        stranded: Vec<Stranded>,
+    ) -> Result<bool, RequestError> {
+        let change = RegistryChange::Remove { deployment, force, stranded };
+        let answer = self.change_registry(operator, change).await?;
         let Answer::Removed { existed } = answer else { wrong("a removal", &answer) };
         Ok(existed)
+    }
+
+    async fn change_registry(
+        &self,
+        operator: Operator,
+        change: RegistryChange,
+    ) -> Result<Answer, RequestError> {
+        let change = Box::new(change);
+        let event = |request| Event::RegistryChangeRequested { request, operator, change };
+        self.answer(REGISTRY_PARTITION, (), event).await
     }
 
     /// Waits until an invocation has ended; `None` if the id is not known, or no longer known.

@@ -151,7 +151,7 @@ async fn what_there_is_is_listed_and_described() {
     assert!(node.complaint(&refused, 1).contains("'soon' is not a duration"));
 
     assert_eq!(node.server.call("/Cart/c'1/add", json!(5)).await.unwrap(), json!(5));
-    let entry = json!([{ "key": "count", "value": "5", "bytes": 1 }]);
+    let entry = json!([{ "key": "count", "value": 5, "bytes": 1 }]);
     assert_eq!(node.json(&["state", "get", "Cart", "c'1"], 0), entry);
     assert_eq!(node.json(&["state", "get", "Cart", "c'1", "count"], 0), entry);
     assert_eq!(node.printed(&["state", "get", "Cart", "c'1", "nope"], 1), "[]\n");
@@ -165,6 +165,17 @@ async fn what_there_is_is_listed_and_described() {
     let sheet = node.printed(&["invocations", "describe", &id, "--table"], 0);
     assert!(sheet.starts_with(&format!("{id}\n  target       Desk/wait\n")), "{sheet}");
     assert!(sheet.contains("Journal of ") && sheet.contains("Command: Run"), "{sheet}");
+    // It runs, so `sys_wait` has nothing.
+    let why = node.printed(&["why", &id, "--table"], 0);
+    let link = why.lines().nth(2).and_then(|line| line.split(" (for ").next()).unwrap();
+    assert!(link.contains("[running]"), "{why}");
+    assert!(sheet.contains(&format!("\nWaits for\n  {link}")), "{sheet}\n{why}");
+    let described = node.json(&["invocations", "describe", &id], 0);
+    let detail = described["why"]["links"][0]["detail"].as_str().unwrap();
+    assert!(link.ends_with(detail), "{link}: {detail}");
+    let interval = "select interval '26 hours 90 seconds' as a, interval '1 month' as b";
+    let table = " a        | b\n----------+-------\n 26:01:30 | 1 mon\n(1 row)\n";
+    assert_eq!(node.printed(&["sql", "--table", interval], 0), table);
 
     for missing in [["invocations", "describe", "inv_none"], ["services", "describe", "None"]] {
         node.complaint(&missing, 1);
@@ -194,7 +205,10 @@ async fn an_invocation_is_paused_resumed_and_cancelled() {
     let overwrite = ["deployments", "update", &node.deployment, "--overwrite"];
     assert!(node.complaint(&overwrite, 2).contains("--yes confirms it"));
     let listed = node.json(&["deployments", "list"], 0);
-    assert_eq!((&listed[0]["status"], &listed[0]["unfinished"]), (&json!("active"), &json!(1)));
+    assert_eq!(
+        (&listed[0]["status"], &listed[0]["pinned_unfinished"]),
+        (&json!("active"), &json!(1))
+    );
     let sheet = node.printed(&["deployments", "describe", &node.deployment, "--table"], 0);
     assert!(sheet.contains("status       active"), "{sheet}");
     let needed = node.complaint(&["deployments", "remove", &node.deployment, "--yes"], 1);
@@ -279,7 +293,8 @@ async fn many_are_counted_first_and_each_is_tried_once() {
     let rest = node.json(&with(&["--yes", "--reason", "no longer wanted"]), 0);
     assert_eq!(rest["done"]["count"], json!(MANY - 3));
     assert_eq!(rest["not_done"], json!([]));
-    let tried = "select count(*) as tried, count(distinct invocation_id) as ids from sys_audit";
+    let tried = "select count(*) as tried, count(distinct invocation_id) as ids from sys_audit \
+                 where operation = 'cancel'";
     assert_eq!(node.json(&["sql", tried], 0), json!([{ "tried": MANY, "ids": MANY }]));
     assert_eq!(node.json(&with(&["--yes"]), 0)["matched"], 0);
     assert_ne!(node.describe(&waiting)["status"], "completed", "it was not selected");

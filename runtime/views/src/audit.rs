@@ -10,6 +10,9 @@ use crate::{
 pub use runtime_core::model::{
     operation::{Audited, Operation, Outcome, Restart},
     operator::Operator,
+    registry_change::{
+        AuditedChange, ChangeOutcome, ChangedFact, FactValue, RegistryVerb, Stranded,
+    },
     state_edit::{AuditedEdit, ChangedEntry, EditOutcome, Sample, StateSummary},
 };
 pub use runtime_core::tables::audit::AuditEntry;

@@ -33,12 +33,16 @@ pub struct Audited {
     pub changes: Option<String>,
     pub new_invocation: Option<String>,
     pub from_entry: Option<u32>,
+    /// Whether a change of the registry was to be done in any case.
+    pub is_forced: Option<bool>,
+    /// What the removal of a deployment has left behind, as JSON.
+    pub stranded: Option<String>,
 }
 
 /// What an operation was done to.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// As `service/key/handler`, or `service/key` for a state.
+    /// As `service/key/handler`, `service/key` for a state, or the name of a service.
     pub path: String,
     /// Name of the service.
     pub service: String,
@@ -83,7 +87,7 @@ pub(crate) fn sys_audit() -> Table<Audited> {
             }),
             Column::text(
                 "operation",
-                "cancel, kill, pause, resume, restart-as-new, purge or purge-journal; replace-state or patch-state.",
+                "cancel, kill, pause, resume, restart-as-new, purge or purge-journal; replace-state or patch-state; register-deployment, update-deployment, remove-deployment or configure-service.",
                 |it| Some(it.operation.into()),
             ),
             Column::text(
@@ -93,7 +97,7 @@ pub(crate) fn sys_audit() -> Table<Audited> {
             ),
             Column::text(
                 "target",
-                "The handler that it runs, as service/key/handler; of an edit, service/key.",
+                "The handler that it runs, as service/key/handler; of an edit, service/key; of settings, the service.",
                 |it| it.target.as_ref().map(|target| (&target.path).into()),
             ),
             Column::text("target_service_name", "Its service.", |it| {
@@ -108,12 +112,12 @@ pub(crate) fn sys_audit() -> Table<Audited> {
             }),
             Column::text(
                 "deployment_id",
-                "For resume: the deployment that it moved to; for restart-as-new: the one that was chosen.",
+                "For resume: the deployment that it moved to; for restart-as-new: the one that was chosen; for a change of the registry: the one that it is about, which is the latest of a configured service.",
                 |it| it.deployment.as_deref().map(Cow::from),
             ),
             Column::text(
                 "outcome",
-                "done; requested: the invocation sees to it; refused: impossible in that status; not-found; not-pinned: nothing to move yet; not-restartable. Of an edit: done; conflict: the state had another version than the expected one; queued: it waits for an invocation that holds the key; too-many: too many wait already.",
+                "done; requested: the invocation sees to it; refused: impossible in that status; not-found; not-pinned: nothing to move yet; not-restartable. Of an edit: done; conflict: the state had another version than the expected one; queued: it waits for an invocation that holds the key; too-many: too many wait already. Of a change of the registry: done; already-registered; kind-changed; address-taken; lost: something would no longer be offered; not-a-workflow; not-found.",
                 |it| Some(it.outcome.into()),
             ),
             Column::time("requested_at", "When it was asked for.", |it| Some(it.asked_at)),
@@ -131,7 +135,7 @@ pub(crate) fn sys_audit() -> Table<Audited> {
             }),
             Column::text(
                 "changes_json",
-                "What an edit has changed, as JSON: each key with its value before and after, up to 16 KiB. Longer values than 1 KiB are given by their length and hash; bytes that are no text, in hexadecimal.",
+                "What an edit or a change of the registry has changed, as JSON: each key with its value before and after, up to 16 KiB. Longer values than 1 KiB are given by their length and hash; bytes that are no text, in hexadecimal; values of headers, not at all.",
                 |it| it.changes.as_deref().map(Cow::from),
             ),
             Column::text("new_invocation_id", "For restart-as-new: the new invocation.", |it| {
@@ -141,6 +145,16 @@ pub(crate) fn sys_audit() -> Table<Audited> {
                 "from_entry_index",
                 "For restart-as-new: the last entry it began with.",
                 |it| it.from_entry,
+            ),
+            Column::bool(
+                "forced",
+                "For register-deployment and remove-deployment: whether with force; for update-deployment: whether with overwrite.",
+                |it| it.is_forced,
+            ),
+            Column::text(
+                "stranded_json",
+                "For remove-deployment: how many unfinished invocations were pinned to it, as JSON by service and status.",
+                |it| it.stranded.as_deref().map(Cow::from),
             ),
         ],
         filter: |_| (),

@@ -49,14 +49,18 @@ pub struct Describe {
 }
 
 const LIST: &str = "\
-    select id, status, pinned_unfinished as unfinished, endpoint, services, sdk, \
+    select id, status, pinned_unfinished, endpoint, services, sdk, \
     concat(min_service_protocol_version, '-', max_service_protocol_version) as protocol, \
     created_at from sys_deployment order by created_at";
+
+/// What a narrow terminal can do without, the least important first.
+const LEAST: [&str; 3] = ["created_at", "protocol", "sdk"];
 
 pub(super) async fn run(deployments: &Deployments) -> Result<(), Error> {
     match deployments {
         Deployments::List(flags) => {
-            list(flags, Watched { title: "deployments", statement: LIST }).await.map(drop)
+            let watched = Watched { title: "deployments", statement: LIST };
+            list(flags, watched, &LEAST).await.map(drop)
         }
         Deployments::Describe(Describe { id, layout, server }) => {
             let client = Client::new(server.admin.clone());

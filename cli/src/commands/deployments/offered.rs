@@ -32,7 +32,17 @@ pub(super) fn remark(info: &[Info], sheet: &mut Sheet) {
     }
 }
 
-/// Adds a table of services.
+/// Adds a table of services with the number of their handlers.
+pub(super) fn summarize(services: &[Service], sheet: &mut Sheet) -> Result<(), OutputError> {
+    sheet.section("Services");
+    let rows = services.iter().map(|service| {
+        let handlers = service.handlers.len().to_string();
+        [service.name.clone(), service.ty.clone(), handlers, service.revision.to_string()]
+    });
+    sheet.texts(["service", "kind", "handlers", "revision"], &rows.collect::<Vec<_>>())
+}
+
+/// Adds a table of services with the names of their handlers.
 pub(super) fn show(services: &[Service], sheet: &mut Sheet) -> Result<(), OutputError> {
     sheet.section("Services");
     let rows = services.iter().map(|service| {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::offered::{self, Info, Service};
 use crate::{
-    args::{LayoutFlags, ServerFlags},
+    args::{LayoutFlags, ReasonFlag, ServerFlags},
     client::Client,
     error::Error,
     output::sheet::Sheet,
@@ -48,6 +48,9 @@ pub struct Register {
     /// Use HTTP/1.1 for requests to the endpoint.
     #[arg(long = "use-http1.1")]
     use_http_11: bool,
+
+    #[command(flatten)]
+    why: ReasonFlag,
 
     /// Do not ask, which is done with --force or --breaking only.
     #[arg(short, long)]
@@ -105,7 +108,8 @@ pub(super) async fn register(flags: &Register) -> Result<(), Error> {
         );
         confirm(&question, flags.yes)?;
     }
-    let (status, registered): (_, Value) = client.post("/deployments", &body(flags)).await?;
+    let (status, registered): (_, Value) =
+        client.post(&flags.why.said_in("/deployments"), &body(flags)).await?;
     if flags.layout.is_json(is_to_terminal()) {
         return print_json(&registered);
     }
@@ -140,7 +144,7 @@ fn sheet(registered: &Registered, status: StatusCode, flags: &Register) -> Resul
         (false, false) => format!("{id} was registered already; nothing was done"),
     });
     sheet.field_if("sdk", registered.sdk_version.as_ref());
-    offered::show(&registered.services, &mut sheet)?;
+    offered::summarize(&registered.services, &mut sheet)?;
     offered::remark(&registered.info, &mut sheet);
     Ok(sheet)
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::describe::path;
 use crate::{
-    args::{LayoutFlags, ServerFlags},
+    args::{LayoutFlags, ReasonFlag, ServerFlags},
     client::Client,
     error::Error,
     printer::{fetch, print_json},
@@ -22,6 +22,9 @@ pub struct Remove {
     /// Remove it even if invocations still have to finish on it. They can never continue.
     #[arg(long)]
     force: bool,
+
+    #[command(flatten)]
+    why: ReasonFlag,
 
     /// Do not ask.
     #[arg(short, long)]
@@ -60,7 +63,7 @@ pub(super) async fn remove(flags: &Remove) -> Result<(), Error> {
     let latest = format!("select name from sys_service where deployment_id = {id} order by name");
     let services: Vec<Service> = fetch(&client, &latest).await?;
     confirm(&question(&flags.id, count, &services), flags.yes)?;
-    client.delete(&format!("{}?force=true", path(&flags.id))).await?;
+    client.delete(&flags.why.said_in(&format!("{}?force=true", path(&flags.id)))).await?;
     if flags.layout.is_json(is_to_terminal()) {
         return print_json(&json!({ "removed": flags.id }));
     }

@@ -10,7 +10,7 @@ use super::{
     register::{Pair, by_name},
 };
 use crate::{
-    args::{LayoutFlags, ServerFlags},
+    args::{LayoutFlags, ReasonFlag, ServerFlags},
     client::Client,
     error::Error,
     printer::print_json,
@@ -29,6 +29,9 @@ pub struct Update {
     /// Ask the endpoint and show what would be registered, but do not change it.
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    why: ReasonFlag,
 
     /// Do not ask, which is done with --overwrite only.
     #[arg(short, long)]
@@ -94,7 +97,8 @@ pub(super) async fn update(flags: &Update) -> Result<(), Error> {
         );
         confirm(&question, flags.yes)?;
     }
-    let updated: Value = client.patch(&describe::path(&flags.id), &body(flags)).await?;
+    let updated: Value =
+        client.patch(&flags.why.said_in(&describe::path(&flags.id)), &body(flags)).await?;
     if flags.layout.is_json(is_to_terminal()) {
         return print_json(&updated);
     }

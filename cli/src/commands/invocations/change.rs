@@ -8,7 +8,7 @@ use super::{
     operation::Operation,
 };
 use crate::{
-    args::{LayoutFlags, ServerFlags},
+    args::{LayoutFlags, ReasonFlag, ServerFlags},
     error::UsageError,
 };
 
@@ -87,9 +87,8 @@ pub(super) struct Chosen {
 /// How it is done.
 #[derive(Debug, clap::Args)]
 pub(super) struct How {
-    /// Why it is done. The audit keeps it.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    #[command(flatten)]
+    why: ReasonFlag,
 
     /// Count the invocations, and do nothing.
     #[arg(long)]
@@ -117,7 +116,7 @@ pub(super) struct Work<'a> {
 
 impl Change {
     pub(super) fn of(&self, operation: Operation) -> Work<'_> {
-        let reason = self.how.reason.as_deref();
+        let reason = self.how.why.reason.as_deref();
         let order = Order { operation, deployment: None, from: None, reason };
         let pinned_to = self.deployment.as_deref();
         Work { order, chosen: &self.chosen, pinned_to, how: &self.how }
@@ -128,7 +127,7 @@ impl Resume {
     pub(super) fn work(&self) -> Work<'_> {
         let operation = Operation::Resume;
         let deployment = self.deployment.as_deref();
-        let reason = self.how.reason.as_deref();
+        let reason = self.how.why.reason.as_deref();
         let order = Order { operation, deployment, from: None, reason };
         Work { order, chosen: &self.chosen, pinned_to: self.from.as_deref(), how: &self.how }
     }
@@ -140,7 +139,7 @@ impl Restart {
             operation: Operation::Restart,
             deployment: self.deployment.as_deref(),
             from: self.entry,
-            reason: self.how.reason.as_deref(),
+            reason: self.how.why.reason.as_deref(),
         };
         Work { order, chosen: &self.chosen, pinned_to: self.from.as_deref(), how: &self.how }
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     args::{LayoutFlags, ServerFlags},
     client::{Client, ClientError},
-    commands::moments::dated,
+    commands::{moments::dated, why},
     error::Error,
     output::sheet::{Sheet, counted},
     printer::{fetch, print_json},
@@ -125,10 +125,13 @@ pub(super) async fn describe(flags: &Describe) -> Result<(), Error> {
         whereabouts: "abide invocations list shows them, and what has completed is removed after a \
                       while",
     })?;
+    let is_over = invocation.get("status").is_some_and(|status| status == "completed");
+    let why = if is_over { None } else { why::waits_of(&client, &flags.id).await? };
     if flags.layout.is_json(is_to_terminal()) {
         return print_json(&json!({
             "invocation": invocation,
             "waits": fetch::<Value>(&client, &statements.waits).await?,
+            "why": why.map(|(answer, _)| answer),
             "attempts": fetch::<Value>(&client, &statements.attempts).await?,
             "events": fetch::<Value>(&client, &statements.events).await?,
             "journal": fetch::<Value>(&client, &statements.journal).await?,
@@ -137,8 +140,11 @@ pub(super) async fn describe(flags: &Describe) -> Result<(), Error> {
     let invocation: Invocation = client.read(invocation)?;
     let mut sheet = overview(&invocation);
     let entries = counted(invocation.journal_size.unwrap_or_default(), "entry", "entries");
+    if let Some((_, lines)) = why {
+        sheet.section("Waits for");
+        lines.lines().for_each(|line| sheet.item(line));
+    }
     let sections = [
-        ("Waits for".to_owned(), &statements.waits),
         ("Latest attempts".to_owned(), &statements.attempts),
         ("What else happened".to_owned(), &statements.events),
         (format!("Journal of {entries}, the newest last"), &statements.journal),

@@ -26,9 +26,13 @@ pub struct List {
     list: ListFlags,
 }
 
+/// What a narrow terminal can do without, the least important first.
+const LEAST: [&str; 5] =
+    ["created_at", "pinned_deployment_id", "next_retry_at", "retry_count", "modified_at"];
+
 pub(super) async fn list(flags: &List) -> Result<(), Error> {
     let watched = Watched { title: "invocations", statement: &statement(flags) };
-    let count = show(&flags.list, watched).await?;
+    let count = show(&flags.list, watched, &LEAST).await?;
     if count == u64::from(flags.limit) {
         remark("There may be more: --limit sets how many are shown.");
     }
@@ -44,8 +48,8 @@ fn statement(flags: &List) -> String {
         usual_condition: None,
     };
     format!(
-        "select id, target, status, modified_at as since, created_at, \
-         pinned_deployment_id as deployment, retry_count as retries, next_retry_at, \
+        "select id, target, status, modified_at, created_at, \
+         pinned_deployment_id, retry_count, next_retry_at, \
          split_part(coalesce(completion_failure, last_failure), chr(10), 1) as failure \
          from sys_invocation where {} order by created_at desc, id desc limit {}",
         selection.condition(),

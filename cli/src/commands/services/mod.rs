@@ -42,7 +42,7 @@ pub enum OfConfig {
 
     /// Change settings of a service. They stay until it is registered anew: each revision begins
     /// with those of its endpoint. Durations are written like "1d 12h", or as in ISO 8601.
-    Set(set::Set),
+    Set(Box<set::Set>),
 }
 
 /// One service.
@@ -59,13 +59,17 @@ pub struct One {
 }
 
 const LIST: &str = "\
-    select name, ty as type, revision, public, deployment_id as deployment, handlers \
+    select name, ty, revision, public, deployment_id, handlers \
     from sys_service order by name";
+
+/// What a narrow terminal can do without, the least important first.
+const LEAST: [&str; 2] = ["deployment_id", "public"];
 
 pub(super) async fn run(services: &Services) -> Result<(), Error> {
     match services {
         Services::List(flags) => {
-            list(flags, Watched { title: "services", statement: LIST }).await.map(drop)
+            let watched = Watched { title: "services", statement: LIST };
+            list(flags, watched, &LEAST).await.map(drop)
         }
         Services::Describe(one) => describe(one).await,
         Services::Config(OfConfig::View(one)) => view_config(one).await,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::config::{self, path};
 use crate::{
-    args::{LayoutFlags, ServerFlags},
+    args::{LayoutFlags, ReasonFlag, ServerFlags},
     client::Client,
     error::Error,
 };
@@ -19,6 +19,9 @@ pub struct Set {
 
     #[command(flatten)]
     settings: Settings,
+
+    #[command(flatten)]
+    why: ReasonFlag,
 
     #[command(flatten)]
     layout: LayoutFlags,
@@ -90,7 +93,8 @@ enum LastResort {
 pub(super) async fn set(flags: &Set) -> Result<(), Error> {
     let client = Client::new(flags.server.admin.clone());
     let body = body(&flags.settings);
-    let service: Map<String, Value> = client.patch(&path(&flags.name), &body).await?;
+    let service: Map<String, Value> =
+        client.patch(&flags.why.said_in(&path(&flags.name)), &body).await?;
     config::show(&flags.name, &service, &flags.layout)
 }
 

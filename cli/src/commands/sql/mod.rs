@@ -63,7 +63,7 @@ pub(crate) fn run(sql: &Sql) -> Result<(), Error> {
     let script = script(sql)?;
     let format = sql.format.resolve(is_to_terminal());
     let client = Client::new(sql.server.admin.clone());
-    let mut session = Session::new(Printer { client, format });
+    let mut session = Session::new(Printer { client, format, least: &[] });
     // The worker closes connections while the prompt waits for the user.
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(Error::Start)?;

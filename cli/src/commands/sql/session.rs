@@ -113,7 +113,7 @@ impl Session {
             say("\n")?;
         }
         self.has_answered = true;
-        Printer::write_rows(rows, format, &mut io::stdout()).await.map(drop)
+        Printer::write_rows(rows, format, None, &mut io::stdout()).await.map(drop)
     }
 
     fn toggle_expanded(&mut self) -> Result<(), OutputError> {

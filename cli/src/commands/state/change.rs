@@ -10,6 +10,7 @@ use super::{
     stored::Entries,
 };
 use crate::{
+    args::ReasonFlag,
     client::{Client, ClientError, segment},
     error::Error,
     output::text::{cut, printable},
@@ -109,18 +110,15 @@ impl<'a> Change<'a> {
         &self,
         client: &Client,
         service: &str,
-        reason: Option<&str>,
+        why: &ReasonFlag,
     ) -> Result<Outcome, ClientError> {
-        let mut path = format!("/services/{}/state", segment(service));
-        if let Some(reason) = reason {
-            path = format!("{path}?reason={}", segment(reason));
-        }
+        let path = why.said_in(&format!("/services/{}/state", segment(service)));
         client.patch(&path, self).await
     }
 
     /// Sends it, and says what has become of it.
     pub(super) async fn carry_out(&self, client: &Client, of: &Of, how: &How) -> Result<(), Error> {
-        let outcome = self.send(client, &of.service, how.reason.as_deref()).await?;
+        let outcome = self.send(client, &of.service, &how.why).await?;
         outcome.print(how)
     }
 }
@@ -224,11 +222,13 @@ mod tests {
         let after = state(&[("a", "1")]);
         let before = Entries::new();
         let change = Change::between("k", &before, &after, "v1".to_owned());
-        let applied = change.send(&client, "Cart/x", Some("a b")).await.unwrap();
+        let why = ReasonFlag { reason: Some("a b".to_owned()) };
+        let applied = change.send(&client, "Cart/x", &why).await.unwrap();
+        let why = ReasonFlag { reason: None };
         assert_eq!((applied.words(), applied.version), ("applied\n".to_owned(), Some("v2".into())));
-        let queued = change.send(&client, "Cart", None).await.unwrap();
+        let queued = change.send(&client, "Cart", &why).await.unwrap();
         assert!(queued.words().starts_with("queued: inv_1 holds the key;"), "{queued:?}");
-        let refused = change.send(&client, "Cart", None).await.unwrap_err();
+        let refused = change.send(&client, "Cart", &why).await.unwrap_err();
         assert_eq!(refused.to_string(), "the state of Cart/k has version v3");
         let served = served.join().unwrap();
         let paths: Vec<&str> = served.iter().map(|(line, _)| line.as_str()).collect();

@@ -1,6 +1,6 @@
 //! The flags of whatever changes a state.
 
-use crate::args::{LayoutFlags, ServerFlags};
+use crate::args::{LayoutFlags, ReasonFlag, ServerFlags};
 
 /// Which state is changed.
 #[derive(Debug, clap::Args)]
@@ -15,9 +15,8 @@ pub(super) struct Of {
 /// How it is changed.
 #[derive(Debug, clap::Args)]
 pub(super) struct How {
-    /// Why it is done. The audit keeps it.
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
+    #[command(flatten)]
+    pub(super) why: ReasonFlag,
 
     #[command(flatten)]
     pub(super) layout: LayoutFlags,

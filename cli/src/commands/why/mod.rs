@@ -6,12 +6,13 @@ mod text;
 
 use std::io::{self, Write};
 
+use http::StatusCode;
 use serde_json::Value;
 
-use self::answer::{Answer, Verdict};
+use self::answer::{Answer, Chain, Verdict};
 use crate::{
     args::{LayoutFlags, ServerFlags, WatchFlag},
-    client::{Client, segment},
+    client::{Client, ClientError, segment},
     error::Error,
     interval::Interval,
     output::screen::Screen,
@@ -70,6 +71,19 @@ fn path(what: &str) -> String {
         Some((service, key)) => format!("/services/{}/keys/{}/why", segment(service), segment(key)),
         None => format!("/services/{}/why", segment(what)),
     }
+}
+
+/// What an invocation waits for: as the admin API says it, and for people, without causes and advice.
+/// `None` if there is no such invocation.
+pub(super) async fn waits_of(client: &Client, id: &str) -> Result<Option<(Value, String)>, Error> {
+    let found: Value = match client.get(&path(id)).await {
+        Err(ClientError::Refused(refusal)) if refusal.status == StatusCode::NOT_FOUND => {
+            return Ok(None);
+        }
+        found => found?,
+    };
+    let chain: Chain = client.read(found.clone())?;
+    Ok(Some((found, text::of_chain(&chain))))
 }
 
 /// Asks once, and writes the answer.

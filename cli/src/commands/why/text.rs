@@ -36,6 +36,13 @@ pub(super) fn of(answer: &Answer) -> String {
     lines.0
 }
 
+/// A line for each link of a chain, each below the one that leads to it.
+pub(super) fn of_chain(chain: &Chain) -> String {
+    let mut lines = Lines::default();
+    lines.chain(chain, 0);
+    lines.0
+}
+
 fn dot(is_nothing: bool) -> &'static str {
     if is_nothing { ": there is no invocation that has not ended" } else { "" }
 }

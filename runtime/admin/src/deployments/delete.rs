@@ -12,6 +12,7 @@ use crate::{
     Admin,
     error::{ErrorBody, Refusal},
     extract::{Json, Path, Query},
+    operator::operator,
 };
 
 /// Options of removing a deployment.
@@ -21,6 +22,8 @@ pub struct Delete {
     /// unless they are moved to another deployment.
     #[serde(default)]
     pub force: bool,
+    /// Why it is done, for the audit: up to 1 KiB.
+    pub reason: Option<String>,
 }
 
 /// What the removal of a deployment leaves behind.
@@ -44,8 +47,9 @@ pub struct RemovedDeployment {
 pub async fn delete(
     State(admin): State<Admin>,
     Path(id): Path<String>,
-    Query(Delete { force }): Query<Delete>,
+    Query(Delete { force, reason }): Query<Delete>,
 ) -> Result<(StatusCode, Json<RemovedDeployment>), Refusal> {
+    let operator = operator(reason)?;
     let known = parse(&id)?;
     let registry = admin.registry.snapshot();
     let stored = registry.deployment(known).ok_or_else(|| unknown(id.clone()))?;
@@ -68,7 +72,7 @@ pub async fn delete(
             uses.join(", and ")
         )));
     }
-    if !admin.partitions.remove(known).await? {
+    if !admin.partitions.remove(operator, known, force, usage::stranded(&usage)).await? {
         return Err(unknown(id));
     }
     let registry = admin.registry.snapshot();

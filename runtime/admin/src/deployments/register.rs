@@ -27,9 +27,10 @@ use crate::{
     Admin,
     discovery::{Discovered, EndpointProbe},
     error::{ErrorBody, Refusal},
-    extract::Json,
+    extract::{Json, Query},
     metadata::{Info, ServiceMetadata},
     nulls::or_default,
+    operator::{Said, operator},
 };
 
 /// A request to register an endpoint.
@@ -78,7 +79,7 @@ pub struct RegisteredDeployment {
 
 /// Discovers what an endpoint offers and registers it.
 #[utoipa::path(
-    post, path = "/deployments", request_body = Register,
+    post, path = "/deployments", params(Said), request_body = Register,
     responses(
         (status = 201, body = RegisteredDeployment, description = "registered"),
         (status = 200, body = RegisteredDeployment, description = "already registered"),
@@ -90,8 +91,10 @@ pub struct RegisteredDeployment {
 )]
 pub async fn register(
     State(admin): State<Admin>,
+    Query(said): Query<Said>,
     Json(request): Json<Register>,
 ) -> Result<(StatusCode, HeaderMap, Json<RegisteredDeployment>), Refusal> {
+    let operator = operator(said.reason)?;
     let uri = address::normalise(&request.uri)?;
     let headers: Vec<_> = request.additional_headers.into_iter().collect();
     headers::check(&headers)?;
@@ -120,7 +123,7 @@ pub async fn register(
         return Ok(created(status, &registry, &stored, info));
     }
     let offer = DeploymentOffer { deployment, replace: request.force, allow_breaking };
-    let (status, id) = outcome(admin.partitions.register(offer).await?)?;
+    let (status, id) = outcome(admin.partitions.register(operator, offer).await?)?;
     let registry = admin.registry.snapshot();
     let stored = registry.deployment(id).ok_or_else(|| unknown(id.to_string()))?;
     Ok(created(status, &registry, stored, info))

@@ -22,9 +22,10 @@ use crate::{
     Admin,
     discovery::{Discovered, EndpointProbe},
     error::{ErrorBody, Refusal},
-    extract::{Json, Path},
+    extract::{Json, Path, Query},
     metadata::Info,
     nulls::or_default,
+    operator::{Said, operator},
 };
 
 /// A request to change how a deployment is called. What is left out stays as it is.
@@ -93,7 +94,7 @@ impl UpdateError {
 
 /// Changes how a deployment is called, after asking the endpoint what it offers.
 #[utoipa::path(
-    patch, path = "/deployments/{deployment}", request_body = Update,
+    patch, path = "/deployments/{deployment}", params(Said), request_body = Update,
     responses(
         (status = 200, body = DescribedDeployment),
         (status = 400, body = ErrorBody), (status = 404, body = ErrorBody),
@@ -106,8 +107,10 @@ impl UpdateError {
 pub async fn update(
     State(admin): State<Admin>,
     Path(id): Path<String>,
+    Query(said): Query<Said>,
     Json(request): Json<Update>,
 ) -> Result<Json<DescribedDeployment>, Refusal> {
+    let operator = operator(said.reason)?;
     let known = parse(&id)?;
     let registry = admin.registry.snapshot();
     let stored = registry.deployment(known).ok_or_else(|| unknown(id.clone()))?;
@@ -129,7 +132,7 @@ pub async fn update(
         return Ok(Json(described(&registry, &stored, &usage, info)));
     }
     let offered = Arc::new(offered);
-    match admin.partitions.update(Arc::clone(&offered), overwrite).await? {
+    match admin.partitions.update(operator, Arc::clone(&offered), overwrite).await? {
         Updated::Done => (),
         Updated::NotFound => return Err(unknown(id)),
         Updated::AddressTaken(other) => return Err(taken(&offered.uri, &other).into()),

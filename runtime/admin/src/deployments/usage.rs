@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use protocol::DeploymentId;
-use runtime_core::{PartitionId, model::invocation::StatusKind};
+use runtime_core::{
+    PartitionId,
+    model::{invocation::StatusKind, registry_change::Stranded},
+};
 use runtime_partition::Stopped;
 use runtime_views::{
     deployment::{Usage, UsageOf},
@@ -42,6 +45,20 @@ pub(crate) async fn of(admin: &Admin, deployment: DeploymentId) -> Result<Usage,
 pub(crate) fn by_name(usage: &Usage) -> BTreeMap<String, BTreeMap<&'static str, u64>> {
     let services = usage.by_service().iter();
     services.map(|(service, counts)| (service.clone(), named(counts).collect())).collect()
+}
+
+/// What a removal of the deployment leaves behind.
+pub(crate) fn stranded(usage: &Usage) -> Vec<Stranded> {
+    let unfinished = usage.without_ended();
+    let services = unfinished.by_service().iter().flat_map(|(service, counts)| {
+        let of = |(status, count): (&StatusKind, &u64)| Stranded {
+            service: service.clone(),
+            status: *status,
+            count: *count,
+        };
+        counts.iter().map(of)
+    });
+    services.filter(|stranded| stranded.count > 0).collect()
 }
 
 /// How many have not ended, in words: `3 (1 running, 2 suspended)`.

@@ -165,7 +165,7 @@ mod tests {
             status: "running",
             created_at: String::new(),
             modified_at: String::new(),
-            next_attempt_at: None,
+            next_retry_at: None,
             deployment_id: None,
             retry_count: 0,
             journal_size: 0,

@@ -27,7 +27,7 @@ pub struct InvocationView {
     pub modified_at: String,
     /// When its next attempt starts, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_attempt_at: Option<String>,
+    pub next_retry_at: Option<String>,
     /// The deployment that it is pinned to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment_id: Option<String>,
@@ -78,7 +78,7 @@ impl From<Invocation> for InvocationView {
             status: text::status(seen.status),
             created_at: rfc3339::shortest(seen.created_at.0),
             modified_at: rfc3339::shortest(seen.modified_at.0),
-            next_attempt_at: seen.next_attempt_at.map(|at| rfc3339::shortest(at.0)),
+            next_retry_at: seen.next_attempt_at.map(|at| rfc3339::shortest(at.0)),
             deployment_id: seen.deployment.map(|deployment| deployment.to_string()),
             retry_count: seen.failures,
             journal_size: seen.journal_len,

@@ -16,8 +16,9 @@ use super::{of, unknown};
 use crate::{
     Admin,
     error::{ErrorBody, Refusal},
-    extract::{Json, Path},
+    extract::{Json, Path, Query},
     metadata::{Info, ServiceMetadata},
+    operator::{Said, operator},
 };
 
 /// The settings to change. What is left out stays as it is. Durations are human-readable, such as
@@ -89,7 +90,7 @@ impl<'de> Deserialize<'de> for Duration {
 
 /// Changes settings of a service until its endpoint is discovered again.
 #[utoipa::path(
-    patch, path = "/services/{service}", request_body = Configure,
+    patch, path = "/services/{service}", params(Said), request_body = Configure,
     responses(
         (status = 200, body = ServiceMetadata), (status = 400, body = ErrorBody),
         (status = 404, body = ErrorBody),
@@ -99,8 +100,10 @@ impl<'de> Deserialize<'de> for Duration {
 pub async fn configure(
     State(admin): State<Admin>,
     Path(name): Path<String>,
+    Query(said): Query<Said>,
     Json(request): Json<Configure>,
 ) -> Result<Json<ServiceMetadata>, Refusal> {
+    let operator = operator(said.reason)?;
     let changes = request.options()?;
     let registry = admin.registry.snapshot();
     let service = registry.service(&name).ok_or_else(|| unknown(&name))?.definition();
@@ -108,7 +111,7 @@ pub async fn configure(
         return Err(not_a_workflow(&name));
     }
     if changes != ServiceOptions::default() {
-        match admin.partitions.configure(name.clone(), changes.clone()).await? {
+        match admin.partitions.configure(operator, name.clone(), changes.clone()).await? {
             Configured::Done => (),
             Configured::NotFound => return Err(unknown(&name)),
             Configured::NotAWorkflow => return Err(not_a_workflow(&name)),

@@ -121,7 +121,7 @@ fn apply(
     audit(cx, asked, |audited| AuditedEdit {
         before: Some(before),
         after: Some(after),
-        changes: changes.kept,
+        changes: changes.entries,
         changes_omitted: changes.omitted,
         ..audited
     });

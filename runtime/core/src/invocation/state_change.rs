@@ -6,23 +6,12 @@ use bytes::Bytes;
 
 use crate::{
     context::Context,
+    kept::Kept,
     model::state_edit::{ChangedEntry, Sample, StateChange, StateEdit},
 };
 
-/// How many bytes of keys and values the audit keeps of an edit.
-const KEPT_BYTES_MAX: usize = 16 << 10;
-/// How many entries, since small ones take more than their bytes.
-const KEPT_ENTRIES_MAX: usize = 128;
-
-/// What was changed.
-#[derive(Default)]
-pub(super) struct Changes {
-    /// As much as the audit keeps.
-    pub(super) kept: Vec<ChangedEntry>,
-    /// How many more entries.
-    pub(super) omitted: u64,
-    kept_bytes: usize,
-}
+/// What was changed, as much as the audit keeps.
+pub(super) type Changes = Kept<ChangedEntry>;
 
 /// Carries out the change. Entries that already are as they should be are not written.
 pub(super) fn make(cx: &mut Context<'_, '_>, edit: &StateEdit) -> Changes {
@@ -63,25 +52,13 @@ fn set(
         Some(value) => cx.tables.set_state(service, key, state_key, value.clone()),
         None => cx.tables.clear_state(service, key, state_key),
     }
-    changes.note(state_key, before.as_ref(), value);
+    note(changes, state_key, before.as_ref(), value);
 }
 
-impl Changes {
-    fn note(&mut self, state_key: &Bytes, before: Option<&Bytes>, after: Option<&Bytes>) {
-        let before = before.map(Sample::of);
-        let entry =
-            ChangedEntry { key: Sample::of(state_key), before, after: after.map(Sample::of) };
-        let samples = [Some(&entry.key), entry.before.as_ref(), entry.after.as_ref()];
-        let bytes = samples.into_iter().flatten().map(Sample::kept_bytes).sum::<usize>();
-        if self.kept.len() < KEPT_ENTRIES_MAX && self.kept_bytes + bytes <= KEPT_BYTES_MAX {
-            self.kept_bytes += bytes;
-            self.kept.push(entry);
-        } else {
-            self.omitted += 1;
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.kept.is_empty() && self.omitted == 0
-    }
+fn note(changes: &mut Changes, state_key: &Bytes, before: Option<&Bytes>, after: Option<&Bytes>) {
+    let before = before.map(Sample::of);
+    let entry = ChangedEntry { key: Sample::of(state_key), before, after: after.map(Sample::of) };
+    let samples = [Some(&entry.key), entry.before.as_ref(), entry.after.as_ref()];
+    let bytes = samples.into_iter().flatten().map(Sample::kept_bytes).sum::<usize>();
+    changes.note(entry, bytes);
 }

@@ -9,5 +9,6 @@ pub mod message;
 pub mod operation;
 pub mod operator;
 pub mod producer;
+pub mod registry_change;
 pub mod state_edit;
 pub mod timer;

@@ -6,10 +6,10 @@ use super::{
     row::expect_row,
     walk::{Budget, Range, Walk},
 };
-use crate::model::{operation::Audited, state_edit::AuditedEdit};
+use crate::model::{operation::Audited, registry_change::AuditedChange, state_edit::AuditedEdit};
 
 /// How much is kept: the latest entries. Each takes a few hundred bytes; an operation about 2 KiB
-/// at most, and an edit of state about 20 KiB.
+/// at most, and an edit of state or a change of the registry about 20 KiB.
 pub const AUDITED_MAX: u64 = 100_000;
 
 /// What the audit keeps.
@@ -19,6 +19,8 @@ pub enum AuditEntry {
     Operation(Box<Audited>),
     /// An edit of state.
     StateEdit(Box<AuditedEdit>),
+    /// A change of the registry.
+    Change(Box<AuditedChange>),
 }
 
 impl Tables<'_> {
@@ -40,6 +42,7 @@ impl Tables<'_> {
         let row = match entry {
             AuditEntry::Operation(audited) => Row::Audited(audited),
             AuditEntry::StateEdit(audited) => Row::AuditedEdit(audited),
+            AuditEntry::Change(audited) => Row::AuditedChange(audited),
         };
         self.put(Table::Audit.key().u64(number).done(), row);
         if let Some(oldest) = number.checked_sub(AUDITED_MAX) {
@@ -48,9 +51,11 @@ impl Tables<'_> {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the table has no other rows")]
 fn entry(row: Row) -> AuditEntry {
-    if let Row::AuditedEdit(audited) = row {
-        return AuditEntry::StateEdit(audited);
+    match row {
+        Row::AuditedEdit(audited) => AuditEntry::StateEdit(audited),
+        Row::AuditedChange(audited) => AuditEntry::Change(audited),
+        other => AuditEntry::Operation(expect_row!(other, Audited)),
     }
-    AuditEntry::Operation(expect_row!(row, Audited))
 }

@@ -23,6 +23,7 @@ use crate::{
         invocation::{CallRef, Invocation},
         operation::Audited,
         producer::Position,
+        registry_change::AuditedChange,
         state_edit::{AuditedEdit, WaitingEdit},
         timer::Timer,
     },
@@ -86,6 +87,8 @@ pub enum Row {
     WaitingEdit(Box<WaitingEdit>),
     /// See [`AuditedEdit`].
     AuditedEdit(Box<AuditedEdit>),
+    /// See [`AuditedChange`].
+    AuditedChange(Box<AuditedChange>),
 }
 
 /// Version of the row encoding, and the first byte of every stored value. Rows are read in every
@@ -160,7 +163,8 @@ impl Row {
             | Self::Tally(_)
             | Self::Audited(_)
             | Self::WaitingEdit(_)
-            | Self::AuditedEdit(_)) => row,
+            | Self::AuditedEdit(_)
+            | Self::AuditedChange(_)) => row,
         }
     }
 
@@ -200,6 +204,7 @@ impl Row {
                 200 + size::of_operator(&waiting.operator) + size::of_state_edit(&waiting.edit)
             }
             Self::AuditedEdit(audited) => 300 + size::of_audited_edit(audited),
+            Self::AuditedChange(audited) => 300 + size::of_audited_change(audited),
             Self::Promise(promise) => match &**promise {
                 Promise::Completed(result) => 200 + size::of_result(result),
                 Promise::Pending(waiting) => 200 + size_of_val(&waiting[..]),

@@ -29,6 +29,10 @@ use crate::{
         operation::{Audited, NotRestartable, Operation, Outcome, Restart},
         operator::Operator,
         producer::Position,
+        registry_change::{
+            AuditedChange, ChangeOutcome, ChangedFact, FactValue, RegistryChange, RegistryVerb,
+            Stranded,
+        },
         state_edit::{
             AuditedEdit, ChangedEntry, EditOutcome, Sample, StateChange, StateEdit, StateSummary,
             WaitingEdit,
@@ -391,6 +395,93 @@ fn events_6() -> Vec<(&'static str, Event)> {
                 overwrite: true,
             },
         ),
+        (
+            "RegistryChangeRequested register",
+            change(RegistryChange::Register {
+                deployment: deployment().into(),
+                replace: true,
+                allow_breaking: false,
+            }),
+        ),
+        (
+            "RegistryChangeRequested update",
+            change(RegistryChange::Update { deployment: deployment().into(), overwrite: true }),
+        ),
+        (
+            "RegistryChangeRequested configure",
+            change(RegistryChange::Configure {
+                service: "Counter".to_owned(),
+                changes: ServiceOptions {
+                    journal_retention_ms: Some(300),
+                    ingress_private: Some(true),
+                    ..ServiceOptions::default()
+                },
+            }),
+        ),
+        (
+            "RegistryChangeRequested remove",
+            change(RegistryChange::Remove {
+                deployment: DeploymentId(9),
+                force: true,
+                stranded: vec![stranded()],
+            }),
+        ),
+    ]
+}
+
+fn change(change: RegistryChange) -> Event {
+    let change = Box::new(change);
+    Event::RegistryChangeRequested { request: RequestId(5), operator: operator(), change }
+}
+
+fn stranded() -> Stranded {
+    Stranded { service: "Counter".to_owned(), status: StatusKind::Suspended, count: 300 }
+}
+
+/// Every verb, every outcome and every kind of value.
+fn audited_changes() -> Vec<(&'static str, Row)> {
+    let fact = |before, after| ChangedFact { key: "uri".to_owned(), before, after };
+    let row = |verb, outcome, changes: Vec<ChangedFact>, stranded: Vec<Stranded>| {
+        Row::AuditedChange(Box::new(AuditedChange {
+            at: Timestamp(15),
+            operator: operator(),
+            verb,
+            deployment: (outcome != ChangeOutcome::NotFound).then_some(DeploymentId(9)),
+            outcome,
+            changes_omitted: 300 * changes.len() as u64,
+            changes,
+            stranded_omitted: 300 * stranded.len() as u64,
+            stranded,
+        }))
+    };
+    let refused = |verb, outcome| row(verb, outcome, Vec::new(), Vec::new());
+    let register = || RegistryVerb::Register { replace: true, allow_breaking: false };
+    let update = || RegistryVerb::Update { overwrite: true };
+    let configure = || RegistryVerb::Configure { service: "Counter".to_owned() };
+    let remove = || RegistryVerb::Remove { force: true };
+    let text = FactValue::Text(Sample::Whole(Bytes::from("http://a")));
+    let hashed = FactValue::Text(Sample::Hashed { bytes: 3000, sha256: [7; 32] });
+    let registered = vec![fact(None, Some(text)), fact(Some(hashed), None)];
+    let updated = vec![
+        fact(Some(FactValue::Secret), Some(FactValue::Secret)),
+        fact(Some(FactValue::Flag(false)), Some(FactValue::Flag(true))),
+    ];
+    let configured = vec![
+        fact(Some(FactValue::Number(300)), Some(FactValue::DurationMs(300))),
+        fact(None, Some(FactValue::Thousandths(1500))),
+    ];
+    let done = ChangeOutcome::Done;
+    vec![
+        ("AuditedChange registered", row(register(), done, registered, Vec::new())),
+        ("AuditedChange updated", row(update(), done, updated, Vec::new())),
+        ("AuditedChange configured", row(configure(), done, configured, Vec::new())),
+        ("AuditedChange removed", row(remove(), done, Vec::new(), vec![stranded()])),
+        ("AuditedChange already registered", refused(register(), ChangeOutcome::AlreadyRegistered)),
+        ("AuditedChange kind changed", refused(register(), ChangeOutcome::KindChanged)),
+        ("AuditedChange not found", refused(remove(), ChangeOutcome::NotFound)),
+        ("AuditedChange address taken", refused(update(), ChangeOutcome::AddressTaken)),
+        ("AuditedChange lost", refused(update(), ChangeOutcome::Lost)),
+        ("AuditedChange no workflow", refused(configure(), ChangeOutcome::NotAWorkflow)),
     ]
 }
 
@@ -511,7 +602,7 @@ fn rows_6() -> Vec<(&'static str, Row)> {
         ("Audited restart mistaken", not_restartable(NotRestartable::Mistaken)),
         ("Audited restart too large", not_restartable(NotRestartable::TooLarge)),
     ];
-    invocations.chain(others).collect()
+    invocations.chain(others).chain(audited_changes()).collect()
 }
 
 /// Rows that use what format 3 introduced: an invocation in every state.

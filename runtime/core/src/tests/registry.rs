@@ -19,8 +19,9 @@ use crate::{
         invocation::{AfterFailure, Pin, StatusKind},
         operation::Operation,
         operator::Operator,
+        registry_change::RegistryChange,
     },
-    tables::{Table, walk::Budget},
+    tables::{Order, Table, walk::Budget},
 };
 
 fn deployment(id: u128, uri: &str, kind: ServiceKind) -> Arc<Deployment> {
@@ -46,18 +47,24 @@ fn deployment(id: u128, uri: &str, kind: ServiceKind) -> Arc<Deployment> {
 }
 
 fn offer(fixture: &mut Fixture, deployment: Arc<Deployment>, force: bool) -> Registered {
-    let event = Event::DeploymentOffered {
-        request: RequestId(1),
-        deployment,
-        replace: force,
-        allow_breaking: force,
-    };
+    let change = RegistryChange::Register { deployment, replace: force, allow_breaking: force };
+    let answer = change_registry(fixture, change);
+    let Answer::Registered(registered) = answer else { panic!("{answer:?}") };
+    registered
+}
+
+fn change_registry(fixture: &mut Fixture, change: RegistryChange) -> Answer {
+    let (operator, change) = (ada(), Box::new(change));
     fixture.effects.clear();
-    fixture.apply(event);
+    fixture.apply(Event::RegistryChangeRequested { request: RequestId(1), operator, change });
     match fixture.effects.pop() {
-        Some(Effect::Answer { answer: Answer::Registered(registered), .. }) => registered,
+        Some(Effect::Answer { request: RequestId(1), answer }) => answer,
         other => panic!("{other:?}"),
     }
+}
+
+fn ada() -> Operator {
+    Operator { name: "ada".to_owned(), reason: Some("too slow".to_owned()) }
 }
 
 fn registered(fixture: &mut Fixture) -> Vec<(u128, Vec<u32>)> {
@@ -104,7 +111,40 @@ fn a_kind_that_another_registration_has_changed_meanwhile_is_noticed() {
 }
 
 #[test]
-fn the_older_event_registers_whatever_else_there_is() {
+fn older_events_change_the_registry_and_keep_no_audit() {
+    let mut fixture = Fixture::single();
+    let request = RequestId(1);
+    let mut changed = |event| {
+        fixture.effects.clear();
+        fixture.apply(event);
+        assert_eq!(fixture.effects.first(), Some(&Effect::PublishRegistry));
+        let tables = fixture.tables();
+        let all = Budget { rows_max: usize::MAX, bytes_max: usize::MAX };
+        assert_eq!(tables.walk_audit((None, Order::Ascending), all).count(), 0);
+        match &tables.deployments()[..] {
+            [] => None,
+            [stored] => Some(Deployment::clone(&stored.deployment)),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (at_a, at_b) = (workflow(1, "http://a"), workflow(1, "http://b"));
+    let (replace, allow_breaking) = (false, false);
+    let deployment = Arc::clone(&at_a);
+    let offered = Event::DeploymentOffered { request, deployment, replace, allow_breaking };
+    assert_eq!(changed(offered).as_ref(), Some(&*at_a));
+    let deployment = Arc::clone(&at_b);
+    let updated = changed(Event::DeploymentUpdated { request, deployment, overwrite: false });
+    assert_eq!(updated.as_ref(), Some(&*at_b));
+    let changes = ServiceOptions { journal_retention_ms: Some(7), ..ServiceOptions::default() };
+    let service = "Counter".to_owned();
+    let configured = changed(Event::ServiceConfigured { request, service, changes }).unwrap();
+    assert_eq!(configured.services[0].options.journal_retention_ms, Some(7));
+    let removed = Event::DeploymentRemoved { request, deployment: DeploymentId(1) };
+    assert_eq!(changed(removed), None);
+}
+
+#[test]
+fn the_oldest_event_registers_whatever_else_there_is() {
     let mut fixture = Fixture::single();
     for id in [1, 2] {
         let deployment = deployment(id, "http://h", ServiceKind::Service);
@@ -137,11 +177,9 @@ fn workflow(id: u128, uri: &str) -> Arc<Deployment> {
 
 fn configure(fixture: &mut Fixture, changes: ServiceOptions) -> Configured {
     let service = "Counter".to_owned();
-    fixture.apply(Event::ServiceConfigured { request: RequestId(1), service, changes });
-    match fixture.effects.pop() {
-        Some(Effect::Answer { answer: Answer::Configured(configured), .. }) => configured,
-        other => panic!("{other:?}"),
-    }
+    let answer = change_registry(fixture, RegistryChange::Configure { service, changes });
+    let Answer::Configured(configured) = answer else { panic!("{answer:?}") };
+    configured
 }
 
 fn service_of(fixture: &mut Fixture, id: u128) -> ServiceDefinition {
@@ -202,12 +240,9 @@ fn only_a_workflow_can_keep_its_results_as_one() {
 }
 
 fn update(fixture: &mut Fixture, deployment: Arc<Deployment>, overwrite: bool) -> Updated {
-    fixture.effects.clear();
-    fixture.apply(Event::DeploymentUpdated { request: RequestId(1), deployment, overwrite });
-    match fixture.effects.pop() {
-        Some(Effect::Answer { answer: Answer::Updated(updated), .. }) => updated,
-        other => panic!("{other:?}"),
-    }
+    let answer = change_registry(fixture, RegistryChange::Update { deployment, overwrite });
+    let Answer::Updated(updated) = answer else { panic!("{answer:?}") };
+    updated
 }
 
 #[test]

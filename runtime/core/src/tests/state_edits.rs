@@ -82,7 +82,7 @@ fn audit(fixture: &mut Fixture) -> Vec<AuditedEdit> {
     let kept = tables.walk_audit((None, Order::Ascending), ALL).map(|(_, entry)| entry);
     let edits = kept.filter_map(|entry| match entry {
         AuditEntry::StateEdit(audited) => Some(*audited),
-        AuditEntry::Operation(_) => None,
+        AuditEntry::Operation(_) | AuditEntry::Change(_) => None,
     });
     edits.collect()
 }

@@ -1,13 +1,15 @@
 //! What operators have asked for.
 
+use runtime_schema::headers;
 use runtime_views::{
     audit::{
-        self, AuditEntry, AuditedEdit, ChangedEntry, EditOutcome, Operation, Outcome, Restart,
-        Sample, StateSummary,
+        self, AuditEntry, AuditedChange, AuditedEdit, ChangeOutcome, ChangedEntry, ChangedFact,
+        EditOutcome, FactValue, Operation, Outcome, RegistryVerb, Restart, Sample, StateSummary,
+        Stranded,
     },
-    text,
+    duration, text,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sql_introspection::{
     Scan, Unavailable,
     source::{Cursor, Direction, Page, PageLimit, Wanted},
@@ -32,6 +34,7 @@ impl Scan<Audited> for Snapshot {
         Ok(page(self.read(partition, list)?, |entry| match entry {
             AuditEntry::Operation(of) => operation(*of),
             AuditEntry::StateEdit(of) => state_edit(*of),
+            AuditEntry::Change(of) => registry_change(*of),
         }))
     }
 }
@@ -80,6 +83,8 @@ fn operation(of: audit::Audited) -> Audited {
         changes: None,
         new_invocation,
         from_entry,
+        is_forced: None,
+        stranded: None,
     }
 }
 
@@ -111,7 +116,91 @@ fn state_edit(of: AuditedEdit) -> Audited {
         changes,
         new_invocation: None,
         from_entry: None,
+        is_forced: None,
+        stranded: None,
     }
+}
+
+fn registry_change(of: AuditedChange) -> Audited {
+    let (operation, service, is_forced) = match of.verb {
+        RegistryVerb::Register { replace, .. } => ("register-deployment", None, Some(replace)),
+        RegistryVerb::Update { overwrite } => ("update-deployment", None, Some(overwrite)),
+        RegistryVerb::Configure { service } => ("configure-service", Some(service), None),
+        RegistryVerb::Remove { force } => ("remove-deployment", None, Some(force)),
+    };
+    let is_done = of.outcome == ChangeOutcome::Done;
+    let changes = is_done.then(|| facts(&of.changes, of.changes_omitted));
+    let stranded = stranded(&of.stranded, of.stranded_omitted);
+    Audited {
+        at: of.at.0,
+        asked_at: of.at.0,
+        operator: of.operator.name,
+        reason: of.operator.reason,
+        operation,
+        deployment: of.deployment.map(|id| id.to_string()),
+        invocation: None,
+        target: service.map(|service| Target {
+            path: service.clone(),
+            service,
+            key: String::new(),
+        }),
+        status: None,
+        outcome: match of.outcome {
+            ChangeOutcome::Done => "done",
+            ChangeOutcome::AlreadyRegistered => "already-registered",
+            ChangeOutcome::KindChanged => "kind-changed",
+            ChangeOutcome::NotFound => "not-found",
+            ChangeOutcome::AddressTaken => "address-taken",
+            ChangeOutcome::Lost => "lost",
+            ChangeOutcome::NotAWorkflow => "not-a-workflow",
+        },
+        before: None,
+        after: None,
+        changes,
+        new_invocation: None,
+        from_entry: None,
+        is_forced,
+        stranded,
+    }
+}
+
+/// What is different in the registry, in the form of [`changes`].
+fn facts(kept: &[ChangedFact], omitted: u64) -> String {
+    let value = |it: &Option<FactValue>| it.as_ref().map_or(Value::Null, fact);
+    let kept = kept.iter().map(|changed| {
+        json!({
+            "key": changed.key,
+            "before": value(&changed.before),
+            "after": value(&changed.after),
+        })
+    });
+    let omitted = (omitted > 0).then(|| json!({ "omitted": omitted }));
+    Value::from_iter(kept.chain(omitted)).to_string()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a factor is a small number")]
+fn fact(of: &FactValue) -> Value {
+    match of {
+        FactValue::Text(text) => sample(text),
+        FactValue::Number(number) => (*number).into(),
+        FactValue::DurationMs(ms) => duration::friendly(*ms).into(),
+        FactValue::Thousandths(thousandths) => (*thousandths as f64 / 1000.0).into(),
+        FactValue::Flag(flag) => (*flag).into(),
+        FactValue::Secret => headers::MASKED.into(),
+    }
+}
+
+/// The invocations that were left behind, by service and status.
+fn stranded(kept: &[Stranded], omitted: u64) -> Option<String> {
+    let mut services: Map<String, Value> = Map::new();
+    for Stranded { service, status, count } in kept {
+        let counts = services.entry(service.clone()).or_insert_with(|| json!({}));
+        counts[text::status(*status)] = (*count).into();
+    }
+    if omitted > 0 {
+        services.insert("omitted".to_owned(), omitted.into());
+    }
+    (!services.is_empty()).then(|| Value::Object(services).to_string())
 }
 
 /// What has changed. The last element counts the changes that the audit had no space for.
