@@ -169,10 +169,11 @@ impl Seen {
             State::BackingOff => Kind::Retry,
             State::Paused { by_operator: true } => Kind::Paused,
             State::Paused { by_operator: false } => Kind::PausedByFailure,
-            State::Running(_) => match of_attempt(attempt) {
-                Kind::Running if self.failures >= FAILING_MIN => Kind::Retry,
-                kind => kind,
-            },
+            State::Running(_) => {
+                let kind = of_attempt(attempt);
+                let is_failing = kind == Kind::Running && self.failures >= FAILING_MIN;
+                if is_failing { Kind::Retry } else { kind }
+            }
             State::Suspended(kinds) => match (kinds.first(), kinds.len()) {
                 (Some(kind), 1) => of_result(*kind),
                 // Several kinds, or one that is not among the first few.

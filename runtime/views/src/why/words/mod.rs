@@ -134,11 +134,9 @@ fn invocation(
         State::BackingOff { at } => return vec![running::backing_off(id, it, &placed).until(*at)],
         State::Running { open, is_pausing, .. } => {
             let own = running::running(id, it, &placed, attempt, *is_pausing);
-            let is_connected = match own.kind {
-                Kind::Running | Kind::NoMemory | Kind::NoDisk => true,
-                // Failing, with another attempt under way.
-                kind => kind == Kind::Retry,
-            };
+            // With `Retry`, it is failing, and another attempt is under way.
+            let is_connected =
+                matches!(own.kind, Kind::Running | Kind::NoMemory | Kind::NoDisk | Kind::Retry);
             let mut drafts = vec![own];
             if is_connected {
                 drafts.extend(results::of(around, id, &it.target, open));
