@@ -1,5 +1,10 @@
 //! Pieces of SQL made of what people type.
 
+use sqlparser::{
+    dialect::PostgreSqlDialect,
+    tokenizer::{Token, Tokenizer},
+};
+
 /// A text as a literal. Backslashes mean themselves in PostgreSQL's dialect, so only quotes are
 /// special.
 pub(crate) fn literal(text: &str) -> String {
@@ -20,44 +25,27 @@ pub(crate) fn all_of(conditions: &[String]) -> String {
     format!(" where {}", conditions.join(" and "))
 }
 
-/// A condition that stays within parentheses around it: `true) or (true` does not, nor does one with
-/// a quote or a comment that does not end.
+/// A condition that stays within parentheses around it, on lines of its own: `true) or (true` does
+/// not, nor does one with a quote or a comment that does not end. It is read by the server's own
+/// rules, since whatever is a text or a comment for one of us only could hide a parenthesis.
 ///
 /// # Errors
 /// Returns what is wrong with it.
 pub(crate) fn contained(condition: &str) -> Result<String, String> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, condition).tokenize();
     let mut depth = 0_usize;
-    let mut rest = condition.chars().peekable();
-    while let Some(next) = rest.next() {
-        let ends = match (next, rest.peek()) {
-            ('\'' | '"', _) => rest.by_ref().any(|it| it == next),
-            // It may be the last thing: what comes after the condition is on another line.
-            ('-', Some('-')) => {
-                rest.by_ref().find(|it| *it == '\n');
-                true
-            }
-            ('/', Some('*')) => {
-                let mut before = ' ';
-                rest.by_ref()
-                    .skip(1)
-                    .any(|it| std::mem::replace(&mut before, it) == '*' && it == '/')
-            }
-            (';', _) => return Err("it is one condition, so it has no semicolon".to_owned()),
-            ('(', _) => {
-                depth += 1;
-                true
-            }
-            (')', _) => {
-                let Some(outer) = depth.checked_sub(1) else {
-                    return Err("it closes a parenthesis that it has not opened".to_owned());
-                };
-                depth = outer;
-                true
-            }
-            _ => true,
-        };
-        if !ends {
-            return Err("a quote or a comment in it does not end".to_owned());
+    for token in tokens.map_err(|error| format!("it is not SQL: {error}"))? {
+        if token == Token::SemiColon {
+            return Err("it is one condition, so it has no semicolon".to_owned());
+        }
+        if token == Token::LParen {
+            depth += 1;
+        }
+        if token == Token::RParen {
+            let Some(outer) = depth.checked_sub(1) else {
+                return Err("it closes a parenthesis that it has not opened".to_owned());
+            };
+            depth = outer;
         }
     }
     if depth > 0 {
@@ -87,6 +75,9 @@ mod tests {
             "target = 'it''s (' -- a comment )",
             "a = 1 /* ) */ and \"b(\" = 2",
             "a - -1 = 2 / 1 * 1",
+            "a = 1 /* ) /* ' ( */ ) */ and b = $$ ) ' $$ and c = $x$ ' $$ ( $x$",
+            r"a = E'\') ' and b = '\' and c -> 'x' ->> 1 = '('",
+            "a = 1 -- ' (",
         ] {
             assert_eq!(contained(condition).as_deref(), Ok(condition));
         }
@@ -97,6 +88,12 @@ mod tests {
             "true /* and",
             "a = 1; select 1",
             "'') or ('' = ''",
+            "false /* /* */ ' */ ) or (true /* ' */",
+            "a = $$ ' $$) or (true or $$ ' $$ = ''",
+            r"a = E'\'' ) or (true or '' = ' ') or (' '",
+            "a = E'\\' ) or (true",
+            "true /* /* */",
+            "a = $$b",
         ] {
             assert!(contained(condition).is_err(), "{condition}");
         }

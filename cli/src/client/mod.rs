@@ -37,6 +37,7 @@ const REFUSAL_BYTES_MAX: usize = 64 << 10;
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
 const JSON: &str = "application/json";
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +130,18 @@ impl Client {
         Ok((status, self.whole(response).await?))
     }
 
+    /// Posts JSON with an idempotency key, if there is one: what is done for one key, is done once.
+    pub(crate) async fn post_keyed<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        key: Option<&'static str>,
+    ) -> Result<T, ClientError> {
+        let keyed = key.map(|key| (IDEMPOTENCY_KEY, key));
+        let response = self.send_with(Method::POST, path, Some(body), JSON, keyed).await?;
+        self.whole(response).await
+    }
+
     /// Changes a resource with JSON, and returns what is answered.
     pub(crate) async fn patch<T: DeserializeOwned>(
         &self,
@@ -152,11 +165,26 @@ impl Client {
         body: Option<&impl Serialize>,
         accept: &'static str,
     ) -> Result<Response<Incoming>, ClientError> {
+        self.send_with(method, path, body, accept, None).await
+    }
+
+    /// The same with another header.
+    async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+        accept: &'static str,
+        more: Option<(&'static str, &'static str)>,
+    ) -> Result<Response<Incoming>, ClientError> {
         let unreachable = |error: &dyn StdError| ClientError::Unreachable {
             url: self.url.clone(),
             cause: tls::with_advice(root_cause(error)),
         };
         let mut request = Request::builder().method(method).header(header::ACCEPT, accept);
+        if let Some((name, value)) = more {
+            request = request.header(name, value);
+        }
         let body = match body {
             None => Vec::new(),
             Some(body) => {

@@ -24,6 +24,16 @@ pub(crate) fn server(
 pub(crate) fn server_of(
     answers: Vec<Option<Answer>>,
 ) -> (Client, JoinHandle<Vec<(String, Value)>>) {
+    let (client, served) = server_of_heads(answers);
+    let first =
+        |(head, body): (String, Value)| (head.lines().next().unwrap_or_default().to_owned(), body);
+    (client, thread::spawn(move || served.join().unwrap().into_iter().map(first).collect()))
+}
+
+/// The same, returning the whole head of each request.
+pub(crate) fn server_of_heads(
+    answers: Vec<Option<Answer>>,
+) -> (Client, JoinHandle<Vec<(String, Value)>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let served = thread::spawn(move || {
@@ -48,8 +58,7 @@ pub(crate) fn server_of(
                 );
                 (&connection).write_all(&[head.as_bytes(), &answer].concat()).unwrap();
             }
-            let first = head.lines().next().unwrap_or_default().to_owned();
-            (first, serde_json::from_slice(&body).unwrap())
+            (head, serde_json::from_slice(&body).unwrap())
         };
         answers.into_iter().map(answer).collect()
     });

@@ -16,11 +16,11 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use protocol::{surface::content_type::JSON, wire::frame::DEFAULT_MAX_MESSAGE_SIZE_BYTES};
 use runtime_http::body::{BodyError, Memory};
-use runtime_partition::budget::{Held, Share};
+use runtime_partition::budget::Held;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
-use crate::{Admin, error::Refusal, text};
+use crate::{Admin, error::Refusal, memory::BodyMemory, text};
 
 /// Largest JSON body, in bytes. The largest registration is a quarter of this, even if every
 /// character is escaped.
@@ -62,12 +62,15 @@ pub struct Payload {
 
 impl Payload {
     /// Reserves all of the memory for bodies, so that one payload is processed at a time.
-    pub(crate) async fn alone(self, admin: &Admin) -> (Bytes, Held) {
+    ///
+    /// # Errors
+    /// Returns an error if too many requests wait for it already.
+    pub(crate) async fn alone(self, admin: &Admin) -> Result<(Bytes, Held), Refusal> {
         let held = match self.held {
             Some(held) => held,
-            None => admin.memory.take(PAYLOAD_BYTES_MAX).await,
+            None => admin.memory.take(PAYLOAD_BYTES_MAX).await.map_err(Refusal::Body)?,
         };
-        (self.bytes, held)
+        Ok((self.bytes, held))
     }
 }
 
@@ -190,7 +193,7 @@ impl FromRequest<Admin> for Payload {
 
 async fn read(admin: &Admin, request: Request, bytes_max: usize) -> Result<Payload, Refusal> {
     let body = request.into_body().map_err(axum::Error::into_inner);
-    let mut memory = WaitReserve { share: &admin.memory, bytes_max, held: None };
+    let mut memory = WaitReserve { memory: &admin.memory, bytes_max, held: None };
     let read = runtime_http::body::read(body, bytes_max, &mut memory).await;
     Ok(Payload { bytes: read.map_err(Refusal::Body)?, held: memory.held })
 }
@@ -199,10 +202,10 @@ async fn read(admin: &Admin, request: Request, bytes_max: usize) -> Result<Paylo
 /// requests must not wait behind a large, slow payload.
 const UNCOUNTED_BYTES_MAX: usize = 64 << 10;
 
-/// Memory that is waited for, because operators are never refused for lack of it. A body that needs
-/// memory reserves all that it can need at once, so no body waits while holding some.
+/// Memory that is waited for. A body that needs memory reserves all that it can need at once, so no
+/// body waits while holding some.
 struct WaitReserve<'a> {
-    share: &'a Share,
+    memory: &'a BodyMemory,
     bytes_max: usize,
     held: Option<Held>,
 }
@@ -210,7 +213,7 @@ struct WaitReserve<'a> {
 impl Memory for WaitReserve<'_> {
     async fn reach(&mut self, bytes: usize, most: usize) -> Result<usize, BodyError> {
         if bytes > UNCOUNTED_BYTES_MAX && self.held.is_none() {
-            self.held = Some(self.share.take(self.bytes_max).await);
+            self.held = Some(self.memory.take(self.bytes_max).await?);
         }
         Ok(if self.held.is_some() { most } else { bytes })
     }

@@ -4,7 +4,8 @@
 //! (`deployments`, `services`, `state`, `invocations`, `query`, `changes`, `backups`, `health`,
 //! `serdes`), `why` (why something does not go on),
 //! [`metadata`] (the representation of services), [`operator`] (who asks, and why), [`versions`],
-//! `unoffered` (what is not supported yet), [`extract`] (path, query and body of a request),
+//! `unoffered` (what is not supported yet), [`extract`] (path, query and body of a request), `memory`
+//! (for bodies),
 //! [`discovery`] (how endpoints are called), [`error`] (the single place where a refusal becomes a
 //! status), [`openapi`].
 
@@ -17,6 +18,7 @@ pub mod error;
 pub mod extract;
 pub mod health;
 pub mod invocations;
+mod memory;
 pub mod metadata;
 mod nulls;
 pub mod openapi;
@@ -35,13 +37,14 @@ use std::sync::Arc;
 
 use protocol::{ProtocolVersion, ids::Derivation};
 use runtime_http::Hosts;
-use runtime_partition::{Clock, Partitions, budget::Share};
+use runtime_partition::{Clock, Partitions};
 use runtime_schema::SharedRegistry;
 use runtime_views::why::Attempts;
 
 pub use backups::{Backup, BackupError, Backups};
 pub use changes::ChangeFeed;
 pub use discovery::{Discovered, Discovery, DiscoveryError, EndpointProbe};
+pub use memory::BodyMemory;
 pub use query::{Queries, QueryError, QueryFault, RowFormat};
 pub use server::serve;
 
@@ -71,7 +74,7 @@ pub struct Admin {
     /// The ingress address that clients see, with a trailing slash.
     pub ingress_url: String,
     /// Memory for the bodies of requests.
-    pub memory: Share,
+    pub memory: BodyMemory,
     /// Host names that the server accepts.
     pub hosts: Hosts,
     /// Version of this software.

@@ -86,7 +86,7 @@ async fn convert(
         headers: &deployment.headers,
     };
     let path = format!("/serdes/{service}/{operation}/{}", utf8_percent_encode(serde, ESCAPED));
-    let (payload, held) = payload.alone(admin).await;
+    let (payload, held) = payload.alone(admin).await?;
     let answer = admin.discovery.convert(asked, path, payload).await?;
     Ok(Bytes::from_owner(Kept { answer, _held: held }))
 }

@@ -34,6 +34,15 @@ pub(crate) struct Activity {
     next_number: u64,
 }
 
+/// What makes a connection one that can be evicted while it has requests in progress.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Eviction {
+    /// How long a response may be unread: [`Limits::stall_under_pressure`].
+    pub(crate) stall: Duration,
+    /// [`Limits::bodies_give_way`].
+    pub(crate) bodies_give_way: bool,
+}
+
 /// How much a peer would miss this connection. Eviction takes the least missed one first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Missed {
@@ -41,8 +50,8 @@ pub(crate) enum Missed {
     Never,
     /// It has all its responses, and may send another request.
     Perhaps,
-    /// It has requests in progress, all of them blocked on the peer: their bodies arrive too
-    /// slowly, or the peer does not read their responses.
+    /// It has requests in progress, all of them blocked on the peer: their bodies arrive too slowly
+    /// (or at all, where they give way), or the peer does not read their responses.
     Surely,
 }
 
@@ -184,14 +193,16 @@ impl Activity {
         self.stuck_since = None;
     }
 
-    /// How much the peer would miss this connection, and since when. `None` while any request waits
-    /// for the service. A response of which nothing was taken for `stall` counts as waiting for the
-    /// peer, like a body that is late.
-    pub(crate) fn missed(&self, now: Instant, stall: Duration) -> Option<(Missed, Instant)> {
+    /// How much the peer would miss this connection, and since when, or from when on. `None` while
+    /// any request waits for the service. A response of which nothing was taken for the time of a
+    /// stall counts as waiting for the peer, like a body that is late.
+    pub(crate) fn missed(&self, now: Instant, eviction: Eviction) -> Option<(Missed, Instant)> {
         if self.is_busy() {
-            let answers = self.answers.values().map(|moved_at| *moved_at + stall);
-            let late =
-                || self.awaited.values().copied().chain(answers.clone()).filter(|at| *at <= now);
+            let answers = self.answers.values().map(|moved_at| *moved_at + eviction.stall);
+            let answers = answers.filter(|at| *at <= now);
+            let bodies = self.awaited.values().copied();
+            let bodies = bodies.filter(|at| eviction.bodies_give_way || *at <= now);
+            let late = || bodies.clone().chain(answers.clone());
             let is_late = late().count() >= self.under_way;
             return late().max().filter(|_| is_late).map(|since| (Missed::Surely, since));
         }

@@ -119,6 +119,12 @@ impl<B> Timed<B> {
         Duration::from_millis(self.bytes.saturating_mul(1000) / self.bytes_per_second)
     }
 
+    /// The time that they allow at the rate at which a body has to advance under pressure.
+    fn earned_under_pressure(&self) -> Duration {
+        let strides = self.bytes / self.bytes_under_pressure;
+        self.grace_under_pressure.saturating_mul(u32::try_from(strides).unwrap_or(u32::MAX))
+    }
+
     /// When the next chunk is too late.
     fn deadline(&self, began: Instant) -> Instant {
         let earned = self.earned();
@@ -151,6 +157,9 @@ impl<B> Timed<B> {
     /// the deadlines move by that much.
     fn is_asked(&mut self) {
         let Some(away) = self.taken.take().map(|taken| taken.elapsed()) else { return };
+        if let Some(began) = &mut self.began {
+            *began += away;
+        }
         if let Some(moved) = &mut self.moved {
             *moved += away;
         }
@@ -186,7 +195,8 @@ where
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
                 let began = *timed.began.get_or_insert_with(Instant::now);
-                timed.reading.is_awaited(began + timed.grace_under_pressure + timed.earned());
+                let earned = timed.earned_under_pressure();
+                timed.reading.is_awaited(began + timed.grace_under_pressure + earned);
                 loop {
                     if let Some(late) = &mut timed.late
                         && late.as_mut().poll(cx).is_pending()

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::{sync::Notify, time::Instant};
 
-use crate::{activity::Activity, limits::Limits};
+use crate::{
+    activity::{Activity, Eviction},
+    limits::Limits,
+};
 
 /// The part of a connection that other tasks see.
 #[derive(Debug)]
@@ -28,8 +30,7 @@ impl Connection {
 #[derive(Debug)]
 pub(crate) struct Connections {
     max: usize,
-    /// How long the peer may read nothing of its responses when all permits are taken.
-    stall: Duration,
+    eviction: Eviction,
     all: Mutex<All>,
 }
 
@@ -51,15 +52,16 @@ pub(crate) struct ConnectionPermit {
 
 impl Connections {
     pub(crate) fn new(limits: &Limits) -> Arc<Self> {
-        let (max, stall) = (limits.connections_max, limits.stall_under_pressure);
-        Arc::new(Self { max, stall, all: Mutex::default() })
+        let (stall, bodies_give_way) = (limits.stall_under_pressure, limits.bodies_give_way);
+        let eviction = Eviction { stall, bodies_give_way };
+        Arc::new(Self { max: limits.connections_max, eviction, all: Mutex::default() })
     }
 
     /// Takes a permit for a new connection. If all are taken, the connection that would be missed
     /// least is evicted. Returns `None` if all of them wait for the service.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<ConnectionPermit> {
         let mut all = self.lock();
-        if all.by_number.len() >= self.max && !all.evict(self.stall) {
+        if all.by_number.len() >= self.max && !all.evict(self.eviction) {
             if !std::mem::replace(&mut all.is_said, true) {
                 tracing::warn!(
                     connections_max = self.max,
@@ -90,10 +92,10 @@ impl Connections {
 impl All {
     /// Evicts the connection that would be missed least. Returns false if all of them wait for the
     /// service.
-    fn evict(&mut self, stall: Duration) -> bool {
+    fn evict(&mut self, eviction: Eviction) -> bool {
         let now = Instant::now();
         let missed = self.by_number.iter().filter_map(|(number, connection)| {
-            Some((connection.activity().missed(now, stall)?, *number))
+            Some((connection.activity().missed(now, eviction)?, *number))
         });
         let Some((_, number)) = missed.min() else { return false };
         if let Some(connection) = self.by_number.remove(&number) {

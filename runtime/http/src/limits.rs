@@ -10,11 +10,15 @@ use tokio::time::Instant;
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Concurrent connections. At the limit, a new connection evicts the one that has been quiet
-    /// longest, or else one whose requests are all blocked on the peer: for
-    /// [`Limits::stall_under_pressure`], their bodies have been slower than
-    /// [`Limits::body_bytes_per_second`] or their responses unread. If every connection waits for
-    /// the service, the new one is closed at once.
+    /// longest, or else one whose requests are all blocked on the peer: their bodies have been
+    /// slower than [`Limits::body_bytes_under_pressure`] within [`Limits::stall_under_pressure`],
+    /// or their responses unread for that long. If every connection waits for the service, the new
+    /// one is closed at once.
     pub connections_max: usize,
+    /// Whether a connection whose bodies are fast enough is evicted, too, if there is no other: the
+    /// one whose body would be too slow soonest. For a server whose small requests, such as probes,
+    /// matter more than large ones: it takes little to be fast enough for a while.
+    pub bodies_give_way: bool,
     /// Concurrent requests on one HTTP/2 connection.
     pub streams_max: u32,
     /// How long the head of a request may take, counted from its first byte, or from the start of
@@ -48,6 +52,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 4096,
+            bodies_give_way: false,
             streams_max: 256,
             head: Duration::from_secs(10),
             idle: Duration::from_secs(120),

@@ -219,6 +219,42 @@ async fn a_body_that_trickles_makes_room_and_one_that_comes_fast_enough_does_not
     assert_eq!(&answer, b"HTTP/1.1 200");
 }
 
+/// What has arrived earns time at the rate of [`Limits::body_bytes_under_pressure`]: at the minimum
+/// rate, this beginning would keep the permit for minutes.
+#[tokio::test]
+async fn a_body_that_began_fast_and_goes_on_slowly_makes_room() {
+    let limits = Limits { connections_max: 1, stall_under_pressure: SHORT, ..patient() };
+    let (address, _, _stop) = start(limits).await;
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000001\r\n\r\n").await.unwrap();
+    slow.write_all(&[b'x'; 300_000]).await.unwrap();
+    let another = async {
+        while ask(&mut TcpStream::connect(address).await.unwrap()).await.is_err() {
+            let _ = slow.write_all(b"x").await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), another).await.unwrap();
+}
+
+#[tokio::test]
+async fn where_bodies_give_way_only_those_who_wait_are_there_to_stay() {
+    let limits = Limits { connections_max: 2, bodies_give_way: true, ..patient() };
+    let (address, doings, _stop) = start(limits).await;
+    let mut waits = TcpStream::connect(address).await.unwrap();
+    waits.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    doings.waits.notified().await;
+    let mut fast = TcpStream::connect(address).await.unwrap();
+    fast.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000001\r\n\r\n").await.unwrap();
+    fast.write_all(&[b'x'; 1_000_000]).await.unwrap();
+    // Between two chunks it may seem to wait for the service.
+    while ask(&mut TcpStream::connect(address).await.unwrap()).await.is_err() {}
+    closed(&mut fast).await;
+    doings.goes_on.notify_one();
+    let mut head = [0; 12];
+    waits.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+}
+
 #[tokio::test]
 async fn a_reader_that_takes_nothing_makes_room() {
     let limits = Limits { connections_max: 1, stall_under_pressure: SHORT, ..patient() };
@@ -399,4 +435,8 @@ async fn a_body_that_hardly_gets_on_is_given_up_while_others_need_its_memory() {
     assert_eq!(read.unwrap(), 9 * (16 << 10), "that gets on");
     let read = read_in_pieces(&limits, (9, 16 << 10), briskly, &mut Late).await;
     assert_eq!(read.unwrap(), 9 * (16 << 10), "it waits for us");
+    let short =
+        Limits { body: Duration::from_millis(500), body_bytes_per_second: 1 << 20, ..limits };
+    let read = read_in_pieces(&short, (3, 1024), briskly, &mut Late).await;
+    assert_eq!(read.unwrap(), 3 * 1024, "it waits for us for longer than a body may take");
 }

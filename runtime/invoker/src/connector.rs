@@ -25,8 +25,10 @@ use crate::{
 /// How long idle connections are kept, and how many per host: others may need the file descriptors.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const POOL_IDLE_MAX: usize = 64;
-/// How much of an HTTP/1.1 response is buffered before it is consumed.
-const HTTP1_BUFFER_BYTES_MAX: usize = 16 << 10;
+/// How much of an HTTP/1.1 response is buffered before it is consumed. It also bounds how much a
+/// connection reads before others get their turn: an endpoint may send heads (`100 Continue`)
+/// without end.
+pub(crate) const HTTP1_BUFFER_BYTES_MAX: usize = 16 << 10;
 /// How much a TLS endpoint may send on a stream before it is read. Such an endpoint has one
 /// connection.
 const POOL_STREAM_WINDOW_BYTES: u32 = 64 << 10;

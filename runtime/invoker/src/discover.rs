@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use crate::{sockets::Sockets, tls::Tls};
+use crate::{connector::HTTP1_BUFFER_BYTES_MAX, sockets::Sockets, tls::Tls};
 
 /// An endpoint to send requests to.
 #[derive(Debug, Clone, Copy)]
@@ -340,7 +340,7 @@ async fn send(
     let is_tls = request.uri().scheme_str() == Some("https");
     let is_http2_at_once = !asked.http1 && !is_tls;
     let mut builder = Client::builder(TokioExecutor::new());
-    builder.http2_only(is_http2_at_once);
+    builder.http2_only(is_http2_at_once).http1_max_buf_size(HTTP1_BUFFER_BYTES_MAX);
     // Operators make few such requests at a time, so each one has sockets of its own.
     let sockets = Sockets::new(SOCKETS_MAX);
     let client = builder.build(tls.connector(asked.http1, time.connect, &sockets));

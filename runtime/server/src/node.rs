@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use runtime_admin::Admin;
+use runtime_admin::{Admin, BodyMemory};
 use runtime_core::{Lsn, attempt::NodeOptions};
 use runtime_http::{Limits, Pressure};
 use runtime_ingress::{Ingress, Memory};
@@ -179,6 +179,9 @@ async fn serve(config: Config) -> Result<()> {
     sql.handle().spawn(memory_watch::watch(Arc::clone(&engine), config.memory_budget_bytes));
 
     let wall = Arc::clone(&clock);
+    let body_pressure = Pressure::default();
+    // A quarter of the connections may wait for memory.
+    let waiting_max = (shares.admin / 4).max(1);
     let admin = Admin {
         partitions,
         registry,
@@ -191,13 +194,18 @@ async fn serve(config: Config) -> Result<()> {
         changes,
         backups: Arc::new(NodeBackups::new(cuts, data_dir.identity(), wall, sql.handle())),
         ingress_url: ingress_url.clone(),
-        memory: Share::new(budget.admin),
+        memory: BodyMemory::new(budget.admin, waiting_max, body_pressure.clone()),
         hosts: config.access.hosts.clone(),
         version: formats::VERSION,
     };
     let admin_server = tokio::spawn(runtime_admin::serve(
         admin_listener,
-        Limits { streams_max: ADMIN_STREAMS_MAX, ..limits(shares.admin) },
+        Limits {
+            streams_max: ADMIN_STREAMS_MAX,
+            bodies_give_way: true,
+            body_pressure,
+            ..limits(shares.admin)
+        },
         admin,
         until(&shutdown),
     ));

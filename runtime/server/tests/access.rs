@@ -112,6 +112,14 @@ async fn pages_of_other_sites_do_not_reach_the_admin_and_send_no_credentials() {
             server.send(Method::GET, &deployments, &[("sec-fetch-site", site)], "").await.unwrap();
         assert_eq!(answer.status, status, "{site}");
     }
+    // Browsers send no more than the origin to a server that they reach by plain HTTP elsewhere.
+    let backups = format!("{}/backups", server.admin);
+    let evil = [("origin", "http://evil.com")];
+    let answer = server.send(Method::POST, &backups, &evil, "").await.unwrap();
+    assert_eq!(answer.status, 403);
+    let own = [("origin", server.admin.as_str())];
+    let answer = server.send(Method::GET, &deployments, &own, "").await.unwrap();
+    assert_eq!(answer.status, 200);
     let origin = ("origin", "https://app.example.com");
     let path = format!("{}/Mirror/headers", server.ingress);
     let answer = server.send(Method::POST, &path, &[origin], "").await.unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
     process::Child,
     task::JoinHandle,
     time::timeout,
@@ -17,6 +17,9 @@ use crate::{error::DevError, output::text::printable};
 
 /// How long a process may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// Longer lines are shown in parts of this size, in bytes: a program may never end its line.
+const LINE_BYTES_MAX: u64 = 64 << 10;
 
 /// A process in a group of its own, which is ended with it.
 pub(super) struct Group {
@@ -82,12 +85,19 @@ impl Drop for Group {
 
 /// Shows what arrives line by line, whatever bytes these are.
 async fn show(name: &'static str, from: impl AsyncRead + Unpin) {
-    let mut lines = BufReader::new(from).split(b'\n');
-    while let Ok(Some(line)) = lines.next_segment().await {
+    let mut from = BufReader::new(from);
+    while let Some(line) = line(&mut from).await {
         // As it is, colours included: it is the user's own program.
         let line = [format!("{name:<7} | ").as_bytes(), line.trim_ascii_end(), b"\n"].concat();
         _ = io::Write::write_all(&mut io::stdout(), &line);
     }
+}
+
+/// The next line, or as much of it as is shown at a time; `None` at the end.
+async fn line(from: &mut (impl AsyncBufRead + Unpin)) -> Option<Vec<u8>> {
+    let mut line = Vec::new();
+    let read = from.take(LINE_BYTES_MAX).read_until(b'\n', &mut line).await.ok()?;
+    (read > 0).then_some(line)
 }
 
 /// Says something between the lines of the processes.
@@ -97,4 +107,22 @@ pub(super) fn tell(text: &str) {
         &mut io::stderr(),
         format!("abide   | {}\n", printable(text)).as_bytes(),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_that_does_not_end_is_shown_in_parts() {
+        let mut lines = &b"a\n\nb"[..];
+        for expected in ["a\n", "\n", "b"] {
+            assert_eq!(line(&mut lines).await.unwrap(), expected.as_bytes());
+        }
+        assert_eq!(line(&mut lines).await, None);
+        let mut endless = BufReader::new(tokio::io::repeat(b'x'));
+        for _ in 0..2 {
+            assert_eq!(line(&mut endless).await.unwrap().len() as u64, LINE_BYTES_MAX);
+        }
+    }
 }

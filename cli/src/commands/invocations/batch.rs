@@ -15,6 +15,8 @@ pub(super) struct Order<'a> {
     pub(super) from: Option<u32>,
     /// Why it is done, for the audit.
     pub(super) reason: Option<&'a str>,
+    /// Invocations that are restarted under one key are restarted once.
+    pub(super) key: Option<&'static str>,
 }
 
 /// What has become of each id of a batch.
@@ -58,9 +60,31 @@ impl Order<'_> {
         client: &Client,
         ids: &[String],
     ) -> Result<Batched, ClientError> {
-        let Self { operation, deployment, from, reason } = *self;
+        let Self { operation, deployment, from, reason, key } = *self;
         let path = format!("/internal/invocations_batch_operations/{}", operation.path());
         let body = Body { invocation_ids: ids, deployment, from, reason };
-        client.post(&path, &body).await.map(|(_, batched)| batched)
+        client.post_keyed(&path, &body, key).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::client::served::server_of_heads;
+
+    #[tokio::test]
+    async fn a_key_is_sent_along() {
+        let batched = json!({ "succeeded": [], "failed": [] }).to_string().into_bytes();
+        let answer = Some((200, "application/json", batched));
+        let (client, served) = server_of_heads(vec![answer.clone(), answer]);
+        let operation = Operation::Restart;
+        let order = Order { operation, deployment: None, from: None, reason: None, key: None };
+        order.send(&client, &[]).await.unwrap();
+        Order { key: Some("once"), ..order }.send(&client, &[]).await.unwrap();
+        let heads: Vec<_> = served.join().unwrap().into_iter().map(|(head, _)| head).collect();
+        assert!(!heads[0].contains("idempotency-key"), "{}", heads[0]);
+        assert!(heads[1].contains("\r\nidempotency-key: once\r\n"), "{}", heads[1]);
     }
 }

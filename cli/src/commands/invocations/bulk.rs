@@ -27,9 +27,11 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Does it, and reports what came of it.
 pub(super) async fn run(work: Work<'_>) -> Result<(), Error> {
     let client = Client::new(work.how.server.admin.clone());
-    let Order { operation, .. } = work.order;
+    let operation = work.order.operation;
     let is_json = work.how.layout.is_json(is_to_terminal());
     let selection = work.selection()?;
+    let key = selection.as_ref().and_then(|selection| operation.key(selection));
+    let order = Order { key, ..work.order };
     let named = Ids::given(&work.chosen.ids);
     let (mut ids, what) = match &selection {
         None if work.how.dry_run => {
@@ -59,7 +61,7 @@ pub(super) async fn run(work: Work<'_>) -> Result<(), Error> {
     }
     let mut report = Report::new(operation, ids.count());
     let progress = progress(ids.count());
-    let end = carry_out(&client, work.order, &mut ids, &mut report, &progress).await;
+    let end = carry_out(&client, order, &mut ids, &mut report, &progress).await;
     progress.finish_and_clear();
     if end.is_ok() || report.tried() > 0 {
         if is_json { print_json(&report)? } else { say(&report.sheet().text())? }
@@ -185,7 +187,7 @@ mod tests {
 
     async fn kill(client: &Client, count: usize) -> (Result<(), Error>, Report) {
         let operation = Operation::Kill;
-        let order = Order { operation, deployment: None, from: None, reason: None };
+        let order = Order { operation, deployment: None, from: None, reason: None, key: None };
         let mut report = Report::new(Operation::Kill, count as u64);
         let mut all = Ids::given(&ids(0..count));
         let hidden = ProgressBar::hidden();

@@ -117,7 +117,7 @@ pub(super) struct Work<'a> {
 impl Change {
     pub(super) fn of(&self, operation: Operation) -> Work<'_> {
         let reason = self.how.why.reason.as_deref();
-        let order = Order { operation, deployment: None, from: None, reason };
+        let order = Order { operation, deployment: None, from: None, reason, key: None };
         let pinned_to = self.deployment.as_deref();
         Work { order, chosen: &self.chosen, pinned_to, how: &self.how }
     }
@@ -128,7 +128,7 @@ impl Resume {
         let operation = Operation::Resume;
         let deployment = self.deployment.as_deref();
         let reason = self.how.why.reason.as_deref();
-        let order = Order { operation, deployment, from: None, reason };
+        let order = Order { operation, deployment, from: None, reason, key: None };
         Work { order, chosen: &self.chosen, pinned_to: self.from.as_deref(), how: &self.how }
     }
 }
@@ -140,6 +140,7 @@ impl Restart {
             deployment: self.deployment.as_deref(),
             from: self.entry,
             reason: self.how.why.reason.as_deref(),
+            key: None,
         };
         Work { order, chosen: &self.chosen, pinned_to: self.from.as_deref(), how: &self.how }
     }
@@ -218,6 +219,26 @@ mod tests {
         assert!(restarted.contains("completion_result = 'failure' and id not in"), "{restarted}");
         let all = selected("restart --service A --status completed").unwrap().unwrap();
         assert_eq!(all, "target_service_name = 'A' and status in ('completed')");
+    }
+
+    /// Two such commands at once may select the same, and each restarts it at most once.
+    #[test]
+    fn what_is_selected_for_not_being_restarted_yet_is_restarted_under_one_key() {
+        let key = |line: &str| {
+            let line = Line::parse_from(["x"].into_iter().chain(line.split(' ')));
+            let work = match &line {
+                Line::Kill(flags) => flags.of(Operation::Kill),
+                Line::Resume(flags) => flags.work(),
+                Line::Restart(flags) => flags.work(),
+            };
+            work.selection().unwrap().and_then(|selection| work.order.operation.key(&selection))
+        };
+        assert_eq!(key("restart --service A"), Some("abide: first restart"));
+        assert_eq!(key("restart --where true --limit 7"), Some("abide: first restart"));
+        for on_purpose in ["restart inv_1", "restart --service A --status completed"] {
+            assert_eq!(key(on_purpose), None, "{on_purpose}");
+        }
+        assert_eq!(key("kill --service A"), None);
     }
 
     #[test]

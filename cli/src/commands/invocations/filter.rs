@@ -59,6 +59,11 @@ impl Selection<'_> {
         texts.iter().all(|it| it.is_none()) && status.is_empty() && self.deployment.is_none()
     }
 
+    /// Whether only what the operation is of use for is selected.
+    pub(super) fn is_usual(&self) -> bool {
+        self.filter.status.is_empty()
+    }
+
     /// The condition on rows of `sys_invocation`.
     pub(super) fn condition(&self) -> String {
         let Filter { service, handler, key, status, condition } = self.filter;
@@ -72,7 +77,7 @@ impl Selection<'_> {
         for (column, wanted) in columns {
             conditions.extend(wanted.map(|wanted| format!("{column} = {}", literal(wanted))));
         }
-        if status.is_empty() {
+        if self.is_usual() {
             conditions.push(one_of("status", self.usual_statuses));
             conditions.extend(self.usual_condition.map(str::to_owned));
         } else if !status.iter().any(|status| status == ALL) {

@@ -1,6 +1,10 @@
 //! What can be done to invocations.
 
-use super::filter::{COMPLETED, UNFINISHED};
+use super::filter::{COMPLETED, Selection, UNFINISHED};
+
+/// The idempotency key of restarts that are meant to be the first one. All command lines have the
+/// same.
+const FIRST_RESTART: &str = "abide: first restart";
 
 /// An operation of the admin API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,5 +79,12 @@ impl Operation {
             | Self::Purge
             | Self::PurgeJournal => None,
         }
+    }
+
+    /// The idempotency key for what is selected. What is selected for not having been restarted may
+    /// be restarted meanwhile, by the same command somewhere else: the key lets the server notice,
+    /// which then answers with the invocation that there is already.
+    pub(super) fn key(self, selection: &Selection<'_>) -> Option<&'static str> {
+        (self == Self::Restart && selection.is_usual()).then_some(FIRST_RESTART)
     }
 }

@@ -1,6 +1,10 @@
 //! One entry of a state is set.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
 
 use serde_json::value::RawValue;
 
@@ -13,6 +17,9 @@ use crate::{
     client::Client,
     error::{Error, UsageError},
 };
+
+/// The largest request that a server takes, in bytes.
+const VALUE_BYTES_MAX: u64 = 32 << 20;
 
 /// Which entry, and its new value.
 #[derive(Debug, clap::Args)]
@@ -49,7 +56,7 @@ pub(super) async fn set(flags: &Set) -> Result<(), Error> {
 
 fn value(flags: &Set) -> Result<Vec<u8>, UsageError> {
     match (&flags.raw_file, &flags.value) {
-        (Some(path), _) => fs::read(path)
+        (Some(path), _) => read(path)
             .map_err(|cause| UsageError::Unreadable { what: path.display().to_string(), cause }),
         (None, value) => {
             let value = value.as_deref().unwrap_or_default();
@@ -60,8 +67,21 @@ fn value(flags: &Set) -> Result<Vec<u8>, UsageError> {
     }
 }
 
+/// Reads a file, unless no server takes so much: some files, such as `/dev/zero`, have no end.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(VALUE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > VALUE_BYTES_MAX {
+        let what = format!("it has more than the {VALUE_BYTES_MAX} bytes that a value may have");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use clap::Parser;
 
     use super::*;
@@ -88,6 +108,8 @@ mod tests {
         assert_eq!(typed(&["--raw-file", path]), Ok(b"\xff{".to_vec()));
         assert!(typed(&["1", "--raw-file", path]).unwrap_err().contains("cannot be used with"));
         assert!(typed(&[]).unwrap_err().contains("required"));
+        let endless = typed(&["--raw-file", "/dev/zero"]).unwrap_err();
+        assert!(endless.contains("/dev/zero cannot be read: it has more than"), "{endless}");
         assert!(
             typed(&["--raw-file", "/nowhere"]).unwrap_err().contains("/nowhere cannot be read")
         );

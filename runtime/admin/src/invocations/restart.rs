@@ -90,13 +90,20 @@ pub(super) struct Wanted<'a> {
     pub(super) key: Option<&'a str>,
 }
 
-/// The client's key for a request.
+/// The client's key for a request. An empty one is a mistake of the client, whose requests would all
+/// be one.
 pub(super) fn key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    let Some(key) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let key = key.to_str().map_err(|_| {
-        Refusal::BadRequest(format!("the header '{IDEMPOTENCY_KEY}' is not plain text"))
-    })?;
-    Ok(Some(key))
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = keys.next() else { return Ok(None) };
+    let wrong = |what: &str| Refusal::BadRequest(format!("the header '{IDEMPOTENCY_KEY}' {what}"));
+    if keys.any(|other| other != key) {
+        return Err(wrong("is there several times, with different values; send one"));
+    }
+    match key.to_str() {
+        Ok("") => Err(wrong("is empty; send a key, or leave it out")),
+        Ok(key) => Ok(Some(key)),
+        Err(_) => Err(wrong("is not plain text")),
+    }
 }
 
 /// What to ask for. What cannot be restarted is refused there, and kept in the audit.
@@ -182,5 +189,29 @@ pub(super) fn refused(id: &str, why: NotRestartable) -> Refusal {
         NotRestartable::TooLarge => Refusal::BadRequest(of(
             "up to that entry there is more than can be copied; choose an earlier one as 'from'",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_one_and_not_empty() {
+        let keyed = |keys: &[&'static str]| {
+            let name = HeaderName::from_static(IDEMPOTENCY_KEY);
+            let mut headers = HeaderMap::new();
+            for value in keys {
+                headers.append(name.clone(), HeaderValue::from_static(value));
+            }
+            key(&headers).map(|key| key.map(str::to_owned)).map_err(|refused| refused.to_string())
+        };
+        assert_eq!(keyed(&[]), Ok(None));
+        assert_eq!(keyed(&["a"]), Ok(Some("a".to_owned())));
+        assert_eq!(keyed(&["a", "a"]), Ok(Some("a".to_owned())));
+        assert!(keyed(&[""]).unwrap_err().contains("is empty"));
+        assert!(keyed(&["a", "b"]).unwrap_err().contains("send one"));
     }
 }

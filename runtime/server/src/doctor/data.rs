@@ -1,6 +1,6 @@
 //! The data directory: whose it is, whether a server runs on it, and whether one could.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
@@ -109,16 +109,36 @@ fn access(path: &Path) -> Option<Finding> {
 
 /// The process that holds the lock. Taking the lock to find out would keep a server from starting.
 fn holder(path: &Path) -> Option<String> {
-    let inode = fs::metadata(path.join(LOCK)).ok()?.ino().to_string();
+    let file = fs::metadata(path.join(LOCK)).ok()?;
     let locks = fs::read_to_string("/proc/locks").ok()?;
-    locks.lines().find_map(|line| holder_in(line, &inode))
+    locks.lines().find_map(|line| holder_in(line, &file, has_open))
 }
 
-/// The holder in a line such as `1: FLOCK ADVISORY WRITE 4711 08:01:131 0 EOF`.
-fn holder_in(line: &str, inode: &str) -> Option<String> {
+/// The holder of the file's lock, if that is in a line such as
+/// `1: FLOCK ADVISORY WRITE 4711 08:01:131 0 EOF`. Another file system may have a file of the same
+/// number, and some (btrfs, overlayfs) show another device here than of their files: then it has to
+/// be a process that has the file open.
+fn holder_in(
+    line: &str,
+    file: &Metadata,
+    has_open: impl Fn(&str, &Metadata) -> bool,
+) -> Option<String> {
     let words: Vec<_> = line.split_whitespace().collect();
-    let ["FLOCK", _, _, pid, file, ..] = words.get(1..)? else { return None };
-    (file.rsplit(':').next() == Some(inode)).then(|| (*pid).to_owned())
+    let ["FLOCK", _, _, pid, locked, ..] = words.get(1..)? else { return None };
+    let (device, inode) = locked.rsplit_once(':')?;
+    if inode != file.ino().to_string() {
+        return None;
+    }
+    let (major, minor) = (rustix::fs::major(file.dev()), rustix::fs::minor(file.dev()));
+    let is_on_device = device == format!("{major:02x}:{minor:02x}");
+    (is_on_device || has_open(pid, file)).then(|| (*pid).to_owned())
+}
+
+/// Whether a process has a file open, as far as this user may see.
+fn has_open(pid: &str, file: &Metadata) -> bool {
+    let opened = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let mut files = opened.filter_map(|opened| fs::metadata(opened.path()).ok());
+    files.any(|opened| (opened.dev(), opened.ino()) == (file.dev(), file.ino()))
 }
 
 fn table(path: &Path, partition: u16) -> Option<Finding> {
@@ -175,16 +195,35 @@ mod tests {
 
     #[test]
     fn the_holder_of_a_lock_is_the_one_of_its_file() {
-        let line = "7: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF";
-        assert_eq!(holder_in(line, "131"), Some("4711".to_owned()));
-        for (line, inode) in [
-            (line, "31"),
-            (line, "1310"),
-            ("7: POSIX ADVISORY WRITE 1 0:1:131 0 EOF", "131"),
-            ("", "1"),
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let file = file.as_file().metadata().unwrap();
+        let (dev, inode) = (file.dev(), file.ino());
+        let device = format!("{:02x}:{:02x}", rustix::fs::major(dev), rustix::fs::minor(dev));
+        let line = |kind: &str, at: &str| format!("7: {kind}  ADVISORY  WRITE 4711 {at} 0 EOF");
+        let held = |line: &str, is_open: bool| holder_in(line, &file, |_, _| is_open);
+        let holder = Some("4711".to_owned());
+        assert_eq!(held(&line("FLOCK", &format!("{device}:{inode}")), false), holder);
+        // A file of the same number elsewhere, unless the system just names the device differently.
+        let elsewhere = line("FLOCK", &format!("fe:77:{inode}"));
+        assert_eq!(held(&elsewhere, false), None);
+        assert_eq!(held(&elsewhere, true), holder);
+        for line in [
+            line("FLOCK", &format!("{device}:{inode}0")),
+            line("FLOCK", &format!("{device}:1{inode}")),
+            line("POSIX", &format!("{device}:{inode}")),
+            String::new(),
         ] {
-            assert_eq!(holder_in(line, inode), None, "{line} {inode}");
+            assert_eq!(held(&line, true), None, "{line}");
         }
+    }
+
+    #[test]
+    fn who_has_a_file_open_is_seen() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let other = tempfile::tempdir().unwrap();
+        let pid = std::process::id().to_string();
+        assert!(has_open(&pid, &file.as_file().metadata().unwrap()));
+        assert!(!has_open(&pid, &fs::metadata(other.path()).unwrap()));
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use http::Method;
 use protocol::{AwakeableId, InvocationId, PartitionKey};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     sync::Semaphore,
     task::JoinSet,
 };
@@ -24,7 +26,7 @@ fn head(site: &Site, what: &str) -> String {
 }
 
 /// The status of the response. 0 if the connection was closed first.
-async fn status(stream: &mut tokio::net::TcpStream) -> u16 {
+async fn status(stream: &mut TcpStream) -> u16 {
     let mut answer = [0; 12];
     match stream.read_exact(&mut answer).await {
         Ok(_) => String::from_utf8_lossy(&answer[9..]).parse().unwrap_or_default(),
@@ -41,7 +43,7 @@ pub(crate) async fn send_large(site: &Site, count: usize) -> Vec<u16> {
 async fn send_each(address: &str, head: &str, count: usize) -> Vec<u16> {
     let body = vec![b'x'; LARGE_BYTES];
     let asks = (0..count).map(|_| async {
-        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         // This fails if the request is refused before all of it has been sent.
         let _ = stream.write_all(&body).await;
@@ -174,4 +176,79 @@ async fn large_payloads_for_operators_wait_for_memory() {
     // Our SDK does not convert payloads, and its endpoint responds accordingly.
     assert!(answers.iter().all(|status| *status == 500), "{answers:?}");
     site.report("payloads", &format!("{count} payloads of 31 MB for the admin API")).await;
+}
+
+/// Begins large edits of state again and again, each of which goes on by a few bytes, for as long as
+/// the returned set lives.
+async fn edit_slowly(site: &Site, count: usize, begin: usize) -> JoinSet<()> {
+    let mut editing = JoinSet::new();
+    let begun = Arc::new(Semaphore::new(0));
+    let admin = site.server.admin.trim_start_matches("http://").to_owned();
+    let head = format!(
+        "POST /services/Healthy/state HTTP/1.1\r\nhost: {admin}\r\n\
+         content-type: application/json\r\ncontent-length: 33000000\r\n\r\n{{{}",
+        " ".repeat(begin)
+    );
+    for _ in 0..count {
+        let (admin, head, has_begun) = (admin.clone(), head.clone(), Arc::clone(&begun));
+        editing.spawn(async move {
+            loop {
+                let Ok(mut stream) = TcpStream::connect(&admin).await else { continue };
+                let mut sent = stream.write_all(head.as_bytes()).await;
+                has_begun.add_permits(1);
+                while sent.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    sent = stream.write_all(&[b' '; 200]).await;
+                }
+            }
+        });
+    }
+    begun.acquire_many(u32::try_from(count).unwrap()).await.unwrap().forget();
+    editing
+}
+
+/// The status of a probe on a connection of its own. 0 if that was closed.
+async fn probe(site: &Site) -> u16 {
+    let admin = site.server.admin.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(admin).await.unwrap();
+    let request = format!("GET /health HTTP/1.1\r\nhost: {admin}\r\n\r\n");
+    match stream.write_all(request.as_bytes()).await {
+        Ok(()) => status(&mut stream).await,
+        Err(_) => 0,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_that_hardly_get_on_leave_the_admin_to_others() {
+    let count = size("EDITS", 150);
+    // More than the admin API has connections: with bodies that wait for memory, and with ones that
+    // need none yet.
+    for begin in [70_000, 60_000] {
+        let site = Site::start(None).await;
+        let editing = edit_slowly(&site, count, begin).await;
+        let mut answered = 0;
+        for _ in 0..100 {
+            answered += u32::from(probe(&site).await == 200);
+        }
+        // Clients that connect again and again may come between a connection and its request.
+        assert!(answered >= 90, "{answered} of 100 probes were answered");
+        drop(editing);
+        let what = format!("{count} edits of state that go on by a few bytes after {begin}");
+        site.report("edits", &what).await;
+    }
+}
+
+/// One client in the middle of a large body used to have all of the memory for hours.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_hardly_gets_on_keeps_no_memory_from_others() {
+    let site = Site::start(None).await;
+    let _editing = edit_slowly(&site, 1, 70_000).await;
+    let path = format!("{}/services/Healthy/state", site.server.admin);
+    let body = format!(r#"{{"object_key":"k","set":{{"a":"{}"}}}}"#, "1".repeat(200_000));
+    let json = [("content-type", "application/json")];
+    let edit = site.server.send(Method::PATCH, &path, &json, body);
+    let answer = tokio::time::timeout(Duration::from_secs(60), edit).await;
+    let answer = answer.expect("it still waits for memory").unwrap();
+    // A service has no state, but that is found out only when the body has been read.
+    assert!(answer.status.is_client_error() && answer.status != 408, "{}", answer.status);
 }

@@ -8,8 +8,9 @@ use runtime_core::{
     time::Timestamp,
 };
 use runtime_schema::registration::{Endpoint, plan};
+use serde_json::{Value, json};
 
-use super::*;
+use super::{pieces::Pieces, *};
 
 const MANIFEST: &str = r##"{
     "protocolMode": "BIDI_STREAM", "minProtocolVersion": 5, "maxProtocolVersion": 7,
@@ -53,7 +54,12 @@ const MANIFEST: &str = r##"{
 
 /// The document of a service in [`MANIFEST`].
 fn described(service: &str) -> Value {
-    let manifest: Manifest = serde_json::from_str(MANIFEST).unwrap();
+    let pieces = pieces(serde_json::from_str(MANIFEST).unwrap(), service);
+    serde_json::from_str(&pieces.collect::<String>()).unwrap()
+}
+
+/// The pieces of the document of a service in a manifest.
+fn pieces(manifest: Manifest, service: &str) -> Pieces {
     let empty = RegistrySnapshot::new(Vec::new(), Defaults::default());
     let endpoint = Endpoint {
         id: DeploymentId(1),
@@ -68,8 +74,35 @@ fn described(service: &str) -> Value {
     let created_at = Timestamp(1);
     let stored = StoredDeployment { deployment: Arc::new(deployment), created_at, revisions };
     let registry = RegistrySnapshot::new(vec![stored], Defaults::default());
-    let known = registry.service(service).unwrap();
-    document(&Service::of(known, registry.defaults()), "http://ingress:8080/")
+    Pieces::of(Arc::new(registry), service.to_owned(), "http://ingress:8080/")
+}
+
+/// The largest service there may be: its document never is in memory as a whole.
+#[tokio::test]
+async fn a_document_of_many_handlers_comes_in_chunks() {
+    let handlers = (0..10_000).map(|at| {
+        let schema = json!({ "type": "object", "properties": { "a": { "type": "string" } } });
+        let input = json!({ "contentType": "application/json", "jsonSchema": schema });
+        json!({ "name": format!("h{at}"), "input": input })
+    });
+    let service = json!({
+        "name": "Big", "ty": "SERVICE", "handlers": handlers.collect::<Vec<_>>(),
+    });
+    let manifest = json!({
+        "protocolMode": "BIDI_STREAM", "minProtocolVersion": 5, "maxProtocolVersion": 7,
+        "services": [service],
+    });
+    let mut pieces = pieces(serde_json::from_value(manifest).unwrap(), "Big");
+    let mut document = Vec::new();
+    while let Some((bytes, rest)) = chunk(pieces).await.unwrap() {
+        assert!(bytes.len() < 2 * CHUNK_BYTES, "{} bytes", bytes.len());
+        document.extend_from_slice(&bytes);
+        pieces = rest;
+    }
+    let document: Value = serde_json::from_slice(&document).unwrap();
+    assert_eq!(paths(&document).len(), 4 * 10_000 + 2);
+    let input = &document["components"]["schemas"]["h9999.input"];
+    assert_eq!(input["properties"]["a"]["type"], "string");
 }
 
 fn paths(document: &Value) -> Vec<&str> {
