@@ -67,7 +67,8 @@ pub(crate) enum Error {
     #[error(
         "{deployment} is still needed: there are unfinished invocations on it ({count}); abide \
          invocations list --deployment {deployment} shows them, and --force removes it nevertheless, \
-         after which they can never continue"
+         after which they wait until they are moved: abide invocations resume --from {deployment} \
+         --deployment latest"
     )]
     StillNeeded {
         /// The deployment.

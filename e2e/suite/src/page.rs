@@ -36,9 +36,11 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ),
     ("requests signed for the endpoint", "not supported yet"),
     ("Kafka subscriptions", "not supported yet"),
-    ("a private service made public by the admin API", "not supported yet"),
-    ("an invocation restarted as a new one", "not supported yet"),
-    ("the OpenAPI document of a service", "not supported yet"),
+    (
+        "a private service made public by the admin API, an invocation restarted as a new one, the \
+         OpenAPI document of a service",
+        "tested in `runtime/server/tests`: what they do does not depend on the SDK",
+    ),
     ("spans of traces", "not supported yet"),
     ("data written by another version", "takes two versions: `runtime/core/src/tests/formats.rs`"),
     (

@@ -19,7 +19,8 @@ pub struct Remove {
     /// Its id, dp_….
     id: String,
 
-    /// Remove it even if invocations still have to finish on it. They can never continue.
+    /// Remove it even if invocations still have to finish on it. They do not go on before they are
+    /// moved to another one.
     #[arg(long)]
     force: bool,
 
@@ -65,16 +66,27 @@ pub(super) async fn remove(flags: &Remove) -> Result<(), Error> {
     confirm(&question(&flags.id, count, &services), flags.yes)?;
     client.delete(&flags.why.said_in(&format!("{}?force=true", path(&flags.id)))).await?;
     if flags.layout.is_json(is_to_terminal()) {
-        return print_json(&json!({ "removed": flags.id }));
+        return print_json(&json!({ "removed": flags.id, "stranded_invocations": count }));
     }
-    Ok(say(&format!("{} is removed\n", flags.id))?)
+    Ok(say(&removed(&flags.id, count))?)
+}
+
+fn removed(id: &str, stranded: u64) -> String {
+    if stranded == 0 {
+        return format!("{id} is removed\n");
+    }
+    format!(
+        "{id} is removed; abide invocations resume --from {id} --deployment latest moves what was still \
+         on it ({stranded})\n"
+    )
 }
 
 fn question(id: &str, count: u64, services: &[Service]) -> String {
     let mut question = format!("Remove {id}?");
     if count > 0 {
-        question =
-            format!("{question} Its unfinished invocations ({count}) can then never continue.");
+        question = format!(
+            "{question} Its unfinished invocations ({count}) then wait until they are moved."
+        );
     }
     if !services.is_empty() {
         let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
@@ -95,7 +107,7 @@ mod tests {
     fn the_question_says_what_is_lost() {
         assert_eq!(question("dp_1", 0, &[]), "Remove dp_1?");
         let services = ["A", "B"].map(|name| Service { name: name.to_owned() });
-        let all = "Remove dp_1? Its unfinished invocations (3) can then never continue. It is \
+        let all = "Remove dp_1? Its unfinished invocations (3) then wait until they are moved. It is \
                    the latest deployment of A, B: without an older one, they can no longer be called.";
         assert_eq!(question("dp_1", 3, &services), all);
     }

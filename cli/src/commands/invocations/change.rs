@@ -152,7 +152,7 @@ impl Work<'_> {
         let selection = Selection {
             filter: &self.chosen.filter,
             deployment: self.pinned_to,
-            usual_statuses: self.order.operation.usual_statuses(),
+            usual_statuses: self.order.operation.usual_statuses(self.order.deployment.is_some()),
             usual_condition: self.order.operation.usual_condition(),
         };
         let is_named = !self.chosen.ids.is_empty();
@@ -211,6 +211,11 @@ mod tests {
         let killed = selected("kill --where true").unwrap().unwrap();
         assert!(killed.contains("'running'") && !killed.contains("'completed'"), "{killed}");
         let resumed = selected("resume --from dp_1 --deployment dp_2").unwrap().unwrap();
+        assert_eq!(
+            resumed,
+            "pinned_deployment_id = 'dp_1' and status in ('paused', 'backing-off', 'suspended')"
+        );
+        let resumed = selected("resume --from dp_1").unwrap().unwrap();
         assert_eq!(
             resumed,
             "pinned_deployment_id = 'dp_1' and status in ('paused', 'backing-off')"

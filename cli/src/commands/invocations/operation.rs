@@ -54,11 +54,12 @@ impl Operation {
     }
 
     /// The statuses in which it is of use. A filter selects no others, unless it names them. What is
-    /// suspended can be resumed too, but would find nothing new to do.
-    pub(super) fn usual_statuses(self) -> &'static [&'static str] {
+    /// suspended can be resumed too, but would find nothing new to do, unless it moves.
+    pub(super) fn usual_statuses(self, is_moving: bool) -> &'static [&'static str] {
         match self {
             Self::Cancel | Self::Kill => &UNFINISHED,
             Self::Pause => &["running", "backing-off", "suspended"],
+            Self::Resume if is_moving => &["paused", "backing-off", "suspended"],
             Self::Resume => &["paused", "backing-off"],
             Self::Restart | Self::Purge | Self::PurgeJournal => &[COMPLETED],
         }

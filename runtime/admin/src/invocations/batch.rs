@@ -27,9 +27,10 @@ const IDS_MAX: usize = 1000;
 /// time, when the cancellation takes half as long, it is 2.7 times (`benches`, part `bulk`).
 const AT_ONCE: usize = 16;
 
-/// Which invocations, and what else is to be said.
+/// Which invocations, and what else is to be said. Unknown fields are refused: a `dry_run` that
+/// counted for nothing would be worse.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(expecting = "an object")]
+#[serde(expecting = "an object", deny_unknown_fields)]
 pub struct Batch {
     /// Up to 1000 ids.
     pub invocation_ids: Vec<String>,

@@ -49,7 +49,7 @@ async fn a_promise_is_named_with_the_handlers_that_may_complete_it() {
     let run = node.begin("/Approval/o%201/run", Value::Null).await;
     let why = node.until(&run, &["promise"]).await;
     why.is_one("promise", "waiting", "waits for the promise 'approved' of Approval/o 1");
-    let approve = format!("curl '{}/Approval/o%201/approve' --json '…'", node.server.ingress);
+    let approve = format!("curl '{}/Approval/o%201/approve' --json 'VALUE'", node.server.ingress);
     assert_eq!(why.commands(0)[0], approve);
 
     // Whoever attaches to the workflow waits for the same.

@@ -148,7 +148,10 @@ fn handlers(around: &Surroundings, target: &Target) -> Vec<super::Advice> {
             let [service, key, handler] =
                 [&target.service, &target.key, &handler.name].map(|it| encode(it));
             let url = format!("{}{service}/{key}/{handler}", around.ingress_url);
-            command(format!("{text}, perhaps {handler}"), format!("curl {} --json '…'", word(&url)))
+            command(
+                format!("{text}, perhaps {handler}"),
+                format!("curl {} --json 'VALUE'", word(&url)),
+            )
         })
         .collect();
     if calls.is_empty() { vec![plain(text)] } else { calls }
