@@ -37,7 +37,7 @@ fn patient() -> Limits {
 /// Controls the test server's `/wait`, and observes the body of `/large`.
 #[derive(Clone, Default)]
 struct Doings {
-    /// Notified when a request enters `/wait`, which then blocks on `goes_on`.
+    /// Notified when a request enters `/wait`, which then blocks on `goes_on`, or `/read`.
     waits: Arc<Notify>,
     goes_on: Arc<Notify>,
     /// Notified when the response to `/large` has been dropped.
@@ -79,7 +79,10 @@ async fn answer(doings: Doings, request: Request<Lingering>) -> Response<Full<By
             let large = Large(vec![7; 32 << 20], doings.large_is_gone);
             *response.body_mut() = Full::new(Bytes::from_owner(large));
         }
-        _ => {
+        path => {
+            if path == "/read" {
+                doings.waits.notify_one();
+            }
             let status = match body::read(request.into_body(), 1 << 20, &mut Plenty).await {
                 Ok(body) => {
                     *response.body_mut() = Full::new(body);
@@ -224,9 +227,12 @@ async fn a_body_that_trickles_makes_room_and_one_that_comes_fast_enough_does_not
 #[tokio::test]
 async fn a_body_that_began_fast_and_goes_on_slowly_makes_room() {
     let limits = Limits { connections_max: 1, stall_under_pressure: SHORT, ..patient() };
-    let (address, _, _stop) = start(limits).await;
+    let (address, doings, _stop) = start(limits).await;
     let mut slow = TcpStream::connect(address).await.unwrap();
-    slow.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000001\r\n\r\n").await.unwrap();
+    slow.write_all(b"POST /read HTTP/1.1\r\nhost: a\r\ncontent-length: 1000001\r\n\r\n")
+        .await
+        .unwrap();
+    doings.waits.notified().await;
     slow.write_all(&[b'x'; 300_000]).await.unwrap();
     let another = async {
         while ask(&mut TcpStream::connect(address).await.unwrap()).await.is_err() {
@@ -244,10 +250,15 @@ async fn where_bodies_give_way_only_those_who_wait_are_there_to_stay() {
     waits.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     doings.waits.notified().await;
     let mut fast = TcpStream::connect(address).await.unwrap();
-    fast.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000001\r\n\r\n").await.unwrap();
+    fast.write_all(b"POST /read HTTP/1.1\r\nhost: a\r\ncontent-length: 1000001\r\n\r\n")
+        .await
+        .unwrap();
+    doings.waits.notified().await;
     fast.write_all(&[b'x'; 1_000_000]).await.unwrap();
-    // Between two chunks it may seem to wait for the service.
-    while ask(&mut TcpStream::connect(address).await.unwrap()).await.is_err() {}
+    // Between two chunks it may seem to wait for the service. It has earned a minute.
+    let another =
+        async { while ask(&mut TcpStream::connect(address).await.unwrap()).await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(20), another).await.unwrap();
     closed(&mut fast).await;
     doings.goes_on.notify_one();
     let mut head = [0; 12];
