@@ -36,3 +36,36 @@ pub(crate) async fn check(
     // If the check itself fails, the input is left to the SDK.
     checked.await.unwrap_or(Ok(()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn fits(schema: &str, content_type: Option<&str>, body: String) -> bool {
+        let content_type = content_type.map(|it| (header::CONTENT_TYPE, it.parse().unwrap()));
+        let headers: HeaderMap = content_type.into_iter().collect();
+        check(Arc::new(Enforced::new(schema)), &headers, Bytes::from(body)).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn only_what_is_sent_as_json_is_checked() {
+        let text = || "true".to_owned();
+        let integer = r#"{"type":"integer"}"#;
+        for json in ["application/json", "application/json; charset=utf-8", "application/a+json"] {
+            assert!(!fits(integer, Some(json), text()).await, "{json}");
+        }
+        for other in [Some("text/plain"), Some("application/octet-stream"), None] {
+            assert!(fits(integer, other, text()).await, "{other:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_takes_long_is_checked_too_unless_it_takes_too_long() {
+        let items = r#"{"items":{"type":"integer"}}"#;
+        let many = |count: usize| format!("[{}true]", "1,".repeat(count));
+        for (count, is_checked) in [(10, true), (10_000, true), (300_000, false)] {
+            let fits = fits(items, Some("application/json"), many(count)).await;
+            assert_eq!(!fits, is_checked, "{count}");
+        }
+    }
+}

@@ -18,9 +18,9 @@ pub const HEADERS_BYTES_MAX: usize = 8 << 10;
 /// Size in bytes of a deployment's `metadata`, which is included in every listing.
 pub const METADATA_BYTES_MAX: usize = 64 << 10;
 
-/// Size in bytes of the input schemas of a deployment that are enforced, compiled: many times what
-/// several hundred ordinary types take. Compiling so many takes some seconds.
-pub const SCHEMAS_BYTES_MAX: u64 = 64 << 20;
+/// Size in bytes of the input schemas of a deployment that are enforced, compiled, as counted by
+/// [`crate::input_schema`]: a thousand types of ordinary size. Compiling so many takes some seconds.
+pub const SCHEMAS_BYTES_MAX: u64 = 256 << 20;
 
 /// Deployments per node: a hundred times what is registered in practice, which is one for each
 /// release that still has invocations.

@@ -76,7 +76,7 @@ fn a_reference_leads_to_what_the_draft_has_as_a_schema() {
 #[test]
 fn what_only_looks_like_an_identifier_is_allowed() {
     let schema = compiled(&json!({
-        "$id": "https://example.com/order.json",
+        "$id": "http://[order",
         "$ref": "#/$defs/Order",
         "$defs": {
             "Order": {
@@ -199,8 +199,7 @@ fn what_is_wrong_deep_inside_counts_for_its_path() {
 #[test]
 fn what_is_too_large_once_it_is_compiled_is_refused() {
     let too_complex = |schema: Value| {
-        let refused = refused(&schema);
-        assert!(matches!(refused, SchemaError::TooComplex(_)), "{refused}");
+        assert_eq!(refused(&schema), SchemaError::TooComplex);
     };
     too_complex(json!({ "pattern": "^.{1,20000}$" }));
     too_complex(json!({ "pattern": "(((a{100}){100}){100}){100}" }));

@@ -39,7 +39,8 @@ pub struct Enforced {
 }
 
 impl Enforced {
-    fn new(text: &str) -> Self {
+    /// A schema that has not been compiled yet.
+    pub fn new(text: &str) -> Self {
         Self { text: text.to_owned(), compiled: OnceLock::new() }
     }
 

@@ -9,7 +9,12 @@ use std::collections::HashMap;
 use boon::Draft;
 use serde_json::{Map, Value};
 
-use super::{SchemaError, effort::Cost, pattern, shortened};
+use super::{
+    COMPILED_BYTES_MAX, SchemaError,
+    effort::Cost,
+    pattern::{self, Weight},
+    shortened,
+};
 
 /// What each byte of a text with a `format` counts as.
 const FORMAT_SCANS: u64 = 50;
@@ -62,6 +67,7 @@ impl Graph {
         };
         reader.node(root);
         while let Some(schema) = reader.open.pop() {
+            reader.takes(NODE_BYTES)?;
             let at = reader.node(schema);
             let mut node = Node { own: Cost::once(), ..Node::default() };
             // What is neither an object nor a boolean is refused when it is compiled.
@@ -101,7 +107,6 @@ impl<'a> Reader<'a> {
         if at == next {
             self.nodes.push(Node::default());
             self.open.push(schema);
-            self.bytes += NODE_BYTES;
         }
         at
     }
@@ -184,13 +189,20 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn pattern(&mut self, node: &mut Node, pattern: &str) -> Result<(), SchemaError> {
-        let wrong = |reason| SchemaError::Pattern { pattern: shortened(pattern), reason };
-        let pattern::Weight { states, parsed } = pattern::weigh(pattern).map_err(wrong)?;
+    fn pattern(&mut self, node: &mut Node, text: &str) -> Result<(), SchemaError> {
+        let wrong = |reason| SchemaError::Pattern { pattern: shortened(text), reason };
+        let Weight { states, parsed } = pattern::weigh(text).map_err(wrong)?;
         node.own.scans = node.own.scans.saturating_add(states);
         let bytes = states.saturating_mul(STATE_BYTES).saturating_add(PARSED_FACTOR * parsed);
+        self.takes(bytes)?;
+        pattern::check(text).map_err(wrong)
+    }
+
+    /// Counts what is compiled, and stops once it is too much.
+    fn takes(&mut self, bytes: u64) -> Result<(), SchemaError> {
         self.bytes = self.bytes.saturating_add(bytes);
-        Ok(())
+        let is_bearable = self.bytes <= COMPILED_BYTES_MAX;
+        if is_bearable { Ok(()) } else { Err(SchemaError::TooComplex) }
     }
 
     /// Follows the references, now that all schemas are known.
