@@ -98,6 +98,11 @@ impl AsRef<[u8]> for Owned {
     }
 }
 
+/// Whether an invocation exists.
+pub(crate) async fn exists(ingress: &Ingress, id: InvocationId) -> Result<bool, Rejection> {
+    Ok(!matches!(see(ingress, id, 0).await?, ResultState::Nothing))
+}
+
 async fn see(
     ingress: &Ingress,
     id: InvocationId,

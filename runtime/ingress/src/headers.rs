@@ -4,6 +4,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use protocol::surface::header::{IDEMPOTENCY_EXPIRES, IDEMPOTENCY_KEY, LIMIT_KEY};
 use runtime_core::model::deployment::InputRule;
+use runtime_schema::content_type;
 use runtime_views::duration;
 
 use crate::error::Rejection;
@@ -89,22 +90,10 @@ pub(crate) fn check_input(
     match actual {
         None if is_empty && !rule.required => Ok(()),
         None => Err(Rejection::ContentTypeMissing(expected.clone())),
-        Some(actual) if matches(actual, expected) => Ok(()),
+        Some(actual) if content_type::matches(actual, expected) => Ok(()),
         Some(actual) => {
             Err(Rejection::ContentType { actual: actual.to_owned(), expected: expected.clone() })
         }
-    }
-}
-
-/// Whether a content type matches a rule such as `*/*`, `text/*` or `application/json`. Parameters
-/// are ignored.
-fn matches(actual: &str, rule: &str) -> bool {
-    let essence = |text: &str| text.split(';').next().unwrap_or_default().trim().to_owned();
-    let (actual, rule) = (essence(actual), essence(rule));
-    match rule.split_once('/') {
-        Some(("*", "*")) => true,
-        Some((kind, "*")) => actual.split_once('/').is_some_and(|(actual, _)| actual == kind),
-        Some(_) | None => actual == rule,
     }
 }
 

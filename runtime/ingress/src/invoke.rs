@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, request::Parts};
 use hyper::{Request, body::Body as HttpBody};
-use protocol::{Target, TerminalFailure};
+use protocol::{HandlerKind, Target, TerminalFailure};
 use runtime_core::{
     admission::{self, AdmissionError},
     model::{deployment::OutputRule, invocation::Invoke},
@@ -13,11 +13,12 @@ use runtime_core::{
     time::Timestamp,
 };
 use runtime_partition::{CallAnswer, random::SystemEntropy};
+use runtime_schema::input_schema::Mismatch;
 
 use crate::{
     Ingress, answers, body,
     error::Rejection,
-    headers,
+    headers, input,
     path::{Address, PathError},
     response, typing,
 };
@@ -36,7 +37,7 @@ where
     }
     find(&ingress.registry.snapshot(), &address)?;
     let (bytes, held) = body::read(ingress, &parts, incoming).await?;
-    let Prepared { invoke, output, registry } = prepare(ingress, &parts, bytes, address)?;
+    let Prepared { invoke, output, registry } = prepare(ingress, &parts, bytes, address).await?;
     // Calls may wait a long time.
     drop(parts);
     let id = invoke.id;
@@ -99,27 +100,8 @@ pub(crate) fn find<'a>(
     }
 }
 
-/// Checks a body against the handler's JSON schema, if its endpoint asks for that.
-fn check_schema(
-    ingress: &Ingress,
-    address: &Address,
-    body: &Bytes,
-    is_required: bool,
-) -> Result<(), Rejection> {
-    let Address { service, handler, .. } = address;
-    if body.is_empty() && !is_required {
-        return Ok(());
-    }
-    let Some(schema) = ingress.registry.input_schema(service, handler) else { return Ok(()) };
-    schema.check(body).map_err(|mismatch| Rejection::Schema {
-        service: service.clone(),
-        handler: handler.clone(),
-        mismatch,
-    })
-}
-
 /// Checks a request against the registry and builds the invocation.
-pub(crate) fn prepare(
+pub(crate) async fn prepare(
     ingress: &Ingress,
     parts: &Parts,
     body: Bytes,
@@ -129,7 +111,9 @@ pub(crate) fn prepare(
     let (service, handler) = find(&registry, &address)?;
     let definition = service.handler_definition(handler);
     headers::check_input(&parts.headers, body.is_empty(), &definition.input)?;
-    check_schema(ingress, &address, &body, definition.input.required)?;
+    let is_sent = !body.is_empty() || definition.input.required;
+    let schema = ingress.registry.input_schema(&address.service, &address.handler);
+    let schema = schema.filter(|_| is_sent).map(|schema| (schema, body.clone()));
     let idempotency_key = headers::idempotency_key(&parts.headers)?;
     if headers::has_limit_key(&parts.headers, parts.uri.query()) {
         return Err(AdmissionError::LimitKeyWithoutScope.into());
@@ -146,5 +130,21 @@ pub(crate) fn prepare(
     let (facts, derivation) = (&handler.facts, ingress.derivation);
     let invoke = admission::request(request, facts, derivation, now, &mut SystemEntropy)?;
     let output = definition.output.clone();
+    if let Some((schema, body)) = schema
+        && let Err(mismatch) = input::check(schema, &parts.headers, body).await
+    {
+        refuse(ingress, &invoke, mismatch).await?;
+    }
     Ok(Prepared { invoke, output, registry })
+}
+
+/// Refuses an input that does not match its schema, unless the request only asks again for an
+/// invocation that was accepted, before the schema had changed.
+async fn refuse(ingress: &Ingress, invoke: &Invoke, mismatch: Mismatch) -> Result<(), Rejection> {
+    let is_named = invoke.idempotency_key.is_some() || invoke.handler_kind == HandlerKind::Workflow;
+    if is_named && answers::exists(ingress, invoke.id).await? {
+        return Ok(());
+    }
+    let Target { service, handler, .. } = invoke.target.clone();
+    Err(Rejection::Schema { service, handler, mismatch })
 }

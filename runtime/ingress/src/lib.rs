@@ -1,7 +1,7 @@
 //! The HTTP ingress: calls, sends, attaches, awakeables.
 //!
 //! Reading order: [`access`] (which requests are let in), [`path`] (URL to request, pure),
-//! `headers` (what else a request carries), one file per verb (`invoke`, `send`, `attach`, which
+//! `headers` (what else a request carries), `input` (bodies and their JSON schemas), one file per verb (`invoke`, `send`, `attach`, which
 //! also has output, `awakeable`, `lookup`), `answers` (memory for results), [`error`] (the single
 //! place where a rejection becomes a status), [`server`] (dispatch of requests).
 //!
@@ -16,6 +16,7 @@ mod body;
 pub mod error;
 mod headers;
 mod health;
+mod input;
 mod invoke;
 mod lookup;
 pub mod path;

@@ -38,7 +38,7 @@ where
     let delay_ms = headers::delay_ms(parts.uri.query())?;
     find(&ingress.registry.snapshot(), &address)?;
     let (bytes, held) = body::read(ingress, &parts, incoming).await?;
-    let Prepared { mut invoke, .. } = prepare(ingress, &parts, bytes, address)?;
+    let Prepared { mut invoke, .. } = prepare(ingress, &parts, bytes, address).await?;
     invoke.start_at = delay_ms.map(|delay_ms| Timestamp(ingress.now_ms()).after_ms(delay_ms));
     let id = invoke.id;
     let sent = ingress.partitions.send(held, invoke).await;

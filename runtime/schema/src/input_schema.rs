@@ -1,34 +1,52 @@
 //! JSON schemas of inputs that the ingress enforces, for handlers whose endpoint asks for it.
 //!
-//! A schema is compiled when its deployment is registered, and once more for the registry's snapshot.
-//! It has to be all that is needed: nothing is fetched, and references lead nowhere but into the schema
-//! itself. Checking an input is bounded ([`effort`]): regular expressions take linear time, and an
-//! input that would take too long is left to the SDK, which decodes it in any case.
+//! A schema is compiled when its deployment is registered, to refuse what cannot be enforced, and again
+//! with the first input that it checks ([`enforced`]). It has to be all that is needed: nothing is
+//! fetched, and references lead nowhere but into the schema itself.
+//!
+//! Whatever a schema says, checking an input takes bounded time, memory and stack. The schemas within
+//! it and what each costs are read from its keywords ([`graph`], [`pattern`]), and what an input
+//! costs at most is known before it is checked ([`effort`]): one that would take too long is left to
+//! the SDK, which decodes it in any case.
 
 mod effort;
+pub mod enforced;
+mod graph;
+mod pattern;
 
-use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
 
 use boon::{Compiler, ErrorKind, SchemaIndex, Schemas, UrlLoader, ValidationError};
-use protocol::discovery::{INPUT_VALIDATION, STRICT};
-use runtime_core::{
-    model::deployment::{HandlerDefinition, ServiceDefinition},
-    registry::RegistrySnapshot,
-};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use effort::Effort;
+use effort::{Effort, Load};
+use graph::Graph;
 
 /// The largest schema that is enforced, in bytes: many times the largest that types yield in
-/// practice. Compiling one takes up to some tenths of a second.
+/// practice.
 pub const SCHEMA_BYTES_MAX: usize = 256 << 10;
+/// The largest size of a schema once it is compiled, in bytes.
+pub const COMPILED_BYTES_MAX: u64 = 16 << 20;
 /// The largest input that is checked, in bytes. Parsed, it takes up to 32 times that in memory.
 pub const INPUT_BYTES_MAX: usize = 1 << 20;
+/// The most steps that a check may take: some hundredths of a second. Each step may find something
+/// wrong, which is kept in memory until the end.
+const STEPS_MAX: u64 = 200_000;
+/// The largest input that is parsed on a thread that others wait for, and the most steps that its check
+/// may take there: a fraction of a millisecond.
+const QUICK_BYTES_MAX: usize = 16 << 10;
+const QUICK_STEPS_MAX: u64 = 2_000;
+/// The stack that one of the nested calls of a check takes without optimisation, generously.
+const CALL_BYTES: usize = 24 << 10;
+/// The stack that compiling takes: a schema is itself checked against the schema of schemas, which
+/// takes several nested calls for each of its up to 128 levels.
+const COMPILER_BYTES: usize = 32 << 20;
 /// How many characters of a reason are shown.
 const REASON_CHARS_MAX: usize = 500;
+/// How many characters of a reference or pattern are shown.
+const SHOWN_CHARS_MAX: usize = 200;
 /// How many alternatives a reason explains.
 const ALTERNATIVES_MAX: usize = 3;
 /// The address of a schema while it is compiled.
@@ -40,9 +58,18 @@ pub enum SchemaError {
     /// It exceeds [`SCHEMA_BYTES_MAX`].
     #[error("it has {0} bytes, more than the limit of {SCHEMA_BYTES_MAX}")]
     TooLarge(usize),
+    /// It exceeds [`COMPILED_BYTES_MAX`].
+    #[error(
+        "compiled it takes more than {COMPILED_BYTES_MAX} bytes, the limit, because of repetitions \
+         in its patterns or of the number of schemas within it"
+    )]
+    TooComplex,
     /// It is not JSON.
     #[error("it is not JSON: {0}")]
     NotJson(String),
+    /// It is of a draft that is not known.
+    #[error("its $schema is '{0}', which is none of the drafts 4, 6, 7, 2019-09 and 2020-12")]
+    Draft(String),
     /// It refers to something outside of itself.
     #[error(
         "it refers to '{0}'; references may only lead into the schema itself, as in #/$defs/Item"
@@ -51,12 +78,26 @@ pub enum SchemaError {
     /// It refers to a part of itself that it does not have.
     #[error("it refers to '{0}', which it does not have")]
     Missing(String),
-    /// It uses a keyword that makes a reference depend on where it is evaluated.
+    /// It refers to a part of itself that is no schema.
+    #[error(
+        "it refers to '{0}', which is no place for a schema in its draft; those are definitions, and $defs \
+         from 2019-09 on"
+    )]
+    NoSchema(String),
+    /// It uses a keyword that is not supported.
     #[error("it uses '{0}', which is not supported")]
     Unsupported(&'static str),
     /// It refers to itself without going into the value.
     #[error("it refers to itself in a circle that no value ends")]
     Endless,
+    /// A pattern of it can't be enforced.
+    #[error("its pattern '{pattern}' cannot be used: {reason}")]
+    Pattern {
+        /// The pattern, shortened.
+        pattern: String,
+        /// Why.
+        reason: String,
+    },
     /// It is not a valid schema.
     #[error("{0}")]
     Invalid(String),
@@ -80,20 +121,20 @@ impl fmt::Display for Mismatch {
 
 /// A compiled schema.
 pub struct InputSchema {
-    text: String,
     schemas: Schemas,
     root: SchemaIndex,
     effort: Effort,
+    bytes: u64,
 }
 
 impl fmt::Debug for InputSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("InputSchema").field(&self.text).finish()
+        f.debug_struct("InputSchema").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 
 impl InputSchema {
-    /// Compiles a schema.
+    /// Compiles a schema, which may take up to some tenths of a second.
     ///
     /// # Errors
     /// Returns an error if it is not valid, or cannot be enforced within bounds.
@@ -101,42 +142,81 @@ impl InputSchema {
         if text.len() > SCHEMA_BYTES_MAX {
             return Err(SchemaError::TooLarge(text.len()));
         }
-        let schema: Value =
+        let mut schema: Value =
             serde_json::from_str(text).map_err(|error| SchemaError::NotJson(error.to_string()))?;
-        let effort = Effort::of(&schema)?;
-        let invalid = |error: boon::CompileError| {
-            SchemaError::Invalid(cut(&format!("{error:#}").replace(PLACE, "")))
-        };
-        let mut compiler = Compiler::new();
-        compiler.use_loader(Box::new(Nowhere));
-        compiler.add_resource(PLACE, schema).map_err(invalid)?;
-        let mut schemas = Schemas::new();
-        let root = compiler.compile(PLACE, &mut schemas).map_err(invalid)?;
-        Ok(Self { text: text.to_owned(), schemas, root, effort })
+        let graph = Graph::of(&schema, text.len())?;
+        let effort = Effort::of(&graph)?;
+        let bytes = graph.bytes;
+        if let Value::Object(keywords) = &mut schema {
+            // Whatever it is called, it is found here.
+            keywords.remove("$id");
+            keywords.remove("id");
+        }
+        let (schemas, root) = stacker::maybe_grow(COMPILER_BYTES, COMPILER_BYTES, || {
+            let mut compiler = Compiler::new();
+            compiler.use_loader(Box::new(Nowhere));
+            compiler.add_resource(PLACE, schema).map_err(|error| invalid(&error))?;
+            let mut schemas = Schemas::new();
+            let root = compiler.compile(PLACE, &mut schemas).map_err(|error| invalid(&error))?;
+            Ok((schemas, root))
+        })?;
+        Ok(Self { schemas, root, effort, bytes })
     }
 
-    /// The schema as it was declared.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// About how much memory it takes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
-    /// Checks an input. One that takes too long to check passes: the SDK decodes it in any case.
+    /// Checks an input, which may take some hundredths of a second. One that takes longer passes: the
+    /// SDK decodes it in any case.
     ///
     /// # Errors
     /// Returns the first thing that is wrong with it.
     pub fn check(&self, input: &[u8]) -> Result<(), Mismatch> {
-        if input.len() > INPUT_BYTES_MAX {
-            return Ok(());
-        }
-        let value: Value = serde_json::from_slice(input).map_err(|error| Mismatch {
-            at: String::new(),
-            reason: format!("it is not JSON: {error}"),
-        })?;
-        if !self.effort.is_bearable(&value) {
-            return Ok(());
-        }
-        self.schemas.validate(&value, self.root).map_err(|error| explained(&error))
+        self.check_within(input, INPUT_BYTES_MAX, STEPS_MAX).unwrap_or(Ok(()))
     }
+
+    /// Checks an input if that is a matter of a fraction of a millisecond.
+    pub fn check_quickly(&self, input: &[u8]) -> Option<Result<(), Mismatch>> {
+        self.check_within(input, QUICK_BYTES_MAX, QUICK_STEPS_MAX)
+    }
+
+    fn check_within(
+        &self,
+        input: &[u8],
+        bytes_max: usize,
+        steps_max: u64,
+    ) -> Option<Result<(), Mismatch>> {
+        if input.len() > bytes_max {
+            return None;
+        }
+        let value: Value = match serde_json::from_slice(input) {
+            Ok(value) => value,
+            // It is JSON, and only exceeds what is parsed here: in its depth, or with a number or an
+            // escape that Rust has no value for.
+            Err(_) if is_json(input) => return None,
+            Err(error) => {
+                let reason = format!("it is not JSON: {error}");
+                return Some(Err(Mismatch { at: String::new(), reason }));
+            }
+        };
+        let Load { nesting, .. } =
+            self.effort.to_check(&value).filter(|load| load.steps <= steps_max)?;
+        Some(self.validate(&value, nesting))
+    }
+
+    /// Validates on a stack that has room for so many nested calls.
+    fn validate(&self, value: &Value, nesting: u64) -> Result<(), Mismatch> {
+        let stack = CALL_BYTES.saturating_mul(1 + usize::try_from(nesting).unwrap_or(usize::MAX));
+        stacker::maybe_grow(stack, stack, || {
+            self.schemas.validate(value, self.root).map_err(|error| explained(&error))
+        })
+    }
+}
+
+fn is_json(input: &[u8]) -> bool {
+    std::str::from_utf8(input).is_ok() && serde_json::from_slice::<IgnoredAny>(input).is_ok()
 }
 
 /// Loads nothing: what a schema needs is in it.
@@ -146,6 +226,14 @@ impl UrlLoader for Nowhere {
     fn load(&self, _: &str) -> Result<Value, Box<dyn StdError>> {
         Err("nothing is fetched".into())
     }
+}
+
+fn invalid(error: &boon::CompileError) -> SchemaError {
+    if let boon::CompileError::ValidationError { src, .. } = error {
+        let wrong = explained(src);
+        return SchemaError::Invalid(format!("it is not a valid schema: {wrong}"));
+    }
+    SchemaError::Invalid(cut(&format!("{error:#}").replace(PLACE, "")))
 }
 
 /// The first thing that is wrong, as deep in the value as it is certain: where none of several
@@ -173,49 +261,11 @@ fn cut(reason: &str) -> String {
     reason.chars().take(REASON_CHARS_MAX).collect()
 }
 
-/// The schema of a handler's input, if its endpoint asks to have it enforced: the handler's word
-/// counts before the service's.
-pub fn enforced<'a>(
-    service: &ServiceDefinition,
-    handler: &'a HandlerDefinition,
-) -> Option<&'a str> {
-    fn setting(metadata: &[(String, String)]) -> Option<&str> {
-        let setting = metadata.iter().find(|(name, _)| name == INPUT_VALIDATION);
-        setting.map(|(_, value)| value.as_str())
-    }
-    let setting = setting(&handler.metadata).or_else(|| setting(&service.metadata));
-    handler.input.json_schema.as_deref().filter(|_| setting == Some(STRICT))
+fn shortened(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS_MAX).collect()
 }
 
-/// The schemas that are enforced of the latest revisions, by service and handler.
-#[derive(Debug, Default)]
-pub(crate) struct InputSchemas(BTreeMap<String, BTreeMap<String, Arc<InputSchema>>>);
-
-impl InputSchemas {
-    /// The schemas of a registry. Those that an earlier one had are not compiled again.
-    pub(crate) fn of(registry: &RegistrySnapshot, earlier: &Self) -> Self {
-        let schema = |service: &str, handler: &HandlerDefinition, text: &str| {
-            let known = earlier.get(service, &handler.name).filter(|known| known.text() == text);
-            let compiled = || InputSchema::compile(text).ok().map(Arc::new);
-            // One that does not compile was registered by a version that did not enforce it.
-            known.cloned().or_else(compiled).map(|schema| (handler.name.clone(), schema))
-        };
-        let services = registry.services().into_iter().filter_map(|service| {
-            let service = service.definition();
-            let schemas = service
-                .handlers
-                .iter()
-                .filter_map(|handler| schema(&service.name, handler, enforced(service, handler)?));
-            let schemas: BTreeMap<_, _> = schemas.collect();
-            (!schemas.is_empty()).then(|| (service.name.clone(), schemas))
-        });
-        Self(services.collect())
-    }
-
-    pub(crate) fn get(&self, service: &str, handler: &str) -> Option<&Arc<InputSchema>> {
-        self.0.get(service)?.get(handler)
-    }
-}
-
+#[cfg(test)]
+mod bounds_tests;
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,12 @@
 //! the rules that turn a manifest into a deployment.
 //!
 //! Reading order: [`address`] (where an endpoint is reached), [`headers`] (what may be sent to it),
-//! [`limits`] (how large everything may be), [`input_schema`] (JSON schemas that inputs have to match),
+//! [`limits`] (how large everything may be), [`content_type`], [`input_schema`] (JSON schemas that inputs
+//! have to match),
 //! [`registration`] (from a manifest to a deployment, pure).
 
 pub mod address;
+pub mod content_type;
 pub mod headers;
 pub mod input_schema;
 pub mod limits;
@@ -14,7 +16,7 @@ pub mod registration;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use input_schema::{InputSchema, InputSchemas};
+use input_schema::enforced::{Enforced, InputSchemas};
 use runtime_core::{
     model::deployment::StoredDeployment,
     registry::{Defaults, RegistrySnapshot},
@@ -24,7 +26,7 @@ use runtime_core::{
 #[derive(Debug, Clone)]
 pub struct SharedRegistry(Arc<ArcSwap<Published>>);
 
-/// A snapshot, and what is compiled from it.
+/// A snapshot, and what is derived from it.
 #[derive(Debug)]
 struct Published {
     registry: Arc<RegistrySnapshot>,
@@ -45,7 +47,7 @@ impl SharedRegistry {
     }
 
     /// The schema that inputs of a handler have to match, if its endpoint asks for that.
-    pub fn input_schema(&self, service: &str, handler: &str) -> Option<Arc<InputSchema>> {
+    pub fn input_schema(&self, service: &str, handler: &str) -> Option<Arc<Enforced>> {
         self.0.load().inputs.get(service, handler).cloned()
     }
 

@@ -18,6 +18,10 @@ pub const HEADERS_BYTES_MAX: usize = 8 << 10;
 /// Size in bytes of a deployment's `metadata`, which is included in every listing.
 pub const METADATA_BYTES_MAX: usize = 64 << 10;
 
+/// Size in bytes of the input schemas of a deployment that are enforced, compiled, as counted by
+/// [`crate::input_schema`]: a thousand types of ordinary size. Compiling so many takes some seconds.
+pub const SCHEMAS_BYTES_MAX: u64 = 256 << 20;
+
 /// Deployments per node: a hundred times what is registered in practice, which is one for each
 /// release that still has invocations.
 pub const DEPLOYMENTS_MAX: usize = 10_000;
@@ -73,6 +77,13 @@ pub enum LimitError {
         /// The length of the name in bytes.
         actual: usize,
     },
+    /// The input schemas that are to be enforced are too large.
+    #[error(
+        "the JSON schemas of inputs that are to be enforced take about {0} bytes and more compiled, the \
+         limit is {SCHEMAS_BYTES_MAX} per deployment; split the services across several endpoints, or \
+         enforce fewer"
+    )]
+    Schemas(u64),
     /// Key/value pairs in the request are too large.
     #[error("'{field}' has {actual} bytes in total, more than the limit of {max}; send less")]
     Pairs {

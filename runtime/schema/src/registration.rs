@@ -16,7 +16,7 @@ use runtime_core::{
 };
 
 use crate::{
-    input_schema::{self, InputSchema, SchemaError},
+    input_schema::{InputSchema, SchemaError, enforced},
     limits::{self, LimitError, RegistryFull},
 };
 
@@ -113,7 +113,8 @@ impl RegistrationError {
     }
 }
 
-/// Checks a manifest against the registry and turns it into a deployment.
+/// Checks a manifest against the registry and turns it into a deployment. If it has many input schemas
+/// that are to be enforced, compiling them takes seconds.
 ///
 /// # Errors
 /// Returns an error if it can't be registered; the registry is unchanged either way.
@@ -144,7 +145,6 @@ pub fn plan(
         .iter()
         .map(|service| {
             let definition = service_definition(service).map_err(RegistrationError::Malformed)?;
-            check_schemas(&definition)?;
             let was = registry.service(&service.name).map(|known| known.definition().kind);
             match was {
                 Some(was) if was != definition.kind && !allow_breaking => {
@@ -158,6 +158,7 @@ pub fn plan(
             }
         })
         .collect::<Result<Vec<_>, _>>()?;
+    check_schemas(&services)?;
     let Endpoint { id, uri, http1, headers, metadata, sdk } = endpoint;
     let bidirectional = manifest.protocol_mode == Some(ProtocolMode::BidiStream) && !http1;
     let deployment = Deployment {
@@ -178,14 +179,22 @@ pub fn plan(
 }
 
 /// Compiles the schemas that are to be enforced.
-fn check_schemas(service: &ServiceDefinition) -> Result<(), RegistrationError> {
-    service.handlers.iter().try_for_each(|handler| {
-        let Some(schema) = input_schema::enforced(service, handler) else { return Ok(()) };
-        InputSchema::compile(schema).map(drop).map_err(|reason| {
-            let handler = format!("{}/{}", service.name, handler.name);
-            RegistrationError::Schema { handler, reason }
-        })
-    })
+fn check_schemas(services: &[ServiceDefinition]) -> Result<(), RegistrationError> {
+    let mut bytes = 0;
+    for service in services {
+        for handler in &service.handlers {
+            let Some(schema) = enforced::text_of(service, handler) else { continue };
+            let schema = InputSchema::compile(schema).map_err(|reason| {
+                let handler = format!("{}/{}", service.name, handler.name);
+                RegistrationError::Schema { handler, reason }
+            })?;
+            bytes += schema.bytes();
+            if bytes > limits::SCHEMAS_BYTES_MAX {
+                return Err(RegistrationError::Limit(LimitError::Schemas(bytes)));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn service_definition(service: &discovery::Service) -> Result<ServiceDefinition, ManifestError> {

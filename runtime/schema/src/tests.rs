@@ -135,6 +135,47 @@ fn a_schema_is_enforced_where_the_endpoint_asks_for_it() {
     );
 }
 
+/// Several schemas that are each within their own limit.
+#[test]
+fn a_deployment_has_so_many_schemas_enforced() {
+    let empty = RegistrySnapshot::new(Vec::new(), Defaults::default());
+    let schema = r#"{"type":"string","pattern":"x{35000}"}"#;
+    let planned = |count: usize, content_type: &str, setting: &str| {
+        let handler = |n| {
+            format!(
+                r#"{{"name":"h{n}","input":{{"contentType":"{content_type}","jsonSchema":{schema}}}}}"#
+            )
+        };
+        let handlers: Vec<_> = (0..count).map(handler).collect();
+        let service = format!(
+            r#"{{"name":"S","ty":"SERVICE","metadata":{{"abide.input-validation":"{setting}"}},
+                "handlers":[{}]}}"#,
+            handlers.join(",")
+        );
+        plan(&empty, endpoint(1), &manifest(&service), false).map(drop)
+    };
+    assert_eq!(planned(3, "application/json", "strict"), Ok(()));
+    let refused = planned(20, "*/*", "strict").unwrap_err();
+    assert_eq!(refused.restate_code(), Some("META0013"));
+    assert!(refused.to_string().contains("the limit is 268435456 per deployment"), "{refused}");
+    assert_eq!(planned(20, "application/json", "off"), Ok(()));
+    assert_eq!(planned(20, "text/plain", "strict"), Ok(()), "it is never JSON");
+}
+
+/// Publishing is done by threads that requests wait for.
+#[test]
+fn a_schema_is_compiled_by_who_checks_an_input() {
+    let service = r#"{"name":"S","ty":"SERVICE","metadata":{"abide.input-validation":"strict"},
+        "handlers":[{"name":"h","input":{"contentType":"*/*","jsonSchema":{"type":"integer"}}}]}"#;
+    let registry = SharedRegistry::new(Defaults::default());
+    registry.publish(vec![stored(&registry.snapshot(), 1, service, 1)]);
+    let schema = registry.input_schema("S", "h").unwrap();
+    assert_eq!(schema.check_quickly(b"1"), None, "it is not compiled yet");
+    assert_eq!(schema.check(b"1"), Ok(()));
+    assert_eq!(schema.check_quickly(b"1"), Some(Ok(())));
+    assert!(matches!(schema.check_quickly(b"true"), Some(Err(_))));
+}
+
 #[test]
 fn the_registry_has_room_for_so_many_deployments_and_so_much_of_them() {
     let empty = RegistrySnapshot::new(Vec::new(), Defaults::default());

@@ -352,6 +352,36 @@ async fn an_input_that_does_not_match_its_schema_is_no_invocation() {
     assert_eq!(unchecked.json().unwrap()["source"], "invocation", "the SDK refuses it");
 }
 
+/// What a handler takes changes with a new version of its service.
+struct Numbers;
+
+#[service(name = "Sum")]
+impl Numbers {
+    pub async fn of(&self, _ctx: &Context, numbers: Vec<String>) -> Result<u64> {
+        Ok(numbers.len() as u64)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_was_accepted_is_answered_after_its_schema_has_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_abide, server) = start(dir.path()).await;
+    let old = serve(Endpoint::new().bind(Sum)).await;
+    register(&server, &old).await;
+    let ask = async |key: &str, path: &str| {
+        let key = [("idempotency-key", key)];
+        server.post_with(path, &json!([1, 2]), &key).await.unwrap()
+    };
+    assert_eq!(ask("k", "/Sum/of").await.ok().unwrap(), 3);
+    let new = serve(Endpoint::new().bind(Numbers)).await;
+    register(&server, &new).await;
+    assert_eq!(ask("k", "/Sum/of").await.ok().unwrap(), 3, "it is answered as before");
+    let again = ask("k", "/Sum/of/send").await.ok().unwrap();
+    assert_eq!(again["status"], "PreviouslyAccepted");
+    let refused = ask("new", "/Sum/of").await;
+    refused.expect_failure(400, "schema of 'Sum/of' at '/0': want string").unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_is_described_with_the_routes_that_reach_it() {
     let dir = tempfile::tempdir().unwrap();

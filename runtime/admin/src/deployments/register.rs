@@ -7,7 +7,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
 };
-use protocol::DeploymentId;
+use protocol::{DeploymentId, discovery::Manifest};
 use runtime_core::{
     effect::Registered,
     model::deployment::{Deployment, StoredDeployment},
@@ -20,6 +20,7 @@ use runtime_schema::{
     registration::{Endpoint, Registration, RegistrationError, plan},
 };
 use serde::{Deserialize, Serialize};
+use tokio::{sync::Semaphore, task};
 use utoipa::ToSchema;
 
 use super::{lost, services, unknown, usage};
@@ -114,7 +115,7 @@ pub async fn register(
     let id = existing.as_ref().map_or_else(|| new_id(&admin), |stored| stored.deployment.id);
     let endpoint = Endpoint { id, uri, http1, headers, metadata, sdk };
     let allow_breaking = request.breaking || request.force;
-    let Registration { deployment } = plan(&registry, endpoint, &manifest, allow_breaking)?;
+    let deployment = planned(&registry, endpoint, manifest, allow_breaking).await?;
     let deployment = Arc::new(deployment);
     let info = info(&admin, &registry, existing.as_deref(), &deployment).await?;
     if request.dry_run {
@@ -127,6 +128,27 @@ pub async fn register(
     let registry = admin.registry.snapshot();
     let stored = registry.deployment(id).ok_or_else(|| unknown(id.to_string()))?;
     Ok(created(status, &registry, stored, info))
+}
+
+/// Registrations are planned one at a time, so that they take no more than a core.
+static TURN: Semaphore = Semaphore::const_new(1);
+
+/// Turns a manifest into a deployment, on a thread that nobody else waits for: it may have many schemas
+/// to compile.
+pub(super) async fn planned(
+    registry: &Arc<RegistrySnapshot>,
+    endpoint: Endpoint,
+    manifest: Manifest,
+    allow_breaking: bool,
+) -> Result<Deployment, Refusal> {
+    let (turn, registry) = (TURN.acquire().await, Arc::clone(registry));
+    let planned = task::spawn_blocking(move || {
+        let _turn = turn;
+        plan(&registry, endpoint, &manifest, allow_breaking)
+    });
+    let failed = |error| Refusal::BadRequest(format!("the manifest cannot be checked: {error}"));
+    let Registration { deployment } = planned.await.map_err(failed)??;
+    Ok(deployment)
 }
 
 /// What a registration takes away: from the deployment that it replaces, and else from the latest

@@ -10,14 +10,11 @@ use runtime_core::{
     model::deployment::{Deployment, StoredDeployment},
     registry::{RegistrySnapshot, overwritten},
 };
-use runtime_schema::{
-    address, headers, limits,
-    registration::{Endpoint, plan},
-};
+use runtime_schema::{address, headers, limits, registration::Endpoint};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{DescribedDeployment, described, lost, parse, unknown, usage};
+use super::{DescribedDeployment, described, lost, parse, register::planned, unknown, usage};
 use crate::{
     Admin,
     discovery::{Discovered, EndpointProbe},
@@ -149,7 +146,7 @@ pub async fn update(
 /// The deployment as the request and its endpoint have it.
 async fn discover(
     admin: &Admin,
-    registry: &RegistrySnapshot,
+    registry: &Arc<RegistrySnapshot>,
     stored: &StoredDeployment,
     request: Update,
 ) -> Result<Deployment, Refusal> {
@@ -169,7 +166,7 @@ async fn discover(
     let (id, metadata) = (known.id, known.metadata.clone());
     let endpoint = Endpoint { id, uri, http1, headers, metadata, sdk };
     // Whether a kind may change is up to `overwrite`, for this deployment alone.
-    Ok(plan(registry, endpoint, &manifest, true)?.deployment)
+    planned(registry, endpoint, manifest, true).await
 }
 
 /// What the operator should know, although the update is done.

@@ -66,9 +66,23 @@ fn what_cannot_be_enforced_is_refused_with_the_reason() {
     let circle = json!({ "anyOf": [{ "$ref": "#/$defs/A" }], "$defs": { "A": { "$ref": "#" } } });
     assert_eq!(refused(circle), SchemaError::Endless);
     assert!(matches!(refused(json!({ "type": "strin" })), SchemaError::Invalid(_)));
-    assert!(matches!(refused(json!({ "pattern": "(" })), SchemaError::Invalid(_)));
     // What only backtracking could find would take exponential time.
-    assert!(matches!(refused(json!({ "pattern": "(a)\\1" })), SchemaError::Invalid(_)));
+    for (pattern, reason) in [
+        ("(", "unclosed group"),
+        ("(a)\\1", "backreferences are not supported"),
+        ("^(?=x)", "look-around, including look-ahead and look-behind, is not supported"),
+    ] {
+        let says = format!("its pattern '{pattern}' cannot be used: {reason}");
+        assert_eq!(refused(json!({ "items": { "pattern": pattern } })).to_string(), says);
+        assert_eq!(refused(json!({ "patternProperties": { pattern: {} } })).to_string(), says);
+    }
+    let draft = refused(json!({ "$schema": "https://example.com/own" })).to_string();
+    assert!(draft.contains("'https://example.com/own', which is none of the drafts"), "{draft}");
+    let invalid = refused(json!({ "properties": { "a": { "minLength": -1 } } })).to_string();
+    assert!(
+        invalid.starts_with("it is not a valid schema: at '/properties/a/minLength'"),
+        "{invalid}"
+    );
     assert!(matches!(InputSchema::compile("{"), Err(SchemaError::NotJson(_))));
     let large = json!({ "description": "x".repeat(SCHEMA_BYTES_MAX) });
     assert!(matches!(refused(large), SchemaError::TooLarge(_)));
@@ -111,6 +125,18 @@ fn what_would_take_forever_is_left_to_the_sdk() {
     assert!(wide.check(many(10_000).as_bytes()).is_err());
     assert_eq!(wide.check(many(400_000).as_bytes()), Ok(()));
     assert_eq!(wide.check(many(INPUT_BYTES_MAX / 2).as_bytes()), Ok(()));
+}
+
+#[test]
+fn json_that_is_beyond_what_is_parsed_here_is_left_to_the_sdk() {
+    let strict = compiled(&json!({ "type": "boolean" }));
+    for json in [&*format!("{}{}", "[".repeat(200), "]".repeat(200)), "1e400", r#""\ud800""#] {
+        assert_eq!(strict.check(json.as_bytes()), Ok(()), "{json}");
+    }
+    for other in [&b"1e"[..], b"\"\xff\"", b"[1", b"\"\\x\"", b"true true", b"{1:2}"] {
+        let says = strict.check(other).unwrap_err().to_string();
+        assert!(says.starts_with("it is not JSON: "), "{says}");
+    }
 }
 
 #[test]
