@@ -10,16 +10,19 @@ use runtime_schema::{
 };
 use tokio::{sync::Semaphore, task};
 
+use crate::LongChecks;
+
 /// So many checks that take long run at a time; further ones wait. Each takes tens of megabytes at
 /// worst, and a core.
 static TURNS: Semaphore = Semaphore::const_new(2);
 
-/// Checks a body. One that is quickly checked is checked here, and another one on a thread that
-/// nobody else waits for.
+/// Checks a body. One that is quickly checked is checked here, and another one where `long_checks`
+/// says.
 pub(crate) async fn check(
     schema: Arc<Enforced>,
     headers: &HeaderMap,
     body: Bytes,
+    long_checks: LongChecks,
 ) -> Result<(), Mismatch> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !content_type.is_some_and(content_type::is_json) {
@@ -27,6 +30,9 @@ pub(crate) async fn check(
     }
     if let Some(outcome) = schema.check_quickly(&body) {
         return outcome;
+    }
+    if long_checks == LongChecks::Here {
+        return schema.check(&body);
     }
     let turn = TURNS.acquire().await;
     let checked = task::spawn_blocking(move || {
@@ -44,7 +50,13 @@ mod tests {
     async fn fits(schema: &str, content_type: Option<&str>, body: String) -> bool {
         let content_type = content_type.map(|it| (header::CONTENT_TYPE, it.parse().unwrap()));
         let headers: HeaderMap = content_type.into_iter().collect();
-        check(Arc::new(Enforced::new(schema)), &headers, Bytes::from(body)).await.is_ok()
+        let check = |long_checks| {
+            let schema = Arc::new(Enforced::new(schema));
+            super::check(schema, &headers, Bytes::from(body.clone()), long_checks)
+        };
+        let fits = check(LongChecks::Aside).await.is_ok();
+        assert_eq!(check(LongChecks::Here).await.is_ok(), fits);
+        fits
     }
 
     #[tokio::test]

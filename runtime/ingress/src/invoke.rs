@@ -131,7 +131,7 @@ pub(crate) async fn prepare(
     let invoke = admission::request(request, facts, derivation, now, &mut SystemEntropy)?;
     let output = definition.output.clone();
     if let Some((schema, body)) = schema
-        && let Err(mismatch) = input::check(schema, &parts.headers, body).await
+        && let Err(mismatch) = input::check(schema, &parts.headers, body, ingress.long_checks).await
     {
         refuse(ingress, &invoke, mismatch).await?;
     }

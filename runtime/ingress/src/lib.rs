@@ -55,6 +55,17 @@ pub struct Ingress {
     pub memory: Memory,
     /// Which requests are let in, and which headers are not passed on.
     pub access: Arc<Access>,
+    /// Where inputs are checked that take long.
+    pub long_checks: LongChecks,
+}
+
+/// Where inputs are checked that take longer than a request may hold its thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LongChecks {
+    /// On threads that nobody else waits for.
+    Aside,
+    /// On the request's thread: for virtual time, which would pass meanwhile.
+    Here,
 }
 
 /// The ingress's shares of the memory budget. Clones share them.

@@ -5,8 +5,8 @@
 //! fetched, and references lead nowhere but into the schema itself.
 //!
 //! Whatever a schema says, checking an input takes bounded time, memory and stack. The schemas within
-//! it and what each costs are read from its keywords ([`graph`], [`pattern`]), and what an input
-//! costs at most is known before it is checked ([`effort`]): one that would take too long is left to
+//! it and what each costs are read from its keywords (`graph`, `pattern`), and what an input
+//! costs at most is known before it is checked (`effort`): one that would take too long is left to
 //! the SDK, which decodes it in any case.
 
 mod effort;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use runtime_admin::{Admin, BodyMemory};
 use runtime_core::{Lsn, attempt::NodeOptions};
 use runtime_http::{Limits, Pressure};
-use runtime_ingress::{Ingress, Memory};
+use runtime_ingress::{Ingress, LongChecks, Memory};
 use runtime_invoker::Invoker;
 use runtime_log::{FileLog, Log, LogOptions, OpenError, Owner};
 use runtime_partition::{
@@ -140,6 +140,7 @@ async fn serve(config: Config) -> Result<()> {
             body_pressure: body_pressure.clone(),
         },
         access: Arc::new(config.access.clone()),
+        long_checks: LongChecks::Aside,
     };
     let ingress_url = format!("http://{ingress_address}/");
     let snapshots = Snapshots::new(

@@ -14,7 +14,7 @@ use runtime_core::{
     registry::{Defaults, RegistrySnapshot},
 };
 use runtime_embedded::{EdgeRequest, EmbeddedNode, Media, Pipe, Random, VirtualClock};
-use runtime_ingress::{DEFAULT_REQUEST_SIZE_MAX_BYTES, Ingress, Memory};
+use runtime_ingress::{DEFAULT_REQUEST_SIZE_MAX_BYTES, Ingress, LongChecks, Memory};
 use runtime_schema::{SharedRegistry, registration};
 
 use crate::{
@@ -170,6 +170,7 @@ impl TestNode {
             derivation: Derivation::Plain,
             request_size_max_bytes: DEFAULT_REQUEST_SIZE_MAX_BYTES,
             memory: Memory::default(),
+            long_checks: LongChecks::Here,
         }
     }
 
