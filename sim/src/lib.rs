@@ -5,7 +5,7 @@
 //! Reading order: [`program`] (what handlers do), [`handlers`] and [`perform`] (running it on the
 //! SDK), [`task`] (one attempt: machine, wire, SDK), [`media`] (what can fail underneath a node),
 //! [`node`] (the embedded node on those media, with optional sabotage), [`world`] (the main loop),
-//! [`turns`], [`clients`], [`operators`], [`editors`], [`restarters`], [`registrars`],
+//! [`turns`], [`clients`], [`operators`], [`editors`], [`restarters`], `registrars`,
 //! [`attempts`], [`backoff_tracker`], [`faults`] and [`restarts`] (what happens in it), [`checks`]
 //! and [`followers`] (what must hold), [`stats`] (which faults had an effect), [`limits`] (which faults may occur), [`sabotage`] (which parts are
 //! disabled), and [`shrink`] (reducing a failing simulation).

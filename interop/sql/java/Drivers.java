@@ -162,7 +162,7 @@ final class Drivers {
       check(row.getBigDecimal("partition_key").signum() >= 0, row.getString("partition_key"));
       equal(row.getObject("retry_count"), null);
       equal(row.getObject("completion_retention").toString(),
-          "0 years 0 mons 0 days 24 hours 0 mins 0.0 secs");
+          "0 years 0 mons 1 days 0 hours 0 mins 0.0 secs");
       equal(row.getString("target_service_key"), null);
       check(row.wasNull(), "a null is told from an empty text");
       check(!row.next(), "there is one row");

@@ -81,7 +81,7 @@ async function results_have_the_types_of_their_columns() {
     assert.equal(`${row.journal_size}`, '2')
     assert.match(`${row.partition_key}`, /^[0-9]+$/)
     assert.deepEqual([row.target_service_key, row.retry_count, row.completion_failure], [null, null, '[409] refused'])
-    if (!binary) assert.deepEqual({ ...row.completion_retention }, { hours: 24 })
+    if (!binary) assert.deepEqual({ ...row.completion_retention }, { days: 1 })
     const types = Object.fromEntries(fields.map((field) => [field.name, field.dataTypeID]))
     assert.equal(types.created_at, pg.types.builtins.TIMESTAMPTZ)
     assert.equal(types.now, pg.types.builtins.TIMESTAMPTZ)
