@@ -1,4 +1,4 @@
-//! Lengths of time as psql shows them: `1 day 02:00:00`, and a duration in hours.
+//! Lengths of time as psql shows them: `1 day 02:00:00`.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -11,6 +11,8 @@ use arrow::{
         IntervalUnit, IntervalYearMonthType, TimeUnit,
     },
 };
+
+const DAY_NS: i128 = 24 * 3600 * 1_000_000_000;
 
 /// A length of time. Its parts don't add up to a number: months and days have no fixed length.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,8 +32,13 @@ pub(super) fn as_text(column: &ArrayRef) -> ArrayRef {
         let texts = values.iter().map(|value| Some(length(value?).text()));
         Arc::new(texts.collect::<StringArray>())
     }
+    // What is a number of seconds there has days in psql, as the difference of two times.
     let of = |unit_ns: i128| {
-        move |value: i64| Length { nanoseconds: i128::from(value) * unit_ns, ..Length::default() }
+        move |value: i64| {
+            let nanoseconds = i128::from(value) * unit_ns;
+            let days = i64::try_from(nanoseconds / DAY_NS).unwrap_or_default();
+            Length { months: 0, days, nanoseconds: nanoseconds % DAY_NS }
+        }
     };
     #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is a length of time")]
     match column.data_type() {
@@ -121,8 +128,13 @@ mod tests {
     #[test]
     fn durations_are_hours_minutes_and_seconds() {
         let durations = [Some(86_400_000), Some(1500), Some(0), Some(-90_061_001), None];
-        let expected =
-            [Some("24:00:00"), Some("00:00:01.5"), Some("00:00:00"), Some("-25:01:01.001"), None];
+        let expected = [
+            Some("1 day"),
+            Some("00:00:01.5"),
+            Some("00:00:00"),
+            Some("-1 days -01:01:01.001"),
+            None,
+        ];
         let expected = expected.map(|text| text.map(str::to_owned));
         assert_eq!(shown(DurationMillisecondArray::from(durations.to_vec())), expected);
     }

@@ -20,6 +20,9 @@ use crate::error::SqlError;
 
 /// Operators of a statement. A list of values has none, however long it is.
 const OPERATORS_MAX: usize = 1000;
+/// Operators of a chain that computes a value. To plan one takes the cube of its length, since each
+/// step is named by all before it, and nothing can interrupt that.
+const CHAIN_MAX: usize = 100;
 /// Queries of a statement that are united, intersected or subtracted.
 const SET_OPERATORS_MAX: usize = 200;
 /// How deep arrays may be nested. The time to read them doubles with each level.
@@ -49,6 +52,7 @@ pub(super) fn check_tokens(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
 
 fn check_statement(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
     let (mut operators, mut set_operators, mut deep) = (0, 0, 0_usize);
+    let mut chains = Chains::default();
     for TokenWithSpan { token, .. } in tokens {
         #[expect(clippy::wildcard_enum_match_arm, reason = "others neither nest nor chain")]
         match token {
@@ -79,9 +83,17 @@ fn check_statement(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
             // The names of operators are many; everything else counts as one.
             _ => operators += 1,
         }
+        chains.read(token);
         if deep > BRACKETS_DEEP_MAX {
             return Err(too_complex(&format!("arrays nested in more than {BRACKETS_DEEP_MAX}")));
         }
+    }
+    if chains.longest > CHAIN_MAX {
+        let found = format!(
+            "an expression with {} times || + - * / or %; up to {CHAIN_MAX} are understood",
+            chains.longest
+        );
+        return Err(too_complex(&found).hint("use concat(…), or sum(…) over a list of values"));
     }
     if operators > OPERATORS_MAX {
         let found = format!("{operators} operators; up to {OPERATORS_MAX} are understood");
@@ -93,6 +105,71 @@ fn check_statement(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
         )));
     }
     Ok(())
+}
+
+/// Counts operators that compute a value, by the chain that they are in. What is in brackets is part
+/// of the chain around it: the longest of what commas separate there.
+#[derive(Default)]
+struct Chains {
+    longest: usize,
+    innermost: Chain,
+    around: Vec<Chain>,
+}
+
+#[derive(Default)]
+struct Chain {
+    length: usize,
+    /// Of those before it within the same brackets.
+    longest: usize,
+}
+
+impl Chains {
+    fn read(&mut self, token: &Token) {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "others neither nest nor chain")]
+        match token {
+            Token::LParen | Token::LBracket => self.begin(),
+            Token::RParen | Token::RBracket => self.end(),
+            Token::Comma => self.innermost.end(),
+            Token::Word(word) => match word.keyword {
+                Keyword::CASE => self.begin(),
+                Keyword::END => self.end(),
+                // What binds less ends a chain.
+                Keyword::AND | Keyword::OR | Keyword::FROM | Keyword::WHERE => {
+                    self.innermost.end();
+                }
+                _ => (),
+            },
+            Token::StringConcat
+            | Token::Plus
+            | Token::Minus
+            | Token::Mul
+            | Token::Div
+            | Token::Mod => self.add(1),
+            _ => (),
+        }
+    }
+
+    fn begin(&mut self) {
+        self.around.push(std::mem::take(&mut self.innermost));
+    }
+
+    fn end(&mut self) {
+        self.innermost.end();
+        let within = self.innermost.longest;
+        self.innermost = self.around.pop().unwrap_or_default();
+        self.add(within);
+    }
+
+    fn add(&mut self, operators: usize) {
+        self.innermost.length += operators;
+        self.longest = self.longest.max(self.innermost.length);
+    }
+}
+
+impl Chain {
+    fn end(&mut self) {
+        self.longest = self.longest.max(std::mem::take(&mut self.length));
+    }
 }
 
 /// Checks what was parsed.
