@@ -1,27 +1,19 @@
 //! Tells what computes for a query that its time is over, or that nobody waits for it any more. A
 //! task ends where it waits for something; what computes asks here.
 
-use std::any::Any;
 use std::sync::{
     Arc,
     atomic::{AtomicU8, Ordering},
 };
 use std::time::Duration;
 
-use datafusion::{
-    common::{
-        Result,
-        config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions},
-        exec_err,
-    },
-    prelude::SessionConfig,
-};
+use datafusion::common::{Result, config::ConfigOptions, exec_err};
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
 };
 
-use crate::error::SqlError;
+use crate::{error::SqlError, of_query::OfQuery};
 
 /// Whether a query has been abandoned.
 #[derive(Debug, Clone)]
@@ -50,17 +42,12 @@ impl Abandoned {
         Self(Arc::new(Inner { why, deadline, limit, changed }))
     }
 
-    /// Lets the functions of a query find it.
-    pub(crate) fn add(self, config: &mut SessionConfig) {
-        config.options_mut().extensions.insert(self);
-    }
-
     /// Fails if the query with this configuration has been abandoned.
     ///
     /// # Errors
     /// Then it returns an error, which is replaced by the reason.
     pub(crate) fn check(config: &ConfigOptions) -> Result<()> {
-        match config.extensions.get::<Self>() {
+        match Self::find(config) {
             Some(it) if it.reason().is_some() => exec_err!("the query has been abandoned"),
             Some(_) | None => Ok(()),
         }
@@ -127,29 +114,6 @@ impl Drop for UntilDropped {
     }
 }
 
-/// It is no setting: nobody can see or change it.
-impl ExtensionOptions for Abandoned {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
-
-    fn cloned(&self) -> Box<dyn ExtensionOptions> {
-        Box::new(self.clone())
-    }
-
-    fn set(&mut self, key: &str, _: &str) -> Result<()> {
-        exec_err!("there is no setting {key}")
-    }
-
-    fn entries(&self) -> Vec<ConfigEntry> {
-        Vec::new()
-    }
-}
-
-impl ConfigExtension for Abandoned {
-    const PREFIX: &'static str = "abandoned";
+impl OfQuery for Abandoned {
+    const NAME: &'static str = "abandoned";
 }

@@ -33,6 +33,7 @@ use crate::{
     dialect,
     error::SqlError,
     growth::{self, batches, own::OwnMemory, texts::Room},
+    of_query::OfQuery,
     running::{Running, RunningQueries},
     snapshot::QuerySnapshot,
     source::Source,

@@ -7,7 +7,7 @@
 //! Reading order: [`source`] (what is read), [`tables`] (which columns there are), [`mod@column`],
 //! `table`, `pushdown` (what of a query's conditions reaches the source), `scan` (pages become
 //! batches), `catalog` (the tables, and PostgreSQL's about them), `text_form` (values as texts),
-//! `dialect` (PostgreSQL's SQL), `growth` (what values may take), [`engine`] (a query from its text to
+//! `of_query` (what its functions find of a query), `dialect` (PostgreSQL's SQL), `growth` (what values may take), [`engine`] (a query from its text to
 //! a plan), [`query`] (its rows), [`error`], [`feed`] (changes as they happen). For clients:
 //! [`output`] (JSON and Arrow), [`pgwire`]. Each of `catalog`, `dialect`, `engine`, `query` and
 //! `pgwire` knows those before it.
@@ -25,6 +25,7 @@ pub mod feed;
 mod growth;
 mod interval;
 mod json;
+mod of_query;
 pub mod output;
 pub mod pgwire;
 mod pieces;

@@ -22,7 +22,7 @@ use datafusion::{
 };
 
 use super::{estimates, own::OwnMemory};
-use crate::abandoned::Abandoned;
+use crate::{abandoned::Abandoned, of_query::OfQuery};
 
 /// How much a function may return for one batch of rows, in bytes: as much as the largest value that
 /// can be stored.

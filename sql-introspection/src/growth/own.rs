@@ -1,23 +1,18 @@
 //! What one query takes, for its steps and functions to count on, and for others to compare.
 
-use std::any::Any;
 use std::sync::{
     Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
 use datafusion::{
-    common::{
-        Result,
-        config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions},
-        exec_err, resources_datafusion_err,
-    },
+    common::{Result, resources_datafusion_err},
     execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation},
     logical_expr::ColumnarValue,
-    prelude::SessionConfig,
 };
 
 use super::{claims::Claims, portions::Portion, sizes};
+use crate::of_query::OfQuery;
 
 /// How often a constant is in memory until its query is over: in the plans that it becomes part of,
 /// in what is known of their values, and in the rows that it ends up in. An estimate.
@@ -47,16 +42,6 @@ impl OwnMemory {
         let constants = MemoryConsumer::new("constants").register(&pool);
         let is_planned = AtomicBool::new(false);
         Self(Arc::new(Inner { portion, values, constants, refused, is_planned }))
-    }
-
-    /// Lets the functions of a query find it.
-    pub(crate) fn add(self, config: &mut SessionConfig) {
-        config.options_mut().extensions.insert(self);
-    }
-
-    /// That of the query with this configuration.
-    pub(super) fn find(config: &ConfigOptions) -> Option<&Self> {
-        config.extensions.get::<Self>()
     }
 
     /// What its steps take memory of.
@@ -118,29 +103,6 @@ impl OwnMemory {
     }
 }
 
-/// It is no setting: nobody can see or change it.
-impl ExtensionOptions for OwnMemory {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
-
-    fn cloned(&self) -> Box<dyn ExtensionOptions> {
-        Box::new(self.clone())
-    }
-
-    fn set(&mut self, key: &str, _: &str) -> Result<()> {
-        exec_err!("there is no setting {key}")
-    }
-
-    fn entries(&self) -> Vec<ConfigEntry> {
-        Vec::new()
-    }
-}
-
-impl ConfigExtension for OwnMemory {
-    const PREFIX: &'static str = "own_memory";
+impl OfQuery for OwnMemory {
+    const NAME: &'static str = "own_memory";
 }

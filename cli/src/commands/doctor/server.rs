@@ -6,7 +6,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{endpoints, finding::Finding};
-use crate::client::{Client, ClientError};
+use crate::{
+    client::{Client, ClientError},
+    output::sheet::counted,
+};
 
 const SERVER: &str = "server";
 const STUCK: &str = "stuck";
@@ -132,8 +135,8 @@ async fn stuck(client: &Client) -> Vec<Finding> {
             STUCK,
             counted(
                 paused,
-                "is paused, and waits for an operator",
-                "are paused, and wait for an operator",
+                "invocation is paused, and waits for an operator",
+                "invocations are paused, and wait for an operator",
             ),
             "abide invocations list --status paused shows them; resume or cancel them",
         ));
@@ -144,7 +147,7 @@ async fn stuck(client: &Client) -> Vec<Finding> {
         let seconds = begun.map_or(0, |begun| Timestamp::now().as_second() - begun.as_second());
         let found = format!(
             "{}; the oldest is {} of {}, begun {} ago: {}",
-            counted(failing, "fails and is retried", "fail and are retried"),
+            counted(failing, "invocation fails and is retried", "invocations fail and are retried"),
             text("id"),
             text("target"),
             duration(seconds),
@@ -163,7 +166,10 @@ async fn stuck(client: &Client) -> Vec<Finding> {
         let count = other["count"].as_u64().unwrap_or_default();
         findings.push(Finding::warning(
             STUCK,
-            format!("{} by {cause}, among them {example}", counted(count, "is stuck", "are stuck")),
+            format!(
+                "{} by {cause}, among them {example}",
+                counted(count, "invocation is stuck", "invocations are stuck")
+            ),
             format!("abide why {example} says what helps"),
         ));
     }
@@ -171,10 +177,6 @@ async fn stuck(client: &Client) -> Vec<Finding> {
         findings.push(Finding::ok(STUCK, "no invocation is paused, failing or deadlocked"));
     }
     findings
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    if count == 1 { format!("1 invocation {one}") } else { format!("{count} invocations {many}") }
 }
 
 fn duration(seconds: i64) -> String {

@@ -12,7 +12,6 @@ use crate::{
         incident::Happened,
         invocation::{AfterFailure, Invoke, Pause, Pin, Retention, Status, StatusKind, WaitingFor},
         operation::{Audited, Operation, Outcome},
-        operator::Operator,
     },
     tables::{
         Order,
@@ -25,13 +24,9 @@ use crate::{
 const ALL: Budget = Budget { rows_max: usize::MAX, bytes_max: usize::MAX };
 const RETRY: AfterFailure = AfterFailure::Retry { delay_ms: 100, counts: true };
 
-fn ada() -> Operator {
-    Operator { name: "ada".to_owned(), reason: Some("too hot".to_owned()) }
-}
-
 /// Does something to the invocation with id 1; returns the outcome and the other effects.
 fn operate(fixture: &mut Fixture, operation: Operation) -> (Outcome, String) {
-    let (request, operator, target) = (RequestId(9), ada(), id(1));
+    let (request, operator, target) = (RequestId(9), ada("too hot"), id(1));
     fixture.effects();
     fixture.apply(Event::OperationRequested { request, operator, target, operation });
     invariants::check(&fixture.tables()).unwrap();
@@ -121,7 +116,7 @@ fn each_operation_says_in_each_status_whether_it_is_done() {
             assert_eq!(outcome, expected, "{operation:?} of what is {kind:?}");
             let Audited { operator, invocation, status, outcome, .. } =
                 audit(&mut fixture).remove(0).1;
-            assert_eq!((operator, invocation), (ada(), id(1)));
+            assert_eq!((operator, invocation), (ada("too hot"), id(1)));
             assert_eq!((status, outcome), (Some(kind), expected));
         }
     }
@@ -145,7 +140,7 @@ fn a_running_attempt_is_asked_to_suspend_and_then_it_is_paused() {
     fixture.apply(suspended(attempt(lsn, lsn), 1, 2));
     assert_eq!(status(&mut fixture, lsn), StatusKind::Paused);
     let pause = pause_of(&mut fixture, lsn).unwrap();
-    assert_eq!((pause.operator, pause.at), (Some(ada()), Timestamp(fixture.now_ms)));
+    assert_eq!((pause.operator, pause.at), (Some(ada("too hot")), Timestamp(fixture.now_ms)));
     assert!(matches!(pause.waited_for, Some(WaitingFor::Notification { seen: 2, .. })));
     // What it waits for arrives, and is kept.
     fixture.now_ms = 9500;
@@ -157,8 +152,10 @@ fn a_running_attempt_is_asked_to_suspend_and_then_it_is_paused() {
     assert_eq!(pause_of(&mut fixture, lsn), None);
     let kept: Vec<_> = fixture.tables().walk_incidents_of(lsn, None, ALL).collect();
     let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident.what).collect();
-    let expected =
-        [Happened::Paused { by: Some(ada()) }, Happened::Resumed { by: ada(), onto: None }];
+    let expected = [
+        Happened::Paused { by: Some(ada("too hot")) },
+        Happened::Resumed { by: ada("too hot"), onto: None },
+    ];
     assert_eq!(kept, expected);
 }
 
@@ -169,7 +166,7 @@ fn a_failure_pauses_too_and_the_output_ends_it() {
         operate(&mut fixture, Operation::Pause);
         fixture.apply(failed(attempt(lsn, lsn), next));
         assert_eq!(status(&mut fixture, lsn), StatusKind::Paused);
-        assert_eq!(pause_of(&mut fixture, lsn).unwrap().operator, Some(ada()));
+        assert_eq!(pause_of(&mut fixture, lsn).unwrap().operator, Some(ada("too hot")));
         assert_eq!(fixture.tables().next_timer(Timestamp(0)), Some(Timestamp(9000)), "the sleep's");
     }
     let (mut fixture, lsn) = in_status(StatusKind::Running);

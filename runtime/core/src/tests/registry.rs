@@ -25,25 +25,7 @@ use crate::{
 };
 
 fn deployment(id: u128, uri: &str, kind: ServiceKind) -> Arc<Deployment> {
-    let service = ServiceDefinition {
-        name: "Counter".to_owned(),
-        kind,
-        handlers: Vec::new(),
-        options: ServiceOptions::default(),
-        documentation: None,
-        metadata: Vec::new(),
-    };
-    Arc::new(Deployment {
-        id: DeploymentId(id),
-        uri: uri.to_owned(),
-        bidirectional: true,
-        http1: false,
-        headers: Vec::new(),
-        metadata: Vec::new(),
-        protocol_range: (5, 7),
-        sdk: None,
-        services: vec![service],
-    })
+    Arc::new(counter_deployment(id, uri, kind, Vec::new()))
 }
 
 fn offer(fixture: &mut Fixture, deployment: Arc<Deployment>, force: bool) -> Registered {
@@ -54,17 +36,13 @@ fn offer(fixture: &mut Fixture, deployment: Arc<Deployment>, force: bool) -> Reg
 }
 
 fn change_registry(fixture: &mut Fixture, change: RegistryChange) -> Answer {
-    let (operator, change) = (ada(), Box::new(change));
+    let (operator, change) = (ada("too slow"), Box::new(change));
     fixture.effects.clear();
     fixture.apply(Event::RegistryChangeRequested { request: RequestId(1), operator, change });
     match fixture.effects.pop() {
         Some(Effect::Answer { request: RequestId(1), answer }) => answer,
         other => panic!("{other:?}"),
     }
-}
-
-fn ada() -> Operator {
-    Operator { name: "ada".to_owned(), reason: Some("too slow".to_owned()) }
 }
 
 fn registered(fixture: &mut Fixture) -> Vec<(u128, Vec<u32>)> {

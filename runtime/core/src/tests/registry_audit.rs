@@ -12,12 +12,10 @@ use crate::{
     invariants,
     model::{
         deployment::{
-            Deployment, HandlerDefinition, InputRule, OutputRule, RetryOptions, ServiceDefinition,
-            ServiceOptions,
+            Deployment, HandlerDefinition, InputRule, OutputRule, RetryOptions, ServiceOptions,
         },
         ids::RequestId,
         invocation::StatusKind,
-        operator::Operator,
         registry_change::{
             AuditedChange, ChangeOutcome, FactValue, RegistryChange, RegistryVerb, Stranded,
         },
@@ -31,10 +29,6 @@ use crate::{
     },
 };
 
-fn ada() -> Operator {
-    Operator { name: "ada".to_owned(), reason: Some("too slow".to_owned()) }
-}
-
 fn deployment(id: u128, uri: &str) -> Deployment {
     let handler = HandlerDefinition {
         name: "add".to_owned(),
@@ -45,25 +39,7 @@ fn deployment(id: u128, uri: &str) -> Deployment {
         documentation: None,
         metadata: Vec::new(),
     };
-    let service = ServiceDefinition {
-        name: "Counter".to_owned(),
-        kind: ServiceKind::VirtualObject,
-        handlers: vec![handler],
-        options: ServiceOptions::default(),
-        documentation: None,
-        metadata: Vec::new(),
-    };
-    Deployment {
-        id: DeploymentId(id),
-        uri: uri.to_owned(),
-        bidirectional: true,
-        http1: false,
-        headers: Vec::new(),
-        metadata: Vec::new(),
-        protocol_range: (5, 7),
-        sdk: None,
-        services: vec![service],
-    }
+    counter_deployment(id, uri, ServiceKind::VirtualObject, vec![handler])
 }
 
 fn register(deployment: Deployment, replace: bool) -> RegistryChange {
@@ -86,7 +62,7 @@ fn remove(deployment: u128, stranded: Vec<Stranded>) -> RegistryChange {
 /// Changes the registry; returns what the audit has kept of that.
 fn change(fixture: &mut Fixture, change: RegistryChange) -> AuditedChange {
     let before = audit(fixture).len();
-    let (operator, change) = (ada(), Box::new(change));
+    let (operator, change) = (ada("too slow"), Box::new(change));
     fixture.effects.clear();
     fixture.apply(Event::RegistryChangeRequested { request: RequestId(9), operator, change });
     invariants::check(&fixture.tables()).unwrap();
@@ -128,7 +104,7 @@ fn lines(audited: &AuditedChange) -> Vec<String> {
 fn who_what_when_and_why_are_kept() {
     let mut fixture = Fixture::single();
     let kept = change(&mut fixture, register(deployment(7, "http://a"), false));
-    assert_eq!((&kept.operator, kept.at), (&ada(), fixture.tables().meta().stamp.at()));
+    assert_eq!((&kept.operator, kept.at), (&ada("too slow"), fixture.tables().meta().stamp.at()));
     assert_eq!((kept.deployment, kept.outcome), (Some(DeploymentId(7)), ChangeOutcome::Done));
     assert_eq!(kept.verb, RegistryVerb::Register { replace: false, allow_breaking: false });
     let expected = [
@@ -348,7 +324,7 @@ fn the_oldest_entry_makes_room_for_a_change_of_the_registry() {
     let key = |number| Table::Audit.key().u64(number).done();
     let row = fixture.base.0.remove(&key(1)).unwrap();
     fixture.base.0.insert(key(AUDITED_MAX - 1), row);
-    let (operator, removal) = (ada(), Box::new(remove(7, Vec::new())));
+    let (operator, removal) = (ada("too slow"), Box::new(remove(7, Vec::new())));
     fixture.apply(Event::RegistryChangeRequested {
         request: RequestId(9),
         operator,
@@ -362,7 +338,8 @@ fn the_oldest_entry_makes_room_for_a_change_of_the_registry() {
 #[test]
 fn the_answer_and_the_audit_are_of_one_record() {
     let mut fixture = Fixture::single();
-    let (operator, change) = (ada(), Box::new(register(deployment(7, "http://a"), false)));
+    let (operator, change) =
+        (ada("too slow"), Box::new(register(deployment(7, "http://a"), false)));
     fixture.apply(Event::RegistryChangeRequested { request: RequestId(9), operator, change });
     let is_answer =
         |it: &Effect| matches!(it, Effect::Answer { answer: Answer::Registered(_), .. });

@@ -24,7 +24,6 @@ use crate::{
             AfterFailure, Callee, Invocation, Invoke, Pin, Retention, Source, Status, StatusKind,
         },
         operation::{NotRestartable, Operation, Outcome, Restart},
-        operator::Operator,
     },
     tables::{
         completion::{CompletionState, Delivery},
@@ -35,17 +34,13 @@ use crate::{
 const ALL: Budget = Budget { rows_max: usize::MAX, bytes_max: usize::MAX };
 const PIN: Pin = Pin { deployment: DeploymentId(9), protocol: ProtocolVersion::V6 };
 
-fn ada() -> Operator {
-    Operator { name: "ada".to_owned(), reason: Some("mended".to_owned()) }
-}
-
 fn restart(new: u128, from: EntryIndex) -> Restart {
     Restart { id: id(new), from, pin: Some(PIN), random_seed: 70 }
 }
 
 /// Restarts the invocation with id 1; returns the outcome and the other effects.
 fn ask(fixture: &mut Fixture, restart: Restart) -> (Outcome, String) {
-    let (request, operator, target) = (RequestId(9), ada(), id(1));
+    let (request, operator, target) = (RequestId(9), ada("mended"), id(1));
     let operation = Operation::RestartAsNew(restart);
     fixture.effects();
     fixture.apply(Event::OperationRequested { request, operator, target, operation });
@@ -269,7 +264,7 @@ fn what_cannot_be_restarted_says_why() {
         let moved = Restart { pin, ..restart(2, 1) };
         assert_eq!(why_not(&mut fixture, moved), NotRestartable::Mistaken);
     }
-    let (request, operator, target) = (RequestId(3), ada(), id(1));
+    let (request, operator, target) = (RequestId(3), ada("mended"), id(1));
     let operation = Operation::PurgeJournal;
     fixture.apply(Event::OperationRequested { request, operator, target, operation });
     assert_eq!(why_not(&mut fixture, restart(2, 0)), NotRestartable::NoJournal);
@@ -315,7 +310,7 @@ fn a_prefix_that_is_too_large_is_not_copied() {
     assert_eq!(why_not(&mut fixture, restart(2, fitting + 1)), NotRestartable::TooLarge);
     let event = |from| Event::OperationRequested {
         request: RequestId(9),
-        operator: ada(),
+        operator: ada("mended"),
         target: id(1),
         operation: Operation::RestartAsNew(restart(2, from)),
     };
@@ -376,9 +371,9 @@ fn both_tell_of_each_other_and_the_old_one_keeps_its_place() {
         let kept = tables.walk_incidents_of(lsn, None, ALL).map(|(_, incident)| incident);
         kept.map(|incident| (incident.journal_len, incident.what)).collect::<Vec<_>>()
     };
-    let restarted = Happened::RestartedAs { by: ada(), id: id(2) };
+    let restarted = Happened::RestartedAs { by: ada("mended"), id: id(2) };
     assert_eq!(told(&mut fixture, 1), [(11, restarted)]);
-    let begun = Happened::RestartedFrom { by: ada(), id: id(1) };
+    let begun = Happened::RestartedFrom { by: ada("mended"), id: id(1) };
     assert_eq!(told(&mut fixture, 2), [(9, begun)]);
     // Killing the new one does not reach what the old one has called.
     let name = running(&mut fixture, 2);

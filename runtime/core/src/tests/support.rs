@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use protocol::{
-    HandlerKind, InvocationId, PartitionKey, ProtocolVersion, ServiceKind, Target,
+    DeploymentId, HandlerKind, InvocationId, PartitionKey, ProtocolVersion, ServiceKind, Target,
     ids::Derivation,
     journal::{Awaiting, Command, NamedCommand, NotificationId, notification::SignalId},
     wire,
@@ -14,8 +14,10 @@ use crate::{
     effect::{Answer, Effect},
     event::{Event, ProposedCommand, Record, Rules},
     model::{
+        deployment::{Deployment, HandlerDefinition, ServiceDefinition, ServiceOptions},
         ids::{AttemptRef, Lsn, Partition, PartitionId, RequestId},
         invocation::{AfterFailure, AttemptFailure, Callee, Invoke, Retention, Source},
+        operator::Operator,
     },
     tables::{Key, KeyRange, LayerSlots, Overlay, Row, Snapshot, Tables, slots::InMemory},
     time::{Stamp, Timestamp},
@@ -272,4 +274,37 @@ pub(super) fn sleep(until_ms: u64, completion: u32) -> Command {
 pub(super) fn timer(at_ms: u64, invocation: Lsn, completion: u32) -> Event {
     let at = Timestamp(at_ms);
     Event::TimerFired { timer: crate::model::timer::TimerKey { at, invocation, completion } }
+}
+
+/// An operator, and why she asks.
+pub(super) fn ada(reason: &str) -> Operator {
+    Operator { name: "ada".to_owned(), reason: Some(reason.to_owned()) }
+}
+
+/// A deployment that offers a `Counter`.
+pub(super) fn counter_deployment(
+    id: u128,
+    uri: &str,
+    kind: ServiceKind,
+    handlers: Vec<HandlerDefinition>,
+) -> Deployment {
+    let service = ServiceDefinition {
+        name: "Counter".to_owned(),
+        kind,
+        handlers,
+        options: ServiceOptions::default(),
+        documentation: None,
+        metadata: Vec::new(),
+    };
+    Deployment {
+        id: DeploymentId(id),
+        uri: uri.to_owned(),
+        bidirectional: true,
+        http1: false,
+        headers: Vec::new(),
+        metadata: Vec::new(),
+        protocol_range: (5, 7),
+        sdk: None,
+        services: vec![service],
+    }
 }
